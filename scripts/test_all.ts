@@ -1,0 +1,74 @@
+/**
+ * Runs every check on every runtime, one after another, and says at the end what
+ * passed. A failing step does not stop the others: one run shows everything.
+ *
+ * The file is not named `test.ts`: `deno test` would take it for a test, and each
+ * run would start the next.
+ *
+ * ```sh
+ * deno task test             # everything
+ * deno task test fmt node    # only these steps
+ * ```
+ *
+ * @module
+ */
+
+import config from "../deno.json" with { type: "json" };
+
+const entries = Object.values(config.exports);
+
+/** The steps by name, as arguments of `deno`. Node and Bun are pinned in deno.json. */
+const steps: Record<string, string[]> = {
+  fmt: ["fmt", "--check"],
+  lint: ["lint"],
+  types: ["check", "--doc"],
+  doc: ["doc", "--lint", "--quiet", ...entries],
+  publish: ["publish", "--dry-run", "--allow-dirty"],
+  examples: ["test", "-A", "--doc", "mod.ts", "src", "backends", "README.md", "docs/**/*.md"],
+  deno: ["task", "test:deno"],
+  node: ["task", "test:node"],
+  bun: ["task", "test:bun"],
+};
+
+/** What one step came to. */
+interface Outcome {
+  name: string;
+  passed: boolean;
+  seconds: number;
+}
+
+/** Runs one step, its output as it comes. */
+async function run(name: string): Promise<Outcome> {
+  const args = steps[name];
+  console.log(`\n== ${name}: deno ${args.join(" ")}`);
+  const start = performance.now();
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: new URL("..", import.meta.url),
+    // Colours only where someone looks: a log stays readable, its last line alone.
+    env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
+    // `deno doc --lint` prints the whole documentation; its findings go to stderr.
+    stdout: name === "doc" ? "null" : "inherit",
+    stderr: "inherit",
+  }).output();
+  return { name, passed: success, seconds: (performance.now() - start) / 1000 };
+}
+
+const names = Deno.args.length > 0 ? Deno.args : Object.keys(steps);
+const unknown = names.filter((name) => !Object.hasOwn(steps, name));
+if (unknown.length > 0) {
+  console.error(`No step ${unknown.join(", ")}; there are ${Object.keys(steps).join(", ")}`);
+  Deno.exit(2);
+}
+
+const outcomes: Outcome[] = [];
+for (const name of names) outcomes.push(await run(name));
+
+console.log("\n== summary");
+for (const { name, passed, seconds } of outcomes) {
+  const time = seconds.toFixed(1).padStart(6);
+  console.log(`${name.padEnd(10)} ${passed ? "passed" : "FAILED"} ${time} s`);
+}
+const failed = outcomes.filter(({ passed }) => !passed).length;
+console.log(`${outcomes.length - failed} passed, ${failed} failed`);
+Deno.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,342 @@
+/**
+ * The house rules, held by a test over the sources themselves. A rule looks at
+ * the files and gives its complaints; each also names a small tree that breaks
+ * it, so that a rule that cannot fail is noticed.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readdirSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The text of each file by its path from the root of the repository. */
+type Files = ReadonlyMap<string, string>;
+
+interface Rule {
+  readonly name: string;
+  /** One line per violation. */
+  readonly complaints: (files: Files) => string[];
+  /** A tree that breaks the rule, or several: each must give a complaint. */
+  readonly broken: readonly Record<string, string>[];
+}
+
+/** Package files whose code is the library's. */
+const SHIPPED = /^(src|backends)\/.*\.ts$|^(mod|cli)\.ts$/;
+const LIBRARY = /^(src|backends)\/.*\.ts$/;
+const TYPESCRIPT = /\.ts$/;
+const TEXT = /\.(ts|md|jsonc?|html)$|^LICENSE$|^\.ci\//;
+
+const CODE_LINES = 350;
+/** Files allowed more code lines, because they hold one idea that needs them. */
+const LONGER: Readonly<Record<string, number>> = { "src/offset_allocator.ts": 450 };
+
+/** What each part of the package may import; the first pattern that matches its path holds. */
+const LAYERS: readonly (readonly [part: RegExp, imports: RegExp])[] = [
+  [/^src\//, /^src\//],
+  [/^backends\//, /^(src|backends)\/|^node:/],
+  [/^mod\.ts$/, /^src\/|^backends\/memory\.ts$/],
+  [/^cli\.ts$/, /^(src|backends)\/|^mod\.ts$|^node:/],
+];
+
+/** Names that are global on some runtimes only, used as such: not as a member or a key. */
+const HOST_GLOBALS = new RegExp(
+  `(?<![\\w$#.])(?:${
+    [
+      "Deno|Bun|process|Buffer|require|__dirname|NodeJS",
+      "document|window|navigator|localStorage|(?:GPU|HTML)[A-Z]\\w*",
+    ].join("|")
+  })\\b(?!\\s*\\??:)`,
+  "g",
+);
+
+const rules: readonly Rule[] = [
+  {
+    name: "imports point inward, and shipped code needs no package",
+    complaints: eachFile(SHIPPED, (path, text) => {
+      const [, allowed] = LAYERS.find(([part]) => part.test(path))!;
+      return imports(path, text).filter((target) => !allowed.test(target));
+    }),
+    broken: [
+      { "src/a.ts": 'import { open } from "node:fs";' },
+      { "src/a.ts": 'export * from "../backends/memory.ts";' },
+      { "src/a/b.ts": 'const { crc32 } = await import("node:zlib");' },
+      { "backends/a.ts": 'import "@std/assert";' },
+      { "backends/a.ts": 'import type { A } from "npm:pg";' },
+      { "mod.ts": 'export { FileStore } from "./backends/file.ts";' },
+    ],
+  },
+  {
+    name: "strategies do not import each other",
+    complaints: eachFile(
+      /^src\/\w+_allocator\.ts$/,
+      (path, text) => imports(path, text).filter((target) => /_allocator\.ts$/.test(target)),
+    ),
+    broken: [{ "src/b_allocator.ts": 'import { A } from "./a_allocator.ts";' }],
+  },
+  {
+    name: "src uses only what every runtime has",
+    complaints: eachFile(
+      /^src\//,
+      (_, text) => withoutStrings(text).replace(/\bglobalThis\s*\??\./g, "").match(HOST_GLOBALS),
+    ),
+    broken: [
+      { "src/a.ts": "const file = Deno.openSync(path);" },
+      { "src/a.ts": "globalThis.process?.exit();" },
+      { "src/a.ts": "return Buffer.from(bytes);" },
+      { "src/a.ts": "let device: GPUDevice | undefined;" },
+    ],
+  },
+  {
+    name: "the package depends on nothing",
+    complaints: (files) => {
+      const manifest = json(files, "package.json");
+      return ["dependencies", "optionalDependencies", "bundleDependencies"]
+        .filter((kind) => manifest[kind] !== undefined);
+    },
+    broken: [{ "package.json": '{ "dependencies": { "left-pad": "1.3.0" } }' }],
+  },
+  {
+    name: "exports name files, backends are exports, Node finds the same ones",
+    complaints: (files) => {
+      const exported = Object.values<string>(json(files, "deno.json").exports ?? {})
+        .map((path) => posix.normalize(path));
+      const missing = exported.filter((path) => !files.has(path));
+      // mod.ts itself re-exports the memory store.
+      const hidden = matching(files, /^backends\/(?!memory\.ts$)[^/]+\.ts$/)
+        .filter((path) => !exported.includes(path));
+      const differ = JSON.stringify(json(files, "deno.json").exports) !==
+        JSON.stringify(json(files, "package.json").exports);
+      return [...missing, ...hidden, ...(differ ? ["package.json"] : [])];
+    },
+    broken: [
+      {
+        "deno.json": '{ "exports": { ".": "./mod.ts" } }',
+        "package.json": '{ "exports": { ".": "./mod.ts" } }',
+      },
+      { "backends/hidden.ts": "" },
+      { "package.json": '{ "exports": { ".": "./mod.ts" } }', "mod.ts": "" },
+    ],
+  },
+  {
+    name: "a file of src is named after one of its exports",
+    complaints: eachFile(/^src\/[^/]+\.ts$/, (path, text) => {
+      const names = exportedNames(text).map(snakeCase);
+      return names.includes(posix.basename(path, ".ts")) ? [] : [`exports ${names.join(", ")}`];
+    }),
+    broken: [{ "src/helpers.ts": "export function checkInteger(): void {}" }],
+  },
+  {
+    name: "a file begins by saying what it is for",
+    complaints: eachFile(
+      TYPESCRIPT,
+      (_, text) =>
+        /^(?:#!.*\n)?(?:\s|\/\/.*\n|import\b[^;]*;)*\/\*\*/.test(text) ? [] : ["no doc comment"],
+    ),
+    broken: [
+      { "src/a.ts": 'import { b } from "./b.ts";\n\nexport const a = b;' },
+      { "src/a.ts": "// A comment.\nexport const a = 1;" },
+    ],
+  },
+  {
+    name: "no line is over 100 columns",
+    complaints: eachFile(
+      TYPESCRIPT,
+      (_, text) =>
+        text.split("\n").flatMap((line, i) => line.length > 100 ? [`line ${i + 1}`] : []),
+    ),
+    broken: [{ "src/a.ts": `// ${"x".repeat(98)}` }],
+  },
+  {
+    name: `a file has at most ${CODE_LINES} code lines`,
+    complaints: eachFile(TYPESCRIPT, (path, text) => {
+      const count = withoutComments(text).split("\n").filter((line) => line.trim()).length;
+      return count > (LONGER[path] ?? CODE_LINES) ? [`${count} code lines`] : [];
+    }),
+    broken: [{ "src/a.ts": "let a;\n".repeat(CODE_LINES + 1) }],
+  },
+  {
+    name: "nothing is left over",
+    complaints: eachFile(TEXT, (_, text) => text.match(/\b(?:FIX[M]E|TO[D]O|X[X]X|HA[C]K)\b/g)),
+    broken: [{ "src/a.ts": "// TO" + "DO: later" }],
+  },
+  {
+    name: "no test is left focused",
+    complaints: eachFile(
+      /^tests\/(?!support\/).*\.ts$/,
+      (_, text) => withoutStrings(text).match(/\b(?:describe|it|test)\.only\b/g),
+    ),
+    broken: [{ "tests/a_test.ts": 'it.only("works", () => {});' }],
+  },
+  {
+    name: "the library prints nothing",
+    complaints: eachFile(LIBRARY, (_, text) => withoutStrings(text).match(/\bconsole\s*\./g)),
+    broken: [{ "src/a.ts": 'console.log("here");' }],
+  },
+  {
+    name: "the library hides nothing from the type checker",
+    complaints: eachFile(LIBRARY, (_, text) => [
+      ...text.match(/@ts-(?:ignore|expect-error|nocheck)\b/g) ?? [],
+      ...withoutStrings(text).match(/(?:[:<|,=]|\bas)\s*any\b/g) ?? [],
+    ]),
+    broken: [
+      { "src/a.ts": "// @ts-expect-error wrong\nlet a: number = null;" },
+      { "src/a.ts": "export function a(b: any): void {}" },
+      { "backends/a.ts": "const table = new Map<string, any>();" },
+      { "backends/a.ts": "return (value as any).inner;" },
+    ],
+  },
+  {
+    name: "the version is the changelog's",
+    complaints: (files) => {
+      const top = files.get("CHANGELOG.md")?.match(/^## \[(\d+\.\d+\.\d+)\]/m)?.[1];
+      return json(files, "deno.json").version === top ? [] : [`CHANGELOG.md begins with ${top}`];
+    },
+    broken: [{ "deno.json": '{ "version": "2.0.0" }', "CHANGELOG.md": "## [1.0.0] - unreleased" }],
+  },
+  {
+    name: "the licence names the algorithm's author",
+    complaints: (files) =>
+      ["MIT License", "Sebastian Aaltonen"]
+        .filter((words) => !files.get("LICENSE")?.includes(words)),
+    broken: [{}, { "LICENSE": "MIT License" }],
+  },
+  {
+    name: "the project speaks of itself, not of where or how it was made",
+    complaints: eachFile(TEXT, (_, text) => [
+      ...text.match(/(?<![\w.])\/(?:work|root)\/\S*/g) ?? [],
+      ...text.match(/\bissues? #\d+/gi) ?? [],
+      ...text.match(/\b(?:registry\.npmjs\.org|(?:npm\.)?jsr\.io|deno\.land)\b/g) ?? [],
+    ]),
+    broken: [
+      { "README.md": "cd /" + "work/main" },
+      { "src/a.ts": "// See issue " + "#3." },
+      { "CONTRIBUTING.md": "https://jsr" + ".io" },
+    ],
+  },
+  {
+    name: "every mention of a runtime pins the same version",
+    complaints: (files) => {
+      const pins = new Map<string, Set<string>>();
+      for (const path of matching(files, TEXT)) {
+        for (
+          const [, runtime, major, rest] of files.get(path)!
+            .matchAll(/(?<![\w/])(deno|node|bun)@(\d+)([\d.]*\d)?/g)
+        ) {
+          const versions = pins.get(`${runtime}@${major}`) ?? new Set();
+          pins.set(`${runtime}@${major}`, versions.add(`${runtime}@${major}${rest ?? ""}`));
+        }
+      }
+      return [...pins.values()].filter((versions) => versions.size > 1)
+        .map((versions) => [...versions].join(" and "));
+    },
+    broken: [{ "README.md": "npx deno" + "@9.0.0", ".ci/run": "npx deno" + "@9.0.1" }],
+  },
+];
+
+describe("house rules", () => {
+  const files = readTree(fileURLToPath(new URL("..", import.meta.url)));
+
+  it("look at the whole repository", () => {
+    for (const path of ["deno.json", "mod.ts", "src/allocator.ts", "tests/tidy_test.ts"]) {
+      assert(files.has(path), `${path} is not among the ${files.size} files`);
+    }
+  });
+
+  for (const { name, complaints } of rules) {
+    it(name, () => assertEquals(complaints(files), []));
+  }
+});
+
+describe("a house rule can fail", () => {
+  for (const { name, complaints, broken } of rules) {
+    it(name, () => {
+      assert(broken.length > 0);
+      for (const tree of broken) {
+        assert(complaints(new Map(Object.entries(tree))).length > 0, JSON.stringify(tree));
+      }
+    });
+  }
+});
+
+/** A rule that looks at one file at a time. */
+function eachFile(
+  pattern: RegExp,
+  check: (path: string, text: string) => readonly string[] | null,
+): Rule["complaints"] {
+  return (files) =>
+    matching(files, pattern).flatMap((path) =>
+      (check(path, files.get(path)!) ?? []).map((complaint) => `${path}: ${complaint}`)
+    );
+}
+
+/** The paths that match, in order. */
+function matching(files: Files, pattern: RegExp): string[] {
+  return [...files.keys()].filter((path) => pattern.test(path)).sort();
+}
+
+/** Every file below `root` but those that .gitignore names. */
+function readTree(root: string): Files {
+  const ignored = readFileSync(`${root}.gitignore`, "utf8").split("\n")
+    .map((line) => line.replace(/^\/|\/$/g, ""));
+  const files = new Map<string, string>();
+  const visit = (folder: string) => {
+    for (const entry of readdirSync(root + folder, { withFileTypes: true })) {
+      if (entry.name === ".git" || ignored.includes(entry.name)) continue;
+      const path = folder + entry.name;
+      if (entry.isDirectory()) visit(`${path}/`);
+      else if (entry.isFile()) files.set(path, readFileSync(root + path, "utf8"));
+    }
+  };
+  visit("");
+  return files;
+}
+
+// deno-lint-ignore no-explicit-any
+function json(files: Files, path: string): Record<string, any> {
+  return JSON.parse(files.get(path) ?? "{}");
+}
+
+/**
+ * Comments and string literals, whichever begins first. A quote in a regular
+ * expression can mislead it, to the end of the line at most (a backtick: further).
+ */
+const TRIVIA =
+  /\/\*[\s\S]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`/g;
+
+/** The text with its comments blanked. */
+function withoutComments(text: string): string {
+  return text.replace(TRIVIA, (part) => part.startsWith("/") ? blank(part) : part);
+}
+
+/** The text with its comments and strings blanked. */
+function withoutStrings(text: string): string {
+  return text.replace(TRIVIA, blank);
+}
+
+/** The text as spaces, its line ends kept. */
+function blank(text: string): string {
+  return text.replace(/[^\n]/g, " ");
+}
+
+/** What a file imports: paths from the root for its own kind, other specifiers as they are. */
+function imports(path: string, text: string): string[] {
+  const statement = /\b(?:import|export)\b[^;"']*?\bfrom\s*"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"/g;
+  return [...withoutComments(text).matchAll(statement)]
+    .map(([, from, bare]) => from ?? bare)
+    .map((name) => name.startsWith(".") ? posix.join(posix.dirname(path), name) : name);
+}
+
+/** The names a file declares and exports. */
+function exportedNames(text: string): string[] {
+  const declaration =
+    /^export (?:abstract |async )*(?:class|function\*?|interface|type|const) (\w+)/gm;
+  return [...withoutStrings(text).matchAll(declaration)].map(([, name]) => name);
+}
+
+/** `checkInteger` and `CheckInteger` as `check_integer`, `TLSFAllocator` as `tlsf_allocator`. */
+function snakeCase(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$3_$2").toLowerCase();
+}
