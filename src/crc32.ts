@@ -1,0 +1,31 @@
+// TABLE[k * 256 + b]: the remainder that byte b, followed by k zero bytes, leaves.
+// Eight tables take eight bytes a step (slicing-by-8, Kounavis and Berry 2005).
+const TABLE = new Int32Array(8 * 256);
+for (let byte = 0; byte < 256; byte++) {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  TABLE[byte] = crc;
+}
+for (let i = 256; i < TABLE.length; i++) {
+  TABLE[i] = (TABLE[i - 256] >>> 8) ^ TABLE[TABLE[i - 256] & 0xff];
+}
+
+/**
+ * CRC-32 of `bytes` (polynomial 0xEDB88320, as in zlib, gzip and PNG).
+ *
+ * @param bytes What to sum up.
+ * @param seed The CRC of the bytes before, to go on from.
+ * @returns An unsigned 32-bit integer.
+ */
+export function crc32(bytes: Uint8Array, seed = 0): number {
+  const T = TABLE, end = bytes.length - 7;
+  let crc = ~seed, i = 0;
+  for (; i < end; i += 8) {
+    crc ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+    crc = T[1792 + (crc & 0xff)] ^ T[1536 + ((crc >>> 8) & 0xff)] ^
+      T[1280 + ((crc >>> 16) & 0xff)] ^ T[1024 + (crc >>> 24)] ^
+      T[768 + bytes[i + 4]] ^ T[512 + bytes[i + 5]] ^ T[256 + bytes[i + 6]] ^ T[bytes[i + 7]];
+  }
+  for (; i < bytes.length; i++) crc = (crc >>> 8) ^ T[(crc ^ bytes[i]) & 0xff];
+  return ~crc >>> 0;
+}
