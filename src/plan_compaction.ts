@@ -1,3 +1,4 @@
+import { alignUp } from "./align_up.ts";
 import type { Allocation, Allocator, CompactionOptions, Move } from "./allocator.ts";
 import { checkInteger } from "./check_integer.ts";
 
@@ -133,10 +134,4 @@ class Candidates {
   #update(i: number): void {
     this.#least[i] = Math.min(this.#least[2 * i], this.#least[2 * i + 1]);
   }
-}
-
-/** The first multiple of `alignment` from `offset` on. */
-function alignUp(offset: number, alignment: number): number {
-  const past = offset % alignment;
-  return past === 0 ? offset : offset + (alignment - past);
 }

@@ -238,7 +238,7 @@ describe("OffsetAllocator", () => {
         const size = random(40), handle = allocator.allocate(size);
         if (handle !== NO_SPACE) extents.set(handle, [allocator.offset(handle), size]);
       }
-      const freed = [...extents.keys()].filter((handle, i) => i % 3 === 0);
+      const freed = [...extents.keys()].filter((_, i) => i % 3 === 0);
       for (const handle of freed) {
         allocator.free(handle);
         extents.delete(handle);
@@ -313,9 +313,15 @@ describe("OffsetAllocator", () => {
   it("tells when it was changed during an iteration, and never hangs", () => {
     const allocator = new OffsetAllocator(1000);
     const handles = [10, 10, 10, 10].map((size) => allocator.allocate(size));
-    assertThrows(() => {
-      for (const _ of allocator.allocations()) for (const h of handles.splice(0)) allocator.free(h);
-    }, Error, "changed meanwhile");
+    assertThrows(
+      () => {
+        for (const _ of allocator.allocations()) {
+          for (const h of handles.splice(0)) allocator.free(h);
+        }
+      },
+      Error,
+      "changed meanwhile",
+    );
     let steps = 0;
     for (const { offset } of allocator.freeRegions()) {
       if (offset < 500) allocator.allocate(100);

@@ -1,0 +1,69 @@
+/**
+ * Fuzzes the allocators against the naive model for as long as you like; stops at
+ * the first difference and prints the seed that brings it back.
+ *
+ * ```sh
+ * deno task fuzz                      # a minute, seeds from the clock
+ * deno task fuzz --seconds 600
+ * deno task fuzz --seed 12345 --steps 20000
+ * ```
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import process from "node:process";
+import { OffsetAllocator } from "../src/offset_allocator.ts";
+import { fuzzAllocator, type FuzzRun, scaled } from "../tests/allocator_fuzz.ts";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    steps: { type: "string", default: "20000" },
+    seed: { type: "string" },
+  },
+});
+const seconds = Number(values.seconds), steps = Number(values.steps);
+if (!(seconds > 0 && steps > 0)) {
+  console.error("Usage: deno task fuzz [--seconds N] [--steps N] [--seed N]");
+  process.exit(2);
+}
+
+const restore = (bytes: Uint8Array) => OffsetAllocator.restore(bytes);
+const runs: Record<string, Omit<FuzzRun, "seed" | "steps">> = {
+  default: { make: (capacity) => new OffsetAllocator(capacity), restore, capacity: 400 },
+  strict: {
+    make: (capacity) => new OffsetAllocator(capacity, { strict: true }),
+    restore,
+    capacity: 256,
+    mayRefuse: true,
+  },
+  limited: {
+    make: (capacity) => new OffsetAllocator(capacity, { maxAllocations: 10 }),
+    restore,
+    capacity: 300,
+    maxAllocations: 10,
+  },
+  wide: {
+    make: (capacity) => scaled(new OffsetAllocator(capacity * 2 ** 24), 2 ** 24),
+    restore: (bytes) => scaled(restore(bytes), 2 ** 24),
+    capacity: 240, // grows past 2^32 units on its way
+  },
+};
+
+const end = performance.now() + seconds * 1000;
+let seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed), done = 0;
+do {
+  for (const [name, run] of Object.entries(runs)) {
+    try {
+      fuzzAllocator({ ...run, seed, steps });
+    } catch (error) {
+      console.error(`${name}: ${error instanceof Error ? error.message : error}`, error);
+      console.error(`\nAgain: deno task fuzz --seed ${seed} --steps ${steps}`);
+      process.exit(1);
+    }
+    done += steps;
+  }
+  seed++;
+} while (values.seed === undefined && performance.now() < end);
+console.log(`${done} steps, no difference from the model`);

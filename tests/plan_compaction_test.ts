@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { NO_SPACE } from "../src/allocator.ts";
+import { OffsetAllocator } from "../src/offset_allocator.ts";
+import { planCompaction } from "../src/plan_compaction.ts";
+import { seeded } from "./random.ts";
+
+/** An allocator with the given extents taken. */
+function layout(capacity: number, extents: [offset: number, size: number][]): OffsetAllocator {
+  const allocator = new OffsetAllocator(capacity);
+  for (const [offset, size] of extents) assert(allocator.allocateAt(offset, size) !== NO_SPACE);
+  return allocator;
+}
+
+function steps(allocator: OffsetAllocator, options = {}): [number, number, number][] {
+  return planCompaction(allocator, options).map(({ from, to, size }) => [from, to, size]);
+}
+
+/** Carries out plans, bytes included, until one is empty. */
+function compact(allocator: OffsetAllocator, options: object): { moves: number; units: number } {
+  const bytes = new Uint8Array(allocator.capacity), expected = new Map<number, Uint8Array>();
+  let fill = 1;
+  for (const { handle, offset, size } of allocator.allocations()) {
+    bytes.fill(fill++ & 0xff || 1, offset, offset + size);
+    expected.set(handle, bytes.slice(offset, offset + size));
+  }
+  let moves = 0, units = 0;
+  for (let plan; (plan = allocator.planCompaction(options)).length > 0;) {
+    for (const move of plan) {
+      bytes.copyWithin(move.to, move.from, move.from + move.size);
+      allocator.applyMove(move);
+      moves++;
+      units += move.size;
+      assert(moves < 100_000);
+    }
+  }
+  for (const { handle, offset, size } of allocator.allocations()) {
+    assertEquals(bytes.slice(offset, offset + size), expected.get(handle));
+  }
+  allocator.check();
+  return { moves, units };
+}
+
+describe("planCompaction", () => {
+  it("plans nothing where nothing can move", () => {
+    assertEquals(steps(layout(100, [])), []);
+    assertEquals(steps(layout(100, [[0, 100]])), []);
+    assertEquals(steps(layout(100, [[0, 10], [10, 20]])), []);
+  });
+
+  it("fills holes with the highest that fit", () => {
+    // holes 0-10 and 30-35; 90-100 is the highest that fits the first.
+    const allocator = layout(100, [[10, 20], [35, 50], [85, 5], [90, 10]]);
+    assertEquals(steps(allocator), [[90, 0, 10], [85, 30, 5]]);
+  });
+
+  it("slides where no allocation fits a hole, if moves may overlap", () => {
+    const allocator = layout(100, [[5, 20], [30, 40]]);
+    assertEquals(steps(allocator), [[5, 0, 20], [30, 20, 40]]);
+    assertEquals(steps(allocator, { overlap: false }), []);
+  });
+
+  it("stays within its bounds", () => {
+    const allocator = layout(100, [[5, 20], [30, 40]]);
+    assertEquals(steps(allocator, { maxMoves: 1 }), [[5, 0, 20]]);
+    assertEquals(steps(allocator, { maxUnits: 59 }), [[5, 0, 20]]);
+    assertEquals(steps(allocator, { maxMoves: 0 }), []);
+    assertEquals(steps(allocator, { maxUnits: 19 }), []);
+  });
+
+  it("goes on behind an allocation that is too large for any plan", () => {
+    const allocator = layout(100, [[5, 50], [60, 10]]);
+    assertEquals(steps(allocator, { maxUnits: 20 }), [[60, 55, 10]]);
+  });
+
+  it("keeps alignments", () => {
+    const allocator = layout(100, [[3, 4], [32, 8], [48, 5]]);
+    const alignmentOf = (handle: number) => [1, 16, 8][handle - 1];
+    compact(allocator, { alignmentOf });
+    assertEquals([...allocator.allocations()].map(({ offset }) => offset), [0, 8, 16]);
+    assertThrows(
+      () => planCompaction(allocator, { alignmentOf: () => 1.5 }),
+      RangeError,
+      "alignmentOf(1)",
+    );
+  });
+
+  it("moves empty allocations out of the way too", () => {
+    const allocator = layout(100, [[10, 0], [50, 0], [60, 10]]);
+    compact(allocator, {});
+    assertEquals([...allocator.freeRegions()], [{ offset: 10, size: 90 }]);
+  });
+
+  it("leaves one free region after repeated plans, and every byte in place", () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const random = seeded(seed), allocator = new OffsetAllocator(20_000);
+      const live: number[] = [];
+      for (let h; (h = allocator.allocate(random(200))) !== NO_SPACE;) live.push(h);
+      for (const handle of live) if (random(3) > 0) allocator.free(handle);
+      const options = { maxMoves: 1 + random(50), maxUnits: 200 + random(2000) };
+      compact(allocator, options);
+      assert([...allocator.freeRegions()].length <= 1, `seed ${seed}`);
+    }
+  });
+
+  it("leaves no hole that takes an allocation from above, if moves may not overlap", () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const random = seeded(seed), allocator = new OffsetAllocator(20_000);
+      const live: number[] = [];
+      for (let h; (h = allocator.allocate(1 + random(200), 4)) !== NO_SPACE;) live.push(h);
+      for (const handle of live) if (random(3) > 0) allocator.free(handle);
+      compact(allocator, { overlap: false, alignmentOf: () => 4, maxMoves: 1 + random(50) });
+      const allocations = [...allocator.allocations()];
+      for (const { offset, size } of allocator.freeRegions()) {
+        const room = offset + size - Math.ceil(offset / 4) * 4;
+        assert(!allocations.some((a) => a.offset > offset && a.size <= room), `seed ${seed}`);
+      }
+    }
+  });
+
+  it("moves less than sliding everything would", () => {
+    const extents = Array.from({ length: 100 }, (_, i): [number, number] => [10 + i * 10, 10]);
+    const allocator = layout(2000, extents);
+    assertEquals(compact(allocator, {}), { moves: 1, units: 10 });
+    assertEquals([...allocator.freeRegions()], [{ offset: 1000, size: 1000 }]);
+  });
+});

@@ -1,0 +1,164 @@
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { NO_SPACE } from "../src/allocator.ts";
+import { crc32 } from "../src/crc32.ts";
+import { InvalidSnapshotError, OffsetAllocator } from "../src/offset_allocator.ts";
+import { type Random, seeded } from "./random.ts";
+
+const CHECKSUM = 18 * 4; // where the checksum stands in a snapshot
+const FIRST_NODE = 456 * 4; // where the nodes begin
+
+/** Allocators in all the states that a snapshot can show. */
+function allocators(random: Random): OffsetAllocator[] {
+  const made = [
+    new OffsetAllocator(0),
+    new OffsetAllocator(1000),
+    new OffsetAllocator(5000, { maxAllocations: 300, strict: true }),
+    new OffsetAllocator(2 ** 45, { maxAllocations: 300 }),
+    new OffsetAllocator(2 ** 53 - 1),
+  ];
+  for (const allocator of made) {
+    const live: number[] = [];
+    for (let i = 0; i < 400; i++) {
+      if (random(3) > 0) {
+        const handle = allocator.allocate(random(Math.min(allocator.capacity, 60)), 1 + random(4));
+        if (handle !== NO_SPACE) live.push(handle);
+      } else if (live.length > 0) allocator.free(live.splice(random(live.length), 1)[0]);
+    }
+  }
+  return made;
+}
+
+/** Makes the checksum of damaged bytes right, as an attacker would. */
+function sealed(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  view.setUint32(CHECKSUM, 0, true);
+  view.setUint32(CHECKSUM, crc32(bytes), true);
+  return bytes;
+}
+
+function refused(bytes: Uint8Array, message?: string): void {
+  assertThrows(() => OffsetAllocator.restore(bytes), InvalidSnapshotError, message);
+}
+
+describe("a snapshot", () => {
+  it("leaves out what was never used", () => {
+    const small = new OffsetAllocator(1000, { maxAllocations: 100_000 });
+    small.allocate(1);
+    assert(small.snapshot().length < 3000);
+    const restored = OffsetAllocator.restore(small.snapshot());
+    for (let i = 1; i < 1000; i++) assert(restored.allocate(1) !== NO_SPACE);
+    restored.check();
+  });
+
+  it("keeps handles and the generations of the freed ones", () => {
+    const allocator = new OffsetAllocator(1000);
+    const live = allocator.allocate(10), freed = allocator.allocate(10);
+    allocator.free(freed);
+    const restored = OffsetAllocator.restore(allocator.snapshot());
+    assertEquals(restored.offset(live), 0);
+    for (let i = 0; i < 500; i++) assert(restored.allocate(1) !== freed);
+    assertThrows(() => new OffsetAllocator(1000).free(freed));
+  });
+
+  it("can lie anywhere in a buffer", () => {
+    const bytes = new OffsetAllocator(77).snapshot();
+    const shifted = new Uint8Array(bytes.length + 3);
+    shifted.set(bytes, 3);
+    assertEquals(OffsetAllocator.restore(shifted.subarray(3)).capacity, 77);
+  });
+
+  it("is refused when it is none", () => {
+    refused(new Uint8Array(0), "0 bytes");
+    refused(new Uint8Array(3));
+    refused(new Uint8Array(FIRST_NODE + 32), "another format");
+    refused(new Uint8Array(1 << 16).fill(255), "another format");
+    refused(new TextEncoder().encode("x".repeat(5000)), "another format");
+    for (const value of [undefined, null, [1, 2], "bytes", new Int32Array(2000)]) {
+      refused(value as unknown as Uint8Array, "no Uint8Array");
+    }
+    const older = new OffsetAllocator(8).snapshot();
+    new DataView(older.buffer).setInt32(4, 0, true);
+    refused(sealed(older), "version 0");
+  });
+
+  it("is refused at every truncation and with anything appended", () => {
+    for (const allocator of allocators(seeded(5))) {
+      const bytes = allocator.snapshot();
+      for (let length = 0; length < bytes.length; length += 1 + (length >>> 5)) {
+        refused(bytes.subarray(0, length));
+      }
+      refused(bytes.subarray(0, bytes.length - 1));
+      const longer = new Uint8Array(bytes.length + 4);
+      longer.set(bytes);
+      longer[bytes.length] = 1;
+      refused(longer, "checksum");
+    }
+  });
+
+  it("is refused with any bits flipped: 10,000 times", () => {
+    const seed = 20, random = seeded(seed), states = allocators(random);
+    for (let i = 0; i < 10_000; i++) {
+      const bytes = states[i % states.length].snapshot();
+      for (let flips = 1 + random(3); flips > 0; flips--) {
+        bytes[random(bytes.length)] ^= 1 << random(8);
+      }
+      if (states.some((state) => sameBytes(state.snapshot(), bytes))) continue;
+      refused(bytes);
+    }
+  });
+
+  it("with a right checksum is refused or sound: 20,000 times", () => {
+    const seed = 21, random = seeded(seed), states = allocators(random);
+    const snapshots = states.map((state) => state.snapshot());
+    let sound = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = sealed(damage(snapshots[i % snapshots.length].slice(), random));
+      let restored: OffsetAllocator;
+      try {
+        restored = OffsetAllocator.restore(bytes);
+      } catch (error) {
+        assertInstanceOf(error, InvalidSnapshotError, `seed ${seed}, mutation ${i}: ${error}`);
+        continue;
+      }
+      sound++;
+      exercise(restored, random);
+    }
+    assert(sound > 0 && sound < 10_000, `${sound} of 20,000 were sound`);
+  });
+});
+
+/** Changes some words, so that links, sizes and counts look likely. */
+function damage(bytes: Uint8Array, random: Random): Uint8Array {
+  const view = new DataView(bytes.buffer), words = bytes.length >>> 2;
+  for (let changes = 1 + random(3); changes > 0; changes--) {
+    const at = 4 * (random(3) === 0 ? random(48) : random(words));
+    const value = [
+      () => view.getInt32(at, true) + random(17) - 8,
+      () => view.getInt32(4 * random(words), true), // a link, an offset of elsewhere
+      () => 456 + 8 * random(words >>> 3),
+      () => view.getInt32(at, true) ^ (1 << random(32)),
+      () => [0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 8, 12][random(7)],
+    ][random(5)];
+    if (at > 4) view.setInt32(at, value(), true);
+  }
+  return bytes;
+}
+
+/** Uses an allocator that claims to be sound; it must stay so. */
+function exercise(allocator: OffsetAllocator, random: Random): void {
+  allocator.check();
+  for (let i = 0; i < 10; i++) {
+    allocator.allocate(random(50), 1 + random(3));
+    const [first] = allocator.allocations();
+    if (first !== undefined && random(2) === 0) allocator.free(first.handle);
+    allocator.check();
+  }
+  for (const { handle } of allocator.allocations()) allocator.free(handle);
+  allocator.check();
+  assertEquals(allocator.freeSpace, allocator.capacity);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
