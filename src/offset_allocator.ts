@@ -24,13 +24,16 @@ import { planCompaction } from "./plan_compaction.ts";
 
 // The layout is drawn in offset_table.ts. Its names are constants of this module too:
 // V8 compiles those into the code, but reads an imported one at every use.
-const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP } = layout;
-const { TOP, MASK, SUMMARY, LEAF, BINS, BIN, END, HANDLE_LIMIT } = layout;
+const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, WIDE } = layout;
+const { TOP, MASK, SUMMARY, LEAF, BINS, BIN, END, NODE, LINK, HANDLE_LIMIT } = layout;
 
-// `& NODE` tells V8 that an index is never negative, which spares the sign
-// extension of every access behind it: 8 % of allocate and free.
-const NODE = 0x3ffffff8;
-const LINK = 0x3fffffff; // the same, for what may be a bin
+// The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
+// one of its gap starts with the exponent and the three bits of mantissa that make the bin.
+const WIDE_OFFSET = 3;
+const WIDE_SIZE = 4;
+const WIDE_GAP = 5;
+const GAP_EXPONENT = 2 * WIDE_GAP + 1;
+const EXPONENT_8 = (1023 + 2) << 3; // the bin of 8 is 8, its exponent 3
 
 const clz32 = Math.clz32;
 
@@ -134,12 +137,9 @@ export class StaleMoveError extends Error {
  */
 export class OffsetAllocator implements GrowableAllocator, CompactableAllocator {
   #table!: OffsetTable;
-  /**
-   * What the fast paths of allocate() and free() work on: the words of a 32-bit
-   * table. In place of a wide one, an empty table, in which they find nothing and
-   * so leave everything to the general steps.
-   */
+  // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
+  #floats: Float64Array | undefined;
 
   /**
    * Makes an allocator whose whole space is free.
@@ -195,17 +195,20 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment?: number): number {
-    const H = this.#words;
-    if (
-      (alignment !== undefined && alignment !== 1) || typeof size !== "number" ||
-      size >>> 0 !== size
-    ) return this.#allocate(size, alignment);
+    const H = this.#words, F = this.#floats;
+    if (typeof size !== "number" || (alignment !== undefined && alignment !== 1)) {
+      return this.#allocate(size, alignment);
+    }
     // The smallest bin whose every region is large enough.
     let bin = 0;
-    if (size !== 0) {
-      const s = (size - 1) | 0, m = 28 - clz32(s | 8);
-      bin = ((m << 3) + (s >>> m) + 1) | 0;
-    }
+    if (size >>> 0 === size) {
+      if (size !== 0) {
+        const s = (size - 1) | 0, m = 28 - clz32(s | 8);
+        bin = ((m << 3) + (s >>> m) + 1) | 0;
+      }
+    } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
+      bin = binOf(size - 1) + 1;
+    } else return this.#allocate(size);
     // The first bin from there on that holds a region. Bits are cleared only here,
     // when the bin turns out to be empty.
     let node = 0;
@@ -230,22 +233,38 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const top = H[TOP] & LINK, slot = H[top] & NODE;
     if (slot === 0) return this.#allocate(size);
     H[TOP] = top + 1;
-    const gap = H[node + GAP], rest = (gap - size) | 0, prev = H[node + PREV] & NODE;
-    H[slot + OFFSET] = (H[node + OFFSET] - gap) | 0;
-    H[slot + SIZE] = size;
+    let restBin = -1, number = 0;
+    if (F === undefined) {
+      const gap = H[node + GAP], rest = (gap - size) | 0;
+      H[slot + OFFSET] = (H[node + OFFSET] - gap) | 0;
+      H[slot + SIZE] = size;
+      H[node + GAP] = rest;
+      H[SIZE] = (H[SIZE] - size) | 0;
+      const m = 28 - clz32(rest | 8);
+      if (rest !== 0) restBin = ((m << 3) + (rest >>> m)) & 0xff;
+      number = (slot - END) >>> 3;
+    } else {
+      const n = node >>> 1, s = slot >>> 1, gap = F[n + WIDE_GAP], rest = gap - size;
+      F[s + WIDE_OFFSET] = F[n + WIDE_OFFSET] - gap;
+      F[s + WIDE_SIZE] = size;
+      F[n + WIDE_GAP] = rest;
+      F[WIDE_SIZE] -= size;
+      if (rest >= 8) restBin = ((H[node + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
+      else if (rest !== 0) restBin = rest;
+      number = ((slot - END) / WIDE) | 0;
+    }
+    const prev = H[node + PREV] & NODE;
     H[slot + PREV] = prev;
     H[slot + NEXT] = node;
     H[prev + NEXT] = slot;
     H[node + PREV] = slot;
-    H[node + GAP] = rest;
     // What is left of the gap goes to its bin, unless it is there already.
-    const m = 28 - clz32(rest | 8), restBin = ((m << 3) + (rest >>> m)) & 0xff;
-    if (rest === 0 || restBin !== bin) {
+    if (restBin !== bin) {
       const next = H[node + BIN_NEXT] & NODE;
       H[BINS + bin] = next;
       H[next + BIN_PREV] = BIN + bin;
       H[node + BIN_PREV] = 0;
-      if (rest !== 0) {
+      if (restBin >= 0) {
         const head = H[BINS + restBin] & NODE;
         H[node + BIN_PREV] = BIN + restBin;
         H[node + BIN_NEXT] = head;
@@ -256,8 +275,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
         if (bits === 0) H[SUMMARY] |= 0x80000000 >>> w;
       }
     }
-    H[SIZE] = (H[SIZE] - size) | 0;
-    const handle = (((slot - END) >>> 3) - H[slot + HANDLE]) | 0;
+    const handle = (number - H[slot + HANDLE]) | 0;
     H[slot + HANDLE] = handle;
     return handle;
   }
@@ -269,27 +287,47 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   free(handle: number): void {
     if (typeof handle !== "number") return this.#free(handle);
-    const H = this.#words, mask = H[MASK];
-    const node = (((handle & mask) << 3) + END) & NODE;
+    const H = this.#words, F = this.#floats, mask = H[MASK];
+    const number = handle & mask;
+    const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
     if (H[node + HANDLE] !== handle) return this.#free(handle);
-    const size = H[node + SIZE], prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
+    const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
     // The gap of the next node takes the units of the node and of its gap.
-    let gap = size;
     const binPrev = H[node + BIN_PREV] & LINK;
     if (binPrev !== 0) {
-      gap = (gap + H[node + GAP]) | 0;
       const binNext = H[node + BIN_NEXT] & NODE;
       H[binPrev + BIN_NEXT] = binNext;
       H[binNext + BIN_PREV] = binPrev;
-      H[node + GAP] = 0;
       H[node + BIN_PREV] = 0;
     }
     const nextBinPrev = H[next + BIN_PREV] & LINK;
-    if (nextBinPrev !== 0) gap = (gap + H[next + GAP]) | 0;
-    H[next + GAP] = gap;
-    const m = 28 - clz32(gap | 8), bin = ((m << 3) + (gap >>> m)) & 0xff;
+    let bin = 0;
+    if (F === undefined) {
+      const size = H[node + SIZE];
+      let gap = size;
+      if (binPrev !== 0) {
+        gap = (gap + H[node + GAP]) | 0;
+        H[node + GAP] = 0;
+      }
+      if (nextBinPrev !== 0) gap = (gap + H[next + GAP]) | 0;
+      H[next + GAP] = gap;
+      H[SIZE] = (H[SIZE] + size) | 0;
+      const m = 28 - clz32(gap | 8);
+      bin = ((m << 3) + (gap >>> m)) & 0xff;
+    } else {
+      const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
+      let gap = size;
+      if (binPrev !== 0) {
+        gap += F[n + WIDE_GAP];
+        F[n + WIDE_GAP] = 0;
+      }
+      if (nextBinPrev !== 0) gap += F[x + WIDE_GAP];
+      F[x + WIDE_GAP] = gap;
+      F[WIDE_SIZE] += size;
+      bin = (gap < 8 ? gap : (H[next + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
+    }
     if (nextBinPrev !== BIN + bin) {
       if (nextBinPrev !== 0) {
         const binNext = H[next + BIN_NEXT] & NODE;
@@ -305,7 +343,6 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       H[LEAF + w] = bits | (0x80000000 >>> bin);
       if (bits === 0) H[SUMMARY] |= 0x80000000 >>> w;
     }
-    H[SIZE] = (H[SIZE] + size) | 0;
     const generation = ((handle | mask) + 1) | 0;
     if (generation >= HANDLE_LIMIT) return this.#table.recycle(node, handle);
     H[node + HANDLE] = -generation | 0;
@@ -562,7 +599,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   /** Works on this table from now on, or on the new words of the same. */
   #use(table: OffsetTable): void {
     this.#table = table;
-    this.#words = table.floats === undefined ? table.words : OffsetTable.create(0, 2, 0).words;
+    this.#words = table.words;
+    this.#floats = table.floats;
   }
 
   /** The node a handle names. */

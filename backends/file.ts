@@ -1,0 +1,297 @@
+/**
+ * A file as a store: one opened here by path, or one that the caller holds, as a
+ * `node:fs` descriptor, a `node:fs/promises` FileHandle or a `Deno.FsFile`. The
+ * same code runs on Deno, Node and Bun.
+ *
+ * @module
+ */
+
+import { closeSync, constants, openSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import {
+  type AsyncBackingStore,
+  StorageError,
+  type SyncBackingStore,
+} from "../src/backing_store.ts";
+import { checkInteger } from "../src/check_integer.ts";
+import { Cursor, type SeekableFile } from "./file/cursor.ts";
+import { Descriptor, type FileHandleLike, handleOf } from "./file/descriptor.ts";
+import { Engine, MAX_IN_PLACE, messageOf } from "./file/engine.ts";
+
+export type { FileHandleLike, SeekableFile };
+
+/** A file that the caller holds: a descriptor number or an object that stands for one. */
+export type OpenFile = number | FileHandleLike | SeekableFile;
+
+/** How a file is opened; by default it must exist, and is read and written. */
+export interface FileOpenOptions {
+  /** Makes the file if there is none. */
+  readonly create?: boolean;
+  /** Makes the file, and refuses one that is there. */
+  readonly createNew?: boolean;
+  /** Refuses writes and resizes. */
+  readonly readOnly?: boolean;
+  /** Empties the file. */
+  readonly truncate?: boolean;
+}
+
+/** Where a file is: a path, or a `file:` URL. */
+export type FilePath = string | { readonly href: string };
+
+/**
+ * A file as an async store. Requests up to 1 MiB are served in place: the
+ * system's page cache answers them sooner (1-2 us) than the thread pool takes
+ * them over (30-60 us). Larger ones, and `flush`, go through the thread pool and
+ * leave the event loop free; a `Deno.FsFile` has no such call and is served 1 MiB
+ * per turn of the event loop.
+ *
+ * Any number of reads and writes may be under way at once; what overlapping ones
+ * give is undefined. `data` and `into` belong to the store until the promise
+ * settles. A large transfer that fails may have been carried out in part.
+ *
+ * The store reads the length once and keeps it: `byteLength` costs no system call,
+ * and nothing else may resize the file meanwhile. Nor may the file be open for
+ * appending (`"a"`, `"a+"`): the system then ignores the offset of a write.
+ *
+ * After a failed `flush` every later one fails too, because the system reports a
+ * lost write only once: reopen the file and look.
+ *
+ * @example
+ * ```ts ignore
+ * import { FileStore } from "@suballoc/offset-allocator/file";
+ *
+ * await using store = await FileStore.open("data.bin", { create: true });
+ * await store.resize(4096);
+ * await store.write(16, new TextEncoder().encode("sub-allocated"));
+ * await store.flush();
+ * ```
+ */
+export class FileStore implements AsyncBackingStore {
+  readonly #engine: Engine;
+  /** Transfers in the thread pool, each as the end it comes to. */
+  readonly #underWay: Set<Promise<void>> = new Set();
+  /** Settles when the last resize asked for has. */
+  #resizes: Promise<void> = Promise.resolve();
+
+  private constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * Opens a file, which `close` then closes.
+   *
+   * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
+   * @throws {TypeError} `readOnly` together with an option that writes.
+   */
+  static async open(path: FilePath, options: FileOpenOptions = {}): Promise<FileStore> {
+    return await new FileStore(openEngine(path, options));
+  }
+
+  /**
+   * Takes a file that the caller holds, and will close after `close`.
+   *
+   * @throws {StorageError} It is closed, or is a directory.
+   * @throws {TypeError} It is no file.
+   */
+  static from(file: OpenFile): FileStore {
+    return new FileStore(engineOf(file));
+  }
+
+  /** Bytes in the file, as of the opening and every resize since. */
+  get byteLength(): number {
+    return this.#engine.byteLength;
+  }
+
+  /** Fills `into` with the bytes from `offset` on. */
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    this.#engine.checkTransfer("read", offset, into);
+    if (into.length <= MAX_IN_PLACE) this.#engine.transfer("read", offset, into);
+    else await this.#track(this.#engine.transferAside("read", offset, into));
+  }
+
+  /** Writes `data` from `offset` on. */
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    this.#engine.checkTransfer("write", offset, data);
+    if (data.length <= MAX_IN_PLACE) this.#engine.transfer("write", offset, data);
+    else await this.#track(this.#engine.transferAside("write", offset, data));
+  }
+
+  /** Makes the file this long; new bytes are zero. Waits for resizes asked for before. */
+  async resize(byteLength: number): Promise<void> {
+    this.#engine.checkResize(byteLength);
+    const turn = this.#resizes.then(() => this.#resize(byteLength));
+    this.#resizes = turn.catch(() => {});
+    await turn;
+  }
+
+  async #resize(byteLength: number): Promise<void> {
+    const before = this.#engine.byteLength;
+    if (byteLength < before) {
+      // No new request may touch what is cut off, and one under way would bring it back.
+      this.#engine.byteLength = byteLength;
+      await Promise.all(this.#underWay);
+    }
+    try {
+      this.#engine.resize(byteLength);
+    } catch (error) {
+      this.#engine.byteLength = before;
+      throw error;
+    }
+  }
+
+  /** Returns once everything written so far is durable (fdatasync). */
+  async flush(): Promise<void> {
+    this.#engine.checkUsable("flush");
+    const before = Promise.all(this.#underWay);
+    await this.#track(before.then(() => this.#engine.flushAside()));
+  }
+
+  /**
+   * Refuses further use at once, waits for what is under way, and closes the file
+   * if it was opened here. Closing again does nothing.
+   */
+  async close(): Promise<void> {
+    if (this.#engine.markClosed()) return;
+    await this.#resizes;
+    await Promise.all(this.#underWay);
+    this.#engine.release();
+  }
+
+  /** Closes the store. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Notes a transfer until it ends: a descriptor closed under it may name another file. */
+  #track(transfer: Promise<void>): Promise<void> {
+    const end = transfer.catch(() => {}).then(() => void this.#underWay.delete(end));
+    this.#underWay.add(end);
+    return transfer;
+  }
+}
+
+/**
+ * A file as a synchronous store: each call returns when the system has answered.
+ * What {@linkcode FileStore} says of length, appending and failed flushes holds
+ * here too.
+ *
+ * @example
+ * ```ts ignore
+ * import { SyncFileStore } from "@suballoc/offset-allocator/file";
+ *
+ * using store = SyncFileStore.open("data.bin", { create: true });
+ * store.resize(4096);
+ * store.write(16, new TextEncoder().encode("sub-allocated"));
+ * store.flush();
+ * ```
+ */
+export class SyncFileStore implements SyncBackingStore {
+  readonly #engine: Engine;
+
+  private constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * Opens a file, which `close` then closes.
+   *
+   * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
+   * @throws {TypeError} `readOnly` together with an option that writes.
+   */
+  static open(path: FilePath, options: FileOpenOptions = {}): SyncFileStore {
+    return new SyncFileStore(openEngine(path, options));
+  }
+
+  /**
+   * Takes a file that the caller holds, and will close.
+   *
+   * @throws {StorageError} It is closed, or is a directory.
+   * @throws {TypeError} It is no file.
+   */
+  static from(file: OpenFile): SyncFileStore {
+    return new SyncFileStore(engineOf(file));
+  }
+
+  /** Bytes in the file, as of the opening and every resize since. */
+  get byteLength(): number {
+    return this.#engine.byteLength;
+  }
+
+  /** Fills `into` with the bytes from `offset` on. */
+  read(offset: number, into: Uint8Array): void {
+    this.#engine.checkTransfer("read", offset, into);
+    this.#engine.transfer("read", offset, into);
+  }
+
+  /** Writes `data` from `offset` on. */
+  write(offset: number, data: Uint8Array): void {
+    this.#engine.checkTransfer("write", offset, data);
+    this.#engine.transfer("write", offset, data);
+  }
+
+  /** Makes the file this long; new bytes are zero. */
+  resize(byteLength: number): void {
+    this.#engine.checkResize(byteLength);
+    this.#engine.resize(byteLength);
+  }
+
+  /** Returns once everything written so far is durable (fdatasync). */
+  flush(): void {
+    this.#engine.checkUsable("flush");
+    this.#engine.flush();
+  }
+
+  /** Closes the file if it was opened here. Closing again does nothing. */
+  close(): void {
+    if (!this.#engine.markClosed()) this.#engine.release();
+  }
+
+  /** Closes the store. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** An engine over a file opened here. */
+function openEngine(path: FilePath, options: FileOpenOptions): Engine {
+  const { create = false, createNew = false, readOnly = false, truncate = false } = options;
+  if (readOnly && (create || createNew || truncate)) {
+    throw new TypeError("Expected readOnly without create, createNew and truncate");
+  }
+  const name = pathOf(path);
+  // One call with one outcome: no second opener gets in between "is it there" and "make it".
+  const flags = (readOnly ? constants.O_RDONLY : constants.O_RDWR) |
+    (create || createNew ? constants.O_CREAT : 0) |
+    (createNew ? constants.O_EXCL : 0) |
+    (truncate ? constants.O_TRUNC : 0);
+  let fd: number;
+  try {
+    fd = openSync(name, flags);
+  } catch (cause) {
+    throw new StorageError("open", 0, 0, messageOf(cause), { cause });
+  }
+  return new Engine(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
+}
+
+/** An engine over a file that the caller holds. */
+function engineOf(file: OpenFile): Engine {
+  if (typeof file === "number") {
+    checkInteger("descriptor", file, 0, 2 ** 31 - 1);
+    return new Engine(new Descriptor(handleOf(file)));
+  }
+  if (typeof (file as SeekableFile | null)?.seekSync === "function") {
+    return new Engine(new Cursor(file as SeekableFile));
+  }
+  // Bun and Deno share the form of Node's FileHandle.
+  if (typeof (file as FileHandleLike | null)?.fd === "number") {
+    return new Engine(new Descriptor(file as FileHandleLike));
+  }
+  throw new TypeError("Expected a descriptor number, a FileHandle or a Deno.FsFile");
+}
+
+/** The path a URL stands for. */
+function pathOf(path: FilePath): string {
+  if (typeof path === "string") return path;
+  if (typeof path?.href === "string") return fileURLToPath(path.href);
+  throw new TypeError("Expected a path or a file: URL");
+}

@@ -1,0 +1,245 @@
+/**
+ * Memory as a store: an `ArrayBuffer`, a `SharedArrayBuffer`, the memory of a
+ * WebAssembly instance, or a window of one of them.
+ *
+ * @module
+ */
+
+import { checkBytes, checkRange, StorageError, type ViewableStore } from "../src/backing_store.ts";
+import { checkInteger } from "../src/check_integer.ts";
+
+/** The part of a `WebAssembly.Memory` that is used. */
+export interface WasmMemory {
+  /** The memory now; another object after each growth. */
+  readonly buffer: ArrayBufferLike;
+  /** Adds `delta` pages of 64 KiB. */
+  grow(delta: number): number;
+}
+
+/** What a {@linkcode MemoryStore} can lie in. */
+export type MemorySource = ArrayBufferLike | ArrayBufferView | WasmMemory;
+
+/** Limits of a store that makes its own buffer. */
+export interface MemoryLimits {
+  /** Most bytes the store can be resized to; without it the length is fixed. */
+  readonly maxByteLength?: number;
+}
+
+/** The part of a buffer or memory that is the store. */
+export interface MemoryWindow {
+  /** First byte of the store within the source, 0 by default. */
+  readonly byteOffset?: number;
+  /** Bytes in the store; without it the store reaches to the source's end and follows it. */
+  readonly byteLength?: number;
+}
+
+/** What buffers can do in newer editions of the language than the types assume. */
+interface ResizableBuffer {
+  readonly resizable?: boolean;
+  readonly growable?: boolean;
+  resize(byteLength: number): void;
+  grow(byteLength: number): void;
+}
+
+const ResizableArrayBuffer = ArrayBuffer as unknown as new (
+  byteLength: number,
+  options?: MemoryLimits,
+) => ArrayBuffer;
+
+const WASM_PAGE = 65536;
+
+/**
+ * A synchronous store in memory, whose bytes can be used where they are.
+ *
+ * | source | `resize` |
+ * | ------ | -------- |
+ * | a length, with `maxByteLength` | either way, up to that |
+ * | `ArrayBuffer` made with `maxByteLength` | either way, up to that |
+ * | `SharedArrayBuffer` made with `maxByteLength` | grows only |
+ * | `WebAssembly.Memory` | grows only, by whole pages of 64 KiB |
+ * | anything of fixed length, a window of given length | refused |
+ *
+ * No `resize` copies a byte, but for what the engine does to grow WebAssembly
+ * memory. The store follows a source that somebody else resizes. It holds nothing
+ * to release and so has no `close`, and nothing to `flush`.
+ *
+ * @example
+ * ```ts
+ * import { MemoryStore } from "@suballoc/offset-allocator";
+ *
+ * const store = new MemoryStore(1024, { maxByteLength: 65536 });
+ * store.write(16, new Uint8Array([1, 2, 3]));
+ * const inPlace = store.view(16, 3); // no copy
+ * store.resize(4096);
+ * ```
+ */
+export class MemoryStore implements ViewableStore {
+  readonly #source: MemorySource;
+  /** The source, where it is WebAssembly memory. */
+  readonly #memory: WasmMemory | undefined;
+  readonly #window: MemoryWindow;
+  /** The store's bytes; out of date once WebAssembly memory has grown: {@linkcode #now}. */
+  #bytes: Uint8Array;
+
+  /**
+   * Makes a buffer of `byteLength` zeros.
+   *
+   * @throws {RangeError | TypeError} A length is not a non-negative integer, or above the limit.
+   * @throws {StorageError} There is not that much memory.
+   */
+  constructor(byteLength: number, limits?: MemoryLimits);
+  /**
+   * Takes a buffer, a view of one or a WebAssembly memory, and copies nothing.
+   *
+   * @throws {RangeError} The window does not lie within the source.
+   */
+  constructor(source: MemorySource, window?: MemoryWindow);
+  constructor(source: number | MemorySource, options: MemoryLimits & MemoryWindow = {}) {
+    if (typeof source === "number") {
+      this.#source = allocate(source, options.maxByteLength);
+      this.#window = {};
+    } else {
+      if (!isSource(source)) {
+        throw new TypeError("Expected a length, a buffer, a view or a WebAssembly.Memory");
+      }
+      if (options.maxByteLength !== undefined) {
+        throw new TypeError("Expected no maxByteLength: a given buffer has its own");
+      }
+      this.#source = source;
+      this.#window = windowOf(source, options);
+    }
+    this.#memory = isWasmMemory(this.#source) ? this.#source : undefined;
+    this.#bytes = this.#take();
+  }
+
+  /** Bytes in the store now. */
+  get byteLength(): number {
+    return this.#now().length;
+  }
+
+  /** Fills `into` with the bytes from `offset` on. */
+  read(offset: number, into: Uint8Array): void {
+    checkBytes("into", into);
+    const bytes = this.#now();
+    checkRange("read", offset, into.length, bytes.length);
+    into.set(bytes.subarray(offset, offset + into.length));
+  }
+
+  /** Writes `data` from `offset` on. */
+  write(offset: number, data: Uint8Array): void {
+    checkBytes("data", data);
+    const bytes = this.#now();
+    checkRange("write", offset, data.length, bytes.length);
+    bytes.set(data, offset);
+  }
+
+  /** The bytes themselves; growth of WebAssembly memory takes a view's bytes away. */
+  view(offset: number, length: number): Uint8Array {
+    const bytes = this.#now();
+    checkRange("view", offset, length, bytes.length);
+    return bytes.subarray(offset, offset + length);
+  }
+
+  /** Copies a range, which may overlap its target. */
+  copyWithin(from: number, to: number, length: number): void {
+    const bytes = this.#now();
+    checkRange("copy", from, length, bytes.length);
+    checkRange("copy", to, length, bytes.length);
+    bytes.copyWithin(to, from, from + length);
+  }
+
+  /**
+   * Makes the store this long, where the source can (see the table above);
+   * WebAssembly memory ends at the next multiple of 64 KiB.
+   *
+   * @throws {StorageError} The source cannot be that long; nothing has changed.
+   */
+  resize(byteLength: number): void {
+    checkInteger("byteLength", byteLength);
+    const now = this.byteLength;
+    if (byteLength === now) return;
+    const refuse = (reason: string, cause?: unknown) =>
+      new StorageError("resize", 0, byteLength, reason, cause === undefined ? {} : { cause });
+    if (this.#window.byteLength !== undefined) {
+      throw refuse("the store is a window of fixed length");
+    }
+
+    const end = (this.#window.byteOffset ?? 0) + byteLength;
+    const memory = this.#memory;
+    const buffer = this.#source as unknown as ResizableBuffer;
+    try {
+      if (memory !== undefined) {
+        if (byteLength < now) throw refuse("WebAssembly memory only grows");
+        memory.grow(Math.ceil((end - memory.buffer.byteLength) / WASM_PAGE));
+      } else if (buffer.resizable) {
+        buffer.resize(end);
+      } else if (buffer.growable) {
+        if (byteLength < now) throw refuse("a SharedArrayBuffer only grows");
+        buffer.grow(end);
+      } else {
+        throw refuse("the buffer was made with a fixed length");
+      }
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      throw refuse("the limit of the buffer, or of memory, is reached", error);
+    }
+  }
+
+  /** The store's bytes, taken anew if WebAssembly memory has grown since. */
+  #now(): Uint8Array {
+    const memory = this.#memory;
+    // Identity, not length: shared WebAssembly memory keeps its old buffer alive.
+    if (memory !== undefined && memory.buffer !== this.#bytes.buffer) this.#bytes = this.#take();
+    return this.#bytes;
+  }
+
+  /** A view of the window; without a length it follows a resizable buffer. */
+  #take(): Uint8Array {
+    const source = this.#source;
+    const { byteOffset, byteLength } = this.#window;
+    const buffer = "buffer" in source ? source.buffer : source;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+}
+
+/** A buffer of the store's own. */
+function allocate(byteLength: number, maxByteLength?: number): ArrayBuffer {
+  checkInteger("byteLength", byteLength);
+  if (maxByteLength !== undefined) checkInteger("maxByteLength", maxByteLength, byteLength);
+  try {
+    if (maxByteLength === undefined) return new ArrayBuffer(byteLength);
+    return new ResizableArrayBuffer(byteLength, { maxByteLength });
+  } catch (cause) {
+    const reason = `no memory for ${maxByteLength ?? byteLength} bytes`;
+    throw new StorageError("open", 0, byteLength, reason, { cause });
+  }
+}
+
+/** The window asked for, within the one that a view already is. */
+function windowOf(
+  source: MemorySource,
+  { byteOffset = 0, byteLength }: MemoryWindow,
+): MemoryWindow {
+  const isView = ArrayBuffer.isView(source);
+  const available = isView || !isWasmMemory(source) ? source.byteLength : source.buffer.byteLength;
+  checkInteger("byteOffset", byteOffset, 0, available);
+  if (byteLength !== undefined) checkInteger("byteLength", byteLength, 0, available - byteOffset);
+  if (!isView) return { byteOffset, byteLength };
+  return {
+    byteOffset: source.byteOffset + byteOffset,
+    byteLength: byteLength ?? available - byteOffset,
+  };
+}
+
+/** Whether a value is one of the sources; by tag, which holds in every realm. */
+function isSource(value: unknown): value is MemorySource {
+  const tag = Object.prototype.toString.call(value);
+  return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]" ||
+    ArrayBuffer.isView(value) || isWasmMemory(value);
+}
+
+/** Views have a buffer and shared buffers grow; only WebAssembly memory has both. */
+function isWasmMemory(value: unknown): value is WasmMemory {
+  const memory = value as Partial<WasmMemory> | null | undefined;
+  return typeof memory?.grow === "function" && memory.buffer !== undefined;
+}

@@ -1,0 +1,66 @@
+/**
+ * Sub-allocation: hand out ranges of any contiguous space in O(1), and keep the
+ * bookkeeping outside that space.
+ *
+ * {@linkcode OffsetAllocator} counts in units of your choice (bytes of a buffer or a
+ * file, elements, pages, ids) and knows nothing of what lies there. An
+ * {@linkcode Arena} puts it over a {@linkcode BackingStore}, so that offsets become
+ * {@linkcode Region}s to read and write; {@linkcode MemoryStore} is the one in
+ * memory, `@suballoc/offset-allocator/file` the one in a file.
+ *
+ * @example
+ * ```ts
+ * import { NO_SPACE, OffsetAllocator } from "@suballoc/offset-allocator";
+ *
+ * const allocator = new OffsetAllocator(1000);
+ * const handle = allocator.allocate(64, 16); // 64 units, aligned to 16
+ * if (handle === NO_SPACE) throw new Error("full");
+ *
+ * allocator.offset(handle); // 0
+ * allocator.resize(handle, 96); // true: there was room behind it
+ * allocator.free(handle);
+ * ```
+ *
+ * @module
+ */
+
+export { NO_SPACE, NotAllocatedError } from "./src/allocator.ts";
+export type {
+  Allocation,
+  Allocator,
+  CompactableAllocator,
+  CompactionOptions,
+  Extent,
+  GrowableAllocator,
+  Move,
+} from "./src/allocator.ts";
+
+export { InvalidSnapshotError, OffsetAllocator, StaleMoveError } from "./src/offset_allocator.ts";
+export type {
+  OffsetAllocatorOptions,
+  StorageReport,
+  StorageReportFull,
+} from "./src/offset_allocator.ts";
+
+export { StorageError } from "./src/backing_store.ts";
+export type {
+  AsyncBackingStore,
+  BackingStore,
+  Outcome,
+  Settled,
+  StorageOperation,
+  SyncBackingStore,
+  ViewableStore,
+} from "./src/backing_store.ts";
+
+export { Arena } from "./src/arena.ts";
+export type {
+  ArenaCompaction,
+  ArenaCompactionOptions,
+  ArenaOptions,
+  RegionOptions,
+} from "./src/arena.ts";
+export type { Region, ViewConstructor, Viewed } from "./src/region.ts";
+
+export { MemoryStore } from "./backends/memory.ts";
+export type { MemoryLimits, MemorySource, MemoryWindow, WasmMemory } from "./backends/memory.ts";

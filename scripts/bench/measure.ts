@@ -1,0 +1,212 @@
+/**
+ * Everything the benchmark measures, on the runtime that it runs on. An operation is
+ * one allocate or one free; the empty loop is subtracted from all times.
+ *
+ * @module
+ */
+
+import { cpus } from "node:os";
+import process from "node:process";
+import { OffsetAllocator } from "../../src/offset_allocator.ts";
+import { churn, replay, type Trace, type Workload, workloads } from "../workloads.ts";
+import { type Contestant, narrow, nothing, peers, wide } from "./contestants.ts";
+
+/** How long to measure. */
+export interface Effort {
+  /** Passes of each contestant; the fastest counts. */
+  readonly repeats: number;
+  /** Milliseconds that a pass of a peer may take: it gets as many operations as it then does. */
+  readonly peerMs: number;
+}
+
+export const FULL: Effort = { repeats: 20, peerMs: 30 };
+export const QUICK: Effort = { repeats: 2, peerMs: 5 };
+
+/** A peer against `OffsetAllocator` on the same operations. */
+export interface PeerResult {
+  readonly ns: number;
+  /** The peer's time over that of `OffsetAllocator`. */
+  readonly ratio: number;
+  readonly opCount: number;
+}
+
+/** One workload, in nanoseconds per operation. */
+export interface WorkloadResult {
+  readonly name: string;
+  readonly about: string;
+  /** Of `OffsetAllocator`. */
+  readonly ns: number;
+  /** In the order of `peers`. */
+  readonly peers: readonly PeerResult[];
+}
+
+/** The wide mode against the 32-bit mode, in nanoseconds per operation. */
+export interface WideResult {
+  readonly name: string;
+  readonly about: string;
+  readonly narrowNs: number;
+  readonly wideNs: number;
+}
+
+/** What an allocator with room for {@linkcode ROOM} allocations costs before the first. */
+export interface ConstructionResult {
+  readonly microseconds: number;
+  /** Bytes of state per allocation; not on Bun, whose accounts are estimates. */
+  readonly bytesEach?: number;
+}
+
+/** All figures of one runtime. */
+export interface Report {
+  readonly runtime: string;
+  readonly engine: string;
+  readonly cpu: string;
+  readonly workloads: readonly WorkloadResult[];
+  /** `churn` with 100, 1,000 and 10,000 live blocks. */
+  readonly live: readonly WorkloadResult[];
+  readonly wide: readonly WideResult[];
+  readonly construction: { readonly narrow: ConstructionResult; readonly wide: ConstructionResult };
+}
+
+export const ROOM = 131_072;
+
+/** Checks that the work is the right work, then times it. */
+export function measure(effort: Effort): Report {
+  const works = workloads.map(({ name, about, trace, expected }) => {
+    const work: Work = { name, about, trace: trace(), mayRefuse: expected.refused > 0 };
+    checkAnswers(work, expected);
+    return work;
+  });
+  const live = [100, 1000, 10_000].map((count): Work => {
+    const name = count.toLocaleString("en");
+    return { name, about: "live", trace: churn(count), mayRefuse: false };
+  });
+
+  // Once through all first: else the first would run on code that the engine made
+  // for it alone, the second while it is made again (15 % slower), and so on.
+  for (const work of works) race([narrow], work, 3);
+  // Then without company. What others bring about in the optimizer (the wide mode runs
+  // the same code on other numbers) must not be in these figures.
+  const ns = [...works, ...live].map((work) => race([narrow], work, effort.repeats)[0]);
+
+  const results = [...works, ...live].map((work, i): WorkloadResult => ({
+    name: work.name,
+    about: work.about,
+    ns: ns[i],
+    peers: peers.map((peer) => racePeer(peer, work, effort)),
+  }));
+  const wideResults = works.map((work): WideResult => {
+    const [narrowNs, wideNs] = race([narrow, wide], work, effort.repeats);
+    return { name: work.name, about: work.about, narrowNs, wideNs };
+  });
+  return {
+    ...host(),
+    workloads: results.slice(0, works.length),
+    live: results.slice(works.length),
+    wide: wideResults,
+    construction: { narrow: construct(2 ** 30, effort), wide: construct(2 ** 40, effort) },
+  };
+}
+
+/** A workload with its trace at hand. */
+interface Work {
+  readonly name: string;
+  readonly about: string;
+  readonly trace: Trace;
+  readonly mayRefuse: boolean;
+}
+
+/** Throws unless every offset is that of the reference, by their sum. */
+function checkAnswers({ name, trace }: Work, expected: Workload["expected"]): void {
+  const { capacity, maxAllocations } = trace;
+  const allocator = new OffsetAllocator(capacity, { maxAllocations, strict: true });
+  const { offsets, refused } = replay(trace, allocator);
+  if (offsets === expected.offsets && refused === expected.refused) return;
+  throw new Error(
+    `Expected the offsets of ${name} to sum to ${expected.offsets}, ${expected.refused} ` +
+      `refused, got ${offsets}, ${refused} refused`,
+  );
+}
+
+/**
+ * Times the contestants in turn, pass by pass, so that a change of the machine's speed
+ * meets all of them, and gives the fastest pass of each, in nanoseconds per operation.
+ * A pass of less than the whole trace leaves other blocks live than it found, so each
+ * then begins with a new fill.
+ */
+function race(
+  contestants: readonly Contestant[],
+  { trace, mayRefuse }: Work,
+  repeats: number,
+  opCount: number = trace.opCount,
+): number[] {
+  const { slots, sizes, slotCount, fillCount } = trace;
+  const lanes = [nothing, ...contestants].map((contestant) => ({
+    ...contestant,
+    subject: contestant.create(trace),
+    handles: new Int32Array(slotCount),
+    refused: 0,
+    best: Infinity,
+  }));
+  for (let i = 0; i < repeats; i++) {
+    for (const lane of lanes) {
+      const { create, drive, handles } = lane;
+      if (i === 0 || opCount < trace.opCount) {
+        lane.subject = create(trace);
+        lane.refused += drive(lane.subject, slots, sizes, 0, fillCount, handles);
+      }
+      const start = performance.now();
+      lane.refused += drive(lane.subject, slots, sizes, fillCount, fillCount + opCount, handles);
+      lane.best = Math.min(lane.best, performance.now() - start);
+    }
+  }
+  // The sink. That a block was refused depends on every call before, so no engine can
+  // leave one out; and who refuses has less work than the others.
+  const refusing = lanes.find(({ refused }) => refused > 0);
+  if (refusing !== undefined && !mayRefuse) throw new Error(`${refusing.name} refused a block`);
+  const [empty, ...timed] = lanes.map(({ best }) => best * 1e6 / opCount);
+  return timed.map((ns) => ns - empty);
+}
+
+/** Races a peer over the part of the trace that it manages in its time. */
+function racePeer(peer: Contestant, work: Work, { repeats, peerMs }: Effort): PeerResult {
+  const opCount = manageable(peer, work.trace, peerMs);
+  const [ours, ns] = race([narrow, peer], work, repeats, opCount);
+  return { ns, ratio: ns / ours, opCount };
+}
+
+/** How many operations a contestant does in the time given: a multiple of 100, or all. */
+function manageable({ create, drive }: Contestant, trace: Trace, ms: number): number {
+  const { slots, sizes, slotCount, fillCount } = trace;
+  const subject = create(trace), handles = new Int32Array(slotCount);
+  drive(subject, slots, sizes, 0, fillCount, handles);
+  const start = performance.now();
+  let end = fillCount;
+  while (end < slots.length && performance.now() - start < ms) {
+    const begin = end;
+    end = Math.min(begin + 100, slots.length);
+    drive(subject, slots, sizes, begin, end, handles);
+  }
+  return end - fillCount;
+}
+
+/** Makes allocators: the fastest, and the most memory seen (the collector may take some back). */
+function construct(capacity: number, { repeats }: Effort): ConstructionResult {
+  let ms = Infinity, bytes = 0;
+  for (let i = 0; i < 10 * repeats; i++) {
+    const before = process.memoryUsage().external, start = performance.now();
+    const allocator = new OffsetAllocator(capacity, { maxAllocations: ROOM });
+    ms = Math.min(ms, performance.now() - start);
+    bytes = Math.max(bytes, process.memoryUsage().external - before);
+    if (allocator.freeSpace !== capacity) throw new Error("A new allocator is not empty");
+  }
+  const microseconds = ms * 1000;
+  return process.versions.bun ? { microseconds } : { microseconds, bytesEach: bytes / ROOM };
+}
+
+/** Where this runs. */
+function host(): Pick<Report, "runtime" | "engine" | "cpu"> {
+  const { deno, bun, node, v8 } = process.versions;
+  const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+  const engine = bun ? "JavaScriptCore" : `V8 ${v8.split(".", 3).join(".")}`;
+  return { runtime, engine, cpu: cpus()[0].model.trim() };
+}
