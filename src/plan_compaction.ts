@@ -1,11 +1,17 @@
 import { alignUp } from "./align_up.ts";
-import type { Allocation, Allocator, CompactionOptions, Move } from "./allocator.ts";
+import type { Allocation, Allocator, CompactionOptions, Extent, Move } from "./allocator.ts";
 import { checkInteger } from "./check_integer.ts";
+
+/** An allocation and the alignment it must keep. */
+interface Movable extends Allocation {
+  readonly alignment: number;
+}
 
 /** What a plan may still spend. */
 interface Budget {
   moves: number;
   units: number;
+  /** An allocation larger than this moves in no plan. */
   readonly maxUnits: number;
 }
 
@@ -13,83 +19,81 @@ interface Budget {
  * Plans moves toward offset 0 for any allocator; changes nothing. The moves hold in
  * their order. An empty plan means that nothing can move within the bounds.
  *
- * Holes are filled first, lowest first, each with the highest allocations that fit:
- * that moves the least. Only where none fits, allocations slide down, which moves
- * all that lies above the first hole; their targets may overlap their sources.
+ * There are two ways. To fill holes, lowest first, each with the highest allocations
+ * that fit, moves little, but leaves the holes that nothing fits. To slide every
+ * allocation down to the one before it leaves none, but its moves may overlap, and
+ * it moves all that lies above the first hole. A bounded plan fills holes as long as
+ * it can, and slides when nothing fits any more. One without bounds goes all the
+ * way, by sliding alone or after filling, whichever ends lower or moves fewer units.
+ *
  * O((a + h) log a) for a allocations and h holes.
  *
  * @throws {TypeError} A bound or an alignment is not a number.
  * @throws {RangeError} A bound or an alignment is not an integer in range.
  */
 export function planCompaction(allocator: Allocator, options: CompactionOptions = {}): Move[] {
-  const { maxMoves = Infinity, maxUnits = Infinity, overlap = true } = options;
+  const { maxMoves = Infinity, maxUnits = Infinity, alignmentOf, overlap = true } = options;
   if (maxMoves !== Infinity) checkInteger("maxMoves", maxMoves);
   if (maxUnits !== Infinity) checkInteger("maxUnits", maxUnits);
-  const alignmentOf = (handle: number) => {
-    const alignment = options.alignmentOf?.(handle) ?? 1;
+  const movables = Array.from(allocator.allocations(), (allocation) => {
+    const { handle } = allocation, alignment = alignmentOf?.(handle) ?? 1;
     checkInteger(`alignmentOf(${handle})`, alignment, 1);
-    return alignment;
-  };
-  const budget = { moves: maxMoves, units: maxUnits, maxUnits };
-  const moves = fillHoles(allocator, alignmentOf, budget);
-  return moves.length > 0 || !overlap ? moves : slideDown(allocator, alignmentOf, budget);
+    return { ...allocation, alignment };
+  });
+  const budget = () => ({ moves: maxMoves, units: maxUnits, maxUnits });
+  const fill = fillHoles(movables, allocator.freeRegions(), budget());
+  if (!overlap) return fill;
+  const bounded = maxMoves !== Infinity || maxUnits !== Infinity;
+  if (bounded && fill.length > 0) return fill;
+  const slide = slideDown(movables, budget());
+  if (bounded) return slide;
+  const both = [...fill, ...slideDown(moved(movables, fill), budget())];
+  // Alignment may let one way end lower; sliding alone may have come to rest before.
+  const gain = endOf(moved(movables, slide)) - endOf(moved(movables, both));
+  const isCheaper = unitsIn(both) < unitsIn(slide);
+  return slide.length === 0 || gain > 0 || (gain === 0 && isCheaper) ? both : slide;
 }
 
 /** Moves of allocations into holes below them, disjoint from where they lie. */
-function fillHoles(
-  allocator: Allocator,
-  alignmentOf: (handle: number) => number,
-  budget: Budget,
-): Move[] {
-  const byAlignment = new Map<number, Allocation[]>();
-  for (const allocation of allocator.allocations()) {
-    const alignment = alignmentOf(allocation.handle);
-    const group = byAlignment.get(alignment);
-    if (group === undefined) byAlignment.set(alignment, [allocation]);
-    else group.push(allocation);
+function fillHoles(movables: Movable[], holes: Iterable<Extent>, budget: Budget): Move[] {
+  const byAlignment = new Map<number, Movable[]>();
+  for (const movable of movables) {
+    const group = byAlignment.get(movable.alignment);
+    if (group === undefined) byAlignment.set(movable.alignment, [movable]);
+    else group.push(movable);
   }
-  const groups = [...byAlignment].map(([alignment, group]) => ({
-    alignment,
-    candidates: new Candidates(group),
-  }));
+  const groups = Array.from(byAlignment.values(), (group) => new Candidates(group));
   const moves: Move[] = [];
-  for (const hole of allocator.freeRegions()) {
+  for (const hole of holes) {
     const end = hole.offset + hole.size;
-    let start = hole.offset;
-    while (start < end && budget.moves > 0) {
-      // The highest allocation of any alignment that fits into what is left.
-      let best: Allocation | undefined, bestTo = 0, bestCandidates: Candidates | undefined;
-      for (const { alignment, candidates } of groups) {
-        const to = alignUp(start, alignment);
-        const found = candidates.highest(Math.min(end - to, budget.units));
-        if (found === undefined || found.offset < end || found.offset === to) continue;
-        if (best !== undefined && found.offset < best.offset) continue;
-        best = found;
-        bestTo = to;
-        bestCandidates = candidates;
+    for (let start = hole.offset; start < end && budget.moves > 0;) {
+      // The highest allocation, whatever its alignment, that fits into what is left.
+      let from = -1, to = 0, source: Candidates | undefined;
+      for (const candidates of groups) {
+        const place = alignUp(start, candidates.alignment);
+        const offset = candidates.highest(Math.min(end - place, budget.units));
+        if (offset < end || offset === place || offset < from) continue;
+        from = offset;
+        to = place;
+        source = candidates;
       }
-      if (best === undefined || bestCandidates === undefined) break;
-      const { handle, offset: from, size } = best;
-      moves.push({ handle, from, to: bestTo, size });
-      bestCandidates.take(best);
+      if (source === undefined) break;
+      const { handle, size } = source.take();
+      moves.push({ handle, from, to, size });
       budget.moves--;
       budget.units -= size;
-      start = bestTo + size;
+      start = to + size;
     }
   }
   return moves;
 }
 
 /** Moves of each allocation down to the end of the one before it. */
-function slideDown(
-  allocator: Allocator,
-  alignmentOf: (handle: number) => number,
-  budget: Budget,
-): Move[] {
+function slideDown(movables: Movable[], budget: Budget): Move[] {
   const moves: Move[] = [];
   let end = 0;
-  for (const { handle, offset: from, size } of allocator.allocations()) {
-    const to = alignUp(end, alignmentOf(handle));
+  for (const { handle, offset: from, size, alignment } of movables) {
+    const to = alignUp(end, alignment);
     end = from + size;
     if (to >= from || size > budget.maxUnits) continue; // in place, or too large for any plan
     if (budget.moves === 0 || size > budget.units) break;
@@ -101,34 +105,57 @@ function slideDown(
   return moves;
 }
 
-/** Allocations in address order, searched from the top by size: a tree of minima. */
+/** Where the allocations lie after some moves, in address order. */
+function moved(movables: Movable[], moves: Move[]): Movable[] {
+  const target = new Map(moves.map(({ handle, to }) => [handle, to]));
+  return movables
+    .map((movable) => ({ ...movable, offset: target.get(movable.handle) ?? movable.offset }))
+    .sort((a, b) => a.offset - b.offset || a.size - b.size);
+}
+
+function endOf(movables: Movable[]): number {
+  const last = movables.at(-1);
+  return last === undefined ? 0 : last.offset + last.size;
+}
+
+function unitsIn(moves: Move[]): number {
+  return moves.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** Allocations of one alignment in address order, searched from the top: a tree of minima. */
 class Candidates {
-  readonly #allocations: readonly Allocation[];
-  /** `#least[i]`: least size below node i; the children of i are 2i and 2i + 1. */
+  readonly alignment: number;
+  readonly #movables: Movable[];
+  /** `#least[i]`: least size below node i, whose children are 2i and 2i + 1. */
   readonly #least: Float64Array;
   readonly #leaves: number;
+  #found = 0;
 
-  constructor(allocations: readonly Allocation[]) {
-    this.#allocations = allocations;
-    this.#leaves = 2 ** Math.ceil(Math.log2(allocations.length));
+  constructor(movables: Movable[]) {
+    this.alignment = movables[0].alignment;
+    this.#movables = movables;
+    this.#leaves = 2 ** Math.ceil(Math.log2(movables.length));
     this.#least = new Float64Array(2 * this.#leaves).fill(Infinity);
-    allocations.forEach(({ size }, i) => this.#least[this.#leaves + i] = size);
+    movables.forEach(({ size }, i) => this.#least[this.#leaves + i] = size);
     for (let i = this.#leaves - 1; i > 0; i--) this.#update(i);
   }
 
-  /** The one at the highest address whose size is at most `room`. O(log n). */
-  highest(room: number): Allocation | undefined {
-    if (!(this.#least[1] <= room)) return undefined;
+  /** Offset of the highest one of at most `room` units, or -1. O(log n). */
+  highest(room: number): number {
+    if (!(this.#least[1] <= room)) return -1;
     let i = 1;
     while (i < this.#leaves) i = this.#least[2 * i + 1] <= room ? 2 * i + 1 : 2 * i;
-    return this.#allocations[i - this.#leaves];
+    this.#found = i;
+    return this.#movables[i - this.#leaves].offset;
   }
 
-  /** Removes the one that `highest` gave. O(log n). */
-  take(allocation: Allocation): void {
-    let i = this.#leaves + this.#allocations.indexOf(allocation);
+  /** Removes the one that `highest` found. O(log n). */
+  take(): Movable {
+    let i = this.#found;
+    const movable = this.#movables[i - this.#leaves];
     this.#least[i] = Infinity;
     while ((i >>= 1) > 0) this.#update(i);
+    return movable;
   }
 
   #update(i: number): void {

@@ -51,13 +51,33 @@ describe("planCompaction", () => {
   it("fills holes with the highest that fit", () => {
     // holes 0-10 and 30-35; 90-100 is the highest that fits the first.
     const allocator = layout(100, [[10, 20], [35, 50], [85, 5], [90, 10]]);
-    assertEquals(steps(allocator), [[90, 0, 10], [85, 30, 5]]);
+    assertEquals(steps(allocator, { overlap: false }), [[90, 0, 10], [85, 30, 5]]);
+    assertEquals(steps(allocator, { maxMoves: 2 }), [[90, 0, 10], [85, 30, 5]]);
   });
 
   it("slides where no allocation fits a hole, if moves may overlap", () => {
     const allocator = layout(100, [[5, 20], [30, 40]]);
     assertEquals(steps(allocator), [[5, 0, 20], [30, 20, 40]]);
     assertEquals(steps(allocator, { overlap: false }), []);
+  });
+
+  it("without bounds goes all the way in one plan, and moves the least", () => {
+    // Filled first: 10 + 50 units move; sliding alone moves 20 + 50 + 10.
+    const filled = layout(100, [[10, 20], [35, 50], [90, 10]]);
+    assertEquals(steps(filled), [[90, 0, 10], [35, 30, 50]]);
+    // Slid alone: 10 + 4; filled first, the second allocation moves twice.
+    const slid = layout(100, [[2, 10], [16, 4]]);
+    assertEquals(steps(slid), [[2, 0, 10], [16, 10, 4]]);
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = seeded(seed), allocator = new OffsetAllocator(5000);
+      const live: number[] = [];
+      for (let h; (h = allocator.allocate(random(100))) !== NO_SPACE;) live.push(h);
+      for (const handle of live) if (random(3) > 0) allocator.free(handle);
+      for (const move of allocator.planCompaction()) allocator.applyMove(move);
+      allocator.check();
+      assert([...allocator.freeRegions()].length <= 1, `seed ${seed}`);
+      assertEquals(allocator.planCompaction(), []);
+    }
   });
 
   it("stays within its bounds", () => {
