@@ -14,9 +14,9 @@ import {
   type SyncBackingStore,
 } from "../src/backing_store.ts";
 import { checkInteger } from "../src/check_integer.ts";
-import { Cursor, type SeekableFile } from "./file/cursor.ts";
+import { Cursor, nextTurn, type SeekableFile } from "./file/cursor.ts";
 import { Descriptor, type FileHandleLike, handleOf } from "./file/descriptor.ts";
-import { Engine, MAX_IN_PLACE, messageOf } from "./file/engine.ts";
+import { Engine, MAX_IN_PLACE, MAX_PER_TURN, messageOf } from "./file/engine.ts";
 
 export type { FileHandleLike, SeekableFile };
 
@@ -43,7 +43,8 @@ export type FilePath = string | { readonly href: string };
  * system's page cache answers them sooner (1-2 us) than the thread pool takes
  * them over (30-60 us). Larger ones, and `flush`, go through the thread pool and
  * leave the event loop free; a `Deno.FsFile` has no such call and is served 1 MiB
- * per turn of the event loop.
+ * per turn of the event loop. After some 10 ms of work in place the event loop has
+ * a turn too.
  *
  * Any number of reads and writes may be under way at once; what overlapping ones
  * give is undefined. `data` and `into` belong to the store until the promise
@@ -70,6 +71,8 @@ export class FileStore implements AsyncBackingStore {
   readonly #engine: Engine;
   /** Transfers in the thread pool, each as the end it comes to. */
   readonly #underWay: Set<Promise<void>> = new Set();
+  /** Work done in place since the event loop had its last turn. */
+  #inPlace = 0;
   /** Settles when the last resize asked for has. */
   #resizes: Promise<void> = Promise.resolve();
 
@@ -104,16 +107,25 @@ export class FileStore implements AsyncBackingStore {
 
   /** Fills `into` with the bytes from `offset` on. */
   async read(offset: number, into: Uint8Array): Promise<void> {
-    this.#engine.checkTransfer("read", offset, into);
-    if (into.length <= MAX_IN_PLACE) this.#engine.transfer("read", offset, into);
-    else await this.#track(this.#engine.transferAside("read", offset, into));
+    await this.#transfer("read", offset, into);
   }
 
   /** Writes `data` from `offset` on. */
   async write(offset: number, data: Uint8Array): Promise<void> {
-    this.#engine.checkTransfer("write", offset, data);
-    if (data.length <= MAX_IN_PLACE) this.#engine.transfer("write", offset, data);
-    else await this.#track(this.#engine.transferAside("write", offset, data));
+    await this.#transfer("write", offset, data);
+  }
+
+  #transfer(operation: "read" | "write", offset: number, bytes: Uint8Array): Promise<void> | void {
+    this.#engine.checkTransfer(operation, offset, bytes);
+    if (bytes.length > MAX_IN_PLACE) {
+      return this.#track(this.#engine.transferAside(operation, offset, bytes));
+    }
+    this.#engine.transfer(operation, offset, bytes);
+    // Awaited calls that end in place would keep timers and signals waiting for ever.
+    this.#inPlace += bytes.length + 4096;
+    if (this.#inPlace < MAX_PER_TURN) return;
+    this.#inPlace = 0;
+    return nextTurn();
   }
 
   /** Makes the file this long; new bytes are zero. Waits for resizes asked for before. */

@@ -37,6 +37,8 @@ export interface MemoryWindow {
 interface ResizableBuffer {
   readonly resizable?: boolean;
   readonly growable?: boolean;
+  readonly byteLength: number;
+  readonly maxByteLength?: number;
   resize(byteLength: number): void;
   grow(byteLength: number): void;
 }
@@ -115,6 +117,14 @@ export class MemoryStore implements ViewableStore {
   /** Bytes in the store now. */
   get byteLength(): number {
     return this.#now().length;
+  }
+
+  /** Bytes that `resize` can reach; memory may end before. */
+  get maxByteLength(): number {
+    if (this.#window.byteLength !== undefined) return this.byteLength;
+    if (this.#memory !== undefined) return Infinity; // it does not tell
+    const { maxByteLength, byteLength } = this.#source as unknown as ResizableBuffer;
+    return (maxByteLength ?? byteLength) - (this.#window.byteOffset ?? 0);
   }
 
   /** Fills `into` with the bytes from `offset` on. */

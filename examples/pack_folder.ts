@@ -54,9 +54,6 @@ export interface PackedFile {
   readonly digest: string;
 }
 
-/** The packed file grows up to this. */
-const MAX_BYTES = 2 ** 44;
-
 /** The story. Tells whether everything came back as it was packed. */
 export function packFolder(
   { folder, seed, all, keep }: Options,
@@ -75,7 +72,7 @@ export function packFolder(
 
   // An arena hands out regions of a store. This store is a file, empty at first: the
   // arena makes it longer where a region no longer fits.
-  using arena = new Arena(open(keep), { maxByteLength: MAX_BYTES });
+  using arena = new Arena(open(keep), { maxByteLength: Infinity });
   const states: terminal.State[] = [];
 
   const packed = step("1. Pack: every file becomes a region", total, (bar) => {

@@ -18,18 +18,23 @@ import { OffsetAllocator } from "./offset_allocator.ts";
 import { LiveRegion, type Region, type RegionHost } from "./region.ts";
 import { isPromise, runAsync, runSync, type Steps, Turns } from "./turns.ts";
 
-/** How an {@linkcode Arena} divides its store. */
-export interface ArenaOptions {
+/**
+ * How an {@linkcode Arena} divides its store.
+ *
+ * @typeParam A The allocator.
+ */
+export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
   /**
    * Who hands out the space, counted in units; by default an `OffsetAllocator` over
    * the whole store.
    */
-  readonly allocator?: Allocator;
+  readonly allocator?: A;
   /** Bytes per unit of the allocator, 1 by default; every region takes whole units. */
   readonly unit?: number;
   /**
-   * How long the store may become where regions no longer fit; without it the store
-   * is never resized. Needs a store with `resize` and an allocator with `grow`.
+   * How long the store may become where regions no longer fit, `Infinity` for as long
+   * as the store can; without it the store is never resized. Needs a store with
+   * `resize` and an allocator with `grow`.
    */
   readonly maxByteLength?: number;
 }
@@ -85,6 +90,7 @@ const MAX_SCRATCH = 2 ** 18;
  * | `regions`, `compact` | O(regions), and the bytes moved |
  *
  * @typeParam S What the store can do decides what calls give.
+ * @typeParam A The allocator.
  *
  * @example
  * ```ts
@@ -97,11 +103,11 @@ const MAX_SCRATCH = 2 ** 18;
  * weights.free();
  * ```
  */
-export class Arena<out S extends BackingStore> {
+export class Arena<out S extends BackingStore, out A extends Allocator = OffsetAllocator> {
   /** Where the bytes are. */
   readonly store: S;
   /** Who hands out the space, in units. */
-  readonly allocator: Allocator;
+  readonly allocator: A;
   /** Bytes per unit of the allocator. */
   readonly unit: number;
   readonly #maxUnits: number;
@@ -118,28 +124,30 @@ export class Arena<out S extends BackingStore> {
    * store or the allocator cannot do.
    * @throws {StorageError} The store is closed.
    */
-  constructor(store: S, options: ArenaOptions = {}) {
+  constructor(store: S, options: ArenaOptions<A> = {}) {
     const { unit = 1, maxByteLength } = options;
     checkInteger("unit", unit, 1);
     const units = wholeUnits(store.byteLength, unit);
-    const allocator = options.allocator ?? new OffsetAllocator(units);
+    const allocator: Allocator = options.allocator ?? new OffsetAllocator(units);
     if (allocator.capacity > units) {
       const asked = `${allocator.capacity} units of ${unit} bytes`;
       throw new RangeError(`Expected a store of ${asked}, got one of ${store.byteLength} bytes`);
     }
     let maxUnits = allocator.capacity;
     if (maxByteLength !== undefined) {
-      checkInteger("maxByteLength", maxByteLength, allocator.capacity * unit);
+      const most = Math.min(store.maxByteLength ?? Infinity, Number.MAX_SAFE_INTEGER);
+      const limit = maxByteLength === Infinity ? most : maxByteLength;
+      checkInteger("maxByteLength", limit, allocator.capacity * unit, most);
       if (store.resize === undefined) throw new TypeError("Expected a store with resize");
       if (!canGrow(allocator)) throw new TypeError("Expected an allocator with grow");
-      maxUnits = wholeUnits(maxByteLength, unit);
+      maxUnits = wholeUnits(limit, unit);
     }
     const probe = store.read(0, new Uint8Array(0));
     // A failure will show again where someone waits for it.
     if (isPromise(probe)) probe.then(undefined, () => {});
 
     this.store = store;
-    this.allocator = allocator;
+    this.allocator = allocator as A;
     this.unit = unit;
     this.#maxUnits = maxUnits;
     this.#turns = isPromise(probe) ? new Turns() : undefined;
@@ -248,7 +256,9 @@ export class Arena<out S extends BackingStore> {
   /**
    * Moves regions toward offset 0 to gather the free space. Regions stay valid,
    * their offsets change. Over an async store, calls that change the arena wait
-   * until it is done: bound the work by `maxMoves` or `maxBytes`, and repeat.
+   * until it is done: bound the work by `maxMoves` or `maxBytes`, and repeat. Each call
+   * plans anew, in O(regions): bounds that make for some dozen calls cost little. A
+   * region larger than `maxBytes` never moves.
    *
    * @throws {TypeError} The allocator cannot plan a compaction.
    * @throws {StorageError} The store failed. Moves made before hold; the region being
@@ -339,7 +349,7 @@ export class Arena<out S extends BackingStore> {
     if (store.byteLength < target * unit) yield store.resize!(target * unit);
     // A store that grows in steps may have become longer than that.
     const reached = Math.min(this.#maxUnits, wholeUnits(store.byteLength, unit));
-    (allocator as GrowableAllocator).grow(reached - capacity);
+    (allocator as Allocator as GrowableAllocator).grow(reached - capacity);
     return true;
   }
 
@@ -347,7 +357,7 @@ export class Arena<out S extends BackingStore> {
     const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
     checkInteger("maxMoves", maxMoves);
     checkInteger("maxBytes", maxBytes);
-    const allocator = this.allocator as CompactableAllocator;
+    const allocator = this.allocator as Allocator as CompactableAllocator;
     if (typeof allocator.planCompaction !== "function") {
       throw new TypeError("Expected an allocator with planCompaction");
     }
@@ -378,7 +388,7 @@ export class Arena<out S extends BackingStore> {
   *#move(move: Move, length: number): Steps<void> {
     const { unit } = this;
     yield* copySteps(this.store, move.from * unit, move.to * unit, length);
-    (this.allocator as CompactableAllocator).applyMove(move);
+    (this.allocator as Allocator as CompactableAllocator).applyMove(move);
   }
 
   /** Units that hold `byteLength` bytes. */

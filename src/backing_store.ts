@@ -19,6 +19,8 @@ import { checkInteger } from "./check_integer.ts";
 export interface BackingStore {
   /** Bytes in the store now. */
   readonly byteLength: number;
+  /** What `resize` can at most make of it, where the store can tell. */
+  readonly maxByteLength?: number;
   /** Fills `into` with the bytes from `offset` on. */
   read(offset: number, into: Uint8Array): void | Promise<void>;
   /** Writes `data` from `offset` on. */

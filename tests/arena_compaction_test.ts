@@ -19,7 +19,8 @@ import {
   PlainStore,
   SlowStore,
 } from "./arena_helpers.ts";
-import { assertSameBytes, randomBytes, seeded } from "./store_helpers.ts";
+import { randomBytes, seeded } from "./random.ts";
+import { assertSameBytes } from "./store_helpers.ts";
 
 describe("compaction of an arena", () => {
   /** An arena whose every second region was freed, and the model of the others. */

@@ -16,7 +16,8 @@ import {
 } from "../src/backing_store.ts";
 import { checkInteger } from "../src/check_integer.ts";
 import type { Region } from "../src/region.ts";
-import { assertSameBytes, type Random, randomBytes, seeded } from "./store_helpers.ts";
+import { type Random, randomBytes, seeded } from "./random.ts";
+import { assertSameBytes } from "./store_helpers.ts";
 
 /**
  * An async store whose calls take a random number of turns, and move their bytes

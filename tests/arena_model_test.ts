@@ -18,7 +18,8 @@ import {
   PlainStore,
   SlowStore,
 } from "./arena_helpers.ts";
-import { assertSameBytes, type Random, randomBytes, withSeed } from "./store_helpers.ts";
+import { type Random, randomBytes, withSeed } from "./random.ts";
+import { assertSameBytes } from "./store_helpers.ts";
 import { newDescriptor, newFile, removeAfterwards } from "./temporary_files.ts";
 
 removeAfterwards();

@@ -64,7 +64,7 @@ describe("Arena", () => {
     for (const bad of [0, ...NO_SIZES].filter((value) => value !== undefined)) {
       assertThrows(() => new Arena(store, { unit: bad as number }));
     }
-    for (const bad of NO_SIZES) {
+    for (const bad of NO_SIZES.filter((value) => value !== Infinity)) {
       assertThrows(() => new Arena(store, { maxByteLength: bad as number }));
     }
     assertThrows(() => new Arena(store, { maxByteLength: 999 }), RangeError);
@@ -75,8 +75,9 @@ describe("Arena", () => {
     assertThrows(() => new Arena(new PlainStore(10), { maxByteLength: 20 }), TypeError, "resize");
     const rigid = Object.assign(Object.create(new OffsetAllocator(10)), { grow: undefined });
     Object.defineProperty(rigid, "capacity", { value: 10 });
+    const growing = new MemoryStore(1000, { maxByteLength: 2000 });
     const options = { allocator: rigid as Allocator, maxByteLength: 2000 };
-    assertThrows(() => new Arena(store, options), TypeError, "grow");
+    assertThrows(() => new Arena(growing, options), TypeError, "grow");
   });
 
   it("refuses sizes, alignments and data that cannot be, and stays as it was", async () => {
@@ -275,10 +276,19 @@ describe("growth of an arena", () => {
     }
     must(await arena.allocate(10));
     assert(await region.resize(200));
+  });
 
-    const fixed = new Arena(new MemoryStore(10), { maxByteLength: 20 });
-    assertThrows(() => fixed.allocate(11), StorageError, "fixed length");
-    assertStrictEquals(fixed.byteLength, 10);
+  it("ends where the store ends", () => {
+    const limited = new Arena(new MemoryStore(10, { maxByteLength: 100 }), {
+      maxByteLength: Infinity,
+    });
+    must(limited.allocate(95)); // a step of its own size would not fit
+    assertStrictEquals(limited.allocate(10), undefined);
+    must(limited.allocate(5));
+    assertStrictEquals(limited.byteLength, 100);
+    const fixed = new Arena(new MemoryStore(10), { maxByteLength: Infinity });
+    assertStrictEquals(fixed.allocate(11), undefined);
+    assertThrows(() => new Arena(new MemoryStore(10), { maxByteLength: 20 }), RangeError, "to 10");
   });
 
   it("asked for by many at once happens for each of them", async () => {

@@ -1,3 +1,5 @@
+/** The check of integer arguments, and the messages it gives. */
+
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { checkInteger } from "../src/check_integer.ts";

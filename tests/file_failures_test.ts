@@ -16,7 +16,8 @@ import {
 } from "../backends/file.ts";
 import { StorageError } from "../src/backing_store.ts";
 import { FakeFile } from "./fake_file.ts";
-import { assertSameBytes, randomBytes, seeded, storageError } from "./store_helpers.ts";
+import { randomBytes, seeded } from "./random.ts";
+import { assertSameBytes, storageError } from "./store_helpers.ts";
 import { newHandle, removeAfterwards } from "./temporary_files.ts";
 
 removeAfterwards();

@@ -20,7 +20,8 @@ import {
 } from "../backends/file.ts";
 import type { StorageError } from "../src/backing_store.ts";
 import { storeContract } from "./store_contract.ts";
-import { assertSameBytes, NO_SIZES, randomBytes, seeded, storageError } from "./store_helpers.ts";
+import { randomBytes, seeded } from "./random.ts";
+import { assertSameBytes, NO_SIZES, storageError } from "./store_helpers.ts";
 import {
   closeAfterwards,
   folder,
@@ -327,4 +328,18 @@ describe("FileStore", () => {
     sync[Symbol.dispose]();
     await storageError("read", () => sync.read(0, new Uint8Array(1)));
   });
+});
+
+describe("requests served in place", () => {
+  for (const length of [2 ** 20, 512]) {
+    it(`leave the event loop its turns: ${length} bytes each`, async () => {
+      const store = FileStore.from(newDescriptor(2 ** 20)), bytes = new Uint8Array(length);
+      let ticked = false;
+      const timer = setTimeout(() => ticked = true, 0);
+      // Without turns the timer could not run before the loop ends, however long it is.
+      for (let i = 0; i < 20_000 && !ticked; i++) await store.read(0, bytes);
+      clearTimeout(timer);
+      assert(ticked);
+    });
+  }
 });

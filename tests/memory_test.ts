@@ -128,6 +128,18 @@ describe("MemoryStore", () => {
     assertThrows(() => new MemoryStore(new ArrayBuffer(8), limited), TypeError, "its own");
   });
 
+  it("tells how long it can become", () => {
+    const most = (store: MemoryStore) => store.maxByteLength;
+    assertStrictEquals(most(new MemoryStore(8)), 8);
+    assertStrictEquals(most(new MemoryStore(8, { maxByteLength: 20 })), 20);
+    const growable = new Growable(8, { maxByteLength: 16 });
+    assertStrictEquals(most(new MemoryStore(growable)), 16);
+    assertStrictEquals(most(new MemoryStore(growable, { byteOffset: 3 })), 13);
+    assertStrictEquals(most(new MemoryStore(growable, { byteOffset: 3, byteLength: 2 })), 2);
+    assertStrictEquals(most(new MemoryStore(new Uint8Array(5))), 5);
+    assertStrictEquals(most(new MemoryStore(wasmMemory(PAGE, 2))), Infinity);
+  });
+
   it("says so where there is not that much memory", () => {
     const error = assertThrows(() => new MemoryStore(2 ** 52), StorageError, "no memory");
     assert(error.cause !== undefined);

@@ -20,3 +20,12 @@ export function randomBytes(random: Random, length: number): Uint8Array {
   for (let i = 0; i < length; i++) bytes[i] = 1 + random(255);
   return bytes;
 }
+
+/** Runs a body whose failure names the seed. */
+export async function withSeed(seed: number, body: (random: Random) => void | Promise<void>) {
+  try {
+    await body(seeded(seed));
+  } catch (cause) {
+    throw new Error(`seed ${seed}: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -13,7 +13,8 @@ import { type BackingStore, StorageError } from "../src/backing_store.ts";
 import type { Region } from "../src/region.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 import { storeContract } from "./store_contract.ts";
-import { assertSameBytes, NO_SIZES, withSeed } from "./store_helpers.ts";
+import { withSeed } from "./random.ts";
+import { assertSameBytes, NO_SIZES } from "./store_helpers.ts";
 
 storeContract("SlowStore (of this test)", {
   make: (byteLength) => new SlowStore(byteLength),

@@ -1,3 +1,8 @@
+/**
+ * Snapshots: what they keep, and that damaged bytes are refused, with a right checksum
+ * too.
+ */
+
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../src/allocator.ts";

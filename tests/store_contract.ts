@@ -15,14 +15,8 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { BackingStore, ViewableStore } from "../src/backing_store.ts";
-import {
-  assertSameBytes,
-  NO_SIZES,
-  randomBytes,
-  seeded,
-  storageError,
-  withSeed,
-} from "./store_helpers.ts";
+import { randomBytes, seeded, withSeed } from "./random.ts";
+import { assertSameBytes, NO_SIZES, storageError } from "./store_helpers.ts";
 
 /** What not every store can do. */
 export type StoreFeature =

@@ -75,6 +75,7 @@ export class Cursor implements Device {
   }
 }
 
-function nextTurn(): Promise<void> {
+/** Resolves when the event loop has had a turn. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
