@@ -1,3 +1,9 @@
+/**
+ * The checksum of snapshots, where the language has none.
+ *
+ * @module
+ */
+
 // TABLE[k * 256 + b]: the remainder that byte b, followed by k zero bytes, leaves.
 // Eight tables take eight bytes a step (slicing-by-8, Kounavis and Berry 2005).
 const TABLE = new Int32Array(8 * 256);

@@ -15,10 +15,11 @@ import {
   NO_SPACE,
   NotAllocatedError,
 } from "./allocator.ts";
+import { binOf, binSize } from "./bin_of.ts";
 import { checkInteger } from "./check_integer.ts";
 import { crc32 } from "./crc32.ts";
 import * as layout from "./offset_table.ts";
-import { binOf, binSize, OffsetTable } from "./offset_table.ts";
+import { OffsetTable } from "./offset_table.ts";
 import { offsetTableDamage } from "./offset_table_damage.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
@@ -194,11 +195,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {TypeError} An argument is not a number.
    * @throws {RangeError} An argument is not an integer in range.
    */
-  allocate(size: number, alignment?: number): number {
+  allocate(size: number, alignment: number = 1): number {
     const H = this.#words, F = this.#floats;
-    if (typeof size !== "number" || (alignment !== undefined && alignment !== 1)) {
-      return this.#allocate(size, alignment);
-    }
+    if (typeof size !== "number") return this.#allocate(size, alignment);
     // The smallest bin whose every region is large enough.
     let bin = 0;
     if (size >>> 0 === size) {
@@ -208,7 +207,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       }
     } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
       bin = binOf(size - 1) + 1;
-    } else return this.#allocate(size);
+    } else return this.#allocate(size, alignment);
     // The first bin from there on that holds a region. Bits are cleared only here,
     // when the bin turns out to be empty.
     let node = 0;
@@ -216,7 +215,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       let w = bin >>> 5, bits = H[LEAF + w] & (-1 >>> bin);
       if (bits === 0) {
         const above = H[SUMMARY] & (0x7fffffff >>> w);
-        if (above === 0) return this.#allocate(size);
+        if (above === 0) return this.#allocate(size, alignment);
         w = clz32(above);
         bits = H[LEAF + w];
         if (bits === 0) {
@@ -229,9 +228,12 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
+    if (alignment !== 1 && !this.#startsAligned(node, alignment)) {
+      return this.#allocate(size, alignment);
+    }
     // A slot for the new node, which takes the front of the gap.
     const top = H[TOP] & LINK, slot = H[top] & NODE;
-    if (slot === 0) return this.#allocate(size);
+    if (slot === 0) return this.#allocate(size, alignment);
     H[TOP] = top + 1;
     let restBin = -1, number = 0;
     if (F === undefined) {
@@ -569,8 +571,14 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     if (damage !== undefined) throw new Error(`Broken invariant: ${damage}`);
   }
 
+  /** Whether the gap of a node starts at a multiple of `alignment`, if that is valid. */
+  #startsAligned(node: number, alignment: number): boolean {
+    const table = this.#table, start = table.get(node, OFFSET) - table.get(node, GAP);
+    return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
+  }
+
   /** allocate() where the fast path has no answer. */
-  #allocate(size: number, alignment = 1): number {
+  #allocate(size: number, alignment: number): number {
     checkInteger("size", size);
     checkInteger("alignment", alignment, 1);
     const table = this.#table;

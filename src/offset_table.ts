@@ -6,6 +6,7 @@
  */
 
 import { alignUp } from "./align_up.ts";
+import { binOf } from "./bin_of.ts";
 
 // The whole state is one Int32Array:
 //
@@ -43,15 +44,15 @@ export const VERSION = 1;
 export const STRIDE = 3;
 export const TOP = 12; // where the next free slot stands; a 0 ends the free slots
 export const WORN = 13; // slots kept back because they used up their generations
-export const FRESH = 19; // number of the first slot that was never used, nor stacked
 export const MASK = 14; // handle & MASK is the slot number, the rest its generation
 export const SUMMARY = 15; // bit 31 - w: some bit of leaf word w may be set
 export const MODE = 16; // FIXED | STRICT
 export const SLOTS = 17; // nodes in the table, live or not, the end node included
 export const CHECKSUM = 18; // of the other bytes; only in a snapshot
+export const FRESH = 19; // number of the first slot that was never used, nor stacked
 export const LEAF = 32; // bit 31 - b % 32 of leaf word b / 32: bin b may hold a node
 export const BINS = 48; // first node of each bin, or 0
-export const BIN = BINS - BIN_NEXT; // BIN + b, as a node, has the head of bin b as its BIN_NEXT
+export const BIN: number = BINS - BIN_NEXT; // node BIN + b has the head of bin b as BIN_NEXT
 export const END = 456;
 
 export const FIXED = 1;
@@ -59,14 +60,14 @@ export const STRICT = 2;
 export const FORMAT = 0x414f5331;
 export const FORMAT_VERSION = 1;
 
-export const MAX_CAPACITY = Number.MAX_SAFE_INTEGER;
-export const MAX_NARROW = 2 ** 32 - 1;
+export const MAX_CAPACITY: number = Number.MAX_SAFE_INTEGER;
+export const MAX_NARROW: number = 2 ** 32 - 1;
 export const NARROW_BINS = 256; // as in the reference, although sizes reach bin 239 only
 export const WIDE_BINS = 408;
-export const MAX_SLOTS = 2 ** 26;
+export const MAX_SLOTS: number = 2 ** 26;
 export const FIRST_SLOTS = 64; // slots of a table that grows
 const FRESH_SLOTS = 64; // slots stacked at a time
-export const HANDLE_LIMIT = 2 ** 30; // above, V8 with compressed pointers boxes the number
+export const HANDLE_LIMIT: number = 2 ** 30; // above, V8 with compressed pointers boxes the number
 
 // `& NODE` tells V8 that an index is never negative, which spares the sign
 // extension of every access behind it: 8 % of allocate and free.
@@ -246,7 +247,7 @@ export class OffsetTable {
   place(node: number, offset: number, size: number): number {
     const H = this.words, slot = H[H[TOP]++];
     this.#attach(slot, node, offset, size);
-    this.freeSpace = this.freeSpace - size;
+    this.freeSpace -= size;
     return H[slot + HANDLE] = (slot - END) / H[STRIDE] - H[slot + HANDLE];
   }
 
@@ -465,19 +466,4 @@ export function stackStart(words: Int32Array): number {
 function floatsOver(words: Int32Array): Float64Array | undefined {
   if (words[STRIDE] !== WIDE) return undefined;
   return new Float64Array(words.buffer, 0, words.length >>> 1);
-}
-
-/**
- * The bin of a size, rounded down: three bits of mantissa below the leading one, as
- * in the reference's `SmallFloat`. The bin of `size - 1`, plus one, is `size` rounded up.
- */
-export function binOf(size: number): number {
-  if (size > MAX_NARROW) return binOf(Math.floor(size / 2 ** 24)) + 24 * 8;
-  const m = 28 - clz32(size | 8);
-  return (m << 3) + (size >>> m);
-}
-
-/** The smallest size in a bin. */
-export function binSize(bin: number): number {
-  return bin < 8 ? bin : (8 | (bin & 7)) * 2 ** ((bin >>> 3) - 1);
 }

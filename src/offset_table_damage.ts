@@ -1,8 +1,8 @@
+import { binOf } from "./bin_of.ts";
 import {
   BIN,
   BIN_NEXT,
   BIN_PREV,
-  binOf,
   BINS,
   END,
   FIXED,

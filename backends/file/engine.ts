@@ -15,7 +15,7 @@ import { checkInteger } from "../../src/check_integer.ts";
 /** Requests up to this size cost less in place (1-2 us) than through the pool (30-60 us). */
 export const MAX_IN_PLACE: number = 2 ** 20;
 
-/** Work in place, at 4 KiB a request and more, after which the event loop has a turn: about 10 ms. */
+/** Bytes in place, plus 4 KiB a request, until the event loop has a turn: some 10 ms. */
 export const MAX_PER_TURN: number = 2 ** 24;
 
 /** Above 2^31 - 1 bytes a single call is refused by Node and cut short by Linux. */
