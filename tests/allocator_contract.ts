@@ -3,7 +3,13 @@
  * of what it does not do, each with its reason.
  */
 
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError } from "../src/allocator.ts";
 import { type AnyAllocator, fuzzAllocator } from "./allocator_fuzz.ts";
@@ -122,6 +128,7 @@ export function allocatorContract(name: string, strategy: Strategy): void {
       }
       const error = refuses(allocator, [NotAllocatedError], () => allocator.free(freed));
       assertEquals(error.message, `Cannot use handle ${freed}: it is not allocated`);
+      assertEquals((error as NotAllocatedError).handle, freed);
     });
 
     it("never gives a handle again while it may be mistaken", () => {
@@ -136,29 +143,32 @@ export function allocatorContract(name: string, strategy: Strategy): void {
     });
 
     it("refuses bad sizes and alignments before anything changes", () => {
-      const allocator = make(64), handle = allocator.allocate(8);
-      allocator.allocate(8);
-      for (const size of NOT_UNITS) {
-        refuses(allocator, [RangeError], () => allocator.allocate(size));
-        refuses(allocator, [RangeError], () => allocator.allocate(size, 4));
-        refuses(allocator, [RangeError], () => allocator.resize(handle, size));
+      for (const capacity of [64, 2 ** 40]) {
+        const allocator = make(capacity), handle = allocator.allocate(8);
+        allocator.allocate(8);
+        for (const size of NOT_UNITS) {
+          refuses(allocator, [RangeError], () => allocator.allocate(size));
+          refuses(allocator, [RangeError], () => allocator.allocate(size, 4));
+          refuses(allocator, [RangeError], () => allocator.resize(handle, size));
+        }
+        for (const size of NOT_NUMBERS as number[]) {
+          const error = refuses(allocator, [TypeError], () => allocator.allocate(size));
+          assertStringIncludes(error.message, "Expected size to be an integer");
+          refuses(allocator, [TypeError], () => allocator.allocate(size, 4));
+          refuses(allocator, [TypeError], () => allocator.resize(handle, size));
+        }
+        for (const alignment of [0, ...NOT_UNITS]) {
+          refuses(allocator, [RangeError], () => allocator.allocate(1, alignment));
+        }
+        for (const alignment of NOT_NUMBERS.filter((value) => value !== undefined) as number[]) {
+          refuses(allocator, [TypeError], () => allocator.allocate(1, alignment));
+        }
+        const error = refuses(allocator, [RangeError], () => allocator.allocate(-1));
+        assertEquals(
+          error.message,
+          "Expected size to be an integer from 0 to 9007199254740991, got -1",
+        );
       }
-      for (const size of NOT_NUMBERS as number[]) {
-        refuses(allocator, [TypeError], () => allocator.allocate(size));
-        refuses(allocator, [TypeError], () => allocator.allocate(size, 4));
-        refuses(allocator, [TypeError], () => allocator.resize(handle, size));
-      }
-      for (const alignment of [0, ...NOT_UNITS]) {
-        refuses(allocator, [RangeError], () => allocator.allocate(1, alignment));
-      }
-      for (const alignment of NOT_NUMBERS.filter((value) => value !== undefined) as number[]) {
-        refuses(allocator, [TypeError], () => allocator.allocate(1, alignment));
-      }
-      const error = refuses(allocator, [RangeError], () => allocator.allocate(-1));
-      assertEquals(
-        error.message,
-        "Expected size to be an integer from 0 to 9007199254740991, got -1",
-      );
     });
 
     it("refuses a bad capacity", () => {

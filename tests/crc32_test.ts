@@ -1,3 +1,5 @@
+/** The checksum of snapshots, beside the one of `node:zlib`. */
+
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { deflateRawSync, gzipSync } from "node:zlib";

@@ -8,6 +8,7 @@ import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
 import { NO_SPACE } from "../src/allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
+import { type AnyAllocator, scaled } from "./allocator_fuzz.ts";
 import { seeded } from "./random.ts";
 
 /** A run of the C++ reference; the README beside the files says what the fields are. */
@@ -26,19 +27,26 @@ const traces: Trace[] = readdirSync(folder).filter((name) => name.endsWith(".jso
   .map((name) => JSON.parse(readFileSync(new URL(name, folder), "utf8")));
 
 /** Replays a trace; every offset must be that of the reference. */
-function replay(allocator: OffsetAllocator, trace: Trace): void {
+function replay(
+  start: AnyAllocator,
+  trace: Trace,
+  half = (allocator: AnyAllocator) => allocator,
+): void {
   const handles: number[] = [];
-  for (const operation of trace.operations) {
-    if (operation < 0) {
-      allocator.free(handles[-operation - 1]);
-      continue;
-    }
+  let allocator = start;
+  trace.operations.forEach((operation, i) => {
+    if (i === trace.operations.length >>> 1) allocator = half(allocator);
+    if (operation < 0) return allocator.free(handles[-operation - 1]);
     const handle = allocator.allocate(operation);
     const offset = handle === NO_SPACE ? -1 : allocator.offset(handle);
     assertEquals(offset, trace.offsets[handles.length], `${trace.name}, call ${handles.length}`);
     handles.push(handle);
-  }
+  });
   allocator.check();
+}
+
+/** Compares what the reference reports at the end of a trace. */
+function compareReports(allocator: OffsetAllocator, trace: Trace): void {
   assertEquals(allocator.storageReport(), {
     totalFreeSpace: trace.totalFreeSpace,
     largestFreeRegion: trace.largestFreeRegion,
@@ -55,47 +63,33 @@ function replay(allocator: OffsetAllocator, trace: Trace): void {
 describe("OffsetAllocator against the C++ reference", () => {
   assertEquals(traces.length, 6);
   for (const trace of traces) {
-    it(`has the same offsets: ${trace.name}`, () => {
-      replay(new OffsetAllocator(trace.size, { strict: true }), trace);
-      replay(new OffsetAllocator(trace.size, { strict: true, maxAllocations: 131072 }), trace);
-      if (!trace.offsets.includes(-1)) replay(new OffsetAllocator(trace.size), trace);
+    const { name, size } = trace;
+
+    it(`has the same offsets and reports: ${name}`, () => {
+      for (const maxAllocations of [undefined, 131072]) {
+        const allocator = new OffsetAllocator(size, { strict: true, maxAllocations });
+        replay(allocator, trace);
+        compareReports(allocator, trace);
+      }
+      if (!trace.offsets.includes(-1)) replay(new OffsetAllocator(size), trace);
     });
 
-    it(`has them also when restored half way: ${trace.name}`, () => {
-      const half = trace.operations.length >>> 1, handles: number[] = [];
-      let allocator = new OffsetAllocator(trace.size, { strict: true });
-      trace.operations.forEach((operation, i) => {
-        if (i === half) allocator = OffsetAllocator.restore(allocator.snapshot());
-        if (operation < 0) return allocator.free(handles[-operation - 1]);
-        const handle = allocator.allocate(operation);
-        const offset = handle === NO_SPACE ? -1 : allocator.offset(handle);
-        assertEquals(offset, trace.offsets[handles.length]);
-        handles.push(handle);
-      });
+    it(`has them also when restored half way: ${name}`, () => {
+      const restore = (allocator: AnyAllocator) =>
+        OffsetAllocator.restore(allocator.snapshot?.() ?? new Uint8Array());
+      replay(new OffsetAllocator(size, { strict: true }), trace, restore);
     });
-  }
 
-  it("has the same offsets when wide, up to the capacity", () => {
-    for (const trace of traces) {
+    it(`has them also when wide: ${name}`, () => {
       // The extra space lies behind all offsets of the trace, in one allocation.
       const wide = new OffsetAllocator(2 ** 40, { strict: true });
-      wide.allocateAt(trace.size, 2 ** 40 - trace.size);
-      const handles: number[] = [];
-      for (const operation of trace.operations) {
-        if (operation < 0) {
-          wide.free(handles[-operation - 1]);
-          continue;
-        }
-        const handle = wide.allocate(operation);
-        assertEquals(
-          handle === NO_SPACE ? -1 : wide.offset(handle),
-          trace.offsets[handles.length],
-        );
-        handles.push(handle);
-      }
-      wide.check();
-    }
-  });
+      wide.allocateAt(size, 2 ** 40 - size);
+      replay(wide, trace);
+      // Multiples of a power of two fall into bins in the same order.
+      const unit = 2 ** 21;
+      replay(scaled(new OffsetAllocator(size * unit, { strict: true }), unit), trace);
+    });
+  }
 
   it("reports no free space when maxAllocations is reached", () => {
     const allocator = new OffsetAllocator(1000, { maxAllocations: 1 });
@@ -105,6 +99,20 @@ describe("OffsetAllocator against the C++ reference", () => {
     assertEquals([allocator.freeSpace, allocator.largestFreeRegion()], [990, 990]);
     allocator.free(handle);
     assertEquals(allocator.storageReport(), { totalFreeSpace: 1000, largestFreeRegion: 960 });
+  });
+
+  it("reports the free space when a table that grows is full", () => {
+    const allocator = new OffsetAllocator(1000);
+    for (let i = 1; i < 200; i++) {
+      allocator.allocate(1);
+      assertEquals(allocator.storageReport().totalFreeSpace, 1000 - i);
+    }
+  });
+
+  it("reports no free space when all is taken", () => {
+    const allocator = new OffsetAllocator(1000);
+    allocator.allocate(1000);
+    assertEquals(allocator.storageReport(), { totalFreeSpace: 0, largestFreeRegion: 0 });
   });
 
   it("rounds capacities as the port does", () => {
@@ -180,6 +188,13 @@ describe("OffsetAllocator where the reference refuses", () => {
     const strict = new OffsetAllocator(8, { strict: true });
     strict.allocate(8);
     assertEquals(strict.allocate(0), NO_SPACE);
+  });
+
+  it("leaves room for the most that alignment can cost, strict too", () => {
+    const allocator = new OffsetAllocator(64, { strict: true });
+    for (const [offset, size] of [[0, 1], [17, 16], [42, 22]]) allocator.allocateAt(offset, size);
+    // Free: 1 to 17 and 33 to 42, newest in the first bin that takes 9 units.
+    assertEquals(allocator.offset(allocator.allocate(9, 8)), 8);
   });
 
   it("finds an aligned hole wherever one exists", () => {

@@ -32,18 +32,23 @@ describe("OffsetAllocator", () => {
     assertThrows(() => new OffsetAllocator(8, { maxAllocations }), TypeError, "maxAllocations");
   });
 
-  it("works at the edges of 32 bits", () => {
+  it("works at the edges of 32 bits, grown or not", () => {
     for (const capacity of [2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1]) {
-      const allocator = new OffsetAllocator(capacity);
-      const all = allocator.allocate(capacity);
-      assertEquals([allocator.offset(all), allocator.size(all)], [0, capacity]);
-      assertEquals(allocator.freeSpace, 0);
-      allocator.free(all);
-      const low = allocator.allocate(capacity - 1), high = allocator.allocate(1);
-      assertEquals(allocator.offset(high), capacity - 1);
-      assertEquals(allocator.resize(low, capacity - 2), true);
-      assertEquals([...allocator.freeRegions()], [{ offset: capacity - 2, size: 1 }]);
-      allocator.check();
+      const grown = new OffsetAllocator(5);
+      grown.grow(capacity - 5);
+      for (const allocator of [new OffsetAllocator(capacity), grown]) {
+        const { freeRegions } = allocator.storageReportFull();
+        assertEquals(freeRegions.length, capacity < 2 ** 32 ? 256 : 408);
+        const all = allocator.allocate(capacity);
+        assertEquals([allocator.offset(all), allocator.size(all)], [0, capacity]);
+        assertEquals(allocator.freeSpace, 0);
+        allocator.free(all);
+        const low = allocator.allocate(capacity - 1), high = allocator.allocate(1);
+        assertEquals(allocator.offset(high), capacity - 1);
+        assertEquals(allocator.resize(low, capacity - 2), true);
+        assertEquals([...allocator.freeRegions()], [{ offset: capacity - 2, size: 1 }]);
+        allocator.check();
+      }
     }
   });
 
@@ -67,12 +72,42 @@ describe("OffsetAllocator", () => {
         assertEquals([allocator.offset(handle), allocator.size(handle)], [offset, size]);
       }
       for (const handle of freed) assertThrows(() => allocator.free(handle), NotAllocatedError);
+      const again = freed.map(() => allocator.allocate(1));
+      assert(!again.some((handle) => freed.includes(handle)));
+      for (const handle of again) allocator.free(handle);
       const large = allocator.allocate(2 ** 51, 2 ** 40);
       assertEquals(allocator.offset(large) % 2 ** 40, 0);
       for (const handle of [large, ...extents.keys()]) allocator.free(handle);
       allocator.check();
       assertEquals(allocator.largestFreeRegion(), 2 ** 52 + 10_000);
     }
+  });
+
+  it("changes nothing when nothing is to change", () => {
+    const allocator = new OffsetAllocator(100), places = [[50, 40], [10, 10], [30, 10]];
+    const [, low] = places.map(([offset, size]) => allocator.allocateAt(offset, size));
+    const before = allocator.snapshot();
+    allocator.resize(low, 10);
+    allocator.grow(0);
+    assertEquals(allocator.snapshot(), before);
+  });
+
+  it("finds a given place also after its tables doubled or widened", () => {
+    const allocator = new OffsetAllocator(10_000);
+    // In their second generation, nodes change their slots when the table doubles.
+    const first = Array.from({ length: 63 }, () => allocator.allocate(1));
+    for (const handle of first) allocator.free(handle);
+    for (const additional of [2 ** 40, 1]) {
+      for (let i = 200; i > 0; i--) {
+        const offset = i * 20 + (additional === 1 ? 5 : 0),
+          handle = allocator.allocateAt(offset, 5);
+        assertEquals(allocator.offset(handle), offset);
+      }
+      allocator.grow(additional);
+      assertEquals(allocator.allocateAt(20, 5), NO_SPACE);
+      allocator.check();
+    }
+    assertEquals(allocator.offset(allocator.allocateAt(4010, 5)), 4010);
   });
 
   it("keeps handles valid, and stale ones refused, while its tables double", () => {
@@ -135,6 +170,14 @@ describe("OffsetAllocator", () => {
         for (const _ of allocator.allocations()) {
           for (const h of handles.splice(0)) allocator.free(h);
         }
+      },
+      Error,
+      "changed meanwhile",
+    );
+    allocator.allocateAt(500, 10);
+    assertThrows(
+      () => {
+        for (const _ of allocator.freeRegions()) allocator.reset();
       },
       Error,
       "changed meanwhile",

@@ -1,3 +1,8 @@
+/**
+ * Compaction plans: what they move and what they leave, their bounds, and that plans
+ * carried out one after another keep every byte.
+ */
+
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../src/allocator.ts";
@@ -53,6 +58,29 @@ describe("planCompaction", () => {
     const allocator = layout(100, [[10, 20], [35, 50], [85, 5], [90, 10]]);
     assertEquals(steps(allocator, { overlap: false }), [[90, 0, 10], [85, 30, 5]]);
     assertEquals(steps(allocator, { maxMoves: 2 }), [[90, 0, 10], [85, 30, 5]]);
+    // Several into one hole, an empty one among them.
+    const halves = layout(100, [[10, 20], [80, 5], [85, 0], [90, 5]]);
+    assertEquals(steps(halves, { overlap: false }), [[90, 0, 5], [85, 5, 0], [80, 5, 5]]);
+    const full = layout(100, [[10, 20], [35, 0], [40, 10]]);
+    assertEquals(steps(full, { overlap: false }), [[40, 0, 10], [35, 30, 0]]);
+  });
+
+  it("fills holes within its bounds", () => {
+    const allocator = layout(100, [[10, 20], [35, 50], [85, 5], [90, 10]]);
+    assertEquals(steps(allocator, { maxMoves: 1 }), [[90, 0, 10]]);
+    assertEquals(steps(allocator, { maxUnits: 14 }), [[90, 0, 10]]);
+    assertEquals(steps(allocator, { maxUnits: 9 }), [[85, 0, 5]]);
+    const bounded = layout(100, [[5, 20], [30, 4], [36, 20]]);
+    assertEquals(steps(bounded, { maxUnits: 20 }), [[30, 0, 4]]);
+  });
+
+  it("fills holes with the highest of whatever alignment", () => {
+    const allocator = layout(100, [[10, 20], [40, 8], [90, 5]]);
+    const alignmentOf = (handle: number) => [1, 4, 1][handle - 1];
+    const moves: [number, number, number][] = [[90, 0, 5], [40, 32, 8]];
+    assertEquals(steps(allocator, { overlap: false, alignmentOf }), moves);
+    // An empty allocation at the end of a hole is where it would go.
+    assertEquals(steps(layout(100, [[0, 30], [32, 0]]), { alignmentOf: () => 16 }), []);
   });
 
   it("slides where no allocation fits a hole, if moves may overlap", () => {
@@ -68,6 +96,17 @@ describe("planCompaction", () => {
     // Slid alone: 10 + 4; filled first, the second allocation moves twice.
     const slid = layout(100, [[2, 10], [16, 4]]);
     assertEquals(steps(slid), [[2, 0, 10], [16, 10, 4]]);
+    // Only sliding comes to rest, because of alignment: handles 2, 3 and 5 keep 16, 4 keeps 4.
+    const alignmentOf = (handle: number) => [1, 16, 16, 4, 16][handle - 1];
+    const resting = layout(100, [[0, 8], [16, 8], [32, 8], [40, 4], [48, 12]]);
+    assertEquals(steps(resting, { alignmentOf }), [[40, 8, 4]]);
+    // Filled first, more units move, but all ends lower.
+    const lower = layout(100, [[0, 4], [16, 8], [32, 8], [44, 12], [64, 6]]);
+    assertEquals(steps(lower, { alignmentOf }), [[44, 4, 12], [64, 48, 6]]);
+    // Filled first, fewer units move, but all ends higher.
+    const higher = layout(100, [[8, 3], [16, 5], [28, 1]]);
+    const options = { alignmentOf: (handle: number) => [8, 4, 1][handle - 1] };
+    assertEquals(steps(higher, options), [[8, 0, 3], [16, 4, 5], [28, 9, 1]]);
     for (let seed = 1; seed <= 20; seed++) {
       const random = seeded(seed), allocator = new OffsetAllocator(5000);
       const live: number[] = [];
@@ -86,6 +125,13 @@ describe("planCompaction", () => {
     assertEquals(steps(allocator, { maxUnits: 59 }), [[5, 0, 20]]);
     assertEquals(steps(allocator, { maxMoves: 0 }), []);
     assertEquals(steps(allocator, { maxUnits: 19 }), []);
+    assertEquals(steps(layout(100, [[0, 20], [30, 40]]), { maxUnits: 40 }), [[30, 20, 40]]);
+    // What lies behind one that must wait waits too: it would have to move twice.
+    const waiting = layout(100, [[5, 20], [30, 40], [75, 6]]);
+    assertEquals(steps(waiting, { maxUnits: 45 }), [[5, 0, 20]]);
+    for (const options of [{ maxMoves: -1 }, { maxUnits: 0.5 }]) {
+      assertThrows(() => steps(waiting, options), RangeError);
+    }
   });
 
   it("goes on behind an allocation that is too large for any plan", () => {

@@ -1,6 +1,6 @@
 /**
- * Snapshots: what they keep, and that damaged bytes are refused, with a right checksum
- * too.
+ * Snapshots: what they keep, and that damaged bytes are refused, also those whose
+ * checksum is right.
  */
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
@@ -8,7 +8,11 @@ import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../src/allocator.ts";
 import { crc32 } from "../src/crc32.ts";
 import { InvalidSnapshotError, OffsetAllocator } from "../src/offset_allocator.ts";
+import * as layout from "../src/offset_table.ts";
 import { type Random, seeded } from "./random.ts";
+
+const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
+const { MODE, FIXED, SLOTS, MASK, SUMMARY, LEAF, BINS, BIN, END, OffsetTable } = layout;
 
 const CHECKSUM = 18 * 4; // where the checksum stands in a snapshot
 const FIRST_NODE = 456 * 4; // where the nodes begin
@@ -64,6 +68,20 @@ describe("a snapshot", () => {
     assertEquals(restored.offset(live), 0);
     for (let i = 0; i < 500; i++) assert(restored.allocate(1) !== freed);
     assertThrows(() => new OffsetAllocator(1000).free(freed));
+  });
+
+  it("keeps the last generation of a slot, which ends in no other", () => {
+    for (const capacity of [100, 2 ** 40]) {
+      const allocator = OffsetAllocator.restore(damaged(capacity, ({ words }, at) => {
+        words[at(FREE) + HANDLE] = 64 - 2 ** 30;
+      }));
+      // The first comes from that slot; then the table doubles twice.
+      const handles = Array.from({ length: 200 }, () => allocator.allocate(0));
+      assertEquals(handles[0], FREE + 2 ** 30 - 64);
+      assert(handles.every((handle) => handle > 0 && handle < 2 ** 30));
+      assertEquals(new Set(handles).size, handles.length);
+      allocator.check();
+    }
   });
 
   it("can lie anywhere in a buffer", () => {
@@ -132,6 +150,149 @@ describe("a snapshot", () => {
     assert(sound > 0 && sound < 10_000, `${sound} of 20,000 were sound`);
   });
 });
+
+/** Damages a table; `at` gives the node of a slot. */
+type Damage = (table: layout.OffsetTable, at: (slot: number) => number) => void;
+
+// Slot 1 is free, slot 2 has 20 units behind a gap of 10, slot 3 has 30 behind none.
+const [FREE, LOW, HIGH] = [1, 2, 3];
+
+const DAMAGES: Record<string, Damage[]> = {
+  "its lengths contradict each other": [
+    ({ words }) => words[STRIDE] = 4,
+    ({ words }) => words[STRIDE] += 1,
+    ({ words }) => words[SLOTS] = 3,
+    ({ words }) => words[SLOTS] = 2 ** 26 + 1,
+    ({ words }) => words[SLOTS] = -1,
+  ],
+  "the handle mask does not suit the table": [0, -1, 31, 0b10111111, 2 ** 27 - 1].map(
+    (mask): Damage => ({ words }) => {
+      words[MODE] = FIXED;
+      words[MASK] = mask;
+    },
+  ),
+  "the mode is unknown": [({ words }) => words[MODE] = 4],
+  "the table has an odd size": [
+    ({ words }) => words[SLOTS] = 63,
+    ({ words }) => words[MASK] = 127,
+  ],
+  "a link leads out of the table": [
+    ({ words }) => words[END + NEXT] = 0,
+    ({ words }, at) => words[END + NEXT] = at(LOW) + 2,
+    ({ words }, at) => words[at(LOW) + NEXT] = at(64),
+    ({ words }, at) => words[at(HIGH) + NEXT] = at(-1),
+    ({ words }, at) => words[at(HIGH) + NEXT] = -at(LOW),
+  ],
+  "neighbours disagree": [
+    ({ words }, at) => words[END + NEXT] = at(HIGH),
+    ({ words }, at) => words[at(LOW) + NEXT] = at(LOW),
+    ({ words }) => words[END + PREV] = END,
+  ],
+  "a handle does not name its node": [
+    ({ words }) => words[END + HANDLE] = 0,
+    ({ words }, at) => words[at(LOW) + HANDLE] = HIGH,
+    ({ words }, at) => words[at(LOW) + HANDLE] = LOW + 2 ** 30,
+    ({ words }, at) => words[at(LOW) + HANDLE] = LOW - 64,
+  ],
+  "a free region is in no bin": [
+    ({ words }, at) => words[at(LOW) + BIN_PREV] = 0,
+    ({ words }) => words[BINS + 10] = 0,
+  ],
+  "the space has a hole or an overlap": [
+    (table, at) => table.set(at(LOW), OFFSET, 11),
+    (table, at) => table.set(at(HIGH), SIZE, 29),
+    (table) => table.set(END, OFFSET, table.capacity - 1),
+  ],
+  "the number of allocations is wrong": [({ words }, at) => words[at(FREE) + HANDLE] = FREE],
+  "the free space is wrong": [(table) => table.freeSpace--],
+  "the bitmap contradicts itself": [
+    ({ words }) => words[SUMMARY] |= words[LEAF + 15] = 1 << 16, // of bin 495
+    ({ words }) => words[SUMMARY] &= 0x7fffffff, // of bins 0 to 31
+  ],
+  "a bin holds no node": [
+    ({ words }, at) => words[BINS + 10] = at(LOW) + 2,
+    ({ words }, at) => words[BINS + 10] = at(FREE),
+    ({ words }, at) => words[at(LOW) + BIN_NEXT] = at(64),
+  ],
+  "the list of a bin is broken": [
+    ({ words }, at) => words[at(LOW) + BIN_PREV] = BIN + 11,
+    ({ words }, at) => words[at(LOW) + BIN_NEXT] = at(LOW),
+  ],
+  "a free region is in the wrong bin": [({ words }, at) => {
+    words[BINS + 10] = 0;
+    words[BINS + 11] = at(LOW);
+    words[at(LOW) + BIN_PREV] = BIN + 11;
+    words[LEAF] |= 0x80000000 >>> 11;
+  }],
+  "a bin that holds regions is not marked": [({ words }) => words[LEAF] = 0],
+  "the summary is too long": [({ words }) => words[SUMMARY] |= 0x8000],
+  "a generation is broken": [
+    ({ words }, at) => words[at(FREE) + HANDLE] = -63,
+    ({ words }, at) => words[at(FREE) + HANDLE] = -(2 ** 30),
+  ],
+  "a free slot has a gap": [
+    (table, at) => table.set(at(FREE), GAP, 1),
+    ({ words }, at) => words[at(FREE) + BIN_PREV] = BIN + 1,
+  ],
+};
+
+describe("a snapshot with a right checksum is refused:", () => {
+  for (const [reason, damages] of Object.entries(DAMAGES)) {
+    it(reason, () => {
+      for (const capacity of [100, 2 ** 40]) {
+        for (const damage of damages) refused(damaged(capacity, damage), reason);
+      }
+    });
+  }
+
+  it("a table without slots", () => {
+    const words = new Int32Array(new OffsetAllocator(8).snapshot().buffer);
+    words[MODE] = FIXED;
+    words[MASK] = words[SLOTS] = 1;
+    refused(sealed(new Uint8Array(words.buffer)), "lengths");
+  });
+
+  it("a size is not a number of units", () => {
+    refused(damaged(2 ** 40, tiled(-1, 11, 10)), "number of units");
+    refused(damaged(2 ** 40, tiled(0.5, 0.5, 10)), "number of units");
+    refused(damaged(2 ** 40, tiled(0, 0.5, 0.5)), "number of units");
+    refused(damaged(2 ** 40, tiled(0, -10, 70)), "number of units");
+    refused(damaged(2 ** 40, tiled(0, NaN, 1)), "number of units");
+    const capacity = "the capacity is not a number of units";
+    refused(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 52)), capacity);
+    const sound = OffsetAllocator.restore(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 51)));
+    assertEquals(sound.capacity, sound.freeSpace + 2 ** 52 + 2 ** 51);
+  });
+});
+
+/** A snapshot with some of its words changed. */
+function damaged(capacity: number, damage: Damage): Uint8Array {
+  const allocator = new OffsetAllocator(capacity);
+  const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
+  allocator.free(first);
+  const table = new OffsetTable(new Int32Array(allocator.snapshot().buffer));
+  const stride = table.words[STRIDE];
+  damage(table, (slot) => END + slot * stride);
+  return sealed(new Uint8Array(table.words.buffer));
+}
+
+/** Gives the two allocations other sizes, and everything that follows from them. */
+function tiled(gap: number, low: number, high: number): Damage {
+  return (table, at) => {
+    const last = table.get(END, GAP);
+    const extents = [[LOW, gap, low], [HIGH, 0, high]];
+    let position = 0;
+    for (const [slot, before, size] of extents) {
+      table.set(at(slot), GAP, before);
+      table.set(at(slot), OFFSET, position + before);
+      table.set(at(slot), SIZE, size);
+      position += before + size;
+    }
+    table.set(END, OFFSET, position + last);
+    table.freeSpace = gap + last;
+    table.words[BINS + 10] = table.words[at(LOW) + BIN_PREV] = 0;
+  };
+}
 
 /** Changes some words, so that links, sizes and counts look likely. */
 function damage(bytes: Uint8Array, random: Random): Uint8Array {
