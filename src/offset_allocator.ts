@@ -26,7 +26,7 @@ import { planCompaction } from "./plan_compaction.ts";
 // The layout is drawn in offset_table.ts. Its names are constants of this module too:
 // V8 compiles those into the code, but reads an imported one at every use.
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, WIDE } = layout;
-const { TOP, MASK, SUMMARY, LEAF, BINS, BIN, END, NODE, LINK, HANDLE_LIMIT } = layout;
+const { TOP, MASK, SUMMARY, LEAF, BINS, BIN, END, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
 
 // The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
 // one of its gap starts with the exponent and the three bits of mantissa that make the bin.
@@ -248,7 +248,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     } else {
       const n = node >>> 1, s = slot >>> 1, gap = F[n + WIDE_GAP], rest = gap - size;
       F[s + WIDE_OFFSET] = F[n + WIDE_OFFSET] - gap;
-      F[s + WIDE_SIZE] = size;
+      F[s + WIDE_SIZE] = size + 0; // not -0
       F[n + WIDE_GAP] = rest;
       F[WIDE_SIZE] -= size;
       if (rest >= 8) restBin = ((H[node + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
@@ -288,11 +288,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   free(handle: number): void {
-    if (typeof handle !== "number") return this.#free(handle);
+    if (typeof handle !== "number") throw new NotAllocatedError(handle);
     const H = this.#words, F = this.#floats, mask = H[MASK];
     const number = handle & mask;
     const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
-    if (H[node + HANDLE] !== handle) return this.#free(handle);
+    if (H[node + HANDLE] !== handle) throw new NotAllocatedError(handle);
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
@@ -350,7 +350,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     H[node + HANDLE] = -generation | 0;
     const top = ((H[TOP] & LINK) - 1) & LINK;
     H[TOP] = top;
-    H[top] = node;
+    H[top] = node | FREE;
   }
 
   /**
@@ -460,13 +460,13 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /** The free regions in address order. Do not change the allocator meanwhile. */
   *freeRegions(): Generator<Extent, void, void> {
-    const table = this.#table;
+    const table = this.#table, { words } = table;
     let node = END;
     do {
-      node = table.words[node + NEXT];
+      node = words[node + NEXT];
       const size = table.get(node, GAP);
       if (size > 0) yield { offset: table.get(node, OFFSET) - size, size };
-      this.#expectLive(node);
+      this.#expectLive(words, node);
     } while (node !== END);
   }
 
@@ -475,11 +475,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * the next is asked for; change nothing else meanwhile.
    */
   *allocations(): Generator<Allocation, void, void> {
-    const table = this.#table;
-    for (let node = table.words[END + NEXT], next = END; node !== END; node = next) {
-      this.#expectLive(node);
-      next = table.words[node + NEXT];
-      const handle = table.words[node + HANDLE];
+    const table = this.#table, { words } = table;
+    for (let node = words[END + NEXT], next = END; node !== END; node = next) {
+      this.#expectLive(words, node);
+      next = words[node + NEXT];
+      const handle = words[node + HANDLE];
       yield { handle, offset: table.get(node, OFFSET), size: table.get(node, SIZE) };
     }
   }
@@ -545,7 +545,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     if (bytes.length < END * 4 || bytes.length % 4 !== 0) {
       fail(`${bytes.length} bytes is no length of a snapshot`);
     }
-    const words = new Int32Array(bytes.slice().buffer), checksum = words[layout.CHECKSUM];
+    // A copy: the slice() of a Buffer would be a view.
+    const words = new Int32Array(new Uint8Array(bytes).buffer), checksum = words[layout.CHECKSUM];
     if (words[layout.MAGIC] !== layout.FORMAT) fail("it has another format");
     const version = words[layout.VERSION];
     if (version !== layout.FORMAT_VERSION) {
@@ -592,11 +593,6 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     return table.place(node, alignUp(start, alignment), size);
   }
 
-  /** free() where the fast path has no answer. */
-  #free(handle: number): void {
-    this.#table.release(this.#node(handle), handle);
-  }
-
   /** Brings about a free slot, where the bounds allow one. */
   #makeSlots(): boolean {
     const made = this.#table.makeSlots();
@@ -618,9 +614,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     return node;
   }
 
-  /** Throws when an iteration has come to a node that is gone. */
-  #expectLive(node: number): void {
-    if (node === END || this.#table.words[node + HANDLE] > 0) return;
+  /** Throws when an iteration over these words has come to a node that is gone. */
+  #expectLive(words: Int32Array, node: number): void {
+    if (this.#words === words && (node === END || words[node + HANDLE] > 0)) return;
     throw new Error("Cannot continue the iteration: the allocator was changed meanwhile");
   }
 }

@@ -30,7 +30,7 @@ export const PREV = 0; // node before, in address order
 export const NEXT = 1; // node after, in address order
 export const BIN_PREV = 2; // node before in the bin, or the bin; 0: the gap is in no bin
 export const BIN_NEXT = 3; // node after in the bin, or 0
-export const HANDLE = 4; // live: the handle; else -(the next generation of the slot)
+export const HANDLE = 4; // live: the handle; else -(next generation), or WORN_OUT
 export const OFFSET = 5;
 export const SIZE = 6;
 export const GAP = 7;
@@ -42,7 +42,7 @@ export const WIDE = 12;
 export const MAGIC = 0;
 export const VERSION = 1;
 export const STRIDE = 3;
-export const TOP = 12; // where the next free slot stands; a 0 ends the free slots
+export const TOP = 12; // where the next free slot stands, marked FREE; a 0 ends them
 export const WORN = 13; // slots kept back because they used up their generations
 export const MASK = 14; // handle & MASK is the slot number, the rest its generation
 export const SUMMARY = 15; // bit 31 - w: some bit of leaf word w may be set
@@ -67,7 +67,9 @@ export const WIDE_BINS = 408;
 export const MAX_SLOTS: number = 2 ** 26;
 export const FIRST_SLOTS = 64; // slots of a table that grows
 const FRESH_SLOTS = 64; // slots stacked at a time
-export const HANDLE_LIMIT: number = 2 ** 30; // above, V8 with compressed pointers boxes the number
+export const HANDLE_LIMIT: number = 2 ** 30; // above, V8 may box the number
+export const WORN_OUT: number = -HANDLE_LIMIT; // in HANDLE: the slot has no generation left
+export const FREE: number = -(2 ** 31); // sign bit of a stacked slot: it can be no handle
 
 // `& NODE` tells V8 that an index is never negative, which spares the sign
 // extension of every access behind it: 8 % of allocate and free.
@@ -98,7 +100,7 @@ export class OffsetTable {
     words[STRIDE] = stride;
     words[MODE] = mode;
     words[SLOTS] = slots;
-    words[MASK] = 2 ** (32 - clz32(slots - 1)) - 1;
+    words[MASK] = maskOf(slots);
     words[TOP] = words.length - 1;
     words[FRESH] = 1;
     words[END + HANDLE] = -1;
@@ -112,7 +114,7 @@ export class OffsetTable {
   static load(saved: Int32Array): OffsetTable | undefined {
     const stride = saved[STRIDE], slots = saved[SLOTS];
     const isLength = (stride === NARROW || stride === WIDE) && slots >= 2 && slots <= MAX_SLOTS &&
-      saved.length <= END + slots * stride;
+      saved.length <= END + slots * stride && saved[MASK] === maskOf(slots);
     if (!isLength) return undefined;
     const words = new Int32Array(tableLength(slots, stride));
     words.set(saved);
@@ -162,7 +164,7 @@ export class OffsetTable {
   set(node: number, field: number, value: number): void {
     const floats = this.floats;
     if (floats === undefined) this.words[node + field] = value;
-    else floats[(node >>> 1) + field - 2] = value;
+    else floats[(node >>> 1) + field - 2] = value + 0; // not -0
   }
 
   /** The node a handle names, or 0. */
@@ -245,17 +247,10 @@ export class OffsetTable {
 
   /** A new allocation in the gap of `node`; there is a free slot. */
   place(node: number, offset: number, size: number): number {
-    const H = this.words, slot = H[H[TOP]++];
+    const H = this.words, slot = H[H[TOP]++] & NODE;
     this.#attach(slot, node, offset, size);
     this.freeSpace -= size;
     return H[slot + HANDLE] = (slot - END) / H[STRIDE] - H[slot + HANDLE];
-  }
-
-  /** Frees the allocation of a node. */
-  release(node: number, handle: number): void {
-    this.freeSpace += this.get(node, SIZE);
-    this.#detach(node);
-    this.recycle(node, handle);
   }
 
   /** Frees all allocations. */
@@ -315,15 +310,14 @@ export class OffsetTable {
   #detach(node: number): void {
     const H = this.words, prev = H[node + PREV], next = H[node + NEXT];
     const gap = this.get(node, GAP) + this.get(node, SIZE) + this.get(next, GAP);
-    this.setGap(node, 0);
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
-    // The reference keeps an empty region too, in bin 0.
-    this.setGap(next, gap, true);
+    this.setGap(node, 0);
+    this.setGap(next, gap);
   }
 
-  /** Gives a node this gap, newest in its bin; an empty gap is in none, unless kept. */
-  setGap(node: number, gap: number, keepEmpty = false): void {
+  /** Gives a node this gap, newest in its bin; an empty gap is in none. */
+  setGap(node: number, gap: number): void {
     const H = this.words, binPrev = H[node + BIN_PREV];
     if (binPrev !== 0) {
       const binNext = H[node + BIN_NEXT];
@@ -332,7 +326,7 @@ export class OffsetTable {
       H[node + BIN_PREV] = 0;
     }
     this.set(node, GAP, gap);
-    if (gap > 0 || keepEmpty) this.#bin(node, binOf(gap));
+    if (gap > 0) this.#bin(node, binOf(gap));
   }
 
   /** Makes a node, which is in no bin, the newest of a bin. */
@@ -355,9 +349,9 @@ export class OffsetTable {
     const H = this.words, generation = (handle | H[MASK]) + 1;
     if (generation < HANDLE_LIMIT) {
       H[slot + HANDLE] = -generation;
-      H[--H[TOP]] = slot;
+      H[--H[TOP]] = slot | FREE;
     } else {
-      H[slot + HANDLE] = 0;
+      H[slot + HANDLE] = WORN_OUT;
       H[WORN]++;
     }
   }
@@ -376,23 +370,25 @@ export class OffsetTable {
     const H = this.words, stride = H[STRIDE], slots = H[SLOTS];
     if (H[FRESH] < slots) {
       const first = H[FRESH], end = Math.min(first + FRESH_SLOTS, slots);
-      for (let slot = end - 1; slot >= first; slot--) H[--H[TOP]] = END + slot * stride;
+      for (let slot = end - 1; slot >= first; slot--) H[--H[TOP]] = (END + slot * stride) | FREE;
       H[FRESH] = end;
-    } else if (H[WORN] !== 0) this.#stackFreeSlots();
+    } else if (H[WORN] !== 0) this.#stackFreeSlots(true);
     else if ((H[MODE] & FIXED) !== 0 || slots * 2 > MAX_SLOTS) return false;
     else this.#rebuild(slots * 2, slots * 2 - 1, stride);
     return true;
   }
 
-  /** Stacks the slots before FRESH that are not live, lowest on top. */
-  #stackFreeSlots(): void {
+  /** Stacks the slots before FRESH that are not live, lowest on top, the worn ones if renewed. */
+  #stackFreeSlots(renew = false): void {
     const H = this.words, stride = H[STRIDE];
-    let top = H.length - 1;
+    let top = H.length - 1, worn = 0;
     for (let slot = END + (H[FRESH] - 1) * stride; slot > END; slot -= stride) {
-      if (H[slot + HANDLE] <= 0) H[--top] = slot;
+      if (renew && H[slot + HANDLE] === WORN_OUT) H[slot + HANDLE] = 0;
+      if (H[slot + HANDLE] === WORN_OUT) worn++;
+      else if (H[slot + HANDLE] <= 0) H[--top] = slot | FREE;
     }
     H[TOP] = top;
-    H[WORN] = 0;
+    H[WORN] = worn;
   }
 
   /** One free region, no allocations. */
@@ -445,11 +441,16 @@ export class OffsetTable {
       if (words[slot + HANDLE] > 0) continue;
       const twin = H[END + (number & oldMask) * H[STRIDE] + HANDLE];
       const generation = ((twin > 0 ? (twin | oldMask) + 1 : -twin) + mask) & ~mask;
-      words[slot + HANDLE] = generation >= HANDLE_LIMIT ? 0 : -generation;
+      words[slot + HANDLE] = Math.max(-generation, WORN_OUT);
     }
     words[FRESH] = slots;
     this.#stackFreeSlots();
   }
+}
+
+/** The mask with which handles of a table of so many slots are read. */
+function maskOf(slots: number): number {
+  return 2 ** (32 - clz32(slots - 1)) - 1;
 }
 
 /** Words of a table: header and bins, the nodes, the free slots and the 0 behind them. */

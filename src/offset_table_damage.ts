@@ -6,15 +6,16 @@ import {
   BINS,
   END,
   FIXED,
+  FREE,
   FRESH,
   GAP,
   HANDLE,
   HANDLE_LIMIT,
   LEAF,
   MASK,
-  MAX_SLOTS,
   MODE,
   NEXT,
+  NODE,
   OFFSET,
   type OffsetTable,
   PREV,
@@ -27,6 +28,7 @@ import {
   TOP,
   WIDE_BINS,
   WORN,
+  WORN_OUT,
 } from "./offset_table.ts";
 
 /**
@@ -37,8 +39,6 @@ export function offsetTableDamage(table: OffsetTable): string | undefined {
   const H = table.words, stride = H[STRIDE], mask = H[MASK], slots = H[SLOTS];
   const isNode = (node: number) =>
     node > END && node < stackStart(H) && (node - END) % stride === 0;
-  const isMask = mask > 0 && mask < MAX_SLOTS && (mask & (mask + 1)) === 0;
-  if (!isMask || slots > mask + 1) return "the handle mask does not suit the table";
   if ((H[MODE] & ~(FIXED | STRICT)) !== 0) return "the mode is unknown";
   if ((H[MODE] & FIXED) === 0 && slots !== mask + 1) return "the table has an odd size";
 
@@ -89,8 +89,9 @@ export function offsetTableDamage(table: OffsetTable): string | undefined {
   // The slots that are not live: each has a generation, each is stacked once or kept back.
   const stacked = new Uint8Array(slots);
   for (let i = H[TOP]; i < H.length - 1; i++) {
-    if (!isNode(H[i])) return "a free slot is out of the table";
-    if (stacked[(H[i] - END) / stride]++ !== 0) return "a free slot is stacked twice";
+    const slot = H[i] & NODE;
+    if (!isNode(slot) || H[i] !== (slot | FREE)) return "a free slot is out of the table";
+    if (stacked[(slot - END) / stride]++ !== 0) return "a free slot is stacked twice";
   }
   for (let slot = END + stride, number = 1; number < slots; slot += stride, number++) {
     if (H[slot + HANDLE] > 0) {
@@ -99,7 +100,8 @@ export function offsetTableDamage(table: OffsetTable): string | undefined {
       continue;
     }
     const generation = -H[slot + HANDLE];
-    if (generation >= HANDLE_LIMIT || (generation & mask) !== 0) return "a generation is broken";
+    if (generation > HANDLE_LIMIT || (generation & mask) !== 0) return "a generation is broken";
+    if (H[slot + HANDLE] === WORN_OUT && stacked[number] !== 0) return "a worn slot is stacked";
     if (H[slot + BIN_PREV] !== 0 || table.get(slot, GAP) !== 0) return "a free slot has a gap";
     if (stacked[number] === 0) unstacked++;
   }

@@ -3,7 +3,7 @@
  * bits, handles that wear out, tables that double and widen.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError } from "../src/allocator.ts";
 import { OffsetAllocator, StaleMoveError } from "../src/offset_allocator.ts";
@@ -148,6 +148,59 @@ describe("OffsetAllocator", () => {
     const restored = OffsetAllocator.restore(allocator.snapshot());
     restored.check();
     assertEquals(restored.allocationCount, 0);
+  });
+
+  it("keeps worn slots back when restored or widened too", () => {
+    const wear = () => {
+      const allocator = new OffsetAllocator(16, { maxAllocations: 2 ** 20 - 1 });
+      for (let i = 0; i < 1024; i++) allocator.free(allocator.allocate(1)); // slot 1 is worn
+      return allocator;
+    };
+    const restored = OffsetAllocator.restore(wear().snapshot()), widened = wear();
+    widened.grow(2 ** 40);
+    for (const allocator of [restored, widened]) {
+      assertNotEquals(allocator.allocate(1), 1);
+      allocator.check();
+    }
+  });
+
+  it("takes no entry of its free slots for a handle", () => {
+    // With 1000 slots and a mask of 1023, handles 1000 to 1023 lead behind the nodes, where
+    // the free slots are stacked: here the node of a slot is the very handle that leads to it.
+    for (
+      const [capacity, slot, position, handle] of [
+        [2 ** 20, 68, 994, 1000],
+        [2 ** 40, 46, 898, 1008],
+      ]
+    ) {
+      const allocator = new OffsetAllocator(capacity, { maxAllocations: 999 });
+      const handles = Array.from({ length: 999 }, () => allocator.allocate(1));
+      const [last] = handles.splice(slot - 1, 1);
+      handles.splice(position, 0, last);
+      for (const handle of handles) allocator.free(handle);
+      assertThrows(() => allocator.offset(handle), NotAllocatedError);
+      assertThrows(() => allocator.free(handle), NotAllocatedError);
+      allocator.check();
+    }
+  });
+
+  it("tells when its tables were made anew during an iteration", () => {
+    const allocator = new OffsetAllocator(1000);
+    const handles = [10, 10, 10].map((size) => allocator.allocate(size));
+    allocator.free(handles[1]);
+    const walks = [allocator.allocations(), allocator.freeRegions()];
+    for (const walk of walks) walk.next();
+    allocator.grow(2 ** 40);
+    for (const walk of walks) assertThrows(() => walk.next(), Error, "changed meanwhile");
+  });
+
+  it("knows no -0", () => {
+    for (const capacity of [100, 2 ** 40]) {
+      const allocator = new OffsetAllocator(capacity);
+      for (const handle of [allocator.allocate(-0), allocator.allocateAt(-0, -0)]) {
+        assert(Object.is(allocator.size(handle), 0) && Object.is(allocator.offset(handle), 0));
+      }
+    }
   });
 
   it("uses worn slots again when no other is left", () => {
