@@ -29,11 +29,12 @@ const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, WIDE } = layo
 const { TOP, MASK, SUMMARY, LEAF, BINS, BIN, END, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
 
 // The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
-// one of its gap starts with the exponent and the three bits of mantissa that make the bin.
+// one of its gap, which half that is by the machine, starts with the exponent and the three
+// bits of mantissa that make the bin.
 const WIDE_OFFSET = 3;
 const WIDE_SIZE = 4;
 const WIDE_GAP = 5;
-const GAP_EXPONENT = 2 * WIDE_GAP + 1;
+const GAP_EXPONENT = 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
 const EXPONENT_8 = (1023 + 2) << 3; // the bin of 8 is 8, its exponent 3
 
 const clz32 = Math.clz32;
@@ -176,7 +177,13 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     return this.#table.liveCount;
   }
 
-  /** The capacity with which a strict `allocate(size)` of a fresh allocator succeeds. */
+  /**
+   * The least capacity with which a strict `allocate(size)` of a fresh allocator
+   * succeeds: `size` rounded up to its bin, the Rust port's `min_allocator_size`.
+   *
+   * @throws {TypeError} `size` is not a number.
+   * @throws {RangeError} It is not an integer, or no capacity is enough.
+   */
   static minCapacity(size: number): number {
     checkInteger("size", size, 0, 15 * 2 ** 49);
     return size === 0 ? 0 : binSize(binOf(size - 1) + 1);
@@ -526,7 +533,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   snapshot(): Uint8Array {
     const bytes = this.#table.save();
-    new DataView(bytes.buffer).setUint32(4 * layout.CHECKSUM, crc32(bytes), true);
+    new Int32Array(bytes.buffer)[layout.CHECKSUM] = crc32(bytes);
     return bytes;
   }
 
