@@ -110,6 +110,21 @@ describe("OffsetAllocator", () => {
     assertEquals(allocator.offset(allocator.allocateAt(4010, 5)), 4010);
   });
 
+  it("does not look for a place where a node lay before its tables widened", () => {
+    // A node remembered from the narrow table lies, in the wide one, at or within another.
+    for (let i = 0; i < 30; i++) {
+      const allocator = new OffsetAllocator(400);
+      const handles = Array.from({ length: 40 }, () => allocator.allocate(10));
+      allocator.free(handles[i]);
+      assertNotEquals(allocator.allocateAt(i * 10, 10), NO_SPACE); // remembers the next node
+      allocator.free(handles[35]);
+      allocator.grow(2 ** 40);
+      assertEquals(allocator.offset(allocator.allocateAt(350, 10)), 350);
+      assertEquals(allocator.allocateAt(200, 1), NO_SPACE);
+      allocator.check();
+    }
+  });
+
   it("keeps handles valid, and stale ones refused, while its tables double", () => {
     const allocator = new OffsetAllocator(1_000_000), random = seeded(11);
     const live: number[] = [], stale: number[] = [];
