@@ -210,10 +210,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     if (size >>> 0 === size) {
       if (size !== 0) {
         const s = (size - 1) | 0, m = 28 - clz32(s | 8);
-        bin = ((m << 3) + (s >>> m) + 1) | 0;
+        bin = ((m << 3) + (s >>> m) + 1) & 0x1ff;
       }
     } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
-      bin = binOf(size - 1) + 1;
+      bin = (binOf(size - 1) + 1) & 0x1ff;
     } else return this.#allocate(size, alignment);
     // The first bin from there on that holds a region. Bits are cleared only here,
     // when the bin turns out to be empty.
@@ -230,7 +230,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
           continue;
         }
       }
-      bin = (w << 5) + clz32(bits);
+      bin = ((w << 5) + clz32(bits)) & 0x1ff;
       node = H[BINS + bin] & NODE;
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
