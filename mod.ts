@@ -24,7 +24,7 @@
  * @module
  */
 
-export { NO_SPACE, NotAllocatedError } from "./src/allocator.ts";
+export { NO_SPACE, NotAllocatedError, StaleMoveError } from "./src/allocator.ts";
 export type {
   Allocation,
   Allocator,
@@ -35,7 +35,7 @@ export type {
   Move,
 } from "./src/allocator.ts";
 
-export { InvalidSnapshotError, OffsetAllocator, StaleMoveError } from "./src/offset_allocator.ts";
+export { InvalidSnapshotError, OffsetAllocator } from "./src/offset_allocator.ts";
 export type {
   OffsetAllocatorOptions,
   StorageReport,

@@ -13,8 +13,8 @@
 
 import { parseArgs } from "node:util";
 import process from "node:process";
-import { OffsetAllocator } from "../src/offset_allocator.ts";
-import { fuzzAllocator, type FuzzRun, scaled } from "../tests/allocator_fuzz.ts";
+import { fuzzAllocator } from "../tests/allocator_fuzz.ts";
+import { offsetAllocatorRuns } from "../tests/offset_allocator_runs.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,32 +29,10 @@ if (!(seconds > 0 && steps > 0)) {
   process.exit(2);
 }
 
-const restore = (bytes: Uint8Array) => OffsetAllocator.restore(bytes);
-const runs: Record<string, Omit<FuzzRun, "seed" | "steps">> = {
-  default: { make: (capacity) => new OffsetAllocator(capacity), restore, capacity: 400 },
-  strict: {
-    make: (capacity) => new OffsetAllocator(capacity, { strict: true }),
-    restore,
-    capacity: 256,
-    mayRefuse: true,
-  },
-  limited: {
-    make: (capacity) => new OffsetAllocator(capacity, { maxAllocations: 10 }),
-    restore,
-    capacity: 300,
-    maxAllocations: 10,
-  },
-  wide: {
-    make: (capacity) => scaled(new OffsetAllocator(capacity * 2 ** 24), 2 ** 24),
-    restore: (bytes) => scaled(restore(bytes), 2 ** 24),
-    capacity: 240, // grows past 2^32 units on its way
-  },
-};
-
 const end = performance.now() + seconds * 1000;
 let seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed), done = 0;
 do {
-  for (const [name, run] of Object.entries(runs)) {
+  for (const [name, run] of Object.entries(offsetAllocatorRuns)) {
     try {
       fuzzAllocator({ ...run, seed, steps });
     } catch (error) {

@@ -125,3 +125,22 @@ export class NotAllocatedError extends Error {
     this.handle = handle;
   }
 }
+
+/** A planned move that no longer fits the state of the allocator. */
+export class StaleMoveError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "StaleMoveError";
+  /** The move that was refused. */
+  readonly move: Move;
+
+  /**
+   * Makes the error for a move.
+   *
+   * @param move The move that was refused.
+   * @param reason What no longer holds.
+   */
+  constructor(move: Move, reason: string) {
+    super(`Cannot move handle ${move.handle} from ${move.from} to ${move.to}: ${reason}`);
+    this.move = move;
+  }
+}

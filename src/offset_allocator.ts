@@ -14,6 +14,7 @@ import {
   type Move,
   NO_SPACE,
   NotAllocatedError,
+  StaleMoveError,
 } from "./allocator.ts";
 import { binOf, binSize } from "./bin_of.ts";
 import { checkInteger } from "./check_integer.ts";
@@ -82,25 +83,6 @@ export class InvalidSnapshotError extends Error {
    */
   constructor(reason: string) {
     super(`Cannot restore the snapshot: ${reason}`);
-  }
-}
-
-/** A planned move that no longer fits the state of the allocator. */
-export class StaleMoveError extends Error {
-  /** The name of the class. */
-  override readonly name: string = "StaleMoveError";
-  /** The move that was refused. */
-  readonly move: Move;
-
-  /**
-   * Makes the error for a move.
-   *
-   * @param move The move that was refused.
-   * @param reason What no longer holds.
-   */
-  constructor(move: Move, reason: string) {
-    super(`Cannot move handle ${move.handle} from ${move.from} to ${move.to}: ${reason}`);
-    this.move = move;
   }
 }
 
@@ -410,7 +392,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   grow(additional: number): void {
     checkInteger("additional", additional, 0, layout.MAX_CAPACITY - this.capacity);
-    if (additional > 0) this.#table.grow(additional);
+    if (additional === 0) return;
+    this.#table.grow(additional);
     this.#use(this.#table);
   }
 
@@ -497,8 +480,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * changes yet. Plans repeated until one is empty leave one free region, as far
    * as alignment (and, with `overlap: false`, the size of the holes) allows.
    *
-   * Holes are first filled with allocations from the end, which moves the least;
-   * when none fits any more, and moves may overlap, allocations slide down.
+   * A bounded plan fills holes with allocations from the end, which moves the least;
+   * when none fits any more, and moves may overlap, allocations slide down. A plan
+   * without bounds goes all the way, whichever way of the two is cheaper.
    *
    * @throws {TypeError} A bound is not a number.
    * @throws {RangeError} A bound or an alignment is not an integer in range.

@@ -106,7 +106,7 @@ export class OffsetTable {
     words[END + HANDLE] = -1;
     const table = new OffsetTable(words);
     table.set(END, OFFSET, capacity);
-    table.clear();
+    table.#clear();
     return table;
   }
 
@@ -261,7 +261,7 @@ export class OffsetTable {
       this.set(node, GAP, 0);
       this.recycle(node, H[node + HANDLE]);
     }
-    this.clear();
+    this.#clear();
   }
 
   /** Puts the allocation of a node at a lower offset; `false` where that is not free. */
@@ -392,7 +392,7 @@ export class OffsetTable {
   }
 
   /** One free region, no allocations. */
-  clear(): void {
+  #clear(): void {
     const H = this.words, capacity = this.capacity;
     H.fill(0, LEAF, END);
     H[SUMMARY] = 0;
@@ -454,7 +454,7 @@ function maskOf(slots: number): number {
 }
 
 /** Words of a table: header and bins, the nodes, the free slots and the 0 behind them. */
-export function tableLength(slots: number, stride: number): number {
+function tableLength(slots: number, stride: number): number {
   return END + slots * stride + slots;
 }
 

@@ -5,10 +5,11 @@
 
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { NO_SPACE, NotAllocatedError } from "../src/allocator.ts";
-import { OffsetAllocator, StaleMoveError } from "../src/offset_allocator.ts";
+import { NO_SPACE, NotAllocatedError, StaleMoveError } from "../src/allocator.ts";
+import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { allocatorContract } from "./allocator_contract.ts";
-import { fuzzAllocator, type FuzzRun, scaled } from "./allocator_fuzz.ts";
+import { fuzzAllocator } from "./allocator_fuzz.ts";
+import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
 import { seeded } from "./random.ts";
 
 const restore = (bytes: Uint8Array) => OffsetAllocator.restore(bytes);
@@ -297,31 +298,9 @@ describe("OffsetAllocator", () => {
     assertThrows(() => allocator.applyMove({ ...move, to: 70 }), StaleMoveError);
   });
 
-  const runs: Record<string, Pick<FuzzRun, "make" | "restore"> & Partial<FuzzRun>> = {
-    "as it comes": { make: (capacity) => new OffsetAllocator(capacity), restore },
-    "strict": {
-      make: (capacity) => new OffsetAllocator(capacity, { strict: true }),
-      restore,
-      mayRefuse: true,
-    },
-    "with few allocations": {
-      make: (capacity) => new OffsetAllocator(capacity, { maxAllocations: 12 }),
-      restore,
-      maxAllocations: 12,
-    },
-    "beyond 32 bits": {
-      make: (capacity) => scaled(new OffsetAllocator(capacity * 2 ** 43), 2 ** 43),
-      restore: (bytes) => scaled(restore(bytes), 2 ** 43),
-    },
-    "growing beyond 32 bits": {
-      make: (capacity) => scaled(new OffsetAllocator(capacity * 2 ** 24), 2 ** 24),
-      restore: (bytes) => scaled(restore(bytes), 2 ** 24),
-      capacity: 240,
-    },
-  };
-  for (const [name, run] of Object.entries(runs)) {
+  for (const [name, run] of Object.entries(offsetAllocatorRuns)) {
     it(`does as a naive model does: ${name}`, () => {
-      for (const seed of [101, 202]) fuzzAllocator({ capacity: 400, ...run, seed, steps: 20_000 });
+      for (const seed of [101, 202]) fuzzAllocator({ ...run, seed, steps: 20_000 });
     });
   }
 });
