@@ -6,37 +6,18 @@
  * @module
  */
 
-import { closeSync, constants, openSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import {
-  type AsyncBackingStore,
-  StorageError,
-  type SyncBackingStore,
-} from "../src/backing_store.ts";
+import type { AsyncBackingStore, SyncBackingStore } from "../src/backing_store.ts";
 import { checkInteger } from "../src/check_integer.ts";
-import { Cursor, nextTurn, type SeekableFile } from "./file/cursor.ts";
+import { Cursor, type SeekableFile } from "./file/cursor.ts";
 import { Descriptor, type FileHandleLike, handleOf } from "./file/descriptor.ts";
-import { Engine, MAX_IN_PLACE, MAX_PER_TURN, messageOf } from "./file/engine.ts";
+import { Engine } from "./file/engine.ts";
+import { HybridFile } from "./file/hybrid_file.ts";
+import { type FileOpenOptions, type FilePath, openEngine } from "./file/open_engine.ts";
 
-export type { FileHandleLike, SeekableFile };
+export type { FileHandleLike, FileOpenOptions, FilePath, SeekableFile };
 
 /** A file that the caller holds: a descriptor number or an object that stands for one. */
 export type OpenFile = number | FileHandleLike | SeekableFile;
-
-/** How a file is opened; by default it must exist, and is read and written. */
-export interface FileOpenOptions {
-  /** Makes the file if there is none. */
-  readonly create?: boolean;
-  /** Makes the file, and refuses one that is there. */
-  readonly createNew?: boolean;
-  /** Refuses writes and resizes. */
-  readonly readOnly?: boolean;
-  /** Empties the file. */
-  readonly truncate?: boolean;
-}
-
-/** Where a file is: a path, or a `file:` URL. */
-export type FilePath = string | { readonly href: string };
 
 /**
  * A file as an async store. Requests up to 1 MiB are served in place: the
@@ -68,16 +49,10 @@ export type FilePath = string | { readonly href: string };
  * ```
  */
 export class FileStore implements AsyncBackingStore {
-  readonly #engine: Engine;
-  /** Transfers in the thread pool, each as the end it comes to. */
-  readonly #underWay: Set<Promise<void>> = new Set();
-  /** Work done in place since the event loop had its last turn. */
-  #inPlace = 0;
-  /** Settles when the last resize asked for has. */
-  #resizes: Promise<void> = Promise.resolve();
+  readonly #file: HybridFile;
 
   private constructor(engine: Engine) {
-    this.#engine = engine;
+    this.#file = new HybridFile(engine);
   }
 
   /**
@@ -102,60 +77,27 @@ export class FileStore implements AsyncBackingStore {
 
   /** Bytes in the file, as of the opening and every resize since. */
   get byteLength(): number {
-    return this.#engine.byteLength;
+    return this.#file.engine.byteLength;
   }
 
   /** Fills `into` with the bytes from `offset` on. */
   async read(offset: number, into: Uint8Array): Promise<void> {
-    await this.#transfer("read", offset, into);
+    await this.#file.transfer("read", offset, into);
   }
 
   /** Writes `data` from `offset` on. */
   async write(offset: number, data: Uint8Array): Promise<void> {
-    await this.#transfer("write", offset, data);
-  }
-
-  #transfer(operation: "read" | "write", offset: number, bytes: Uint8Array): Promise<void> | void {
-    this.#engine.checkTransfer(operation, offset, bytes);
-    if (bytes.length > MAX_IN_PLACE) {
-      return this.#track(this.#engine.transferAside(operation, offset, bytes));
-    }
-    this.#engine.transfer(operation, offset, bytes);
-    // Awaited calls that end in place would keep timers and signals waiting for ever.
-    this.#inPlace += bytes.length + 4096;
-    if (this.#inPlace < MAX_PER_TURN) return;
-    this.#inPlace = 0;
-    return nextTurn();
+    await this.#file.transfer("write", offset, data);
   }
 
   /** Makes the file this long; new bytes are zero. Waits for resizes asked for before. */
   async resize(byteLength: number): Promise<void> {
-    this.#engine.checkResize(byteLength);
-    const turn = this.#resizes.then(() => this.#resize(byteLength));
-    this.#resizes = turn.catch(() => {});
-    await turn;
-  }
-
-  async #resize(byteLength: number): Promise<void> {
-    const before = this.#engine.byteLength;
-    if (byteLength < before) {
-      // No new request may touch what is cut off, and one under way would bring it back.
-      this.#engine.byteLength = byteLength;
-      await Promise.all(this.#underWay);
-    }
-    try {
-      this.#engine.resize(byteLength);
-    } catch (error) {
-      this.#engine.byteLength = before;
-      throw error;
-    }
+    await this.#file.resize(byteLength);
   }
 
   /** Returns once everything written so far is durable (fdatasync). */
   async flush(): Promise<void> {
-    this.#engine.checkUsable("flush");
-    const before = Promise.all(this.#underWay);
-    await this.#track(before.then(() => this.#engine.flushAside()));
+    await this.#file.flushAside();
   }
 
   /**
@@ -163,22 +105,12 @@ export class FileStore implements AsyncBackingStore {
    * if it was opened here. Closing again does nothing.
    */
   async close(): Promise<void> {
-    if (this.#engine.markClosed()) return;
-    await this.#resizes;
-    await Promise.all(this.#underWay);
-    this.#engine.release();
+    await this.#file.close();
   }
 
   /** Closes the store. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** Notes a transfer until it ends: a descriptor closed under it may name another file. */
-  #track(transfer: Promise<void>): Promise<void> {
-    const end = transfer.catch(() => {}).then(() => void this.#underWay.delete(end));
-    this.#underWay.add(end);
-    return transfer;
   }
 }
 
@@ -264,27 +196,6 @@ export class SyncFileStore implements SyncBackingStore {
   }
 }
 
-/** An engine over a file opened here. */
-function openEngine(path: FilePath, options: FileOpenOptions): Engine {
-  const { create = false, createNew = false, readOnly = false, truncate = false } = options;
-  if (readOnly && (create || createNew || truncate)) {
-    throw new TypeError("Expected readOnly without create, createNew and truncate");
-  }
-  const name = pathOf(path);
-  // One call with one outcome: no second opener gets in between "is it there" and "make it".
-  const flags = (readOnly ? constants.O_RDONLY : constants.O_RDWR) |
-    (create || createNew ? constants.O_CREAT : 0) |
-    (createNew ? constants.O_EXCL : 0) |
-    (truncate ? constants.O_TRUNC : 0);
-  let fd: number;
-  try {
-    fd = openSync(name, flags);
-  } catch (cause) {
-    throw new StorageError("open", 0, 0, messageOf(cause), { cause });
-  }
-  return new Engine(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
-}
-
 /** An engine over a file that the caller holds. */
 function engineOf(file: OpenFile): Engine {
   if (typeof file === "number") {
@@ -299,11 +210,4 @@ function engineOf(file: OpenFile): Engine {
     return new Engine(new Descriptor(file as FileHandleLike));
   }
   throw new TypeError("Expected a descriptor number, a FileHandle or a Deno.FsFile");
-}
-
-/** The path a URL stands for. */
-function pathOf(path: FilePath): string {
-  if (typeof path === "string") return path;
-  if (typeof path?.href === "string") return fileURLToPath(path.href);
-  throw new TypeError("Expected a path or a file: URL");
 }

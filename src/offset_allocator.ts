@@ -50,6 +50,11 @@ export interface OffsetAllocatorOptions {
    */
   readonly maxAllocations?: number;
   /**
+   * Live allocations to make room for at once, where more are not ruled out: spares the
+   * doubling on the way there. 0 by default; `maxAllocations` goes over it.
+   */
+  readonly initialAllocations?: number;
+  /**
    * Answers as the C++ reference does, in bounded time: `NO_SPACE` also where only
    * the bin below the rounded-up size holds a region that would fit. `false` by
    * default: that bin is searched too.
@@ -100,7 +105,7 @@ export class InvalidSnapshotError extends Error {
  * | `allocate`, `free`, `resize`, `offset`, `size` | O(1) |
  * | `allocate` when the O(1) search fails | O(regions in the bin below), `strict`: O(1) |
  * | `allocateAt` | O(allocations), O(1) in ascending order |
- * | `grow`, `storageReport` | O(1) |
+ * | `grow`, `shrink`, `tailSpace`, `storageReport` | O(1) |
  * | `largestFreeRegion` | O(regions in the largest bin) |
  * | the table doubles (without `maxAllocations`) | O(allocations) |
  * | everything else | O(allocations) |
@@ -134,12 +139,15 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
-    const { maxAllocations, strict = false } = options;
+    const { maxAllocations, initialAllocations = 0, strict = false } = options;
     checkInteger("capacity", capacity);
     if (maxAllocations !== undefined) {
       checkInteger("maxAllocations", maxAllocations, 1, layout.MAX_SLOTS - 1);
     }
-    const slots = maxAllocations === undefined ? layout.FIRST_SLOTS : maxAllocations + 1;
+    checkInteger("initialAllocations", initialAllocations, 0, layout.MAX_SLOTS - 1);
+    const slots = maxAllocations === undefined
+      ? Math.max(layout.FIRST_SLOTS, 2 ** Math.ceil(Math.log2(initialAllocations + 1)))
+      : maxAllocations + 1;
     const mode = (maxAllocations === undefined ? 0 : layout.FIXED) | (strict ? layout.STRICT : 0);
     this.#use(OffsetTable.create(capacity, slots, mode));
   }
@@ -395,6 +403,24 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     if (additional === 0) return;
     this.#table.grow(additional);
     this.#use(this.#table);
+  }
+
+  /** Units free at the end of the space: what {@linkcode shrink} can take off. */
+  get tailSpace(): number {
+    return this.#table.get(END, GAP);
+  }
+
+  /**
+   * Takes units off the end of the space, the counterpart of {@linkcode grow}. Tables
+   * that were widened stay wide.
+   *
+   * @param removed Number of units to take off, at most {@linkcode tailSpace}.
+   * @throws {TypeError} `removed` is not a number.
+   * @throws {RangeError} It is not an integer, or that many units are not free there.
+   */
+  shrink(removed: number): void {
+    checkInteger("removed", removed, 0, this.tailSpace);
+    if (removed > 0) this.#table.grow(-removed);
   }
 
   /**

@@ -281,7 +281,7 @@ export class OffsetTable {
     return true;
   }
 
-  /** Adds units at the end. */
+  /** Adds units at the end, or takes some off its gap: a negative number. */
   grow(additional: number): void {
     const capacity = this.capacity + additional;
     if (capacity > MAX_NARROW && this.floats === undefined) {

@@ -3,13 +3,15 @@
  * an owner per unit, found by looking at all of them.
  */
 
-import type { Allocation, Allocator, CompactionOptions, Extent, Move } from "../src/allocator.ts";
+import type { Allocator, CompactionOptions, Extent, Move } from "../src/allocator.ts";
 import { NO_SPACE } from "../src/allocator.ts";
 import { type Random, seeded } from "./random.ts";
 
 /** An allocator with whatever of the optional members it has. */
 export type AnyAllocator = Allocator & {
   grow?(additional: number): void;
+  readonly tailSpace?: number;
+  shrink?(removed: number): void;
   allocateAt?(offset: number, size: number): number;
   snapshot?(): Uint8Array;
   planCompaction?(options?: CompactionOptions): Move[];
@@ -80,7 +82,8 @@ class Fuzz {
     else if (kind < 965) this.#refuse();
     else if (kind < 985) this.#compact();
     else if (kind < 992) this.#snapshot();
-    else if (kind < 998) this.#grow();
+    else if (kind < 997) this.#grow();
+    else if (kind < 999) this.#shrink();
     else this.#reset();
     this.#compare();
   }
@@ -225,6 +228,17 @@ class Fuzz {
     this.#capacity += additional;
   }
 
+  #shrink(): void {
+    const allocator = this.#allocator, tail = allocator.tailSpace;
+    if (allocator.shrink === undefined || tail === undefined) return;
+    this.last = `shrink by more than ${tail}`;
+    expectThrow(() => allocator.shrink?.(tail + 1), "RangeError");
+    const removed = this.#random(Math.min(tail, 40) + 1);
+    this.last = `shrink(${removed}) of ${tail}`;
+    allocator.shrink(removed);
+    this.#capacity -= removed;
+  }
+
   #reset(): void {
     this.last = "reset()";
     this.#allocator.reset();
@@ -309,6 +323,9 @@ class Fuzz {
         ),
       "freeRegions() differs from the model",
     );
+    const ends = [...this.#live.values()].map(({ offset, size }) => offset + size);
+    const tail = this.#capacity - Math.max(0, ...ends);
+    expect((allocator.tailSpace ?? tail) === tail, `tailSpace ${allocator.tailSpace}, not ${tail}`);
     let position = 0, count = 0;
     for (const { handle, offset, size } of allocator.allocations()) {
       const extent = this.#live.get(handle);
@@ -319,58 +336,6 @@ class Fuzz {
     }
     expect(count === this.#live.size, "allocations() leaves some out");
   }
-}
-
-/** An allocator seen in units `unit` times as large: what it does must be the same. */
-export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
-  const extent = ({ offset, size }: Extent) => ({ offset: offset / unit, size: size / unit });
-  return {
-    get capacity() {
-      return inner.capacity / unit;
-    },
-    get freeSpace() {
-      return inner.freeSpace / unit;
-    },
-    get allocationCount() {
-      return inner.allocationCount;
-    },
-    allocate: (size, alignment) =>
-      alignment === undefined
-        ? inner.allocate(size * unit)
-        : inner.allocate(size * unit, alignment * unit),
-    free: (handle) => inner.free(handle),
-    offset: (handle) => inner.offset(handle) / unit,
-    size: (handle) => inner.size(handle) / unit,
-    resize: (handle, size) => inner.resize(handle, size * unit),
-    reset: () => inner.reset(),
-    largestFreeRegion: () => inner.largestFreeRegion() / unit,
-    freeRegions: () => [...inner.freeRegions()].map(extent),
-    allocations: () =>
-      [...inner.allocations()].map((allocation: Allocation) => ({
-        handle: allocation.handle,
-        ...extent(allocation),
-      })),
-    check: () => inner.check(),
-    grow: (additional) => inner.grow?.(additional * unit),
-    allocateAt: (offset, size) => inner.allocateAt?.(offset * unit, size * unit) ?? NO_SPACE,
-    snapshot: () => inner.snapshot?.() ?? new Uint8Array(),
-    planCompaction: (options = {}) => {
-      const { maxUnits, alignmentOf } = options;
-      const moves = inner.planCompaction?.({
-        ...options,
-        maxUnits: maxUnits === undefined ? undefined : maxUnits * unit,
-        alignmentOf: alignmentOf && ((handle) => alignmentOf(handle) * unit),
-      });
-      return (moves ?? []).map((move) => ({
-        handle: move.handle,
-        from: move.from / unit,
-        to: move.to / unit,
-        size: move.size / unit,
-      }));
-    },
-    applyMove: ({ handle, from, to, size }) =>
-      inner.applyMove?.({ handle, from: from * unit, to: to * unit, size: size * unit }),
-  };
 }
 
 function expect(condition: boolean, message: string): void {

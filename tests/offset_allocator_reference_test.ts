@@ -8,8 +8,9 @@ import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
 import { NO_SPACE } from "../src/allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
-import { type AnyAllocator, scaled } from "./allocator_fuzz.ts";
+import type { AnyAllocator } from "./allocator_fuzz.ts";
 import { seeded } from "./random.ts";
+import { scaled } from "./scaled_allocator.ts";
 
 /** A run of the C++ reference; the README beside the files says what the fields are. */
 interface Trace {

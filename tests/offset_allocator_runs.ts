@@ -5,7 +5,8 @@
  */
 
 import { OffsetAllocator } from "../src/offset_allocator.ts";
-import { type FuzzRun, scaled } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./allocator_fuzz.ts";
+import { scaled } from "./scaled_allocator.ts";
 
 const restore = (bytes: Uint8Array) => OffsetAllocator.restore(bytes);
 

@@ -84,12 +84,56 @@ describe("OffsetAllocator", () => {
     }
   });
 
+  it("gives back at its end what grew there, and no unit more", () => {
+    for (const base of [100, 2 ** 32 - 1, 2 ** 40]) {
+      const allocator = new OffsetAllocator(base);
+      const low = allocator.allocate(30), high = allocator.allocate(20);
+      assertEquals(allocator.tailSpace, base - 50);
+      for (const removed of [base - 49, -1, 0.5, NaN, Infinity]) {
+        assertThrows(() => allocator.shrink(removed), RangeError, "removed");
+      }
+      assertThrows(() => allocator.shrink("1" as unknown as number), TypeError, "removed");
+      assertEquals([allocator.capacity, allocator.freeSpace], [base, base - 50]);
+      allocator.free(low); // a hole that is not at the end
+      allocator.shrink(base - 50);
+      allocator.check();
+      assertEquals([allocator.capacity, allocator.freeSpace, allocator.tailSpace], [50, 30, 0]);
+      assertEquals([...allocator.freeRegions()], [{ offset: 0, size: 30 }]);
+      assertThrows(() => allocator.shrink(1), RangeError, "removed");
+      assertEquals(allocator.allocateAt(50, 1), NO_SPACE);
+      allocator.grow(7);
+      assertEquals([allocator.tailSpace, allocator.offset(high)], [7, 30]);
+      allocator.free(high);
+      allocator.shrink(57);
+      allocator.check();
+      assertEquals([allocator.capacity, allocator.largestFreeRegion()], [0, 0]);
+      assertEquals(allocator.allocate(1), NO_SPACE);
+      allocator.grow(base);
+      assertEquals(allocator.offset(allocator.allocate(base)), 0);
+      OffsetAllocator.restore(allocator.snapshot()).check();
+    }
+  });
+
+  it("stays wide when it shrinks below 32 bits", () => {
+    const allocator = new OffsetAllocator(2 ** 40), handle = allocator.allocate(10);
+    allocator.shrink(2 ** 40 - 20);
+    assertEquals(allocator.storageReportFull().freeRegions.length, 408);
+    const restored = OffsetAllocator.restore(allocator.snapshot());
+    for (const each of [allocator, restored]) {
+      each.check();
+      assertEquals([each.capacity, each.offset(handle), each.tailSpace], [20, 0, 10]);
+      each.free(handle);
+      assertEquals(each.offset(each.allocate(20)), 0);
+    }
+  });
+
   it("changes nothing when nothing is to change", () => {
     const allocator = new OffsetAllocator(100), places = [[50, 40], [10, 10], [30, 10]];
     const [, low] = places.map(([offset, size]) => allocator.allocateAt(offset, size));
     const before = allocator.snapshot();
     allocator.resize(low, 10);
     allocator.grow(0);
+    allocator.shrink(0);
     assertEquals(allocator.snapshot(), before);
   });
 

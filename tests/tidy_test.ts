@@ -24,7 +24,7 @@ interface Rule {
 }
 
 /** Package files whose code is the library's. */
-const SHIPPED = /^(src|backends)\/.*\.ts$|^(mod|cli)\.ts$/;
+const SHIPPED = /^(src|backends|cli)\/.*\.ts$|^(mod|cli)\.ts$/;
 const LIBRARY = /^(src|backends)\/.*\.ts$/;
 const TYPESCRIPT = /\.ts$/;
 const TEXT = /\.(ts|md|jsonc?|html)$|^LICENSE$|^\.ci\//;
@@ -38,7 +38,7 @@ const LAYERS: readonly (readonly [part: RegExp, imports: RegExp])[] = [
   [/^src\//, /^src\//],
   [/^backends\//, /^(src|backends)\/|^node:/],
   [/^mod\.ts$/, /^src\/|^backends\/memory\.ts$/],
-  [/^cli\.ts$/, /^(src|backends)\/|^mod\.ts$|^node:/],
+  [/^cli(\/|\.ts$)/, /^(src|backends|cli)\/|^mod\.ts$|^node:/],
 ];
 
 /** Names that are global on some runtimes only, used as such: not as a member or a key. */
@@ -66,6 +66,12 @@ const rules: readonly Rule[] = [
       { "backends/a.ts": 'import "@std/assert";' },
       { "backends/a.ts": 'import type { A } from "npm:pg";' },
       { "mod.ts": 'export { FileStore } from "./backends/file.ts";' },
+      { "src/a.ts": 'import { formatBytes } from "../cli/format.ts";' },
+      { "backends/a.ts": 'import { main } from "../cli.ts";' },
+      { "cli.ts": 'import yargs from "npm:yargs";' },
+      { "cli.ts": 'import { look } from "./examples/terminal.ts";' },
+      { "cli/a.ts": 'import { main } from "../cli.ts";' },
+      { "cli/a.ts": 'import { assert } from "@std/assert";' },
     ],
   },
   {
@@ -323,7 +329,9 @@ function blank(text: string): string {
 
 /** What a file imports: paths from the root for its own kind, other specifiers as they are. */
 function imports(path: string, text: string): string[] {
-  const statement = /\b(?:import|export)\b[^;"']*?\bfrom\s*"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"/g;
+  // "import" in quotes is none.
+  const statement =
+    /(?<!")\b(?:import|export)\b[^;"']*?\bfrom\s*"([^"]+)"|(?<!")\bimport\s*\(?\s*"([^"]+)"/g;
   return [...withoutComments(text).matchAll(statement)]
     .map(([, from, bare]) => from ?? bare)
     .map((name) => name.startsWith(".") ? posix.join(posix.dirname(path), name) : name);

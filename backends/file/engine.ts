@@ -139,6 +139,16 @@ export class Engine {
     this.byteLength = byteLength;
   }
 
+  /** Looks at the length anew, where somebody else may have changed it. */
+  reload(): void {
+    this.checkUsable("read");
+    try {
+      this.byteLength = this.#device.size();
+    } catch (cause) {
+      throw this.#failure("read", 0, 0, cause);
+    }
+  }
+
   flush(): void {
     this.#checkFlush();
     try {

@@ -1,0 +1,181 @@
+/**
+ * One writer per file, across processes and runtimes. The lock of a crashed process
+ * is free at once.
+ *
+ * Neither Node nor Bun can lock a file, but all have SQLite, which can: the lock on
+ * `store` is an exclusive transaction on the empty database `store.lock`. That file
+ * stays behind when the lock is released: a process that removed it could take it
+ * away from under another one that has just opened it, and then both would hold a
+ * lock, each on a file of its own. For the sake of POSIX locks no process may open
+ * it by other means while it holds the lock.
+ *
+ * `store.owner` says who holds the lock, and is removed with it. Where there is no
+ * SQLite (Node 20) this note is the lock, and that of an ended process is replaced. It
+ * is weaker: of another machine's note nobody can tell whether it still holds, and the
+ * number of an ended process may belong to another one. Whoever knows better removes it.
+ *
+ * A name counts with its symbolic links resolved; a second hard link is another file.
+ *
+ * @module
+ */
+
+import { readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { StorageError } from "../../src/backing_store.ts";
+import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
+import { messageOf } from "../file/engine.ts";
+import {
+  codeOf,
+  dropNote,
+  holderOf,
+  isAlive,
+  type Note,
+  ownNote,
+  readNote,
+  takeNote,
+} from "./owner_note.ts";
+
+/** The right to write a file. */
+export interface Lock {
+  /** The file, symbolic links resolved. */
+  readonly path: string;
+  /** Gives the right back. Doing so again does nothing. */
+  release(): void;
+}
+
+/** The part of `node:sqlite` that is used. */
+interface Sqlite {
+  readonly DatabaseSync: new (path: string) => Database;
+}
+
+interface Database {
+  exec(sql: string): void;
+  close(): void;
+}
+
+/** Nothing is ever written, so no journal need lie beside the database. */
+const LOCK = "PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; " +
+  "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE";
+
+/** What a lock consists of. A database that nothing refers to would be closed. */
+interface Held {
+  readonly note: Note;
+  readonly database: Database | undefined;
+}
+
+/** The locks of this process by path: an owner note alone cannot tell two of one process apart. */
+const held = new Map<string, Held>();
+
+/**
+ * Locks a file, which need not exist, for writing.
+ *
+ * @throws {StoreLockedError} It is locked already, here or elsewhere.
+ * @throws {StorageError} The lock cannot be made, as in a folder that is not writable.
+ */
+export function acquireLock(path: string): Lock {
+  const name = attempt(path, () => realPath(path));
+  const here = held.get(name);
+  if (here) throw new StoreLockedError(path, holderOf(here.note));
+  const lock = attempt(path, () => take(path, name));
+  held.set(name, lock);
+  return { path: name, release: () => release(name, lock) };
+}
+
+/** The locks that can be had: the database's, where there is one, and the note. */
+function take(path: string, name: string): Held {
+  const sqlite = loadSqlite();
+  const owner = ownerOf(name), note = ownNote(sqlite === undefined);
+  const database = sqlite && lockDatabase(sqlite, path, name);
+  try {
+    // Who holds the database's lock has ended the reign of every note that relied on it.
+    const holds = (other: Note) => (other.exclusive || !database) && isAlive(other);
+    const refusal = takeNote(owner, note, holds);
+    if (refusal) throw new StoreLockedError(path, refusal.holder);
+  } catch (error) {
+    // With the database's lock a store on a full disk can be opened, to delete from it.
+    const isFull = ["ENOSPC", "EDQUOT"].includes(codeOf(error) ?? "");
+    if (!database || !isFull) {
+      database?.close();
+      throw error;
+    }
+  }
+  return { note, database };
+}
+
+function release(name: string, lock: Held): void {
+  if (held.get(name) !== lock) return;
+  // The note goes first: after the lock it could be the next holder's.
+  try {
+    dropNote(ownerOf(name), lock.note);
+  } finally {
+    lock.database?.close();
+    held.delete(name);
+  }
+}
+
+function lockDatabase(sqlite: Sqlite, path: string, name: string): Database {
+  const database = new sqlite.DatabaseSync(`${name}.lock`);
+  try {
+    database.exec(LOCK);
+    return database;
+  } catch (error) {
+    database.close();
+    if (!isBusy(error)) throw error;
+    throw new StoreLockedError(path, livingHolder(name));
+  }
+}
+
+/** Whether SQLite said SQLITE_BUSY; Deno gives its words and not its number. */
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === undefined ? messageOf(error) === "database is locked" : (errcode & 255) === 5;
+}
+
+/** Who holds the lock; a note left behind by a crash says nothing of the next holder. */
+function livingHolder(name: string): LockHolder | undefined {
+  const note = readNote(ownerOf(name));
+  return note && isAlive(note) ? holderOf(note) : undefined;
+}
+
+/** `node:sqlite`, where there is one; Node 22 would print a warning of it. */
+function loadSqlite(): Sqlite | undefined {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return process.getBuiltinModule?.("node:sqlite");
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+function ownerOf(name: string): string {
+  return `${name}.owner`;
+}
+
+/** A path without symbolic links, also of a file that is yet to be made. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  const name = join(realpathSync(dirname(path)), basename(path));
+  let target: string;
+  try {
+    target = readlinkSync(name);
+  } catch {
+    return name;
+  }
+  return realPath(resolve(dirname(name), target));
+}
+
+/** Runs a step of the opening, its failure as a StorageError. */
+function attempt<T>(path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    if (cause instanceof StoreLockedError) throw cause;
+    throw new StorageError("open", 0, 0, `${messageOf(cause)} (lock of ${path})`, { cause });
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Times and permissions of files as metadata of blobs: `{"mode":"644","mtime":"2026-…Z"}`.
+ *
+ * @module
+ */
+
+import type { Metadata } from "../backends/blob_store.ts";
+
+/** The attributes of a file. */
+export interface Attributes {
+  /** Permission bits. */
+  readonly mode: number;
+  /** When it was changed, in seconds since 1970. */
+  readonly mtime: number;
+}
+
+/** The metadata of a blob that was a file. */
+export function toMetadata({ mode, mtime }: Attributes): Metadata {
+  return { mode: permissions(mode).toString(8), mtime: new Date(mtime * 1000).toISOString() };
+}
+
+/** What of it is in the metadata of a blob, which may say anything. */
+export function fromMetadata(metadata: Metadata | undefined): Partial<Attributes> {
+  if (typeof metadata !== "object" || metadata === null) return {};
+  const { mode, mtime } = metadata as { mode?: unknown; mtime?: unknown };
+  const seconds = typeof mtime === "string" ? Date.parse(mtime) / 1000 : NaN;
+  return {
+    mode: typeof mode === "string" && /^[0-7]{1,3}$/.test(mode) ? parseInt(mode, 8) : undefined,
+    mtime: Number.isFinite(seconds) ? seconds : undefined,
+  };
+}
+
+/** Reading, writing, executing; never whose rights a program gets. */
+function permissions(mode: number): number {
+  return mode & 0o777;
+}

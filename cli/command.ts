@@ -1,0 +1,217 @@
+/**
+ * What a command is, and what it is given: from its description come the check of its
+ * arguments and its help.
+ *
+ * @module
+ */
+
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { printable } from "./format.ts";
+import type { CommandIO } from "./io.ts";
+import { Progress } from "./progress.ts";
+
+/** The name of the program. */
+export const PROGRAM = "offset-allocator";
+
+/** The command cannot have been meant like that: exit code 2. */
+export class UsageError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "UsageError";
+}
+
+/** The command did not succeed, for a reason that is no surprise: exit code 1. */
+export class Failure extends Error {
+  /** The name of the class. */
+  override readonly name: string = "Failure";
+}
+
+/** An option of a command. */
+export interface CommandOption {
+  /** What it is good for, in a few words. */
+  readonly help: string;
+  /** What its value is, for the help; without one the option takes none. */
+  readonly value?: string;
+  /** Its name in one letter. */
+  readonly short?: string;
+}
+
+/** A command. */
+export interface Command {
+  /** Its name. */
+  readonly name: string;
+  /** Its arguments as the help shows them: `<needed>`, `[left out]`, `<several>…`. */
+  readonly operands: string;
+  /** What it does, in one line. */
+  readonly summary: string;
+  /** What else there is to say. */
+  readonly details?: string;
+  /** Its options by name, apart from those of every command. */
+  readonly options?: Readonly<Record<string, CommandOption>>;
+  /** Command lines, each with what it is for. */
+  readonly examples: readonly (readonly [line: string, purpose: string])[];
+  /** Does it and gives the exit code. */
+  run(invocation: Invocation): Promise<number>;
+}
+
+const COMMON: Readonly<Record<string, CommandOption>> = {
+  json: { help: "print JSON, with exact numbers" },
+  help: { short: "h", help: "show this help" },
+};
+
+/** A command with what it was given. */
+export class Invocation {
+  /** What it reads from and writes to. */
+  readonly io: CommandIO;
+  /** Its arguments, as many as it takes. */
+  readonly operands: readonly string[];
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  /**
+   * Takes a command line apart.
+   *
+   * @param command The command.
+   * @param args What follows its name.
+   * @param io What it reads from and writes to.
+   * @throws {UsageError} Where that is not what the command takes.
+   */
+  constructor(command: Command, args: readonly string[], io: CommandIO) {
+    const options: ParseArgsConfig["options"] = {};
+    for (const [name, { value, short }] of Object.entries({ ...command.options, ...COMMON })) {
+      options[name] = { type: value === undefined ? "boolean" : "string" };
+      if (short !== undefined) options[name].short = short;
+    }
+    let parsed;
+    try {
+      parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+    } catch (error) {
+      // What follows the first sentence is advice of several lines.
+      throw new UsageError((error as Error).message.split(/\.(?:\s|$)|\n/)[0]);
+    }
+    this.io = io;
+    this.operands = parsed.positionals;
+    this.#values = parsed.values;
+    if (!this.flag("help")) checkOperands(command, this.operands);
+  }
+
+  /** Whether an option without a value was given. */
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  /** The value of an option. */
+  text(name: string): string | undefined {
+    return this.#values[name] as string | undefined;
+  }
+
+  /** The value of an option that is a whole number. */
+  count(name: string): number | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : wholeNumber(`--${name}`, text);
+  }
+
+  /** Prints a line of the result. */
+  async print(line: string): Promise<void> {
+    await this.io.stdout.write(`${line}\n`);
+  }
+
+  /** Prints the result as JSON. */
+  async printJson(value: unknown): Promise<void> {
+    await this.print(JSON.stringify(value));
+  }
+
+  /** Says something that is not part of the result, such as why there is none. */
+  async warn(message: string): Promise<void> {
+    const { stderr } = this.io;
+    // Where a progress bar may stand.
+    const start = stderr.styled ? "\r\x1b[K" : "";
+    await stderr.write(`${start}${PROGRAM}: ${printable(message)}\n`);
+  }
+
+  /** Does long work under a progress bar. */
+  async withProgress<T>(total: number, work: (bar: Progress) => Promise<T>): Promise<T> {
+    const bar = new Progress(this.io.stderr, total);
+    try {
+      return await work(bar);
+    } finally {
+      bar.finish();
+    }
+  }
+}
+
+/**
+ * Reads a whole number.
+ *
+ * @param what What it is, for the error.
+ * @param text The digits.
+ * @throws {UsageError} Where it is none.
+ */
+export function wholeNumber(what: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${what} must be a whole number, got ${JSON.stringify(text)}`);
+}
+
+function checkOperands(command: Command, given: readonly string[]): void {
+  const wanted = command.operands.split(" ");
+  const least = wanted.filter((operand) => operand.startsWith("<")).length;
+  const most = command.operands.endsWith("…") ? Infinity : wanted.length;
+  if (given.length < least) throw new UsageError(`${wanted[given.length]} is missing`);
+  if (given.length > most) {
+    throw new UsageError(`unexpected argument ${JSON.stringify(given[most])}`);
+  }
+}
+
+/** The line that says how a command is called. */
+export function usageOf(command: Command): string {
+  return `Usage: ${PROGRAM} ${command.name} ${command.operands} [options]`;
+}
+
+/** The help of one command. */
+export function helpOf(command: Command): string {
+  const options = Object.entries({ ...command.options, ...COMMON })
+    .map(([name, { short, value, help }]) => {
+      const names = `--${name}${short === undefined ? "" : `, -${short}`}`;
+      return [value === undefined ? names : `${names} ${value}`, help] as const;
+    });
+  return [
+    usageOf(command),
+    [command.summary, ...command.details === undefined ? [] : [command.details]].join("\n\n"),
+    `Options:\n${columns(options)}`,
+    `Examples:\n${examples(command.examples)}`,
+  ].join("\n\n");
+}
+
+/** The help of the program. */
+export function helpOfAll(commands: readonly Command[]): string {
+  return [
+    `Usage: ${PROGRAM} <command> <store> … [options]`,
+    "Keeps named blobs in one file, the store.",
+    `Commands:\n${
+      columns(commands.map(({ name, operands, summary }) => [`${name} ${operands}`, summary]))
+    }`,
+    `Options:\n${
+      columns([
+        ["--help, -h", "show this help, or that of a command"],
+        ["--version", "show the version"],
+      ])
+    }`,
+    `Exit codes:\n${
+      columns([
+        ["0", "done"],
+        ["1", "not found, or failed"],
+        ["2", "called with arguments it does not take"],
+        ["130", "interrupted"],
+      ])
+    }`,
+    `Examples:\n${examples(commands.flatMap((command) => command.examples.slice(0, 1)))}`,
+  ].join("\n\n");
+}
+
+function columns(rows: readonly (readonly [left: string, right: string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+}
+
+function examples(lines: Command["examples"]): string {
+  return lines.map(([line, purpose]) => `  ${line}\n      ${purpose}`).join("\n");
+}

@@ -1,0 +1,149 @@
+/**
+ * Files as streams of bytes: read a piece at a time, and made as a whole or not at all.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Chunks } from "./chunks.ts";
+
+/** Bytes read or written at once: enough that the call itself no longer counts. */
+const PIECE = 256 * 1024;
+
+/** Refuses to open a symbolic link, where the system can. */
+const NO_FOLLOW = fs.constants.O_NOFOLLOW ?? 0;
+
+/**
+ * Reads a file, or whatever else a path names: a pipe, a device.
+ *
+ * @param path Its path.
+ * @returns Its bytes, in pieces that nobody else holds.
+ */
+export async function* readFile(path: string): AsyncGenerator<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE), 0, PIECE, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** What a file is made with. */
+export interface FileAttributes {
+  /** Permission bits, of which the system's mask takes some away. */
+  readonly mode?: number;
+  /** When it was changed, in seconds since 1970. */
+  readonly mtime?: number;
+}
+
+/**
+ * Makes a file under another name and then gives it its own, so that a file of that name
+ * is there as a whole or stays what it was. A symbolic link of that name is replaced, not
+ * followed.
+ *
+ * @param path Its path.
+ * @param chunks Its bytes.
+ * @param attributes What it is made with.
+ */
+export async function makeFile(
+  path: string,
+  chunks: Chunks,
+  { mode = 0o666, mtime }: FileAttributes = {},
+): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
+  const temporary = join(dirname(path), `.offset-allocator-${randomBytes(6).toString("hex")}.tmp`);
+  const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | NO_FOLLOW, mode);
+  try {
+    try {
+      for await (const chunk of chunks) {
+        for (let at = 0; at < chunk.length;) at += fs.writeSync(fd, chunk, at, chunk.length - at);
+      }
+    } finally {
+      fs.closeSync(fd);
+    }
+    if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);
+    fs.renameSync(temporary, path);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Writes a file as `cp` does: what a symbolic link points to is written, a pipe or a
+ * device is written into, and a file that is replaced keeps its permissions.
+ *
+ * @param path Its path.
+ * @param chunks Its bytes.
+ */
+export async function writeFile(path: string, chunks: Chunks): Promise<void> {
+  const found = fs.statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) {
+    const target = found === undefined ? path : fs.realpathSync(path);
+    await makeFile(target, chunks, { mode: found?.mode });
+    if (found !== undefined) fs.chmodSync(target, found.mode & 0o7777);
+    return;
+  }
+  const file = await open(path, "w");
+  try {
+    for await (const chunk of chunks) {
+      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** An open file and what the system says of it. */
+export interface OpenFile {
+  /** Its descriptor, to be closed. */
+  readonly fd: number;
+  /** What the system says of it. */
+  readonly stats: fs.Stats;
+}
+
+/**
+ * Opens a file for reading, without following a link or waiting for a pipe that has come
+ * to be there meanwhile.
+ *
+ * @param path Its path.
+ */
+export function openFile(path: string): OpenFile {
+  const { O_RDONLY, O_NONBLOCK = 0 } = fs.constants;
+  const fd = fs.openSync(path, O_RDONLY | O_NONBLOCK | NO_FOLLOW);
+  return { fd, stats: fs.fstatSync(fd) };
+}
+
+/**
+ * Reads an open file from its start.
+ *
+ * @param fd Its descriptor.
+ * @param size Bytes it is thought to have; it may have others by now.
+ */
+export function* readOpenFile(fd: number, size: number): Generator<Uint8Array> {
+  for (let at = 0;;) {
+    // One more than are left shows the end in the same call.
+    const piece = new Uint8Array(Math.min(PIECE, Math.max(size - at, 0) + 1));
+    const count = fs.readSync(fd, piece, 0, piece.length, at);
+    if (count === 0) return;
+    at += count;
+    yield piece.subarray(0, count);
+  }
+}
+
+/**
+ * Whether two paths led to one and the same file.
+ *
+ * @param a What the system says of one.
+ * @param b What it says of the other.
+ */
+export function isSame(a: fs.Stats, b: fs.Stats): boolean {
+  return a.ino !== 0 && a.ino === b.ino && a.dev === b.dev;
+}

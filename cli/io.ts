@@ -1,0 +1,27 @@
+/**
+ * What a command reads from and writes to.
+ *
+ * @module
+ */
+
+/** Standard output or standard error. */
+export interface CommandOutput {
+  /** Columns of the terminal; `undefined` where it is none. */
+  readonly columns?: number;
+  /** Whether a terminal shows colours and moves its cursor. */
+  readonly styled?: boolean;
+  /** Resolves once more may be written. */
+  write(data: string | Uint8Array): void | Promise<void>;
+}
+
+/** What a command reads from and writes to. */
+export interface CommandIO {
+  /** Standard input. */
+  readonly stdin: AsyncIterable<Uint8Array>;
+  /** Where results go. */
+  readonly stdout: CommandOutput;
+  /** Where messages and progress go. */
+  readonly stderr: CommandOutput;
+  /** Ends long work early. */
+  readonly signal?: AbortSignal;
+}

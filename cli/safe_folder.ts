@@ -1,0 +1,95 @@
+/**
+ * A folder that files are written into by names that nobody vouches for.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import { join } from "node:path";
+import type { Chunks } from "./chunks.ts";
+import { type FileAttributes, isSame, makeFile } from "./files.ts";
+import { escapes } from "./safe_name.ts";
+
+/** A file that was not written, while others can be. The message is the reason. */
+export class Refusal extends Error {
+  /** The name of the class. */
+  override readonly name: string = "Refusal";
+}
+
+/** What the system says of a name that it does not take, here and now. */
+const REFUSALS = new Set([
+  ...["EACCES", "EEXIST", "EILSEQ", "EINVAL", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"],
+  ...["ENOTEMPTY", "EPERM"],
+]);
+
+/**
+ * A folder outside of which nothing is touched, whatever the names are: every folder on
+ * the way to a file is made here or is a real one, and a file is made under a new name
+ * and then gets its own, so that no symbolic link is followed. That nobody else exchanges
+ * its folders for links at the same moment is assumed.
+ */
+export class SafeFolder {
+  readonly #root: string;
+  readonly #force: boolean;
+  readonly #spared: readonly fs.Stats[];
+
+  /**
+   * Takes a folder, which is made where it is missing.
+   *
+   * @param path The folder; it may be a link to one.
+   * @param options.force Whether files that exist are replaced.
+   * @param options.spared Files that never are.
+   */
+  constructor(
+    path: string,
+    { force, spared }: { force: boolean; spared: readonly fs.Stats[] },
+  ) {
+    fs.mkdirSync(path, { recursive: true });
+    this.#root = fs.realpathSync(path);
+    this.#force = force;
+    this.#spared = spared;
+  }
+
+  /**
+   * Writes a file.
+   *
+   * @param name Its path from the folder, with `/`.
+   * @param chunks Its bytes.
+   * @param attributes What it is made with.
+   * @throws {Refusal} Where that name is not for this folder; nothing is changed then but
+   *   that some folders may have been made.
+   */
+  async write(name: string, chunks: Chunks, attributes: FileAttributes): Promise<void> {
+    const reason = escapes(name);
+    if (reason !== undefined) throw new Refusal(reason);
+    try {
+      await makeFile(this.#place(name), chunks, attributes);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      throw code !== undefined && REFUSALS.has(code) ? new Refusal(code, { cause: error }) : error;
+    }
+  }
+
+  /** The path where a file may be made. */
+  #place(name: string): string {
+    const segments = name.split("/");
+    const last = segments.pop()!;
+    let folder = this.#root;
+    for (const segment of segments) {
+      folder = join(folder, segment);
+      const found = fs.lstatSync(folder, { throwIfNoEntry: false });
+      if (found === undefined) fs.mkdirSync(folder);
+      else if (found.isSymbolicLink()) throw new Refusal(`${segment} is a symbolic link`);
+      else if (!found.isDirectory()) throw new Refusal(`${segment} is a file, not a folder`);
+    }
+    const path = join(folder, last);
+    const found = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return path;
+    if (found.isDirectory()) throw new Refusal("there is a folder of that name");
+    if (!this.#force) throw new Refusal("it exists, and --force is not given");
+    if (this.#spared.some((stats) => isSame(stats, found))) {
+      throw new Refusal("it belongs to the store");
+    }
+    return path;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Opening a store for one command.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import { BlobStore, type BlobStoreOptions } from "../backends/blob_store.ts";
+import { Failure } from "./command.ts";
+import { isSame } from "./files.ts";
+import { quoted } from "./format.ts";
+
+/**
+ * Opens a store, works with it and closes it, whatever happens.
+ *
+ * @param path Its file.
+ * @param options How it is opened.
+ * @param work What is done with it.
+ */
+export async function withStore<T>(
+  path: string,
+  options: BlobStoreOptions,
+  work: (store: BlobStore) => Promise<T>,
+): Promise<T> {
+  if (!options.create && !fs.existsSync(path)) {
+    throw new Failure(`there is no store ${quoted(path)}`);
+  }
+  const store = await BlobStore.open(path, options);
+  let result: T;
+  try {
+    result = await work(store);
+  } catch (error) {
+    // What went wrong first is what matters.
+    await store.close().catch(() => {});
+    throw error;
+  }
+  await store.close();
+  return result;
+}
+
+/**
+ * Throws where a file that is read or written belongs to the store.
+ *
+ * @param file The file.
+ * @param path The file of the store.
+ */
+export function refuseOwn(file: string, path: string): void {
+  const found = fs.statSync(file, { throwIfNoEntry: false });
+  if (found !== undefined && ownFiles(path).some((stats) => isSame(stats, found))) {
+    throw new Failure(`${quoted(file)} belongs to the store`);
+  }
+}
+
+/**
+ * What the system says of the files that belong to a store: itself, its lock, and the
+ * note on who holds that.
+ *
+ * @param path The file of the store.
+ */
+export function ownFiles(path: string): fs.Stats[] {
+  const real = fs.realpathSync(path);
+  return ["", ".lock", ".owner"]
+    .map((suffix) => fs.statSync(real + suffix, { throwIfNoEntry: false }))
+    .filter((stats) => stats !== undefined);
+}

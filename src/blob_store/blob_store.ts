@@ -1,0 +1,409 @@
+/**
+ * A blob store over any backing store.
+ *
+ * @module
+ */
+
+import type { BackingStore } from "../backing_store.ts";
+import { checkBytes } from "../backing_store.ts";
+import { checkInteger } from "../check_integer.ts";
+import { CorruptBlobError } from "./blob_store_errors.ts";
+import { writeSource, type WrittenBlob } from "./blob_writer.ts";
+import { CHUNK_LENGTH } from "./chunks.ts";
+import { newDelete, streamedWrite } from "./writes.ts";
+import { copyBlobs } from "./copy_blobs.ts";
+import { checkState, regionsOf, statsOf } from "./inspect.ts";
+import {
+  checkString,
+  compareBytes,
+  type Operation,
+  operationOf,
+  putOf,
+  rangeOf,
+} from "./operations.ts";
+import { PinnedBlob, readBlob, streamBlob } from "./read_blob.ts";
+import { openCore, type StoreCore } from "./store_core.ts";
+import type {
+  BackupReport,
+  BatchOperation,
+  BlobInfo,
+  BlobSource,
+  BlobStoreOptions,
+  BlobStoreStats,
+  CompactionReport,
+  CompactOptions,
+  DamagedBlob,
+  FileRegion,
+  GetOptions,
+  ListOptions,
+  ProgressOptions,
+  PutOptions,
+  VerifyReport,
+} from "./types.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * Named blobs in one backing store, none lost. See the module of the export for what it
+ * promises, and `docs/format.md` for how.
+ *
+ * Keys are well-formed strings of 1 to 1024 bytes of UTF-8. The index is in memory:
+ * some 50 bytes a key, the key and its metadata; the blobs are not. Calls may overlap as
+ * they like: puts made together share a commit, and what is read is the state before a
+ * write or after it.
+ *
+ * | | cost |
+ * | - | - |
+ * | `has`, `stat` | O(1), no I/O |
+ * | `get`, `getInto`, `stream` | O(bytes), and up to 128 KiB more for a part of a large blob |
+ * | `put`, `delete`, `batch` | O(bytes), one flush for all that are made together |
+ * | `list` | O(log n) a key; the first one sorts all keys |
+ * | `checkpoint`, `check`, `regions`, opening | O(blobs) |
+ */
+export class BlobStore {
+  readonly #core: StoreCore;
+
+  /** Made by {@linkcode BlobStore.open}. */
+  protected constructor(core: StoreCore) {
+    this.#core = core;
+  }
+
+  /**
+   * Opens the store that a backing store holds; an empty one is made a blob store,
+   * unless `create` is false. The backing store must have no other user, and stays open
+   * when this store is closed.
+   *
+   * @throws {CorruptStoreError} It holds something else, or damage beyond the blobs.
+   * @throws {StorageError} It cannot be read or written.
+   * @throws {TypeError | RangeError} An option makes no sense.
+   */
+  static async open(store: BackingStore, options: BlobStoreOptions = {}): Promise<BlobStore> {
+    return new BlobStore(await openCore(store, options));
+  }
+
+  /** Whether writes are refused. */
+  get readOnly(): boolean {
+    return this.#core.state.device.readOnly;
+  }
+
+  /**
+   * Puts a blob, in place of the one with this key if there is one. Bytes of up to 1 MiB
+   * are copied at once; larger ones must not change until the promise settles.
+   *
+   * @throws {StoreFullError} There is no room.
+   * @throws {StorageError} It could not be written, or the store takes no writes.
+   * @throws {TypeError | RangeError} The key, the value or the metadata is not valid.
+   */
+  async put(key: string, value: BlobSource, options: PutOptions = {}): Promise<void> {
+    await this.#write([putOf(key, value, options.metadata)], false);
+  }
+
+  /**
+   * The bytes of a blob, or of a part of it, in a buffer of their own; undefined if
+   * there is no such blob.
+   *
+   * @throws {CorruptBlobError} They are not what was written.
+   * @throws {RangeError} The range begins behind the end of the blob.
+   */
+  async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const slot = this.#find(key);
+    if (slot < 0) return undefined;
+    const { state } = this.#core;
+    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    const into = new Uint8Array(length);
+    if (state.device.readOnly) return await this.#getBesideWriter(key, options);
+    const pending = readBlob(state, slot, offset, into);
+    if (pending) await pending;
+    return into;
+  }
+
+  /**
+   * Reads a blob, or a part of it, into a buffer of the caller's. Gives the number of
+   * bytes, or undefined if there is no such blob.
+   *
+   * @throws {CorruptBlobError} They are not what was written.
+   * @throws {RangeError} They do not fit, or the range begins behind the end of the blob.
+   */
+  async getInto(
+    key: string,
+    buffer: Uint8Array,
+    options?: GetOptions,
+  ): Promise<number | undefined> {
+    checkBytes("buffer", buffer);
+    const slot = this.#find(key);
+    if (slot < 0) return undefined;
+    const { state } = this.#core;
+    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    if (length > buffer.length) {
+      throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
+    }
+    if (state.device.readOnly) {
+      const bytes = await this.#getBesideWriter(key, options);
+      if (bytes !== undefined) buffer.set(bytes);
+      return bytes?.length;
+    }
+    const pending = readBlob(state, slot, offset, buffer.subarray(0, length));
+    if (pending) await pending;
+    return length;
+  }
+
+  /**
+   * A blob, or a part of it, as a stream that reads only as it is read; undefined if
+   * there is no such blob. It gives the blob as it was when the stream was made, and
+   * keeps its place in the file until it is read to the end or cancelled.
+   *
+   * @throws {RangeError} The range begins behind the end of the blob.
+   */
+  stream(key: string, options?: GetOptions): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+    const slot = this.#find(key);
+    if (slot < 0) return undefined;
+    const { state } = this.#core;
+    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    return streamBlob(state, slot, offset, length);
+  }
+
+  /** Whether there is a blob with this key. */
+  async has(key: string): Promise<boolean> {
+    return await Promise.resolve(this.#find(key) >= 0);
+  }
+
+  /**
+   * Deletes a blob. Tells whether there was one.
+   *
+   * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   */
+  async delete(key: string): Promise<boolean> {
+    const operation = operationOf({ type: "delete", key });
+    const { committer, state } = this.#core;
+    state.device.checkWritable();
+    if (committer.isIdle && state.index.find(key) < 0) return false;
+    return await this.#write([operation], false) > 0;
+  }
+
+  /** What is known of a blob; undefined if there is none. */
+  async stat(key: string): Promise<BlobInfo | undefined> {
+    const slot = this.#find(key);
+    return await Promise.resolve(slot < 0 ? undefined : this.#infoOf(slot));
+  }
+
+  /**
+   * The blobs in the order of their keys, by their bytes of UTF-8. The store may change
+   * meanwhile: what is put or deleted behind the current key is seen.
+   */
+  async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
+    const { prefix = "", after, limit = Infinity } = options;
+    if (limit !== Infinity) checkInteger("limit", limit);
+    const start = encoder.encode(checkString("prefix", prefix));
+    const behind = after === undefined ? undefined : encoder.encode(checkString("after", after));
+    this.#core.state.device.checkOpen("read");
+    let from = start, isBehind = false;
+    if (behind !== undefined && compareBytes(behind, start) >= 0) {
+      from = behind;
+      isBehind = true;
+    }
+    for (let count = 0; count < limit; count++) {
+      const { index, device } = this.#core.state;
+      device.checkOpen("read");
+      const slot = index.order.first(from, isBehind);
+      if (slot < 0) return;
+      from = index.keyBytes(slot).slice();
+      isBehind = true;
+      if (start.some((byte, i) => from[i] !== byte)) return;
+      yield this.#infoOf(slot);
+    }
+  }
+
+  /**
+   * Puts and deletes together: all of it is done, or nothing. Later operations on a key
+   * go over earlier ones. With `durability: "batch"` it resolves once durable.
+   *
+   * @throws {StoreFullError} There is no room.
+   * @throws {StorageError} It could not be written, or the store takes no writes.
+   * @throws {TypeError | RangeError} An operation is not valid.
+   */
+  async batch(operations: Iterable<BatchOperation>): Promise<void> {
+    await this.#write(Array.from(operations, operationOf), true);
+  }
+
+  /** Resolves once everything written so far is durable. */
+  async flush(): Promise<void> {
+    await this.#core.flush();
+  }
+
+  /** Writes the whole index down, so that the log can begin anew. Happens by itself. */
+  async checkpoint(): Promise<void> {
+    await this.#core.checkpoint();
+  }
+
+  /**
+   * Moves blobs from the end of the file into holes before them, and cuts the end off.
+   * The store is used as ever meanwhile: it waits for at most some MiB to be copied.
+   */
+  async compact(options: CompactOptions = {}): Promise<CompactionReport> {
+    const { maxBytes = Infinity } = options;
+    if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
+    return await this.#core.compact(maxBytes);
+  }
+
+  /** Reads and checks every byte of every blob. Reports, and repairs nothing. */
+  async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
+    const { state } = this.#core, damaged: DamagedBlob[] = [];
+    state.device.checkOpen("read");
+    const total = state.blobBytes, piece = new Uint8Array(16 * CHUNK_LENGTH);
+    let blobs = 0, bytes = 0;
+    for await (const { key } of this.list()) {
+      const slot = this.#find(key);
+      if (slot < 0) continue;
+      const pinned = new PinnedBlob(state, slot), { size } = pinned.blob;
+      try {
+        for (let offset = 0; offset < size;) {
+          const into = piece.subarray(0, size - offset);
+          try {
+            await pinned.read(offset, into);
+            offset += into.length;
+          } catch (error) {
+            if (!(error instanceof CorruptBlobError)) throw error;
+            damaged.push({ key, offset: error.offset, length: error.length });
+            offset = error.offset + error.length;
+          }
+        }
+      } finally {
+        pinned.release();
+      }
+      blobs++;
+      bytes += size;
+      options.onProgress?.(bytes, total);
+    }
+    return { blobs, bytes, damaged };
+  }
+
+  /**
+   * Copies every blob into an empty backing store, as all of them are now: what happens
+   * meanwhile is not in it. The space of what is deleted meanwhile is kept until the end.
+   *
+   * @throws {CorruptBlobError} A blob is not what was written; the copy is then worthless.
+   */
+  async backup(to: BackingStore, options: ProgressOptions = {}): Promise<BackupReport> {
+    this.#core.state.device.checkOpen("read");
+    return await copyBlobs(this.#core.state, to, options);
+  }
+
+  /** Figures of the store. */
+  stats(): BlobStoreStats {
+    this.#core.state.device.checkOpen("read");
+    return statsOf(this.#core.state);
+  }
+
+  /** What lies where in the file, from start to end. The store must not change meanwhile. */
+  regions(): Iterable<FileRegion> {
+    this.#core.state.device.checkOpen("read");
+    return regionsOf(this.#core.state);
+  }
+
+  /** Throws an `Error` unless blobs, log, index and free space share out the file exactly. */
+  check(): void {
+    this.#core.state.device.checkOpen("read");
+    checkState(this.#core.state);
+  }
+
+  /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
+  async refresh(): Promise<void> {
+    await this.#core.refresh();
+  }
+
+  /**
+   * Waits for what was begun, leaves a file that opens at once, and frees it. Further use
+   * is refused. Closing again does nothing.
+   */
+  async close(): Promise<void> {
+    await this.#core.close();
+  }
+
+  /** Closes the store. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #find(key: string): number {
+    const { index, device } = this.#core.state;
+    device.checkOpen("read");
+    return index.find(key);
+  }
+
+  #infoOf(slot: number): BlobInfo {
+    const { index } = this.#core.state, metadata = index.metadata(slot);
+    const etag = [index.seed[slot], index.crc[slot]].map((n) => n.toString(16).padStart(8, "0"));
+    return {
+      key: index.key(slot),
+      size: index.size[slot],
+      time: new Date(index.time[slot]),
+      metadata: metadata.length === 0 ? undefined : JSON.parse(decoder.decode(metadata)),
+      etag: etag.join(""),
+    };
+  }
+
+  /** A writer may have reused the place of a blob since it was looked up: looks again, once. */
+  async #getBesideWriter(
+    key: string,
+    options?: GetOptions,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    for (let isFresh = false;; isFresh = true) {
+      const slot = this.#find(key);
+      if (slot < 0) return undefined;
+      const { state } = this.#core;
+      const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+      const into = new Uint8Array(length);
+      try {
+        await readBlob(state, slot, offset, into);
+        return into;
+      } catch (error) {
+        if (isFresh) throw error;
+        await this.refresh();
+      }
+    }
+  }
+
+  /** Commits operations together. Gives how many deletes found their key. */
+  async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
+    const { committer, state } = this.#core;
+    state.device.checkWritable();
+    const isWritten = operations.some(({ source }) => source !== undefined);
+    const written = isWritten ? await this.#writeSources(operations) : undefined;
+    if (operations.length === 0) return 0;
+    const time = Date.now();
+    // From here to the commit nothing may be awaited: what is staged goes with the next one.
+    const writes = operations.map((operation) => {
+      const { key, bytes, metadata, isDelete } = operation;
+      if (isDelete) return newDelete(key);
+      const blob = written?.get(operation);
+      if (blob === undefined || blob instanceof Uint8Array) {
+        return committer.stage(key, blob ?? bytes!, metadata, time);
+      }
+      return streamedWrite(key, metadata, time, blob);
+    });
+    return await committer.commit(writes, isBatch);
+  }
+
+  /** Writes what is long or comes from elsewhere to places of its own. */
+  async #writeSources(
+    operations: readonly Operation[],
+  ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
+    const { committer, state } = this.#core;
+    const written = new Map<Operation, WrittenBlob | Uint8Array>();
+    try {
+      for (const operation of operations) {
+        const { source } = operation;
+        if (source === undefined) continue;
+        written.set(operation, await writeSource(state, committer.newSeed(), source));
+      }
+      state.device.checkWritable();
+    } catch (error) {
+      for (const blob of written.values()) {
+        if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.handles);
+      }
+      throw error;
+    }
+    return written;
+  }
+}

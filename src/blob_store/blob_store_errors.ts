@@ -1,0 +1,112 @@
+/**
+ * What callers of a blob store catch.
+ *
+ * @module
+ */
+
+/** There is no room for a blob. Everything else still works; deleting makes room. */
+export class StoreFullError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "StoreFullError";
+  /** Bytes that were asked for. */
+  readonly requested: number;
+  /** Bytes that blobs can still take. */
+  readonly free: number;
+
+  /**
+   * Makes the error for a request.
+   *
+   * @param requested Bytes that were asked for.
+   * @param free Bytes that blobs can still take.
+   */
+  constructor(requested: number, free: number) {
+    super(`Cannot store ${requested} bytes: ${free} are free and the store may not grow`);
+    this.requested = requested;
+    this.free = free;
+  }
+}
+
+/** Who holds a store open for writing. */
+export interface LockHolder {
+  /** Its process. */
+  readonly pid: number;
+  /** The machine it runs on. */
+  readonly host: string;
+  /** The runtime it runs in, such as `"node 24.21.0"`. */
+  readonly runtime: string;
+  /** Since when, as an ISO date. */
+  readonly since: string;
+}
+
+/** Another writer has the store open: this process, or another one. */
+export class StoreLockedError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "StoreLockedError";
+  /** The file. */
+  readonly path: string;
+  /** Who holds it, if known. */
+  readonly holder: LockHolder | undefined;
+
+  /**
+   * Makes the error for a file.
+   *
+   * @param path The file.
+   * @param holder Who holds it, if known.
+   */
+  constructor(path: string, holder?: LockHolder) {
+    let who = "another writer has it open";
+    if (holder !== undefined) {
+      const { pid, host, runtime, since } = holder;
+      who = `process ${pid} on ${host} (${runtime}) has it open since ${since}`;
+    }
+    super(`Cannot open ${path} for writing: ${who}`);
+    this.path = path;
+    this.holder = holder;
+  }
+}
+
+/** A blob does not read as it was written. */
+export class CorruptBlobError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "CorruptBlobError";
+  /** The blob. */
+  readonly key: string;
+  /** Where in the blob the damaged piece begins. */
+  readonly offset: number;
+  /** Bytes in that piece. */
+  readonly length: number;
+
+  /**
+   * Makes the error for a piece of a blob.
+   *
+   * @param key The blob.
+   * @param offset Where in the blob the piece begins.
+   * @param length Bytes in it.
+   */
+  constructor(key: string, offset: number, length: number) {
+    const where = `${length} bytes at offset ${offset}`;
+    super(`Cannot read ${JSON.stringify(key)}: ${where} are not what was written`);
+    this.key = key;
+    this.offset = offset;
+    this.length = length;
+  }
+}
+
+/** A file is no blob store, is one of a newer version, or is damaged beyond its blobs. */
+export class CorruptStoreError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "CorruptStoreError";
+  /** Where in the file the trouble was met. */
+  readonly offset: number;
+
+  /**
+   * Makes the error for a place.
+   *
+   * @param offset Where in the file the trouble was met.
+   * @param reason What is wrong there, as it reads after a colon.
+   */
+  constructor(offset: number, reason: string) {
+    super(`Cannot open the store: ${reason} (at byte ${offset})`);
+    this.offset = offset;
+  }
+}

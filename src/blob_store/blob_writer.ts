@@ -1,0 +1,164 @@
+/**
+ * A blob that is written as it comes: its size need not be known.
+ *
+ * @module
+ */
+
+import { CHUNK_LENGTH, chunkSeed, framedLength, writeRanges } from "./chunks.ts";
+import { setUint32 } from "./codec.ts";
+import { NO_SPACE } from "../allocator.ts";
+import { checkBytes } from "../backing_store.ts";
+import type { LongSource } from "./operations.ts";
+import { rangesOf, type StoreState } from "./store_state.ts";
+
+const FRAME = CHUNK_LENGTH + 4;
+/** Chunks that are gathered before they are written. */
+const GATHERED = 16;
+/** Space that is asked for at once where the size is not known, at most. */
+const MAX_STEP = 2 ** 26;
+
+/** A blob that is in the file, and in no index yet. */
+export interface WrittenBlob {
+  readonly size: number;
+  readonly seed: number;
+  readonly crc: number;
+  readonly handles: readonly number[];
+}
+
+/** Writes a blob. A short one that comes from elsewhere is given back as its bytes. */
+export async function writeSource(
+  state: StoreState,
+  seed: number,
+  source: LongSource,
+): Promise<WrittenBlob | Uint8Array> {
+  const writer = new BlobWriter(state, seed);
+  try {
+    const size = source instanceof Blob ? source.size : (source as Uint8Array).length;
+    if (size > CHUNK_LENGTH) await writer.reserve(size);
+    if (ArrayBuffer.isView(source)) await writer.write(source);
+    else {
+      const stream = source instanceof Blob ? source.stream() : source;
+      for await (const chunk of stream as AsyncIterable<unknown>) {
+        checkBytes("a chunk of the stream", chunk);
+        state.device.checkWritable();
+        await writer.write(chunk);
+      }
+    }
+    return writer.unwritten ?? await writer.finish();
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
+/** Puts bytes into chunks, and chunks into space of their own. */
+export class BlobWriter {
+  readonly seed: number;
+  /** Bytes so far. */
+  size = 0;
+  readonly #state: StoreState;
+  readonly #handles: number[] = [];
+  /** Units of the handles. */
+  #units = 0;
+  readonly #buffer: Uint8Array<ArrayBuffer>;
+  /** Bytes in the buffer, and where in it the current chunk begins. */
+  #length = 0;
+  #chunkStart = 0;
+  /** Number of the current chunk. */
+  #chunk = 0;
+  /** Framed bytes written. */
+  #written = 0;
+
+  constructor(state: StoreState, seed: number) {
+    this.#state = state;
+    this.seed = seed;
+    this.#buffer = new Uint8Array(GATHERED * FRAME);
+  }
+
+  /** Takes space for a blob of a known size. */
+  async reserve(size: number): Promise<void> {
+    const { space } = this.#state, units = space.unitsFor(framedLength(size));
+    this.#handles.push(...await space.allocate(units));
+    this.#units = units;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      if (this.#length - this.#chunkStart === CHUNK_LENGTH) await this.#endChunk();
+      const room = this.#chunkStart + CHUNK_LENGTH - this.#length;
+      const piece = bytes.subarray(done, done + room);
+      this.#buffer.set(piece, this.#length);
+      this.#length += piece.length;
+      done += piece.length;
+    }
+    this.size += bytes.length;
+  }
+
+  /** The whole blob, if it is one chunk and nothing of it was written. */
+  get unwritten(): Uint8Array | undefined {
+    return this.#chunk === 0 && this.#units === 0
+      ? this.#buffer.subarray(0, this.#length)
+      : undefined;
+  }
+
+  /** Writes what is left. Gives what the record of the blob says. */
+  async finish(): Promise<WrittenBlob> {
+    const crc = this.#checksum();
+    await this.#writeOut();
+    const { space } = this.#state, { allocator } = space;
+    // What was taken too much goes back.
+    let surplus = this.#units - space.unitsFor(this.#written);
+    while (surplus > 0) {
+      const last = this.#handles[this.#handles.length - 1], units = allocator.size(last);
+      if (units <= surplus) allocator.free(this.#handles.pop()!);
+      else allocator.resize(last, units - surplus);
+      surplus -= Math.min(units, surplus);
+    }
+    const { size, seed } = this;
+    return { size, seed, crc, handles: this.#handles };
+  }
+
+  /** Gives everything back. */
+  abort(): void {
+    for (const handle of this.#handles.splice(0)) this.#state.space.release(handle);
+  }
+
+  #checksum(): number {
+    const chunk = this.#buffer.subarray(this.#chunkStart, this.#length);
+    return this.#state.device.crc32(chunk, chunkSeed(this.seed, this.#chunk));
+  }
+
+  async #endChunk(): Promise<void> {
+    setUint32(this.#buffer, this.#length, this.#checksum());
+    this.#length += 4;
+    this.#chunkStart = this.#length;
+    this.#chunk++;
+    if (this.#length === this.#buffer.length) await this.#writeOut();
+  }
+
+  async #writeOut(): Promise<void> {
+    const { device, space } = this.#state, bytes = this.#buffer.subarray(0, this.#length);
+    const needed = space.unitsFor(this.#written + bytes.length) - this.#units;
+    if (needed > 0) await this.#takeSpace(needed);
+    await writeRanges(device, rangesOf(space, this.#handles), this.#written, bytes);
+    this.#written += bytes.length;
+    this.#length = this.#chunkStart = 0;
+  }
+
+  /** Takes space for what comes: as much again as there is, if that can be had. */
+  async #takeSpace(needed: number): Promise<void> {
+    const { space } = this.#state, { allocator } = space;
+    const wished = Math.max(needed, Math.min(this.#units, space.unitsFor(MAX_STEP)));
+    const last = this.#handles[this.#handles.length - 1];
+    if (last !== undefined && needed <= space.freeUnits) {
+      if (allocator.resize(last, allocator.size(last) + needed)) {
+        this.#units += needed;
+        return;
+      }
+    }
+    const handle = space.tryAllocate(wished);
+    const handles = handle !== NO_SPACE ? [handle] : await space.allocate(needed);
+    this.#handles.push(...handles);
+    this.#units += handle !== NO_SPACE ? wished : needed;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Blobs as they lie in the file: in chunks of 64 KiB, so that a part of a large one
+ * can be read and checked without the rest.
+ *
+ * @module
+ */
+
+import type { Crc32 } from "./native_help.ts";
+import type { Device, Pending } from "./device.ts";
+import { getUint32, setUint32 } from "./codec.ts";
+
+// Every chunk but the last is followed by its checksum; the last one's is kept with
+// the key. A blob of up to 64 KiB is its bytes and nothing else:
+//
+//   | 65536 bytes | checksum (4) | 65536 bytes | checksum (4) | ... | 1 to 65536 bytes |
+export const CHUNK_LENGTH = 65536;
+const CHECKSUM_LENGTH = 4;
+const FRAME = CHUNK_LENGTH + CHECKSUM_LENGTH;
+
+/** A range of the file. */
+export interface FileRange {
+  readonly position: number;
+  readonly length: number;
+}
+
+/** Bytes that a blob of so many takes. */
+export function framedLength(size: number): number {
+  return size <= CHUNK_LENGTH
+    ? size
+    : size + CHECKSUM_LENGTH * (Math.ceil(size / CHUNK_LENGTH) - 1);
+}
+
+/** Where the checksum of a chunk begins: no chunk passes for another one. */
+export function chunkSeed(seed: number, chunk: number): number {
+  return (seed ^ Math.imul(chunk, 0x9e3779b1)) >>> 0;
+}
+
+/** Puts a whole blob into chunks. `to` takes `framedLength` bytes. Gives the last checksum. */
+export function frame(bytes: Uint8Array, to: Uint8Array, seed: number, crc32: Crc32): number {
+  const length = bytes.length;
+  if (length <= CHUNK_LENGTH) {
+    to.set(bytes);
+    return crc32(bytes, seed);
+  }
+  let at = 0, crc = 0;
+  for (let i = 0, chunk = 0; i < length; i += CHUNK_LENGTH, chunk++) {
+    const piece = bytes.subarray(i, i + CHUNK_LENGTH);
+    crc = crc32(piece, chunkSeed(seed, chunk));
+    to.set(piece, at);
+    at += piece.length;
+    if (i + CHUNK_LENGTH >= length) break;
+    setUint32(to, at, crc);
+    at += CHECKSUM_LENGTH;
+  }
+  return crc;
+}
+
+/** What a reader needs to know of a blob. */
+export interface FramedBlob {
+  readonly ranges: readonly FileRange[];
+  readonly size: number;
+  readonly seed: number;
+  readonly crc: number;
+}
+
+/** A chunk that does not have its checksum. */
+export class DamagedChunk extends Error {
+  readonly offset: number;
+  readonly length: number;
+
+  constructor(offset: number, length: number) {
+    super(`Expected other bytes at ${offset}`);
+    this.offset = offset;
+    this.length = length;
+  }
+}
+
+/**
+ * Reads bytes `[offset, offset + into.length)` of a blob, and checks every chunk they
+ * are in.
+ *
+ * @throws {DamagedChunk} A chunk is not what was written.
+ */
+export async function readChunks(
+  device: Device,
+  blob: FramedBlob,
+  offset: number,
+  into: Uint8Array,
+): Promise<void> {
+  const { ranges, size, seed, crc } = blob;
+  const end = offset + into.length;
+  let scratch: Uint8Array | undefined;
+  for (let chunk = Math.floor(offset / CHUNK_LENGTH); chunk * CHUNK_LENGTH < end; chunk++) {
+    const start = chunk * CHUNK_LENGTH;
+    const length = Math.min(CHUNK_LENGTH, size - start);
+    const isLast = start + length === size;
+    const framed = isLast ? length : FRAME;
+    // A whole chunk is read to where it goes; its checksum lies where the next one will.
+    const at = start - offset;
+    const fits = at >= 0 && at + framed <= into.length;
+    const target = fits ? into.subarray(at, at + framed) : (scratch ??= new Uint8Array(FRAME));
+    const bytes = fits ? target : target.subarray(0, framed);
+    const pending = readRanges(device, ranges, chunk * FRAME, bytes);
+    if (pending) await pending;
+    const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
+    if (device.crc32(bytes.subarray(0, length), chunkSeed(seed, chunk)) !== expected) {
+      throw new DamagedChunk(start, length);
+    }
+    if (fits) continue;
+    const from = Math.max(0, offset - start), to = Math.min(length, end - start);
+    into.set(bytes.subarray(from, to), start + from - offset);
+  }
+}
+
+/** Reads from the bytes that some ranges make together. */
+export function readRanges(
+  device: Device,
+  ranges: readonly FileRange[],
+  offset: number,
+  into: Uint8Array,
+): Pending {
+  if (ranges.length === 1) return device.read(ranges[0].position + offset, into);
+  return readPieces(device, ranges, offset, into);
+}
+
+async function readPieces(
+  device: Device,
+  ranges: readonly FileRange[],
+  offset: number,
+  into: Uint8Array,
+): Promise<void> {
+  for (const { position, at, length } of piecesOf(ranges, offset, into.length)) {
+    const pending = device.read(position, into.subarray(at, at + length));
+    if (pending) await pending;
+  }
+}
+
+/** Writes into the bytes that some ranges make together. */
+export async function writeRanges(
+  device: Device,
+  ranges: readonly FileRange[],
+  offset: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  for (const { position, at, length } of piecesOf(ranges, offset, bytes.length)) {
+    const pending = device.write(position, bytes.subarray(at, at + length));
+    if (pending) await pending;
+  }
+}
+
+/** What `[offset, offset + length)` of the bytes that some ranges make together is in the file. */
+function* piecesOf(
+  ranges: readonly FileRange[],
+  offset: number,
+  length: number,
+): Generator<{ position: number; at: number; length: number }, void, void> {
+  let start = 0, at = 0;
+  for (const range of ranges) {
+    const skip = Math.max(0, offset + at - start);
+    const count = Math.min(range.length - skip, length - at);
+    if (count > 0) {
+      yield { position: range.position + skip, at, length: count };
+      at += count;
+    }
+    if (at === length) return;
+    start += range.length;
+  }
+}

@@ -1,0 +1,406 @@
+/**
+ * The one way into the log: writes that wait are committed together, and whatever
+ * needs the store for itself waits in the same line.
+ *
+ * @module
+ */
+
+import { NO_SPACE } from "../allocator.ts";
+import { StoreFullError } from "./blob_store_errors.ts";
+import { frame, framedLength } from "./chunks.ts";
+import { newBatch } from "./log.ts";
+import { writeDelete, writeInlinePut, writePut } from "./records.ts";
+import {
+  flushAll,
+  ownHandlesOf,
+  placeBlob,
+  type StoreState,
+  updateReserve,
+} from "./store_state.ts";
+import type { Write } from "./writes.ts";
+
+/** Blobs up to this size are written into the log, if the commit is a small one. */
+const MAX_INLINE = 4096;
+const MAX_INLINE_COMMIT = 2 ** 16;
+/** Staged bytes after which a commit takes no more. */
+const MAX_STAGED = 2 ** 22;
+/** Superseded space that is left alone before the file grows, in places and in bytes. */
+const MIN_RETIRED = 64;
+const MIN_RETIRED_BYTES = 2 ** 20;
+/** Unflushed bytes after which a commit is flushed, unless the user said never. */
+const MAX_UNFLUSHED = 2 ** 23;
+
+/** Writes that are committed together or not at all. */
+interface Transaction {
+  readonly writes: readonly Write[];
+  /** Whether it asks for a flush even where single puts do not. */
+  readonly isDurable: boolean;
+  /** Gives how many of its deletes found their key. */
+  readonly resolve: (deleted: number) => void;
+  readonly reject: (error: unknown) => void;
+  /** Whether it was refused before the others were committed. */
+  isRejected: boolean;
+}
+
+/** What is committed by one batch. */
+class Group {
+  readonly transactions: Transaction[] = [];
+  bytes: Uint8Array<ArrayBuffer>;
+  length = 0;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.bytes = bytes;
+  }
+
+  /** Makes room for so many bytes, and gives where they go. */
+  take(count: number): number {
+    const at = this.length;
+    this.length += count;
+    if (this.length > this.bytes.length) {
+      const before = this.bytes;
+      this.bytes = new Uint8Array(Math.max(2 * before.length, this.length));
+      this.bytes.set(before.subarray(0, at));
+    }
+    return at;
+  }
+}
+
+type Job = () => Promise<void>;
+
+/** The line of writes and jobs, worked off one after another. */
+export class Committer {
+  readonly #state: StoreState;
+  readonly #makeRoom: () => Promise<void>;
+  readonly #afterCommit: () => void;
+  readonly #line: (Group | Job)[] = [];
+  /** The last in line, where it may still take writes. */
+  #open: Group | undefined;
+  #isRunning = false;
+  /** What the current commit keeps for its blobs in the log. */
+  #inlineUnits = 0;
+  #spare: Uint8Array<ArrayBuffer> | undefined;
+  #unflushed = 0;
+
+  /**
+   * @param state The store.
+   * @param makeRoom A checkpoint, for when there is no space left.
+   * @param afterCommit Called after each commit.
+   */
+  constructor(state: StoreState, makeRoom: () => Promise<void>, afterCommit: () => void) {
+    this.#state = state;
+    this.#makeRoom = makeRoom;
+    this.#afterCommit = afterCommit;
+  }
+
+  /** Whether nothing waits or runs. */
+  get isIdle(): boolean {
+    return !this.#isRunning && this.#line.length === 0;
+  }
+
+  /** Copies a blob of up to 1 MiB, checksums in place, to where the next commit finds it. */
+  stage(
+    key: Uint8Array,
+    bytes: Uint8Array,
+    metadata: Uint8Array | undefined,
+    time: number,
+  ): Write {
+    const { device, space } = this.#state, seed = this.newSeed();
+    const group = this.#openGroup(), length = framedLength(bytes.length);
+    const padded = space.unitsFor(length) * space.granule;
+    const at = group.take(padded);
+    const target = group.bytes.subarray(at, at + padded);
+    const crc = frame(bytes, target, seed, device.crc32);
+    target.fill(0, length);
+    return {
+      key,
+      isDelete: false,
+      metadata,
+      size: bytes.length,
+      time,
+      seed,
+      crc,
+      at: bytes.length === 0 ? -1 : at,
+      handles: [],
+      isDurable: false,
+      inlineAt: -1,
+    };
+  }
+
+  /** The seed of a blob: unlike that of the one before it. */
+  newSeed(): number {
+    const seed = this.#state.nextSeed;
+    this.#state.nextSeed = (seed + 1) >>> 0;
+    return seed;
+  }
+
+  /**
+   * Commits writes, the staged ones among them with the group they were staged for:
+   * between `stage` and `commit` nothing may be awaited. Gives how many deletes found
+   * their key.
+   */
+  commit(writes: readonly Write[], isDurable: boolean): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const group = this.#openGroup();
+      group.transactions.push({ writes, isDurable, resolve, reject, isRejected: false });
+      // A transaction is never split: the next one begins another group.
+      if (group.length >= MAX_STAGED) this.#open = undefined;
+      this.#wake();
+    });
+  }
+
+  /** Runs an action alone, in its turn. */
+  exclusively<T>(action: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#open = undefined;
+      this.#line.push(() => action().then(resolve, reject));
+      this.#wake();
+    });
+  }
+
+  /** Runs an action alone, before everything that waits. */
+  next(action: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#line.unshift(() => action().then(resolve, reject));
+      this.#wake();
+    });
+  }
+
+  #openGroup(): Group {
+    if (this.#open !== undefined) return this.#open;
+    const group = new Group(this.#spare ?? new Uint8Array(2 ** 16));
+    this.#spare = undefined;
+    this.#line.push(group);
+    return this.#open = group;
+  }
+
+  #wake(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // What is put in the same turn comes along.
+    queueMicrotask(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
+      if (typeof next === "function") {
+        await next();
+        continue;
+      }
+      if (next === this.#open) this.#open = undefined;
+      await this.#commitOrReject(next);
+      // A buffer that was blown up by one large commit is not kept.
+      if (next.bytes.length <= 2 * MAX_STAGED) this.#spare = next.bytes;
+    }
+    this.#isRunning = false;
+  }
+
+  async #commitOrReject(group: Group): Promise<void> {
+    try {
+      await this.#commit(group);
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) {
+        for (const { reject } of group.transactions) reject(error);
+        return;
+      }
+    }
+    // The log found no room for all of it. Alone, at least what deletes may pass.
+    await this.#makeRoom();
+    for (const transaction of group.transactions) {
+      if (transaction.isRejected) continue;
+      const { bytes, length } = group;
+      await this.#commit({ transactions: [transaction], bytes, length }).catch(transaction.reject);
+    }
+  }
+
+  async #commit(group: Pick<Group, "transactions" | "bytes" | "length">): Promise<void> {
+    const { device, settings } = this.#state;
+    device.checkWritable();
+    const accepted = await this.#takeSpace(group);
+    if (accepted.length === 0) return;
+    const { log } = this.#state; // another one, if there had to be a checkpoint
+    const writes = accepted.flatMap((transaction) => transaction.writes);
+    const isFlushed = settings.durability === "commit" ||
+      (settings.durability === "batch" &&
+        (this.#unflushed > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
+    const batch = newBatch();
+    try {
+      await this.#writeData(group, writes, isFlushed);
+      this.#writeRecords(group, writes, batch);
+      const position = await log.append(batch);
+      for (const write of writes) {
+        if (write.inlineAt >= 0) write.inlineAt += position;
+      }
+      this.#unflushed += batch.length + group.length;
+      if (isFlushed) await this.#flush(position);
+    } catch (error) {
+      if (!device.hasFailed) { for (const write of writes) this.#release(write); }
+      throw error;
+    }
+    for (const { writes, resolve } of accepted) {
+      let deleted = 0;
+      for (const write of writes) if (this.#apply(write)) deleted++;
+      resolve(deleted);
+    }
+    if (isFlushed) this.#releaseRetired();
+    updateReserve(this.#state);
+    this.#afterCommit();
+  }
+
+  /** Takes space for what is staged. Transactions that find none are rejected and left out. */
+  async #takeSpace(group: Pick<Group, "transactions" | "length">): Promise<Transaction[]> {
+    const isSmall = group.length <= MAX_INLINE_COMMIT;
+    const accepted: Transaction[] = [];
+    this.#inlineUnits = 0;
+    for (const transaction of group.transactions) {
+      try {
+        for (const write of transaction.writes) {
+          if (write.at >= 0) await this.#place(write, isSmall && write.size <= MAX_INLINE);
+        }
+        accepted.push(transaction);
+      } catch (error) {
+        for (const write of transaction.writes) this.#release(write);
+        transaction.isRejected = true;
+        transaction.reject(error);
+      }
+    }
+    return accepted;
+  }
+
+  async #place(write: Write, isInline: boolean): Promise<void> {
+    const state = this.#state;
+    const units = state.space.unitsFor(framedLength(write.size));
+    if (isInline && units <= state.space.freeUnits) {
+      write.inlineAt = 0;
+      this.#inlineUnits += units;
+      this.#keepInline(units);
+      return;
+    }
+    let handle = state.space.tryAllocate(units);
+    if (handle === NO_SPACE && this.#isMuchRetired()) {
+      await flushAll(state);
+      handle = state.space.tryAllocate(units);
+    }
+    if (handle !== NO_SPACE) {
+      write.handles = [handle];
+      return;
+    }
+    // The log may hold what a checkpoint sets free.
+    if (units > state.space.freeUnits) {
+      await this.#makeRoom();
+      this.#keepInline(this.#inlineUnits);
+    }
+    write.handles = await state.space.allocate(units);
+  }
+
+  /** Whether a flush would free so much that growing the file instead would be a waste. */
+  #isMuchRetired(): boolean {
+    const { retired, space } = this.#state, { capacity } = space.allocator;
+    if (retired.length < MIN_RETIRED) return false;
+    const units = retired.reduce((sum, handle) => sum + space.allocator.size(handle), 0);
+    return units > Math.max(capacity / 16, MIN_RETIRED_BYTES / space.granule);
+  }
+
+  /** Keeps space for what goes into the log: the next checkpoint takes it out again. */
+  #keepInline(units: number): void {
+    this.#state.inlineUnits += units;
+    updateReserve(this.#state);
+  }
+
+  /** Gives back what a write that is not committed was given. */
+  #release(write: Write): void {
+    this.#state.space.releaseAll(write.handles);
+    write.handles = [];
+    write.inlineAt = -1;
+  }
+
+  /** Writes staged bytes to their places, neighbours together. */
+  async #writeData(
+    group: Pick<Group, "bytes">,
+    writes: readonly Write[],
+    isFlushed: boolean,
+  ): Promise<void> {
+    const { device, space } = this.#state;
+    let start = 0, end = 0, position = 0;
+    for (const write of writes) {
+      if (write.at < 0) continue;
+      let at = write.at;
+      for (const handle of write.handles) {
+        const place = space.position(handle), length = space.byteLength(handle);
+        if (at !== end || place !== position + end - start) {
+          if (end > start) {
+            const pending = device.write(position, group.bytes.subarray(start, end));
+            if (pending) await pending;
+          }
+          start = at;
+          position = place;
+        }
+        end = at + length;
+        at = end;
+      }
+    }
+    if (end > start) {
+      const pending = device.write(position, group.bytes.subarray(start, end));
+      if (pending) await pending;
+    }
+    // Streamed blobs may be large: made durable first, no recovery has to read them.
+    const streamed = writes.filter(({ at, handles }) => at < 0 && handles.length > 0);
+    if (!isFlushed || streamed.length === 0) return;
+    await device.flush();
+    for (const write of streamed) write.isDurable = true;
+  }
+
+  #writeRecords(
+    group: Pick<Group, "bytes">,
+    writes: readonly Write[],
+    batch: ReturnType<typeof newBatch>,
+  ): void {
+    const { space } = this.#state;
+    for (const write of writes) {
+      if (write.isDelete) writeDelete(batch, write.key);
+      else if (write.inlineAt >= 0) {
+        const bytes = group.bytes.subarray(write.at, write.at + write.size);
+        write.inlineAt = writeInlinePut(batch, write, bytes);
+      } else writePut(batch, write, write.handles.map((handle) => space.part(handle)));
+    }
+  }
+
+  async #flush(position: number): Promise<void> {
+    const { device, log } = this.#state;
+    try {
+      await device.flush();
+    } catch (error) {
+      await log.wipe(position);
+      throw error;
+    }
+    log.durable = log.sequence - 1;
+    this.#unflushed = 0;
+  }
+
+  #releaseRetired(): void {
+    const { retired, space } = this.#state;
+    if (retired.length > 0) space.releaseAll(retired.splice(0));
+  }
+
+  /** Makes a write visible. Tells whether it deleted something. */
+  #apply(write: Write): boolean {
+    const state = this.#state, { index } = state;
+    let slot = index.findBytes(write.key);
+    const isThere = slot >= 0;
+    if (isThere) {
+      state.retired.push(...ownHandlesOf(state, slot));
+      state.blobBytes -= index.size[slot];
+      if (write.isDelete) index.remove(slot);
+    }
+    if (write.isDelete) return isThere;
+    slot = index.setBytes(write.key, 0, write.key.length, write.metadata);
+    index.size[slot] = write.size;
+    index.time[slot] = write.time;
+    index.seed[slot] = write.seed;
+    index.crc[slot] = write.crc;
+    placeBlob(index, slot, write.handles);
+    if (write.inlineAt >= 0) index.place[slot] = -1 - write.inlineAt;
+    state.blobBytes += write.size;
+    return false;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The backing store of a blob store: its errors in one form, its answers without a
+ * promise where there is nothing to wait for, and no write after a failed flush.
+ *
+ * @module
+ */
+
+import { type BackingStore, StorageError, type StorageOperation } from "../backing_store.ts";
+import { crc32 } from "../crc32.ts";
+import { isPromise } from "../turns.ts";
+import type { Crc32, NativeHelp } from "./native_help.ts";
+
+/** What an operation answers: nothing to wait for, or a promise. */
+export type Pending = Promise<void> | undefined;
+
+/** A backing store as a blob store uses it. */
+export class Device {
+  readonly crc32: Crc32;
+  readonly readOnly: boolean;
+  readonly #store: BackingStore;
+  readonly #native: NativeHelp;
+  #failure: unknown;
+  #isClosed = false;
+
+  constructor(store: BackingStore, readOnly: boolean, native: NativeHelp) {
+    this.#store = store;
+    this.readOnly = readOnly;
+    this.#native = native;
+    this.crc32 = native.crc32 ?? crc32;
+  }
+
+  get byteLength(): number {
+    return this.#store.byteLength;
+  }
+
+  /** What the store can at most be made of. */
+  get maxByteLength(): number {
+    if (this.#store.resize === undefined) return this.#store.byteLength;
+    return this.#store.maxByteLength ?? Infinity;
+  }
+
+  /** Whether a write failed in a way after which only reopening helps. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  checkOpen(operation: StorageOperation): void {
+    if (this.#isClosed) throw new StorageError(operation, 0, 0, "the store is closed");
+  }
+
+  checkWritable(): void {
+    this.checkOpen("write");
+    if (this.readOnly) {
+      throw new StorageError("write", 0, 0, "the store was opened read-only");
+    }
+    if (this.#failure === undefined) return;
+    const reason = "an earlier write failed, what the file holds is uncertain: reopen the store";
+    throw new StorageError("write", 0, 0, reason, { cause: this.#failure });
+  }
+
+  /** Refuses every write from now on. */
+  fail(cause: unknown): void {
+    this.#failure ??= cause ?? new Error("unknown");
+  }
+
+  read(position: number, into: Uint8Array): Pending {
+    try {
+      const answer = this.#store.read(position, into);
+      if (!isPromise(answer)) return undefined;
+      return answer.catch((cause) => {
+        throw failure("read", position, into.length, cause);
+      });
+    } catch (cause) {
+      throw failure("read", position, into.length, cause);
+    }
+  }
+
+  write(position: number, data: Uint8Array): Pending {
+    try {
+      const answer = this.#store.write(position, data);
+      if (!isPromise(answer)) return undefined;
+      return answer.catch((cause) => {
+        throw failure("write", position, data.length, cause);
+      });
+    } catch (cause) {
+      throw failure("write", position, data.length, cause);
+    }
+  }
+
+  /** Makes what was written durable. After a failure the store takes no more writes. */
+  async flush(): Promise<void> {
+    try {
+      const answer = this.#store.flush?.();
+      if (isPromise(answer)) await answer;
+    } catch (cause) {
+      const error = failure("flush", 0, 0, cause);
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  async resize(byteLength: number): Promise<void> {
+    try {
+      const answer = this.#store.resize?.(byteLength);
+      if (isPromise(answer)) await answer;
+    } catch (cause) {
+      throw failure("resize", 0, byteLength, cause);
+    }
+  }
+
+  /** Writes zeros. */
+  async zero(position: number, length: number): Promise<void> {
+    const zeros = new Uint8Array(Math.min(length, 2 ** 16));
+    for (let done = 0; done < length; done += zeros.length) {
+      const pending = this.write(position + done, zeros.subarray(0, length - done));
+      if (pending) await pending;
+    }
+  }
+
+  reload(): void {
+    this.#native.reload?.();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#native.release?.();
+  }
+}
+
+function failure(
+  operation: StorageOperation,
+  offset: number,
+  length: number,
+  cause: unknown,
+): StorageError {
+  if (cause instanceof StorageError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StorageError(operation, offset, length, reason, { cause });
+}

@@ -1,0 +1,114 @@
+/**
+ * Slots of the index in the order of their keys.
+ *
+ * @module
+ */
+
+/** What tells which key comes first. */
+export interface KeyComparer {
+  /** Below 0: the key of the one slot is less than that of the other. */
+  compare(one: number, other: number): number;
+  /** Below 0: the key of the slot is less than the bytes. */
+  compareTo(slot: number, bytes: Uint8Array): number;
+}
+
+// Blocks of slots in order, none of them empty: one level of a B+ tree, whose
+// root is the list of blocks. A full block is split in halves.
+const BLOCK = 512;
+
+interface Block {
+  readonly slots: Uint32Array;
+  count: number;
+}
+
+/** A sorted list that is changed in O(log n + block). */
+export class KeyOrder {
+  readonly #keys: KeyComparer;
+  readonly #blocks: Block[] = [];
+
+  private constructor(keys: KeyComparer) {
+    this.#keys = keys;
+  }
+
+  /** Sorts slots. O(n log n). */
+  static of(keys: KeyComparer, slots: Uint32Array): KeyOrder {
+    const order = new KeyOrder(keys);
+    slots.sort((a, b) => keys.compare(a, b));
+    for (let i = 0; i < slots.length; i += BLOCK / 2) {
+      const piece = slots.subarray(i, i + BLOCK / 2);
+      order.#blocks.push(newBlock(piece));
+    }
+    return order;
+  }
+
+  /** Bytes it takes. */
+  get byteLength(): number {
+    return this.#blocks.length * (BLOCK * 4 + 32);
+  }
+
+  /** Takes in a slot whose key is in no other. */
+  insert(slot: number): void {
+    const blocks = this.#blocks;
+    if (blocks.length === 0) {
+      blocks.push(newBlock(Uint32Array.of(slot)));
+      return;
+    }
+    const isLess = (other: number) => this.#keys.compare(other, slot) < 0;
+    const at = this.#blockOf(isLess);
+    const block = blocks[at], i = lowerBound(block, isLess);
+    block.slots.copyWithin(i + 1, i, block.count);
+    block.slots[i] = slot;
+    if (++block.count < BLOCK) return;
+    blocks.splice(at + 1, 0, newBlock(block.slots.subarray(BLOCK / 2)));
+    block.count = BLOCK / 2;
+  }
+
+  /** Takes out a slot that still has its key. */
+  remove(slot: number): void {
+    const isLess = (other: number) => this.#keys.compare(other, slot) < 0;
+    const at = this.#blockOf(isLess);
+    const block = this.#blocks[at], i = lowerBound(block, isLess);
+    block.slots.copyWithin(i, i + 1, block.count);
+    if (--block.count === 0) this.#blocks.splice(at, 1);
+  }
+
+  /** The first slot whose key is not less than the bytes, or with `behind` greater; or -1. */
+  first(bytes: Uint8Array, behind: boolean): number {
+    const blocks = this.#blocks;
+    if (blocks.length === 0) return -1;
+    const limit = behind ? 1 : 0;
+    const isLess = (slot: number) => this.#keys.compareTo(slot, bytes) < limit;
+    const at = this.#blockOf(isLess);
+    const block = blocks[at], i = lowerBound(block, isLess);
+    if (i < block.count) return block.slots[i];
+    return blocks[at + 1]?.slots[0] ?? -1;
+  }
+
+  /** The last block whose first slot is less, or the first block. */
+  #blockOf(isLess: (slot: number) => boolean): number {
+    let low = 0, high = this.#blocks.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (isLess(this.#blocks[middle].slots[0])) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function newBlock(slots: Uint32Array): Block {
+  const block = { slots: new Uint32Array(BLOCK), count: slots.length };
+  block.slots.set(slots);
+  return block;
+}
+
+/** Index of the first slot in the block that is not less. */
+function lowerBound({ slots, count }: Block, isLess: (slot: number) => boolean): number {
+  let low = 0, high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isLess(slots[middle])) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

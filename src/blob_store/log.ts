@@ -1,0 +1,263 @@
+/**
+ * The log: what was committed since the last checkpoint, batch after batch, in a
+ * chain of segments that were zero before.
+ *
+ * @module
+ */
+
+import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
+import type { Device } from "./device.ts";
+import type { Crc32 } from "./native_help.ts";
+import type { Space } from "./space.ts";
+import type { Part } from "./superblock.ts";
+
+// A batch begins at a multiple of 8; its checksum begins with the salt of the
+// superblock and covers the whole batch, itself as 0:
+//
+//   0 magic (4)  4 length (4)  8 sequence (8)  16 durable (8)  24 checksum (4)
+//   28 zero (4)  32 records, then zeros up to a multiple of 8
+//
+// `durable` is the last batch known to be durable when this one was written. The
+// last 64 bytes of a segment are kept for a link to the next, twice, so that no
+// single damaged byte hides what lies behind it:
+//
+//   0 magic (4)  4 checksum (4)  8 unit (8)  16 units (8)  24 sequence (8)
+//
+// `sequence` is that of the first batch in the next segment. A link counts only if
+// that batch is there.
+const BATCH_MAGIC = 0x4242414f; // "OABB"
+const LINK_MAGIC = 0x4c42414f; // "OABL"
+export const BATCH_HEADER = 32;
+const LINK_LENGTH = 32;
+export const FOOTER: number = 2 * LINK_LENGTH;
+
+export const MIN_SEGMENT = 2 ** 12;
+/** What a first segment has at least, where space is short: room for some deletes. */
+const FIRST_NEEDED = 2 ** 11;
+const MAX_SEGMENT = 2 ** 22;
+
+/** A writer with room for the header of a batch. */
+export function newBatch(capacity?: number): ByteWriter {
+  const batch = new ByteWriter(capacity);
+  batch.skip(BATCH_HEADER);
+  return batch;
+}
+
+/** A segment that is written to. */
+export interface Segment {
+  readonly handle: number;
+  readonly position: number;
+  readonly length: number;
+}
+
+/** The end of a log, where it goes on. */
+export class Log {
+  readonly segments: Segment[] = [];
+  readonly #device: Device;
+  readonly #space: Space;
+  readonly #salt: number;
+  /** Where in the last segment the next batch goes. */
+  #tail = 0;
+  /** Of the next batch. */
+  sequence: number;
+  /** Of the last batch known to be durable. */
+  durable: number;
+  /** Bytes of batches in this log. */
+  byteLength = 0;
+
+  constructor(device: Device, space: Space, salt: number, sequence: number) {
+    this.#device = device;
+    this.#space = space;
+    this.#salt = salt;
+    this.sequence = sequence;
+    this.durable = sequence - 1;
+  }
+
+  /** Goes on in a log that was read. */
+  resume(segments: readonly Segment[], tail: number, sequence: number, byteLength: number): void {
+    this.segments.push(...segments);
+    this.#tail = tail;
+    this.sequence = sequence;
+    this.durable = sequence - 1;
+    this.byteLength = byteLength;
+  }
+
+  /** Takes a first segment, zeroed but not yet durable. */
+  async begin(length: number): Promise<void> {
+    this.segments.push(await this.#newSegment(length));
+  }
+
+  /** Where the next batch of this length would go in the file, for records that tell. */
+  get position(): number {
+    return this.#last.position + this.#tail;
+  }
+
+  /** Bytes that segments take. */
+  get segmentBytes(): number {
+    return this.segments.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  get #last(): Segment {
+    return this.segments[this.segments.length - 1];
+  }
+
+  /**
+   * Writes a batch. Gives where it begins in the file. Where a write fails that may
+   * have left something in the log, the device fails for good.
+   */
+  async append(batch: ByteWriter): Promise<number> {
+    batch.skip((8 - batch.length % 8) % 8);
+    const { length } = batch, bytes = batch.written();
+    if (this.#tail + length > this.#last.length - FOOTER) await this.#link(length);
+    sealBatch(bytes, this.sequence, this.durable, this.#salt, this.#device.crc32);
+    const { position } = this;
+    try {
+      const pending = this.#device.write(position, bytes);
+      if (pending) await pending;
+    } catch (error) {
+      this.#device.fail(error);
+      await this.wipe(position);
+      throw error;
+    }
+    this.#tail += length;
+    this.sequence++;
+    this.byteLength += length;
+    return position;
+  }
+
+  /**
+   * Makes what was written at `position` no batch, as far as the device still lets us:
+   * a write that was refused is not to come back when the store is reopened.
+   */
+  async wipe(position: number): Promise<void> {
+    try {
+      await this.#device.zero(position, BATCH_HEADER);
+    } catch {
+      // The error that led here is the one to report.
+    }
+  }
+
+  /** Goes on in a new segment, with room for a batch of this length. */
+  async #link(length: number): Promise<void> {
+    const device = this.#device, last = this.#last;
+    const next = await this.#newSegment(
+      Math.max(length + FOOTER, Math.min(2 * last.length, MAX_SEGMENT)),
+      length + FOOTER,
+    );
+    // With a link that outlives what is ahead of it, or the zeros of the next segment, a
+    // log would end in the middle, or go on with what a recovery before had left out.
+    await device.flush();
+    this.durable = this.sequence - 1;
+    const footer = encodeLink(
+      this.#space.part(next.handle),
+      this.sequence,
+      this.#salt,
+      device.crc32,
+    );
+    try {
+      const pending = device.write(last.position + last.length - FOOTER, footer);
+      if (pending) await pending;
+    } catch (error) {
+      device.fail(error);
+      throw error;
+    }
+    this.segments.push(next);
+    this.#tail = 0;
+  }
+
+  /** A zeroed segment; a shorter one where there is not enough room for the length wished for. */
+  async #newSegment(wished: number, needed = FIRST_NEEDED): Promise<Segment> {
+    const space = this.#space, units = space.unitsFor(wished);
+    const isRoomy = units <= space.freeUnits;
+    const handles = await space.allocateReserved(isRoomy ? units : space.unitsFor(needed), 1);
+    const [handle] = handles;
+    const segment = { handle, position: space.position(handle), length: space.byteLength(handle) };
+    try {
+      await this.#device.zero(segment.position, segment.length);
+    } catch (error) {
+      space.release(handle);
+      throw error;
+    }
+    return segment;
+  }
+}
+
+/** The length of the first segment after a log of so many bytes. */
+export function firstSegmentLength(logBytes: number): number {
+  return Math.min(Math.max(logBytes / 4, MIN_SEGMENT), 2 ** 20);
+}
+
+function sealBatch(
+  bytes: Uint8Array,
+  sequence: number,
+  durable: number,
+  salt: number,
+  crc32: Crc32,
+): void {
+  bytes.fill(0, 0, BATCH_HEADER);
+  setUint32(bytes, 0, BATCH_MAGIC);
+  setUint32(bytes, 4, bytes.length);
+  setUint64(bytes, 8, sequence);
+  setUint64(bytes, 16, durable);
+  setUint32(bytes, 24, crc32(bytes, salt));
+}
+
+/** A batch in a segment that was read. */
+export interface Batch {
+  readonly length: number;
+  readonly sequence: number;
+  readonly durable: number;
+}
+
+/** Whether a batch could begin here: its magic is there. */
+export function isBatchMagic(segment: Uint8Array, at: number): boolean {
+  return getUint32(segment, at) === BATCH_MAGIC;
+}
+
+/** The batch that begins at `at`; undefined where there is none, or a torn one. */
+export function batchAt(
+  segment: Uint8Array,
+  at: number,
+  salt: number,
+  crc32: Crc32,
+): Batch | undefined {
+  const room = segment.length - FOOTER - at;
+  if (room < BATCH_HEADER || !isBatchMagic(segment, at)) return undefined;
+  const length = getUint32(segment, at + 4);
+  if (length < BATCH_HEADER || length % 8 !== 0 || length > room) return undefined;
+  const bytes = segment.subarray(at, at + length), checksum = getUint32(bytes, 24);
+  setUint32(bytes, 24, 0);
+  const isWhole = crc32(bytes, salt) === checksum;
+  setUint32(bytes, 24, checksum);
+  if (!isWhole) return undefined;
+  return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16) };
+}
+
+/** A link to the next segment. */
+export interface Link extends Part {
+  readonly sequence: number;
+}
+
+function encodeLink(part: Part, sequence: number, salt: number, crc32: Crc32): Uint8Array {
+  const link = new Uint8Array(FOOTER);
+  setUint32(link, 0, LINK_MAGIC);
+  setUint64(link, 8, part.unit);
+  setUint64(link, 16, part.units);
+  setUint64(link, 24, sequence);
+  setUint32(link, 4, crc32(link.subarray(0, LINK_LENGTH), salt));
+  link.copyWithin(LINK_LENGTH, 0, LINK_LENGTH);
+  return link;
+}
+
+/** The link at the end of a segment, from whichever copy is whole. */
+export function linkOf(segment: Uint8Array, salt: number, crc32: Crc32): Link | undefined {
+  for (let copy = 0; copy < 2; copy++) {
+    const start = segment.length - FOOTER + copy * LINK_LENGTH;
+    const link = segment.slice(start, start + LINK_LENGTH);
+    const checksum = getUint32(link, 4);
+    setUint32(link, 4, 0);
+    if (getUint32(link, 0) !== LINK_MAGIC || crc32(link, salt) !== checksum) continue;
+    return { unit: getUint64(link, 8), units: getUint64(link, 16), sequence: getUint64(link, 24) };
+  }
+  return undefined;
+}

@@ -1,0 +1,143 @@
+/**
+ * Making a checkpoint: the whole index goes into the file, and the log begins anew.
+ *
+ * @module
+ */
+
+import { encodeCheckpoint } from "./checkpoint.ts";
+import { framedLength } from "./chunks.ts";
+import { firstSegmentLength, Log } from "./log.ts";
+import { placeBlob, type StoreState, updateReserve } from "./store_state.ts";
+import { encodeSuperblock, MAX_PARTS, SLOT_LENGTH, type Superblock } from "./superblock.ts";
+
+/** Bytes of blobs from the log that are gathered before they are written. */
+const GATHERED = 2 ** 20;
+
+/**
+ * Makes a checkpoint. Until the first superblock is durable, the old one with its log
+ * holds; what they stand on is let go only when both superblocks are durable, so that
+ * no single damaged sector leads back to it. A failure before that changes nothing.
+ *
+ * O(blobs + bytes in the log).
+ */
+export async function makeCheckpoint(state: StoreState): Promise<void> {
+  const { device, space, index, log: oldLog, checkpoint: oldCheckpoint } = state;
+  device.checkWritable();
+  const taken: number[] = [];
+  let superblock: Superblock,
+    log: Log,
+    checkpoint: number[],
+    places: Map<number, readonly number[]>;
+  try {
+    places = await moveOutOfLog(state, taken);
+    const salt = newSalt(state.superblock.salt);
+    log = new Log(device, space, salt, oldLog.sequence);
+    await log.begin(firstSegmentLength(oldLog.byteLength));
+    taken.push(log.segments[0].handle);
+
+    const bytes = index.count === 0 ? new Uint8Array(0) : encodeCheckpoint(index, space, places);
+    checkpoint = bytes.length === 0
+      ? []
+      : await space.allocateReserved(space.unitsFor(bytes.length), MAX_PARTS);
+    taken.push(...checkpoint);
+    let done = 0;
+    for (const handle of checkpoint) {
+      const piece = bytes.subarray(done, done + space.byteLength(handle));
+      const pending = device.write(space.position(handle), piece);
+      if (pending) await pending;
+      done += piece.length;
+    }
+    superblock = {
+      ...state.superblock,
+      generation: state.superblock.generation + 1,
+      salt,
+      checkpointChecksum: device.crc32(bytes, salt),
+      checkpointLength: bytes.length,
+      checkpoint: checkpoint.map((handle) => space.part(handle)),
+      log: space.part(log.segments[0].handle),
+      sequence: oldLog.sequence,
+    };
+    await device.flush();
+  } catch (error) {
+    space.releaseAll(taken);
+    throw error;
+  }
+  await writeSuperblocks(state, superblock);
+
+  state.superblock = superblock;
+  state.log = log;
+  state.checkpoint = checkpoint;
+  for (const [slot, handles] of places) placeBlob(index, slot, handles);
+  state.inlineUnits = 0;
+  space.releaseAll(oldLog.segments.map(({ handle }) => handle));
+  space.releaseAll(oldCheckpoint);
+  space.releaseAll(state.retired.splice(0));
+  updateReserve(state);
+}
+
+/** Writes both slots, one durable before the other is touched. */
+export async function writeSuperblocks(
+  { device }: Pick<StoreState, "device">,
+  superblock: Superblock,
+): Promise<void> {
+  const bytes = encodeSuperblock(superblock, device.crc32);
+  const first = superblock.generation % 2;
+  for (const slot of [first, 1 - first]) {
+    try {
+      const pending = device.write(slot * SLOT_LENGTH, bytes);
+      if (pending) await pending;
+    } catch (error) {
+      // It may be there all the same, and would hide whatever the old log still took.
+      device.fail(error);
+      throw error;
+    }
+    await device.flush();
+  }
+}
+
+/** Where the checksums of a log begin: unlike those of the log before. */
+export function newSalt(before: number): number {
+  const salt = Math.floor(Math.random() * 2 ** 32);
+  return salt === before ? (salt + 1) >>> 0 : salt;
+}
+
+/** Copies the blobs in the log to places of their own. Gives those by slot. */
+async function moveOutOfLog(
+  state: StoreState,
+  taken: number[],
+): Promise<Map<number, readonly number[]>> {
+  const { device, space, index } = state, places = new Map<number, readonly number[]>();
+  if (state.inlineUnits === 0) return places;
+  const buffer = new Uint8Array(GATHERED);
+  let start = 0, length = 0;
+  const writeOut = async () => {
+    const pending = device.write(start, buffer.subarray(0, length));
+    if (pending) await pending;
+    length = 0;
+  };
+  for (let slot = 0; slot < index.slots; slot++) {
+    const place = index.place[slot];
+    if (!index.isLive(slot) || place >= 0) continue;
+    const size = index.size[slot];
+    const handles = await space.allocateReserved(space.unitsFor(framedLength(size)));
+    taken.push(...handles);
+    places.set(slot, handles);
+    let from = -1 - place, rest = size;
+    for (const handle of handles) {
+      const position = space.position(handle), room = space.byteLength(handle);
+      if (length > 0 && (position !== start + length || length + room > GATHERED)) {
+        await writeOut();
+      }
+      if (length === 0) start = position;
+      const count = Math.min(rest, room), target = buffer.subarray(length, length + count);
+      const pending = device.read(from, target);
+      if (pending) await pending;
+      buffer.fill(0, length + count, length + room);
+      length += room;
+      from += count;
+      rest -= count;
+    }
+  }
+  if (length > 0) await writeOut();
+  return places;
+}

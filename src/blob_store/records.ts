@@ -1,0 +1,162 @@
+/**
+ * What a batch of the log says: records, one after another.
+ *
+ * @module
+ */
+
+import type { ByteReader, ByteWriter } from "./codec.ts";
+import type { Part } from "./superblock.ts";
+
+// A record begins with its type; `#` is a varint, the others have so many bytes:
+//
+//   put     1 flags(1) #key-length key #size #time seed(4) crc(4)
+//           [#metadata-length metadata] then the bytes (INLINE), or parts
+//   delete  2 #key-length key
+//   move    3 flags(1) #key-length key parts
+//   close   4
+//
+//   parts: #count, then #unit #units each
+export const PUT = 1;
+export const DELETE = 2;
+export const MOVE = 3;
+export const CLOSE = 4;
+
+/** The bytes of the blob follow in the record itself. */
+const INLINE = 1;
+/** The bytes of the blob were durable before the record was written. */
+const DURABLE = 2;
+const METADATA = 4;
+
+/** What a record says. */
+export interface LogRecord {
+  type: number;
+  key: Uint8Array;
+  metadata: Uint8Array | undefined;
+  size: number;
+  time: number;
+  seed: number;
+  crc: number;
+  /** Whether the bytes were durable before the record was written. */
+  isDurable: boolean;
+  /** Where the bytes begin, from the start of the batch; -1: in the parts. */
+  inlineAt: number;
+  parts: Part[];
+}
+
+/** What a put says but for its bytes. */
+export interface PutRecord {
+  readonly key: Uint8Array;
+  readonly metadata: Uint8Array | undefined;
+  readonly size: number;
+  readonly time: number;
+  readonly seed: number;
+  readonly crc: number;
+  readonly isDurable: boolean;
+}
+
+/** Writes a put whose bytes are in it. Gives where they begin in the batch. */
+export function writeInlinePut(to: ByteWriter, put: PutRecord, bytes: Uint8Array): number {
+  writePutHead(to, put, INLINE);
+  to.copy(bytes);
+  return to.length - bytes.length;
+}
+
+/** Writes a put whose bytes are in parts. */
+export function writePut(to: ByteWriter, put: PutRecord, parts: readonly Part[]): void {
+  writePutHead(to, put, put.isDurable ? DURABLE : 0);
+  writeParts(to, parts);
+}
+
+function writePutHead(to: ByteWriter, put: PutRecord, flags: number): void {
+  const { metadata } = put;
+  to.uint8(PUT);
+  to.uint8(metadata === undefined ? flags : flags | METADATA);
+  writeBytes(to, put.key);
+  to.varint(put.size);
+  to.varint(put.time);
+  to.uint32(put.seed);
+  to.uint32(put.crc);
+  if (metadata !== undefined) writeBytes(to, metadata);
+}
+
+export function writeDelete(to: ByteWriter, key: Uint8Array): void {
+  to.uint8(DELETE);
+  writeBytes(to, key);
+}
+
+export function writeMove(
+  to: ByteWriter,
+  key: Uint8Array,
+  isDurable: boolean,
+  parts: readonly Part[],
+): void {
+  to.uint8(MOVE);
+  to.uint8(isDurable ? DURABLE : 0);
+  writeBytes(to, key);
+  writeParts(to, parts);
+}
+
+/** Says that the store was closed: what is before it was acknowledged. */
+export function writeClose(to: ByteWriter): void {
+  to.uint8(CLOSE);
+}
+
+function writeBytes(to: ByteWriter, bytes: Uint8Array): void {
+  to.varint(bytes.length);
+  to.copy(bytes);
+}
+
+function writeParts(to: ByteWriter, parts: readonly Part[]): void {
+  to.varint(parts.length);
+  for (const { unit, units } of parts) {
+    to.varint(unit);
+    to.varint(units);
+  }
+}
+
+/** Reads parts; undefined where there would be more than there are bytes. */
+function readParts(from: ByteReader): Part[] | undefined {
+  const count = from.varint();
+  if (2 * count > from.bytes.length - from.at) return undefined;
+  return Array.from({ length: count }, () => ({ unit: from.varint(), units: from.varint() }));
+}
+
+/** Reads the next record; undefined where there is none that makes sense. */
+export function readRecord(from: ByteReader): LogRecord | undefined {
+  const record: LogRecord = {
+    type: from.uint8(),
+    key: NOTHING,
+    metadata: undefined,
+    size: 0,
+    time: 0,
+    seed: 0,
+    crc: 0,
+    isDurable: false,
+    inlineAt: -1,
+    parts: [],
+  };
+  const { type } = record;
+  if (type === CLOSE) return record;
+  if (type < PUT || type > CLOSE) return undefined;
+  const flags = type === DELETE ? 0 : from.uint8();
+  record.isDurable = (flags & DURABLE) !== 0;
+  record.key = from.view(from.varint());
+  if (type === PUT) {
+    record.size = from.varint();
+    record.time = from.varint();
+    record.seed = from.uint32();
+    record.crc = from.uint32();
+    if ((flags & METADATA) !== 0) record.metadata = from.view(from.varint());
+  }
+  if (type === PUT && (flags & INLINE) !== 0) {
+    record.inlineAt = from.at;
+    from.at += record.size;
+  } else if (type !== DELETE) {
+    const parts = readParts(from);
+    if (parts === undefined) return undefined;
+    record.parts = parts;
+  }
+  return from.isBeyond ? undefined : record;
+}
+
+const NOTHING = new Uint8Array(0);

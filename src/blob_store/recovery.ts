@@ -1,0 +1,315 @@
+/**
+ * Opening a store: what its file says, after a clean close or after a crash.
+ *
+ * @module
+ */
+
+import { NO_SPACE } from "../allocator.ts";
+import { CorruptStoreError } from "./blob_store_errors.ts";
+import { decodeCheckpoint, sortBy } from "./checkpoint.ts";
+import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
+import type { Device } from "./device.ts";
+import { KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { Log } from "./log.ts";
+import { type Replay, replayLog } from "./replay.ts";
+import { Space } from "./space.ts";
+import {
+  decodeSuperblock,
+  encodeSuperblock,
+  HEADER_LENGTH,
+  type Part,
+  SLOT_LENGTH,
+  type Superblock,
+  versionOf,
+} from "./superblock.ts";
+
+/** A store as it was found. */
+export interface Recovered {
+  readonly superblock: Superblock;
+  readonly index: KeyIndex;
+  readonly space: Space;
+  readonly log: Log;
+  /** Whether the last batch in the log says that the store was closed. */
+  readonly isClosed: boolean;
+  /** The units of the last checkpoint. */
+  readonly checkpoint: readonly number[];
+}
+
+/** Both slots as they are in the file. */
+export async function readHeader(device: Device): Promise<Uint8Array> {
+  const header = new Uint8Array(HEADER_LENGTH);
+  const present = header.subarray(0, Math.min(HEADER_LENGTH, device.byteLength));
+  const pending = device.read(0, present);
+  if (pending) await pending;
+  return header;
+}
+
+/**
+ * Whether a store may be made here: there is nothing, or the start of a store whose
+ * making was cut short. The second slot is written last.
+ */
+export function isVacant(header: Uint8Array, device: Device): boolean {
+  const [first, second] = slotsOf(header, device);
+  return second === "blank" && (first === "blank" || first === "damaged");
+}
+
+function slotsOf(header: Uint8Array, device: Device) {
+  return [0, SLOT_LENGTH].map((at) =>
+    decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), device.crc32)
+  );
+}
+
+/** The slot that holds, and whether the other one says the same. */
+function currentSlot(
+  header: Uint8Array,
+  device: Device,
+): { superblock: Superblock; isAlone: boolean; slot: number } {
+  const slots = slotsOf(header, device);
+  const newer = slots.indexOf("newer");
+  if (newer >= 0) {
+    const version = versionOf(header.subarray(newer * SLOT_LENGTH));
+    throw new CorruptStoreError(8, `it has version ${version} of the format, this code reads 1`);
+  }
+  let slot = -1, superblock: Superblock | undefined;
+  slots.forEach((found, i) => {
+    if (typeof found === "string") return;
+    if (superblock !== undefined && superblock.generation >= found.generation) return;
+    slot = i;
+    superblock = found;
+  });
+  if (superblock !== undefined) {
+    const other = slots[1 - slot];
+    const isAlone = typeof other === "string" || other.generation !== superblock.generation;
+    return { superblock, isAlone, slot };
+  }
+  if (slots.includes("damaged")) {
+    throw new CorruptStoreError(0, "both of its headers are damaged");
+  }
+  throw new CorruptStoreError(0, "it is not a blob store");
+}
+
+/**
+ * Reads a store; unless the device is read-only, also makes durable what was found,
+ * and clears away what was not: from then on, no crash can bring it back.
+ *
+ * @throws {CorruptStoreError} It is no store, or damaged beyond its blobs.
+ */
+export async function recover(
+  device: Device,
+  header: Uint8Array,
+  maxByteLength: number,
+): Promise<Recovered> {
+  const { superblock, isAlone, slot } = currentSlot(header, device);
+  checkSuperblock(superblock, device);
+  let state = await read(device, superblock, Infinity);
+  if (!await isWindowWhole(device, superblock, state)) {
+    state = await read(device, superblock, state.replay.durable);
+  }
+  const { index, replay } = state;
+  // Some more than there are, so that the first put does not find the tables full.
+  const expected = Math.ceil(1.1 * index.count) + 64;
+  const space = new Space(device, superblock.granule, maxByteLength, expected);
+  const handles = placeAll(space, superblock, index, replay, device);
+  // Nothing is changed before everything makes sense.
+  if (!device.readOnly) await repair(device, superblock, replay, isAlone ? 1 - slot : -1);
+  const log = new Log(device, space, superblock.salt, replay.sequence);
+  const segments = handles.log.map((handle) => ({
+    handle,
+    position: space.position(handle),
+    length: space.byteLength(handle),
+  }));
+  log.resume(segments, replay.tail, replay.sequence, replay.byteLength);
+  const { isClosed } = replay;
+  return { superblock, index, space, log, isClosed, checkpoint: handles.checkpoint };
+}
+
+interface State {
+  readonly index: KeyIndex;
+  readonly replay: Replay;
+}
+
+/** The checkpoint and the log, up to and with batch `limit`. */
+async function read(device: Device, superblock: Superblock, limit: number): Promise<State> {
+  const index = new KeyIndex();
+  const { granule, checkpoint, checkpointLength } = superblock;
+  const bytes = new Uint8Array(checkpointLength);
+  let done = 0;
+  for (const { unit, units } of checkpoint) {
+    const piece = bytes.subarray(done, done + units * granule);
+    const pending = device.read(HEADER_LENGTH + unit * granule, piece);
+    if (pending) await pending;
+    done += piece.length;
+  }
+  const offset = checkpoint.length > 0 ? HEADER_LENGTH + checkpoint[0].unit * granule : 0;
+  if (device.crc32(bytes, superblock.salt) !== superblock.checkpointChecksum) {
+    throw new CorruptStoreError(offset, "its checkpoint is damaged");
+  }
+  if (checkpointLength > 0 && !decodeCheckpoint(bytes, granule, index)) {
+    throw new CorruptStoreError(offset, "its checkpoint makes no sense");
+  }
+  return { index, replay: await replayLog(device, superblock, index, limit) };
+}
+
+/** Throws where a superblock speaks of what is not there. */
+function checkSuperblock(superblock: Superblock, device: Device): void {
+  const { granule, checkpoint, checkpointLength, log } = superblock;
+  const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
+  const units = checkpoint.reduce((sum, part) => sum + part.units, 0);
+  if (!isGranule || checkpointLength > units * granule) {
+    throw new CorruptStoreError(0, "its header makes no sense");
+  }
+  for (const { unit, units } of [...checkpoint, log]) {
+    const end = HEADER_LENGTH + (unit + units) * granule;
+    if (!(end <= device.byteLength)) {
+      throw new CorruptStoreError(
+        device.byteLength,
+        `it is cut off, and had at least ${end} bytes`,
+      );
+    }
+  }
+}
+
+/** Whether the bytes are there of every blob that was put after the last known flush. */
+async function isWindowWhole(
+  device: Device,
+  superblock: Superblock,
+  { index, replay }: State,
+): Promise<boolean> {
+  for (const [slot, sequence] of replay.window) {
+    if (sequence <= replay.durable) continue;
+    if (!await isWhole(device, superblock, index, slot)) return false;
+  }
+  return true;
+}
+
+async function isWhole(
+  device: Device,
+  { granule }: Superblock,
+  index: KeyIndex,
+  slot: number,
+): Promise<boolean> {
+  const size = index.size[slot], ranges = [];
+  let length = 0;
+  for (const { unit, units } of partsOf(index, slot, granule)) {
+    const position = HEADER_LENGTH + unit * granule;
+    if (position + units * granule > device.byteLength) return false;
+    ranges.push({ position, length: units * granule });
+    length += units * granule;
+  }
+  if (length < framedLength(size)) return false;
+  const blob = { ranges, size, seed: index.seed[slot], crc: index.crc[slot] };
+  const scratch = new Uint8Array(Math.min(size, 16 * CHUNK_LENGTH));
+  for (let offset = 0; offset < size; offset += scratch.length) {
+    try {
+      await readChunks(device, blob, offset, scratch.subarray(0, size - offset));
+    } catch (error) {
+      if (error instanceof DamagedChunk) return false;
+      throw error;
+    }
+  }
+  return true;
+}
+
+/** Where a blob is, as long as places are units. */
+function partsOf(index: KeyIndex, slot: number, granule: number): Part[] {
+  const place = index.place[slot];
+  if (place < 0 || place === NO_PLACE) return [];
+  if (place !== MANY_PLACES) {
+    return [{ unit: place, units: Math.ceil(framedLength(index.size[slot]) / granule) }];
+  }
+  const numbers = index.parts.get(slot)!;
+  return Array.from(
+    { length: numbers.length / 2 },
+    (_, i) => ({ unit: numbers[2 * i], units: numbers[2 * i + 1] }),
+  );
+}
+
+/** Makes the file say what was found, durably, before anything else is written. */
+async function repair(
+  device: Device,
+  superblock: Superblock,
+  replay: Replay,
+  staleSlot: number,
+): Promise<void> {
+  const { position, length } = replay.segments[replay.segments.length - 1];
+  const isShort = device.byteLength < position + length;
+  if (!isShort && !replay.isDirty && staleSlot < 0) return;
+  if (isShort) await device.resize(position + length);
+  if (replay.isDirty) await device.zero(position + replay.tail, length - replay.tail);
+  if (staleSlot >= 0) {
+    const pending = device.write(
+      staleSlot * SLOT_LENGTH,
+      encodeSuperblock(superblock, device.crc32),
+    );
+    if (pending) await pending;
+  }
+  await device.flush();
+}
+
+/** Hands out the units of everything that is alive, and turns places into handles. */
+function placeAll(
+  space: Space,
+  superblock: Superblock,
+  index: KeyIndex,
+  { segments }: Replay,
+  device: Device,
+): { log: number[]; checkpoint: number[] } {
+  const { allocator, granule } = space;
+  const logParts = segments.map(({ position, length }) => ({
+    unit: (position - HEADER_LENGTH) / granule,
+    units: length / granule,
+  }));
+  // A segment may reach beyond the end of a file that is only read.
+  const end = Math.max(...logParts.map(({ unit, units }) => unit + units));
+  if (end > allocator.capacity) allocator.grow(end - allocator.capacity);
+
+  // The blobs in one part, as a rule in the order of their places, and the other parts.
+  const singles = new Uint32Array(index.count);
+  let count = 0;
+  for (let slot = 0; slot < index.slots; slot++) {
+    const place = index.place[slot];
+    if (index.isLive(slot) && place >= 0 && place < NO_PLACE) singles[count++] = slot;
+  }
+  const sorted = sortBy(singles.subarray(0, count), index.place);
+  const others = [...superblock.checkpoint, ...logParts], owners: number[] = [];
+  for (const slot of index.parts.keys()) {
+    for (const part of partsOf(index, slot, granule)) {
+      others.push(part);
+      owners.push(slot);
+    }
+  }
+  const otherUnits = Float64Array.from(others, ({ unit }) => unit);
+  const sortedOthers = sortBy(Uint32Array.from(others, (_, i) => i), otherUnits);
+
+  // Both in the order of their places: each then goes behind the one before it.
+  const place = (unit: number, units: number) => {
+    const handle = allocator.allocateAt(unit, units);
+    if (handle !== NO_SPACE) return handle;
+    const end = space.positionOf(unit + units);
+    throw end > device.byteLength
+      ? new CorruptStoreError(device.byteLength, `it is cut off, and had at least ${end} bytes`)
+      : new CorruptStoreError(space.positionOf(unit), "two blobs are said to be in one place");
+  };
+  const handles: number[] = [];
+  for (let i = 0, k = 0; i < count || k < sortedOthers.length;) {
+    const slot = sorted[i], other = sortedOthers[k];
+    if (k === sortedOthers.length || (i < count && index.place[slot] <= otherUnits[other])) {
+      const units = Math.ceil(framedLength(index.size[slot]) / granule);
+      index.place[slot] = place(index.place[slot], units);
+      i++;
+    } else {
+      handles[other] = place(otherUnits[other], others[other].units);
+      k++;
+    }
+  }
+  const { length } = superblock.checkpoint;
+  for (const slot of index.parts.keys()) index.parts.set(slot, []);
+  owners.forEach((slot, i) => {
+    const parts = index.parts.get(slot)!;
+    index.parts.set(slot, [...parts, handles[length + logParts.length + i]]);
+  });
+  return {
+    log: handles.slice(length, length + logParts.length),
+    checkpoint: handles.slice(0, length),
+  };
+}

@@ -1,0 +1,281 @@
+/**
+ * The space of a store behind its header: who has which units, and how it grows
+ * and shrinks with the file.
+ *
+ * @module
+ */
+
+import { NO_SPACE } from "../allocator.ts";
+import { OffsetAllocator } from "../offset_allocator.ts";
+import { StoreFullError } from "./blob_store_errors.ts";
+import type { Device } from "./device.ts";
+import { HEADER_LENGTH, type Part } from "./superblock.ts";
+
+/** The file grows by a sixteenth of itself, at least and at most by so much. */
+const MIN_GROWTH = 2 ** 16;
+const MAX_GROWTH = 2 ** 26;
+
+/** Units of a file, handed out. */
+export class Space {
+  readonly granule: number;
+  readonly allocator: OffsetAllocator;
+  readonly #device: Device;
+  readonly #maxUnits: number;
+  /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
+  #reserve = 0;
+  /** Where the file cannot grow by that much, units that are taken for it. */
+  #spare: number[] = [];
+  #spareUnits = 0;
+  /** Reads under way, by the handle they read from. */
+  readonly #pins: Map<number, number> = new Map();
+  /** Released, but still read from. */
+  readonly #released: Set<number> = new Set();
+  /** Whether the log and the index go to the end, out of the way of a compaction. */
+  prefersEnd = false;
+  /** Taken, but for nothing yet: by a compaction, or for the log. */
+  readonly claimed: Set<number> = new Set();
+  /** Whoever holds keeps everything that is released meanwhile. */
+  #holds = 0;
+  #growth: Promise<boolean> | undefined;
+
+  constructor(device: Device, granule: number, maxByteLength: number, expected = 0) {
+    this.#device = device;
+    this.granule = granule;
+    const max = Math.min(maxByteLength, device.maxByteLength);
+    this.#maxUnits = Math.max(0, Math.floor((max - HEADER_LENGTH) / granule));
+    this.allocator = new OffsetAllocator(
+      Math.max(0, Math.floor((device.byteLength - HEADER_LENGTH) / granule)),
+      { initialAllocations: expected },
+    );
+  }
+
+  unitsFor(byteLength: number): number {
+    return Math.ceil(byteLength / this.granule);
+  }
+
+  /** Where in the file the units of a handle begin. */
+  position(handle: number): number {
+    return HEADER_LENGTH + this.allocator.offset(handle) * this.granule;
+  }
+
+  positionOf(unit: number): number {
+    return HEADER_LENGTH + unit * this.granule;
+  }
+
+  /** Bytes that a handle has. */
+  byteLength(handle: number): number {
+    return this.allocator.size(handle) * this.granule;
+  }
+
+  part(handle: number): Part {
+    return { unit: this.allocator.offset(handle), units: this.allocator.size(handle) };
+  }
+
+  /** Units by which the file can grow. */
+  get #growable(): number {
+    return Math.max(0, this.#maxUnits - this.allocator.capacity);
+  }
+
+  /** Units a blob may still take. */
+  get freeUnits(): number {
+    const kept = Math.max(0, this.#reserve - this.#spareUnits);
+    return Math.max(0, this.allocator.freeSpace + this.#growable - kept);
+  }
+
+  /**
+   * Keeps so many units from blobs. Near the limit of the file they are taken, in one
+   * piece if possible: what blobs leave over otherwise may be crumbs.
+   */
+  keep(units: number): void {
+    this.#reserve = units;
+    if (this.#growable >= units) return this.#dropSpare();
+    if (this.#spareUnits >= units) return;
+    const { allocator } = this, before = this.#spareUnits;
+    // Some more than needed, as it needs more with each blob.
+    for (const wished of [Math.ceil(1.25 * units), units]) {
+      const handle = allocator.allocate(wished);
+      if (handle === NO_SPACE) continue;
+      this.#dropSpare();
+      return this.#addSpare(handle);
+    }
+    for (let missing = units - before; missing > 0;) {
+      const size = Math.min(missing, allocator.largestFreeRegion());
+      const handle = size > 0 ? allocator.allocate(size) : NO_SPACE;
+      if (handle === NO_SPACE) return;
+      this.#addSpare(handle);
+      missing -= size;
+    }
+  }
+
+  #addSpare(handle: number): void {
+    this.#spare.push(handle);
+    this.#spareUnits += this.allocator.size(handle);
+    this.claimed.add(handle);
+  }
+
+  #dropSpare(): void {
+    for (const handle of this.#spare.splice(0)) {
+      this.claimed.delete(handle);
+      this.allocator.free(handle);
+    }
+    this.#spareUnits = 0;
+  }
+
+  /** Units for a blob, in one piece, without growth; or `NO_SPACE`. */
+  tryAllocate(units: number): number {
+    if (this.#maxUnits !== Infinity && units > this.freeUnits) return NO_SPACE;
+    return this.allocator.allocate(units);
+  }
+
+  /**
+   * Units for a blob: in one piece if there is one or the file can grow, else in
+   * several, the largest first.
+   *
+   * @throws {StoreFullError} There are not enough.
+   */
+  async allocate(units: number): Promise<number[]> {
+    if (units > this.freeUnits) {
+      throw new StoreFullError(units * this.granule, this.freeUnits * this.granule);
+    }
+    const { capacity, tailSpace } = this.allocator;
+    if (capacity - tailSpace + units + this.#reserve > this.#maxUnits) {
+      await this.#grow(this.#maxUnits - capacity + tailSpace);
+      this.keep(this.#reserve);
+    }
+    return await this.#take(units, Infinity);
+  }
+
+  /** The same for what the reserve is kept for, and at most so many parts. */
+  async allocateReserved(units: number, maxParts = Infinity): Promise<number[]> {
+    this.#dropSpare();
+    if (this.prefersEnd && await this.ensureTail(units)) return [this.allocateAtEnd(units)];
+    return await this.#take(units, maxParts);
+  }
+
+  async #take(units: number, maxParts: number): Promise<number[]> {
+    const { allocator } = this;
+    while (true) {
+      const handle = allocator.allocate(units);
+      if (handle !== NO_SPACE) return [handle];
+      if (!await this.#grow(units)) break;
+    }
+    const handles: number[] = [];
+    for (let rest = units; rest > 0;) {
+      const size = Math.min(rest, allocator.largestFreeRegion());
+      const handle = size > 0 && handles.length < maxParts ? allocator.allocate(size) : NO_SPACE;
+      if (handle === NO_SPACE) {
+        for (const handle of handles) allocator.free(handle);
+        throw new StoreFullError(units * this.granule, (units - rest) * this.granule);
+      }
+      handles.push(handle);
+      rest -= size;
+    }
+    return handles;
+  }
+
+  /** Units behind everything else, where there are so many. */
+  allocateAtEnd(units: number): number {
+    const { allocator } = this;
+    return allocator.allocateAt(allocator.capacity - allocator.tailSpace, units);
+  }
+
+  /** Makes sure that so many units are free at the end; false where the file may not grow. */
+  async ensureTail(units: number): Promise<boolean> {
+    while (this.allocator.tailSpace < units) if (!await this.#grow(units)) return false;
+    return true;
+  }
+
+  /** Lengthens the file for `units` more in one piece at its end; false where it may not. */
+  async #grow(units: number): Promise<boolean> {
+    // One at a time; whoever waited looks again.
+    if (this.#growth !== undefined) return await this.#growth;
+    const { allocator, granule } = this, { capacity, tailSpace } = allocator;
+    const needed = capacity - tailSpace + units;
+    if (needed > this.#maxUnits) return false;
+    const step = Math.min(Math.max(capacity * granule / 16, MIN_GROWTH), MAX_GROWTH) / granule;
+    const target = Math.min(Math.max(needed, Math.ceil(capacity + step)), this.#maxUnits);
+    this.#growth = this.#growTo(target).finally(() => this.#growth = undefined);
+    return await this.#growth;
+  }
+
+  /** Makes the file this long, and hands out what that gives. */
+  async #growTo(units: number): Promise<boolean> {
+    await this.#device.resize(this.positionOf(units));
+    this.#handOut();
+    return true;
+  }
+
+  /** Hands out what the store has: one that grows in steps may be longer than asked for. */
+  #handOut(): void {
+    const length = Math.floor((this.#device.byteLength - HEADER_LENGTH) / this.granule);
+    const additional = Math.min(length, this.#maxUnits) - this.allocator.capacity;
+    if (additional > 0) this.allocator.grow(additional);
+  }
+
+  /** Cuts the free end off the file. Gives the bytes by which it is shorter. */
+  async trim(): Promise<number> {
+    this.#dropSpare();
+    if (this.#growth !== undefined || this.allocator.tailSpace === 0) return 0;
+    const before = this.#device.byteLength;
+    this.allocator.shrink(this.allocator.tailSpace);
+    this.#growth = this.#shrinkTo(this.allocator.capacity).finally(() => this.#growth = undefined);
+    await this.#growth;
+    return before - this.#device.byteLength;
+  }
+
+  async #shrinkTo(units: number): Promise<boolean> {
+    const device = this.#device, isAtMost = device.byteLength === device.maxByteLength;
+    try {
+      return await this.#growTo(units);
+    } catch (error) {
+      this.#handOut();
+      if (!isAtMost) throw error;
+      return false; // a store of a fixed length, as far as one can tell
+    }
+  }
+
+  /** Keeps a handle's bytes as they are, whatever is released, until `unpin`. */
+  pin(handle: number): void {
+    this.#pins.set(handle, (this.#pins.get(handle) ?? 0) + 1);
+  }
+
+  unpin(handle: number): void {
+    const count = this.#pins.get(handle)! - 1;
+    if (count > 0) {
+      this.#pins.set(handle, count);
+      return;
+    }
+    this.#pins.delete(handle);
+    if (this.#holds === 0 && this.#released.delete(handle)) this.allocator.free(handle);
+  }
+
+  /** Keeps everything as it is until the same number of `letGo`. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  letGo(): void {
+    if (--this.#holds > 0) return;
+    for (const handle of this.#released) {
+      if (this.#pins.has(handle)) continue;
+      this.#released.delete(handle);
+      this.allocator.free(handle);
+    }
+  }
+
+  /** Gives units back, once nobody reads them any more. */
+  release(handle: number): void {
+    if (this.#holds > 0 || (this.#pins.size > 0 && this.#pins.has(handle))) {
+      this.#released.add(handle);
+    } else this.allocator.free(handle);
+  }
+
+  releaseAll(handles: readonly number[]): void {
+    for (const handle of handles) this.release(handle);
+  }
+
+  /** What was released, but is still read from. */
+  get released(): ReadonlySet<number> {
+    return this.#released;
+  }
+}

@@ -1,0 +1,361 @@
+/**
+ * A blob store behind its public face: what is opened, what happens by itself, what
+ * is done with the store as a whole.
+ *
+ * @module
+ */
+
+import type { BackingStore } from "../backing_store.ts";
+import { checkInteger, describe } from "../check_integer.ts";
+import { CorruptStoreError, StoreFullError } from "./blob_store_errors.ts";
+import { framedLength } from "./chunks.ts";
+import { Committer } from "./committer.ts";
+import { type CompactionPass, type CompactionProgress, FillPass, SlidePass } from "./compaction.ts";
+import { Device } from "./device.ts";
+import { KeyIndex } from "./key_index.ts";
+import { firstSegmentLength, Log, newBatch } from "./log.ts";
+import { makeCheckpoint, newSalt, writeSuperblocks } from "./make_checkpoint.ts";
+import type { NativeHelp } from "./native_help.ts";
+import { isVacant, readHeader, recover, type Recovered } from "./recovery.ts";
+import { writeClose } from "./records.ts";
+import { Space } from "./space.ts";
+import { flushAll, type Settings, type StoreState, updateReserve } from "./store_state.ts";
+import { HEADER_LENGTH, type Superblock } from "./superblock.ts";
+import type { BlobStoreOptions, CompactionReport } from "./types.ts";
+
+const DEFAULT_GRANULE = 64;
+const DEFAULT_CHECKPOINT = 2 ** 22;
+/** Below so many idle bytes, no compaction begins by itself. */
+const MIN_IDLE = 2 ** 20;
+/** Passes of one compaction. */
+const MAX_PASSES = 5;
+
+/** An open store, and what changes it. */
+export class StoreCore {
+  readonly state: StoreState;
+  readonly committer: Committer;
+  #isCheckpointDue = false;
+  #isCompacting = false;
+  /** The compactions so far: one at a time. */
+  #compaction: Promise<void> = Promise.resolve();
+  /** Whether the log says that the store was closed, and nothing since. */
+  #isMarkedClosed: boolean;
+  #closing: Promise<void> | undefined;
+
+  constructor(state: StoreState, isClosed: boolean) {
+    this.state = state;
+    this.#isMarkedClosed = isClosed;
+    this.committer = new Committer(state, () => this.#makeRoom(), () => this.#afterCommit());
+  }
+
+  /** After each commit: the log must not grow without end. */
+  #afterCommit(): void {
+    const { log, space, superblock, settings } = this.state;
+    this.#isMarkedClosed = false;
+    const limit = Math.max(settings.checkpointBytes, superblock.checkpointLength);
+    const isCramped = space.freeUnits === 0 && log.segments.length > 1;
+    if (this.#isCheckpointDue || (log.byteLength < limit && !isCramped)) return;
+    this.#isCheckpointDue = true;
+    this.committer.next(async () => {
+      this.#isCheckpointDue = false;
+      await makeCheckpoint(this.state);
+      this.#compactIfIdle();
+      // Where it fails, the log goes on: nothing is lost, and the next commit tries again.
+    }).catch(() => {});
+  }
+
+  /** What can be done where space runs out: the log may hold much that is superseded. */
+  async #makeRoom(): Promise<void> {
+    try {
+      await makeCheckpoint(this.state);
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+    }
+  }
+
+  #compactIfIdle(): void {
+    const { space: { allocator, granule }, settings } = this.state;
+    const idle = allocator.freeSpace * granule;
+    if (this.#isCompacting || this.#closing !== undefined || idle < MIN_IDLE) return;
+    if (allocator.freeSpace <= settings.compactAbove * allocator.capacity) return;
+    // Only what moves little: to slide everything is for whoever asks for it.
+    this.#compaction = this.#compact(Infinity, 1).then(() => {}, () => {});
+  }
+
+  async flush(): Promise<void> {
+    this.state.device.checkWritable();
+    await this.committer.exclusively(() => {
+      this.state.device.checkWritable();
+      return flushAll(this.state);
+    });
+  }
+
+  async checkpoint(): Promise<void> {
+    this.state.device.checkWritable();
+    await this.committer.exclusively(() => makeCheckpoint(this.state));
+  }
+
+  /** Moves blobs together and cuts off the end of the file, some MiB at a time. */
+  async compact(maxBytes: number): Promise<CompactionReport> {
+    this.state.device.checkWritable();
+    const turn = this.#compaction.then(() => this.#compact(maxBytes, MAX_PASSES));
+    this.#compaction = turn.then(() => {}, () => {});
+    return await turn;
+  }
+
+  async #compact(maxBytes: number, passes: number): Promise<CompactionReport> {
+    const { state, committer } = this, { device } = state;
+    const before = device.byteLength;
+    const progress: CompactionProgress = {
+      movedBlobs: 0,
+      movedBytes: 0,
+      budget: maxBytes,
+      maxBytes,
+    };
+    let done = false;
+    this.#isCompacting = true;
+    try {
+      await committer.exclusively(() => flushAll(state)); // frees what was superseded
+      // Filling moves less. What fits no hole is left to sliding; what that put aside, or
+      // the store put in its way meanwhile, to sliding once more.
+      for (let i = 0; i < passes && !done; i++) {
+        const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
+        try {
+          while (!pass.isDone) await committer.exclusively(() => pass.step());
+        } finally {
+          pass.end();
+        }
+        if (pass.isOverBudget) break;
+        done = !this.#hasHoles() || (i > 0 && !pass.hasMoved);
+      }
+      await committer.exclusively(() => this.#trim());
+    } finally {
+      this.#isCompacting = state.space.prefersEnd = false;
+    }
+    const { movedBlobs, movedBytes } = progress;
+    const releasedBytes = Math.max(0, before - device.byteLength);
+    return { movedBlobs, movedBytes, releasedBytes, done };
+  }
+
+  async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
+    const { state } = this;
+    if (!isSliding) return new FillPass(state, progress);
+    if (!state.space.prefersEnd) {
+      state.space.prefersEnd = true;
+      await makeCheckpoint(state);
+    }
+    return new SlidePass(state, progress);
+  }
+
+  /** Whether more than a hundredth of the file is free before its end. */
+  #hasHoles(): boolean {
+    const { freeSpace, tailSpace, capacity } = this.state.space.allocator;
+    return freeSpace - tailSpace > capacity / 100;
+  }
+
+  /** Cuts off the end of the file; the index and the log move out of its way first. */
+  async #trim(): Promise<void> {
+    const { state } = this, { allocator } = state.space;
+    state.space.prefersEnd = false;
+    await state.space.trim(); // or what moves would find the end the best place
+    const top = allocator.capacity - allocator.tailSpace;
+    const ours = [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)];
+    const isOnTop = (handle: number) => allocator.offset(handle) + allocator.size(handle) === top;
+    if (ours.some(isOnTop) && this.#hasHoles()) await makeCheckpoint(state);
+    await state.space.trim();
+    updateReserve(state);
+  }
+
+  /** Sees what the writer did since. */
+  async refresh(): Promise<void> {
+    const { state } = this, { device, settings } = state;
+    device.checkOpen("read");
+    if (!device.readOnly) return;
+    // The writer may make checkpoints while we read: what we read is then no longer there.
+    for (let attempt = 1;; attempt++) {
+      device.reload();
+      const header = await readHeader(device);
+      try {
+        const found = await recover(device, header, settings.maxByteLength);
+        Object.assign(state, stateOf(device, settings, found));
+        return;
+      } catch (error) {
+        if (attempt === 8 || !await hasChanged(device, header)) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    return await (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const { state, committer } = this, { device } = state;
+    try {
+      if (device.readOnly || device.hasFailed) return;
+      await committer.exclusively(() => this.#leaveClean());
+    } finally {
+      await device.close();
+    }
+  }
+
+  /** Leaves a file that opens at once, and in which no damage goes unnoticed. */
+  async #leaveClean(): Promise<void> {
+    const { state } = this, { log, device, superblock } = state;
+    if (device.hasFailed) return;
+    if (log.byteLength > 0 && !this.#isMarkedClosed) {
+      // A large index for a short log is not written once more.
+      const isShort = 4 * log.byteLength < superblock.checkpointLength;
+      if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
+    }
+    await state.space.trim();
+    if (state.retired.length > 0 || log.durable < log.sequence - 1) await flushAll(state);
+  }
+
+  async #lastCheckpoint(): Promise<void> {
+    try {
+      await makeCheckpoint(this.state);
+    } catch (error) {
+      if (this.state.device.hasFailed || !await this.#markClosed()) throw error;
+    }
+  }
+
+  /** Tells the next opener that what is in the log was acknowledged. */
+  async #markClosed(): Promise<boolean> {
+    const batch = newBatch();
+    writeClose(batch);
+    try {
+      // What came before must be durable for the mark to say so.
+      await flushAll(this.state);
+      await this.state.log.append(batch);
+      await flushAll(this.state);
+      return true;
+    } catch (error) {
+      if (this.state.device.hasFailed) throw error;
+      return false;
+    }
+  }
+}
+
+/** Opens what a backing store holds. */
+export async function openCore(
+  store: BackingStore,
+  options: BlobStoreOptions = {},
+  native: NativeHelp = {},
+): Promise<StoreCore> {
+  const { create = true, readOnly = false, granule = DEFAULT_GRANULE } = options;
+  checkGranule(granule);
+  const device = new Device(store, readOnly, native);
+  const settings = settingsOf(options, device);
+  if (readOnly && options.create) throw new TypeError("Expected readOnly without create");
+  // What is read from now on must not be lost by a crash that follows.
+  if (!readOnly && device.byteLength > 0) await device.flush();
+  for (let attempt = 1;; attempt++) {
+    const header = await readHeader(device);
+    try {
+      if (isVacant(header, device)) {
+        if (create && !readOnly) return await createCore(device, settings, granule);
+        throw new CorruptStoreError(0, "it is empty, not a blob store");
+      }
+      const found = await recover(device, header, settings.maxByteLength);
+      return new StoreCore(stateOf(device, settings, found), found.isClosed);
+    } catch (error) {
+      // Beside a writer, what was just read may be gone.
+      if (!readOnly || attempt === 8 || !await hasChanged(device, header)) throw error;
+      device.reload();
+    }
+  }
+}
+
+/** Whether a writer made a checkpoint since the header was read. */
+async function hasChanged(device: Device, header: Uint8Array): Promise<boolean> {
+  const now = await readHeader(device);
+  return now.some((byte, i) => byte !== header[i]);
+}
+
+/** The state of a store that was just read. */
+function stateOf(
+  device: Device,
+  settings: Settings,
+  { superblock, index, space, log, checkpoint }: Recovered,
+): StoreState {
+  let blobBytes = 0, inlineUnits = 0;
+  for (let slot = 0; slot < index.slots; slot++) {
+    if (!index.isLive(slot)) continue;
+    blobBytes += index.size[slot];
+    if (index.place[slot] < 0) inlineUnits += space.unitsFor(framedLength(index.size[slot]));
+  }
+  const state: StoreState = {
+    device,
+    settings,
+    superblock,
+    index,
+    space,
+    log,
+    checkpoint,
+    blobBytes,
+    inlineUnits,
+    retired: [],
+    nextSeed: newSalt(0),
+  };
+  updateReserve(state);
+  return state;
+}
+
+/** Makes a store: the log first, then one superblock after the other. */
+async function createCore(
+  device: Device,
+  settings: Settings,
+  granule: number,
+): Promise<StoreCore> {
+  const space = new Space(device, granule, settings.maxByteLength);
+  if (device.byteLength < HEADER_LENGTH) {
+    if (Math.min(device.maxByteLength, settings.maxByteLength) < HEADER_LENGTH) {
+      throw new RangeError(
+        `Expected a store of at least ${HEADER_LENGTH} bytes, got ${device.maxByteLength}`,
+      );
+    }
+    await device.resize(HEADER_LENGTH);
+  }
+  const salt = newSalt(0), log = new Log(device, space, salt, 1);
+  await log.begin(firstSegmentLength(0));
+  const superblock: Superblock = {
+    granule,
+    generation: 1,
+    uuid: crypto.getRandomValues(new Uint8Array(16)),
+    salt,
+    checkpointChecksum: device.crc32(new Uint8Array(0), salt),
+    checkpointLength: 0,
+    checkpoint: [],
+    log: space.part(log.segments[0].handle),
+    sequence: 1,
+  };
+  await device.flush();
+  await writeSuperblocks({ device }, superblock);
+  const found = { superblock, index: new KeyIndex(), space, log, checkpoint: [], isClosed: false };
+  return new StoreCore(stateOf(device, settings, found), false);
+}
+
+/** Throws unless the options make sense. */
+function settingsOf(options: BlobStoreOptions, device: Device): Settings {
+  const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.25 } = options;
+  if (durability !== "commit" && durability !== "batch" && durability !== "none") {
+    const got = describe(durability);
+    throw new TypeError(`Expected durability to be "commit", "batch" or "none", got ${got}`);
+  }
+  if (maxByteLength !== Infinity) checkInteger("maxByteLength", maxByteLength, HEADER_LENGTH);
+  if (typeof compactAbove !== "number" || !(compactAbove >= 0 && compactAbove <= 1)) {
+    const message = `Expected compactAbove to be from 0 to 1, got ${describe(compactAbove)}`;
+    throw typeof compactAbove === "number" ? new RangeError(message) : new TypeError(message);
+  }
+  const room = Math.min(maxByteLength, device.maxByteLength);
+  const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
+  if (options.checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
+  return { durability, maxByteLength, compactAbove, checkpointBytes };
+}
+
+function checkGranule(granule: unknown): asserts granule is number {
+  checkInteger("granule", granule, 16, 65536);
+  if ((granule & (granule - 1)) === 0) return;
+  throw new RangeError(`Expected granule to be a power of two, got ${granule}`);
+}

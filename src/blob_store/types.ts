@@ -1,0 +1,209 @@
+/**
+ * What goes into a blob store and what comes out of it.
+ *
+ * @module
+ */
+
+/** What can be kept as metadata: what JSON can say, at most 4 KiB of it. */
+export type Metadata =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Metadata[]
+  | { readonly [name: string]: Metadata };
+
+/** What a blob can be made of. A string is kept as UTF-8. */
+export type BlobSource = Uint8Array | string | Blob | ReadableStream<Uint8Array>;
+
+/**
+ * When a write counts as done.
+ *
+ * - `"commit"`: once it is durable. Writes made together share one flush.
+ * - `"batch"`: a `batch()`, `flush()` or `checkpoint()` once it is durable; a single put
+ *   or delete once it was handed to the system. The next flush makes it durable, at the
+ *   latest after some 8 MiB.
+ * - `"none"`: once it was handed to the system. Only `flush()`, `checkpoint()` and
+ *   `close()` make anything durable.
+ *
+ * In every mode a crash of the process loses nothing, and a power loss leaves a state
+ * that the store was in at some moment, never half a write.
+ */
+export type Durability = "commit" | "batch" | "none";
+
+/** How a store is opened. */
+export interface BlobStoreOptions {
+  /**
+   * Makes a store where there is none. By default a path must name a store, and an
+   * empty backing store is made one.
+   */
+  readonly create?: boolean;
+  /** Refuses writes, and takes no lock. What the writer does meanwhile is seen by `refresh()`. */
+  readonly readOnly?: boolean;
+  /**
+   * Bytes per unit of space, a power of two from 16 to 65536; 64 by default. Each blob
+   * wastes half of it on average. Fixed when the store is made.
+   */
+  readonly granule?: number;
+  /** Most bytes the file may have; no limit of its own by default. */
+  readonly maxByteLength?: number;
+  /** When a write counts as done; `"commit"` by default. */
+  readonly durability?: Durability;
+  /**
+   * Bytes of log after which a checkpoint is made, at least. The log is replayed when a
+   * store is opened after a crash. By default 4 MiB, or what a checkpoint takes.
+   */
+  readonly checkpointBytes?: number;
+  /**
+   * The share of the file, from 0 to 1, that may lie idle before a checkpoint moves
+   * blobs together and gives space back; 0.25 by default, 1 never compacts by itself.
+   */
+  readonly compactAbove?: number;
+}
+
+/** What goes with a blob. */
+export interface PutOptions {
+  /** Anything JSON can say, in at most 4 KiB. */
+  readonly metadata?: Metadata;
+}
+
+/** A part of a blob. */
+export interface ByteRange {
+  /** First byte, at most the size of the blob. */
+  readonly offset: number;
+  /** Most bytes; to the end by default, and cut off there. */
+  readonly length?: number;
+}
+
+/** Which part of a blob is read. */
+export interface GetOptions {
+  /** The part; the whole blob by default. */
+  readonly range?: ByteRange;
+}
+
+/** What a store knows of a blob. */
+export interface BlobInfo {
+  /** Its name. */
+  readonly key: string;
+  /** Bytes in it. */
+  readonly size: number;
+  /** When it was put. */
+  readonly time: Date;
+  /** What was given with it, if anything. */
+  readonly metadata: Metadata | undefined;
+  /** Names this very content: another put gives another one. Fits an HTTP ETag. */
+  readonly etag: string;
+}
+
+/** Which blobs are listed. */
+export interface ListOptions {
+  /** Only keys that begin so. */
+  readonly prefix?: string;
+  /** Only keys behind this one. */
+  readonly after?: string;
+  /** At most so many. */
+  readonly limit?: number;
+}
+
+/** One step of a batch. */
+export type BatchOperation =
+  | {
+    readonly type: "put";
+    readonly key: string;
+    readonly value: BlobSource;
+    readonly metadata?: Metadata;
+  }
+  | { readonly type: "delete"; readonly key: string };
+
+/** What a compaction did. */
+export interface CompactionReport {
+  /** Blobs that were moved. */
+  readonly movedBlobs: number;
+  /** Bytes that were copied for it. */
+  readonly movedBytes: number;
+  /** By how much the file became shorter. */
+  readonly releasedBytes: number;
+  /** Whether another call would move nothing. */
+  readonly done: boolean;
+}
+
+/** Bounds of one call of `compact`. */
+export interface CompactOptions {
+  /** Most bytes to move; no limit by default. */
+  readonly maxBytes?: number;
+}
+
+/** A blob that does not read as it was written. */
+export interface DamagedBlob {
+  /** Its key. */
+  readonly key: string;
+  /** Where in the blob the damaged piece begins. */
+  readonly offset: number;
+  /** Bytes in that piece: at most 64 KiB are checked as one. */
+  readonly length: number;
+}
+
+/** What a verification read. */
+export interface VerifyReport {
+  /** Blobs read. */
+  readonly blobs: number;
+  /** Bytes read, without their checksums. */
+  readonly bytes: number;
+  /** What did not come back as it was written. */
+  readonly damaged: readonly DamagedBlob[];
+}
+
+/** What a backup wrote. */
+export interface BackupReport {
+  /** Blobs copied. */
+  readonly blobs: number;
+  /** Bytes in them. */
+  readonly bytes: number;
+}
+
+/** What is done on the way through long work. */
+export interface ProgressOptions {
+  /** Called now and then with the bytes done so far and those in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What lies in a range of the file. */
+export type RegionKind = "header" | "blob" | "log" | "index" | "free";
+
+/** A range of the file and what lies in it. */
+export interface FileRegion {
+  /** First byte. */
+  readonly offset: number;
+  /** Bytes in it. */
+  readonly length: number;
+  /** What lies there; a blob that is in the way of a reader counts until that ends. */
+  readonly kind: RegionKind;
+}
+
+/** Figures of a store. */
+export interface BlobStoreStats {
+  /** Blobs in it. */
+  readonly blobs: number;
+  /** Bytes in the blobs. */
+  readonly blobBytes: number;
+  /** Bytes in the file. */
+  readonly fileBytes: number;
+  /** Bytes of the file that nothing uses. */
+  readonly freeBytes: number;
+  /** Bytes in the largest free range of the file. */
+  readonly largestFreeBytes: number;
+  /** Bytes the log takes. */
+  readonly logBytes: number;
+  /** Bytes the last checkpoint takes. */
+  readonly checkpointBytes: number;
+  /** Bytes of memory the index takes. */
+  readonly indexBytes: number;
+  /** Bytes per unit of space. */
+  readonly granule: number;
+  /** Most bytes the file may have; Infinity without a limit. */
+  readonly maxByteLength: number;
+  /** Commits since the store was made. */
+  readonly commits: number;
+  /** Checkpoints since the store was made. */
+  readonly checkpoints: number;
+}
