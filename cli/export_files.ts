@@ -13,7 +13,7 @@ import type { Notices } from "./notices.ts";
 import type { Progress } from "./progress.ts";
 import { Refusal, type SafeFolder } from "./safe_folder.ts";
 import { escapes, parents, unportable } from "./safe_name.ts";
-import { type TarFile, writeTar } from "./tar.ts";
+import { type TarFile, writeTar } from "./write_tar.ts";
 
 /** Larger blobs are streamed. */
 const SMALL = 2 ** 20;

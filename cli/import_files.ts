@@ -13,8 +13,8 @@ import type { Invocation } from "./command.ts";
 import { isSame, openFile, readOpenFile } from "./files.ts";
 import type { Notices } from "./notices.ts";
 import type { Progress } from "./progress.ts";
+import { readTar, type TarEntry } from "./read_tar.ts";
 import { escapes } from "./safe_name.ts";
-import { readTar, type TarEntry } from "./tar.ts";
 
 /** Larger files are streamed, smaller ones share a batch. */
 const SMALL = 2 ** 20;

@@ -78,7 +78,7 @@ function legend({ cpu }: Report): string {
   return `BlobStore ${config.version}: ${command}
 CPU: ${cpu}
 
-/s, ms     the blob store's own medians
+/s, ms    the blob store's own medians
 x         times slower than the blob store, same blobs in turns: median of the rounds
 (2 ok)    what was to be reached: at least so many times, at most so many ms or bytes
 Each commit is durable when it counts as done:

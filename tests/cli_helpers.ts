@@ -8,7 +8,10 @@ import { assertEquals } from "@std/assert";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { BlobStore } from "../backends/blob_store.ts";
 import { type CommandOutput, main } from "../cli.ts";
+import { concat } from "../cli/chunks.ts";
+import { newPath } from "./temporary_files.ts";
 
 /** What a command did. */
 export interface Outcome {
@@ -37,8 +40,8 @@ export async function run(
     yield* input;
   }
   const code = await main(args, { stdin: chunks(), stdout, stderr, signal });
-  const text = (parts: Uint8Array[]) => new TextDecoder().decode(joined(parts));
-  return { code, stdout: text(out), bytes: joined(out), stderr: text(err) };
+  const text = (parts: Uint8Array[]) => new TextDecoder().decode(concat(parts));
+  return { code, stdout: text(out), bytes: concat(out), stderr: text(err) };
 }
 
 /** Runs the command and expects it to succeed without a word on standard error. */
@@ -82,13 +85,11 @@ export function spawn(args: readonly string[], input?: Uint8Array): Outcome {
   };
 }
 
-/** Pieces as one. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+/** A new store with the blobs that are named, each holding its own name. */
+export async function storeOf(...keys: string[]): Promise<string> {
+  const path = newPath();
+  const store = await BlobStore.open(path, { create: true });
+  for (const key of keys) await store.put(key, key);
+  await store.close();
+  return path;
 }

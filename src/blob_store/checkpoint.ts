@@ -15,7 +15,7 @@ import type { Space } from "./space.ts";
 //
 //   #count  #bytes of keys
 //   keys: key length (2)  metadata length (2)  key  metadata  zeros up to a multiple of 4
-//   checksums: crc (4)
+//   hashes of keys (4)     checksums (4)
 //   sizes: #size     times: +time     seeds: +seed
 //   places: for an empty blob nothing; for one in one part #(2 * gap), where gap is the
 //     number of units behind the end of the last such blob; for one in parts
@@ -47,6 +47,7 @@ export function encodeCheckpoint(
   to.varint(count);
   to.varint(index.heapLength);
   for (const slot of order) to.copy(index.entry(slot));
+  for (const slot of order) to.uint32(index.hash(slot));
   for (const slot of order) to.uint32(index.crc[slot]);
   for (const slot of order) to.varint(index.size[slot]);
   for (const column of [index.time, index.seed]) {
@@ -84,9 +85,11 @@ export function encodeCheckpoint(
 export function decodeCheckpoint(bytes: Uint8Array, granule: number, index: KeyIndex): boolean {
   const from = new ByteReader(bytes);
   const count = from.varint(), heapLength = from.varint();
-  if (8 * count > bytes.length || !index.load(from.view(heapLength), count)) return false;
+  if (16 * count > bytes.length) return false;
+  const entries = from.view(heapLength), hashes = from.uint32s(count);
+  if (!index.load(entries, hashes)) return false;
   const { crc, size } = index;
-  for (let slot = 0; slot < count; slot++) crc[slot] = from.uint32();
+  crc.set(from.uint32s(count));
   for (let slot = 0; slot < count; slot++) size[slot] = from.varint();
   for (const column of [index.time, index.seed]) {
     for (let slot = 0, value = 0; slot < count; slot++) column[slot] = value += from.signed();

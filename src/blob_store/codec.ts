@@ -5,6 +5,8 @@
  * @module
  */
 
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
 /** Writes at the end of a buffer that grows. */
 export class ByteWriter {
   /** What was written, and room behind it. */
@@ -93,6 +95,15 @@ export class ByteReader {
     return getUint32(this.bytes, at);
   }
 
+  /** Several of them, by loops of the runtime where the machine's byte order allows. */
+  uint32s(count: number): Uint32Array {
+    const bytes = this.bytes.slice(this.at, this.at + 4 * count);
+    this.at += 4 * count;
+    if (bytes.length < 4 * count) return new Uint32Array(count);
+    if (IS_LITTLE_ENDIAN) return new Uint32Array(bytes.buffer, 0, count);
+    return Uint32Array.from({ length: count }, (_, i) => getUint32(bytes, 4 * i));
+  }
+
   varint(): number {
     const B = this.bytes;
     let byte = B[this.at++];
@@ -108,7 +119,7 @@ export class ByteReader {
 
   signed(): number {
     const value = this.varint();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+    return (value & 1) === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   /** The next bytes where they lie; fewer at the end. */

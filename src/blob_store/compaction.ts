@@ -266,8 +266,8 @@ export class SlidePass extends CompactionPass {
 
   /** Copies a blob behind everything else. */
   async #moveToEnd(slot: number, units: number): Promise<boolean> {
-    const { space } = this.state;
-    return await space.ensureTail(units) && await this.copy(slot, space.allocateAtEnd(units));
+    const handle = await this.state.space.allocateAtEnd(units);
+    return handle !== NO_SPACE && await this.copy(slot, handle);
   }
 }
 

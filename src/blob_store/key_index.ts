@@ -65,8 +65,17 @@ export class KeyIndex {
   // The key at hand lies behind the heap, where it stays if it is a new one.
   #keyLength = 0;
   #keyHash = 0;
-  /** Unlike from run to run, so that no list of keys collides everywhere. */
-  readonly #salt: number = Math.floor(Math.random() * 2 ** 32);
+  readonly #salt: number;
+
+  /**
+   * Makes an empty index.
+   *
+   * @param salt Where hashes begin: unlike from store to store, so that no list of keys
+   *   collides in all of them.
+   */
+  constructor(salt: number) {
+    this.#salt = salt;
+  }
 
   /** Bytes that all entries take. */
   get heapLength(): number {
@@ -289,30 +298,32 @@ export class KeyIndex {
     return this.slots++;
   }
 
+  /** The hash of a key, as `load` wants it back. */
+  hash(slot: number): number {
+    return this.#hash[slot];
+  }
+
   /**
-   * Fills an empty index with entries as they lie in the heap: the key of the n-th gets
-   * slot n. Tells whether there are so many, each once.
+   * Fills an empty index with entries as they lie in the heap and the hashes of their
+   * keys: the n-th gets slot n. Tells whether there are so many, each once.
    */
-  load(entries: Uint8Array, count: number): boolean {
+  load(entries: Uint8Array, hashes: Uint32Array): boolean {
+    const count = hashes.length;
     this.#growColumns(Math.max(count, FIRST_SLOTS));
     this.#growTable(count);
     this.#growHeap(ALIGN + entries.length, 1);
-    const heap = this.#heap, R = this.#ref, H = this.#hash, T = this.#table, salt = this.#salt;
+    const heap = this.#heap, R = this.#ref, H = this.#hash, T = this.#table;
     const mask = T.length - 1, end = ALIGN + entries.length;
     heap.set(entries, ALIGN);
+    H.set(hashes);
     this.place.fill(NO_PLACE, 0, count);
     let at = ALIGN;
     for (let slot = 0; slot < count; slot++) {
       const keyLength = heap[at] | (heap[at + 1] << 8);
       const next = at + entryLength(keyLength, heap[at + 2] | (heap[at + 3] << 8));
       if (keyLength < 1 || keyLength > MAX_KEY_LENGTH || next > end) return false;
-      let hash = salt;
-      for (let i = at + ENTRY_HEADER, last = i + keyLength; i < last; i++) {
-        hash = Math.imul(hash ^ heap[i], 0x01000193);
-      }
-      hash = mix(hash);
       R[slot] = at / ALIGN;
-      H[slot] = hash;
+      const hash = H[slot];
       let i = hash & mask;
       for (; T[i] !== 0; i = (i + 1) & mask) {
         if (H[T[i] - 1] === hash && this.compare(T[i] - 1, slot) === 0) return false;

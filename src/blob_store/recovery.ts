@@ -16,6 +16,7 @@ import { Space } from "./space.ts";
 import {
   decodeSuperblock,
   encodeSuperblock,
+  hashSalt,
   HEADER_LENGTH,
   type Part,
   SLOT_LENGTH,
@@ -130,7 +131,7 @@ interface State {
 
 /** The checkpoint and the log, up to and with batch `limit`. */
 async function read(device: Device, superblock: Superblock, limit: number): Promise<State> {
-  const index = new KeyIndex();
+  const index = new KeyIndex(hashSalt(superblock));
   const { granule, checkpoint, checkpointLength } = superblock;
   const bytes = new Uint8Array(checkpointLength);
   let done = 0;

@@ -148,7 +148,8 @@ export class Space {
   /** The same for what the reserve is kept for, and at most so many parts. */
   async allocateReserved(units: number, maxParts = Infinity): Promise<number[]> {
     this.#dropSpare();
-    if (this.prefersEnd && await this.ensureTail(units)) return [this.allocateAtEnd(units)];
+    const atEnd = this.prefersEnd ? await this.allocateAtEnd(units) : NO_SPACE;
+    if (atEnd !== NO_SPACE) return [atEnd];
     return await this.#take(units, maxParts);
   }
 
@@ -173,16 +174,12 @@ export class Space {
     return handles;
   }
 
-  /** Units behind everything else, where there are so many. */
-  allocateAtEnd(units: number): number {
+  /** Units behind everything else; `NO_SPACE` where the file may not grow by so much. */
+  async allocateAtEnd(units: number): Promise<number> {
     const { allocator } = this;
+    // Between its growth and here, others may have taken what it grew by.
+    while (allocator.tailSpace < units) if (!await this.#grow(units)) return NO_SPACE;
     return allocator.allocateAt(allocator.capacity - allocator.tailSpace, units);
-  }
-
-  /** Makes sure that so many units are free at the end; false where the file may not grow. */
-  async ensureTail(units: number): Promise<boolean> {
-    while (this.allocator.tailSpace < units) if (!await this.#grow(units)) return false;
-    return true;
   }
 
   /** Lengthens the file for `units` more in one piece at its end; false where it may not. */

@@ -20,7 +20,7 @@ import { isVacant, readHeader, recover, type Recovered } from "./recovery.ts";
 import { writeClose } from "./records.ts";
 import { Space } from "./space.ts";
 import { flushAll, type Settings, type StoreState, updateReserve } from "./store_state.ts";
-import { HEADER_LENGTH, type Superblock } from "./superblock.ts";
+import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
 import type { BlobStoreOptions, CompactionReport } from "./types.ts";
 
 const DEFAULT_GRANULE = 64;
@@ -332,7 +332,14 @@ async function createCore(
   };
   await device.flush();
   await writeSuperblocks({ device }, superblock);
-  const found = { superblock, index: new KeyIndex(), space, log, checkpoint: [], isClosed: false };
+  const found = {
+    superblock,
+    index: new KeyIndex(hashSalt(superblock)),
+    space,
+    log,
+    checkpoint: [],
+    isClosed: false,
+  };
   return new StoreCore(stateOf(device, settings, found), false);
 }
 

@@ -120,3 +120,8 @@ export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | S
 export function versionOf(slot: Uint8Array): number {
   return getUint32(slot, 8);
 }
+
+/** Where the hashes of a store's keys begin. */
+export function hashSalt({ uuid }: Superblock): number {
+  return getUint32(uuid, 0);
+}
