@@ -144,7 +144,7 @@ async function run(): Promise<void> {
   for (const signal of signals) process.on(signal, stop);
   const exitCode = await main(process.argv.slice(2), ofProcess(controller.signal));
   // Every write was waited for. A pipe that is read no more would keep the process alive.
-  process.exitCode = exitCode;
+  process.exit(exitCode);
 }
 
 /** Whether the process was started with this file. */

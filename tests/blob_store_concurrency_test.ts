@@ -14,6 +14,7 @@ import {
   assertEmptiable,
   assertHolds,
   assertSound,
+  bytesByKind,
   bytesOf,
   collect,
   copyOf,
@@ -302,6 +303,20 @@ describe("a read in flight is not disturbed", () => {
         await assertEmptiable(blobs);
       }));
   }
+});
+
+describe("check() and regions()", () => {
+  it("hold at any moment, also while a checkpoint or a compaction runs by itself", async () => {
+    const options = { checkpointBytes: 2 ** 14, durability: "none" } as const;
+    await using blobs = await BlobStore.open(memory(), options);
+    for (let i = 0; i < 300; i++) {
+      await blobs.put(`${i % 40}`, bytesOf(i, i % 9 ? 1500 : 70 * K));
+      bytesByKind(blobs);
+      blobs.check();
+    }
+    assert(blobs.stats().checkpoints > 3, "no checkpoint was made");
+    await assertEmptiable(blobs);
+  });
 });
 
 describe("closing while things are in flight", () => {

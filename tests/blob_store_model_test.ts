@@ -291,7 +291,7 @@ const runs: [name: string, options: BlobStoreOptions, make: () => MemoryStore, i
 describe("a blob store does as a map does", () => {
   for (const [number, [name, options, make, isSlow]] of runs.entries()) {
     it(name, async () => {
-      const steps = isSlow ? 200 : 350;
+      const steps = isSlow ? 200 : 300;
       let refused = 0;
       for (const seed of [number, 1000 + number]) {
         await withSeed(seed, async (random) => {

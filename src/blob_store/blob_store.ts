@@ -41,6 +41,9 @@ import type {
   VerifyReport,
 } from "./types.ts";
 
+/** How often a reader beside a writer looks for a blob that keeps changing its place. */
+const MAX_ATTEMPTS = 16;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -343,23 +346,25 @@ export class BlobStore {
     };
   }
 
-  /** A writer may have reused the place of a blob since it was looked up: looks again, once. */
+  /** A writer may have reused the place of a blob since it was looked up: then looks again. */
   async #getBesideWriter(
     key: string,
     options?: GetOptions,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    for (let isFresh = false;; isFresh = true) {
+    for (let attempt = 1;; attempt++) {
       const slot = this.#find(key);
       if (slot < 0) return undefined;
-      const { state } = this.#core;
+      const { state } = this.#core, { sequence } = state.log, { generation } = state.superblock;
       const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
       const into = new Uint8Array(length);
       try {
         await readBlob(state, slot, offset, into);
         return into;
       } catch (error) {
-        if (isFresh) throw error;
         await this.refresh();
+        const isSame = state.log.sequence === sequence &&
+          state.superblock.generation === generation;
+        if (attempt === MAX_ATTEMPTS || (attempt > 1 && isSame)) throw error;
       }
     }
   }

@@ -37,16 +37,31 @@ export async function writeSource(
     if (size > CHUNK_LENGTH) await writer.reserve(size);
     if (ArrayBuffer.isView(source)) await writer.write(source);
     else {
-      const stream = source instanceof Blob ? source.stream() : source;
-      for await (const chunk of stream as AsyncIterable<unknown>) {
+      await readAll(source instanceof Blob ? source.stream() : source, async (chunk) => {
         checkBytes("a chunk of the stream", chunk);
         state.device.checkWritable();
         await writer.write(chunk);
-      }
+      });
     }
     return writer.unwritten ?? await writer.finish();
   } catch (error) {
     writer.abort();
+    throw error;
+  }
+}
+
+/** Hands on what a stream gives, and cancels it where that fails. */
+async function readAll(
+  stream: ReadableStream<unknown>,
+  take: (chunk: unknown) => Promise<void>,
+): Promise<void> {
+  const reader = stream.getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      await take(next.value);
+    }
+  } catch (error) {
+    await reader.cancel(error).catch(() => {});
     throw error;
   }
 }

@@ -33,7 +33,7 @@ export const FOOTER: number = 2 * LINK_LENGTH;
 
 export const MIN_SEGMENT = 2 ** 12;
 /** What a first segment has at least, where space is short: room for some deletes. */
-const FIRST_NEEDED = 2 ** 11;
+const FIRST_NEEDED: number = MIN_SEGMENT / 2;
 const MAX_SEGMENT = 2 ** 22;
 
 /** A writer with room for the header of a batch. */
@@ -64,6 +64,8 @@ export class Log {
   durable: number;
   /** Bytes of batches in this log. */
   byteLength = 0;
+  /** Whether the last batch says that the store was closed. */
+  isClosed = false;
 
   constructor(device: Device, space: Space, salt: number, sequence: number) {
     this.#device = device;
@@ -119,6 +121,7 @@ export class Log {
       await this.wipe(position);
       throw error;
     }
+    this.isClosed = false;
     this.#tail += length;
     this.sequence++;
     this.byteLength += length;

@@ -10,7 +10,7 @@ import { decodeCheckpoint, sortBy } from "./checkpoint.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
 import type { Device } from "./device.ts";
 import { KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
-import { Log } from "./log.ts";
+import { Log, MIN_SEGMENT } from "./log.ts";
 import { type Replay, replayLog } from "./replay.ts";
 import { Space } from "./space.ts";
 import {
@@ -30,8 +30,6 @@ export interface Recovered {
   readonly index: KeyIndex;
   readonly space: Space;
   readonly log: Log;
-  /** Whether the last batch in the log says that the store was closed. */
-  readonly isClosed: boolean;
   /** The units of the last checkpoint. */
   readonly checkpoint: readonly number[];
 }
@@ -120,8 +118,8 @@ export async function recover(
     length: space.byteLength(handle),
   }));
   log.resume(segments, replay.tail, replay.sequence, replay.byteLength);
-  const { isClosed } = replay;
-  return { superblock, index, space, log, isClosed, checkpoint: handles.checkpoint };
+  log.isClosed = replay.isClosed;
+  return { superblock, index, space, log, checkpoint: handles.checkpoint };
 }
 
 interface State {
@@ -156,7 +154,8 @@ function checkSuperblock(superblock: Superblock, device: Device): void {
   const { granule, checkpoint, checkpointLength, log } = superblock;
   const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
   const units = checkpoint.reduce((sum, part) => sum + part.units, 0);
-  if (!isGranule || checkpointLength > units * granule) {
+  const hasLog = log.units * granule >= MIN_SEGMENT / 2;
+  if (!isGranule || !hasLog || checkpointLength > units * granule) {
     throw new CorruptStoreError(0, "its header makes no sense");
   }
   for (const { unit, units } of [...checkpoint, log]) {

@@ -27,6 +27,9 @@ const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 2 ** 22;
 /** Below so many idle bytes, no compaction begins by itself. */
 const MIN_IDLE = 2 ** 20;
+/** How often a reader beside a writer looks again: in any case, and where that changed something. */
+const MIN_ATTEMPTS = 4;
+const MAX_ATTEMPTS = 16;
 /** Passes of one compaction. */
 const MAX_PASSES = 5;
 
@@ -38,20 +41,16 @@ export class StoreCore {
   #isCompacting = false;
   /** The compactions so far: one at a time. */
   #compaction: Promise<void> = Promise.resolve();
-  /** Whether the log says that the store was closed, and nothing since. */
-  #isMarkedClosed: boolean;
   #closing: Promise<void> | undefined;
 
-  constructor(state: StoreState, isClosed: boolean) {
+  constructor(state: StoreState) {
     this.state = state;
-    this.#isMarkedClosed = isClosed;
     this.committer = new Committer(state, () => this.#makeRoom(), () => this.#afterCommit());
   }
 
   /** After each commit: the log must not grow without end. */
   #afterCommit(): void {
     const { log, space, superblock, settings } = this.state;
-    this.#isMarkedClosed = false;
     const limit = Math.max(settings.checkpointBytes, superblock.checkpointLength);
     const isCramped = space.freeUnits === 0 && log.segments.length > 1;
     if (this.#isCheckpointDue || (log.byteLength < limit && !isCramped)) return;
@@ -171,18 +170,8 @@ export class StoreCore {
     const { state } = this, { device, settings } = state;
     device.checkOpen("read");
     if (!device.readOnly) return;
-    // The writer may make checkpoints while we read: what we read is then no longer there.
-    for (let attempt = 1;; attempt++) {
-      device.reload();
-      const header = await readHeader(device);
-      try {
-        const found = await recover(device, header, settings.maxByteLength);
-        Object.assign(state, stateOf(device, settings, found));
-        return;
-      } catch (error) {
-        if (attempt === 8 || !await hasChanged(device, header)) throw error;
-      }
-    }
+    device.reload();
+    Object.assign(state, await readState(device, settings));
   }
 
   async close(): Promise<void> {
@@ -203,7 +192,7 @@ export class StoreCore {
   async #leaveClean(): Promise<void> {
     const { state } = this, { log, device, superblock } = state;
     if (device.hasFailed) return;
-    if (log.byteLength > 0 && !this.#isMarkedClosed) {
+    if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
       const isShort = 4 * log.byteLength < superblock.checkpointLength;
       if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
@@ -229,6 +218,7 @@ export class StoreCore {
       await flushAll(this.state);
       await this.state.log.append(batch);
       await flushAll(this.state);
+      this.state.log.isClosed = true;
       return true;
     } catch (error) {
       if (this.state.device.hasFailed) throw error;
@@ -248,22 +238,35 @@ export async function openCore(
   const device = new Device(store, readOnly, native);
   const settings = settingsOf(options, device);
   if (readOnly && options.create) throw new TypeError("Expected readOnly without create");
-  // What is read from now on must not be lost by a crash that follows.
-  if (!readOnly && device.byteLength > 0) await device.flush();
+  if (isVacant(await readHeader(device), device)) {
+    if (create && !readOnly) return await createCore(device, settings, granule);
+    throw new CorruptStoreError(0, "it is empty, not a blob store");
+  }
+  return new StoreCore(await readState(device, settings));
+}
+
+/** Reads what a device holds. A reader beside a writer looks again where that changed. */
+async function readState(device: Device, settings: Settings): Promise<StoreState> {
   for (let attempt = 1;; attempt++) {
+    await flushBefore(device);
     const header = await readHeader(device);
     try {
-      if (isVacant(header, device)) {
-        if (create && !readOnly) return await createCore(device, settings, granule);
-        throw new CorruptStoreError(0, "it is empty, not a blob store");
-      }
-      const found = await recover(device, header, settings.maxByteLength);
-      return new StoreCore(stateOf(device, settings, found), found.isClosed);
+      return stateOf(device, settings, await recover(device, header, settings.maxByteLength));
     } catch (error) {
-      // Beside a writer, what was just read may be gone.
-      if (!readOnly || attempt === 8 || !await hasChanged(device, header)) throw error;
+      if (!device.readOnly || attempt === MAX_ATTEMPTS) throw error;
+      // A commit may have come between two pages that were read; a checkpoint takes longer.
+      if (attempt >= MIN_ATTEMPTS && !await hasChanged(device, header)) throw error;
       device.reload();
     }
+  }
+}
+
+/** What is read from now on must not be lost by a crash that follows. */
+async function flushBefore(device: Device): Promise<void> {
+  try {
+    await device.flush();
+  } catch (error) {
+    if (!device.readOnly) throw error; // not every system lets a reader flush
   }
 }
 
@@ -332,15 +335,14 @@ async function createCore(
   };
   await device.flush();
   await writeSuperblocks({ device }, superblock);
-  const found = {
+  const found: Recovered = {
     superblock,
     index: new KeyIndex(hashSalt(superblock)),
     space,
     log,
     checkpoint: [],
-    isClosed: false,
   };
-  return new StoreCore(stateOf(device, settings, found), false);
+  return new StoreCore(stateOf(device, settings, found));
 }
 
 /** Throws unless the options make sense. */
