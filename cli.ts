@@ -42,11 +42,19 @@ const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...tran
 /**
  * Runs a command.
  *
- * @example Listing a store
- * ```ts no-eval
+ * @example Making a store and looking into it
+ * ```ts
  * import { main } from "@suballoc/offset-allocator/cli";
+ * import { mkdtemp } from "node:fs/promises";
  *
- * const exitCode = await main(["ls", "photos.db", "--json"]);
+ * const folder = await mkdtemp("/tmp/photos-");
+ * async function* stdin() {
+ *   yield new Uint8Array([0xff, 0xd8]);
+ * }
+ * let printed = "";
+ * const stdout = { write: (data: string | Uint8Array) => void (printed += data) };
+ * await main(["put", `${folder}/photos.db`, "1.jpg", "-"], { stdin: stdin(), stdout, stderr: stdout });
+ * await main(["ls", `${folder}/photos.db`]); // 0, the exit code; prints 1.jpg
  * ```
  *
  * @param args Its name and arguments, as in a shell.

@@ -18,10 +18,12 @@ import {
   decodeSuperblock,
   encodeSuperblock,
   FORMAT_VERSION,
+  hashSalt,
   HEADER_LENGTH,
   SLOT_LENGTH,
   type Superblock,
 } from "../src/blob_store/superblock.ts";
+import { KeyIndex } from "../src/blob_store/key_index.ts";
 import { BATCH_HEADER } from "../src/blob_store/log.ts";
 import { PUT, writeInlinePut, writePut } from "../src/blob_store/records.ts";
 import { crc32 } from "../src/crc32.ts";
@@ -188,7 +190,9 @@ interface Entry {
 
 /** A store whose checkpoint says this. */
 async function withCheckpoint(entries: Entry[], count = entries.length, heapLength?: number) {
-  const keys = new ByteWriter(), to = new ByteWriter();
+  const bytes = await makeStore(true), keys = new ByteWriter(), to = new ByteWriter();
+  const block = decodeSuperblock(bytes.subarray(0, SLOT_LENGTH), crc32) as Superblock;
+  const index = new KeyIndex(hashSalt(block)); // knows the hash of a key
   for (const { key, keyLength = key.length } of entries) {
     keys.uint8(keyLength % 256);
     keys.uint8(keyLength >>> 8);
@@ -199,6 +203,7 @@ async function withCheckpoint(entries: Entry[], count = entries.length, heapLeng
   to.varint(count);
   to.varint(heapLength ?? keys.length);
   to.copy(keys.written());
+  for (const { key } of entries) to.uint32(index.hash(index.setBytes(key, 0, key.length)));
   for (const _ of entries) to.uint32(0); // checksums
   for (const { size } of entries) to.varint(size);
   for (const _ of [...entries, ...entries]) to.signed(0); // times and seeds
@@ -208,7 +213,7 @@ async function withCheckpoint(entries: Entry[], count = entries.length, heapLeng
       for (const part of parts) part.forEach((n) => to.varint(n));
     } else if (size > 0) to.varint(2 * gap);
   }
-  const checkpoint = to.written(), bytes = await makeStore(true);
+  const checkpoint = to.written();
   const units = Math.ceil(checkpoint.length / GRANULE), unit = (bytes.length - HEADER_LENGTH) / 64;
   const longer = new Uint8Array(bytes.length + units * GRANULE);
   longer.set(bytes);

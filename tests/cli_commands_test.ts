@@ -74,12 +74,12 @@ describe("put and get", () => {
     const store = await storeOf("key"), folder = newPath();
     fs.mkdirSync(folder);
     fs.writeFileSync(join(folder, "file"), "old", { mode: 0o600 });
-    fs.chmodSync(join(folder, "file"), 0o750);
+    fs.chmodSync(join(folder, "file"), 0o767);
     fs.symlinkSync("file", join(folder, "link"));
     await succeed(["get", store, "key", join(folder, "link")]);
     assert(fs.lstatSync(join(folder, "link")).isSymbolicLink());
     assertEquals(fs.readFileSync(join(folder, "file"), "utf8"), "key");
-    assertEquals(fs.statSync(join(folder, "file")).mode & 0o777, 0o750);
+    assertEquals(fs.statSync(join(folder, "file")).mode & 0o777, 0o767);
     await succeed(["get", store, "key", "/dev/null"]);
     assert(fs.statSync("/dev/null").isCharacterDevice());
   });

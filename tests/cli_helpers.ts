@@ -88,7 +88,7 @@ export function spawn(args: readonly string[], input?: Uint8Array): Outcome {
 /** A new store with the blobs that are named, each holding its own name. */
 export async function storeOf(...keys: string[]): Promise<string> {
   const path = newPath();
-  const store = await BlobStore.open(path, { create: true });
+  const store = await BlobStore.open(path, { create: true, durability: "none" });
   for (const key of keys) await store.put(key, key);
   await store.close();
   return path;

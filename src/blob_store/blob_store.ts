@@ -167,8 +167,9 @@ export class BlobStore {
   }
 
   /** Whether there is a blob with this key. */
+  // deno-lint-ignore require-await -- what is wrong with the key is a rejection
   async has(key: string): Promise<boolean> {
-    return await Promise.resolve(this.#find(key) >= 0);
+    return this.#find(key) >= 0;
   }
 
   /**
@@ -185,9 +186,10 @@ export class BlobStore {
   }
 
   /** What is known of a blob; undefined if there is none. */
+  // deno-lint-ignore require-await -- as above
   async stat(key: string): Promise<BlobInfo | undefined> {
     const slot = this.#find(key);
-    return await Promise.resolve(slot < 0 ? undefined : this.#infoOf(slot));
+    return slot < 0 ? undefined : this.#infoOf(slot);
   }
 
   /**
@@ -307,7 +309,8 @@ export class BlobStore {
   /** Throws an `Error` unless blobs, log, index and free space share out the file exactly. */
   check(): void {
     this.#core.state.device.checkOpen("read");
-    checkState(this.#core.state);
+    const { state, committer } = this.#core;
+    checkState(state, committer.isIdle && state.streams === 0);
   }
 
   /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
@@ -369,13 +372,29 @@ export class BlobStore {
     }
   }
 
-  /** Commits operations together. Gives how many deletes found their key. */
+  /** Writes what has to be written first, then commits operations together. */
   async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
-    const { committer, state } = this.#core;
+    const { state } = this.#core;
     state.device.checkWritable();
-    const isWritten = operations.some(({ source }) => source !== undefined);
-    const written = isWritten ? await this.#writeSources(operations) : undefined;
     if (operations.length === 0) return 0;
+    if (operations.every(({ source }) => source === undefined)) {
+      return await this.#commit(operations, isBatch);
+    }
+    state.streams++;
+    try {
+      return await this.#commit(operations, isBatch, await this.#writeSources(operations));
+    } finally {
+      state.streams--;
+    }
+  }
+
+  /** Gives how many deletes found their key. */
+  #commit(
+    operations: readonly Operation[],
+    isBatch: boolean,
+    written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array>,
+  ): Promise<number> {
+    const { committer } = this.#core;
     const time = Date.now();
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
     const writes = operations.map((operation) => {
@@ -387,7 +406,7 @@ export class BlobStore {
       }
       return streamedWrite(key, metadata, time, blob);
     });
-    return await committer.commit(writes, isBatch);
+    return committer.commit(writes, isBatch);
   }
 
   /** Writes what is long or comes from elsewhere to places of its own. */

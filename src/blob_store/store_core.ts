@@ -27,7 +27,7 @@ const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 2 ** 22;
 /** Below so many idle bytes, no compaction begins by itself. */
 const MIN_IDLE = 2 ** 20;
-/** How often a reader beside a writer looks again: in any case, and where that changed something. */
+/** How often a reader beside a writer looks again: in any case, and where it changed. */
 const MIN_ATTEMPTS = 4;
 const MAX_ATTEMPTS = 16;
 /** Passes of one compaction. */
@@ -299,6 +299,7 @@ function stateOf(
     blobBytes,
     inlineUnits,
     retired: [],
+    streams: 0,
     nextSeed: newSalt(0),
   };
   updateReserve(state);

@@ -36,6 +36,8 @@ export interface StoreState {
   inlineUnits: number;
   /** What the next flush lets go of. */
   retired: number[];
+  /** Calls that write blobs to places which are in no index yet. */
+  streams: number;
   /** The seed of the next blob. */
   nextSeed: number;
 }
