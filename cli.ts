@@ -47,14 +47,13 @@ const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...tran
  * import { main } from "@suballoc/offset-allocator/cli";
  * import { mkdtemp } from "node:fs/promises";
  *
- * const folder = await mkdtemp("/tmp/photos-");
+ * const store = `${await mkdtemp("/tmp/photos-")}/photos.db`;
  * async function* stdin() {
  *   yield new Uint8Array([0xff, 0xd8]);
  * }
- * let printed = "";
- * const stdout = { write: (data: string | Uint8Array) => void (printed += data) };
- * await main(["put", `${folder}/photos.db`, "1.jpg", "-"], { stdin: stdin(), stdout, stderr: stdout });
- * await main(["ls", `${folder}/photos.db`]); // 0, the exit code; prints 1.jpg
+ * const quiet = { write() {} };
+ * await main(["put", store, "1.jpg", "-"], { stdin: stdin(), stdout: quiet, stderr: quiet });
+ * await main(["ls", store]); // 0, the exit code; prints 1.jpg
  * ```
  *
  * @param args Its name and arguments, as in a shell.

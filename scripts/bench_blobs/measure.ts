@@ -59,7 +59,7 @@ export const FULL: Effort = {
   rounds: 101,
   gets: 300,
   singles: 400,
-  opens: 7,
+  opens: 5,
 };
 
 export const QUICK: Effort = {

@@ -31,17 +31,15 @@ const FORMATS: Readonly<Record<Unit, (value: number) => string>> = {
   "times": (value) => value.toFixed(3),
 };
 
-/** The table of a runtime. */
-export function table({ runtime, engine, contestants: names, sections }: Report): string {
+/** The table of a runtime: of each section those that took part. */
+export function table({ runtime, engine, contestants, sections }: Report): string {
   return [
     `${runtime}, ${engine}`,
-    ...sections.flatMap(({ title, rows }) => [
-      "",
-      ...aligned([
-        [title, ...names],
-        ...rows.map((row) => [row.label, ...names.map((name) => cell(row, name, title))]),
-      ]),
-    ]),
+    ...sections.flatMap(({ title, rows }) => {
+      const names = contestants.filter((name) => rows.some(({ figures }) => name in figures));
+      const cells = rows.map((row) => [row.label, ...names.map((name) => cell(row, name, title))]);
+      return ["", ...aligned([[title, ...names], ...cells])];
+    }),
   ].join("\n");
 }
 

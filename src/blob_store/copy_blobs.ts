@@ -48,7 +48,7 @@ export async function copyBlobs(
         onProgress?.(done, total);
       }
       await Promise.all(pending);
-      await target.flush();
+      await target.compact(Infinity); // the log left holes between them
       onProgress?.(done, total);
     } finally {
       space.letGo();
