@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { StorageError } from "../src/backing_store.ts";
 import { BlobStore } from "../src/blob_store/blob_store.ts";
@@ -332,13 +332,13 @@ describe("closing while things are in flight", () => {
       model.set(`${i}`, bytes);
     }
     calls.push(blobs.checkpoint(), blobs.compact());
-    const reads = [blobs.get("read"), blobs.verify()] as const;
+    const reads = Promise.allSettled([blobs.get("read"), blobs.verify()]);
     const close = blobs.close();
     await assertRejects(() => blobs.put("late", "x"), StorageError, "closed");
     await assertRejects(() => blobs.get("read"), StorageError, "closed");
     await Promise.all([close, ...calls]);
     // What was being read ends well or says that the store is closed; nothing else.
-    for (const end of await Promise.allSettled(reads)) {
+    for (const end of await reads) {
       if (end.status === "rejected") assert(end.reason instanceof StorageError, `${end.reason}`);
     }
     await using again = await BlobStore.open(store);
@@ -359,7 +359,8 @@ describe("closing while things are in flight", () => {
     const close = blobs.close();
     feed.enqueue(bytesOf(3, 300 * K));
     await close;
-    feed.close();
+    // The source was told: it is cancelled.
+    assertThrows(() => feed.close(), TypeError);
     assert(await put instanceof StorageError, `${await put}`);
     await using again = await BlobStore.open(store);
     await assertHolds(again, new Map([["kept", bytesOf(1, 90 * K)]]));

@@ -215,7 +215,7 @@ export class Committer {
 
   async #commit(group: Pick<Group, "transactions" | "bytes" | "length">): Promise<void> {
     const { device, settings } = this.#state;
-    device.checkWritable();
+    device.checkWorking();
     const accepted = await this.#takeSpace(group);
     if (accepted.length === 0) return;
     const { log } = this.#state; // another one, if there had to be a checkpoint

@@ -20,6 +20,7 @@ export class Device {
   readonly #store: BackingStore;
   readonly #native: NativeHelp;
   #failure: unknown;
+  #isClosing = false;
   #isClosed = false;
 
   constructor(store: BackingStore, readOnly: boolean, native: NativeHelp) {
@@ -44,19 +45,23 @@ export class Device {
     return this.#failure !== undefined;
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
+  /** Throws unless callers may use the store. */
   checkOpen(operation: StorageOperation): void {
-    if (this.#isClosed) throw new StorageError(operation, 0, 0, "the store is closed");
+    if (this.#isClosing) throw new StorageError(operation, 0, 0, "the store is closed");
   }
 
+  /** Throws unless callers may write. */
   checkWritable(): void {
     this.checkOpen("write");
     if (this.readOnly) {
       throw new StorageError("write", 0, 0, "the store was opened read-only");
     }
+    this.checkWorking();
+  }
+
+  /** Throws unless a write can succeed. */
+  checkWorking(): void {
+    if (this.#isClosed) throw new StorageError("write", 0, 0, "the store is closed");
     if (this.#failure === undefined) return;
     const reason = "an earlier write failed, what the file holds is uncertain: reopen the store";
     throw new StorageError("write", 0, 0, reason, { cause: this.#failure });
@@ -123,6 +128,11 @@ export class Device {
 
   reload(): void {
     this.#native.reload?.();
+  }
+
+  /** Refuses whatever callers want from now on; what they wanted before goes on. */
+  beginClose(): void {
+    this.#isClosing = true;
   }
 
   async close(): Promise<void> {

@@ -19,10 +19,12 @@ const GATHERED = 2 ** 20;
  * no single damaged sector leads back to it. A failure before that changes nothing.
  *
  * O(blobs + bytes in the log).
+ *
+ * @param isLast Whether no commit is likely to follow soon.
  */
-export async function makeCheckpoint(state: StoreState): Promise<void> {
+export async function makeCheckpoint(state: StoreState, isLast = false): Promise<void> {
   const { device, space, index, log: oldLog, checkpoint: oldCheckpoint } = state;
-  device.checkWritable();
+  device.checkWorking();
   const taken: number[] = [];
   let superblock: Superblock,
     log: Log,
@@ -32,7 +34,7 @@ export async function makeCheckpoint(state: StoreState): Promise<void> {
     places = await moveOutOfLog(state, taken);
     const salt = newSalt(state.superblock.salt);
     log = new Log(device, space, salt, oldLog.sequence);
-    await log.begin(firstSegmentLength(oldLog.byteLength));
+    await log.begin(firstSegmentLength(isLast ? 0 : oldLog.byteLength));
     taken.push(log.segments[0].handle);
 
     const bytes = index.count === 0 ? new Uint8Array(0) : encodeCheckpoint(index, space, places);

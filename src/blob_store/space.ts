@@ -30,8 +30,11 @@ export class Space {
   readonly #pins: Map<number, number> = new Map();
   /** Released, but still read from. */
   readonly #released: Set<number> = new Set();
-  /** Whether the log and the index go to the end, out of the way of a compaction. */
-  prefersEnd = false;
+  /**
+   * Where the log and the index go: wherever they fit best, to the end, out of the way
+   * of a compaction, or to the start, so that the end can be cut off.
+   */
+  preference: "none" | "end" | "start" = "none";
   /** Taken, but for nothing yet: by a compaction, or for the log. */
   readonly claimed: Set<number> = new Set();
   /** Whoever holds keeps everything that is released meanwhile. */
@@ -148,8 +151,12 @@ export class Space {
   /** The same for what the reserve is kept for, and at most so many parts. */
   async allocateReserved(units: number, maxParts = Infinity): Promise<number[]> {
     this.#dropSpare();
-    const atEnd = this.prefersEnd ? await this.allocateAtEnd(units) : NO_SPACE;
-    if (atEnd !== NO_SPACE) return [atEnd];
+    const preferred = this.preference === "end"
+      ? await this.allocateAtEnd(units)
+      : this.preference === "start"
+      ? this.#allocateAtStart(units)
+      : NO_SPACE;
+    if (preferred !== NO_SPACE) return [preferred];
     return await this.#take(units, maxParts);
   }
 
@@ -172,6 +179,14 @@ export class Space {
       rest -= size;
     }
     return handles;
+  }
+
+  /** Units in the first hole that has as many; `NO_SPACE` where none does. O(blobs). */
+  #allocateAtStart(units: number): number {
+    for (const { offset, size } of this.allocator.freeRegions()) {
+      if (size >= units) return this.allocator.allocateAt(offset, units);
+    }
+    return NO_SPACE;
   }
 
   /** Units behind everything else; `NO_SPACE` where the file may not grow by so much. */

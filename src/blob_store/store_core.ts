@@ -72,11 +72,15 @@ export class StoreCore {
     }
   }
 
-  #compactIfIdle(): void {
+  /** Whether so much lies idle, before the end, that blobs are moved to fill it. */
+  get #isIdle(): boolean {
     const { space: { allocator, granule }, settings } = this.state;
-    const idle = allocator.freeSpace * granule;
-    if (this.#isCompacting || this.#closing !== undefined || idle < MIN_IDLE) return;
-    if (allocator.freeSpace <= settings.compactAbove * allocator.capacity) return;
+    const idle = allocator.freeSpace - allocator.tailSpace;
+    return idle * granule >= MIN_IDLE && idle > settings.compactAbove * allocator.capacity;
+  }
+
+  #compactIfIdle(): void {
+    if (this.#isCompacting || this.#closing !== undefined || !this.#isIdle) return;
     // Only what moves little: to slide everything is for whoever asks for it.
     this.#compaction = this.#compact(Infinity, 1).then(() => {}, () => {});
   }
@@ -84,7 +88,7 @@ export class StoreCore {
   async flush(): Promise<void> {
     this.state.device.checkWritable();
     await this.committer.exclusively(() => {
-      this.state.device.checkWritable();
+      this.state.device.checkWorking();
       return flushAll(this.state);
     });
   }
@@ -127,9 +131,11 @@ export class StoreCore {
         if (pass.isOverBudget) break;
         done = !this.#hasHoles() || (i > 0 && !pass.hasMoved);
       }
-      await committer.exclusively(() => this.#trim());
+      // Where the index and the log went, something else may have room now.
+      if (await committer.exclusively(() => this.#trim())) done &&= !this.#hasHoles();
     } finally {
-      this.#isCompacting = state.space.prefersEnd = false;
+      this.#isCompacting = false;
+      state.space.preference = "none";
     }
     const { movedBlobs, movedBytes } = progress;
     const releasedBytes = Math.max(0, before - device.byteLength);
@@ -139,8 +145,8 @@ export class StoreCore {
   async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
     const { state } = this;
     if (!isSliding) return new FillPass(state, progress);
-    if (!state.space.prefersEnd) {
-      state.space.prefersEnd = true;
+    if (state.space.preference !== "end") {
+      state.space.preference = "end";
       await makeCheckpoint(state);
     }
     return new SlidePass(state, progress);
@@ -152,17 +158,30 @@ export class StoreCore {
     return freeSpace - tailSpace > capacity / 100;
   }
 
-  /** Cuts off the end of the file; the index and the log move out of its way first. */
-  async #trim(): Promise<void> {
+  /** Whether only the index and the log keep a hole from being the end of the file. */
+  #isAfterHole(): boolean {
     const { state } = this, { allocator } = state.space;
-    state.space.prefersEnd = false;
-    await state.space.trim(); // or what moves would find the end the best place
-    const top = allocator.capacity - allocator.tailSpace;
-    const ours = [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)];
-    const isOnTop = (handle: number) => allocator.offset(handle) + allocator.size(handle) === top;
-    if (ours.some(isOnTop) && this.#hasHoles()) await makeCheckpoint(state);
+    const hole = Array.from(allocator.freeRegions()).at(-1);
+    if (hole === undefined || hole.size <= allocator.capacity / 100) return false;
+    let rest = allocator.capacity - hole.offset - hole.size;
+    for (const handle of [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)]) {
+      if (allocator.offset(handle) > hole.offset) rest -= allocator.size(handle);
+    }
+    return rest === 0 && allocator.tailSpace === 0;
+  }
+
+  /** Cuts off the end of the file. Tells whether the index and the log moved out of its way. */
+  async #trim(): Promise<boolean> {
+    const { state } = this, { allocator } = state.space;
+    await state.space.trim();
+    const isInTheWay = this.#isAfterHole();
+    if (isInTheWay) {
+      state.space.preference = "start";
+      await makeCheckpoint(state, true);
+    }
     await state.space.trim();
     updateReserve(state);
+    return isInTheWay;
   }
 
   /** Sees what the writer did since. */
@@ -175,6 +194,7 @@ export class StoreCore {
   }
 
   async close(): Promise<void> {
+    this.state.device.beginClose();
     return await (this.#closing ??= this.#close());
   }
 
@@ -182,7 +202,12 @@ export class StoreCore {
     const { state, committer } = this, { device } = state;
     try {
       if (device.readOnly || device.hasFailed) return;
+      await this.#compaction;
       await committer.exclusively(() => this.#leaveClean());
+      if (this.#isIdle && !device.hasFailed) {
+        await this.#compact(Infinity, 1);
+        await committer.exclusively(() => this.#leaveClean());
+      }
     } finally {
       await device.close();
     }
@@ -203,7 +228,7 @@ export class StoreCore {
 
   async #lastCheckpoint(): Promise<void> {
     try {
-      await makeCheckpoint(this.state);
+      await makeCheckpoint(this.state, true);
     } catch (error) {
       if (this.state.device.hasFailed || !await this.#markClosed()) throw error;
     }
@@ -348,7 +373,7 @@ async function createCore(
 
 /** Throws unless the options make sense. */
 function settingsOf(options: BlobStoreOptions, device: Device): Settings {
-  const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.25 } = options;
+  const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
   if (durability !== "commit" && durability !== "batch" && durability !== "none") {
     const got = describe(durability);
     throw new TypeError(`Expected durability to be "commit", "batch" or "none", got ${got}`);

@@ -55,8 +55,8 @@ export interface BlobStoreOptions {
    */
   readonly checkpointBytes?: number;
   /**
-   * The share of the file, from 0 to 1, that may lie idle before a checkpoint moves
-   * blobs together and gives space back; 0.25 by default, 1 never compacts by itself.
+   * The share of the file, from 0 to 1, that may lie idle before a checkpoint, or closing,
+   * moves blobs from its end into holes; 0.1 by default, 1 never compacts by itself.
    */
   readonly compactAbove?: number;
 }
