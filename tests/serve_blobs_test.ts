@@ -489,13 +489,14 @@ describe("serve_blobs, over HTTP", () => {
   it("keeps nothing of a body that breaks off", async () => {
     await using store = await BlobStore.open(memory());
     const url = await serving(store);
-    const header = ["Content-Length: 1000000", "Transfer-Encoding: chunked"];
-    const body = [`${"x".repeat(300_000)}`, `493e0\r\n${"x".repeat(300_000)}\r\n`];
+    const header = ["Content-Length: 9000000", "Transfer-Encoding: chunked"];
+    // More than the store gathers before it writes.
+    const half = "x".repeat(2_500_000), body = [half, `2625a0\r\n${half}\r\n`];
     const logged = await complaints(async () => {
       for (const i of [0, 1]) {
         for (const end of ["destroy", "end"] as const) {
           const socket = begin(url, "PUT /a HTTP/1.1", header[i], body[i]);
-          await until("it is stored", () => bytesByKind(store).blob > 0 || socket.destroyed);
+          await until("it is stored", () => bytesByKind(store).blob > 0);
           socket[end]();
           await untilVacant(store);
           assertEquals(await keysOf(store), []);
@@ -510,7 +511,7 @@ describe("serve_blobs, over HTTP", () => {
 
   it("answers before the end of a body that it refuses", async () => {
     await using store = await BlobStore.open(memory(2 * M));
-    const url = `${await serving(store)}/a`, body = bytesOf(1, 6 * M);
+    const url = `${await serving(store)}/a`, body = new Blob([bytesOf(1, 6 * M).slice()]);
     await store.put("a", "kept");
     for (let i = 0; i < 2; i++) {
       const full = await fetch(url, { method: "PUT", body });
@@ -539,7 +540,7 @@ describe("serve_blobs, over HTTP", () => {
     ) {
       const socket = begin(url, line, "Connection: close", "");
       let text = "";
-      socket.setEncoding("utf8").on("data", (chunk) => text += chunk);
+      socket.setEncoding("utf8").on("data", (chunk) => text += chunk).resume();
       await once(socket, "close");
       assertStringIncludes(text, `HTTP/1.1 ${status} `, line);
     }

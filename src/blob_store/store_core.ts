@@ -161,13 +161,14 @@ export class StoreCore {
   /** Whether only the index and the log keep a hole from being the end of the file. */
   #isAfterHole(): boolean {
     const { state } = this, { allocator } = state.space;
-    const hole = Array.from(allocator.freeRegions()).at(-1);
+    const top = allocator.capacity - allocator.tailSpace; // a store may be unable to shrink
+    const hole = Array.from(allocator.freeRegions()).findLast(({ offset }) => offset < top);
     if (hole === undefined || hole.size <= allocator.capacity / 100) return false;
-    let rest = allocator.capacity - hole.offset - hole.size;
+    let rest = top - hole.offset - hole.size;
     for (const handle of [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)]) {
       if (allocator.offset(handle) > hole.offset) rest -= allocator.size(handle);
     }
-    return rest === 0 && allocator.tailSpace === 0;
+    return rest === 0;
   }
 
   /** Cuts off the end of the file. Tells whether the index and the log moved out of its way. */

@@ -1,0 +1,353 @@
+/**
+ * The file of a blob store is what `docs/format.md` says: a reader that was written from
+ * the page alone gives what the store itself gives, whatever was done to the store, after a
+ * crash and in damaged files; and the example on the page is such a file.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readFileSync } from "node:fs";
+import { MemoryStore } from "../backends/memory.ts";
+import type { BackingStore, SyncBackingStore } from "../src/backing_store.ts";
+import { BlobStore } from "../src/blob_store/blob_store.ts";
+import { CorruptBlobError, CorruptStoreError } from "../src/blob_store/blob_store_errors.ts";
+import type { BlobStoreOptions, FileRegion, RegionKind } from "../src/blob_store/types.ts";
+import { bytesOf, contentsOf, memory, storeOf, streamOf } from "./blob_store_helpers.ts";
+import { crashRun } from "./crash/crash_run.ts";
+import { PROFILES } from "./crash/workload.ts";
+import { DamagedStore, readStore, type StoredBlob } from "./format_reader.ts";
+import { withSeed } from "./random.ts";
+
+/** What the store itself gives. */
+async function blobsOf(blobs: BlobStore): Promise<Map<string, StoredBlob>> {
+  const all = new Map<string, StoredBlob>();
+  for await (const { key, size, time, metadata } of blobs.list()) {
+    const bytes = await blobs.get(key).catch((error) => {
+      if (!(error instanceof CorruptBlobError)) throw error;
+      return undefined;
+    });
+    all.set(key, { bytes, size, time: time.getTime(), metadata });
+  }
+  return all;
+}
+
+function assertSame(read: Map<string, StoredBlob>, expected: Map<string, StoredBlob>): void {
+  const withoutBytes = (blobs: Map<string, StoredBlob>) =>
+    [...blobs].map(([key, { bytes, ...rest }]) => ({ key, length: bytes?.length, ...rest }))
+      .sort((a, b) => a.key < b.key ? -1 : 1);
+  assertEquals(withoutBytes(read), withoutBytes(expected));
+  for (const [key, { bytes }] of read) {
+    const other = expected.get(key)!.bytes;
+    assert(bytes?.every((byte, i) => byte === other![i]) ?? other === undefined, key);
+  }
+}
+
+/** Fails unless both readers give the same, or both refuse. Tells whether they gave anything. */
+async function assertAgreed(file: Uint8Array): Promise<boolean> {
+  let read: Map<string, StoredBlob> | Error, expected: typeof read;
+  try {
+    read = readStore(file);
+  } catch (error) {
+    if (!(error instanceof DamagedStore)) throw error;
+    read = error;
+  }
+  try {
+    await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
+    expected = await blobsOf(blobs);
+  } catch (error) {
+    if (!(error instanceof CorruptStoreError)) throw error;
+    expected = error;
+  }
+  if (read instanceof Map && expected instanceof Map) {
+    assertSame(read, expected);
+    return true;
+  }
+  assert(!(read instanceof Map), `only the store refuses it: ${expected}`);
+  assert(!(expected instanceof Map), `only the reader refuses it: ${read}`);
+  return false;
+}
+
+/** A store, and what it must be read as after each step. */
+class Subject {
+  readonly store: SyncBackingStore;
+  readonly blobs: BlobStore;
+
+  private constructor(store: SyncBackingStore, blobs: BlobStore) {
+    this.store = store;
+    this.blobs = blobs;
+  }
+
+  static async open(options?: BlobStoreOptions, store: SyncBackingStore = memory()) {
+    return new Subject(store, await BlobStore.open(store, options));
+  }
+
+  /** Fails unless the reader gives what the store gives. */
+  async check(): Promise<Map<string, StoredBlob>> {
+    const read = readStore(contentsOf(this.store));
+    assertSame(read, await blobsOf(this.blobs));
+    return read;
+  }
+
+  /** Closes the store, after which it must read the same. */
+  async close(): Promise<void> {
+    const before = await this.check();
+    await this.blobs.close();
+    assertSame(readStore(contentsOf(this.store)), before);
+  }
+
+  /** How many ranges of this kind are in the file. */
+  count(kind: RegionKind): number {
+    return [...this.blobs.regions()].filter((region) => region.kind === kind).length;
+  }
+}
+
+const CHUNK = 65536;
+
+describe("the format, read by a program that knows only its page", () => {
+  it("has small, empty, overwritten and deleted blobs in its log", async () => {
+    const subject = await Subject.open(), { blobs } = subject;
+    await subject.check();
+    await blobs.put("a", bytesOf(1, 300), { metadata: { type: "text/plain", tags: ["é", 1] } });
+    await blobs.put("empty", "");
+    await blobs.put("empty with metadata", "", { metadata: null });
+    await blobs.put("é, 名前, 😀", "unicode");
+    await blobs.put("x".repeat(1024), bytesOf(2, 4096), { metadata: "m".repeat(4000) });
+    await blobs.put("gone", bytesOf(3, 10));
+    await blobs.put("a", bytesOf(4, 100));
+    await blobs.delete("gone");
+    await blobs.batch([
+      { type: "put", key: "b", value: bytesOf(5, 20) },
+      { type: "delete", key: "b" },
+      { type: "delete", key: "was never there" },
+      { type: "put", key: "c", value: "" },
+      { type: "put", key: "c", value: "last" },
+    ]);
+    const read = await subject.check();
+    assertEquals([...read.keys()].sort(), [
+      "a",
+      "c",
+      "empty",
+      "empty with metadata",
+      "x".repeat(1024),
+      "é, 名前, 😀",
+    ]);
+    await blobs.checkpoint();
+    assertSame(await subject.check(), read);
+    await subject.close();
+  });
+
+  for (const granule of [16, 64, 4096, 65536]) {
+    it(`has large blobs, units of ${granule} bytes`, async () => {
+      const subject = await Subject.open({ granule }), { blobs } = subject;
+      for (const size of [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1, 300_001]) {
+        await blobs.put(`put ${size}`, bytesOf(size, size));
+        await blobs.put(`stream ${size}`, streamOf(bytesOf(size, size), [50_000]));
+      }
+      await blobs.put("long", bytesOf(7, 1_500_000));
+      await subject.check();
+      await blobs.checkpoint();
+      await blobs.put("long", bytesOf(8, 1_200_000));
+      await subject.close();
+    });
+  }
+
+  it("has blobs in several parts", async () => {
+    const subject = await Subject.open({}, new MemoryStore(2 ** 20)), { blobs } = subject;
+    let count = 0;
+    for (let i = 0; i < 200; i++) {
+      const isFull = await blobs.put(`${i}`, bytesOf(i, 6000)).then(() => false, () => true);
+      if (isFull) break;
+      count++;
+    }
+    for (let i = 0; i < count; i += 2) await blobs.delete(`${i}`);
+    await blobs.put("in parts", bytesOf(1, 200_000), { metadata: 1 });
+    assert(subject.count("blob") > blobs.stats().blobs + 10, "there is no blob in parts");
+    await subject.check();
+    await blobs.checkpoint();
+    await blobs.put("also in parts", bytesOf(2, 50_000));
+    await subject.check();
+    await blobs.delete("1");
+    await blobs.compact();
+    await subject.close();
+  });
+
+  it("has a log of several segments", async () => {
+    const subject = await Subject.open({ checkpointBytes: 2 ** 30 }), { blobs } = subject;
+    for (let i = 0; i < 60; i++) await blobs.put(`${i}`, bytesOf(i, 900));
+    assert(subject.count("log") >= 4, `${subject.count("log")} segments`);
+    await subject.check();
+    const puts = Array.from({ length: 300 }, (_, i) => blobs.put(`${i}`, bytesOf(i, 3000)));
+    await Promise.all(puts);
+    await subject.close();
+  });
+
+  it("has blobs that were moved", async () => {
+    const options: BlobStoreOptions = { checkpointBytes: 2 ** 30, compactAbove: 1 };
+    const subject = await Subject.open(options), { blobs } = subject;
+    for (let i = 0; i < 100; i++) await blobs.put(`${i}`, bytesOf(i, 5000 + 700 * i));
+    for (let i = 0; i < 60; i++) await blobs.delete(`${i}`);
+    const { checkpoints } = blobs.stats();
+    const { movedBlobs } = await blobs.compact({ maxBytes: 500_000 });
+    assert(movedBlobs > 0 && blobs.stats().checkpoints === checkpoints, "no move is in the log");
+    await subject.check();
+    await blobs.compact();
+    await subject.close();
+  });
+
+  it("has a mark that it was closed where no checkpoint was made", async () => {
+    const subject = await Subject.open(), { blobs } = subject;
+    const keys = Array.from({ length: 300 }, (_, i) => `${i}`);
+    await blobs.batch(keys.map((key) => ({ type: "put", key, value: key })));
+    await blobs.checkpoint();
+    const { checkpoints } = blobs.stats();
+    await blobs.put("one more", bytesOf(1, 5000));
+    await subject.close();
+    const again = await Subject.open({}, subject.store);
+    assertEquals(again.blobs.stats().checkpoints, checkpoints);
+    await again.check();
+  });
+
+  it("holds blobs that were not flushed", async () => {
+    for (const durability of ["batch", "none"] as const) {
+      const subject = await Subject.open({ durability }), { blobs } = subject;
+      for (let i = 0; i < 20; i++) await blobs.put(`${i}`, bytesOf(i, 400 * i));
+      await subject.close();
+    }
+  });
+});
+
+describe("after a crash the store and the reader say the same", () => {
+  for (const [seed, { name }] of PROFILES.entries()) {
+    it(name, async () => {
+      let images = 0, readable = 0;
+      const open = async (store: BackingStore, options?: BlobStoreOptions) => {
+        images++;
+        if (await assertAgreed(contentsOf(store as SyncBackingStore))) readable++;
+        return await BlobStore.open(store, options);
+      };
+      await crashRun({ open, seed, maxImages: 150 });
+      assert(readable > 50, `${readable} of ${images} stores could be read`);
+    });
+  }
+});
+
+/** A store with all that can be in one: a checkpoint, a log of segments, blobs of all kinds. */
+async function variedStore(): Promise<Uint8Array> {
+  const store = memory();
+  const blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 30, granule: 256 });
+  for (let i = 0; i < 30; i++) await blobs.put(`${i}`, bytesOf(i, 300 * i), { metadata: i });
+  await blobs.put("large", bytesOf(1, CHUNK + 5000));
+  await blobs.checkpoint();
+  for (let i = 20; i < 50; i++) await blobs.put(`${i}`, bytesOf(i, 100 * i));
+  await blobs.batch([{ type: "delete", key: "7" }, { type: "put", key: "9", value: "" }]);
+  return contentsOf(store);
+}
+
+describe("of a damaged file the store and the reader say the same", () => {
+  it("wherever a bit is wrong", async () => {
+    const file = await variedStore(), regions: FileRegion[] = [];
+    await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
+    for (const region of blobs.regions()) if (region.kind !== "free") regions.push(region);
+    await withSeed(1, async (random) => {
+      let readable = 0;
+      for (let i = 0; i < 400; i++) {
+        const { offset, length } = regions[random(regions.length)];
+        const at = offset + random(random(4) === 0 ? Math.min(length, 128) : length);
+        const damaged = file.slice();
+        damaged[at] ^= 1 << random(8);
+        if (await assertAgreed(damaged)) readable++;
+      }
+      assert(readable > 100 && readable < 390, `${readable} could be read`);
+    });
+  });
+
+  it("wherever it is cut off", async () => {
+    const file = await variedStore();
+    await withSeed(2, async (random) => {
+      for (let i = 0; i < 100; i++) await assertAgreed(file.slice(0, random(file.length)));
+    });
+  });
+
+  it("in the only batch of a segment that is not the last", async () => {
+    const store = memory(), blobs = await BlobStore.open(store);
+    const keys = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(500, "k"));
+    await blobs.batch(keys.map((key) => ({ type: "put", key, value: "" })));
+    const [, segment] = [...blobs.regions()].filter(({ kind }) => kind === "log");
+    await blobs.put("behind it", bytesOf(1, 4000));
+    const file = contentsOf(store);
+    assertEquals(readStore(file).size, 101);
+    file[segment.offset + segment.length / 2] ^= 1;
+    assertThrows(() => readStore(file), DamagedStore);
+  });
+});
+
+/** The file that the page shows, and its length there. */
+function exampleOnPage(): Uint8Array {
+  const page = readFileSync(new URL("../docs/format.md", import.meta.url), "utf8");
+  const example = page.slice(page.indexOf("\n## A store, byte by byte\n"));
+  const length = example.match(/the file has ([\d,]+) bytes/)![1].replace(",", "");
+  const file = new Uint8Array(Number(length));
+  let end = -1, lines = 0;
+  for (const [, address, hex] of example.matchAll(/^([\da-f]{4}) ((?: [\da-f]{2})+)(?: {2}|$)/gm)) {
+    const at = Number.parseInt(address, 16), bytes = hex.trim().split(" ");
+    assert(at === end || (at & 63) === 0, `a line is missing before ${address}`);
+    file.set(bytes.map((byte) => Number.parseInt(byte, 16)), at);
+    end = at + bytes.length;
+    lines++;
+  }
+  assert(lines > 50, `only ${lines} lines of bytes were found`);
+  file.copyWithin(0x1000, 0, 0x1000); // slot 1 has the same bytes as slot 0
+  return file;
+}
+
+describe("the example on the page", () => {
+  const time = Date.UTC(2026, 0, 1), encoder = new TextEncoder();
+  const expected = new Map<string, StoredBlob>([
+    ["note", { bytes: encoder.encode("hi"), size: 2, time, metadata: undefined }],
+    ["greeting", {
+      bytes: encoder.encode("Hello, world!\n"),
+      size: 14,
+      time,
+      metadata: { type: "text/plain" },
+    }],
+  ]);
+
+  it("is what the reader makes of it", () => assertSame(readStore(exampleOnPage()), expected));
+
+  it("is a store that opens, and goes on", async () => {
+    const store = storeOf(exampleOnPage());
+    await using blobs = await BlobStore.open(store, { create: false });
+    assertSame(await blobsOf(blobs), expected);
+    assertEquals((await blobs.verify()).damaged, []);
+    blobs.check();
+    assert(await blobs.has("note"), "hashes");
+    const layout = [...blobs.regions()].map(({ offset, kind }) => [offset, kind]);
+    assertEquals(layout, [[0, "header"], [0x2000, "free"], [0x3000, "blob"], [0x3040, "log"], [
+      0x4040,
+      "index",
+    ]]);
+    await blobs.put("more", bytesOf(1, 100));
+    assertEquals(readStore(contentsOf(store)).size, 3);
+  });
+
+  it("has no byte that does not count", () => {
+    const file = exampleOnPage();
+    for (let at = 0; at < file.length; at++) {
+      if (file[at] === 0 || (at >= 0x1000 && at < 0x2000)) continue;
+      const damaged = file.slice();
+      damaged[at] ^= 0x10;
+      if (at < 0x1000) damaged[at + 0x1000] ^= 0x10;
+      let blobs: Map<string, StoredBlob> | undefined;
+      try {
+        blobs = readStore(damaged);
+      } catch (error) {
+        assert(error instanceof DamagedStore);
+        continue;
+      }
+      const isWhole = blobs.size === 2 && [...blobs.values()].every(({ bytes }) => bytes);
+      assert(!isWhole || blobs.has("empty"), `byte ${at.toString(16)} may be anything`);
+    }
+  });
+});
