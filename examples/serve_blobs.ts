@@ -345,6 +345,7 @@ async function respond(
     return;
   }
   const response = await handle(request, store);
+  incoming.resume(); // what is left of a body that was refused: the client reads no answer before
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
   if (response.body === null) outgoing.end();
   // Reads on as the client does, and cancels the body when the client goes away.
@@ -366,7 +367,7 @@ function requestOf(incoming: IncomingMessage, gone: AbortController): Request {
 
 /** The body of a request as a stream that fails where the client goes away before its end. */
 function bodyOf(incoming: Readable, gone: AbortController): ReadableStream<Uint8Array> {
-  // Whoever has read enough still answers: the connection stays, and the rest is let pass.
+  // Whoever has read enough still answers: the connection must stay.
   const chunks = incoming.iterator({ destroyOnReturn: false });
   return new ReadableStream({
     async pull(controller) {
@@ -381,7 +382,6 @@ function bodyOf(incoming: Readable, gone: AbortController): ReadableStream<Uint8
     },
     cancel() {
       chunks.return?.();
-      incoming.resume();
     },
   }, { highWaterMark: 0 });
 }

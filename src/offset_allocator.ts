@@ -19,6 +19,7 @@ import {
 import { binOf, binSize } from "./bin_of.ts";
 import { checkInteger } from "./check_integer.ts";
 import { crc32 } from "./crc32.ts";
+import { offsetTableAppend } from "./offset_table_append.ts";
 import * as layout from "./offset_table.ts";
 import { OffsetTable } from "./offset_table.ts";
 import { offsetTableDamage } from "./offset_table_damage.ts";
@@ -438,6 +439,33 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     if (table.gapAround(offset, size) === 0) return NO_SPACE;
     if (!table.hasFreeSlot && !this.#makeSlots()) return NO_SPACE;
     return table.place(table.gapAround(offset, size), offset, size);
+  }
+
+  /**
+   * Reserves given places, in ascending order and behind all that are taken: what a
+   * store does with its extents when it is opened. O(1) each, several times as fast as
+   * {@linkcode allocateAt}.
+   *
+   * @param offsets First unit of each.
+   * @param sizes Number of units of each.
+   * @param handles Where the handles go.
+   * @returns How many were reserved: all of them, or those before the first that is not
+   *   behind the others, or beyond the capacity.
+   * @throws {TypeError} An offset or a size is not a number.
+   * @throws {RangeError} An offset or a size is not an integer in range.
+   */
+  appendAt(
+    offsets: ArrayLike<number>,
+    sizes: ArrayLike<number>,
+    handles: { [index: number]: number },
+  ): number {
+    for (let i = 0; i < offsets.length; i++) {
+      checkInteger("offset", offsets[i]);
+      checkInteger("size", sizes[i]);
+    }
+    const count = offsetTableAppend(this.#table, offsets, sizes, handles);
+    this.#use(this.#table);
+    return count;
   }
 
   /** Frees everything. All handles are refused from then on; the capacity stays. */

@@ -182,8 +182,8 @@ describe("a header with a right checksum and nonsense in it", () => {
 interface Entry {
   key: Uint8Array;
   size: number;
-  /** Units behind the blob before. */
-  gap: number;
+  /** Where it begins. */
+  unit: number;
   keyLength?: number;
   parts?: [unit: number, units: number][];
 }
@@ -200,18 +200,19 @@ async function withCheckpoint(entries: Entry[], count = entries.length, heapLeng
     keys.copy(key);
     keys.skip((4 - keys.length % 4) % 4);
   }
-  to.varint(count);
-  to.varint(heapLength ?? keys.length);
+  to.uint32(count);
+  to.uint32(8);
+  to.uint64(heapLength ?? keys.length);
   to.copy(keys.written());
   for (const { key } of entries) to.uint32(index.hash(index.setBytes(key, 0, key.length)));
-  for (const _ of entries) to.uint32(0); // checksums
-  for (const { size } of entries) to.varint(size);
-  for (const _ of [...entries, ...entries]) to.signed(0); // times and seeds
-  for (const { size, gap, parts } of entries) {
-    if (parts) {
-      to.varint(2 * parts.length + 1);
-      for (const part of parts) part.forEach((n) => to.varint(n));
-    } else if (size > 0) to.varint(2 * gap);
+  for (const _ of [...entries, ...entries]) to.uint32(0); // checksums and seeds
+  to.doubles(new Float64Array(entries.length)); // times
+  to.doubles(Float64Array.from(entries, ({ size }) => size));
+  to.doubles(Float64Array.from(entries, ({ unit, parts }) => parts ? 2 ** 53 + 2 : unit));
+  for (const { parts } of entries) {
+    if (parts === undefined) continue;
+    to.uint64(parts.length);
+    for (const part of parts) part.forEach((n) => to.uint64(n));
   }
   const checkpoint = to.written();
   const units = Math.ceil(checkpoint.length / GRANULE), unit = (bytes.length - HEADER_LENGTH) / 64;
@@ -227,7 +228,7 @@ async function withCheckpoint(entries: Entry[], count = entries.length, heapLeng
 }
 
 describe("a checkpoint with a right checksum and nonsense in it", () => {
-  const key = encode("key"), other = encode("other"), fine: Entry = { key, size: 100, gap: 200 };
+  const key = encode("key"), other = encode("other"), fine: Entry = { key, size: 100, unit: 200 };
   const most = Number.MAX_SAFE_INTEGER;
 
   it("is read where it makes sense", async () => {
@@ -245,7 +246,7 @@ describe("a checkpoint with a right checksum and nonsense in it", () => {
     "an empty key": () => withCheckpoint([{ ...fine, key: encode(""), size: 0 }]),
     "a key too long": () => withCheckpoint([{ ...fine, key: new Uint8Array(1025).fill(65) }]),
     "a key length beyond the end": () => withCheckpoint([{ ...fine, keyLength: 1000 }]),
-    "a blob behind the end": () => withCheckpoint([{ ...fine, gap: 2 ** 40 }]),
+    "a blob behind the end": () => withCheckpoint([{ ...fine, unit: 2 ** 40 }]),
     "a blob of all bytes there can be": () => withCheckpoint([{ ...fine, size: most }]),
     "a blob of a TiB": () => withCheckpoint([{ ...fine, size: 2 ** 40 }]),
     "a blob in parts that are too short": () =>
@@ -255,7 +256,7 @@ describe("a checkpoint with a right checksum and nonsense in it", () => {
         { ...fine, parts: [[150, 2], [155, 1]] },
         { ...fine, key: other, parts: [[151, 2], [158, 1]] },
       ]),
-    "a blob in the log": () => withCheckpoint([{ ...fine, gap: 0 }]),
+    "a blob in the log": () => withCheckpoint([{ ...fine, unit: 0 }]),
     "no parts": () => withCheckpoint([{ ...fine, parts: [] }]),
     "more parts than bytes": () =>
       withCheckpoint([{ ...fine, parts: Array.from({ length: 9 }, () => [most, most]) }]),

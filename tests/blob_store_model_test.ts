@@ -285,7 +285,7 @@ const runs: [name: string, options: BlobStoreOptions, make: () => MemoryStore, i
     ["fixed", { checkpointBytes: small }, () => new MemoryStore(LIMIT), false],
     ["fixed, coarse", { granule: 1024 }, () => new MemoryStore(LIMIT), false],
     ["late", { checkpointBytes: small }, () => memory(), true],
-    ["late, limited", { checkpointBytes: small, durability: "none" }, () => memory(LIMIT), true],
+    ["late, limited", { checkpointBytes: small, durability: "none" }, () => memory(LIMIT / 2), true],
   ];
 
 describe("a blob store does as a map does", () => {

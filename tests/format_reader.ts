@@ -112,9 +112,9 @@ class Cursor {
     throw new DamagedStore("a number that does not end");
   }
 
-  signed(): number {
-    const value = this.varint();
-    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  double(): number {
+    const bytes = this.take(8);
+    return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
   }
 
   take(length: number): Uint8Array {
@@ -211,42 +211,39 @@ function readCheckpoint(file: Uint8Array, slot: Slot): Map<string, Entry> {
   }
   const index = new Map<string, Entry>();
   if (checkpointLength === 0) return index;
-  const from = new Cursor(bytes), count = from.varint(), length = from.varint();
-  if (count > bytes.length) throw new DamagedStore("the checkpoint makes no sense");
+  const from = new Cursor(bytes), count = from.uint(4), width = from.uint(4), length = from.uint(8);
+  if (count > bytes.length || (width !== 4 && width !== 8)) {
+    throw new DamagedStore("the checkpoint makes no sense");
+  }
   const entries = new Cursor(from.take(length));
   const column = <T>(next: () => T): T[] => Array.from({ length: count }, next);
+  const uint32 = () => from.uint(4), double = () => from.double();
+  const num = width === 4 ? uint32 : double, inParts = width === 4 ? 2 ** 32 - 1 : 2 ** 53 + 2;
   const keys = column(() => {
     const keyLength = entries.uint(2), metadataLength = entries.uint(2);
     const key = entries.take(keyLength), metadata = entries.take(metadataLength);
     entries.take((4 - entries.at % 4) % 4);
     return { key: keyOf(key), metadata };
   });
-  if (entries.at !== length) throw new DamagedStore("the checkpoint makes no sense");
-  const hashes = column(() => from.uint(4)), checksums = column(() => from.uint(4));
-  const sizes = column(() => from.varint());
-  let time = 0, seed = 0, end = 0;
-  const times = column(() => time += from.signed()), seeds = column(() => seed += from.signed());
+  const hashes = column(uint32), checksums = column(uint32), seeds = column(uint32);
+  const times = column(double), sizes = column(num), places = column(num);
   keys.forEach(({ key, metadata }, i) => {
-    if (hashes[i] !== hashOf(encode(key), slot.hashStart)) {
-      throw new DamagedStore("a hash is wrong");
+    if (hashes[i] !== hashOf(encode(key), slot.hashStart)) throw new DamagedStore("a wrong hash");
+    const size = sizes[i], unit = places[i], rest = { inline: undefined, unproven: -1 };
+    let parts: Part[] = size === 0 ? [] : [{ unit, units: unitsFor(slot, size) }];
+    if (size > 0 && unit === inParts) {
+      parts = Array.from({ length: from.uint(8) }, () => ({
+        unit: from.uint(8),
+        units: from.uint(8),
+      }));
     }
-    const parts: Part[] = [], size = sizes[i], place = size === 0 ? 1 : from.varint();
-    if (place % 2 === 0) {
-      const unit = end + place / 2, units = unitsFor(slot, size);
-      parts.push({ unit, units });
-      end = unit + units;
-    } else for (let n = place; n > 1; n -= 2) parts.push(readPart(from));
-    const rest = { time: times[i], seed: seeds[i], checksum: checksums[i], inline: undefined };
-    index.set(key, { metadata, size, parts, unproven: -1, ...rest });
+    const entry = { metadata, size, time: times[i], seed: seeds[i], checksum: checksums[i] };
+    index.set(key, { ...entry, parts, ...rest });
   });
-  if (from.at !== bytes.length || index.size !== count) {
+  if (from.at !== bytes.length || entries.at !== length || index.size !== count) {
     throw new DamagedStore("the checkpoint makes no sense");
   }
   return index;
-}
-
-function readPart(from: Cursor): Part {
-  return { unit: from.varint(), units: from.varint() };
 }
 
 function hashOf(key: Uint8Array, start: number): number {
@@ -345,7 +342,7 @@ function readRecord(type: number, from: Cursor, { index, next }: State): void {
     return void index.set(key, { ...entry, parts: [], inline, unproven: -1 });
   }
   const parts: Part[] = [];
-  for (let n = from.varint(); n > 0; n--) parts.push(readPart(from));
+  for (let n = from.varint(); n > 0; n--) parts.push({ unit: from.varint(), units: from.varint() });
   const unproven = (flags & 2) !== 0 ? -1 : next;
   index.set(key, { ...entry, parts, inline: undefined, unproven });
 }

@@ -4,22 +4,21 @@
  * @module
  */
 
-import { framedLength } from "./chunks.ts";
 import { ByteReader, ByteWriter } from "./codec.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import type { Space } from "./space.ts";
 
-// One column after the other, blobs in the order of their places: each is then read by
-// a loop of its own. `#` is a varint, `+` a signed one, the difference from the blob
-// before:
+// One column after the other, blobs in the order of their places, so that a loop of the
+// runtime reads each. Numbers are little-endian; `n` are integers of 4 bytes, or doubles
+// where one of them does not fit:
 //
-//   #count  #bytes of keys
+//   number of blobs (4)   bytes per n: 4 or 8 (4)   bytes of keys (8)
 //   keys: key length (2)  metadata length (2)  key  metadata  zeros up to a multiple of 4
-//   hashes of keys (4)     checksums (4)
-//   sizes: #size     times: +time     seeds: +seed
-//   places: for an empty blob nothing; for one in one part #(2 * gap), where gap is the
-//     number of units behind the end of the last such blob; for one in parts
-//     #(2 * count + 1), then #unit #units of each
+//   hashes of keys (4)    checksums (4)    seeds (4)    times (double)    sizes (n)
+//   places (n): the first unit; all ones (4), or 2^53 + 2, for a blob in parts
+//   of each blob in parts: number of parts (8), then unit (8) and units (8) of each
+const HEADER = 16;
+const IN_PARTS = 2 ** 32 - 1;
 
 /** The index as bytes. `places` overrides where some blobs are. */
 export function encodeCheckpoint(
@@ -27,50 +26,45 @@ export function encodeCheckpoint(
   space: Space,
   places: ReadonlyMap<number, readonly number[]>,
 ): Uint8Array {
-  const { allocator } = space;
-  const placeOf = (slot: number) => {
-    const handles = places.get(slot);
-    if (handles === undefined) return index.place[slot];
-    return handles.length === 1 ? handles[0] : MANY_PLACES;
-  };
-  const units = new Float64Array(index.slots);
-  const slots = new Uint32Array(index.count);
-  let count = 0;
+  const { allocator } = space, { count } = index;
+  const units = new Float64Array(index.slots), slots = new Uint32Array(count);
+  const inParts: number[] = [];
+  let n = 0, max = 0;
   for (let slot = 0; slot < index.slots; slot++) {
     if (!index.isLive(slot)) continue;
-    const place = placeOf(slot);
-    units[slot] = place < NO_PLACE ? allocator.offset(place) : 0;
-    slots[count++] = slot;
+    const handles = places.get(slot), place = handles?.length === 1 ? handles[0] : undefined;
+    const found = place ?? (handles === undefined ? index.place[slot] : MANY_PLACES);
+    units[slot] = found < NO_PLACE ? allocator.offset(found) : found === NO_PLACE ? 0 : found;
+    if (found !== MANY_PLACES) max = Math.max(max, units[slot]);
+    max = Math.max(max, index.size[slot]);
+    slots[n++] = slot;
   }
-  const order = sortBy(slots, units);
-  const to = new ByteWriter(index.heapLength + 24 * count + 64);
-  to.varint(count);
-  to.varint(index.heapLength);
+  const order = sortBy(slots, units), width = max < IN_PARTS ? 4 : 8;
+  const to = new ByteWriter(HEADER + index.heapLength + (20 + 2 * width) * count);
+  to.uint32(count);
+  to.uint32(width);
+  to.uint64(index.heapLength);
   for (const slot of order) to.copy(index.entry(slot));
   for (const slot of order) to.uint32(index.hash(slot));
   for (const slot of order) to.uint32(index.crc[slot]);
-  for (const slot of order) to.varint(index.size[slot]);
-  for (const column of [index.time, index.seed]) {
-    let before = 0;
-    for (const slot of order) {
-      to.signed(column[slot] - before);
-      before = column[slot];
-    }
+  for (const slot of order) to.uint32(index.seed[slot]);
+  to.doubles(Float64Array.from(order, (slot) => index.time[slot]));
+  const sizes = Float64Array.from(order, (slot) => index.size[slot]);
+  const firsts = Float64Array.from(order, (slot) => {
+    if (units[slot] !== MANY_PLACES) return units[slot];
+    inParts.push(slot);
+    return width === 4 ? IN_PARTS : MANY_PLACES;
+  });
+  for (const column of [sizes, firsts]) {
+    if (width === 8) to.doubles(column);
+    else for (const value of column) to.uint32(value);
   }
-  let end = 0;
-  for (const slot of order) {
-    const place = placeOf(slot);
-    if (place === NO_PLACE) continue;
-    if (place === MANY_PLACES) {
-      const handles = places.get(slot) ?? index.parts.get(slot)!;
-      to.varint(2 * handles.length + 1);
-      for (const { unit, units } of handles.map((handle) => space.part(handle))) {
-        to.varint(unit);
-        to.varint(units);
-      }
-    } else {
-      to.varint(2 * (units[slot] - end));
-      end = units[slot] + space.unitsFor(framedLength(index.size[slot]));
+  for (const slot of inParts) {
+    const handles = places.get(slot) ?? index.parts.get(slot)!;
+    to.uint64(handles.length);
+    for (const { unit, units } of handles.map((handle) => space.part(handle))) {
+      to.uint64(unit);
+      to.uint64(units);
     }
   }
   return to.written();
@@ -82,31 +76,29 @@ export function encodeCheckpoint(
  *
  * @returns Whether the bytes make sense.
  */
-export function decodeCheckpoint(bytes: Uint8Array, granule: number, index: KeyIndex): boolean {
+export function decodeCheckpoint(bytes: Uint8Array, index: KeyIndex): boolean {
   const from = new ByteReader(bytes);
-  const count = from.varint(), heapLength = from.varint();
-  if (16 * count > bytes.length) return false;
+  const count = from.uint32(), width = from.uint32(), heapLength = from.uint64();
+  const columns = (20 + 2 * width) * count;
+  const isWhole = HEADER + heapLength + columns <= bytes.length;
+  if (!isWhole || (width !== 4 && width !== 8)) return false;
   const entries = from.view(heapLength), hashes = from.uint32s(count);
   if (!index.load(entries, hashes)) return false;
-  const { crc, size } = index;
-  crc.set(from.uint32s(count));
-  for (let slot = 0; slot < count; slot++) size[slot] = from.varint();
-  for (const column of [index.time, index.seed]) {
-    for (let slot = 0, value = 0; slot < count; slot++) column[slot] = value += from.signed();
-  }
-  let end = 0;
+  index.crc.set(from.uint32s(count));
+  index.seed.set(from.uint32s(count));
+  index.time.set(from.doubles(count));
+  index.size.set(width === 4 ? from.uint32s(count) : from.doubles(count));
+  index.place.set(width === 4 ? from.uint32s(count) : from.doubles(count));
+  const { size, place } = index, inParts = width === 4 ? IN_PARTS : MANY_PLACES;
   for (let slot = 0; slot < count; slot++) {
-    if (size[slot] === 0) continue;
-    const head = from.varint();
-    if (head % 2 === 0) {
-      const unit = index.place[slot] = end + head / 2;
-      end = unit + Math.ceil(framedLength(size[slot]) / granule);
-      continue;
+    if (!(size[slot] >= 0 && place[slot] >= 0)) return false;
+    if (size[slot] === 0) place[slot] = NO_PLACE;
+    else if (place[slot] >= inParts) {
+      const parts = from.uint64();
+      if (16 * parts > bytes.length - from.at) return false;
+      place[slot] = MANY_PLACES;
+      index.parts.set(slot, Array.from({ length: 2 * parts }, () => from.uint64()));
     }
-    const numbers = head - 1; // two for each part
-    if (numbers > bytes.length - from.at) return false;
-    index.place[slot] = MANY_PLACES;
-    index.parts.set(slot, Array.from({ length: numbers }, () => from.varint()));
   }
   return from.at === bytes.length;
 }

@@ -45,6 +45,18 @@ export class ByteWriter {
     setUint32(this.bytes, at, value);
   }
 
+  uint64(value: number): void {
+    const at = this.skip(8);
+    setUint64(this.bytes, at, value);
+  }
+
+  /** Several numbers as doubles. */
+  doubles(values: Float64Array): void {
+    const at = this.skip(8 * values.length);
+    const view = new DataView(this.bytes.buffer);
+    for (let i = 0; i < values.length; i++) view.setFloat64(at + 8 * i, values[i], true);
+  }
+
   /** An integer from 0 to 2^53 - 1. */
   varint(value: number): void {
     let at = this.skip(8);
@@ -53,11 +65,6 @@ export class ByteWriter {
     for (; value > 0x7f; value >>>= 7) B[at++] = (value & 0x7f) | 0x80;
     B[at++] = value;
     this.length = at;
-  }
-
-  /** An integer of either sign, up to 2^52: 0, -1, 1, -2 are written as 0, 1, 2, 3. */
-  signed(value: number): void {
-    this.varint(value < 0 ? -2 * value - 1 : 2 * value);
   }
 
   copy(bytes: Uint8Array): void {
@@ -95,13 +102,25 @@ export class ByteReader {
     return getUint32(this.bytes, at);
   }
 
-  /** Several of them, by loops of the runtime where the machine's byte order allows. */
+  uint64(): number {
+    const at = this.at;
+    this.at = at + 8;
+    return getUint64(this.bytes, at);
+  }
+
+  /** Several of them, all at once where the machine has the byte order of the file. */
   uint32s(count: number): Uint32Array {
-    const bytes = this.bytes.slice(this.at, this.at + 4 * count);
-    this.at += 4 * count;
-    if (bytes.length < 4 * count) return new Uint32Array(count);
+    const bytes = this.view(4 * count).slice();
     if (IS_LITTLE_ENDIAN) return new Uint32Array(bytes.buffer, 0, count);
     return Uint32Array.from({ length: count }, (_, i) => getUint32(bytes, 4 * i));
+  }
+
+  /** Several doubles. */
+  doubles(count: number): Float64Array {
+    const bytes = this.view(8 * count).slice();
+    if (IS_LITTLE_ENDIAN) return new Float64Array(bytes.buffer, 0, count);
+    const view = new DataView(bytes.buffer);
+    return Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true));
   }
 
   varint(): number {
@@ -115,11 +134,6 @@ export class ByteReader {
       scale *= 128;
     } while (byte > 0x7f && scale < 2 ** 56);
     return value;
-  }
-
-  signed(): number {
-    const value = this.varint();
-    return (value & 1) === 0 ? value / 2 : -(value + 1) / 2;
   }
 
   /** The next bytes where they lie; fewer at the end. */

@@ -322,7 +322,7 @@ export class KeyIndex {
       const keyLength = heap[at] | (heap[at + 1] << 8);
       const next = at + entryLength(keyLength, heap[at + 2] | (heap[at + 3] << 8));
       if (keyLength < 1 || keyLength > MAX_KEY_LENGTH || next > end) return false;
-      R[slot] = at / ALIGN;
+      R[slot] = at >>> 2; // by ALIGN
       const hash = H[slot];
       let i = hash & mask;
       for (; T[i] !== 0; i = (i + 1) & mask) {
@@ -411,7 +411,7 @@ function isWellFormed(text: string): boolean {
 }
 
 function entryLength(keyLength: number, metadataLength: number): number {
-  return Math.ceil((ENTRY_HEADER + keyLength + metadataLength) / ALIGN) * ALIGN;
+  return (ENTRY_HEADER + keyLength + metadataLength + ALIGN - 1) & -ALIGN;
 }
 
 /** The last step of MurmurHash3: every bit of the hash comes to depend on every other. */

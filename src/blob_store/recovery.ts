@@ -4,7 +4,6 @@
  * @module
  */
 
-import { NO_SPACE } from "../allocator.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { decodeCheckpoint, sortBy } from "./checkpoint.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
@@ -143,7 +142,7 @@ async function read(device: Device, superblock: Superblock, limit: number): Prom
   if (device.crc32(bytes, superblock.salt) !== superblock.checkpointChecksum) {
     throw new CorruptStoreError(offset, "its checkpoint is damaged");
   }
-  if (checkpointLength > 0 && !decodeCheckpoint(bytes, granule, index)) {
+  if (checkpointLength > 0 && !decodeCheckpoint(bytes, index)) {
     throw new CorruptStoreError(offset, "its checkpoint makes no sense");
   }
   return { index, replay: await replayLog(device, superblock, index, limit) };
@@ -263,14 +262,6 @@ function placeAll(
   const end = Math.max(...logParts.map(({ unit, units }) => unit + units));
   if (end > allocator.capacity) allocator.grow(end - allocator.capacity);
 
-  // The blobs in one part, as a rule in the order of their places, and the other parts.
-  const singles = new Uint32Array(index.count);
-  let count = 0;
-  for (let slot = 0; slot < index.slots; slot++) {
-    const place = index.place[slot];
-    if (index.isLive(slot) && place >= 0 && place < NO_PLACE) singles[count++] = slot;
-  }
-  const sorted = sortBy(singles.subarray(0, count), index.place);
   const others = [...superblock.checkpoint, ...logParts], owners: number[] = [];
   for (const slot of index.parts.keys()) {
     for (const part of partsOf(index, slot, granule)) {
@@ -278,29 +269,20 @@ function placeAll(
       owners.push(slot);
     }
   }
-  const otherUnits = Float64Array.from(others, ({ unit }) => unit);
-  const sortedOthers = sortBy(Uint32Array.from(others, (_, i) => i), otherUnits);
-
-  // Both in the order of their places: each then goes behind the one before it.
-  const place = (unit: number, units: number) => {
-    const handle = allocator.allocateAt(unit, units);
-    if (handle !== NO_SPACE) return handle;
-    const end = space.positionOf(unit + units);
+  const { offsets, sizes, owner } = inOrder(index, others, granule);
+  const placed = new Float64Array(owner.length);
+  const count = allocator.appendAt(offsets, sizes, placed);
+  if (count < owner.length) {
+    const end = space.positionOf(offsets[count] + sizes[count]);
     throw end > device.byteLength
       ? new CorruptStoreError(device.byteLength, `it is cut off, and had at least ${end} bytes`)
-      : new CorruptStoreError(space.positionOf(unit), "two blobs are said to be in one place");
-  };
+      : new CorruptStoreError(space.positionOf(offsets[count]), "two blobs are in one place");
+  }
   const handles: number[] = [];
-  for (let i = 0, k = 0; i < count || k < sortedOthers.length;) {
-    const slot = sorted[i], other = sortedOthers[k];
-    if (k === sortedOthers.length || (i < count && index.place[slot] <= otherUnits[other])) {
-      const units = Math.ceil(framedLength(index.size[slot]) / granule);
-      index.place[slot] = place(index.place[slot], units);
-      i++;
-    } else {
-      handles[other] = place(otherUnits[other], others[other].units);
-      k++;
-    }
+  for (let i = 0; i < count; i++) {
+    const slot = owner[i];
+    if (slot >= 0) index.place[slot] = placed[i];
+    else handles[-1 - slot] = placed[i];
   }
   const { length } = superblock.checkpoint;
   for (const slot of index.parts.keys()) index.parts.set(slot, []);
@@ -312,4 +294,40 @@ function placeAll(
     log: handles.slice(length, length + logParts.length),
     checkpoint: handles.slice(0, length),
   };
+}
+
+/**
+ * All places in their order: those of blobs in one part, whose owner is their slot, and
+ * the others, whose owner is -1 for the first, -2 for the second and so on.
+ */
+function inOrder(
+  index: KeyIndex,
+  others: readonly Part[],
+  granule: number,
+): { offsets: Float64Array; sizes: Float64Array; owner: Int32Array } {
+  const singles = new Uint32Array(index.count), { place, size } = index;
+  let count = 0;
+  for (let slot = 0; slot < index.slots; slot++) {
+    if (index.isLive(slot) && place[slot] >= 0 && place[slot] < NO_PLACE) singles[count++] = slot;
+  }
+  const slots = sortBy(singles.subarray(0, count), place);
+  const units = Float64Array.from(others, ({ unit }) => unit);
+  const rest = sortBy(Uint32Array.from(others, (_, i) => i), units);
+  const total = count + rest.length;
+  const offsets = new Float64Array(total), sizes = new Float64Array(total);
+  const owner = new Int32Array(total);
+  for (let i = 0, k = 0, n = 0; n < total; n++) {
+    if (i < count && (k === rest.length || place[slots[i]] <= units[rest[k]])) {
+      const slot = slots[i++];
+      offsets[n] = place[slot];
+      sizes[n] = Math.ceil(framedLength(size[slot]) / granule);
+      owner[n] = slot;
+    } else {
+      const other = rest[k++];
+      offsets[n] = units[other];
+      sizes[n] = others[other].units;
+      owner[n] = -1 - other;
+    }
+  }
+  return { offsets, sizes, owner };
 }

@@ -14,6 +14,8 @@ import { HEADER_LENGTH, type Part } from "./superblock.ts";
 /** The file grows by a sixteenth of itself, at least and at most by so much. */
 const MIN_GROWTH = 2 ** 16;
 const MAX_GROWTH = 2 ** 26;
+/** Pieces of what is kept from blobs, at most about so many. */
+const MAX_SPARE_PARTS = 128;
 
 /** Units of a file, handed out. */
 export class Space {
@@ -81,8 +83,8 @@ export class Space {
 
   /** Units a blob may still take. */
   get freeUnits(): number {
-    const kept = Math.max(0, this.#reserve - this.#spareUnits);
-    return Math.max(0, this.allocator.freeSpace + this.#growable - kept);
+    const growable = this.#growable, surplus = this.#spareUnits + growable - this.#reserve;
+    return surplus < 0 ? 0 : this.allocator.freeSpace + Math.min(growable, surplus);
   }
 
   /**
@@ -91,8 +93,12 @@ export class Space {
    */
   keep(units: number): void {
     this.#reserve = units;
-    if (this.#growable >= units) return this.#dropSpare();
-    if (this.#spareUnits >= units) return;
+    const missing = units - this.#growable;
+    if (missing <= 0) return this.#dropSpare();
+    if (this.#spareUnits < missing) this.#fillSpare(missing);
+  }
+
+  #fillSpare(units: number): void {
     const { allocator } = this, before = this.#spareUnits;
     // Some more than needed, as it needs more with each blob.
     for (const wished of [Math.ceil(1.25 * units), units]) {
@@ -101,9 +107,11 @@ export class Space {
       this.#dropSpare();
       return this.#addSpare(handle);
     }
+    // No crumbs: a checkpoint cannot be in too many parts.
+    const least = Math.ceil(units / MAX_SPARE_PARTS);
     for (let missing = units - before; missing > 0;) {
-      const size = Math.min(missing, allocator.largestFreeRegion());
-      const handle = size > 0 ? allocator.allocate(size) : NO_SPACE;
+      const size = Math.min(Math.max(missing, least), allocator.largestFreeRegion());
+      const handle = size >= least ? allocator.allocate(size) : NO_SPACE;
       if (handle === NO_SPACE) return;
       this.#addSpare(handle);
       missing -= size;

@@ -173,7 +173,7 @@ export class StoreCore {
 
   /** Cuts off the end of the file. Tells whether the index and the log moved out of its way. */
   async #trim(): Promise<boolean> {
-    const { state } = this, { allocator } = state.space;
+    const { state } = this;
     await state.space.trim();
     const isInTheWay = this.#isAfterHole();
     if (isInTheWay) {
@@ -220,7 +220,7 @@ export class StoreCore {
     if (device.hasFailed) return;
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
-      const isShort = 4 * log.byteLength < superblock.checkpointLength;
+      const isShort = 32 * log.byteLength < superblock.checkpointLength;
       if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
     }
     await state.space.trim();
