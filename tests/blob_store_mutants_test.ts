@@ -14,15 +14,39 @@ import { crashRun, type OpenStore } from "./crash/crash_run.ts";
 import { PROFILES } from "./crash/workload.ts";
 import { newPath, removeAfterwards } from "./temporary_files.ts";
 
-/** A bug: what is replaced in a file of `src/blob_store`. */
-interface Mutant {
-  readonly name: string;
+/** What is replaced in a file of `src/blob_store`. */
+interface Edit {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+}
+
+/** A bug. */
+interface Mutant extends Edit {
+  readonly name: string;
+  /** What else is replaced: what keeps the bug from doing harm. */
+  readonly also?: readonly Edit[];
   /** The workloads that are after it, where others take long to find it. */
   readonly profiles?: readonly string[];
 }
+
+/**
+ * What a batch of an earlier log would have to get past besides its salt: its segment is
+ * zeroed when it serves again, and sequences never begin anew.
+ */
+const WITHOUT_OTHER_GUARDS: readonly Edit[] = [
+  {
+    file: "log.ts",
+    from: "await this.#device.zero(segment.position, segment.length);",
+    to: "",
+  },
+  {
+    file: "make_checkpoint.ts",
+    from: "log = new Log(device, space, salt, oldLog.sequence);",
+    to: "log = new Log(device, space, salt, 1);",
+  },
+  { file: "make_checkpoint.ts", from: "sequence: oldLog.sequence,", to: "sequence: 1," },
+];
 
 const MUTANTS: readonly Mutant[] = [
   {
@@ -41,7 +65,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "what a killed process left is not flushed",
     file: "store_core.ts",
-    from: "if (!readOnly && device.byteLength > 0) await device.flush();",
+    from: "    await flushBefore(device);\n",
     to: "",
   },
   {
@@ -80,6 +104,21 @@ const MUTANTS: readonly Mutant[] = [
     from: "if (isFlushed) await this.#flush(position);",
     to: "",
   },
+  {
+    name: "a link is written while what is before it, and behind it, is not durable",
+    file: "log.ts",
+    from: "    await device.flush();\n    this.durable = this.sequence - 1;\n",
+    to: "",
+    profiles: ["none, much of it", "batch", "none"],
+  },
+  {
+    name: "the checksums of all logs begin alike",
+    file: "make_checkpoint.ts",
+    from: "const salt = newSalt(state.superblock.salt);",
+    to: "const salt = state.superblock.salt;",
+    also: WITHOUT_OTHER_GUARDS,
+    profiles: ["in place", "small"],
+  },
 ];
 
 /** A mutant that lives through so many images would live for ever. */
@@ -90,7 +129,7 @@ removeAfterwards();
 describe("the crash test finds a planted bug", () => {
   for (const mutant of MUTANTS) {
     it(mutant.name, async () => {
-      const open = await openWith(mutant);
+      const open = await openWith([mutant, ...mutant.also ?? []]);
       const { profiles = PROFILES.map(({ name }) => name) } = mutant;
       let images = 0, found: Error | undefined;
       for (let round = 0; found === undefined; round++) {
@@ -108,13 +147,24 @@ describe("the crash test finds a planted bug", () => {
   }
 });
 
-/** The opening function of a copy of the sources with a bug. */
-async function openWith({ file, from, to }: Mutant): Promise<OpenStore> {
+describe("the salt of a log", () => {
+  it("keeps batches of earlier logs out, with no other guard", async () => {
+    const open = await openWith(WITHOUT_OTHER_GUARDS);
+    for (const profile of PROFILES.filter(({ name }) => name === "in place" || name === "small")) {
+      for (let seed = 0; seed < 3; seed++) await crashRun({ open, profile, seed });
+    }
+  });
+});
+
+/** The opening function of a copy of the sources that was changed. */
+async function openWith(edits: readonly Edit[]): Promise<OpenStore> {
   const folder = newPath();
   cpSync(fileURLToPath(new URL("../src", import.meta.url)), folder, { recursive: true });
-  const path = join(folder, "blob_store", file), source = readFileSync(path, "utf8");
-  assertEquals(source.split(from).length, 2, `${file} does not hold once: ${from}`);
-  writeFileSync(path, source.replace(from, () => to));
+  for (const { file, from, to } of edits) {
+    const path = join(folder, "blob_store", file), source = readFileSync(path, "utf8");
+    assertEquals(source.split(from).length, 2, `${file} does not hold once: ${from}`);
+    writeFileSync(path, source.replace(from, () => to));
+  }
   const copy = pathToFileURL(join(folder, "blob_store", "blob_store.ts")).href;
   const { BlobStore: Mutated }: { BlobStore: typeof BlobStore } = await import(copy);
   return (store, options) => Mutated.open(store, options);
