@@ -79,6 +79,7 @@ const MUTANTS: readonly Mutant[] = [
     file: "recovery.ts",
     from: "  await device.flush();\n}",
     to: "}",
+    profiles: ["batch", "none", "together"],
   },
   {
     name: "the superblock is written before the checkpoint is durable",
