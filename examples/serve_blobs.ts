@@ -335,11 +335,9 @@ async function respond(
   outgoing: ServerResponse,
   store: BlobStore,
 ): Promise<void> {
-  const gone = new AbortController();
-  outgoing.on("close", () => gone.abort());
   let request: Request;
   try {
-    request = requestOf(incoming, gone);
+    request = requestOf(incoming);
   } catch {
     outgoing.writeHead(400).end(); // a method or an address that the Web does not have
     return;
@@ -352,9 +350,9 @@ async function respond(
   else await pipeline(response.body as AsyncIterable<Uint8Array>, outgoing);
 }
 
-function requestOf(incoming: IncomingMessage, gone: AbortController): Request {
+function requestOf(incoming: IncomingMessage): Request {
   const { method = "GET", url = "/" } = incoming;
-  const hasBody = method !== "GET" && method !== "HEAD";
+  const gone = new AbortController(), hasBody = method !== "GET" && method !== "HEAD";
   // Only path and query count; a proxy's client may send the whole address.
   return new Request(url.startsWith("/") ? `http://localhost${url}` : url, {
     method,

@@ -292,11 +292,14 @@ describe("BlobCache, making", () => {
       await cache.delete("a");
       const request = cache.getOrMake("a", make);
       await (isDeleted ? cache.delete("a") : cache.put("a", bytesOf(2, 10)));
-      const next = cache.getOrMake("a", () => bytesOf(3, 10));
+      const later = deferred(), next = cache.getOrMake("a", later.make);
       resolve(bytesOf(1, 10));
       assertSameBytes(await request, bytesOf(1, 10), "who asked before gets what was made");
+      const last = cache.getOrMake("a", later.make);
+      later.resolve(bytesOf(3, 10));
       const expected = bytesOf(isDeleted ? 3 : 2, 10);
-      assertSameBytes(await next, expected, "who asked after");
+      for (const asked of [next, last]) assertSameBytes(await asked, expected, "who asked after");
+      assertEquals(later.calls(), isDeleted ? 1 : 0);
       assertSameBytes((await cache.get("a"))!, expected, "kept");
     }
   });
@@ -350,6 +353,11 @@ describe("BlobCache, the rest", () => {
       await cache.close();
       await cache.close();
     }
+    const now = () => {
+      throw new TypeError("this is the test's");
+    };
+    await assertRejects(() => BlobCache.open(path, { maxBytes: 1, now }), TypeError);
+    await (await BlobCache.open(path, { maxBytes: 1 })).close();
   });
 
   it("shows as a command what it saves, and leaves nothing behind", () => {

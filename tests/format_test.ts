@@ -325,6 +325,7 @@ describe("of a damaged file the store and the reader say the same", () => {
     assertEquals(readStore(file).size, 101);
     file[segment.offset + segment.length / 2] ^= 1;
     assertThrows(() => readStore(file), DamagedStore);
+    assert(!await assertAgreed(file));
   });
 });
 

@@ -82,6 +82,14 @@ function begin(url: string, ...lines: string[]): Socket {
   return socket;
 }
 
+/** A stream of these bytes, and what ends it. */
+function slowStream(bytes: Uint8Array): [ReadableStream<Uint8Array>, () => void] {
+  const { readable, writable } = new TransformStream<Uint8Array>();
+  const writer = writable.getWriter();
+  writer.write(bytes);
+  return [readable, () => writer.close()];
+}
+
 /** Runs an action and gives what it complained of. */
 async function complaints(action: () => Promise<unknown>): Promise<string> {
   const { error } = console, lines: string[] = [];
@@ -173,6 +181,7 @@ describe("serve_blobs, reading", () => {
         [412, { "if-match": other }],
         [412, { "if-match": `W/${etag}` }],
         [412, { "if-unmodified-since": old }],
+        [200, { "if-unmodified-since": old, "if-match": etag }],
         [200, { "if-unmodified-since": date }],
         [200, { "if-unmodified-since": "yesterday" }],
         [206, { range: "bytes=0-1", "if-range": etag }],
@@ -268,7 +277,11 @@ describe("serve_blobs, reading", () => {
       const response = await asker(store)("GET", "/a", { range: "bytes=3-" });
       const expected = replacement === "other" ? 206 : replacement === "" ? 416 : 404;
       assertEquals(response.status, expected);
-      if (expected === 206) assertEquals(await response.text(), "er");
+      if (expected !== 206) continue;
+      const { etag } = (await store.stat("a"))!;
+      assertEquals(response.headers.get("etag"), `"${etag}"`);
+      assertEquals(response.headers.get("content-range"), "bytes 3-4/5");
+      assertEquals(await response.text(), "er");
     }
     store.stat = stat;
     await assertEmptiable(store);
@@ -370,13 +383,7 @@ describe("serve_blobs, writing", () => {
   it("of two that create a blob at the same time, one does", async () => {
     await using store = await BlobStore.open(memory());
     const ask = asker(store), absent = { "if-none-match": "*" };
-    let finish = () => {};
-    const slow = new ReadableStream<Uint8Array>({
-      start(controller) {
-        controller.enqueue(bytesOf(1, 10));
-        finish = () => controller.close();
-      },
-    });
+    const [slow, finish] = slowStream(bytesOf(1, 10));
     const first = ask("PUT", "/a", absent, slow);
     const others = ["2", "3"].map((body) => ask("PUT", "/a", absent, body));
     assertEquals((await ask("PUT", "/b", absent, "b")).status, 201, "another key does not wait");
@@ -384,6 +391,21 @@ describe("serve_blobs, writing", () => {
     const statuses = (await Promise.all([first, ...others])).map(({ status }) => status);
     assertEquals(statuses, [201, 412, 412]);
     assertSameBytes((await store.get("a"))!, bytesOf(1, 10), "the first");
+  });
+
+  it("to one key, in the order of the requests", async () => {
+    await using store = await BlobStore.open(memory());
+    const ask = asker(store);
+    const [stream1, finish1] = slowStream(bytesOf(1, 10));
+    const [stream2, finish2] = slowStream(bytesOf(2, 10));
+    const first = ask("PUT", "/a", {}, stream1), second = ask("PUT", "/a", {}, stream2);
+    finish1();
+    await first;
+    const third = ask("PUT", "/a", {}, "third");
+    await sleep(10);
+    finish2();
+    await Promise.all([second, third]);
+    assertEquals(await (await ask("GET", "/a")).text(), "third");
   });
 
   it("waits for nobody who failed", async () => {

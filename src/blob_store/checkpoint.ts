@@ -6,6 +6,7 @@
 
 import { ByteReader, ByteWriter } from "./codec.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { sortBy } from "./sort_by.ts";
 import type { Space } from "./space.ts";
 
 // One column after the other, blobs in the order of their places, so that a loop of the
@@ -101,34 +102,4 @@ export function decodeCheckpoint(bytes: Uint8Array, index: KeyIndex): boolean {
     }
   }
   return from.at === bytes.length;
-}
-
-/** Sorts numbers by the value each stands for: by radix where there are many. */
-export function sortBy(numbers: Uint32Array, value: Float64Array): Uint32Array {
-  const count = numbers.length;
-  let max = 0, before = -1, isSorted = true;
-  for (let i = 0; i < count; i++) {
-    const current = value[numbers[i]];
-    if (current < before) isSorted = false;
-    if (current > max) max = current;
-    before = current;
-  }
-  if (isSorted) return numbers;
-  if (count < 4096) return numbers.sort((a, b) => value[a] - value[b]);
-  const starts = new Uint32Array(65536);
-  let from = numbers, to: Uint32Array = new Uint32Array(count);
-  for (let scale = 1; scale <= max; scale *= 65536) {
-    starts.fill(0);
-    for (let i = 0; i < count; i++) starts[Math.floor(value[from[i]] / scale) % 65536]++;
-    for (let digit = 0, sum = 0; digit < 65536; digit++) {
-      const next = sum + starts[digit];
-      starts[digit] = sum;
-      sum = next;
-    }
-    for (let i = 0; i < count; i++) {
-      to[starts[Math.floor(value[from[i]] / scale) % 65536]++] = from[i];
-    }
-    [from, to] = [to, from];
-  }
-  return from;
 }

@@ -231,7 +231,8 @@ export class Committer {
       for (const write of writes) {
         if (write.inlineAt >= 0) write.inlineAt += position;
       }
-      this.#unflushed += batch.length + group.length;
+      const streamed = writes.reduce((sum, { at, size }) => at < 0 ? sum + size : sum, 0);
+      this.#unflushed += batch.length + group.length + streamed;
       if (isFlushed) await this.#flush(position);
     } catch (error) {
       if (!device.hasFailed) { for (const write of writes) this.#release(write); }

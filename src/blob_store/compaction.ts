@@ -6,12 +6,12 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { sortBy } from "./checkpoint.ts";
 import { CHUNK_LENGTH, chunkSeed, framedLength, readRanges, writeRanges } from "./chunks.ts";
 import { getUint32 } from "./codec.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { newBatch } from "./log.ts";
 import { writeMove } from "./records.ts";
+import { sortBy } from "./sort_by.ts";
 import {
   flushAll,
   framedBlobOf,

@@ -9,6 +9,8 @@ import { KeyOrder } from "./key_order.ts";
 
 /** Most bytes of UTF-8 in a key. */
 export const MAX_KEY_LENGTH = 1024;
+/** Most bytes of metadata, as JSON. */
+export const MAX_METADATA = 4096;
 
 /** `place` of a blob without bytes. */
 export const NO_PLACE = 2 ** 53;
@@ -279,6 +281,8 @@ export class KeyIndex {
     heap[at + 2] = metadata.length;
     heap[at + 3] = metadata.length >>> 8;
     if (metadata.length > 0) heap.set(metadata, at + ENTRY_HEADER + keyLength);
+    // What was looked up before may have left its key there.
+    heap.fill(0, at + ENTRY_HEADER + keyLength + metadata.length, this.#heapEnd);
     return at / ALIGN;
   }
 

@@ -89,7 +89,7 @@ export class Log {
     this.segments.push(await this.#newSegment(length));
   }
 
-  /** Where the next batch of this length would go in the file, for records that tell. */
+  /** Where in the file the next batch goes, if it fits. */
   get position(): number {
     return this.#last.position + this.#tail;
   }

@@ -6,13 +6,11 @@
 
 import { checkBytes } from "../backing_store.ts";
 import { checkInteger, describe } from "../check_integer.ts";
-import { encodeKey } from "./key_index.ts";
+import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type { BatchOperation, ByteRange, Metadata } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
 const MAX_COPIED = 2 ** 20;
-/** Most bytes of metadata, as JSON. */
-const MAX_METADATA = 4096;
 
 const encoder = new TextEncoder();
 

@@ -5,12 +5,13 @@
  */
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
-import { decodeCheckpoint, sortBy } from "./checkpoint.ts";
+import { decodeCheckpoint } from "./checkpoint.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
 import type { Device } from "./device.ts";
 import { KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { Log, MIN_SEGMENT } from "./log.ts";
 import { type Replay, replayLog } from "./replay.ts";
+import { sortBy } from "./sort_by.ts";
 import { Space } from "./space.ts";
 import {
   decodeSuperblock,
@@ -44,11 +45,11 @@ export async function readHeader(device: Device): Promise<Uint8Array> {
 
 /**
  * Whether a store may be made here: there is nothing, or the start of a store whose
- * making was cut short. The second slot is written last.
+ * making was cut short. One slot is durable before the other is written.
  */
 export function isVacant(header: Uint8Array, device: Device): boolean {
-  const [first, second] = slotsOf(header, device);
-  return second === "blank" && (first === "blank" || first === "damaged");
+  const slots = slotsOf(header, device);
+  return slots.includes("blank") && slots.every((slot) => slot === "blank" || slot === "damaged");
 }
 
 function slotsOf(header: Uint8Array, device: Device) {
@@ -231,9 +232,7 @@ async function repair(
   staleSlot: number,
 ): Promise<void> {
   const { position, length } = replay.segments[replay.segments.length - 1];
-  const isShort = device.byteLength < position + length;
-  if (!isShort && !replay.isDirty && staleSlot < 0) return;
-  if (isShort) await device.resize(position + length);
+  if (!replay.isDirty && staleSlot < 0) return;
   if (replay.isDirty) await device.zero(position + replay.tail, length - replay.tail);
   if (staleSlot >= 0) {
     const pending = device.write(
@@ -258,10 +257,6 @@ function placeAll(
     unit: (position - HEADER_LENGTH) / granule,
     units: length / granule,
   }));
-  // A segment may reach beyond the end of a file that is only read.
-  const end = Math.max(...logParts.map(({ unit, units }) => unit + units));
-  if (end > allocator.capacity) allocator.grow(end - allocator.capacity);
-
   const others = [...superblock.checkpoint, ...logParts], owners: number[] = [];
   for (const slot of index.parts.keys()) {
     for (const part of partsOf(index, slot, granule)) {

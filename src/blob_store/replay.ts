@@ -7,7 +7,7 @@
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { ByteReader } from "./codec.ts";
 import type { Device } from "./device.ts";
-import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, NO_PLACE } from "./key_index.ts";
+import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic, linkOf } from "./log.ts";
 import { CLOSE, DELETE, type LogRecord, PUT, readRecord } from "./records.ts";
 import { HEADER_LENGTH, type Part, type Superblock } from "./superblock.ts";
@@ -74,9 +74,19 @@ export async function replayLog(
       break;
     }
     if (link.sequence !== replay.sequence) throw damagedLog(position + replay.tail);
+    const start = positionOf(link, granule), end = start + link.units * granule;
+    if (!(end <= device.byteLength)) {
+      throw new CorruptStoreError(
+        device.byteLength,
+        `it is cut off, and had at least ${end} bytes`,
+      );
+    }
     const next = await readSegment(device, link, granule);
     if (batchAt(next, 0, salt, device.crc32)?.sequence !== replay.sequence) {
-      checkNothingFollows(next, 0, positionOf(link, granule), salt, device, replay.sequence);
+      // A link is written once everything before it is durable: so was what is not there.
+      const further = linkOf(next, salt, device.crc32);
+      if (further !== undefined && further.sequence > replay.sequence) throw damagedLog(start);
+      checkNothingFollows(next, 0, start, salt, device, replay.sequence);
       break;
     }
     part = link;
@@ -86,20 +96,14 @@ export async function replayLog(
   return replay;
 }
 
-/** A segment; what is beyond the end of the file is zero. */
 async function readSegment(
   device: Device,
   part: Part,
   granule: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const position = positionOf(part, granule);
-  const length = part.units * granule, present = device.byteLength - position;
-  // A growth that was not durable may be lost, but not the batches that were.
-  const bytes = new Uint8Array(present < BATCH_HEADER ? Math.min(length, 4096) : length);
-  if (present > 0) {
-    const pending = device.read(position, bytes.subarray(0, present));
-    if (pending) await pending;
-  }
+  const bytes = new Uint8Array(part.units * granule);
+  const pending = device.read(positionOf(part, granule), bytes);
+  if (pending) await pending;
   return bytes;
 }
 
@@ -151,9 +155,10 @@ function applyRecord(
   replay.isClosed = type === CLOSE;
   if (type === CLOSE) return true;
   if (key.length < 1 || key.length > MAX_KEY_LENGTH) return false;
+  if (record.metadata !== undefined && record.metadata.length > MAX_METADATA) return false;
   if (type === DELETE) {
     const slot = index.findBytes(key);
-    if (slot < 0) return true; // put and deleted by one batch, of which only the end is kept
+    if (slot < 0) return true; // there was no such blob
     replay.window.delete(slot);
     index.remove(slot);
     return true;
@@ -169,7 +174,7 @@ function applyRecord(
     index.crc[slot] = record.crc;
   }
   index.parts.delete(slot);
-  index.place[slot] = record.inlineAt >= 0
+  index.place[slot] = record.inlineAt >= 0 && record.size > 0
     ? -1 - (position + record.inlineAt)
     : parts.length === 0
     ? NO_PLACE

@@ -207,7 +207,7 @@ export class StoreCore {
       await committer.exclusively(() => this.#leaveClean());
       if (this.#isIdle && !device.hasFailed) {
         await this.#compact(Infinity, 1);
-        await committer.exclusively(() => this.#leaveClean());
+        await committer.exclusively(() => this.#leaveClean(true));
       }
     } finally {
       await device.close();
@@ -215,12 +215,12 @@ export class StoreCore {
   }
 
   /** Leaves a file that opens at once, and in which no damage goes unnoticed. */
-  async #leaveClean(): Promise<void> {
+  async #leaveClean(hasMoved = false): Promise<void> {
     const { state } = this, { log, device, superblock } = state;
     if (device.hasFailed) return;
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
-      const isShort = 32 * log.byteLength < superblock.checkpointLength;
+      const isShort = !hasMoved && 32 * log.byteLength < superblock.checkpointLength;
       if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
     }
     await state.space.trim();
