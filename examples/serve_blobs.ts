@@ -37,6 +37,8 @@ import {
 const MAX_KEY = 1024;
 /** Most characters of a Content-Type that is kept. */
 const MAX_TYPE = 255;
+/** What `node:http` says when a client went away, which is no event. */
+const GONE = ["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE"];
 /** Blobs on one page of a listing. */
 const PAGE = 1000;
 
@@ -308,8 +310,7 @@ export async function serve(store: BlobStore, options: ServeOptions = {}): Promi
   const server = createServer({ requestTimeout: 0 }, (incoming, outgoing) => {
     respond(incoming, outgoing, store).catch((error) => {
       outgoing.destroy();
-      // That a client went away is no event.
-      if ((error as { code?: string }).code !== "ERR_STREAM_PREMATURE_CLOSE") console.error(error);
+      if (!GONE.includes((error as { code?: string }).code ?? "")) console.error(error);
     });
   });
   server.setTimeout(idleMs);
