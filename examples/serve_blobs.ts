@@ -8,7 +8,7 @@
  *
  * curl -r 0-99 http://127.0.0.1:8000/cats/1.jpg
  * curl -T cat.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/cats/2.jpg
- * curl http://127.0.0.1:8000/?prefix=cats/
+ * curl 'http://127.0.0.1:8000/?prefix=cats/'
  * ```
  *
  * {@linkcode handle} answers a Request with a Response, the Web's own: it fits any server

@@ -113,9 +113,9 @@ export class BlobStore {
     const slot = this.#find(key);
     if (slot < 0) return undefined;
     const { state } = this.#core;
-    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
-    const into = new Uint8Array(length);
     if (state.device.readOnly) return await this.#getBesideWriter(key, options);
+    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    const into = state.device.newBytes(length);
     const pending = readBlob(state, slot, offset, into);
     if (pending) await pending;
     return into;
@@ -413,13 +413,13 @@ export class BlobStore {
   async #writeSources(
     operations: readonly Operation[],
   ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
-    const { committer, state } = this.#core;
+    const { committer, state } = this.#core, makeRoom = () => this.#core.makeRoom();
     const written = new Map<Operation, WrittenBlob | Uint8Array>();
     try {
       for (const operation of operations) {
         const { source } = operation;
         if (source === undefined) continue;
-        written.set(operation, await writeSource(state, committer.newSeed(), source));
+        written.set(operation, await writeSource(state, committer.newSeed(), source, makeRoom));
       }
       state.device.checkWritable();
     } catch (error) {

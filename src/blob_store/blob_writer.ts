@@ -30,8 +30,9 @@ export async function writeSource(
   state: StoreState,
   seed: number,
   source: LongSource,
+  makeRoom: () => Promise<void>,
 ): Promise<WrittenBlob | Uint8Array> {
-  const writer = new BlobWriter(state, seed);
+  const writer = new BlobWriter(state, seed, makeRoom);
   try {
     const size = source instanceof Blob ? source.size : (source as Uint8Array).length;
     if (size > CHUNK_LENGTH) await writer.reserve(size);
@@ -72,6 +73,7 @@ export class BlobWriter {
   /** Bytes so far. */
   size = 0;
   readonly #state: StoreState;
+  readonly #makeRoom: () => Promise<void>;
   readonly #handles: number[] = [];
   /** Units of the handles. */
   #units = 0;
@@ -84,16 +86,22 @@ export class BlobWriter {
   /** Framed bytes written. */
   #written = 0;
 
-  constructor(state: StoreState, seed: number) {
+  /**
+   * @param state The store.
+   * @param seed Where its checksums begin.
+   * @param makeRoom What can be done where space runs out.
+   */
+  constructor(state: StoreState, seed: number, makeRoom: () => Promise<void>) {
     this.#state = state;
     this.seed = seed;
+    this.#makeRoom = makeRoom;
     this.#buffer = new Uint8Array(GATHERED * FRAME);
   }
 
   /** Takes space for a blob of a known size. */
   async reserve(size: number): Promise<void> {
     const { space } = this.#state, units = space.unitsFor(framedLength(size));
-    this.#handles.push(...await space.allocate(units));
+    this.#handles.push(...await this.#allocate(units));
     this.#units = units;
   }
 
@@ -172,8 +180,15 @@ export class BlobWriter {
       }
     }
     const handle = space.tryAllocate(wished);
-    const handles = handle !== NO_SPACE ? [handle] : await space.allocate(needed);
+    const handles = handle !== NO_SPACE ? [handle] : await this.#allocate(needed);
     this.#handles.push(...handles);
     this.#units += handle !== NO_SPACE ? wished : needed;
+  }
+
+  async #allocate(units: number): Promise<number[]> {
+    const { space } = this.#state;
+    // What was superseded may only wait for a flush, or for the log to be done with.
+    if (units > space.freeUnits) await this.#makeRoom();
+    return await space.allocate(units);
   }
 }

@@ -21,7 +21,7 @@ import type { Write } from "./writes.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
-const MAX_INLINE_COMMIT = 2 ** 16;
+const MAX_INLINE_COMMIT = 2 ** 13;
 /** Staged bytes after which a commit takes no more. */
 const MAX_STAGED = 2 ** 22;
 /** Superseded space that is left alone before the file grows, in places and in bytes. */
@@ -286,6 +286,8 @@ export class Committer {
       write.handles = [handle];
       return;
     }
+    write.handles = state.space.tryScatter(units);
+    if (write.handles.length > 0) return;
     // The log may hold what a checkpoint sets free.
     if (units > state.space.freeUnits) {
       await this.#makeRoom();

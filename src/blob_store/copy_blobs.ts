@@ -87,8 +87,9 @@ function snapshot(state: StoreState): OldBlob[] {
 async function copyBlob(
   from: StoreState,
   { framed, key, metadata, time }: OldBlob,
-  { committer, state }: StoreCore,
+  core: StoreCore,
 ): Promise<{ committed: Promise<unknown> }> {
+  const { committer, state } = core;
   const { size } = framed, name = () => new TextDecoder().decode(key);
   if (size <= CHUNK_LENGTH) {
     const bytes = new Uint8Array(size);
@@ -96,7 +97,7 @@ async function copyBlob(
     const write = committer.stage(key, bytes, metadata, time);
     return { committed: committer.commit([write], false) };
   }
-  const writer = new BlobWriter(state, committer.newSeed());
+  const writer = new BlobWriter(state, committer.newSeed(), () => core.makeRoom());
   try {
     await writer.reserve(size);
     const piece = new Uint8Array(Math.min(size, PIECE));

@@ -72,6 +72,11 @@ export class StoreCore {
     }
   }
 
+  /** The same for those who do not wait in the line of commits. */
+  async makeRoom(): Promise<void> {
+    await this.committer.next(() => this.#makeRoom());
+  }
+
   /** Whether so much lies idle, before the end, that blobs are moved to fill it. */
   get #isIdle(): boolean {
     const { space: { allocator, granule }, settings } = this.state;
