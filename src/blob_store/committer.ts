@@ -286,8 +286,6 @@ export class Committer {
       write.handles = [handle];
       return;
     }
-    write.handles = state.space.tryScatter(units);
-    if (write.handles.length > 0) return;
     // The log may hold what a checkpoint sets free.
     if (units > state.space.freeUnits) {
       await this.#makeRoom();

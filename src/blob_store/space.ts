@@ -14,9 +14,6 @@ import { HEADER_LENGTH, type Part } from "./superblock.ts";
 /** The file grows by a sixteenth of itself, at least and at most by so much. */
 const MIN_GROWTH = 2 ** 16;
 const MAX_GROWTH = 2 ** 26;
-/** Blobs from this size on may be put into some pieces rather than lengthen the file. */
-const MIN_SCATTERED = 2 ** 13;
-const MAX_SCATTERED = 6;
 /** Pieces of what is kept from blobs, at most about so many. */
 const MAX_SPARE_PARTS = 128;
 
@@ -139,27 +136,6 @@ export class Space {
   tryAllocate(units: number): number {
     if (this.#maxUnits !== Infinity && units > this.freeUnits) return NO_SPACE;
     return this.allocator.allocate(units);
-  }
-
-  /**
-   * Units for a blob in a few of the largest holes, where much of the file lies idle and
-   * none of them takes it as a whole; or nothing.
-   */
-  tryScatter(units: number): number[] {
-    const { allocator } = this, { freeSpace, capacity } = allocator;
-    if (units * this.granule < MIN_SCATTERED || freeSpace < capacity / 16) return [];
-    if (units > this.freeUnits) return [];
-    const least = Math.ceil(units / MAX_SCATTERED), handles: number[] = [];
-    for (let rest = units; rest > 0;) {
-      const size = Math.min(rest, allocator.largestFreeRegion());
-      if (size < Math.min(least, rest)) {
-        for (const handle of handles) allocator.free(handle);
-        return [];
-      }
-      handles.push(allocator.allocate(size));
-      rest -= size;
-    }
-    return handles;
   }
 
   /**
