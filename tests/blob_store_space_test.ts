@@ -375,22 +375,3 @@ describe("a backup", () => {
     await assertEmptiable(blobs);
   });
 });
-
-describe("a large blob that has room only once others are let go of", () => {
-  for (const durability of ["commit", "batch", "none"] as const) {
-    it(`is taken, ${durability}`, async () => {
-      await using blobs = await BlobStore.open(memory(4 * M), { durability });
-      for (const key of ["a", "b", "b"]) {
-        await blobs.put(key, bytesOf(1, 3 * M));
-        if (key === "a") await blobs.delete("a");
-        else await blobs.delete("b");
-      }
-      await blobs.put("c", new Blob([bytesOf(2, 3 * M) as Uint8Array<ArrayBuffer>]));
-      await blobs.delete("c");
-      const pieces = new Blob([bytesOf(3, 3 * M) as Uint8Array<ArrayBuffer>]).stream();
-      await blobs.put("d", pieces);
-      await assertHolds(blobs, new Map([["d", bytesOf(3, 3 * M)]]));
-      await assertEmptiable(blobs);
-    });
-  }
-});
