@@ -319,8 +319,9 @@ export class BlobStore {
   }
 
   /**
-   * Waits for what was begun, leaves a file that opens at once, and frees it. Further use
-   * is refused. Closing again does nothing.
+   * Waits for what was begun, leaves a file that opens at once, and frees it. Where much
+   * of the file lies idle (`compactAbove`), that may take as long as the writing took.
+   * Further use is refused. Closing again does nothing.
    */
   async close(): Promise<void> {
     await this.#core.close();

@@ -80,6 +80,8 @@ export class Committer {
   #inlineUnits = 0;
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #unflushed = 0;
+  /** Bytes of blobs committed since the store was opened. */
+  bytesWritten = 0;
 
   /**
    * @param state The store.
@@ -233,6 +235,7 @@ export class Committer {
       }
       const streamed = writes.reduce((sum, { at, size }) => at < 0 ? sum + size : sum, 0);
       this.#unflushed += batch.length + group.length + streamed;
+      this.bytesWritten += group.length + streamed;
       if (isFlushed) await this.#flush(position);
     } catch (error) {
       if (!device.hasFailed) { for (const write of writes) this.#release(write); }

@@ -252,7 +252,7 @@ function placeAll(
   { segments }: Replay,
   device: Device,
 ): { log: number[]; checkpoint: number[] } {
-  const { allocator, granule } = space;
+  const { granule } = space;
   const logParts = segments.map(({ position, length }) => ({
     unit: (position - HEADER_LENGTH) / granule,
     units: length / granule,
@@ -264,21 +264,20 @@ function placeAll(
       owners.push(slot);
     }
   }
-  const { offsets, sizes, owner } = inOrder(index, others, granule);
-  const placed = new Float64Array(owner.length);
-  const count = allocator.appendAt(offsets, sizes, placed);
-  if (count < owner.length) {
-    const end = space.positionOf(offsets[count] + sizes[count]);
-    throw end > device.byteLength
-      ? new CorruptStoreError(device.byteLength, `it is cut off, and had at least ${end} bytes`)
-      : new CorruptStoreError(space.positionOf(offsets[count]), "two blobs are in one place");
+  const units = Float64Array.from(others, ({ unit }) => unit), handles: number[] = [];
+  const singles = singlesOf(index, granule), placed = new Float64Array(singles.count);
+  // All in the order of their places: the singles up to each of the others, then that one.
+  let done = 0;
+  for (const other of sortBy(Uint32Array.from(others, (_, i) => i), units)) {
+    const end = lowerBound(singles.offsets, units[other]);
+    appendAll(space, device, singles, done, end, placed);
+    const { unit, units: size } = others[other];
+    const one = { offsets: Float64Array.of(unit), sizes: Float64Array.of(size) };
+    handles[other] = appendAll(space, device, one, 0, 1, new Float64Array(1))[0];
+    done = end;
   }
-  const handles: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const slot = owner[i];
-    if (slot >= 0) index.place[slot] = placed[i];
-    else handles[-1 - slot] = placed[i];
-  }
+  appendAll(space, device, singles, done, singles.count, placed);
+  for (let i = 0; i < singles.count; i++) index.place[singles.slots[i]] = placed[i];
   const { length } = superblock.checkpoint;
   for (const slot of index.parts.keys()) index.parts.set(slot, []);
   owners.forEach((slot, i) => {
@@ -291,38 +290,68 @@ function placeAll(
   };
 }
 
-/**
- * All places in their order: those of blobs in one part, whose owner is their slot, and
- * the others, whose owner is -1 for the first, -2 for the second and so on.
- */
-function inOrder(
+/** Places, and how many units each has. */
+interface Places {
+  readonly offsets: Float64Array;
+  readonly sizes: Float64Array;
+}
+
+/** Takes places behind all that are taken. Their handles go where the places are. */
+function appendAll(
+  { allocator, granule }: Space,
+  device: Device,
+  { offsets, sizes }: Places,
+  start: number,
+  end: number,
+  handles: Float64Array,
+): Float64Array {
+  const count = allocator.appendAt(
+    offsets.subarray(start, end),
+    sizes.subarray(start, end),
+    handles.subarray(start, end),
+  );
+  if (start + count === end) return handles;
+  const first = HEADER_LENGTH + offsets[start + count] * granule;
+  const last = first + sizes[start + count] * granule;
+  throw last > device.byteLength
+    ? new CorruptStoreError(device.byteLength, `it is cut off, and had at least ${last} bytes`)
+    : new CorruptStoreError(first, "two blobs are in one place");
+}
+
+/** Index of the first value that is not less, in ascending ones. */
+function lowerBound(values: Float64Array, limit: number): number {
+  let low = 0, high = values.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (values[middle] < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The blobs in one part, in the order of their places. */
+function singlesOf(
   index: KeyIndex,
-  others: readonly Part[],
   granule: number,
-): { offsets: Float64Array; sizes: Float64Array; owner: Int32Array } {
-  const singles = new Uint32Array(index.count), { place, size } = index;
-  let count = 0;
-  for (let slot = 0; slot < index.slots; slot++) {
-    if (index.isLive(slot) && place[slot] >= 0 && place[slot] < NO_PLACE) singles[count++] = slot;
+): Places & { readonly slots: Uint32Array; readonly count: number } {
+  const { place, size } = index, all = index.slots;
+  const slots = new Uint32Array(index.count);
+  const offsets = new Float64Array(index.count), sizes = new Float64Array(index.count);
+  let count = 0, last = 0, isSorted = true;
+  for (let slot = 0; slot < all; slot++) {
+    const offset = place[slot];
+    if (!(offset >= 0 && offset < NO_PLACE) || !index.isLive(slot)) continue;
+    if (offset < last) isSorted = false;
+    slots[count] = slot;
+    offsets[count] = last = offset;
+    sizes[count++] = Math.ceil(framedLength(size[slot]) / granule);
   }
-  const slots = sortBy(singles.subarray(0, count), place);
-  const units = Float64Array.from(others, ({ unit }) => unit);
-  const rest = sortBy(Uint32Array.from(others, (_, i) => i), units);
-  const total = count + rest.length;
-  const offsets = new Float64Array(total), sizes = new Float64Array(total);
-  const owner = new Int32Array(total);
-  for (let i = 0, k = 0, n = 0; n < total; n++) {
-    if (i < count && (k === rest.length || place[slots[i]] <= units[rest[k]])) {
-      const slot = slots[i++];
-      offsets[n] = place[slot];
-      sizes[n] = Math.ceil(framedLength(size[slot]) / granule);
-      owner[n] = slot;
-    } else {
-      const other = rest[k++];
-      offsets[n] = units[other];
-      sizes[n] = others[other].units;
-      owner[n] = -1 - other;
-    }
-  }
-  return { offsets, sizes, owner };
+  if (isSorted) return { slots, offsets: offsets.subarray(0, count), sizes, count };
+  const order = sortBy(Uint32Array.from({ length: count }, (_, i) => i), offsets);
+  return {
+    slots: order.map((i) => slots[i]),
+    offsets: Float64Array.from(order, (i) => offsets[i]),
+    sizes: Float64Array.from(order, (i) => sizes[i]),
+    count,
+  };
 }

@@ -211,7 +211,8 @@ export class StoreCore {
       await this.#compaction;
       await committer.exclusively(() => this.#leaveClean());
       if (this.#isIdle && !device.hasFailed) {
-        await this.#compact(Infinity, 1);
+        // No more work than what was written calls for: closing after one put is quick.
+        await this.#compact(2 * committer.bytesWritten, MAX_PASSES);
         await committer.exclusively(() => this.#leaveClean(true));
       }
     } finally {

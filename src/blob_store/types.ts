@@ -55,8 +55,9 @@ export interface BlobStoreOptions {
    */
   readonly checkpointBytes?: number;
   /**
-   * The share of the file, from 0 to 1, that may lie idle before a checkpoint, or closing,
-   * moves blobs from its end into holes; 0.1 by default, 1 never compacts by itself.
+   * The share of the file, from 0 to 1, that may lie idle before a checkpoint moves blobs
+   * from its end into holes, and before closing moves all of them together, twice as many
+   * bytes as were written at most; 0.1 by default, 1 never compacts by itself.
    */
   readonly compactAbove?: number;
 }
