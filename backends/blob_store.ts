@@ -23,7 +23,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import * as zlib from "node:zlib";
@@ -45,15 +44,6 @@ export type * from "../src/blob_store/types.ts";
 
 /** The checksum of the runtime; Node has it from 20.15 on. */
 const { crc32 } = zlib as { crc32?: Crc32 };
-
-/**
- * Bytes that are not zeroed first, which is a third of the time of a large `get` on Node:
- * in a buffer of their own, of exactly their length.
- */
-function newBytes(length: number): Uint8Array<ArrayBuffer> {
-  if (length < 1024) return new Uint8Array(length);
-  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer as ArrayBuffer, 0, length);
-}
 
 /**
  * Named blobs in a file, or in any backing store.
@@ -85,7 +75,7 @@ export class BlobStore extends CoreStore {
   ): Promise<BlobStore> {
     if (options.readOnly && options.create) throw new TypeError("Expected readOnly without create");
     const core = isStore(target)
-      ? await openCore(target, options, { crc32, newBytes })
+      ? await openCore(target, options, { crc32 })
       : await openPath(pathOf(target), options);
     return new BlobStore(core);
   }
@@ -149,7 +139,7 @@ async function openFile(path: string, options: BlobStoreOptions, lock?: Lock): P
     }
   };
   try {
-    const native = { crc32, newBytes, reload: () => file.reload(), release };
+    const native = { crc32, reload: () => file.reload(), release };
     return await openCore(file, { ...options, create: false }, native);
   } catch (error) {
     await file.close();

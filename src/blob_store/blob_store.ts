@@ -115,7 +115,7 @@ export class BlobStore {
     const { state } = this.#core;
     if (state.device.readOnly) return await this.#getBesideWriter(key, options);
     const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
-    const into = state.device.newBytes(length);
+    const into = new Uint8Array(length);
     const pending = readBlob(state, slot, offset, into);
     if (pending) await pending;
     return into;

@@ -17,8 +17,6 @@ export type Pending = Promise<void> | undefined;
 export class Device {
   readonly crc32: Crc32;
   readonly readOnly: boolean;
-  /** New bytes to read into, whatever they hold before. */
-  readonly newBytes: (length: number) => Uint8Array<ArrayBuffer>;
   readonly #store: BackingStore;
   readonly #native: NativeHelp;
   #failure: unknown;
@@ -30,7 +28,6 @@ export class Device {
     this.readOnly = readOnly;
     this.#native = native;
     this.crc32 = native.crc32 ?? crc32;
-    this.newBytes = native.newBytes ?? ((length) => new Uint8Array(length));
   }
 
   get byteLength(): number {

@@ -11,8 +11,6 @@ export type Crc32 = (bytes: Uint8Array, seed?: number) => number;
 export interface NativeHelp {
   /** A faster CRC-32 (polynomial 0xEDB88320). */
   readonly crc32?: Crc32;
-  /** New bytes to read into, whatever they hold before. */
-  readonly newBytes?: (length: number) => Uint8Array<ArrayBuffer>;
   /** Looks at the length of the backing store anew, for readers beside a writer. */
   readonly reload?: () => void;
   /** Called once, when the store is closed: closes the file, frees the lock. */
