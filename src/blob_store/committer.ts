@@ -8,12 +8,14 @@
 import { NO_SPACE } from "../allocator.ts";
 import { StoreFullError } from "./blob_store_errors.ts";
 import { frame, framedLength } from "./chunks.ts";
+import type { ByteWriter } from "./codec.ts";
 import { newBatch } from "./log.ts";
 import { writeDelete, writeInlinePut, writePut } from "./records.ts";
 import {
   flushAll,
   ownHandlesOf,
   placeBlob,
+  releaseRetired,
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
@@ -38,18 +40,20 @@ interface Transaction {
   /** Gives how many of its deletes found their key. */
   readonly resolve: (deleted: number) => void;
   readonly reject: (error: unknown) => void;
-  /** Whether it was refused before the others were committed. */
-  isRejected: boolean;
+  /** Whether it was resolved or rejected. */
+  isOver: boolean;
 }
 
 /** What is committed by one batch. */
 class Group {
   readonly transactions: Transaction[] = [];
   bytes: Uint8Array<ArrayBuffer>;
-  length = 0;
+  length: number;
 
-  constructor(bytes: Uint8Array<ArrayBuffer>) {
+  /** Takes a buffer, and how much of it is staged already. */
+  constructor(bytes: Uint8Array<ArrayBuffer>, length = 0) {
     this.bytes = bytes;
+    this.length = length;
   }
 
   /** Makes room for so many bytes, and gives where they go. */
@@ -79,7 +83,6 @@ export class Committer {
   /** What the current commit keeps for its blobs in the log. */
   #inlineUnits = 0;
   #spare: Uint8Array<ArrayBuffer> | undefined;
-  #unflushed = 0;
   /** Bytes of blobs committed since the store was opened. */
   bytesWritten = 0;
 
@@ -143,7 +146,7 @@ export class Committer {
   commit(writes: readonly Write[], isDurable: boolean): Promise<number> {
     return new Promise((resolve, reject) => {
       const group = this.#openGroup();
-      group.transactions.push({ writes, isDurable, resolve, reject, isRejected: false });
+      group.transactions.push({ writes, isDurable, resolve, reject, isOver: false });
       // A transaction is never split: the next one begins another group.
       if (group.length >= MAX_STAGED) this.#open = undefined;
       this.#wake();
@@ -202,29 +205,41 @@ export class Committer {
       return;
     } catch (error) {
       if (!(error instanceof StoreFullError)) {
-        for (const { reject } of group.transactions) reject(error);
+        for (const transaction of group.transactions) this.#reject(transaction, error);
         return;
       }
     }
     // The log found no room for all of it. Alone, at least what deletes may pass.
     await this.#makeRoom();
     for (const transaction of group.transactions) {
-      if (transaction.isRejected) continue;
-      const { bytes, length } = group;
-      await this.#commit({ transactions: [transaction], bytes, length }).catch(transaction.reject);
+      if (transaction.isOver) continue;
+      const alone = new Group(group.bytes, group.length);
+      alone.transactions.push(transaction);
+      await this.#commit(alone).catch((error) => this.#reject(transaction, error));
     }
   }
 
-  async #commit(group: Pick<Group, "transactions" | "bytes" | "length">): Promise<void> {
-    const { device, settings } = this.#state;
+  /** Gives up a transaction, and what its streamed blobs are in. */
+  #reject(transaction: Transaction, error: unknown): void {
+    if (transaction.isOver) return;
+    // After a failed write nobody knows what the log says: no place is given to others.
+    if (!this.#state.device.hasFailed) {
+      for (const write of transaction.writes) this.#release(write);
+    }
+    transaction.isOver = true;
+    transaction.reject(error);
+  }
+
+  async #commit(group: Group): Promise<void> {
+    const state = this.#state, { device, settings } = state;
     device.checkWorking();
     const accepted = await this.#takeSpace(group);
     if (accepted.length === 0) return;
-    const { log } = this.#state; // another one, if there had to be a checkpoint
+    const { log } = state; // another one, if there had to be a checkpoint
     const writes = accepted.flatMap((transaction) => transaction.writes);
     const isFlushed = settings.durability === "commit" ||
       (settings.durability === "batch" &&
-        (this.#unflushed > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
+        (state.unflushedBytes > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
     const batch = newBatch();
     try {
       await this.#writeData(group, writes, isFlushed);
@@ -234,25 +249,29 @@ export class Committer {
         if (write.inlineAt >= 0) write.inlineAt += position;
       }
       const streamed = writes.reduce((sum, { at, size }) => at < 0 ? sum + size : sum, 0);
-      this.#unflushed += batch.length + group.length + streamed;
+      state.unflushedBytes += batch.length + group.length + streamed;
       this.bytesWritten += group.length + streamed;
       if (isFlushed) await this.#flush(position);
     } catch (error) {
-      if (!device.hasFailed) { for (const write of writes) this.#release(write); }
+      // What was streamed stays where it is: it may be committed yet, alone.
+      if (!device.hasFailed) {
+        for (const write of writes) if (write.at >= 0) this.#release(write);
+      }
       throw error;
     }
-    for (const { writes, resolve } of accepted) {
+    for (const transaction of accepted) {
       let deleted = 0;
-      for (const write of writes) if (this.#apply(write)) deleted++;
-      resolve(deleted);
+      for (const write of transaction.writes) if (this.#apply(write)) deleted++;
+      transaction.isOver = true;
+      transaction.resolve(deleted);
     }
-    if (isFlushed) this.#releaseRetired();
+    if (isFlushed) releaseRetired(this.#state);
     updateReserve(this.#state);
     this.#afterCommit();
   }
 
   /** Takes space for what is staged. Transactions that find none are rejected and left out. */
-  async #takeSpace(group: Pick<Group, "transactions" | "length">): Promise<Transaction[]> {
+  async #takeSpace(group: Group): Promise<Transaction[]> {
     const isSmall = group.length <= MAX_INLINE_COMMIT;
     const accepted: Transaction[] = [];
     this.#inlineUnits = 0;
@@ -263,9 +282,7 @@ export class Committer {
         }
         accepted.push(transaction);
       } catch (error) {
-        for (const write of transaction.writes) this.#release(write);
-        transaction.isRejected = true;
-        transaction.reject(error);
+        this.#reject(transaction, error);
       }
     }
     return accepted;
@@ -320,7 +337,7 @@ export class Committer {
 
   /** Writes staged bytes to their places, neighbours together. */
   async #writeData(
-    group: Pick<Group, "bytes">,
+    group: Group,
     writes: readonly Write[],
     isFlushed: boolean,
   ): Promise<void> {
@@ -355,9 +372,9 @@ export class Committer {
   }
 
   #writeRecords(
-    group: Pick<Group, "bytes">,
+    group: Group,
     writes: readonly Write[],
-    batch: ReturnType<typeof newBatch>,
+    batch: ByteWriter,
   ): void {
     const { space } = this.#state;
     for (const write of writes) {
@@ -370,20 +387,12 @@ export class Committer {
   }
 
   async #flush(position: number): Promise<void> {
-    const { device, log } = this.#state;
     try {
-      await device.flush();
+      await flushAll(this.#state);
     } catch (error) {
-      await log.wipe(position);
+      await this.#state.log.wipe(position);
       throw error;
     }
-    log.durable = log.sequence - 1;
-    this.#unflushed = 0;
-  }
-
-  #releaseRetired(): void {
-    const { retired, space } = this.#state;
-    if (retired.length > 0) space.releaseAll(retired.splice(0));
   }
 
   /** Makes a write visible. Tells whether it deleted something. */

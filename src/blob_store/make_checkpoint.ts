@@ -7,7 +7,7 @@
 import { encodeCheckpoint } from "./checkpoint.ts";
 import { framedLength } from "./chunks.ts";
 import { firstSegmentLength, Log } from "./log.ts";
-import { placeBlob, type StoreState, updateReserve } from "./store_state.ts";
+import { placeBlob, releaseRetired, type StoreState, updateReserve } from "./store_state.ts";
 import { encodeSuperblock, MAX_PARTS, SLOT_LENGTH, type Superblock } from "./superblock.ts";
 
 /** Bytes of blobs from the log that are gathered before they are written. */
@@ -71,9 +71,10 @@ export async function makeCheckpoint(state: StoreState, isLast = false): Promise
   state.checkpoint = checkpoint;
   for (const [slot, handles] of places) placeBlob(index, slot, handles);
   state.inlineUnits = 0;
+  state.unflushedBytes = 0;
   space.releaseAll(oldLog.segments.map(({ handle }) => handle));
   space.releaseAll(oldCheckpoint);
-  space.releaseAll(state.retired.splice(0));
+  releaseRetired(state);
   updateReserve(state);
 }
 

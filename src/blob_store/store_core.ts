@@ -331,6 +331,7 @@ function stateOf(
     blobBytes,
     inlineUnits,
     retired: [],
+    unflushedBytes: 0,
     streams: 0,
     nextSeed: newSalt(0),
   };

@@ -36,6 +36,8 @@ export interface StoreState {
   inlineUnits: number;
   /** What the next flush lets go of. */
   retired: number[];
+  /** Bytes written since the last flush, about. */
+  unflushedBytes: number;
   /** Calls that write blobs to places which are in no index yet. */
   streams: number;
   /** The seed of the next blob. */
@@ -96,5 +98,11 @@ export async function flushAll(state: StoreState): Promise<void> {
   const { sequence } = state.log;
   await state.device.flush();
   state.log.durable = sequence - 1;
-  if (state.retired.length > 0) state.space.releaseAll(state.retired.splice(0));
+  state.unflushedBytes = 0;
+  releaseRetired(state);
+}
+
+/** Lets go of what was superseded by writes that are durable now. */
+export function releaseRetired({ retired, space }: StoreState): void {
+  if (retired.length > 0) space.releaseAll(retired.splice(0));
 }
