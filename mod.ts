@@ -24,7 +24,14 @@
  * @module
  */
 
-export { NO_SPACE, NotAllocatedError, StaleMoveError } from "./src/allocator.ts";
+export {
+  allocateOrThrow,
+  NO_SPACE,
+  NotAllocatedError,
+  OutOfSpaceError,
+  SpanOverlapError,
+  StaleMoveError,
+} from "./src/allocator.ts";
 export type {
   Allocation,
   Allocator,
@@ -33,6 +40,7 @@ export type {
   Extent,
   GrowableAllocator,
   Move,
+  SpanAllocator,
 } from "./src/allocator.ts";
 
 export { InvalidSnapshotError, OffsetAllocator } from "./src/offset_allocator.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { describe } from "./check_integer.ts";
+import { checkInteger, describe } from "./check_integer.ts";
 
 /** Returned by `allocate()` when no free region fits: an answer, not an error. */
 export const NO_SPACE: -1 = -1;
@@ -36,9 +36,12 @@ export interface Allocation extends Extent {
  * Misuse throws before anything changes: a size or alignment of the wrong type
  * throws `TypeError`, one out of range `RangeError`, a handle that names no live
  * allocation {@linkcode NotAllocatedError}.
+ *
+ * Some strategies take more than was asked for: a block of the next power of two, a slot
+ * of a size class. What is neither free nor in an allocation is padding.
  */
 export interface Allocator {
-  /** Units in the whole space, at most 2^53 - 1. */
+  /** Units in the whole space, in all its spans together; at most 2^53 - 1. */
   readonly capacity: number;
   /** Units in all free regions together. */
   readonly freeSpace: number;
@@ -54,7 +57,7 @@ export interface Allocator {
   free(handle: number): void;
   /** First unit of a live allocation. */
   offset(handle: number): number;
-  /** Number of units of a live allocation. */
+  /** Number of units of a live allocation, as asked for. */
   size(handle: number): number;
   /** Changes the size in place; `false`, and no change, where it does not fit. */
   resize(handle: number, size: number): boolean;
@@ -74,6 +77,19 @@ export interface Allocator {
 export interface GrowableAllocator extends Allocator {
   /** Adds `additional` units at the end of the space. */
   grow(additional: number): void;
+}
+
+/** An allocator of several spans of space, which need not touch. */
+export interface SpanAllocator extends Allocator {
+  /**
+   * Adds the units from `start` to `start + size` to the space. They merge with spans that
+   * they touch, as far as the strategy lets them.
+   *
+   * @throws {SpanOverlapError} Some of them are in a span already; nothing changed.
+   */
+  addSpan(start: number, size: number): void;
+  /** The spans in address order. */
+  spans(): Iterable<Extent>;
 }
 
 /** One step of a compaction: `size` units go from offset `from` down to offset `to`. */
@@ -143,4 +159,94 @@ export class StaleMoveError extends Error {
     super(`Cannot move handle ${move.handle} from ${move.from} to ${move.to}: ${reason}`);
     this.move = move;
   }
+}
+
+/** A span that overlaps one which the allocator has. */
+export class SpanOverlapError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "SpanOverlapError";
+  /** The span that was refused. */
+  readonly span: Extent;
+  /** The span that is there. */
+  readonly existing: Extent;
+
+  /**
+   * Makes the error for two spans.
+   *
+   * @param span The span that was refused.
+   * @param existing The span that is there.
+   */
+  constructor(span: Extent, existing: Extent) {
+    const [added, there] = [span, existing].map(({ offset, size }) =>
+      `${offset}..${offset + size}`
+    );
+    super(`Cannot add the span ${added}: it overlaps the span ${there}`);
+    this.span = span;
+    this.existing = existing;
+  }
+}
+
+/** No free region fits: what {@linkcode allocateOrThrow} throws. */
+export class OutOfSpaceError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "OutOfSpaceError";
+  /** Units that were asked for. */
+  readonly requested: number;
+  /** Alignment that was asked for. */
+  readonly alignment: number;
+  /** Units in the largest free region. */
+  readonly largestFree: number;
+  /** Units in all free regions together. */
+  readonly totalFree: number;
+
+  /**
+   * Makes the error for a request that an allocator refused.
+   *
+   * @param allocator The allocator that refused it.
+   * @param requested Units that were asked for.
+   * @param alignment Alignment that was asked for.
+   */
+  constructor(allocator: Allocator, requested: number, alignment: number) {
+    const largestFree = allocator.largestFreeRegion(), totalFree = allocator.freeSpace;
+    const aligned = alignment === 1 ? "" : ` at a multiple of ${alignment}`;
+    super(
+      `Cannot allocate ${requested} units${aligned}: ${totalFree} are free, ` +
+        `${largestFree} of them in the largest region`,
+    );
+    this.requested = requested;
+    this.alignment = alignment;
+    this.largestFree = largestFree;
+    this.totalFree = totalFree;
+  }
+}
+
+/**
+ * Allocates, for callers to whom a full space is an error.
+ *
+ * @param allocator Any strategy.
+ * @param size Number of units.
+ * @param alignment Any positive integer; 1 by default.
+ * @returns The handle, never `NO_SPACE`.
+ * @throws {OutOfSpaceError} No free region fits.
+ * @throws {TypeError} An argument is not a number.
+ * @throws {RangeError} An argument is not an integer in range.
+ *
+ * @example
+ * ```ts
+ * import { allocateOrThrow, OffsetAllocator } from "@suballoc/offset-allocator";
+ *
+ * const allocator = new OffsetAllocator(1024);
+ * const handle = allocateOrThrow(allocator, 100);
+ * ```
+ */
+export function allocateOrThrow(allocator: Allocator, size: number, alignment: number = 1): number {
+  const handle = allocator.allocate(size, alignment);
+  if (handle === NO_SPACE) throw new OutOfSpaceError(allocator, size, alignment);
+  return handle;
+}
+
+/** Throws unless `start` to `start + size` can be a span: integers, at most 2^53 - 1. */
+export function checkSpan(start: number, size: number): void {
+  checkInteger("start", start);
+  checkInteger("size", size, 0, Number.MAX_SAFE_INTEGER - start);
 }

@@ -9,6 +9,8 @@ import { type Random, seeded } from "./random.ts";
 
 /** An allocator with whatever of the optional members it has. */
 export type AnyAllocator = Allocator & {
+  addSpan?(start: number, size: number): void;
+  spans?(): Iterable<Extent>;
   grow?(additional: number): void;
   readonly tailSpace?: number;
   shrink?(removed: number): void;
@@ -18,8 +20,28 @@ export type AnyAllocator = Allocator & {
   applyMove?(move: Move): void;
 };
 
+/** In what a strategy differs from the model that it is held to by default. */
+export interface Habits {
+  /**
+   * It may take more units than were asked for, or leave some unused. Then the model does
+   * not say which units are free; it wants free regions and allocations to be apart and
+   * their sums to be right, and space to be found where `fits` says so.
+   */
+  readonly padding?: boolean;
+  /** Whether an allocation must succeed, with padding; by default it may always be refused. */
+  fits?(regions: readonly Extent[], size: number, alignment: number): boolean;
+  /** With padding: whether all of an empty space can be one allocation; `true` by default. */
+  readonly wholeFits?: boolean;
+  /** Sizes begin here; 0 by default. */
+  readonly minSize?: number;
+  /** Whether an empty allocation cuts the free region in which it lies; `true` by default. */
+  readonly emptyCuts?: boolean;
+  /** Whether a freed handle may come back at once, as ids do. */
+  readonly reusesHandles?: boolean;
+}
+
 /** One run of the fuzz. */
-export interface FuzzRun {
+export interface FuzzRun extends Habits {
   /** Makes the allocator under test. */
   make(capacity: number): AnyAllocator;
   /** Restores a snapshot, where the allocator makes them. */
@@ -93,9 +115,11 @@ class Fuzz {
     this.last = "freeing all";
     for (const handle of [...this.#live.keys()]) this.#release(handle);
     this.#compare();
+    expect(this.#allocator.freeSpace === this.#capacity, "some of the space is lost");
+    if (this.#run.wholeFits === false) return;
     const regions = [...this.#allocator.freeRegions()];
     expect(regions.length === (this.#capacity > 0 ? 1 : 0), "the free space is not one region");
-    if (this.#run.mayRefuse) return;
+    if (this.#run.mayRefuse || this.#capacity < (this.#run.minSize ?? 0)) return;
     const handle = this.#allocator.allocate(this.#capacity);
     expect(handle !== NO_SPACE, "the whole space is refused");
     expect(this.#allocator.freeSpace === 0, "the whole space is not the whole");
@@ -105,16 +129,13 @@ class Fuzz {
   #size(): number {
     const random = this.#random;
     const limit = [1, 9, 9, 40, 40, 40, 120, this.#capacity + 2][random(8)];
-    return random(limit);
+    return Math.max(this.#run.minSize ?? 0, random(limit));
   }
 
   #allocate(): void {
     const size = this.#size(), alignment = ALIGNMENTS[this.#random(ALIGNMENTS.length)];
     this.last = `allocate(${size}, ${alignment})`;
-    const fits = this.#holes().some(({ offset, size: room }) => {
-      const pad = (alignment - offset % alignment) % alignment;
-      return pad + size <= room;
-    });
+    const fits = this.#mustFit(size, alignment);
     const handle = alignment === 1
       ? this.#allocator.allocate(size)
       : this.#allocator.allocate(size, alignment);
@@ -126,7 +147,18 @@ class Fuzz {
     this.#alignments.set(handle, alignment);
     const { offset } = this.#extent(handle);
     expect(offset % alignment === 0, `offset ${offset} is not a multiple of ${alignment}`);
-    expect(fits || size === 0, "space is given that the model does not have");
+    const mayGive = fits || size === 0 || this.#run.padding === true;
+    expect(mayGive, "space is given that the model does not have");
+  }
+
+  /** Whether the strategy has to find a place. */
+  #mustFit(size: number, alignment: number): boolean {
+    const { padding, fits } = this.#run;
+    if (padding) return fits?.([...this.#allocator.freeRegions()], size, alignment) ?? false;
+    return this.#holes().some(({ offset, size: room }) => {
+      const pad = (alignment - offset % alignment) % alignment;
+      return pad + size <= room;
+    });
   }
 
   #allocateAt(): void {
@@ -136,12 +168,14 @@ class Fuzz {
     const handle = this.#allocator.allocateAt(offset, size), end = offset + size;
     const blocked = end > this.#capacity || [...this.#live.values()].some((other) => {
       const last = other.offset + other.size;
+      if (this.#run.emptyCuts === false && (size === 0 || other.size === 0)) return false;
       if (size === 0) return other.offset < offset && offset < last;
       if (other.size === 0) return offset < other.offset && other.offset < end;
       return other.offset < end && offset < last;
     });
     if (handle === NO_SPACE) {
-      return expect(blocked || this.#isFull(), "a free place is refused");
+      const refused = blocked || this.#isFull() || this.#run.padding === true;
+      return expect(refused, "a free place is refused");
     }
     expect(!blocked, "a place is given that is taken");
     this.#take(handle, size);
@@ -158,13 +192,18 @@ class Fuzz {
   #resize(): void {
     const handle = this.#any();
     if (handle === undefined) return;
-    const size = this.#size(), { offset } = this.#extent(handle);
+    const size = this.#size(), { offset, size: before } = this.#extent(handle);
+    // An empty allocation that cuts nothing may lie within another one.
+    const cuts = this.#run.emptyCuts !== false;
+    if (before === 0 && !cuts) return;
     this.last = `resize(${handle}, ${size})`;
     const order = [...this.#allocator.allocations()];
-    const next = order[order.findIndex((other) => other.handle === handle) + 1];
+    const behind = order.slice(order.findIndex((other) => other.handle === handle) + 1);
+    const next = behind.find((other) => other.size > 0 || cuts);
     const fits = offset + size <= (next?.offset ?? this.#capacity);
-    expect(this.#allocator.resize(handle, size) === fits, `resize does not give ${fits}`);
-    if (fits) this.#live.set(handle, { offset, size });
+    const done = this.#allocator.resize(handle, size);
+    expect(done === fits || !done && this.#run.padding === true, `resize does not give ${fits}`);
+    if (done) this.#live.set(handle, { offset, size });
   }
 
   /** Freed handles and other numbers are refused, and nothing changes. */
@@ -242,7 +281,7 @@ class Fuzz {
   #reset(): void {
     this.last = "reset()";
     this.#allocator.reset();
-    this.#stale = [...this.#live.keys()];
+    this.#stale = this.#run.reusesHandles ? [] : [...this.#live.keys()];
     this.#live.clear();
     this.#alignments.clear();
   }
@@ -263,7 +302,7 @@ class Fuzz {
     this.#allocator.free(handle);
     this.#live.delete(handle);
     this.#alignments.delete(handle);
-    this.#stale.push(handle);
+    if (!this.#run.reusesHandles) this.#stale.push(handle);
     if (this.#stale.length > 1000) this.#stale.splice(0, 500);
   }
 
@@ -279,7 +318,9 @@ class Fuzz {
   #holes(): Extent[] {
     const owner = this.#owners(), holes: Extent[] = [];
     const cuts = new Set<number>();
-    for (const { offset, size } of this.#live.values()) if (size === 0) cuts.add(offset);
+    for (const { offset, size } of this.#live.values()) {
+      if (size === 0 && this.#run.emptyCuts !== false) cuts.add(offset);
+    }
     for (let start = 0; start < this.#capacity;) {
       if (owner[start] !== 0) {
         start++;
@@ -291,6 +332,20 @@ class Fuzz {
       start = end;
     }
     return holes;
+  }
+
+  /** The same regions, once it is sure that they are in order and that none is taken. */
+  #apart(regions: Extent[]): Extent[] {
+    const owner = this.#owners();
+    let position = 0;
+    for (const { offset, size } of regions) {
+      expect(size > 0 && offset >= position, "freeRegions() is not in address order");
+      position = offset + size;
+      expect(position <= this.#capacity, "a free region leads out of the space");
+      const isFree = owner.subarray(offset, position).every((handle) => handle === 0);
+      expect(isFree, "a free region is taken");
+    }
+    return regions;
   }
 
   /** The owner of each unit, 0 where there is none. */
@@ -309,7 +364,8 @@ class Fuzz {
   #compare(): void {
     const allocator = this.#allocator;
     allocator.check();
-    const holes = this.#holes(), regions = [...allocator.freeRegions()];
+    const regions = [...allocator.freeRegions()];
+    const holes = this.#run.padding ? this.#apart(regions) : this.#holes();
     const free = holes.reduce((sum, { size }) => sum + size, 0);
     const largest = holes.reduce((most, { size }) => Math.max(most, size), 0);
     expect(allocator.capacity === this.#capacity, `capacity ${allocator.capacity}`);
