@@ -4,7 +4,6 @@
  * @module
  */
 
-import { alignUp } from "./align_up.ts";
 import {
   type Allocation,
   type CompactableAllocator,
@@ -12,23 +11,26 @@ import {
   type Extent,
   type GrowableAllocator,
   type Move,
-  NO_SPACE,
   NotAllocatedError,
-  StaleMoveError,
 } from "./allocator.ts";
 import { binOf, binSize } from "./bin_of.ts";
 import { checkInteger } from "./check_integer.ts";
 import { crc32 } from "./crc32.ts";
-import { offsetTableAppend } from "./offset_table_append.ts";
-import * as layout from "./offset_table.ts";
-import { OffsetTable } from "./offset_table.ts";
-import { offsetTableDamage } from "./offset_table_damage.ts";
+import { append } from "./gap_table/append.ts";
+import { BinTable } from "./gap_table/bin_table.ts";
+import * as calls from "./gap_table/calls.ts";
+import { binDamage, expectSound, tableDamage } from "./gap_table/damage.ts";
+import * as layout from "./gap_table/layout.ts";
+import { FORMAT, FORMAT_VERSION, load, save } from "./gap_table/snapshot.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
-// The layout is drawn in offset_table.ts. Its names are constants of this module too:
+// The layout is drawn in gap_table/layout.ts. Its names are constants of this module too:
 // V8 compiles those into the code, but reads an imported one at every use.
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, WIDE } = layout;
-const { TOP, MASK, SUMMARY, LEAF, BINS, BIN, END, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
+const { TOP, MASK, SUMMARY, LEAF, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
+const { OFFSET_SHAPE: SHAPE, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
+const BIN = BINS - BIN_NEXT; // node BIN + b has the head of bin b as BIN_NEXT
+const NARROW_BINS = 256; // as in the reference, although sizes reach bin 239 only
 
 // The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
 // one of its gap, which half that is by the machine, starts with the exponent and the three
@@ -126,7 +128,7 @@ export class InvalidSnapshotError extends Error {
  * ```
  */
 export class OffsetAllocator implements GrowableAllocator, CompactableAllocator {
-  #table!: OffsetTable;
+  #table!: BinTable;
   // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
   #floats: Float64Array | undefined;
@@ -140,17 +142,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
-    const { maxAllocations, initialAllocations = 0, strict = false } = options;
-    checkInteger("capacity", capacity);
-    if (maxAllocations !== undefined) {
-      checkInteger("maxAllocations", maxAllocations, 1, layout.MAX_SLOTS - 1);
-    }
-    checkInteger("initialAllocations", initialAllocations, 0, layout.MAX_SLOTS - 1);
-    const slots = maxAllocations === undefined
-      ? Math.max(layout.FIRST_SLOTS, 2 ** Math.ceil(Math.log2(initialAllocations + 1)))
-      : maxAllocations + 1;
-    const mode = (maxAllocations === undefined ? 0 : layout.FIXED) | (strict ? layout.STRICT : 0);
-    this.#use(OffsetTable.create(capacity, slots, mode));
+    calls.checkRoom(capacity, options);
+    const mode = options.strict ? layout.STRICT : 0;
+    this.#use(BinTable.create(SHAPE, capacity, options, mode));
   }
 
   /** Units in the whole space. */
@@ -195,7 +189,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   allocate(size: number, alignment: number = 1): number {
     const H = this.#words, F = this.#floats;
-    if (typeof size !== "number") return this.#allocate(size, alignment);
+    if (typeof size !== "number") return calls.allocate(this.#table, size, alignment);
     // The smallest bin whose every region is large enough.
     let bin = 0;
     if (size >>> 0 === size) {
@@ -205,7 +199,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       }
     } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
       bin = (binOf(size - 1) + 1) & 0x1ff;
-    } else return this.#allocate(size, alignment);
+    } else return calls.allocate(this.#table, size, alignment);
     // The first bin from there on that holds a region. Bits are cleared only here,
     // when the bin turns out to be empty.
     let node = 0;
@@ -213,7 +207,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       let w = bin >>> 5, bits = H[LEAF + w] & (-1 >>> bin);
       if (bits === 0) {
         const above = H[SUMMARY] & (0x7fffffff >>> w);
-        if (above === 0) return this.#allocate(size, alignment);
+        if (above === 0) return calls.allocate(this.#table, size, alignment);
         w = clz32(above);
         bits = H[LEAF + w];
         if (bits === 0) {
@@ -227,11 +221,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
     if (alignment !== 1 && !this.#startsAligned(node, alignment)) {
-      return this.#allocate(size, alignment);
+      return calls.allocate(this.#table, size, alignment);
     }
     // A slot for the new node, which takes the front of the gap.
     const top = H[TOP] & LINK, slot = H[top] & NODE;
-    if (slot === 0) return this.#allocate(size, alignment);
+    if (slot === 0) return calls.allocate(this.#table, size, alignment);
     H[TOP] = top + 1;
     let restBin = -1, number = 0;
     if (F === undefined) {
@@ -357,7 +351,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   offset(handle: number): number {
-    return this.#table.get(this.#node(handle), OFFSET);
+    return this.#table.get(calls.expectNode(this.#table, handle), OFFSET);
   }
 
   /**
@@ -366,7 +360,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   size(handle: number): number {
-    return this.#table.get(this.#node(handle), SIZE);
+    return this.#table.get(calls.expectNode(this.#table, handle), SIZE);
   }
 
   /**
@@ -379,16 +373,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} `size` is not an integer in range.
    */
   resize(handle: number, size: number): boolean {
-    const table = this.#table, node = this.#node(handle);
-    checkInteger("size", size);
-    const next = table.words[node + NEXT], gap = table.get(next, GAP);
-    const added = size - table.get(node, SIZE);
-    if (added > gap) return false;
-    if (added === 0) return true;
-    table.set(node, SIZE, size);
-    table.setGap(next, gap - added);
-    table.freeSpace -= added;
-    return true;
+    return calls.resize(this.#table, handle, size);
   }
 
   /**
@@ -400,10 +385,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} It is not an integer, or the capacity would exceed 2^53 - 1.
    */
   grow(additional: number): void {
-    checkInteger("additional", additional, 0, layout.MAX_CAPACITY - this.capacity);
-    if (additional === 0) return;
-    this.#table.grow(additional);
-    this.#use(this.#table);
+    calls.grow(this.#table, additional);
   }
 
   /** Units free at the end of the space: what {@linkcode shrink} can take off. */
@@ -420,8 +402,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} It is not an integer, or that many units are not free there.
    */
   shrink(removed: number): void {
-    checkInteger("removed", removed, 0, this.tailSpace);
-    if (removed > 0) this.#table.grow(-removed);
+    calls.shrink(this.#table, removed);
   }
 
   /**
@@ -433,12 +414,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocateAt(offset: number, size: number): number {
-    checkInteger("offset", offset);
-    checkInteger("size", size);
-    const table = this.#table;
-    if (table.gapAround(offset, size) === 0) return NO_SPACE;
-    if (!table.hasFreeSlot && !this.#makeSlots()) return NO_SPACE;
-    return table.place(table.gapAround(offset, size), offset, size);
+    return calls.allocateAt(this.#table, offset, size);
   }
 
   /**
@@ -468,24 +444,17 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       checkInteger("offset", offset);
       checkInteger("size", size);
     }
-    const count = offsetTableAppend(this.#table, offsets, sizes, handles);
-    this.#use(this.#table);
-    return count;
+    return append(this.#table, offsets, sizes, handles);
   }
 
   /** Frees everything. All handles are refused from then on; the capacity stays. */
   reset(): void {
-    this.#table.freeAll();
+    this.#table.freeAll(this.capacity);
   }
 
   /** Exact size of the largest free region, in units. */
   largestFreeRegion(): number {
-    const { words } = this.#table;
-    let largest = 0;
-    for (let node = words[BINS + this.#table.topBin()]; node !== 0; node = words[node + BIN_NEXT]) {
-      largest = Math.max(largest, this.#table.get(node, GAP));
-    }
-    return largest;
+    return this.#table.largestGap();
   }
 
   /** Free space as the C++ reference reports it. */
@@ -498,7 +467,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   /** Number of free regions in each bin, as the C++ reference reports it. */
   storageReportFull(): StorageReportFull {
     const { words, floats } = this.#table;
-    const bins = floats === undefined ? layout.NARROW_BINS : layout.WIDE_BINS;
+    const bins = floats === undefined ? NARROW_BINS : SHAPE.binCount;
     const freeRegions = Array.from({ length: bins }, (_, bin) => {
       let count = 0;
       for (let node = words[BINS + bin]; node !== 0; node = words[node + BIN_NEXT]) count++;
@@ -508,29 +477,16 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   }
 
   /** The free regions in address order. Do not change the allocator meanwhile. */
-  *freeRegions(): Generator<Extent, void, void> {
-    const table = this.#table, { words } = table;
-    let node = END;
-    do {
-      node = words[node + NEXT];
-      const size = table.get(node, GAP);
-      if (size > 0) yield { offset: table.get(node, OFFSET) - size, size };
-      this.#expectLive(words, node);
-    } while (node !== END);
+  freeRegions(): Generator<Extent, void, void> {
+    return calls.freeRegions(this.#table);
   }
 
   /**
    * The live allocations in address order. The one just given may be freed before
    * the next is asked for; change nothing else meanwhile.
    */
-  *allocations(): Generator<Allocation, void, void> {
-    const table = this.#table, { words } = table;
-    for (let node = words[END + NEXT], next = END; node !== END; node = next) {
-      this.#expectLive(words, node);
-      next = words[node + NEXT];
-      const handle = words[node + HANDLE];
-      yield { handle, offset: table.get(node, OFFSET), size: table.get(node, SIZE) };
-    }
+  allocations(): Generator<Allocation, void, void> {
+    return calls.allocations(this.#table);
   }
 
   /**
@@ -558,16 +514,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    *   plan was made, or the target is no longer free; nothing changed.
    */
   applyMove(move: Move): void {
-    const { handle, from, to, size } = move;
-    checkInteger("to", to);
-    const table = this.#table, node = table.find(handle);
-    if (node === 0) throw new StaleMoveError(move, "the handle is not allocated");
-    if (table.get(node, OFFSET) !== from || table.get(node, SIZE) !== size) {
-      throw new StaleMoveError(move, "the allocation was moved or resized");
-    }
-    if (to >= from || !table.move(node, to)) {
-      throw new StaleMoveError(move, "the target is not free");
-    }
+    calls.applyMove(this.#table, move);
   }
 
   /**
@@ -575,7 +522,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * valid in the restored allocator.
    */
   snapshot(): Uint8Array {
-    const bytes = this.#table.save();
+    const bytes = save(this.#table);
     new Int32Array(bytes.buffer)[layout.CHECKSUM] = crc32(bytes);
     return bytes;
   }
@@ -597,15 +544,15 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     }
     // A copy: the slice() of a Buffer would be a view.
     const words = new Int32Array(new Uint8Array(bytes).buffer), checksum = words[layout.CHECKSUM];
-    if (words[layout.MAGIC] !== layout.FORMAT) fail("it has another format");
+    if (words[layout.MAGIC] !== FORMAT) fail("it has another format");
     const version = words[layout.VERSION];
-    if (version !== layout.FORMAT_VERSION) {
-      fail(`it has version ${version}, not ${layout.FORMAT_VERSION}`);
+    if (version !== FORMAT_VERSION) {
+      fail(`it has version ${version}, not ${FORMAT_VERSION}`);
     }
     words[layout.CHECKSUM] = 0;
     if ((crc32(new Uint8Array(words.buffer)) | 0) !== checksum) fail("the checksum does not match");
-    const table = OffsetTable.load(words) ?? fail("its lengths contradict each other");
-    const damage = offsetTableDamage(table);
+    const table = load(SHAPE, words) ?? fail("its lengths contradict each other");
+    const damage = tableDamage(table) ?? binDamage(table);
     if (damage !== undefined) fail(damage);
     const restored = new OffsetAllocator(0);
     restored.#use(table);
@@ -618,55 +565,21 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {Error} One is broken: a bug, since no call can bring that about.
    */
   check(): void {
-    const damage = offsetTableDamage(this.#table);
-    if (damage !== undefined) throw new Error(`Broken invariant: ${damage}`);
+    expectSound(this.#table, () => binDamage(this.#table));
+  }
+
+  /** Works on this table from now on. */
+  #use(table: BinTable): void {
+    this.#table = table;
+    table.onWords(() => {
+      this.#words = table.words;
+      this.#floats = table.floats;
+    });
   }
 
   /** Whether the gap of a node starts at a multiple of `alignment`, if that is valid. */
   #startsAligned(node: number, alignment: number): boolean {
     const table = this.#table, start = table.get(node, OFFSET) - table.get(node, GAP);
     return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
-  }
-
-  /** allocate() where the fast path has no answer. */
-  #allocate(size: number, alignment: number): number {
-    checkInteger("size", size);
-    checkInteger("alignment", alignment, 1);
-    const table = this.#table;
-    let node = table.search(size, alignment);
-    if (node === 0) return NO_SPACE;
-    if (!table.hasFreeSlot) {
-      if (!this.#makeSlots()) return NO_SPACE;
-      node = table.search(size, alignment); // the table may be another now
-    }
-    const start = table.get(node, OFFSET) - table.get(node, GAP);
-    return table.place(node, alignUp(start, alignment), size);
-  }
-
-  /** Brings about a free slot, where the bounds allow one. */
-  #makeSlots(): boolean {
-    const made = this.#table.makeSlots();
-    this.#use(this.#table);
-    return made;
-  }
-
-  /** Works on this table from now on, or on the new words of the same. */
-  #use(table: OffsetTable): void {
-    this.#table = table;
-    this.#words = table.words;
-    this.#floats = table.floats;
-  }
-
-  /** The node a handle names. */
-  #node(handle: number): number {
-    const node = this.#table.find(handle);
-    if (node === 0) throw new NotAllocatedError(handle);
-    return node;
-  }
-
-  /** Throws when an iteration over these words has come to a node that is gone. */
-  #expectLive(words: Int32Array, node: number): void {
-    if (this.#words === words && (node === END || words[node + HANDLE] > 0)) return;
-    throw new Error("Cannot continue the iteration: the allocator was changed meanwhile");
   }
 }

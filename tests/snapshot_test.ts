@@ -9,11 +9,13 @@ import { Buffer } from "node:buffer";
 import { NO_SPACE } from "../src/allocator.ts";
 import { crc32 } from "../src/crc32.ts";
 import { InvalidSnapshotError, OffsetAllocator } from "../src/offset_allocator.ts";
-import * as layout from "../src/offset_table.ts";
+import { BinTable } from "../src/gap_table/bin_table.ts";
+import * as layout from "../src/gap_table/layout.ts";
 import { type Random, seeded } from "./random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
-const { MODE, FIXED, SLOTS, MASK, SUMMARY, LEAF, BINS, BIN, END, OffsetTable } = layout;
+const { MODE, FIXED, SLOTS, MASK, SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
+const BIN = BINS - BIN_NEXT;
 
 const CHECKSUM = 18 * 4; // where the checksum stands in a snapshot
 const FIRST_NODE = 456 * 4; // where the nodes begin
@@ -159,7 +161,7 @@ describe("a snapshot", () => {
 });
 
 /** Damages a table; `at` gives the node of a slot. */
-type Damage = (table: layout.OffsetTable, at: (slot: number) => number) => void;
+type Damage = (table: BinTable, at: (slot: number) => number) => void;
 
 // Slot 1 is free, slot 2 has 20 units behind a gap of 10, slot 3 has 30 behind none.
 const [FREE, LOW, HIGH] = [1, 2, 3];
@@ -204,7 +206,10 @@ const DAMAGES: Record<string, Damage[]> = {
     (table, at) => table.set(at(HIGH), SIZE, 29),
     (table) => table.set(END, OFFSET, table.capacity - 1),
   ],
-  "the number of allocations is wrong": [({ words }, at) => words[at(FREE) + HANDLE] = FREE],
+  "the number of allocations is wrong": [
+    ({ words }, at) => words[at(FREE) + HANDLE] = FREE,
+    ({ words }, at) => words[at(FREE) + HANDLE] = -63, // of a wall that is nowhere
+  ],
   "the free space is wrong": [(table) => table.freeSpace--],
   "the bitmap contradicts itself": [
     ({ words }) => words[SUMMARY] |= words[LEAF + 15] = 1 << 16, // of bin 495
@@ -226,9 +231,14 @@ const DAMAGES: Record<string, Damage[]> = {
     words[LEAF] |= 0x80000000 >>> 11;
   }],
   "a bin that holds regions is not marked": [({ words }) => words[LEAF] = 0],
-  "the summary is too long": [({ words }) => words[SUMMARY] |= 0x8000],
+  "the summary is too long": [
+    ({ words }) => words[SUMMARY] |= 0x8000,
+    ({ words }) => words[layout.SUMMARY_HIGH] = 1,
+  ],
+  "a wall is not where it should be": [
+    ({ words }, at) => words[at(LOW) + HANDLE] = -words[at(LOW) + HANDLE],
+  ],
   "a generation is broken": [
-    ({ words }, at) => words[at(FREE) + HANDLE] = -63,
     ({ words }, at) => words[at(FREE) + HANDLE] = -(2 ** 30) - 64,
   ],
   "a free slot has a gap": [
@@ -271,7 +281,7 @@ function damaged(capacity: number, damage: Damage): Uint8Array {
   const allocator = new OffsetAllocator(capacity);
   const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
   allocator.free(first);
-  const table = new OffsetTable(new Int32Array(allocator.snapshot().buffer));
+  const table = new BinTable(layout.OFFSET_SHAPE, new Int32Array(allocator.snapshot().buffer));
   const stride = table.words[STRIDE];
   damage(table, (slot) => END + slot * stride);
   return sealed(new Uint8Array(table.words.buffer));

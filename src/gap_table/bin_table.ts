@@ -1,0 +1,165 @@
+/**
+ * Gap tables whose index is a list of nodes for each bin.
+ *
+ * @module
+ */
+
+import { alignUp } from "../align_up.ts";
+import { binOf } from "../bin_of.ts";
+import { emptyWords, GapTable, type TableRoom } from "./gap_table.ts";
+import {
+  BIN_NEXT,
+  BIN_PREV,
+  type BinShape,
+  GAP,
+  LEAF,
+  MAX_CAPACITY,
+  MODE,
+  NEXT,
+  OFFSET,
+  STRICT,
+  SUMMARY,
+  SUMMARY_HIGH,
+} from "./layout.ts";
+
+const clz32 = Math.clz32;
+
+/**
+ * Bins by size, the newest gap of a bin first, and a bitmap of two levels over them. Bits
+ * are cleared only when a search finds a bin empty.
+ */
+export class BinTable extends GapTable {
+  /** A table of an empty space. */
+  static create(shape: BinShape, capacity: number, room: TableRoom, mode = 0): BinTable {
+    const words = emptyWords(shape, capacity, room);
+    words[MODE] |= mode;
+    const table = new BinTable(shape, words);
+    table.layOut(capacity);
+    return table;
+  }
+
+  /** The bin of a size, rounded down. */
+  binOf(size: number): number {
+    return binOf(size, this.shape.mantissaBits);
+  }
+
+  override link(node: number, gap: number): void {
+    const H = this.words, { bins } = this.shape, bin = this.binOf(gap), head = H[bins + bin];
+    H[node + BIN_PREV] = bins - BIN_NEXT + bin;
+    H[node + BIN_NEXT] = head;
+    H[bins + bin] = node;
+    H[head + BIN_PREV] = node;
+    this.mark(bin);
+  }
+
+  override unlink(node: number): void {
+    const H = this.words, binPrev = H[node + BIN_PREV];
+    if (binPrev === 0) return;
+    const binNext = H[node + BIN_NEXT];
+    H[binPrev + BIN_NEXT] = binNext;
+    H[binNext + BIN_PREV] = binPrev;
+    H[node + BIN_PREV] = 0;
+  }
+
+  override search(size: number, alignment: number): number {
+    const H = this.words, { bins } = this.shape, strict = (H[MODE] & STRICT) !== 0;
+    // O(1): the first region that is surely large enough, as it lies or with the
+    // most that alignment can cost.
+    const node = this.#headFrom(size === 0 ? 0 : this.binOf(size - 1) + 1);
+    if (node !== 0 && this.fits(node, size, alignment)) return node;
+    const most = size + alignment - 1;
+    if (alignment > 1 && most <= MAX_CAPACITY) {
+      const roomy = this.#headFrom(this.binOf(most - 1) + 1);
+      if (roomy !== 0) return roomy;
+    }
+    if (strict) return 0;
+    // Then every bin that may hold one: only the one below where nothing is aligned.
+    const last = this.binOf(Math.min(Math.max(size, most - 1), MAX_CAPACITY));
+    for (let bin = this.binOf(size); bin <= last; bin++) {
+      for (let node = H[bins + bin]; node !== 0; node = H[node + BIN_NEXT]) {
+        if (this.fits(node, size, alignment)) return node;
+      }
+    }
+    return size === 0 ? H[this.end + NEXT] : 0; // no units: at offset 0, whatever is there
+  }
+
+  override largestGap(): number {
+    const { words } = this;
+    let largest = 0;
+    for (let node = words[this.shape.bins + this.topBin()]; node !== 0;) {
+      largest = Math.max(largest, this.get(node, GAP));
+      node = words[node + BIN_NEXT];
+    }
+    return largest;
+  }
+
+  /** The highest bin that holds a node, or 0. */
+  topBin(): number {
+    const { words, shape: { bins, binCount } } = this;
+    let bin = binCount - 1;
+    while (bin > 0 && words[bins + bin] === 0) bin--;
+    return bin;
+  }
+
+  /** Whether the gap of a node takes `size` units at an aligned offset. */
+  fits(node: number, size: number, alignment: number): boolean {
+    const gap = this.get(node, GAP), start = this.get(node, OFFSET) - gap;
+    return alignUp(start, alignment) - start + size <= gap;
+  }
+
+  /** Marks a bin as one that may hold a node. */
+  mark(bin: number): void {
+    const H = this.words, w = bin >>> 5;
+    H[LEAF + w] |= 0x80000000 >>> bin;
+    H[summaryOf(w)] |= 0x80000000 >>> w;
+  }
+
+  /** The first bin from `bin` on that has any node, or -1. */
+  binFrom(bin: number): number {
+    const H = this.words, { bins, binCount } = this.shape;
+    while (bin < binCount) {
+      const w = bin >>> 5, bits = H[LEAF + w] & (-1 >>> bin);
+      if (bits === 0) {
+        bin = this.#leafAfter(w) << 5;
+        continue;
+      }
+      bin = (w << 5) + clz32(bits);
+      if (H[bins + bin] !== 0) return bin;
+      H[LEAF + w] &= ~(0x80000000 >>> bin);
+    }
+    return -1;
+  }
+
+  /** The first leaf word behind `w` that has a bit set, or 64: beyond all bins. */
+  #leafAfter(w: number): number {
+    const H = this.words;
+    for (w++; w < 64;) {
+      const bits = H[summaryOf(w)] & (-1 >>> w);
+      if (bits === 0) {
+        w = (w | 31) + 1;
+        continue;
+      }
+      w = (w & 32) + clz32(bits);
+      if (H[LEAF + w] !== 0) return w;
+      H[summaryOf(w)] &= ~(0x80000000 >>> w);
+    }
+    return w;
+  }
+
+  /** The newest node of the first bin from `bin` on that has any, or 0. */
+  #headFrom(bin: number): number {
+    const found = this.binFrom(bin);
+    return found < 0 ? 0 : this.words[this.shape.bins + found];
+  }
+
+  protected override clearIndex(): void {
+    const H = this.words;
+    H.fill(0, LEAF, this.end);
+    H[SUMMARY] = H[SUMMARY_HIGH] = 0;
+  }
+}
+
+/** The summary word in which leaf word `w` has its bit. */
+function summaryOf(w: number): number {
+  return w < 32 ? SUMMARY : SUMMARY_HIGH;
+}

@@ -1,0 +1,98 @@
+/**
+ * The words of a gap table: what they hold and where they are.
+ *
+ * @module
+ */
+
+// The whole state of an allocator is one Int32Array:
+//
+//   | header | bitmap of the bins | bins | node 0 = end | node 1 | node 2 | ... | free slots |
+//
+// One node per live allocation, and nothing else: a node holds its allocation and
+// the free region just *before* it (its gap, 0 units if there is none); the gap
+// before the end node is the free region at the end of the space.
+//
+//   offset 0                                                  end of the space
+//   |  gap of A  |  A  |  B  |  gap of C  |  C  | gap of end  | end
+//
+// The nodes form a ring in address order. A node whose gap is free space is in the
+// bin for that gap's size. To allocate is to put a node in front of a node with a
+// large enough gap; to free is to take one out and leave its units to the gap of the
+// next. Between two spans of space lies a wall: a node like any other, whose handle
+// nobody was given.
+//
+// A node is named by the index of its first word. 32-bit nodes have 8 words; wide
+// ones 12, with offset, size and gap as doubles in words 6 to 11.
+export const PREV = 0; // node before, in address order
+export const NEXT = 1; // node after, in address order
+export const BIN_PREV = 2; // node before in the bin, or the bin; 0: the gap is in no bin
+export const BIN_NEXT = 3; // node after in the bin, or 0
+export const HANDLE = 4; // live: the handle; wall: -handle; else -(next generation), or WORN_OUT
+export const OFFSET = 5;
+export const SIZE = 6;
+export const GAP = 7;
+export const NARROW = 8;
+export const WIDE = 12;
+
+// The header is laid out as a node: word BIN_PREV takes the writes to the node
+// after the last of a bin, and SIZE holds the free space.
+export const MAGIC = 0;
+export const VERSION = 1;
+export const STRIDE = 3;
+export const TOP = 12; // where the next free slot stands, marked FREE; a 0 ends them
+export const WORN = 13; // slots kept back because they used up their generations
+export const MASK = 14; // handle & MASK is the slot number, the rest its generation
+export const SUMMARY = 15; // bit 31 - w: some bit of leaf word w may be set
+export const MODE = 16; // FIXED | STRICT
+export const SLOTS = 17; // nodes in the table, live or not, the end node included
+export const CHECKSUM = 18; // of the other bytes; only in a snapshot
+export const FRESH = 19; // number of the first slot that was never used, nor stacked
+export const SUMMARY_HIGH = 20; // the same as SUMMARY for leaf words 32 to 63
+export const LEAF = 32; // bit 31 - b % 32 of leaf word b / 32: bin b may hold a node
+
+export const FIXED = 1;
+export const STRICT = 2;
+
+export const MAX_CAPACITY: number = Number.MAX_SAFE_INTEGER;
+export const MAX_NARROW: number = 2 ** 32 - 1;
+export const MAX_SLOTS: number = 2 ** 26;
+export const FIRST_SLOTS = 64; // slots of a table that grows
+export const FRESH_SLOTS = 64; // slots stacked at a time
+export const HANDLE_LIMIT: number = 2 ** 30; // above, V8 may box the number
+export const WORN_OUT: number = -HANDLE_LIMIT; // in HANDLE: the slot has no generation left
+export const FREE: number = -(2 ** 31); // sign bit of a stacked slot: it can be no handle
+
+// `& NODE` tells V8 that an index is never negative, which spares the sign
+// extension of every access behind it: 8 % of allocate and free.
+export const NODE = 0x3ffffffc;
+export const LINK = 0x3fffffff; // the same, for what may be a bin
+
+/** Where the bins of an index are, and how wide they are. */
+export interface BinShape {
+  /** Bits of mantissa below the leading one of a size: bins are at most 2^-bits wide. */
+  readonly mantissaBits: number;
+  /** Word of the first bin. */
+  readonly bins: number;
+  /** Number of bins. */
+  readonly binCount: number;
+  /** Word of the end node, behind the last bin; a multiple of 8. */
+  readonly end: number;
+}
+
+// The numbers of a shape are module constants as well: in hot code V8 compiles those in.
+export const OFFSET_BINS = 48;
+export const OFFSET_END = 456;
+export const OFFSET_SHAPE: BinShape = {
+  mantissaBits: 3,
+  bins: OFFSET_BINS,
+  binCount: 408,
+  end: OFFSET_END,
+};
+export const TLSF_BINS = 84;
+export const TLSF_END = 1656;
+export const TLSF_SHAPE: BinShape = {
+  mantissaBits: 5,
+  bins: TLSF_BINS,
+  binCount: 1568,
+  end: TLSF_END,
+};
