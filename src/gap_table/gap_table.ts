@@ -215,6 +215,7 @@ export abstract class GapTable {
     H[node + NEXT] = next;
     H[prev + NEXT] = node;
     H[next + PREV] = node;
+    this.setGap(next, 0); // before another gap ends where this one may end
     this.set(node, OFFSET, offset);
     this.set(node, SIZE, size);
     this.setGap(node, offset - start);
