@@ -4,13 +4,14 @@
  * @module
  */
 
-import type {
-  Allocation,
-  CompactableAllocator,
-  CompactionOptions,
-  Extent,
-  GrowableAllocator,
-  Move,
+import {
+  type Allocation,
+  type CompactableAllocator,
+  type CompactionOptions,
+  type Extent,
+  type GrowableAllocator,
+  type Move,
+  NO_SPACE,
 } from "./allocator.ts";
 import * as calls from "./gap_table/calls.ts";
 import { expectSound } from "./gap_table/damage.ts";
@@ -109,7 +110,15 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    return calls.allocate(this.#table, size, alignment);
+    const table = this.#table;
+    if (
+      typeof size === "number" && alignment === 1 && size >>> 0 === size && size !== 0 &&
+      table.floats === undefined
+    ) {
+      const handle = table.take(size);
+      if (handle !== NO_SPACE || table.hasFreeSlot) return handle;
+    }
+    return calls.allocate(table, size, alignment);
   }
 
   /**
@@ -118,7 +127,9 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   free(handle: number): void {
-    this.#table.remove(calls.expectNode(this.#table, handle));
+    const table = this.#table, node = calls.expectNode(table, handle);
+    if (table.floats === undefined) table.give(node);
+    else table.remove(node);
   }
 
   /**

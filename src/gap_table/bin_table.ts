@@ -7,20 +7,11 @@
 import { alignUp } from "../align_up.ts";
 import { binOf } from "../bin_of.ts";
 import { emptyWords, GapTable, type TableRoom } from "./gap_table.ts";
-import {
-  BIN_NEXT,
-  BIN_PREV,
-  type BinShape,
-  GAP,
-  LEAF,
-  MAX_CAPACITY,
-  MODE,
-  NEXT,
-  OFFSET,
-  STRICT,
-  SUMMARY,
-  SUMMARY_HIGH,
-} from "./layout.ts";
+import * as layout from "./layout.ts";
+
+// Constants of this module: V8 compiles those into the code, but reads imported ones.
+const { BIN_PREV, BIN_NEXT, GAP, NEXT, OFFSET, MODE, STRICT } = layout;
+const { LEAF, SUMMARY, SUMMARY_HIGH, MAX_CAPACITY } = layout;
 
 const clz32 = Math.clz32;
 
@@ -30,7 +21,7 @@ const clz32 = Math.clz32;
  */
 export class BinTable extends GapTable {
   /** A table of an empty space. */
-  static create(shape: BinShape, capacity: number, room: TableRoom, mode = 0): BinTable {
+  static create(shape: layout.BinShape, capacity: number, room: TableRoom, mode = 0): BinTable {
     const words = emptyWords(shape, capacity, room);
     words[MODE] |= mode;
     const table = new BinTable(shape, words);
@@ -160,6 +151,6 @@ export class BinTable extends GapTable {
 }
 
 /** The summary word in which leaf word `w` has its bit. */
-function summaryOf(w: number): number {
+export function summaryOf(w: number): number {
   return w < 32 ? SUMMARY : SUMMARY_HIGH;
 }

@@ -6,35 +6,12 @@
  * @module
  */
 
-import {
-  BIN_NEXT,
-  BIN_PREV,
-  type BinShape,
-  FIRST_SLOTS,
-  FIXED,
-  FREE,
-  FRESH,
-  FRESH_SLOTS,
-  GAP,
-  HANDLE,
-  HANDLE_LIMIT,
-  MASK,
-  MAX_NARROW,
-  MAX_SLOTS,
-  MODE,
-  NARROW,
-  NEXT,
-  NODE,
-  OFFSET,
-  PREV,
-  SIZE,
-  SLOTS,
-  STRIDE,
-  TOP,
-  WIDE,
-  WORN,
-  WORN_OUT,
-} from "./layout.ts";
+import * as layout from "./layout.ts";
+
+// Constants of this module: V8 compiles those into the code, but reads imported ones.
+const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, NARROW, WIDE } = layout;
+const { STRIDE, TOP, WORN, MASK, MODE, SLOTS, FRESH, FIXED, NODE, FREE } = layout;
+const { FIRST_SLOTS, FRESH_SLOTS, MAX_SLOTS, MAX_NARROW, HANDLE_LIMIT, WORN_OUT } = layout;
 
 /** How many allocations a table has room for. */
 export interface TableRoom {
@@ -46,14 +23,14 @@ export interface TableRoom {
 
 /**
  * Nodes in address order, their slots and their handles, in one array of integers. Which
- * gap takes an allocation is up to the index: the bins of a {@linkcode BinShape}, filled
+ * gap takes an allocation is up to the index: the bins of a {@linkcode layout.BinShape}, filled
  * by the classes below this one. The layout is drawn in layout.ts.
  */
 export abstract class GapTable {
   words: Int32Array;
   /** The same bytes as doubles, beyond 32-bit capacities. */
   floats: Float64Array | undefined;
-  readonly shape: BinShape;
+  readonly shape: layout.BinShape;
   /** The node at the end of the space. */
   readonly end: number;
   /** The walls between spans, in address order. */
@@ -63,7 +40,7 @@ export abstract class GapTable {
   /** Told whenever the table has other words. */
   #onWords: (() => void) | undefined;
 
-  constructor(shape: BinShape, words: Int32Array) {
+  constructor(shape: layout.BinShape, words: Int32Array) {
     this.shape = shape;
     this.end = shape.end;
     this.words = words;
@@ -215,10 +192,12 @@ export abstract class GapTable {
     H[node + NEXT] = next;
     H[prev + NEXT] = node;
     H[next + PREV] = node;
-    this.setGap(next, 0); // before another gap ends where this one may end
     this.set(node, OFFSET, offset);
     this.set(node, SIZE, size);
-    this.setGap(node, offset - start);
+    if (offset > start) {
+      this.setGap(next, 0); // before the new gap, which may end where this one does
+      this.setGap(node, offset - start);
+    }
     this.setGap(next, this.get(next, OFFSET) - offset - size);
   }
 
@@ -242,7 +221,8 @@ export abstract class GapTable {
   /** Takes the free slot on top; there is one. It has its handle. */
   takeSlot(): number {
     const H = this.words, slot = H[H[TOP]++] & NODE;
-    H[slot + HANDLE] = (slot - this.end) / H[STRIDE] - H[slot + HANDLE];
+    const words = slot - this.end, number = H[STRIDE] === NARROW ? words >>> 3 : words / WIDE;
+    H[slot + HANDLE] = (number - H[slot + HANDLE]) | 0;
     return slot;
   }
 
@@ -386,7 +366,7 @@ export abstract class GapTable {
 }
 
 /** The words of an empty table, but for what {@linkcode GapTable.layOut} adds. */
-export function emptyWords(shape: BinShape, capacity: number, room: TableRoom): Int32Array {
+export function emptyWords(shape: layout.BinShape, capacity: number, room: TableRoom): Int32Array {
   const { maxAllocations, initialAllocations = 0 } = room;
   const stride = capacity <= MAX_NARROW ? NARROW : WIDE;
   const slots = maxAllocations === undefined

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { GAP, LEAF, NEXT, NODE, OFFSET, SUMMARY } from "./layout.ts";
+import { summaryOf } from "./bin_table.ts";
+import { GAP, LEAF, NEXT, NODE, OFFSET } from "./layout.ts";
 import { LEFT, RIGHT, type TreeTable } from "./tree_table.ts";
 
 const HIGHEST = 40;
@@ -42,7 +43,7 @@ export function treeDamage(table: TreeTable): string | undefined {
     heightOf(H[bins + bin], bin, 0);
     const w = bin >>> 5;
     const marked = (H[LEAF + w] & (0x80000000 >>> bin)) !== 0;
-    const summed = (H[SUMMARY] & (0x80000000 >>> w)) !== 0;
+    const summed = (H[summaryOf(w)] & (0x80000000 >>> w)) !== 0;
     if (H[bins + bin] !== 0 && !(marked && summed)) damage ??= "a bin with regions is not marked";
     if (marked && !summed) damage ??= "the bitmap contradicts itself";
   }

@@ -4,68 +4,127 @@
  * @module
  */
 
+import { NO_SPACE } from "../allocator.ts";
+import { binOf } from "../bin_of.ts";
 import { BinTable } from "./bin_table.ts";
 import { emptyWords, type TableRoom } from "./gap_table.ts";
-import {
-  BIN_NEXT,
-  BIN_PREV,
-  GAP,
-  NEXT,
-  NODE,
-  OFFSET,
-  OFFSET_SHAPE as SHAPE,
-} from "./layout.ts";
+import * as layout from "./layout.ts";
 
-// A bin holds the root of an AVL tree (Adelson-Velsky, Landis 1962) of the gaps of its
-// sizes, ordered by size, then by address:
+// Constants of this module: V8 compiles those into the code, but reads imported ones.
+const { PREV, NEXT, HANDLE, OFFSET, SIZE, GAP, TOP, NODE, LINK } = layout;
+const { TLSF_SHAPE: SHAPE, TLSF_BINS: BINS, TLSF_END: END } = layout;
+
+const clz32 = Math.clz32;
+
+// A bin holds the root of an AVL tree (G. M. Adelson-Velsky, E. M. Landis, 1962) of the
+// gaps of its sizes, ordered by size, then by address:
 //
-//               root (a word of the bins)
-//                 |
-//               node          word LEFT: smaller gaps     bit 0: this subtree is the higher
-//              /    \         word RIGHT: larger gaps     bit 0: likewise; never both
+//      root          a word of the bins
+//       |
+//      node          word LEFT: smaller gaps; bit 0: its subtree is the higher one
+//      /  \          word RIGHT: larger gaps; bit 0: likewise
 //
-// Since a bin is at most an eighth wide, its tree is lower than one over all gaps by some
-// seven levels; each would be a cache miss. Nodes have no link upwards, which leaves them 32 bytes: the way
-// down is kept in PATH instead. Its entries are the words of the links that were followed,
-// so that the parent is `link & NODE`, the side `link & 1`.
-export const LEFT: typeof BIN_PREV = BIN_PREV;
-export const RIGHT: typeof BIN_NEXT = BIN_NEXT;
+// A bin is at most a 32nd wide, so its tree has some nine levels less than one tree of all
+// gaps would have; bins of an eighth cost 10 to 20 % where there are many gaps. Nodes have
+// no link upward, which keeps them at 32 bytes; the way down is in PATH instead: the words
+// of the links that were followed. The parent of a link is `link & NODE`, the link to the
+// sibling `link ^ 1`.
+export const LEFT: number = layout.BIN_PREV;
+export const RIGHT: number = layout.BIN_NEXT;
 const HIGHER = 1;
 
-/** An AVL tree of 2^26 nodes has at most 38 levels. */
+/** A tree of 2^26 nodes has at most 38 levels. */
 const PATH = new Int32Array(64);
 
 /** Bins by size, each a tree: the best fit is found in O(log n). */
 export class TreeTable extends BinTable {
   /** A table of an empty space. */
   static of(capacity: number, room: TableRoom): TreeTable {
-    const words = emptyWords(SHAPE, capacity, room);
-    const table = new TreeTable(SHAPE, words);
+    const table = new TreeTable(SHAPE, emptyWords(SHAPE, capacity, room));
     table.layOut(capacity);
     return table;
   }
 
+  /**
+   * Allocates `size` units, 1 or more, unaligned, where the capacity is within 32 bits: the
+   * steps of search() and place() without the calls. Gives `NO_SPACE` also where there is
+   * no free slot.
+   */
+  take(size: number): number {
+    const H = this.words, top = H[TOP] & LINK, slot = H[top] & NODE;
+    if (slot === 0) return NO_SPACE;
+    const m = 26 - clz32(size | 32), bin = ((m << 5) + (size >>> m)) & 0x3ff;
+    let node = H[BINS + bin] & NODE;
+    if (node !== 0) node = this.#smallest(node, size);
+    if (node === 0) {
+      const larger = this.binFrom(bin + 1);
+      if (larger < 0) return NO_SPACE;
+      node = H[BINS + larger] & NODE;
+      for (let next = H[node + LEFT] & NODE; next !== 0; next = H[node + LEFT] & NODE) node = next;
+    }
+    const gap = H[node + GAP], prev = H[node + PREV] & NODE;
+    H[TOP] = top + 1;
+    H[slot + PREV] = prev;
+    H[slot + NEXT] = node;
+    H[prev + NEXT] = slot;
+    H[node + PREV] = slot;
+    H[slot + OFFSET] = (H[node + OFFSET] - gap) | 0;
+    H[slot + SIZE] = size;
+    H[SIZE] = (H[SIZE] - size) | 0;
+    this.setGap(node, (gap - size) >>> 0);
+    const handle = (((slot - END) >>> 3) - H[slot + HANDLE]) | 0;
+    H[slot + HANDLE] = handle;
+    return handle;
+  }
+
+  /** Frees the allocation of a node, where the capacity is within 32 bits. */
+  give(node: number): void {
+    const H = this.words, prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
+    const size = H[node + SIZE], gap = H[node + GAP];
+    H[prev + NEXT] = next;
+    H[next + PREV] = prev;
+    H[SIZE] = (H[SIZE] + size) | 0;
+    if (gap !== 0) this.setGap(node, 0);
+    this.setGap(next, (gap + size + H[next + GAP]) >>> 0);
+    this.recycle(node, H[node + HANDLE]);
+  }
+
+  override setGap(node: number, gap: number): void {
+    const H = this.words, before = this.get(node, GAP);
+    if (before === gap) return;
+    if (before !== 0) {
+      const root = BINS + binOf(before, 5);
+      // Alone in its tree, which cannot come out of order.
+      if (H[root] === node && (H[node + LEFT] | H[node + RIGHT]) === 0) {
+        if (gap !== 0 && BINS + binOf(gap, 5) === root) return this.set(node, GAP, gap);
+        H[root] = 0;
+      } else this.unlink(node);
+    }
+    this.set(node, GAP, gap);
+    if (gap !== 0) this.link(node, gap);
+  }
+
   override link(node: number, gap: number): void {
-    const H = this.words, offset = this.get(node, OFFSET), bin = this.binOf(gap);
+    const H = this.words;
     H[node + LEFT] = H[node + RIGHT] = 0;
     if (gap === 0) return;
-    let link = SHAPE.bins + bin, depth = 0;
-    PATH[0] = link;
-    if (H[link] === 0) this.mark(bin);
-    for (let at = H[link]; at !== 0; at = H[link] & NODE) {
-      link = at + LEFT + (this.#isBelow(at, gap, offset) ? 1 : 0);
-      PATH[++depth] = link;
+    const bin = binOf(gap, 5), root = BINS + bin;
+    if (H[root] === 0) {
+      H[root] = node;
+      this.mark(bin);
+      return;
     }
-    H[link] = node;
+    let depth = this.#descend(root, node);
+    H[PATH[depth]] = node;
     // Up to where the tree is not higher than before.
     for (; depth > 0; depth--) {
-      const link = PATH[depth], other = link ^ 1;
+      const link = PATH[depth] & LINK, other = link ^ 1;
       if ((H[other] & HIGHER) !== 0) {
         H[other] ^= HIGHER;
         return;
       }
       if ((H[link] & HIGHER) !== 0) {
-        this.#rotate(PATH[depth - 1], link);
+        this.#rotate(PATH[depth - 1] & LINK, link);
         return;
       }
       H[link] |= HIGHER;
@@ -73,50 +132,29 @@ export class TreeTable extends BinTable {
   }
 
   override unlink(node: number): void {
-    const gap = this.get(node, GAP);
+    const H = this.words, gap = this.get(node, GAP);
     if (gap === 0) return;
-    const H = this.words, offset = this.get(node, OFFSET);
-    let link = SHAPE.bins + this.binOf(gap), depth = 0;
-    PATH[0] = link;
-    for (let at = H[link]; at !== node; at = H[link] & NODE) {
-      link = at + LEFT + (this.#isBelow(at, gap, offset) ? 1 : 0);
-      PATH[++depth] = link;
-    }
-    const left = H[node + LEFT], right = H[node + RIGHT];
-    if (left === 0 || right === 0) H[link] = (left | right) & NODE | H[link] & HIGHER;
-    else {
-      // The next larger gap takes the place of the node.
-      const top = link, below = depth + 1;
-      link = node + RIGHT;
-      PATH[++depth] = link;
-      let heir = right & NODE;
-      for (let next = H[heir + LEFT] & NODE; next !== 0; next = H[heir + LEFT] & NODE) {
-        link = heir + LEFT;
-        PATH[++depth] = link;
-        heir = next;
-      }
-      H[link] = H[heir + RIGHT] & NODE | H[link] & HIGHER;
-      H[heir + LEFT] = H[node + LEFT];
-      H[heir + RIGHT] = H[node + RIGHT];
-      H[top] = heir | H[top] & HIGHER;
-      PATH[below] = heir + RIGHT;
-    }
+    let depth = this.#descend(BINS + binOf(gap, 5), node);
+    const link = PATH[depth] & LINK;
+    const left = H[node + LEFT] & NODE, right = H[node + RIGHT] & NODE;
+    if (left === 0 || right === 0) H[link] = left | right | H[link] & HIGHER;
+    else depth = this.#replace(node, link, depth);
     H[node + LEFT] = H[node + RIGHT] = 0;
     // Up to where the tree is not lower than before.
     for (; depth > 0; depth--) {
-      const link = PATH[depth], other = link ^ 1;
+      const link = PATH[depth] & LINK, other = link ^ 1;
       if ((H[link] & HIGHER) !== 0) H[link] ^= HIGHER;
       else if ((H[other] & HIGHER) === 0) {
         H[other] |= HIGHER;
         return;
-      } else if (!this.#rotate(PATH[depth - 1], other)) return;
+      } else if (!this.#rotate(PATH[depth - 1] & LINK, other)) return;
     }
   }
 
   override search(size: number, alignment: number): number {
-    const H = this.words, { bins } = SHAPE;
-    for (let bin = this.binFrom(this.binOf(size)); bin >= 0; bin = this.binFrom(bin + 1)) {
-      const root = H[bins + bin];
+    const H = this.words;
+    for (let bin = this.binFrom(binOf(size, 5)); bin >= 0; bin = this.binFrom(bin + 1)) {
+      const root = H[BINS + bin] & NODE;
       const node = alignment === 1
         ? this.#smallest(root, size)
         : this.#smallestAligned(root, size, alignment);
@@ -127,27 +165,71 @@ export class TreeTable extends BinTable {
 
   override largestGap(): number {
     const H = this.words;
-    let node = H[SHAPE.bins + this.topBin()];
+    let node = H[BINS + this.topBin()];
     if (node === 0) return 0;
     while (H[node + RIGHT] !== 0) node = H[node + RIGHT] & NODE;
     return this.get(node, GAP);
   }
 
-  /** Whether a node comes before a gap of this size before this offset. */
-  #isBelow(node: number, gap: number, offset: number): boolean {
-    const floats = this.floats;
-    if (floats === undefined) {
-      const H = this.words, other = H[node + GAP] >>> 0;
-      return other < gap || other === gap && H[node + OFFSET] >>> 0 < offset;
+  /**
+   * Follows the links from a root to a node, or to where there is none and it belongs.
+   * PATH has the links; gives the number of the last.
+   */
+  #descend(root: number, node: number): number {
+    const H = this.words, F = this.floats;
+    let link = root & LINK, depth = 0;
+    PATH[0] = link;
+    if (F === undefined) {
+      const gap = H[node + GAP] >>> 0, offset = H[node + OFFSET] >>> 0;
+      for (let at = H[link] & NODE; at !== node && at !== 0; at = H[link] & NODE) {
+        const other = H[at + GAP] >>> 0;
+        const isBelow = other === gap ? H[at + OFFSET] >>> 0 < offset : other < gap;
+        link = at + (isBelow ? RIGHT : LEFT);
+        PATH[++depth] = link;
+      }
+      return depth;
     }
-    const other = this.get(node, GAP);
-    return other < gap || other === gap && this.get(node, OFFSET) < offset;
+    const gap = this.get(node, GAP), offset = this.get(node, OFFSET);
+    for (let at = H[link] & NODE; at !== node && at !== 0; at = H[link] & NODE) {
+      const other = this.get(at, GAP);
+      const isBelow = other === gap ? this.get(at, OFFSET) < offset : other < gap;
+      link = at + (isBelow ? RIGHT : LEFT);
+      PATH[++depth] = link;
+    }
+    return depth;
+  }
+
+  /** Puts the next larger gap in the place of a node, to which `top` leads. */
+  #replace(node: number, top: number, depth: number): number {
+    const H = this.words, below = depth + 1;
+    let link = node + RIGHT, heir = H[link] & NODE;
+    PATH[++depth] = link;
+    for (let next = H[heir + LEFT] & NODE; next !== 0; next = H[heir + LEFT] & NODE) {
+      link = heir + LEFT;
+      PATH[++depth] = link;
+      heir = next;
+    }
+    H[link] = H[heir + RIGHT] & NODE | H[link] & HIGHER;
+    H[heir + LEFT] = H[node + LEFT];
+    H[heir + RIGHT] = H[node + RIGHT];
+    H[top] = heir | H[top] & HIGHER;
+    PATH[below] = heir + RIGHT;
+    return depth;
   }
 
   /** The smallest gap of at least `size` units below a node, the lowest of those; or 0. */
   #smallest(node: number, size: number): number {
     const H = this.words;
     let best = 0;
+    if (this.floats === undefined) {
+      while (node !== 0) {
+        if (H[node + GAP] >>> 0 >= size) {
+          best = node;
+          node = H[node + LEFT] & NODE;
+        } else node = H[node + RIGHT] & NODE;
+      }
+      return best;
+    }
     while (node !== 0) {
       if (this.get(node, GAP) >= size) {
         best = node;
@@ -170,8 +252,8 @@ export class TreeTable extends BinTable {
   }
 
   /**
-   * Rotates the node at the end of `root`, whose subtree at `near` is higher by two. Gives
-   * whether the whole is lower than before.
+   * Rotates the node to which `root` leads and whose subtree at `near` is higher by two.
+   * Gives whether the whole is lower than before.
    */
   #rotate(root: number, near: number): boolean {
     const H = this.words, parent = near & NODE, far = near ^ 1;
