@@ -22,7 +22,7 @@ import config from "../deno.json" with { type: "json" };
 import manifest from "../package.json" with { type: "json" };
 import { peers } from "./bench/contestants.ts";
 import { FULL, measure, QUICK, type Report } from "./bench/measure.ts";
-import { table } from "./bench/table.ts";
+import { strategyTables, table } from "./bench/table.ts";
 
 const HELP = `Usage: deno task bench [options]
 
@@ -31,7 +31,7 @@ const HELP = `Usage: deno task bench [options]
   --json             the figures as JSON
   --help             this text
 
-A full run takes about half a minute per runtime. The other programs on the machine
+A full run takes about two minutes per runtime. The other programs on the machine
 should rest meanwhile.`;
 
 /** How Node and Bun are started: their tasks in deno.json pin the versions. */
@@ -72,6 +72,8 @@ ${
   }
 `);
   console.log(table(reports, peers.map(({ name }) => columnOf(name))));
+  console.log("\nStrategies: time over that of OffsetAllocator, raced pair by pair\n");
+  console.log(strategyTables(reports));
 }
 
 /** The report of another runtime. */

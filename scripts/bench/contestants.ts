@@ -9,6 +9,7 @@ import { MemPool } from "@thi.ng/malloc";
 import malloc from "malloc";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/offset_allocator.ts";
+import { strategies as all } from "../strategies.ts";
 import type { Trace } from "../workloads.ts";
 
 /** The part of an allocator that is timed. */
@@ -38,6 +39,11 @@ export const narrow: Contestant = contestant(
 export const wide: Contestant = contestant(
   "wide",
   ({ maxAllocations }) => new OffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
+);
+
+/** Every strategy as it comes, the default one first. */
+export const strategies: readonly Contestant[] = all.map(({ name, make }) =>
+  contestant(name, ({ capacity, maxAllocations }) => make(capacity, maxAllocations))
 );
 
 export const peers: readonly Contestant[] = [

@@ -6,6 +6,38 @@
 
 import { type Report, ROOM, type WorkloadResult } from "./measure.ts";
 
+/** Times of the strategies as multiples of that of the first, in one table per runtime. */
+export function strategyTables(reports: readonly Report[]): string {
+  return reports.map(({ runtime, engine, strategies }) => {
+    const names = strategies[0].strategies.map(({ name }) => name.replace(/Allocator$/, ""));
+    const row = (label: string, cells: readonly string[]) =>
+      line(label, cells.map((cell) => cell.padStart(9)));
+    const columns = names.map((_, i) =>
+      strategies.flatMap((workload) => workload.strategies[i].ratio ?? [])
+    );
+    return [
+      row(`${runtime}, ${engine}`, names),
+      "-".repeat(LABEL_WIDTH + 9 * names.length),
+      ...strategies.map(({ name, about, strategies: results }) =>
+        row(
+          `${name.padEnd(9)} ${about}`,
+          results.map(({ ns, ratio }, i) =>
+            ns === undefined || ratio === undefined
+              ? "-"
+              : i === 0
+              ? `${ns.toFixed(1)} ns`
+              : times(ratio)
+          ),
+        )
+      ),
+      row("geometric mean of those", [
+        "",
+        ...columns.slice(1).map((ratios) => times(mean(ratios))),
+      ]),
+    ].join("\n");
+  }).join("\n\n");
+}
+
 /** Rows of one kind. Every runtime has the same columns. */
 interface Section {
   readonly title: string;
