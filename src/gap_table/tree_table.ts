@@ -35,6 +35,7 @@ const HIGHER = 1;
 
 /** A tree of 2^26 nodes has at most 38 levels. */
 const PATH = new Int32Array(64);
+let foundDepth = 0;
 
 /** Bins by size, each a tree: the best fit is found in O(log n). */
 export class TreeTable extends BinTable {
@@ -54,13 +55,13 @@ export class TreeTable extends BinTable {
     const H = this.words, top = H[TOP] & LINK, slot = H[top] & NODE;
     if (slot === 0) return NO_SPACE;
     const m = 26 - clz32(size | 32), bin = ((m << 5) + (size >>> m)) & 0x3ff;
-    let node = H[BINS + bin] & NODE;
-    if (node !== 0) node = this.#smallest(node, size);
+    let root = BINS + bin, node = H[root] & NODE;
+    if (node !== 0) node = this.#smallest(root, size);
     if (node === 0) {
       const larger = this.binFrom(bin + 1);
       if (larger < 0) return NO_SPACE;
-      node = H[BINS + larger] & NODE;
-      for (let next = H[node + LEFT] & NODE; next !== 0; next = H[node + LEFT] & NODE) node = next;
+      root = BINS + larger;
+      node = this.#smallest(root, 0);
     }
     const gap = H[node + GAP], prev = H[node + PREV] & NODE;
     H[TOP] = top + 1;
@@ -71,7 +72,20 @@ export class TreeTable extends BinTable {
     H[slot + OFFSET] = (H[node + OFFSET] - gap) | 0;
     H[slot + SIZE] = size;
     H[SIZE] = (H[SIZE] - size) | 0;
-    this.setGap(node, (gap - size) >>> 0);
+    const rest = (gap - size) | 0;
+    if ((H[node + LEFT] | H[node + RIGHT]) === 0 && H[root] === node) {
+      // Alone in its tree, which stays in order whatever its gap is.
+      H[node + GAP] = rest;
+      const r = 26 - clz32(rest | 32);
+      if (rest === 0 || BINS + (r << 5) + (rest >>> r) !== root) {
+        H[root] = 0;
+        if (rest !== 0) this.link(node, rest >>> 0);
+      }
+    } else {
+      this.#remove(node, foundDepth);
+      H[node + GAP] = rest;
+      if (rest !== 0) this.link(node, rest >>> 0);
+    }
     const handle = (((slot - END) >>> 3) - H[slot + HANDLE]) | 0;
     H[slot + HANDLE] = handle;
     return handle;
@@ -85,7 +99,12 @@ export class TreeTable extends BinTable {
     H[next + PREV] = prev;
     H[SIZE] = (H[SIZE] + size) | 0;
     if (gap !== 0) this.setGap(node, 0);
-    this.setGap(next, (gap + size + H[next + GAP]) >>> 0);
+    const nextGap = H[next + GAP], sum = (gap + size + nextGap) | 0;
+    if (nextGap !== 0) this.setGap(next, sum >>> 0);
+    else if (sum !== 0) {
+      H[next + GAP] = sum;
+      this.link(next, sum >>> 0);
+    }
     this.recycle(node, H[node + HANDLE]);
   }
 
@@ -132,9 +151,14 @@ export class TreeTable extends BinTable {
   }
 
   override unlink(node: number): void {
-    const H = this.words, gap = this.get(node, GAP);
+    const gap = this.get(node, GAP);
     if (gap === 0) return;
-    let depth = this.#descend(BINS + binOf(gap, 5), node);
+    this.#remove(node, this.#descend(BINS + binOf(gap, 5), node));
+  }
+
+  /** Takes a node out to which `PATH` leads. */
+  #remove(node: number, depth: number): void {
+    const H = this.words;
     const link = PATH[depth] & LINK;
     const left = H[node + LEFT] & NODE, right = H[node + RIGHT] & NODE;
     if (left === 0 || right === 0) H[link] = left | right | H[link] & HIGHER;
@@ -154,10 +178,10 @@ export class TreeTable extends BinTable {
   override search(size: number, alignment: number): number {
     const H = this.words;
     for (let bin = this.binFrom(binOf(size, 5)); bin >= 0; bin = this.binFrom(bin + 1)) {
-      const root = H[BINS + bin] & NODE;
+      const root = BINS + bin;
       const node = alignment === 1
         ? this.#smallest(root, size)
-        : this.#smallestAligned(root, size, alignment);
+        : this.#smallestAligned(H[root], size, alignment);
       if (node !== 0) return node;
     }
     return size === 0 ? H[this.end + NEXT] : 0; // no units: at offset 0, whatever is there
@@ -217,24 +241,21 @@ export class TreeTable extends BinTable {
     return depth;
   }
 
-  /** The smallest gap of at least `size` units below a node, the lowest of those; or 0. */
-  #smallest(node: number, size: number): number {
-    const H = this.words;
-    let best = 0;
-    if (this.floats === undefined) {
-      while (node !== 0) {
-        if (H[node + GAP] >>> 0 >= size) {
-          best = node;
-          node = H[node + LEFT] & NODE;
-        } else node = H[node + RIGHT] & NODE;
-      }
-      return best;
-    }
-    while (node !== 0) {
-      if (this.get(node, GAP) >= size) {
-        best = node;
-        node = H[node + LEFT] & NODE;
-      } else node = H[node + RIGHT] & NODE;
+  /**
+   * The smallest gap of at least `size` units in a tree, the lowest of those; or 0. PATH
+   * has the links to it, `foundDepth` is the number of the last.
+   */
+  #smallest(root: number, size: number): number {
+    const H = this.words, F = this.floats;
+    let link = root & LINK, depth = 0, best = 0;
+    PATH[0] = link;
+    for (let at = H[link] & NODE; at !== 0; at = H[link] & NODE) {
+      if (F === undefined ? H[at + GAP] >>> 0 >= size : this.get(at, GAP) >= size) {
+        best = at;
+        foundDepth = depth;
+        link = at + LEFT;
+      } else link = at + RIGHT;
+      PATH[++depth] = link;
     }
     return best;
   }
