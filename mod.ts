@@ -50,6 +50,15 @@ export type {
   StorageReportFull,
 } from "./src/offset_allocator.ts";
 
+export { BestFitAllocator } from "./src/best_fit_allocator.ts";
+export type { BestFitAllocatorOptions } from "./src/best_fit_allocator.ts";
+export { PageAllocator } from "./src/page_allocator.ts";
+export type { PageAllocatorOptions } from "./src/page_allocator.ts";
+export { IdAllocator } from "./src/id_allocator.ts";
+export type { IdAllocatorOptions } from "./src/id_allocator.ts";
+export { LinearAllocator, StaleMarkError } from "./src/linear_allocator.ts";
+export type { LinearAllocatorOptions, LinearMark } from "./src/linear_allocator.ts";
+
 export { StorageError } from "./src/backing_store.ts";
 export type {
   AsyncBackingStore,

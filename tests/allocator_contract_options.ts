@@ -36,6 +36,8 @@ export interface Strategy extends Habits {
   skip?: Partial<Record<Skippable, string>>;
   /** Whether it may give NO_SPACE although a free region fits. */
   mayRefuse?: boolean;
+  /** Whether the size may be left out where space is asked for. */
+  defaultSize?: boolean;
 }
 
 export const NOT_NUMBERS: unknown[] = ["1", 1n, null, undefined, {}, [1], true, Symbol("1")];
@@ -84,6 +86,7 @@ export function optionalMembers(strategy: Strategy): void {
     }
     for (const bad of NOT_NUMBERS as number[]) {
       refuses(allocator, [TypeError], () => allocateAt(bad, 1));
+      if (bad === undefined && strategy.defaultSize) continue;
       refuses(allocator, [TypeError], () => allocateAt(1, bad));
     }
   });

@@ -77,7 +77,7 @@ export class TreeTable extends BinTable {
       // Alone in its tree, which stays in order whatever its gap is.
       H[node + GAP] = rest;
       const r = 26 - clz32(rest | 32);
-      if (rest === 0 || BINS + (r << 5) + (rest >>> r) !== root) {
+      if (BINS + (r << 5) + (rest >>> r) !== root) {
         H[root] = 0;
         if (rest !== 0) this.link(node, rest >>> 0);
       }
