@@ -7,7 +7,10 @@
 
 import type { Allocator } from "../src/allocator.ts";
 import { BestFitAllocator } from "../src/best_fit_allocator.ts";
+import { IdAllocator } from "../src/id_allocator.ts";
+import { LinearAllocator } from "../src/linear_allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
+import { PageAllocator } from "../src/page_allocator.ts";
 
 /** A strategy that takes part. */
 export interface Strategy {
@@ -30,4 +33,7 @@ export const strategies: readonly Strategy[] = [
     name: "BestFitAllocator",
     make: (capacity, room) => new BestFitAllocator(capacity, { initialAllocations: room }),
   },
+  { name: "PageAllocator", make: (capacity) => new PageAllocator(capacity) },
+  { name: "IdAllocator", make: (capacity) => new IdAllocator(capacity) },
+  { name: "LinearAllocator", make: (capacity) => new LinearAllocator(capacity) },
 ];

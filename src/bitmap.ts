@@ -29,7 +29,8 @@ export const MAX_UNITS: number = 2 ** 28;
  *
  * | Method | Cost, with n units |
  * | --- | --- |
- * | `first`, `takeFirst`, `has` | O(log32 n) |
+ * | `first`, `takeFirst`, `giveOne` | O(log32 n) |
+ * | `has` | O(1) |
  * | `take`, `give`, `isFree`, of k units | O(log32 n + k / 32) |
  * | `find` | O(n / 32 + free runs below the one found) |
  * | the rest | O(n / 32 + free runs) |
@@ -175,6 +176,15 @@ export class Bitmap {
     }
   }
 
+  /** Makes one unit free, which is taken. */
+  giveOne(unit: number): void {
+    const W = this.words, at = unit >>> 5, before = W[at];
+    W[at] = before | (TOP_BIT >>> unit);
+    this.freeCount++;
+    if (at < this.#low) this.#low = at;
+    if (before === 0) this.#markOne(at);
+  }
+
   /** The free units as runs, in order. */
   *runs(): Generator<Extent, void, void> {
     for (let offset = this.first(0); offset >= 0;) {
@@ -237,7 +247,7 @@ export class Bitmap {
   }
 
   // The same for one word, and the opposite, are most of what single units cost: with the
-  // loops for runs instead, takeFirst() and give() take a third longer.
+  // loops for runs instead, both together take a tenth longer.
 
   /** Marks a word of the lowest level as 0 on the levels above. */
   #clearOne(at: number): void {

@@ -80,7 +80,8 @@ export class HandleTable {
     if (slot !== 0) this.#top = this.#links[slot];
     else slot = this.#makeSlot();
     this.#live++;
-    this.handles[slot] = -this.handles[slot];
+    const handles = this.handles;
+    handles[slot] = -handles[slot];
     return slot;
   }
 
@@ -105,15 +106,15 @@ export class HandleTable {
 
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
-    const block = 31 - FIRST_BITS - Math.clz32(slot);
-    const next = this.handles[slot] + (1 << (BLOCK_BITS + FIRST_BITS + block));
+    const handles = this.handles, handle = handles[slot];
+    const next = (handle + (1 << (BLOCK_BITS + FIRST_BITS + (handle & BLOCK)))) | 0;
     this.#live--;
     if (next >= HANDLE_LIMIT) {
-      this.handles[slot] = 0;
+      handles[slot] = 0;
       this.#worn++;
       return;
     }
-    this.handles[slot] = -next;
+    handles[slot] = -next;
     this.#links[slot] = this.#top;
     this.#top = slot;
   }

@@ -173,8 +173,9 @@ export class IdAllocator implements GrowableAllocator {
    * @throws {NotAllocatedError} `id` is not the first of a live allocation.
    */
   free(id: number): void {
-    const first = this.#expect(id);
-    this.#free.give(first, this.#end(first));
+    const first = this.#expect(id), end = this.#end(first);
+    if (end === first + 1) this.#free.giveOne(first);
+    else this.#free.give(first, end);
     this.#starts[first >>> 5] &= ~(0x80000000 >>> first);
     this.#count--;
   }

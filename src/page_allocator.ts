@@ -99,16 +99,14 @@ export class PageAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const pages = this.#pages, isPlain = size === 1 && alignment === 1;
-    if (!isPlain) {
-      checkInteger("size", size);
-      checkInteger("alignment", alignment, 1);
-    }
-    if (this.#table.isFull) return NO_SPACE;
-    if (isPlain) {
-      const page = pages.takeFirst();
+    const pages = this.#pages;
+    if (size === 1 && alignment === 1) {
+      const page = this.#table.isFull ? -1 : pages.takeFirst();
       return page < 0 ? NO_SPACE : this.#name(page, 1);
     }
+    checkInteger("size", size);
+    checkInteger("alignment", alignment, 1);
+    if (this.#table.isFull) return NO_SPACE;
     const page = size === 0 ? 0 : pages.find(size, alignment);
     if (page < 0) return NO_SPACE;
     pages.take(page, page + size);
@@ -141,8 +139,9 @@ export class PageAllocator implements GrowableAllocator {
    */
   free(handle: number): void {
     const slot = this.#table.expect(handle), extents = this.#extents;
-    const page = extents[2 * slot];
-    this.#pages.give(page, page + extents[2 * slot + 1]);
+    const page = extents[2 * slot], size = extents[2 * slot + 1];
+    if (size === 1) this.#pages.giveOne(page);
+    else this.#pages.give(page, page + size);
     this.#table.release(slot);
   }
 
@@ -259,8 +258,9 @@ export class PageAllocator implements GrowableAllocator {
   #name(page: number, size: number): number {
     const table = this.#table, slot = table.take();
     if (2 * slot >= this.#extents.length) this.#extents = doubled(this.#extents);
-    this.#extents[2 * slot] = page;
-    this.#extents[2 * slot + 1] = size;
+    const extents = this.#extents;
+    extents[2 * slot] = page;
+    extents[2 * slot + 1] = size;
     return table.handles[slot];
   }
 }

@@ -73,7 +73,8 @@ function compare(capacity: number, steps: number, random: Random): void {
       bitmap.take(start, end);
       isFree.fill(false, start, end);
     } else if (kind === 2 && !isFree.slice(start, end).includes(true)) {
-      bitmap.give(start, end);
+      if (end === start + 1) bitmap.giveOne(start);
+      else bitmap.give(start, end);
       isFree.fill(true, start, end);
     } else if (kind === 3) {
       const count = 1 + random(random(2) === 0 ? 4 : 70), alignment = 1 + random(50);
