@@ -14,7 +14,7 @@
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { fuzzAllocator } from "../tests/allocator_fuzz.ts";
-import { offsetAllocatorRuns } from "../tests/offset_allocator_runs.ts";
+import { allocatorRuns } from "../tests/allocator_runs.ts";
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +32,7 @@ if (!(seconds > 0 && steps > 0)) {
 const end = performance.now() + seconds * 1000;
 let seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed), done = 0;
 do {
-  for (const [name, run] of Object.entries(offsetAllocatorRuns)) {
+  for (const [name, run] of Object.entries(allocatorRuns)) {
     try {
       fuzzAllocator({ ...run, seed, steps });
     } catch (error) {

@@ -23,6 +23,8 @@ export interface Strategy {
   readonly make: (capacity: number, room?: number) => Allocator;
 }
 
+const MOST_PAGES = 2 ** 22;
+
 /** The strategies, the default one first. */
 export const strategies: readonly Strategy[] = [
   {
@@ -33,7 +35,19 @@ export const strategies: readonly Strategy[] = [
     name: "BestFitAllocator",
     make: (capacity, room) => new BestFitAllocator(capacity, { initialAllocations: room }),
   },
-  { name: "PageAllocator", make: (capacity) => new PageAllocator(capacity) },
-  { name: "IdAllocator", make: (capacity) => new IdAllocator(capacity) },
+  {
+    name: "PageAllocator",
+    make: (capacity) => new PageAllocator(checkPages(capacity)),
+  },
+  { name: "IdAllocator", make: (capacity) => new IdAllocator(checkPages(capacity)) },
   { name: "LinearAllocator", make: (capacity) => new LinearAllocator(capacity) },
 ];
+
+/**
+ * Allocators of bits look through them for a run: in bytes of a large space that takes
+ * microseconds, and says nothing about what they are for.
+ */
+function checkPages(capacity: number): number {
+  if (capacity <= MOST_PAGES) return capacity;
+  throw new RangeError(`Its units are pages: compared with up to ${MOST_PAGES} of them`);
+}

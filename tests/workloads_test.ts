@@ -7,7 +7,9 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { replay, workloads } from "../scripts/workloads.ts";
+import { strategies } from "../scripts/strategies.ts";
+import { replay, type Trace, workloads } from "../scripts/workloads.ts";
+import type { Allocator } from "../src/allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 
 describe("OffsetAllocator answers as the reference over", () => {
@@ -38,3 +40,38 @@ describe("a workload", () => {
     });
   }
 });
+
+describe("every strategy stands a workload", () => {
+  // These cannot do all of the work: they refuse, and what they give must be sound.
+  const refusing: Record<string, string> = {
+    LinearAllocator: "space in the middle comes back late",
+  };
+
+  for (const { name, make } of strategies) {
+    it(`${name}: ${refusing[name] ?? "with no refusal where a third is free"}`, () => {
+      for (const { name: workload, trace } of workloads) {
+        const work = trace();
+        const allocator = makeFor(work, make);
+        if (allocator === undefined) continue;
+        const { refused } = replay(work, allocator);
+        allocator.check();
+        if (!(name in refusing) && workload !== "tight") assertEquals(refused, 0, workload);
+        for (const { handle } of allocator.allocations()) allocator.free(handle);
+        assertEquals(allocator.freeSpace, allocator.capacity);
+      }
+    });
+  }
+});
+
+/** An allocator for a workload; undefined where its capacity is beyond the strategy. */
+function makeFor(
+  { capacity, maxAllocations }: Trace,
+  make: (capacity: number, room?: number) => Allocator,
+): Allocator | undefined {
+  try {
+    return make(capacity, maxAllocations);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Every kind of every strategy that is fuzzed, by name.
+ *
+ * @module
+ */
+
+import type { FuzzRun } from "./allocator_fuzz.ts";
+import { bestFitAllocatorRuns } from "./best_fit_allocator_runs.ts";
+import { idAllocatorRuns } from "./id_allocator_runs.ts";
+import { linearAllocatorRuns } from "./linear_allocator_runs.ts";
+import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
+import { pageAllocatorRuns } from "./page_allocator_runs.ts";
+
+/** A run of the fuzz; the seed and the number of steps are the caller's. */
+export type Run = Omit<FuzzRun, "seed" | "steps">;
+
+const strategies: Readonly<Record<string, Readonly<Record<string, Run>>>> = {
+  OffsetAllocator: offsetAllocatorRuns,
+  BestFitAllocator: bestFitAllocatorRuns,
+  PageAllocator: pageAllocatorRuns,
+  IdAllocator: idAllocatorRuns,
+  LinearAllocator: linearAllocatorRuns,
+};
+
+/** By the name of the strategy and of the kind. */
+export const allocatorRuns: Readonly<Record<string, Run>> = Object.fromEntries(
+  Object.entries(strategies).flatMap(([strategy, runs]) =>
+    Object.entries(runs).map(([kind, run]) => [`${strategy}, ${kind}`, run])
+  ),
+);
