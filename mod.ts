@@ -52,6 +52,8 @@ export type {
 
 export { BestFitAllocator } from "./src/best_fit_allocator.ts";
 export type { BestFitAllocatorOptions } from "./src/best_fit_allocator.ts";
+export { TlsfAllocator } from "./src/tlsf_allocator.ts";
+export type { TlsfAllocatorOptions } from "./src/tlsf_allocator.ts";
 export { PageAllocator } from "./src/page_allocator.ts";
 export type { PageAllocatorOptions } from "./src/page_allocator.ts";
 export { IdAllocator } from "./src/id_allocator.ts";

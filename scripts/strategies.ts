@@ -11,6 +11,7 @@ import { IdAllocator } from "../src/id_allocator.ts";
 import { LinearAllocator } from "../src/linear_allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { PageAllocator } from "../src/page_allocator.ts";
+import { TlsfAllocator } from "../src/tlsf_allocator.ts";
 
 /** A strategy that takes part. */
 export interface Strategy {
@@ -34,6 +35,10 @@ export const strategies: readonly Strategy[] = [
   {
     name: "BestFitAllocator",
     make: (capacity, room) => new BestFitAllocator(capacity, { initialAllocations: room }),
+  },
+  {
+    name: "TlsfAllocator",
+    make: (capacity, room) => new TlsfAllocator(capacity, { initialAllocations: room }),
   },
   {
     name: "PageAllocator",
