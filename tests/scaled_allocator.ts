@@ -38,14 +38,15 @@ export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
         ...extent(allocation),
       })),
     check: () => inner.check(),
-    grow: (additional) => inner.grow?.(additional * unit),
+    grow: inner.grow && ((additional) => inner.grow?.(additional * unit)),
     get tailSpace() {
       return inner.tailSpace === undefined ? undefined : inner.tailSpace / unit;
     },
     shrink: inner.shrink && ((removed) => inner.shrink?.(removed * unit)),
-    allocateAt: (offset, size) => inner.allocateAt?.(offset * unit, size * unit) ?? NO_SPACE,
-    snapshot: () => inner.snapshot?.() ?? new Uint8Array(),
-    planCompaction: (options = {}) => {
+    allocateAt: inner.allocateAt &&
+      ((offset, size) => inner.allocateAt?.(offset * unit, size * unit) ?? NO_SPACE),
+    snapshot: inner.snapshot && (() => inner.snapshot?.() ?? new Uint8Array()),
+    planCompaction: inner.planCompaction && ((options = {}) => {
       const { maxUnits, alignmentOf } = options;
       const moves = inner.planCompaction?.({
         ...options,
@@ -58,7 +59,7 @@ export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
         to: move.to / unit,
         size: move.size / unit,
       }));
-    },
+    }),
     applyMove: ({ handle, from, to, size }) =>
       inner.applyMove?.({ handle, from: from * unit, to: to * unit, size: size * unit }),
   };
