@@ -7,10 +7,12 @@
 
 import type { Allocator } from "../src/allocator.ts";
 import { BestFitAllocator } from "../src/best_fit_allocator.ts";
+import { BuddyAllocator } from "../src/buddy_allocator.ts";
 import { IdAllocator } from "../src/id_allocator.ts";
 import { LinearAllocator } from "../src/linear_allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { PageAllocator } from "../src/page_allocator.ts";
+import { SlabAllocator } from "../src/slab_allocator.ts";
 import { TlsfAllocator } from "../src/tlsf_allocator.ts";
 
 /** A strategy that takes part. */
@@ -39,6 +41,12 @@ export const strategies: readonly Strategy[] = [
   {
     name: "TlsfAllocator",
     make: (capacity, room) => new TlsfAllocator(capacity, { initialAllocations: room }),
+  },
+  { name: "BuddyAllocator", make: (capacity) => new BuddyAllocator(capacity) },
+  {
+    name: "SlabAllocator",
+    make: (capacity, room) =>
+      new SlabAllocator(new OffsetAllocator(capacity, { initialAllocations: room })),
   },
   {
     name: "PageAllocator",

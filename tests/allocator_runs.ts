@@ -6,10 +6,12 @@
 
 import type { FuzzRun } from "./allocator_fuzz.ts";
 import { bestFitAllocatorRuns } from "./best_fit_allocator_runs.ts";
+import { buddyAllocatorRuns } from "./buddy_allocator_runs.ts";
 import { idAllocatorRuns } from "./id_allocator_runs.ts";
 import { linearAllocatorRuns } from "./linear_allocator_runs.ts";
 import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
 import { pageAllocatorRuns } from "./page_allocator_runs.ts";
+import { slabAllocatorRuns } from "./slab_allocator_runs.ts";
 
 /** A run of the fuzz; the seed and the number of steps are the caller's. */
 export type Run = Omit<FuzzRun, "seed" | "steps">;
@@ -17,6 +19,8 @@ export type Run = Omit<FuzzRun, "seed" | "steps">;
 const strategies: Readonly<Record<string, Readonly<Record<string, Run>>>> = {
   OffsetAllocator: offsetAllocatorRuns,
   BestFitAllocator: bestFitAllocatorRuns,
+  BuddyAllocator: buddyAllocatorRuns,
+  SlabAllocator: slabAllocatorRuns,
   PageAllocator: pageAllocatorRuns,
   IdAllocator: idAllocatorRuns,
   LinearAllocator: linearAllocatorRuns,
