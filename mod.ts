@@ -3,7 +3,10 @@
  * bookkeeping outside that space.
  *
  * {@linkcode OffsetAllocator} counts in units of your choice (bytes of a buffer or a
- * file, elements, pages, ids) and knows nothing of what lies there. An
+ * file, elements, pages, ids) and knows nothing of what lies there. Its siblings are behind
+ * the same interface, {@linkcode Allocator}: {@linkcode BestFitAllocator},
+ * {@linkcode TlsfAllocator}, {@linkcode BuddyAllocator}, {@linkcode SlabAllocator},
+ * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}. An
  * {@linkcode Arena} puts it over a {@linkcode BackingStore}, so that offsets become
  * {@linkcode Region}s to read and write; {@linkcode MemoryStore} is the one in
  * memory, `@suballoc/offset-allocator/file` the one in a file.
@@ -64,6 +67,28 @@ export { IdAllocator } from "./src/id_allocator.ts";
 export type { IdAllocatorOptions } from "./src/id_allocator.ts";
 export { LinearAllocator, StaleMarkError } from "./src/linear_allocator.ts";
 export type { LinearAllocatorOptions, LinearMark } from "./src/linear_allocator.ts";
+
+export { report } from "./src/report.ts";
+export type { Report, SizeClass, SizeReport } from "./src/report.ts";
+export { reportJson } from "./src/report_json.ts";
+export type { ReportJson, ReportJsonOptions } from "./src/report_json.ts";
+export { reportSvg } from "./src/report_svg.ts";
+export type { ReportSvgOptions } from "./src/report_svg.ts";
+export { drawMap } from "./src/draw_map.ts";
+export type { MapOptions } from "./src/draw_map.ts";
+export type { Labels, RegionKind, ReportRegion } from "./src/report/regions.ts";
+export { TrackedAllocator } from "./src/tracked_allocator.ts";
+export type { Leak, TrackedAllocatorOptions } from "./src/tracked_allocator.ts";
+export { formatLeaks } from "./src/format_leaks.ts";
+export type { FormatLeaksOptions } from "./src/format_leaks.ts";
+
+export { TracingAllocator } from "./src/tracing_allocator.ts";
+export type { TraceSink } from "./src/tracing_allocator.ts";
+export { parseTrace, TraceError } from "./src/trace.ts";
+export type { Trace } from "./src/trace.ts";
+export { replayTrace } from "./src/replay_trace.ts";
+export type { ReplayOptions, ReplayResult } from "./src/replay_trace.ts";
+export type { OptionalMember } from "./src/optional_member.ts";
 
 export { StorageError } from "./src/backing_store.ts";
 export type {

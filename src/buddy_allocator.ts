@@ -24,7 +24,7 @@ import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 //            |  free   |  used   |
 //
 // The halves of a block are a pair of nodes, 2p and 2p + 1, so that the buddy of a node is
-// `node ^ 1`. A root has a node without a buddy: the other one of its pair stays empty.
+// `node ^ 1`. A root has none: the state of the other node of its pair is 0, so never free.
 const STATE = 0; // FREE, USED or SPLIT, and the order: the block has 2^order units
 const UP = 1; // the block that was halved, 0 for a root; in the pool: the next free pair
 const NEXT = 2; // free: next one of its order; used: slot; split: the lower half
@@ -248,8 +248,7 @@ export class BuddyAllocator implements SpanAllocator {
     // As far up as it must, then up again to do it.
     let top = node;
     for (; order < ORDERS && UNITS[order] < needed; order++, top = N[top * STRIDE + UP]) {
-      const isLower = (top & 1) === 0 && N[top * STRIDE + UP] !== 0;
-      if (!isLower || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return false;
+      if ((top & 1) !== 0 || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return false;
     }
     if (order === ORDERS) return false;
     while (node !== top) {
@@ -378,6 +377,7 @@ export class BuddyAllocator implements SpanAllocator {
         "a block is too small",
       );
     }
+    const blocks = used + free;
     expect(used === this.allocationCount, "an allocation has no block");
     expect(units === this.#capacity, "the blocks do not make up the capacity");
     expect(freeUnits === this.#freeSpace, "the free space is wrong");
@@ -392,6 +392,10 @@ export class BuddyAllocator implements SpanAllocator {
       expect(marked === (this.#heads[order] !== 0), "the bitmap of the orders is wrong");
     }
     expect(free === 0, "a free block is in no list");
+    let pairs = this.#freshNode / 2 - 1;
+    for (let pair = this.#freePair; pair !== 0; pair = N[pair * STRIDE + UP]) pairs--;
+    // A pair for each root, and one for each block that was halved: blocks less roots.
+    expect(pairs === blocks, "a pair of nodes is lost");
   }
 
   /** The smallest order from `order` on with free blocks, or 64. */
@@ -465,7 +469,7 @@ export class BuddyAllocator implements SpanAllocator {
   #join(node: number): void {
     const N = this.#nodes;
     let order = N[node * STRIDE + STATE] & ORDER, up = N[node * STRIDE + UP] & INDEX;
-    while (up !== 0 && N[(node ^ 1) * STRIDE + STATE] === (FREE | order)) {
+    while (N[(node ^ 1) * STRIDE + STATE] === (FREE | order)) {
       this.#unlink(node ^ 1);
       // The units of the block itself are not free yet.
       this.#givePair(node & ~1);

@@ -138,9 +138,9 @@ export class HandleTable {
     return slot;
   }
 
-  /** Lets the worn slots begin again, and gives one of them. */
+  /** Lets the worn slots begin again, and gives the lowest: the one that was worn first. */
   #renew(): number {
-    for (let slot = FIRST; slot < this.#fresh; slot++) {
+    for (let slot = this.#fresh - 1; slot >= FIRST; slot--) {
       if (this.handles[slot] !== 0) continue;
       this.handles[slot] = -firstHandle(slot);
       this.#links[slot] = this.#top;

@@ -140,6 +140,38 @@ describe("LinearAllocator", () => {
     allocator.free(b);
   });
 
+  it("keeps what it knows while its tables grow, at the bottom and at the top", () => {
+    for (const first of ["allocate", "allocateTop"] as const) {
+      const allocator = new LinearAllocator(1000), handles: number[] = [];
+      for (let i = 0; i < 250; i++) {
+        handles.push(allocator[first](1));
+        allocator.check();
+      }
+      const other = first === "allocate" ? "allocateTop" : "allocate";
+      while (allocator.freeSpace > 0) handles.push(allocator[other](1));
+      allocator.check();
+      assertEquals([handles.length, allocator[first](1), allocator[other](1)], [1000, -1, -1]);
+      assertEquals(new Set(handles.map((handle) => allocator.offset(handle))).size, 1000);
+    }
+  });
+
+  it("gives no handle twice until all are worn out, and then goes on", () => {
+    const allocator = new LinearAllocator(10, { maxAllocations: 2 });
+    const stays = allocator.allocate(1), first = allocator.allocate(1);
+    let count = 1, handle = first;
+    do {
+      allocator.free(handle);
+      handle = allocator.allocate(1);
+      count++;
+    } while (handle !== first && handle !== stays && count < 2 ** 26);
+    assertEquals([handle, count], [first, 63 * (2 ** 19 - 1) + 1]);
+    allocator.check();
+    assertEquals([allocator.offset(stays), allocator.allocate(1)], [0, NO_SPACE]);
+    allocator.free(stays);
+    assertThrows(() => allocator.free(stays), NotAllocatedError);
+    assertEquals(allocator.allocationCount, 1);
+  });
+
   it("refuses a stale mark, and changes nothing", () => {
     const allocator = new LinearAllocator(100), other = new LinearAllocator(100);
     const atStart = allocator.mark(), a = allocator.allocate(10), onA = allocator.mark();

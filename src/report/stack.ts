@@ -1,0 +1,30 @@
+/**
+ * Where in the program something happened.
+ *
+ * @module
+ */
+
+/** A stack that is put into words only when it is asked for, which is what costs. */
+export interface Trace {
+  readonly stack?: string;
+}
+
+type Callable = (...args: never[]) => unknown;
+
+/** Not everywhere, but on all engines of late. */
+const capture = (Error as { captureStackTrace?: (trace: Trace, below: Callable) => void })
+  .captureStackTrace;
+
+/** The stack of now without `below` and what it called; `Error.stackTraceLimit` holds. */
+export function traceBelow(below: Callable): Trace {
+  if (capture === undefined) return new Error();
+  const trace: Trace = {};
+  capture(trace, below);
+  return trace;
+}
+
+/** The frames of a trace, one a line; the heading that some engines put first is none. */
+export function framesOf({ stack = "" }: Trace): string {
+  const frames = stack.split("\n").map((line) => line.trim());
+  return frames.filter((line) => /^at |@/.test(line)).join("\n");
+}

@@ -1,0 +1,399 @@
+/** Recording, reading and replaying traces; and that the wrapper is an allocator like the inner one. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { type Allocator, NO_SPACE } from "../src/allocator.ts";
+import { IdAllocator } from "../src/id_allocator.ts";
+import { LinearAllocator } from "../src/linear_allocator.ts";
+import { OffsetAllocator } from "../src/offset_allocator.ts";
+import { replayTrace } from "../src/replay_trace.ts";
+import { TlsfAllocator } from "../src/tlsf_allocator.ts";
+import { parseTrace, TraceError } from "../src/trace.ts";
+import { TracingAllocator } from "../src/tracing_allocator.ts";
+import { allocatorContract } from "./allocator_contract.ts";
+import { type AnyAllocator, fuzzAllocator } from "./allocator_fuzz.ts";
+import { type Random, withSeed } from "./random.ts";
+import { tracingAllocatorRuns } from "./tracing_allocator_runs.ts";
+
+const HEADER = '{"format":"suballoc-trace","version":1,"capacity":100}';
+
+for (const [name, run] of Object.entries(tracingAllocatorRuns)) {
+  allocatorContract(`TracingAllocator ${name}`, {
+    ...run,
+    skip: { addSpan: "the inner allocator has one span" },
+  });
+}
+
+allocatorContract("TracingAllocator of spans", {
+  make: (capacity) => new TracingAllocator(new TlsfAllocator(capacity), () => {}),
+  skip: { snapshot: "the inner allocator has none" },
+});
+
+describe("TracingAllocator", () => {
+  it("writes a line for each operation", () => {
+    const { allocator, lines } = traced(new OffsetAllocator(100));
+    const a = allocator.allocate(10), b = allocator.allocate(20, 16);
+    assertEquals(allocator.allocate(100), NO_SPACE);
+    assertEquals(allocator.allocate(99, 2), NO_SPACE);
+    const c = allocator.allocateAt(50, 5);
+    assertEquals(allocator.allocateAt(50, 5), NO_SPACE);
+    allocator.free(a);
+    allocator.resize(b, 25);
+    allocator.resize(b, 50);
+    allocator.applyMove({ handle: c, from: 50, to: 0, size: 5 });
+    allocator.grow(28);
+    allocator.shrink(8);
+    const handles: number[] = [];
+    assertEquals(allocator.appendAt([60, 70, 65], [1, 2, 3], handles), 2);
+    allocator.free(handles[1]);
+    allocator.allocate(-0, 1);
+    allocator.reset();
+    assertEquals(lines, [
+      HEADER,
+      '["a",10]',
+      '["a",20,16]',
+      '["a",100,"no"]',
+      '["a",99,2,"no"]',
+      '["A",50,5]',
+      '["A",50,5,"no"]',
+      '["f",0]',
+      '["r",1,25]',
+      '["r",1,50,"no"]',
+      '["m",4,0]',
+      '["g",28]',
+      '["s",8]',
+      '["A",60,1]',
+      '["A",70,2]',
+      '["f",7]',
+      '["a",0]',
+      '["z"]',
+    ]);
+  });
+
+  it("writes nothing of what throws, nor of what goes past it", () => {
+    const { allocator, lines } = traced(new OffsetAllocator(100));
+    const past = allocator.inner.allocate(5), other = allocator.inner.allocate(5);
+    allocator.resize(past, 2);
+    allocator.free(past);
+    for (
+      const misuse of [
+        () => allocator.allocate(-1),
+        () => allocator.allocate(1, 0),
+        () => allocator.allocateAt(0.5, 1),
+        () => allocator.free(past),
+        () => allocator.resize(past, 1),
+        () => allocator.resize(other, -1),
+        () => allocator.grow(-1),
+        () => allocator.shrink(1000),
+        () => allocator.applyMove({ handle: other, from: 0, to: 1, size: 1 }),
+      ]
+    ) assertThrows(misuse);
+    assertEquals(lines, [HEADER]);
+  });
+
+  it("begins with the spans and the allocations that are there", () => {
+    const inner = new TlsfAllocator(100);
+    inner.addSpan(1000, 50);
+    const handle = inner.allocate(80);
+    inner.allocateAt(1010, 5);
+    const { allocator, lines } = traced(inner);
+    allocator.free(handle);
+    allocator.addSpan(2000, 1);
+    assertEquals(lines, [
+      HEADER,
+      '["S",1000,50]',
+      '["A",0,80]',
+      '["A",1010,5]',
+      '["f",0]',
+      '["S",2000,1]',
+    ]);
+    const again = new TlsfAllocator(100);
+    assertEquals(replayTrace(lines, again).unsupported, 0);
+    assertEquals(extents(again), extents(inner));
+    assertEquals([...again.spans()], [...inner.spans()]);
+  });
+
+  it("takes one id where no size is given", () => {
+    const { allocator, lines } = traced(new IdAllocator(100));
+    (allocator.allocate as () => number)();
+    allocator.free(0);
+    allocator.allocate(1);
+    (allocator.allocateAt as (id: number) => number)(5);
+    assertEquals(lines.slice(1), ['["a",1]', '["f",0]', '["a",1]', '["A",5,1]']);
+  });
+
+  it("has the optional members of the inner allocator, and no others", () => {
+    const { allocator: linear } = traced(new LinearAllocator(100));
+    const others = [linear.allocateAt, linear.addSpan, linear.spans, linear.applyMove];
+    assertEquals(others, [undefined, undefined, undefined, undefined]);
+    linear.grow(20);
+    assertEquals([linear.capacity, linear.tailSpace], [120, undefined]);
+  });
+});
+
+describe("replayTrace", () => {
+  it("does on a like allocator what was recorded, to the unit", async () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      await withSeed(seed, (random) => {
+        const { allocator, lines } = traced(new OffsetAllocator(3000));
+        work(allocator, random, 3000);
+        const again = new OffsetAllocator(3000), result = replayTrace(lines, again);
+        again.check();
+        assertEquals(extents(again), extents(allocator));
+        const refused = lines.filter((line) => /^\["a".*"no"\]$/i.test(line)).length;
+        assert(refused > 0);
+        assertEquals(result.refused, refused);
+        assertEquals([result.gained, result.skipped, result.unsupported], [0, 0, 0]);
+        assertEquals(result.operations, lines.length - 1);
+      });
+    }
+  });
+
+  it("replays whatever the fuzz does, on the recorded strategy without a difference", () => {
+    const sources = [
+      (capacity: number) => new OffsetAllocator(capacity),
+      (capacity: number) => new TlsfAllocator(capacity),
+    ];
+    for (const make of sources) {
+      const lines: string[] = [];
+      let last: AnyAllocator | undefined;
+      fuzzAllocator({
+        make: (capacity) =>
+          last = new TracingAllocator<AnyAllocator>(make(capacity), (line) => lines.push(line)),
+        capacity: 400,
+        seed: 7,
+        steps: 3000,
+      });
+      const again = make(400), result = replayTrace(lines, again);
+      assertEquals([result.skipped, result.unsupported, result.gained], [0, 0, 0]);
+      assertEquals(again.capacity, last?.capacity);
+      again.check();
+      assertEquals(extents(again), extents(last as Allocator));
+    }
+  });
+
+  it("does a trace again as it did it first", async () => {
+    await withSeed(11, (random) => {
+      const { allocator, lines } = traced(new OffsetAllocator(2000));
+      work(allocator, random, 2000);
+      const again: string[] = [];
+      replayTrace(lines, new TracingAllocator(new OffsetAllocator(2000), (l) => again.push(l)));
+      assertEquals(again, lines);
+    });
+  });
+
+  it("counts what a smaller allocator refuses, and skips what hangs on it", async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      await withSeed(seed, (random) => {
+        const { allocator, lines } = traced(new OffsetAllocator(4000));
+        work(allocator, random, 2000, false);
+        const small = new OffsetAllocator(900);
+        const result = replayTrace(lines, small), naive = naively(lines, new OffsetAllocator(900));
+        assert(naive.refused > 0 && naive.skipped > 0);
+        const { refused, refusedResizes, skipped, peakUnits, highWater } = result;
+        assertEquals({ refused, refusedResizes, skipped, peakUnits, highWater }, naive);
+        small.check();
+        assert(result.highWater <= 900 && result.peakUsed <= 900);
+      });
+    }
+  });
+
+  it("gives back what only the recorded allocator refused", () => {
+    const lines = [HEADER, '["a",90]', '["a",20,"no"]', '["r",0,120,"no"]', '["A",95,10,"no"]'];
+    const large = new OffsetAllocator(1000), result = replayTrace(lines, large);
+    assertEquals([result.gained, result.refused, result.refusedResizes], [3, 0, 0]);
+    assertEquals(extents(large), [[0, 90]]);
+    assertEquals([result.peakUnits, result.highWater, result.peakAllocations], [90, 90, 1]);
+  });
+
+  it("counts what an allocator cannot do", () => {
+    const linear = new LinearAllocator(100);
+    const lines = [HEADER, '["A",0,10]', '["f",0]', '["S",500,10]', '["s",5]', '["a",7]'];
+    assertEquals(replayTrace(lines, linear).unsupported, 3);
+    assertEquals(replayTrace(lines, linear).skipped, 1);
+    const ids = replayTrace([HEADER, '["a",0]', '["r",0,4]', '["a",1]'], new IdAllocator(100));
+    assertEquals([ids.unsupported, ids.skipped, ids.peakUnits], [1, 1, 1]);
+    const moves = [HEADER, '["a",10]', '["a",10]', '["m",1,4]', '["s",90]', '["g",5]'];
+    const offsets = new OffsetAllocator(100);
+    assertEquals(replayTrace(moves, offsets).unsupported, 2);
+    assertEquals(offsets.capacity, 105);
+  });
+
+  it("does not hide what is wrong with the allocator", () => {
+    const broken = new OffsetAllocator(100);
+    broken.allocate = () => {
+      throw new TypeError("broken");
+    };
+    assertThrows(() => replayTrace([HEADER, '["a",1]'], broken), TypeError, "broken");
+  });
+
+  it("measures the peaks", () => {
+    const counts: number[][] = [];
+    const result = replayTrace(
+      [HEADER, '["a",10]', '["a",30,64]', '["r",1,20]', '["f",0]', '["z"]', '["a",5]'],
+      (capacity) => new OffsetAllocator(capacity),
+      { onStep: (count, live) => counts.push([count, live]) },
+    );
+    assertEquals(counts, [[1, 10], [2, 40], [3, 30], [4, 20], [5, 0], [6, 5]]);
+    assertEquals(result, {
+      operations: 6,
+      refused: 0,
+      refusedResizes: 0,
+      gained: 0,
+      skipped: 0,
+      unsupported: 0,
+      peakAllocations: 2,
+      peakUnits: 40,
+      peakUsed: 40,
+      highWater: 94,
+    });
+  });
+});
+
+describe("parseTrace", () => {
+  it("reads lines and text, with empty lines and line ends of any kind", () => {
+    const lines = [HEADER, '["a",100,16]', '["a",5,"no"]', '["r",0,7]', '["A",9007199254740991,0]'];
+    const trace = parseTrace(lines);
+    assertEquals([trace.capacity, trace.operationCount, trace.idCount], [100, 4, 3]);
+    assertEquals([...trace.steps], [97, 0, 0, 97, 1, 1, 114, 0, 0, 65, 2, 0]);
+    assertEquals([...trace.amounts], [100, 16, 5, 1, 7, 0, Number.MAX_SAFE_INTEGER, 0]);
+    assertEquals(parseTrace(`${lines.join("\r\n")}\n\n`), trace);
+    assertEquals(parseTrace(new Set(lines)), trace);
+    assertEquals(parseTrace([HEADER]).operationCount, 0);
+    assert(Object.is(parseTrace([HEADER, '["a",-0]']).amounts[0], 0));
+  });
+
+  it("keeps long traces whole", () => {
+    const lines = Array.from({ length: 1000 }, (_, i) => `["a",${i}]`);
+    const trace = parseTrace([HEADER, ...lines]);
+    assertEquals(trace.operationCount, 1000);
+    for (let i = 0; i < 1000; i++) {
+      assertEquals([trace.steps[3 * i + 1], trace.amounts[2 * i]], [i, i]);
+    }
+  });
+
+  const a = '["a",10]';
+  const malformed: readonly (readonly [lines: readonly unknown[], line: number, what: string])[] = [
+    [[], 1, "expected a header, got the end"],
+    [["", " "], 3, "expected a header, got the end"],
+    [["null"], 1, "expected the header of a trace, got null"],
+    [["[]"], 1, "expected the header of a trace, got []"],
+    [[a], 1, 'expected the header of a trace, got ["a",10]'],
+    [["{"], 1, "expected a JSON value, got {"],
+    [['{"format":"other","version":1,"capacity":1}'], 1, "expected the header of a trace"],
+    [['{"format":"suballoc-trace","version":2,"capacity":1}'], 1, "expected version 1, got 2"],
+    [['{"format":"suballoc-trace","capacity":1}'], 1, "expected version 1, got undefined"],
+    [['{"format":"suballoc-trace","version":1}'], 1, "expected capacity to be an integer"],
+    [['{"format":"suballoc-trace","version":1,"capacity":-1}'], 1, "9007199254740991, got -1"],
+    [['{"format":"suballoc-trace","version":1,"capacity":"9"}'], 1, 'got the string "9"'],
+    [[HEADER, HEADER], 2, 'expected an operation, such as ["a",100], got {"format"'],
+    [[HEADER, "", "x"], 3, "expected a JSON value, got x"],
+    [[HEADER, a, "7"], 3, 'expected an operation, such as ["a",100], got 7'],
+    [[HEADER, '["b",7]'], 2, "expected an operation"],
+    [[HEADER, '["toString"]'], 2, "expected an operation"],
+    [[HEADER, "[]"], 2, "expected an operation"],
+    [[HEADER, '["a"]'], 2, 'expected ["a",size,alignment?], got ["a"]'],
+    [[HEADER, '["a","no"]'], 2, 'expected ["a",size,alignment?], got ["a","no"]'],
+    [[HEADER, '["a",1,2,3]'], 2, 'expected ["a",size,alignment?]'],
+    [[HEADER, '["A",1]'], 2, 'expected ["A",offset,size]'],
+    [[HEADER, a, '["r",0]'], 3, 'expected ["r",id,size]'],
+    [[HEADER, '["z",1]'], 2, 'expected ["z"]'],
+    [[HEADER, '["g"]'], 2, 'expected ["g",units]'],
+    [[HEADER, '["a",-1]'], 2, "expected size to be an integer from 0 to"],
+    [[HEADER, '["a",1.5]'], 2, "got 1.5"],
+    [[HEADER, '["a",9007199254740992]'], 2, "got 9007199254740992"],
+    [[HEADER, '["a",1e999]'], 2, "got Infinity"],
+    [[HEADER, '["a","10"]'], 2, 'got the string "10"'],
+    [[HEADER, '["a",null]'], 2, "got null"],
+    [[HEADER, '["a",1,0]'], 2, "expected alignment to be an integer from 1 to"],
+    [[HEADER, '["a",1,null]'], 2, "expected alignment to be an integer from 1 to"],
+    [[HEADER, '["S",0,"no"]'], 2, "expected size"],
+    [[HEADER, '["g","no"]'], 2, "expected units"],
+    [[HEADER, '["f",0]'], 2, "expected the id of a live allocation, got 0"],
+    [[HEADER, a, '["f",1]'], 3, "expected the id of a live allocation, got 1"],
+    [[HEADER, a, '["f","0"]'], 3, 'expected the id of a live allocation, got the string "0"'],
+    [[HEADER, a, '["f",0]', '["f",0]'], 4, "expected the id of a live allocation, got 0"],
+    [[HEADER, a, '["f",0]', '["r",0,1]'], 4, "expected the id of a live allocation, got 0"],
+    [[HEADER, '["a",10,"no"]', '["f",0]'], 3, "expected the id of a live allocation, got 0"],
+    [[HEADER, a, '["z"]', '["m",0,0]'], 4, "expected the id of a live allocation, got 0"],
+    [[HEADER, 7], 2, "expected a string, got 7"],
+    [[HEADER, `["${"x".repeat(100)}"]`], 2, `got ["${"x".repeat(58)}...`],
+  ];
+
+  for (const [lines, line, what] of malformed) {
+    it(`refuses line ${line} of ${lines.length}: ${what}`, () => {
+      const allocator = new OffsetAllocator(100);
+      const error = assertThrows(() => replayTrace(lines as string[], allocator), TraceError, what);
+      assertEquals(error.line, line);
+      assert(error.message.startsWith(`Cannot read line ${line} of the trace: expected `));
+      assertEquals(allocator.allocationCount, 0);
+    });
+  }
+});
+
+/** An allocator whose trace is kept. */
+function traced<A extends Allocator>(inner: A) {
+  const lines: string[] = [];
+  return { allocator: new TracingAllocator(inner, (line) => lines.push(line)), lines };
+}
+
+function extents(allocator: Allocator): number[][] {
+  return Array.from(allocator.allocations(), ({ offset, size }) => [offset, size]);
+}
+
+/** Random operations. */
+function work(
+  allocator: TracingAllocator<OffsetAllocator>,
+  random: Random,
+  steps: number,
+  positions = true,
+): void {
+  let handles: number[] = [];
+  const keep = (handle: number) => handle !== NO_SPACE && handles.push(handle);
+  for (let i = 0; i < steps; i++) {
+    const kind = random(100), index = random(handles.length);
+    if (kind < 50) keep(allocator.allocate(random(60), 1 + random(3)));
+    else if (kind < 85 && handles.length > 0) allocator.free(handles.splice(index, 1)[0]);
+    else if (kind < 95 && handles.length > 0) allocator.resize(handles[index], random(80));
+    else if (kind < 97 && positions) keep(allocator.allocateAt(random(3000), random(60)));
+    else if (kind < 98 && positions) {
+      for (const move of allocator.planCompaction({ maxMoves: 3 })) allocator.applyMove(move);
+    } else if (kind === 99 && random(10) === 0) {
+      allocator.reset();
+      handles = [];
+    }
+  }
+}
+
+/** The trace done line by line, with nothing but maps; it knows `a`, `f`, `r` and `z`. */
+function naively(lines: readonly string[], allocator: OffsetAllocator) {
+  const live = new Map<number, { handle: number; size: number }>();
+  let refused = 0, refusedResizes = 0, skipped = 0, peakUnits = 0, highWater = 0, id = 0;
+  for (const line of lines.slice(1)) {
+    const [letter, first, second = 1, end] = JSON.parse(line);
+    const one = live.get(first);
+    if (letter === "a") {
+      const refusedThen = second === "no" || end === "no";
+      const handle = allocator.allocate(first, second === "no" ? 1 : second);
+      if (handle === NO_SPACE) refused++;
+      else if (refusedThen) allocator.free(handle);
+      else live.set(id, { handle, size: first });
+      id++;
+    } else if (letter === "z") {
+      allocator.reset();
+      live.clear();
+    } else if (one === undefined) skipped++;
+    else if (letter === "f") {
+      allocator.free(one.handle);
+      live.delete(first);
+    } else if (!allocator.resize(one.handle, second)) refusedResizes++;
+    else if (end === "no") allocator.resize(one.handle, one.size);
+    else one.size = second;
+    const sizes = [...live.values()].map(({ size }) => size);
+    peakUnits = Math.max(peakUnits, sizes.reduce((sum, size) => sum + size, 0));
+    for (const { handle, size } of live.values()) {
+      highWater = Math.max(highWater, allocator.offset(handle) + size);
+    }
+  }
+  return { refused, refusedResizes, skipped, peakUnits, highWater };
+}
