@@ -179,7 +179,6 @@ class Replay {
     const handle = this.#handles[id];
     this.#live -= this.#allocator.size(handle);
     this.#allocator.free(handle);
-    this.#handles[id] = NO_SPACE;
   }
 
   #resize(handle: number, size: number, refused: boolean): void {

@@ -14,6 +14,7 @@ import type {
   SpanAllocator,
 } from "./allocator.ts";
 import { NotAllocatedError } from "./allocator.ts";
+import { binOf } from "./bin_of.ts";
 import { BinTable } from "./gap_table/bin_table.ts";
 import * as calls from "./gap_table/calls.ts";
 import { binDamage, expectSound } from "./gap_table/damage.ts";
@@ -23,9 +24,19 @@ import { planCompaction } from "./plan_compaction.ts";
 
 // Constants of this module: V8 compiles those into the code, but reads imported ones.
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP } = layout;
-const { TOP, MASK, SUMMARY, LEAF, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
+const { WIDE, TOP, MASK, SUMMARY, SUMMARY_HIGH, LEAF, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
 const { TLSF_SHAPE: SHAPE, TLSF_BINS: BINS, TLSF_END: END } = layout;
 const BIN = BINS - BIN_NEXT; // node BIN + b has the head of bin b as BIN_NEXT
+const HIGH = 32 * 32; // the first bin of the second summary word
+
+// The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
+// one of its gap, which half that is by the machine, starts with the exponent and the five
+// bits of mantissa that make the bin.
+const WIDE_OFFSET = 3;
+const WIDE_SIZE = 4;
+const WIDE_GAP = 5;
+const GAP_EXPONENT = 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
+const EXPONENT_32 = (1023 + 4) << 5; // the bin of 32 is 32, its exponent 5
 
 const clz32 = Math.clz32;
 
@@ -81,9 +92,9 @@ export interface TlsfAllocatorOptions {
  */
 export class TlsfAllocator implements GrowableAllocator, SpanAllocator, CompactableAllocator {
   readonly #table: BinTable;
-  // What the table holds, here as well: one load less in allocate() and free(). Undefined
-  // beyond 32 bits.
-  #words: Int32Array | undefined;
+  // What the table holds, here as well: one load less in allocate() and free().
+  #words!: Int32Array;
+  #floats: Float64Array | undefined;
 
   /**
    * Makes an allocator whose whole space is free.
@@ -100,7 +111,10 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     const mode = strict ? layout.STRICT : 0;
     const table = BinTable.create(SHAPE, capacity, { initialAllocations }, mode);
     this.#table = table;
-    table.onWords(() => this.#words = table.floats === undefined ? table.words : undefined);
+    table.onWords(() => {
+      this.#words = table.words;
+      this.#floats = table.floats;
+    });
   }
 
   /** Units in all spans together. */
@@ -131,22 +145,32 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const H = this.#words;
-    if (
-      H === undefined || alignment !== 1 || typeof size !== "number" || size >>> 0 !== size ||
-      size === 0
-    ) return calls.allocate(this.#table, size, alignment);
+    const H = this.#words, F = this.#floats;
+    if (alignment !== 1 || typeof size !== "number" || size === 0) {
+      return calls.allocate(this.#table, size, alignment);
+    }
     // The first list whose every region is large enough.
-    const s = (size - 1) | 0, m = 26 - clz32(s | 32);
-    let bin = ((m << 5) + (s >>> m) + 1) & 0x3ff;
+    let bin = 0;
+    if (size >>> 0 === size) {
+      const s = (size - 1) | 0, m = 26 - clz32(s | 32);
+      bin = ((m << 5) + (s >>> m) + 1) & 0x7ff;
+    } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
+      bin = (binOf(size - 1, 5) + 1) & 0x7ff;
+    } else return calls.allocate(this.#table, size, alignment);
     // The first list from there on that holds a region. Bits are cleared only here, when
     // the list turns out to be empty.
     let node = 0;
     while (true) {
       let w = bin >>> 5, bits = H[LEAF + w] & (-1 >>> bin);
       if (bits === 0) {
-        const above = H[SUMMARY] & (0x7fffffff >>> w);
-        if (above === 0) return calls.allocate(this.#table, size, alignment);
+        const above = bin < HIGH ? H[SUMMARY] & (0x7fffffff >>> w) : 0;
+        if (above === 0) {
+          const high = F === undefined ? -1 : this.#table.binFrom(Math.max(bin, HIGH));
+          if (high < 0) return calls.allocate(this.#table, size, alignment);
+          bin = high & 0x7ff;
+          node = H[BINS + bin] & NODE;
+          break;
+        }
         w = clz32(above);
         bits = H[LEAF + w];
         if (bits === 0) {
@@ -154,7 +178,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
           continue;
         }
       }
-      bin = ((w << 5) + clz32(bits)) & 0x3ff;
+      bin = ((w << 5) + clz32(bits)) & 0x7ff;
       node = H[BINS + bin] & NODE;
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
@@ -163,17 +187,32 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     const top = H[TOP] & LINK, slot = H[top] & NODE;
     if (slot === 0) return calls.allocate(this.#table, size, alignment);
     H[TOP] = top + 1;
-    const gap = H[node + GAP], rest = (gap - size) | 0, prev = H[node + PREV] & NODE;
-    H[slot + OFFSET] = (H[node + OFFSET] - gap) | 0;
-    H[slot + SIZE] = size;
-    H[node + GAP] = rest;
-    H[SIZE] = (H[SIZE] - size) | 0;
+    let restBin = -1, number = 0;
+    if (F === undefined) {
+      const gap = H[node + GAP], rest = (gap - size) | 0;
+      H[slot + OFFSET] = (H[node + OFFSET] - gap) | 0;
+      H[slot + SIZE] = size;
+      H[node + GAP] = rest;
+      H[SIZE] = (H[SIZE] - size) | 0;
+      const m = 26 - clz32(rest | 32);
+      if (rest !== 0) restBin = ((m << 5) + (rest >>> m)) & 0x3ff;
+      number = (slot - END) >>> 3;
+    } else {
+      const n = node >>> 1, s = slot >>> 1, gap = F[n + WIDE_GAP], rest = gap - size;
+      F[s + WIDE_OFFSET] = F[n + WIDE_OFFSET] - gap;
+      F[s + WIDE_SIZE] = size;
+      F[n + WIDE_GAP] = rest;
+      F[WIDE_SIZE] -= size;
+      if (rest >= 32) restBin = ((H[node + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
+      else if (rest !== 0) restBin = rest;
+      number = ((slot - END) / WIDE) | 0;
+    }
+    const prev = H[node + PREV] & NODE;
     H[slot + PREV] = prev;
     H[slot + NEXT] = node;
     H[prev + NEXT] = slot;
     H[node + PREV] = slot;
     // What is left of the gap goes to its list, unless it is there already.
-    const r = 26 - clz32(rest | 32), restBin = rest === 0 ? -1 : ((r << 5) + (rest >>> r)) & 0x3ff;
     if (restBin !== bin) {
       const next = H[node + BIN_NEXT] & NODE;
       H[BINS + bin] = next;
@@ -181,7 +220,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       H[node + BIN_PREV] = 0;
       if (restBin >= 0) link(H, node, restBin);
     }
-    const handle = (((slot - END) >>> 3) - H[slot + HANDLE]) | 0;
+    const handle = (number - H[slot + HANDLE]) | 0;
     H[slot + HANDLE] = handle;
     return handle;
   }
@@ -192,30 +231,47 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   free(handle: number): void {
-    const H = this.#words;
-    if (H === undefined || typeof handle !== "number") {
-      return this.#table.remove(calls.expectNode(this.#table, handle));
-    }
-    const node = (((handle & H[MASK]) << 3) + END) & NODE;
-    if (H[node + HANDLE] !== handle || !(handle > 0)) throw new NotAllocatedError(handle);
+    if (typeof handle !== "number" || !(handle > 0)) throw new NotAllocatedError(handle);
+    const H = this.#words, F = this.#floats, number = handle & H[MASK];
+    const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
+    if (H[node + HANDLE] !== handle) throw new NotAllocatedError(handle);
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
     // The gap of the next node takes the units of the node and of its gap.
-    const size = H[node + SIZE], binPrev = H[node + BIN_PREV] & LINK;
-    let gap = size;
+    const binPrev = H[node + BIN_PREV] & LINK;
     if (binPrev !== 0) {
-      gap = (gap + H[node + GAP]) | 0;
       unlink(H, node, binPrev);
       H[node + BIN_PREV] = 0;
-      H[node + GAP] = 0;
     }
     const nextBinPrev = H[next + BIN_PREV] & LINK;
-    if (nextBinPrev !== 0) gap = (gap + H[next + GAP]) | 0;
-    H[next + GAP] = gap;
-    H[SIZE] = (H[SIZE] + size) | 0;
-    const m = 26 - clz32(gap | 32), bin = ((m << 5) + (gap >>> m)) & 0x3ff;
-    if (nextBinPrev !== BIN + bin && gap !== 0) {
+    let bin = -1;
+    if (F === undefined) {
+      const size = H[node + SIZE];
+      let gap = size;
+      if (binPrev !== 0) {
+        gap = (gap + H[node + GAP]) | 0;
+        H[node + GAP] = 0;
+      }
+      if (nextBinPrev !== 0) gap = (gap + H[next + GAP]) | 0;
+      H[next + GAP] = gap;
+      H[SIZE] = (H[SIZE] + size) | 0;
+      const m = 26 - clz32(gap | 32);
+      if (gap !== 0) bin = ((m << 5) + (gap >>> m)) & 0x3ff;
+    } else {
+      const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
+      let gap = size;
+      if (binPrev !== 0) {
+        gap += F[n + WIDE_GAP];
+        F[n + WIDE_GAP] = 0;
+      }
+      if (nextBinPrev !== 0) gap += F[x + WIDE_GAP];
+      F[x + WIDE_GAP] = gap;
+      F[WIDE_SIZE] += size;
+      if (gap >= 32) bin = ((H[next + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
+      else if (gap !== 0) bin = gap;
+    }
+    if (nextBinPrev !== BIN + bin && bin >= 0) {
       if (nextBinPrev !== 0) unlink(H, next, nextBinPrev);
       link(H, next, bin);
     }
@@ -367,7 +423,7 @@ function link(H: Int32Array, node: number, bin: number): void {
   H[BINS + bin] = node;
   H[head + BIN_PREV] = node;
   H[LEAF + w] = bits | (0x80000000 >>> bin);
-  if (bits === 0) H[SUMMARY] |= 0x80000000 >>> w;
+  if (bits === 0) H[bin < HIGH ? SUMMARY : SUMMARY_HIGH] |= 0x80000000 >>> w;
 }
 
 /** Takes a node out of its list. */

@@ -1,11 +1,14 @@
 /**
  * Traces: what a program asked of an allocator, as text, one JSON value a line.
  *
- * The first line is a header. Each line after it is one operation:
+ * The first line is the header, with the capacity at first:
+ *
+ *     {"format":"suballoc-trace","version":1,"capacity":4096}
+ *
+ * Each line after it is one operation:
  *
  * | line | operation |
  * | --- | --- |
- * | `{"format":"suballoc-trace","version":1,"capacity":4096}` | header, with the capacity at first |
  * | `["a",size]`, `["a",size,alignment]` | `allocate` |
  * | `["A",offset,size]` | `allocateAt` |
  * | `["f",id]` | `free` |

@@ -12,6 +12,9 @@ import { linearAllocatorRuns } from "./linear_allocator_runs.ts";
 import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
 import { pageAllocatorRuns } from "./page_allocator_runs.ts";
 import { slabAllocatorRuns } from "./slab_allocator_runs.ts";
+import { tlsfAllocatorRuns } from "./tlsf_allocator_runs.ts";
+import { tracingAllocatorRuns } from "./tracing_allocator_runs.ts";
+import { trackedAllocatorRuns } from "./tracked_allocator_runs.ts";
 
 /** A run of the fuzz; the seed and the number of steps are the caller's. */
 export type Run = Omit<FuzzRun, "seed" | "steps">;
@@ -19,11 +22,14 @@ export type Run = Omit<FuzzRun, "seed" | "steps">;
 const strategies: Readonly<Record<string, Readonly<Record<string, Run>>>> = {
   OffsetAllocator: offsetAllocatorRuns,
   BestFitAllocator: bestFitAllocatorRuns,
+  TlsfAllocator: tlsfAllocatorRuns,
   BuddyAllocator: buddyAllocatorRuns,
   SlabAllocator: slabAllocatorRuns,
   PageAllocator: pageAllocatorRuns,
   IdAllocator: idAllocatorRuns,
   LinearAllocator: linearAllocatorRuns,
+  TrackedAllocator: trackedAllocatorRuns,
+  TracingAllocator: tracingAllocatorRuns,
 };
 
 /** By the name of the strategy and of the kind. */

@@ -63,13 +63,16 @@ describe("reportSvg", () => {
         const allocator = scattered(random, 400 + 20 * seed);
         const root = parseXml(reportSvg(allocator, { width: 800 }));
         // Each group is a region; hairlines are taken off the blocks.
+        const blocks = all(root, "g").flatMap((group) => all(group, "rect"));
+        const rows = new Set(blocks.map(({ attributes }) => attributes.y)).size;
         const areas: Record<string, number> = {}, kinds = ["used", "free", "padding"];
-        for (const { attributes } of all(root, "g").flatMap((group) => all(group, "rect"))) {
+        for (const { attributes } of blocks) {
           const width = Number(attributes.width);
           areas[attributes.class] = (areas[attributes.class] ?? 0) +
             (width > 2 ? width + 1 : width);
         }
         const sum = kinds.reduce((total, kind) => total + (areas[kind] ?? 0), 0);
+        assert(Math.abs(sum / rows - 740) < 25, `rows of ${sum / rows} pixels`);
         const { freeSpace, capacity } = allocator;
         assert(Math.abs((areas.free ?? 0) / sum - freeSpace / capacity) < 0.03, "free area");
         const titles = all(root, "g").map((group) => group.children[0].text);
@@ -106,7 +109,7 @@ describe("reportSvg", () => {
       const handles: number[] = [];
       for (let i = 0; i < regions; i++) handles.push(allocator.allocate(1 + random(99)));
       for (let i = 0; i < regions; i += 3) allocator.free(handles[i]);
-      const labels = (handle: number) => `a rather long label ${handle % 9}`;
+      const labels = (handle: number) => `${handle % 9} is a ${"very ".repeat(30)}long label`;
       const svg = reportSvg(allocator, { labels });
       assert(svg.length < 300_000, `${regions} regions take ${svg.length} characters`);
       const root = parseXml(svg);

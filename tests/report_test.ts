@@ -5,6 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import type { Allocation, Allocator, Extent } from "../src/allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { report, type SizeReport } from "../src/report.ts";
+import { cellsOf } from "../src/report/cells.ts";
 import { regionsOf, type ReportRegion } from "../src/report/regions.ts";
 import { reportJson } from "../src/report_json.ts";
 import { fixed, scattered } from "./report_helpers.ts";
@@ -120,6 +121,24 @@ describe("regionsOf", () => {
       ["used", 10],
     ]);
     assertEquals([...regionsOf(fixed({ capacity: 0, live: [], free: [] }))], []);
+  });
+});
+
+describe("cellsOf", () => {
+  it("cuts into cells of equal size, or of one unit more", () => {
+    const pieces = [{ offset: 10, size: 4, kind: "a" }, { offset: 20, size: 7, kind: "b" }];
+    const cells = cellsOf(pieces, 4).map(({ offset, size, most }) => [offset, size, most]);
+    assertEquals(cells, [[10, 2, "a"], [12, 3, "a"], [21, 3, "b"], [24, 3, "b"]]);
+    assertEquals(cellsOf(pieces, 100).map(({ size }) => size), Array(11).fill(1));
+    assertEquals(cellsOf([], 4), []);
+  });
+
+  it("names the kind of most units, of equals the first to have so many", () => {
+    const mostOf = (...sizes: [string, number][]) =>
+      cellsOf(sizes.map(([kind, size]) => ({ offset: 0, size, kind })), 1)[0].most;
+    assertEquals(mostOf(["a", 2], ["b", 2]), "a");
+    assertEquals(mostOf(["a", 1], ["b", 2], ["a", 1]), "b");
+    assertEquals(mostOf(["a", 1], ["b", 2], ["a", 2]), "a");
   });
 });
 

@@ -146,6 +146,29 @@ describe("TlsfAllocator's search", () => {
     }
   });
 
+  it("takes a region from the first list that is sure to fit", async () => {
+    for (const unit of [1, 2 ** 20, 2 ** 36]) {
+      await withSeed(7, (random) => {
+        const allocator = new TlsfAllocator(20_000 * unit), live: number[] = [];
+        for (let step = 0; step < 4000; step++) {
+          if (random(100) < 52) {
+            const size = (1 + random([10, 100, 1000][random(3)])) * unit - random(2);
+            const regions = [...allocator.freeRegions()], handle = allocator.allocate(size);
+            const sure = regions.map((region) => listOf(region.size)).filter((list) =>
+              list >= size
+            );
+            if (handle === NO_SPACE) continue;
+            live.push(handle);
+            const offset = allocator.offset(handle);
+            const region = regions.find((region) => region.offset === offset);
+            if (size > 0 && sure.length > 0) assertEquals(listOf(region!.size), Math.min(...sure));
+          } else if (live.length > 0) allocator.free(live.splice(random(live.length), 1)[0]);
+        }
+        allocator.check();
+      });
+    }
+  });
+
   it("takes the newest of a list, from its front", () => {
     const allocator = new TlsfAllocator(1000);
     const handles = Array.from({ length: 20 }, () => allocator.allocate(50));
@@ -306,3 +329,9 @@ describe("TlsfAllocator of several spans", () => {
     assertThrows(() => allocator.applyMove(move), StaleMoveError, "not free");
   });
 });
+
+/** The smallest size of the list that a region is in: 32 of them to each power of two. */
+function listOf(size: number): number {
+  const width = Math.max(1, 2 ** (Math.floor(Math.log2(size)) - 5));
+  return Math.floor(size / width) * width;
+}

@@ -34,7 +34,9 @@ export interface Rows {
 /** Pieces up to which each is drawn by itself. */
 export const MAX_BLOCKS = 1500;
 
-/** Widths of a character of text; the font is a fixed one. */
+/** Characters of a name in a tooltip: so that long labels make no large file. */
+const MAX_NAME = 48;
+/** Width of a character of text; the font is a fixed one. */
 const CHARACTER = 6.7;
 const CELL_WIDTH = 3;
 const CELL_HEIGHT = 9;
@@ -54,8 +56,8 @@ export function blockRows(pieces: readonly DrawnPiece[], area: RowArea): Rows {
   const svg: string[] = [], starts: number[] = [];
   let at = 0;
   for (const { offset, size, kind, text = "" } of pieces) {
-    svg.push(`<g><title>${escaped(`${text || kind}: ${grouped(size)} at ${grouped(offset)}`)}`);
-    svg.push("</title>");
+    const name = shortened(text || kind, MAX_NAME);
+    svg.push(`<g><title>${escaped(`${name}: ${grouped(size)} at ${grouped(offset)}`)}</title>`);
     for (let done = 0; done < size;) {
       const row = Math.min(rows - 1, Math.floor(at / perRow));
       if (starts[row] === undefined) starts[row] = Math.round(offset + done);
