@@ -127,9 +127,9 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   free(handle: number): void {
-    const table = this.#table, node = calls.expectNode(table, handle);
-    if (table.floats === undefined) table.give(node);
-    else table.remove(node);
+    const table = this.#table;
+    if (typeof handle === "number" && table.floats === undefined && table.give(handle)) return;
+    table.remove(calls.expectNode(table, handle));
   }
 
   /**

@@ -80,6 +80,8 @@ export interface BinShape {
 }
 
 // The numbers of a shape are module constants as well: in hot code V8 compiles those in.
+
+// Those of the C++ reference.
 export const OFFSET_BINS = 48;
 export const OFFSET_END = 456;
 export const OFFSET_SHAPE: BinShape = {
@@ -88,6 +90,8 @@ export const OFFSET_SHAPE: BinShape = {
   binCount: 408,
   end: OFFSET_END,
 };
+
+// Finer bins, for TlsfAllocator and, each with a tree, for BestFitAllocator.
 export const TLSF_BINS = 84;
 export const TLSF_END = 1656;
 export const TLSF_SHAPE: BinShape = {

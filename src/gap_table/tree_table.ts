@@ -11,7 +11,8 @@ import { emptyWords, type TableRoom } from "./gap_table.ts";
 import * as layout from "./layout.ts";
 
 // Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { PREV, NEXT, HANDLE, OFFSET, SIZE, GAP, TOP, NODE, LINK } = layout;
+const { PREV, NEXT, HANDLE, OFFSET, SIZE, GAP, TOP, MASK, NODE, LINK, FREE } = layout;
+const { HANDLE_LIMIT } = layout;
 const { TLSF_SHAPE: SHAPE, TLSF_BINS: BINS, TLSF_END: END } = layout;
 
 const clz32 = Math.clz32;
@@ -91,9 +92,11 @@ export class TreeTable extends BinTable {
     return handle;
   }
 
-  /** Frees the allocation of a node, where the capacity is within 32 bits. */
-  give(node: number): void {
-    const H = this.words, prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
+  /** Frees an allocation, where the capacity is within 32 bits; `false` for no handle. */
+  give(handle: number): boolean {
+    const H = this.words, node = (((handle & H[MASK]) << 3) + END) & NODE;
+    if (H[node + HANDLE] !== handle || !(handle > 0)) return false;
+    const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     const size = H[node + SIZE], gap = H[node + GAP];
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
@@ -105,7 +108,15 @@ export class TreeTable extends BinTable {
       H[next + GAP] = sum;
       this.link(next, sum >>> 0);
     }
-    this.recycle(node, H[node + HANDLE]);
+    const generation = ((handle | H[MASK]) + 1) | 0;
+    if (generation >= HANDLE_LIMIT) this.recycle(node, handle);
+    else {
+      H[node + HANDLE] = -generation | 0;
+      const top = ((H[TOP] & LINK) - 1) & LINK;
+      H[TOP] = top;
+      H[top] = node | FREE;
+    }
+    return true;
   }
 
   override setGap(node: number, gap: number): void {
