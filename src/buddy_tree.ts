@@ -106,10 +106,9 @@ export class BuddyTree {
     let order = N[node * STRIDE + STATE] & ORDER;
     // As far up as it must, then up again to do it.
     let top = node;
-    for (; order < ORDERS && UNITS[order] < needed; order++, top = N[top * STRIDE + UP]) {
+    for (; UNITS[order] < needed; order++, top = N[top * STRIDE + UP]) {
       if ((top & 1) !== 0 || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return 0;
     }
-    if (order === ORDERS) return 0;
     while (node !== top) {
       const up = N[node * STRIDE + UP];
       this.#unlink(node ^ 1);
@@ -186,10 +185,21 @@ export class BuddyTree {
   /** Throws an `Error` that names the broken invariant, if there is one. */
   check(): void {
     const N = this.#nodes;
-    let free = 0, count = 0, units = 0, freeUnits = 0;
+    let free = 0, count = 0, units = 0, freeUnits = 0, end = 0;
     for (const node of this.blocks()) {
       const state = N[node * STRIDE + STATE], size = this.size(node);
-      expect(this.#offsets[node] % size === 0, "a block is not at a multiple of its size");
+      const offset = this.#offsets[node];
+      expect(offset % size === 0, "a block is not at a multiple of its size");
+      expect(offset >= end, "two blocks overlap");
+      end = offset + size;
+      // A block that was halved is looked at from the first of the blocks in it.
+      for (let half = node, up = N[half * STRIDE + UP]; up !== 0; up = N[half * STRIDE + UP]) {
+        const isHalf = N[up * STRIDE + STATE] === N[half * STRIDE + STATE] % FREE + 1 + SPLIT &&
+          N[up * STRIDE + NEXT] === (half & ~1);
+        expect(isHalf, "a half does not know its block");
+        if (half % 2 === 1) break;
+        half = up;
+      }
       count++;
       units += size;
       if ((state & FREE) === 0) continue;

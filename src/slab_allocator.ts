@@ -70,13 +70,14 @@ export interface SlabClassReport {
  * than the request takes a slot, another one goes to the parent.
  *
  * The parent may be used by others too, and grow; its capacity is the one here.
- * `freeSpace` and `freeRegions` are the parent's and the free slots; an empty slab is part of
- * the free region that it will be when it is given back.
+ * `freeSpace` and `freeRegions` are the parent's and the free slots; an empty slab joins the
+ * free regions that it touches. What a parent that pads adds to a slab is free only once the
+ * slab is given back, see {@linkcode SlabAllocator.trim}.
  *
  * | Method | Cost |
  * | --- | --- |
  * | `allocate`, `free` | O(1), and of each slab taken or given back, the parent's |
- * | `allocate` where the parent is full | O(slabs that are kept empty) |
+ * | `allocate` where the parent is full, `trim` | O(classes + slabs with a free slot) |
  * | `offset`, `size`, `resize` | O(1), and the parent's for sizes above the classes |
  * | `reset`, `slabReport` | O(slabs + allocations) |
  * | `largestFreeRegion`, `freeRegions`, `allocations`, `check` | O(n log n), n of them all |
@@ -265,7 +266,7 @@ export class SlabAllocator implements Allocator {
     this.#fresh = 1;
   }
 
-  /** Gives the empty slabs that are kept back to the parent. O(classes + slabs kept). */
+  /** Gives the empty slabs that are kept back to the parent. */
   trim(): void {
     for (let number = 0; number < this.#classes.length; number++) {
       for (let slab = this.#heads[number]; this.#empties[number] > 0;) {

@@ -154,7 +154,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     if (size >>> 0 === size) {
       const s = (size - 1) | 0, m = 26 - clz32(s | 32);
       bin = ((m << 5) + (s >>> m) + 1) & 0x7ff;
-    } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
+    } else if (Number.isSafeInteger(size) && size > 0) {
       bin = (binOf(size - 1, 5) + 1) & 0x7ff;
     } else return calls.allocate(this.#table, size, alignment);
     // The first list from there on that holds a region. Bits are cleared only here, when
@@ -165,7 +165,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       if (bits === 0) {
         const above = bin < HIGH ? H[SUMMARY] & (0x7fffffff >>> w) : 0;
         if (above === 0) {
-          const high = F === undefined ? -1 : this.#table.binFrom(Math.max(bin, HIGH));
+          const high = F === undefined ? -1 : this.#table.binFrom(bin);
           if (high < 0) return calls.allocate(this.#table, size, alignment);
           bin = high & 0x7ff;
           node = H[BINS + bin] & NODE;

@@ -67,6 +67,11 @@ describe("BuddyAllocator", () => {
     assertEquals(allocator.capacity, 96);
     allocator.addSpan(1000, 40); // 1008 to 1040
     assertEquals(allocator.capacity, 96 + 32);
+    assertEquals([...allocator.freeRegions()].slice(-2), [
+      { offset: 1008, size: 16 },
+      { offset: 1024, size: 16 },
+    ]);
+    allocator.check();
     assertThrows(() => allocator.addSpan(97, 20), SpanOverlapError);
   });
 
@@ -78,6 +83,32 @@ describe("BuddyAllocator", () => {
     }
     assertEquals(allocator.allocate(1, 256), NO_SPACE);
     assertEquals(allocator.freeSpace, 1020);
+  });
+
+  it("keeps what it knows of an allocation while its tables double", () => {
+    const allocator = new BuddyAllocator(2 ** 20), extents = new Map<number, number[]>();
+    for (let i = 0; i < 3000; i++) {
+      const size = 1 + i % 40, handle = allocator.allocate(size, 1 + i % 5);
+      extents.set(handle, [allocator.offset(handle), size, allocator.blockSize(handle)]);
+    }
+    for (const [handle, extent] of extents) {
+      const [offset, size] = [allocator.offset(handle), allocator.size(handle)];
+      assertEquals([offset, size, allocator.blockSize(handle)], extent);
+    }
+    allocator.check();
+    for (const handle of extents.keys()) allocator.free(handle);
+    assertEquals(allocator.blockSize(allocator.allocate(2 ** 20)), 2 ** 20);
+  });
+
+  it("knows no -0", () => {
+    const allocator = new BuddyAllocator(-0);
+    assert(Object.is(allocator.capacity, 0));
+    allocator.addSpan(-0, 16);
+    const handle = allocator.allocate(-0);
+    assert(Object.is(allocator.size(handle), 0) && Object.is(allocator.offset(handle), 0));
+    assert(allocator.resize(handle, -0) && Object.is(allocator.size(handle), 0));
+    const [span] = allocator.spans();
+    assert(Object.is(span.offset, 0));
   });
 
   it("refuses bad options", () => {

@@ -5,6 +5,7 @@
  */
 
 import { BestFitAllocator } from "../src/best_fit_allocator.ts";
+import { BuddyAllocator } from "../src/buddy_allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { SlabAllocator } from "../src/slab_allocator.ts";
 import type { FuzzRun } from "./allocator_fuzz.ts";
@@ -44,6 +45,28 @@ export const slabAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "
         keepEmpty: 5,
       }),
     capacity: 300,
+  },
+  "over one that refuses more": {
+    padding: true,
+    mayRefuse: true,
+    make: (capacity) =>
+      new SlabAllocator(new OffsetAllocator(capacity, { strict: true }), {
+        classes: [3, 6, 10, 16],
+        slotsPerSlab: 5,
+      }),
+    capacity: 400,
+  },
+  "over one that pads": {
+    padding: true,
+    mayRefuse: true,
+    wholeFits: false,
+    make: (capacity) =>
+      new SlabAllocator(new BuddyAllocator(capacity), {
+        classes: [3, 6, 10, 16],
+        slotsPerSlab: 5,
+        keepEmpty: 0,
+      }),
+    capacity: 400,
   },
   "in large units": {
     padding: true,
