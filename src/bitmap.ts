@@ -7,6 +7,7 @@
 
 import { alignUp } from "./align_up.ts";
 import type { Extent } from "./allocator.ts";
+import { expectInvariant } from "./expect_invariant.ts";
 
 // The first unit of a word is its highest bit: Math.clz32 finds it. A level ends with a word
 // that stays 0, so that a search may run off its end.
@@ -217,16 +218,18 @@ export class Bitmap {
       for (let at = 0; at < length; at++) {
         const bits = W[base + at];
         if (level === 0) count += ones(bits);
-        if (level === 0 && at < this.#low) expect(bits === 0, "a free unit is below the lowest");
+        if (level === 0 && at < this.#low) {
+          expectInvariant(bits === 0, "a free unit is below the lowest");
+        }
         if (above === undefined) continue;
         const marked = W[above + (at >>> 5)] << at < 0;
-        expect(marked === (bits !== 0), "a summary does not match its words");
+        expectInvariant(marked === (bits !== 0), "a summary does not match its words");
       }
       const beyond = units % 32 === 0 ? 0 : W[base + length - 1] & (-1 >>> units);
-      expect(beyond === 0 && W[base + length] === 0, "a bit is set beyond the last unit");
+      expectInvariant(beyond === 0 && W[base + length] === 0, "a bit is set beyond the last unit");
       units = length;
     }
-    expect(count === this.freeCount, "the number of free units is wrong");
+    expectInvariant(count === this.freeCount, "the number of free units is wrong");
   }
 
   /** Clears bits on one level, and those above whose words become 0. */
@@ -302,8 +305,4 @@ function ones(bits: number): number {
   let count = 0;
   for (; bits !== 0; bits &= bits - 1) count++;
   return count;
-}
-
-function expect(condition: boolean, broken: string): void {
-  if (!condition) throw new Error(`Broken invariant: ${broken}`);
 }

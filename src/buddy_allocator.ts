@@ -15,6 +15,7 @@ import {
 } from "./allocator.ts";
 import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "./check_integer.ts";
+import { expectInvariant } from "./expect_invariant.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode BuddyAllocator} is made. */
@@ -288,15 +289,11 @@ export class BuddyAllocator implements SpanAllocator {
       used++;
       const slot = tree.slot(block), start = this.#offsetOf[slot], offset = tree.offset(block);
       const isNamed = this.#blockOf[slot] === block && this.#table.handles[slot] > 0;
-      expect(isNamed, "a block has no handle");
+      expectInvariant(isNamed, "a block has no handle");
       const isInside = offset <= start &&
         start + this.#sizeOf[slot] <= offset + tree.size(block);
-      expect(isInside, "a block is too small");
+      expectInvariant(isInside, "a block is too small");
     }
-    expect(used === this.allocationCount, "an allocation has no block");
+    expectInvariant(used === this.allocationCount, "an allocation has no block");
   }
-}
-
-function expect(condition: boolean, broken: string): void {
-  if (!condition) throw new Error(`Broken invariant: ${broken}`);
 }

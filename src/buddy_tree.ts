@@ -6,6 +6,7 @@
 
 import { alignUp } from "./align_up.ts";
 import type { Extent } from "./allocator.ts";
+import { expectInvariant } from "./expect_invariant.ts";
 import { doubled } from "./handle_table.ts";
 
 // The space is cut into roots, blocks of powers of two at multiples of their size, and each
@@ -189,14 +190,14 @@ export class BuddyTree {
     for (const node of this.blocks()) {
       const state = N[node * STRIDE + STATE], size = this.size(node);
       const offset = this.#offsets[node];
-      expect(offset % size === 0, "a block is not at a multiple of its size");
-      expect(offset >= end, "two blocks overlap");
+      expectInvariant(offset % size === 0, "a block is not at a multiple of its size");
+      expectInvariant(offset >= end, "two blocks overlap");
       end = offset + size;
       // A block that was halved is looked at from the first of the blocks in it.
       for (let half = node, up = N[half * STRIDE + UP]; up !== 0; up = N[half * STRIDE + UP]) {
         const isHalf = N[up * STRIDE + STATE] === N[half * STRIDE + STATE] % FREE + 1 + SPLIT &&
           N[up * STRIDE + NEXT] === (half & ~1);
-        expect(isHalf, "a half does not know its block");
+        expectInvariant(isHalf, "a half does not know its block");
         if (half % 2 === 1) break;
         half = up;
       }
@@ -205,25 +206,28 @@ export class BuddyTree {
       if ((state & FREE) === 0) continue;
       free++;
       freeUnits += size;
-      expect(N[(node ^ 1) * STRIDE + STATE] !== state, "two free buddies are apart");
+      expectInvariant(N[(node ^ 1) * STRIDE + STATE] !== state, "two free buddies are apart");
     }
-    expect(units === this.capacity, "the blocks do not make up the capacity");
-    expect(freeUnits === this.freeSpace, "the free space is wrong");
+    expectInvariant(units === this.capacity, "the blocks do not make up the capacity");
+    expectInvariant(freeUnits === this.freeSpace, "the free space is wrong");
     for (let order = 0; order < ORDERS; order++) {
       let prev = 0;
       for (let node = this.#heads[order]; node !== 0; node = N[node * STRIDE + NEXT]) {
-        expect(N[node * STRIDE + STATE] === (FREE | order), "a list has a block of another kind");
-        expect(N[node * STRIDE + PREV] === prev && --free >= 0, "a list is broken");
+        expectInvariant(
+          N[node * STRIDE + STATE] === (FREE | order),
+          "a list has a block of another kind",
+        );
+        expectInvariant(N[node * STRIDE + PREV] === prev && --free >= 0, "a list is broken");
         prev = node;
       }
       const marked = (this.#orders[order >> 5] & (1 << order)) !== 0;
-      expect(marked === (this.#heads[order] !== 0), "the bitmap of the orders is wrong");
+      expectInvariant(marked === (this.#heads[order] !== 0), "the bitmap of the orders is wrong");
     }
-    expect(free === 0, "a free block is in no list");
+    expectInvariant(free === 0, "a free block is in no list");
     let pairs = this.#freshNode / 2 - 1;
     for (let pair = this.#freePair; pair !== 0; pair = N[pair * STRIDE + UP]) pairs--;
     // A pair for each root, and one for each block that was halved: one less than its blocks.
-    expect(pairs === count, "a pair of nodes is lost");
+    expectInvariant(pairs === count, "a pair of nodes is lost");
   }
 
   /** The smallest order from `order` on with free blocks, or 64. */
@@ -347,8 +351,4 @@ function orderOf(size: number): number {
   let order = 32;
   while (order < ORDERS && UNITS[order] < size) order++;
   return order;
-}
-
-function expect(condition: boolean, broken: string): void {
-  if (!condition) throw new Error(`Broken invariant: ${broken}`);
 }

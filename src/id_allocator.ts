@@ -13,6 +13,7 @@ import {
 } from "./allocator.ts";
 import { Bitmap, MAX_UNITS, wordsFor } from "./bitmap.ts";
 import { checkInteger, describe } from "./check_integer.ts";
+import { expectInvariant } from "./expect_invariant.ts";
 
 /** How an {@linkcode IdAllocator} is made. */
 export interface IdAllocatorOptions {
@@ -274,13 +275,13 @@ export class IdAllocator implements GrowableAllocator {
     free.check();
     let end = 0, count = 0;
     for (const { offset, size } of this.allocations()) {
-      expect(free.isFree(end, offset), `an id before ${offset} is in no run`);
-      expect(!free.has(offset), `a run begins with the free id ${offset}`);
+      expectInvariant(free.isFree(end, offset), `an id before ${offset} is in no run`);
+      expectInvariant(!free.has(offset), `a run begins with the free id ${offset}`);
       end = offset + size;
       count++;
     }
-    expect(free.isFree(end, this.capacity), "an id behind the last run is in none");
-    expect(count === this.#count, "the number of allocations is wrong");
+    expectInvariant(free.isFree(end, this.capacity), "an id behind the last run is in none");
+    expectInvariant(count === this.#count, "the number of allocations is wrong");
   }
 
   /** Marks an id as the first of a run. */
@@ -308,8 +309,4 @@ export class IdAllocator implements GrowableAllocator {
     }
     return (at << 5) | Math.clz32(bits);
   }
-}
-
-function expect(condition: boolean, broken: string): void {
-  if (!condition) throw new Error(`Broken invariant: ${broken}`);
 }

@@ -6,6 +6,7 @@
 
 import { type Allocation, type Allocator, type Extent, NO_SPACE } from "./allocator.ts";
 import { checkInteger } from "./check_integer.ts";
+import { expectInvariant } from "./expect_invariant.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 // A slab is one allocation of the parent, cut into slots of its class:
@@ -335,12 +336,16 @@ export class SlabAllocator implements Allocator {
     this.#table.handles.forEach((handle, slot) => {
       const place = this.#places[slot];
       if (handle <= 0) return;
-      if (place < 0) expect(this.parent.size(~place) === this.#sizes[slot], "a size is wrong");
-      else {
+      if (place < 0) {
+        expectInvariant(this.parent.size(~place) === this.#sizes[slot], "a size is wrong");
+      } else {
         const slab = place >>> 5, bit = TOP_BIT >>> (place & 31);
-        expect(this.#sizes[slot] <= this.#slotSize(place), "an allocation is beyond its slot");
-        expect((S[slab * STRIDE + BITS] & bit) === 0, "an allocation is in a free slot");
-        expect(((taken.get(slab) ?? 0) & bit) === 0, "a slot has two owners");
+        expectInvariant(
+          this.#sizes[slot] <= this.#slotSize(place),
+          "an allocation is beyond its slot",
+        );
+        expectInvariant((S[slab * STRIDE + BITS] & bit) === 0, "an allocation is in a free slot");
+        expectInvariant(((taken.get(slab) ?? 0) & bit) === 0, "a slot has two owners");
         taken.set(slab, (taken.get(slab) ?? 0) | bit);
       }
     });
@@ -348,25 +353,28 @@ export class SlabAllocator implements Allocator {
       let prev = 0, empties = 0;
       for (let slab = this.#heads[number]; slab !== 0; slab = S[slab * STRIDE + NEXT]) {
         const at = slab * STRIDE;
-        expect(S[at + PREV] === prev && !listed.has(slab), "a list of slabs is broken");
-        expect(S[at + CLASS] === number, "a slab is in the list of another class");
-        expect(S[at + BITS] !== 0, "a full slab is in a list");
+        expectInvariant(S[at + PREV] === prev && !listed.has(slab), "a list of slabs is broken");
+        expectInvariant(S[at + CLASS] === number, "a slab is in the list of another class");
+        expectInvariant(S[at + BITS] !== 0, "a full slab is in a list");
         if (S[at + BITS] === this.#empty) empties++;
         listed.add(slab);
         prev = slab;
       }
-      expect(empties === this.#empties[number], "the number of empty slabs is wrong");
+      expectInvariant(empties === this.#empties[number], "the number of empty slabs is wrong");
     }
     let units = 0;
     for (const slab of this.#allSlabs()) {
       const at = slab * STRIDE, bits = S[at + BITS], size = this.#classes[S[at + CLASS]];
-      expect(((taken.get(slab) ?? 0) ^ bits) === this.#empty, "a taken slot has no owner");
-      expect((bits !== 0) === listed.has(slab), "a slab with a free slot is in no list");
-      expect(this.parent.offset(S[at + PARENT]) === this.#offsets[slab], "a slab has moved");
-      expect(this.#offsets[slab] % size === 0, "a slab is not aligned");
+      expectInvariant(((taken.get(slab) ?? 0) ^ bits) === this.#empty, "a taken slot has no owner");
+      expectInvariant((bits !== 0) === listed.has(slab), "a slab with a free slot is in no list");
+      expectInvariant(
+        this.parent.offset(S[at + PARENT]) === this.#offsets[slab],
+        "a slab has moved",
+      );
+      expectInvariant(this.#offsets[slab] % size === 0, "a slab is not aligned");
       units += this.#freeSlots(slab).length * size;
     }
-    expect(units === this.#freeUnits, "the units in free slots are wrong");
+    expectInvariant(units === this.#freeUnits, "the units in free slots are wrong");
   }
 
   /** The class for a request, or -1: the smallest that has room and is aligned. */
@@ -520,8 +528,4 @@ function joined(regions: readonly Whole[]): Extent[] {
     wasSlab = isSlab;
   }
   return result;
-}
-
-function expect(condition: boolean, broken: string): void {
-  if (!condition) throw new Error(`Broken invariant: ${broken}`);
 }
