@@ -14,6 +14,7 @@ import {
   NotAllocatedError,
 } from "./allocator.ts";
 import { checkInteger } from "./check_integer.ts";
+import { expectInvariant } from "./expect_invariant.ts";
 import { MAX_SLOTS } from "./handle_table.ts";
 
 // Two lists hold the live allocations by age. What is freed leaves its list at once, so
@@ -363,32 +364,29 @@ export class LinearAllocator implements GrowableAllocator {
    */
   check(): void {
     const H = this.#words, F = this.#extents;
-    const expect = (holds: boolean, what: string): void => {
-      if (!holds) throw new Error(`LinearAllocator is broken: ${what}`);
-    };
     let count = 0, position = 0;
     for (const list of [LOWER, UPPER]) {
       for (let slot: number = list, newer; (newer = H[slot + NEWER]) !== list;) {
-        expect(H[newer + OLDER] === slot, `slot ${newer} is not linked both ways`);
-        expect(H[newer + HANDLE] > 0, `slot ${newer} is not live`);
-        expect(++count <= this.allocationCount, "a list has too many slots");
+        expectInvariant(H[newer + OLDER] === slot, `slot ${newer} is not linked both ways`);
+        expectInvariant(H[newer + HANDLE] > 0, `slot ${newer} is not live`);
+        expectInvariant(++count <= this.allocationCount, "a list has too many slots");
         slot = newer;
       }
     }
-    expect(count === this.allocationCount, "a live slot is in no list");
+    expectInvariant(count === this.allocationCount, "a live slot is in no list");
     for (const slot of this.#inOrder()) {
       const start = F[slot / 2 + START], end = F[slot / 2 + END];
-      expect(position <= start && start <= end, `the extent of slot ${slot} overlaps`);
+      expectInvariant(position <= start && start <= end, `the extent of slot ${slot} overlaps`);
       position = end;
     }
-    expect(position <= this.capacity, "an allocation leads out of the space");
-    expect(F[LOWER / 2 + START] === 0 && F[LOWER / 2 + END] === 0, "the start moved");
+    expectInvariant(position <= this.capacity, "an allocation leads out of the space");
+    expectInvariant(F[LOWER / 2 + START] === 0 && F[LOWER / 2 + END] === 0, "the start moved");
     const next = H[H[TOP] + FREE], isFull = H[TOP] === H[LAST];
-    expect(isFull || H[next + HANDLE] < 0, "the next free slot is live");
+    expectInvariant(isFull || H[next + HANDLE] < 0, "the next free slot is live");
     const first = F[H[LOWER + NEWER] / 2 + START], roof = F[H[UPPER + OLDER] / 2 + START];
-    expect(F[WALL] <= (this.#isWrapped() ? first - 1 : roof), "the wall is too far away");
+    expectInvariant(F[WALL] <= (this.#isWrapped() ? first - 1 : roof), "the wall is too far away");
     const isApart = !this.#isWrapped() || H[UPPER + OLDER] === UPPER;
-    expect(isApart, "the ring is wrapped below an upper stack");
+    expectInvariant(isApart, "the ring is wrapped below an upper stack");
   }
 
   /** The slot that a handle names, or 0. */
