@@ -27,7 +27,7 @@ import {
   UsageError,
   usageOf,
 } from "./cli/command.ts";
-import { printable } from "./cli/format.ts";
+import { printable } from "./src/printable.ts";
 import type { CommandIO } from "./cli/io.ts";
 import { storeCommands } from "./cli/store_commands.ts";
 import { transferCommands } from "./cli/transfer_commands.ts";

@@ -9,7 +9,8 @@ import type { BlobInfo, ByteRange, Metadata } from "../backends/blob_store.ts";
 import { buffered, type Chunks, counted } from "./chunks.ts";
 import { type Command, Failure, type Invocation, UsageError, wholeNumber } from "./command.ts";
 import { readFile, writeFile } from "./files.ts";
-import { formatBytes, formatCount, printable, quoted } from "./format.ts";
+import { printable } from "../src/printable.ts";
+import { formatBytes, formatCount, quoted } from "./format.ts";
 import { refuseOwn, withStore } from "./store_access.ts";
 
 const put: Command = {

@@ -6,8 +6,6 @@
 
 import { printable } from "../src/printable.ts";
 
-export { printable };
-
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /**
