@@ -110,7 +110,7 @@ export interface CompactionOptions {
   readonly maxMoves?: number;
   /** Most units moved by the plan; no limit by default. */
   readonly maxUnits?: number;
-  /** Alignment an allocation must keep, by handle; 1 by default. */
+  /** Alignment an allocation must keep, by handle; 1 by default, `Infinity` if it must stay. */
   readonly alignmentOf?: (handle: number) => number;
   /** Whether a move's target may overlap its source; `true` by default. */
   readonly overlap?: boolean;

@@ -4,6 +4,7 @@ import { checkInteger } from "./check_integer.ts";
 
 /** An allocation and the alignment it must keep. */
 interface Movable extends Allocation {
+  /** `Infinity` for one that stays where it is. */
   readonly alignment: number;
 }
 
@@ -37,7 +38,7 @@ export function planCompaction(allocator: Allocator, options: CompactionOptions 
   if (maxUnits !== Infinity) checkInteger("maxUnits", maxUnits);
   const movables = Array.from(allocator.allocations(), (allocation) => {
     const { handle } = allocation, alignment = alignmentOf?.(handle) ?? 1;
-    checkInteger(`alignmentOf(${handle})`, alignment, 1);
+    if (alignment !== Infinity) checkInteger(`alignmentOf(${handle})`, alignment, 1);
     return { ...allocation, alignment };
   });
   const budget = () => ({ moves: maxMoves, units: maxUnits, maxUnits });
@@ -58,6 +59,7 @@ export function planCompaction(allocator: Allocator, options: CompactionOptions 
 function fillHoles(movables: Movable[], holes: Iterable<Extent>, budget: Budget): Move[] {
   const byAlignment = new Map<number, Movable[]>();
   for (const movable of movables) {
+    if (movable.alignment === Infinity) continue;
     const group = byAlignment.get(movable.alignment);
     if (group === undefined) byAlignment.set(movable.alignment, [movable]);
     else group.push(movable);
@@ -93,9 +95,9 @@ function slideDown(movables: Movable[], budget: Budget): Move[] {
   const moves: Move[] = [];
   let end = 0;
   for (const { handle, offset: from, size, alignment } of movables) {
-    const to = alignUp(end, alignment);
+    const to = alignment === Infinity ? from : alignUp(end, alignment);
     end = from + size;
-    if (to >= from || size > budget.maxUnits) continue; // in place, or too large for any plan
+    if (to >= from || size > budget.maxUnits) continue; // stays, or is too large for any plan
     if (budget.moves === 0 || size > budget.units) break;
     moves.push({ handle, from, to, size });
     budget.moves--;

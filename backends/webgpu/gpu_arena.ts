@@ -1,0 +1,552 @@
+/**
+ * An arena of GPU buffers: regions in slabs that grow, move and report.
+ *
+ * @module
+ */
+
+import { alignUp } from "../../src/align_up.ts";
+import { checkInteger, describe } from "../../src/check_integer.ts";
+import { traceBelow } from "../../src/report/stack.ts";
+import type { Leak } from "../../src/tracked_allocator.ts";
+import { leaksOf, reportJsonOf, reportSvgOf, statsOf } from "./gpu_arena_report.ts";
+import type {
+  GpuArenaJson,
+  GpuArenaJsonOptions,
+  GpuArenaStats,
+  GpuArenaSvgOptions,
+} from "./gpu_arena_report.ts";
+import { GpuContext } from "./gpu_context.ts";
+import { LiveGpuDefragmentation, planMoves } from "./gpu_defragmentation.ts";
+import type { GpuDefragmentation, GpuDefragmentationOptions } from "./gpu_defragmentation.ts";
+import { LiveGpuRegion } from "./gpu_region.ts";
+import type { GpuData, GpuRegion, GpuRegionHost } from "./gpu_region.ts";
+import type { GpuBufferLike, GpuDeviceLike, GpuEncoderLike } from "./gpu_types.ts";
+import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
+import { alignmentOf, COPY_ALIGNMENT, type GpuRole, usageAlignment, usageOf } from "./gpu_usage.ts";
+import { Readback } from "./readback.ts";
+import { Retirement } from "./retirement.ts";
+import type { GpuSlab, Slab } from "./slab.ts";
+import { type SlabPolicy, SlabPool } from "./slab_pool.ts";
+import { PagePool, type SlabUploads, type Upload } from "./slab_uploads.ts";
+import { StagingBelt } from "./staging_belt.ts";
+
+/** How a {@linkcode GpuArena} makes its buffers. Lengths are multiples of 4. */
+export interface GpuArenaOptions {
+  /** Length of a slab's first buffer; 1 MiB by default. */
+  readonly initialSlabBytes?: number;
+  /** Length up to which a slab grows, before there is another; 256 MiB, if the device can. */
+  readonly maxSlabBytes?: number;
+  /** How many times longer a slab becomes that is too short, above 1; 1.5 by default. */
+  readonly growth?: number;
+  /** A larger region has a buffer of its own; half of `maxSlabBytes` by default. */
+  readonly dedicatedBytes?: number;
+  /** Most bytes in all buffers together; no limit by default. */
+  readonly maxBytes?: number;
+  /** Flushes in a row for which a slab was empty before its buffer goes; 60 by default. */
+  readonly trimAfter?: number;
+  /** Most bytes of staging buffers for `encodeUploads`; 16 MiB by default. */
+  readonly maxBeltBytes?: number;
+  /** Whether {@linkcode GpuArena.leaks} tells where regions were made; `false` by default. */
+  readonly stacks?: boolean;
+  /** How tools call the buffers. */
+  readonly label?: string;
+}
+
+/** What a region is to be like. Either a role or a usage is needed. */
+export interface GpuRegionOptions {
+  /** What it is used for. */
+  readonly role?: GpuRole;
+  /** Flags of several uses at once, as `GpuUsage.VERTEX | GpuUsage.STORAGE`. */
+  readonly usage?: number;
+  /** Bytes per element: the region begins at a whole number of elements. */
+  readonly stride?: number;
+  /** What the offset is to be a multiple of, beside what usage and stride need. */
+  readonly alignment?: number;
+  /** What it is called in reports. */
+  readonly label?: string;
+  /** Whether a defragmentation leaves it where it is; `false` by default. */
+  readonly pinned?: boolean;
+}
+
+/** What the program called: stacks begin below it. */
+type Caller = (...args: never[]) => unknown;
+
+const MIB = 2 ** 20;
+
+/**
+ * Puts many regions into few GPU buffers: slabs, one list of them for each usage.
+ *
+ * `allocate` is synchronous and makes no GPU call; buffers are made, and made longer, by the next
+ * `flush`, which also uploads what was written, neighbours in one piece. A region stays valid
+ * while its buffer is replaced or it is moved.
+ *
+ * | call | cost |
+ * | ---- | ---- |
+ * | `allocate`, `free` | O(slabs of the usage) |
+ * | `write` | O(bytes) |
+ * | `flush` | O(writes), and a copy of each buffer that grows |
+ * | `planDefragmentation` | O((regions + holes) log regions) |
+ * | `stats`, `leaks`, reports | O(regions) |
+ *
+ * The device belongs to the caller. Several arenas may share it.
+ *
+ * @typeParam B The buffers: `GPUBuffer` for a real device.
+ *
+ * @example
+ * ```ts
+ * import { GpuArena, type GpuBufferLike, type GpuDeviceLike } from "@suballoc/offset-allocator/webgpu";
+ *
+ * async function upload<B extends GpuBufferLike>(device: GpuDeviceLike<B>) {
+ *   const arena = new GpuArena(device);
+ *   const positions = new Float32Array([0, 0, 1, 0, 0, 1]);
+ *   const mesh = arena.allocateFrom(positions, { role: "vertex", stride: 8, label: "triangle" });
+ *   if (mesh === undefined) throw new Error("out of space");
+ *   await arena.flush();
+ *   // pass.setVertexBuffer(0, mesh.buffer);
+ *   // pass.draw(mesh.elementCount, 1, mesh.firstElement);
+ *   return mesh;
+ * }
+ * ```
+ */
+export class GpuArena<B extends GpuBufferLike> {
+  /** Where the buffers are. */
+  readonly device: GpuDeviceLike<B>;
+  readonly #context: GpuContext<B>;
+  readonly #policy: SlabPolicy;
+  readonly #maxBytes: number;
+  readonly #label: string | undefined;
+  readonly #stacks: boolean;
+  /** By usage. */
+  readonly #pools: Map<number, SlabPool<B>> = new Map();
+  readonly #pages: PagePool = new PagePool();
+  readonly #readback: Readback<B>;
+  readonly #retirement: Retirement<B>;
+  readonly #belt: StagingBelt<B>;
+  readonly #regionHost: GpuRegionHost<B>;
+  /** Recorded, and not known to be submitted. */
+  #upload: LiveGpuUpload<B> | undefined;
+  #defragmentation: Promise<LiveGpuDefragmentation<B>> | LiveGpuDefragmentation<B> | undefined;
+  #growth: Promise<void> | undefined;
+  #isDestroyed = false;
+
+  /**
+   * Makes an arena without buffers.
+   *
+   * @throws {TypeError | RangeError} `device` is no device, or an option is out of range.
+   */
+  constructor(device: GpuDeviceLike<B>, options: GpuArenaOptions = {}) {
+    this.#context = GpuContext.of(device);
+    this.#policy = checkPolicy(options, device.limits.maxBufferSize);
+    const { maxBytes = Infinity, maxBeltBytes = 16 * MIB, stacks = false, label } = options;
+    if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
+    checkInteger("maxBeltBytes", maxBeltBytes);
+    this.device = device;
+    this.#maxBytes = maxBytes;
+    this.#label = label;
+    this.#stacks = stacks;
+    this.#readback = new Readback(this.#context);
+    this.#retirement = new Retirement(this.#context, () => this.#readback.submit());
+    this.#belt = new StagingBelt(this.#context, maxBeltBytes - maxBeltBytes % COPY_ALIGNMENT);
+    this.#regionHost = {
+      context: this.#context,
+      read: (region, at, length) => this.#read(region, at, length),
+      release: (region) => this.#release(region),
+    };
+  }
+
+  /**
+   * Reserves a region of `byteLength` bytes, at least 1, which hold whatever was there before.
+   * `undefined` means out of space: it would take more than `maxBytes`. Ranges that were freed
+   * and are still in use count until then: {@linkcode GpuArena.settled} waits for them.
+   *
+   * @throws {TypeError | RangeError} An argument is out of range, or no buffer of the device can
+   * be that long.
+   * @throws {DeviceLostError} The device is lost.
+   */
+  allocate(byteLength: number, options: GpuRegionOptions): GpuRegion<B> | undefined {
+    return this.#allocate(byteLength, options, GpuArena.prototype.allocate);
+  }
+
+  #allocate(byteLength: number, options: GpuRegionOptions, caller: Caller) {
+    const { limits } = this.device;
+    this.#expectUsable();
+    checkInteger("byteLength", byteLength, 1, limits.maxBufferSize);
+    const usage = usageOf(options);
+    let pool = this.#pools.get(usage);
+    if (pool === undefined) {
+      const least = usageAlignment(usage, limits);
+      this.#pools.set(usage, pool = new SlabPool(usage, least, this.#policy, this.#pages));
+    }
+    const { stride, label, pinned = false } = options;
+    const alignment = alignmentOf(usage, pool.alignment, options);
+    // What is left up to the next offset that any region can have is of use to no other.
+    const extent = alignUp(byteLength, pool.alignment);
+    const place = pool.allocate(extent, alignment, this.#budget());
+    if (place === undefined) return undefined;
+    const trace = this.#stacks ? traceBelow(caller) : undefined;
+    const traits = { size: byteLength, extent, alignment, stride, label, pinned, trace };
+    const region = new LiveGpuRegion(this.#regionHost, place, traits);
+    place.slab.regions.set(place.handle, region);
+    return region;
+  }
+
+  /**
+   * Reserves a region for `data` and writes it there; `undefined` means out of space.
+   *
+   * @throws As {@linkcode GpuArena.allocate} and {@linkcode GpuRegion.write}.
+   */
+  allocateFrom(data: GpuData, options: GpuRegionOptions): GpuRegion<B> | undefined {
+    const region = this.#allocate(data?.byteLength, options, GpuArena.prototype.allocateFrom);
+    try {
+      region?.write(data);
+    } catch (error) {
+      region?.free();
+      throw error;
+    }
+    return region;
+  }
+
+  /**
+   * Brings the buffers up to date: what was written is uploaded, buffers that are too short are
+   * replaced by longer ones, those that were empty for long go.
+   *
+   * What needs no new buffer is in the queue when the call returns: a frame that allocates
+   * nothing need not wait. The promise tells that the rest is, too. Commands that use a buffer
+   * which is replaced must be submitted before: it is destroyed.
+   *
+   * @throws {GpuOutOfMemoryError} (as a rejection, as all) A buffer could not be made. Nothing is
+   * lost: the regions keep what they have, and what they wait for goes with a later flush.
+   * @throws {DeviceLostError} The device is lost.
+   * @throws {Error} An upload recorded by `encodeUploads` is not known to be submitted. What an
+   * `onRelocate` listener threw: all has been done then.
+   */
+  async flush(): Promise<void> {
+    this.#expectUsable();
+    this.#expectNoUpload();
+    this.#uploadAll();
+    this.#trim();
+    // Growth under way may be for less than is needed now: once more then.
+    while (this.#growth !== undefined) await this.#growth.catch(() => {});
+    if (this.#misfits().length === 0) return;
+    this.#growth = this.#grow();
+    try {
+      await this.#growth;
+    } finally {
+      this.#growth = undefined;
+    }
+  }
+
+  /**
+   * Records what was written as copies in an encoder of yours, from staging buffers, instead of
+   * giving it to the queue: so it comes after what the encoder has so far. Only for regions that
+   * are `ready`; others wait for `flush`. What the staging buffers have no room for (the first
+   * time, all) goes through the queue, ahead of the encoder.
+   *
+   * @returns What to call once the encoder's commands are submitted; `undefined` where nothing
+   * was recorded.
+   * @throws {Error} The last one is not known to be submitted.
+   * @throws {DeviceLostError} The device is lost.
+   */
+  encodeUploads(encoder: GpuEncoderLike<B>): GpuUpload | undefined {
+    this.#expectUsable();
+    this.#expectNoUpload();
+    expectEncoder(encoder);
+    this.#readback.submit();
+    const taken = this.#takeUploads();
+    const { chunk, encoded, rest } = this.#belt.encode(encoder, taken);
+    for (const { slab, offset, bytes, start, length } of rest) {
+      this.#write(slab, offset, bytes, start, length);
+    }
+    if (chunk === undefined) {
+      for (const uploads of taken) uploads.done();
+      return undefined;
+    }
+    const queued = rest.reduce((sum, { length }) => sum + length, 0);
+    this.#retirement.hold();
+    this.#upload = new LiveGpuUpload(encoder, { encoded, queued }, {
+      submitted: () => {
+        for (const uploads of taken) uploads.done();
+        this.#belt.recall(chunk);
+        this.#uploadEnded();
+      },
+      cancelled: () => {
+        for (const uploads of taken) uploads.slab.uploads.putBack(uploads);
+        this.#belt.discard(chunk);
+        this.#uploadEnded();
+      },
+    });
+    return this.#upload;
+  }
+
+  /**
+   * Plans to gather the free space: regions move to earlier buffers of their usage and to lower
+   * offsets. Reserves the targets and changes nothing else; one plan at a time.
+   *
+   * Within a buffer, copies go through a scratch buffer of at most 1 MiB. Repeated until `moves`
+   * is empty it leaves what no hole below fits.
+   *
+   * @throws {TypeError | RangeError} (as a rejection, as all) A bound is out of range.
+   * @throws {Error} The last plan was neither committed nor cancelled.
+   * @throws {GpuOutOfMemoryError} There is no memory for the scratch buffer.
+   * @throws {DeviceLostError} The device is lost.
+   */
+  async planDefragmentation(
+    options: GpuDefragmentationOptions = {},
+  ): Promise<GpuDefragmentation<B>> {
+    const { maxBytes = Number.MAX_SAFE_INTEGER, maxMoves = Number.MAX_SAFE_INTEGER } = options;
+    this.#expectUsable();
+    checkInteger("maxBytes", maxBytes);
+    checkInteger("maxMoves", maxMoves);
+    if (this.#defragmentation !== undefined) {
+      throw new Error("Expected the last defragmentation to be committed or cancelled");
+    }
+    const moves = planMoves(this.#pools.values(), maxBytes, maxMoves);
+    this.#defragmentation = LiveGpuDefragmentation.of({
+      context: this.#context,
+      readback: this.#readback,
+      expectInOrder: (encoder) => {
+        expectEncoder(encoder);
+        if (this.#upload?.encoder !== encoder) this.#expectNoUpload();
+      },
+      beforeRelocation: () => {
+        this.#expectNoUpload();
+        this.#uploadAll();
+      },
+      retire: (place) => this.#retirement.add(place),
+      ended: () => this.#defragmentation = undefined,
+    }, moves);
+    const plan = await this.#defragmentation;
+    if (this.#isDestroyed) plan.cancel();
+    else this.#defragmentation = plan;
+    this.#expectUsable();
+    return plan;
+  }
+
+  /**
+   * Destroys the buffers of empty slabs now; the next `flush` shortens those that are far too
+   * long. Does nothing while a defragmentation is planned.
+   */
+  trim(): void {
+    this.#expectUsable();
+    this.#trim(0);
+  }
+
+  /** Resolves once all freed ranges can be used again and all reads have ended. */
+  async settled(): Promise<void> {
+    await this.#readback.settled();
+    await this.#retirement.settled();
+  }
+
+  /** Counts what there is, in O(slabs). */
+  get stats(): GpuArenaStats {
+    return statsOf(this.#allSlabs(), {
+      pendingBytes: [...this.#allSlabs()].reduce((sum, slab) => sum + slab.uploads.byteLength, 0),
+      retiringBytes: this.#retirement.byteLength,
+      beltBytes: this.#belt.byteLength,
+    });
+  }
+
+  /** The slabs, those of one usage together. */
+  *slabs(): Generator<GpuSlab<B>, void, void> {
+    yield* this.#allSlabs();
+  }
+
+  /** The live regions, slab by slab, in the order of their offsets. */
+  *regions(): Generator<GpuRegion<B>, void, void> {
+    yield* this.#liveRegions();
+  }
+
+  /** What is live: at the end of a program, what nobody freed. For `formatLeaks`. */
+  leaks(): Leak[] {
+    return leaksOf(this.#liveRegions());
+  }
+
+  /** The reports of all slabs as a plain object, for other programs to read. */
+  reportJson(options: GpuArenaJsonOptions = {}): GpuArenaJson {
+    return reportJsonOf(this.stats, this.slabs(), options);
+  }
+
+  /** The pictures of all slabs, one above the other, as one SVG document. */
+  reportSvg(options: GpuArenaSvgOptions = {}): string {
+    return reportSvgOf(this.slabs(), options);
+  }
+
+  /**
+   * Destroys all buffers, once submitted work is done with them. Regions can no longer be used;
+   * reads that are under way are rejected.
+   */
+  destroy(): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    if (this.#defragmentation instanceof LiveGpuDefragmentation) this.#defragmentation.cancel();
+    for (const region of [...this.#liveRegions()]) region.free();
+    for (const { buffer } of this.#allSlabs()) buffer?.destroy();
+    this.#pools.clear();
+    this.#upload?.cancel();
+    this.#belt.destroy();
+    this.#readback.destroy();
+  }
+
+  /** Destroys the arena. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  async #read(region: LiveGpuRegion<B>, at: number, length: number) {
+    if (!region.ready) await this.flush();
+    this.#expectUsable();
+    this.#expectNoUpload();
+    this.#uploadAll();
+    return await this.#readback.read(region.buffer, region.start + at, length);
+  }
+
+  #release(region: LiveGpuRegion<B>): void {
+    const { slab, handle } = region;
+    slab.regions.delete(handle);
+    // No command can know a place that never was on the GPU.
+    if (region.start + region.extent > slab.backed) slab.allocator.free(handle);
+    else this.#retirement.add({ slab, handle });
+  }
+
+  /** Gives the queue what was written to regions that are there. */
+  #uploadAll(): void {
+    this.#readback.submit();
+    for (const uploads of this.#takeUploads()) {
+      uploads.carryOut(this.#write);
+      uploads.done();
+    }
+  }
+
+  readonly #write: Upload<B> = ({ buffer }, offset, bytes, start, length) => {
+    this.device.queue.writeBuffer(buffer!, offset, bytes, start, length);
+  };
+
+  #takeUploads(): SlabUploads<B>[] {
+    const taken: SlabUploads<B>[] = [];
+    for (const { uploads } of this.#allSlabs()) if (!uploads.isEmpty) taken.push(uploads.take());
+    return taken;
+  }
+
+  #uploadEnded(): void {
+    this.#upload = undefined;
+    this.#retirement.unhold();
+  }
+
+  #trim(trimAfter?: number): void {
+    // Its copies may be recorded: they need the buffers they were recorded with.
+    if (this.#defragmentation !== undefined) return;
+    for (const pool of this.#pools.values()) {
+      for (const { buffer } of pool.trim(trimAfter)) buffer?.destroy();
+    }
+  }
+
+  /** The slabs whose buffer has another length than they. */
+  #misfits(): Slab<B>[] {
+    return [...this.#allSlabs()].filter((slab) => slab.backed !== slab.byteLength);
+  }
+
+  /** Makes the buffers that are needed; only once all are there is anything replaced. */
+  async #grow(): Promise<void> {
+    const slabs = this.#misfits();
+    const label = this.#label === undefined ? "" : `${this.#label}: `;
+    const made = await Promise.allSettled(slabs.map((slab) =>
+      this.#context.createBuffer({
+        size: slab.byteLength,
+        usage: slab.usage,
+        label: `${label}${slab.role} slab`,
+      })
+    ));
+    const failed = made.find(({ status }) => status === "rejected") as
+      | PromiseRejectedResult
+      | undefined;
+    // Uploads that an encoder got meanwhile go to the buffers of now.
+    while (this.#upload !== undefined) await this.#context.orLost(this.#upload.ended);
+    const current = new Set(this.#allSlabs());
+    const encoder = this.device.createCommandEncoder();
+    const replaced: { slab: Slab<B>; old: B | undefined; buffer: B }[] = [];
+    made.forEach((result, i) => {
+      if (result.status === "rejected") return;
+      const slab = slabs[i], buffer = result.value, old = slab.buffer;
+      const isOutdated = !current.has(slab) || slab.end > buffer.size && buffer.size < slab.backed;
+      if (failed !== undefined || this.#isDestroyed || isOutdated) return buffer.destroy();
+      if (old !== undefined) {
+        encoder.copyBufferToBuffer(old, 0, buffer, 0, Math.min(old.size, buffer.size));
+      }
+      replaced.push({ slab, old, buffer });
+    });
+    if (failed !== undefined) throw failed.reason;
+    this.#expectUsable();
+    this.#readback.submit();
+    this.#context.submit(encoder);
+    const errors: unknown[] = [];
+    for (const { slab, old, buffer } of replaced) {
+      const moved = [...slab.regions.values()].filter((region) =>
+        old !== undefined && region.ready
+      );
+      slab.buffer = buffer;
+      old?.destroy();
+      for (const region of moved) errors.push(...region.relocated());
+    }
+    this.#uploadAll();
+    if (errors.length > 0) throw errors[0];
+  }
+
+  *#allSlabs(): Generator<Slab<B>, void, void> {
+    for (const { slabs } of this.#pools.values()) yield* slabs;
+  }
+
+  *#liveRegions(): Generator<LiveGpuRegion<B>, void, void> {
+    for (const { allocator, regions } of this.#allSlabs()) {
+      for (const { handle } of allocator.allocations()) {
+        const region = regions.get(handle);
+        if (region !== undefined) yield region;
+      }
+    }
+  }
+
+  /** Bytes that may be added to the slabs. */
+  #budget(): number {
+    if (this.#maxBytes === Infinity) return Number.MAX_SAFE_INTEGER - 3;
+    let used = 0;
+    for (const { byteLength } of this.#allSlabs()) used += byteLength;
+    const left = Math.max(0, this.#maxBytes - used);
+    return left - left % COPY_ALIGNMENT;
+  }
+
+  #expectUsable(): void {
+    if (this.#isDestroyed) throw new Error("Expected an arena that is in use: it was destroyed");
+    this.#context.expectAlive();
+  }
+
+  #expectNoUpload(): void {
+    if (this.#upload === undefined) return;
+    throw new Error(
+      "Expected the upload recorded by encodeUploads() to be ended by submitted() or cancel()",
+    );
+  }
+}
+
+function checkPolicy(options: GpuArenaOptions, maxBufferSize: number): SlabPolicy {
+  const longest = maxBufferSize - maxBufferSize % COPY_ALIGNMENT;
+  const { maxSlabBytes = Math.min(256 * MIB, longest), growth = 1.5, trimAfter = 60 } = options;
+  checkInteger("maxSlabBytes", maxSlabBytes, COPY_ALIGNMENT, longest);
+  const { initialSlabBytes = Math.min(MIB, maxSlabBytes) } = options;
+  checkInteger("initialSlabBytes", initialSlabBytes, COPY_ALIGNMENT, maxSlabBytes);
+  for (const [name, value] of Object.entries({ maxSlabBytes, initialSlabBytes })) {
+    if (value % COPY_ALIGNMENT === 0) continue;
+    throw new RangeError(`Expected ${name} to be a multiple of ${COPY_ALIGNMENT}, got ${value}`);
+  }
+  const { dedicatedBytes = Math.floor(maxSlabBytes / 2) } = options;
+  checkInteger("dedicatedBytes", dedicatedBytes, 0, maxSlabBytes);
+  checkInteger("trimAfter", trimAfter);
+  if (!(typeof growth === "number" && growth > 1 && growth < Infinity)) {
+    throw new RangeError(`Expected growth to be a number above 1, got ${describe(growth)}`);
+  }
+  return { initialSlabBytes, maxSlabBytes, dedicatedBytes, growth, trimAfter };
+}
+
+function expectEncoder(encoder: unknown): void {
+  const copy = (encoder as Partial<GpuEncoderLike<GpuBufferLike>> | undefined)?.copyBufferToBuffer;
+  if (typeof copy === "function") return;
+  throw new TypeError(`Expected encoder to be a GPUCommandEncoder, got ${describe(encoder)}`);
+}

@@ -1,0 +1,167 @@
+/**
+ * Reading from GPU buffers, through staging buffers that can be mapped.
+ *
+ * @module
+ */
+
+import type { GpuContext } from "./gpu_context.ts";
+import { GpuOutOfMemoryError } from "./gpu_errors.ts";
+import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
+
+const MAP_READ = 1; // GPUMapMode.READ
+const LEAST_STAGING = 4096;
+const MAX_POOLED_BYTES = 2 ** 24;
+
+/** A range that is to be read. */
+interface Request<B extends GpuBufferLike> {
+  readonly buffer: B;
+  readonly offset: number;
+  readonly length: number;
+  readonly resolve: (bytes: Uint8Array<ArrayBuffer>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Reads ranges. Those of one tick share a staging buffer and one wait, which takes about 11 ms
+ * on Deno.
+ *
+ * The copies are submitted at the end of the tick. Who is about to write, or to replace or free
+ * a buffer, calls `submit` first: so a read sees what was written before it, and nothing later.
+ */
+export class Readback<B extends GpuBufferLike> {
+  readonly #context: GpuContext<B>;
+  #open: Request<B>[] = [];
+  readonly #underWay: Set<Promise<void>> = new Set();
+  /** Staging buffers in no use. */
+  #pool: B[] = [];
+  #pooledBytes = 0;
+  #isDestroyed = false;
+
+  constructor(context: GpuContext<B>) {
+    this.#context = context;
+  }
+
+  /**
+   * A copy of `length` bytes at `offset` of a buffer with COPY_SRC.
+   *
+   * @throws {DeviceLostError | GpuOutOfMemoryError | Error} (as a rejection) The device is lost,
+   * there is no memory for the staging buffer, or it could not be mapped.
+   */
+  read(buffer: B, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    return new Promise((resolve, reject) => {
+      if (this.#isDestroyed) return reject(destroyed());
+      if (this.#context.lost !== undefined) return reject(this.#context.lost);
+      if (length === 0) return resolve(new Uint8Array(0));
+      this.#open.push({ buffer, offset, length, resolve, reject });
+      if (this.#open.length === 1) queueMicrotask(() => this.submit());
+    });
+  }
+
+  /** Submits the copies of what is to be read so far. */
+  submit(): void {
+    const requests = this.#open;
+    if (requests.length === 0) return;
+    this.#open = [];
+    const end = this.#carryOut(requests).then(() => void this.#underWay.delete(end));
+    this.#underWay.add(end);
+  }
+
+  /** Resolves once all reads so far have ended. */
+  async settled(): Promise<void> {
+    this.submit();
+    await Promise.all(this.#underWay);
+  }
+
+  /** Destroys the staging buffers; reads under way are rejected. */
+  destroy(): void {
+    this.#isDestroyed = true;
+    for (const { reject } of this.#open) reject(destroyed());
+    this.#open = [];
+    for (const buffer of this.#pool) buffer.destroy();
+    this.#pool = [];
+  }
+
+  /** Copies, maps and hands out. Never rejected: the requests are. */
+  async #carryOut(requests: readonly Request<B>[]): Promise<void> {
+    let staging: B | undefined;
+    try {
+      const { device } = this.#context;
+      this.#context.expectAlive();
+      const places = placesOf(requests), needed = places.at(-1)!.end;
+      // Without memory for the staging buffer nothing of this is valid: only that is told.
+      device.pushErrorScope("validation");
+      device.pushErrorScope("out-of-memory");
+      let mapped, errors;
+      try {
+        staging = this.#take(needed);
+        const encoder = device.createCommandEncoder();
+        for (const { buffer, from, at, end } of places) {
+          encoder.copyBufferToBuffer(buffer, from, staging, at, end - at);
+        }
+        this.#context.submit(encoder);
+        mapped = this.#context.orLost(staging.mapAsync(MAP_READ));
+        mapped.catch(() => {}); // looked at below, unless something else is wrong
+      } finally {
+        errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+        errors.catch(() => {});
+      }
+      const [memory, validation] = await this.#context.orLost(errors);
+      if (memory !== null) throw new GpuOutOfMemoryError(staging.size, memory.message);
+      if (validation !== null) throw new Error(`Cannot read from the GPU: ${validation.message}`);
+      try {
+        await mapped;
+      } catch (cause) {
+        if (cause === this.#context.lost) throw cause;
+        throw new Error("Cannot read from the GPU: the copy could not be mapped", { cause });
+      }
+      if (this.#isDestroyed) throw destroyed();
+      const bytes = new Uint8Array(staging.getMappedRange());
+      requests.forEach(({ offset, length, resolve }, i) => {
+        const start = places[i].at + offset - places[i].from;
+        resolve(bytes.slice(start, start + length));
+      });
+      staging.unmap();
+      this.#give(staging);
+    } catch (error) {
+      staging?.destroy();
+      for (const { reject } of requests) reject(error);
+    }
+  }
+
+  /** A staging buffer of at least `needed` bytes, the smallest there is or a new one. */
+  #take(needed: number): B {
+    const size = Math.max(LEAST_STAGING, 2 ** Math.ceil(Math.log2(needed)));
+    const i = this.#pool.findIndex((buffer) => buffer.size === size);
+    if (i >= 0) {
+      this.#pooledBytes -= size;
+      return this.#pool.splice(i, 1)[0];
+    }
+    return this.#context.device.createBuffer({
+      size: Math.min(size, Math.max(needed, this.#context.device.limits.maxBufferSize)),
+      usage: GpuUsage.MAP_READ | GpuUsage.COPY_DST,
+      label: "read-back",
+    });
+  }
+
+  #give(staging: B): void {
+    if (this.#isDestroyed || this.#pooledBytes + staging.size > MAX_POOLED_BYTES) {
+      return staging.destroy();
+    }
+    this.#pool.push(staging);
+    this.#pooledBytes += staging.size;
+  }
+}
+
+/** Where each range goes in the staging buffer, widened to whole words. */
+function placesOf<B extends GpuBufferLike>(requests: readonly Request<B>[]) {
+  let end = 0;
+  return requests.map(({ buffer, offset, length }) => {
+    const from = offset - offset % 4, at = end;
+    end = at + Math.ceil((offset - from + length) / 4) * 4;
+    return { buffer, from, at, end };
+  });
+}
+
+function destroyed(): Error {
+  return new Error("Cannot read from the GPU: the arena or store was destroyed");
+}

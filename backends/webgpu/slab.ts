@@ -1,0 +1,76 @@
+/**
+ * A slab: one GPU buffer that many regions share, and who hands out its bytes.
+ *
+ * @module
+ */
+
+import type { Allocator } from "../../src/allocator.ts";
+import { OffsetAllocator } from "../../src/offset_allocator.ts";
+import type { LiveGpuRegion } from "./gpu_region.ts";
+import type { GpuBufferLike } from "./gpu_types.ts";
+import { nameOfUsage } from "./gpu_usage.ts";
+import { type PagePool, SlabUploads } from "./slab_uploads.ts";
+
+/** A buffer of an arena, for reports. */
+export interface GpuSlab<B extends GpuBufferLike> {
+  /** What its regions are used for: a role, or flags of a custom usage. */
+  readonly role: string;
+  /** `GpuUsage` flags. */
+  readonly usage: number;
+  /** The buffer; `undefined` before the first `flush`. */
+  readonly buffer: B | undefined;
+  /** Bytes that the buffer has, or will have after the next `flush`. */
+  readonly byteLength: number;
+  /** Whether it belongs to one large region. */
+  readonly dedicated: boolean;
+  /** Who hands out its bytes: to look at, as in `reportSvg(slab.allocator)`. */
+  readonly allocator: Allocator;
+  /** The label of an allocation of it; what reports take as `labels`. */
+  readonly labelOf: (handle: number) => string | undefined;
+}
+
+/** What reports call a range that was freed and may still be in use. */
+const RETIRING = "(freed, in use by the GPU)";
+
+/** The one {@linkcode GpuSlab}. Its allocator has its length; the buffer follows at a flush. */
+export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
+  readonly usage: number;
+  readonly dedicated: boolean;
+  readonly allocator: OffsetAllocator;
+  /** By handle. A handle without a region is reserved for a move, or retiring. */
+  readonly regions: Map<number, LiveGpuRegion<B>> = new Map();
+  readonly labelOf: (handle: number) => string | undefined;
+  readonly uploads: SlabUploads<B>;
+  buffer: B | undefined;
+  /** Flushes in a row that found it empty, or far too long. */
+  idle = 0;
+
+  constructor(usage: number, byteLength: number, dedicated: boolean, pages: PagePool) {
+    this.usage = usage;
+    this.dedicated = dedicated;
+    this.allocator = new OffsetAllocator(byteLength);
+    this.uploads = new SlabUploads(this, pages);
+    this.labelOf = (handle) => {
+      const region = this.regions.get(handle);
+      return region === undefined ? RETIRING : region.label;
+    };
+  }
+
+  get role(): string {
+    return nameOfUsage(this.usage);
+  }
+
+  get byteLength(): number {
+    return this.allocator.capacity;
+  }
+
+  /** Bytes that are there on the GPU. */
+  get backed(): number {
+    return this.buffer?.size ?? 0;
+  }
+
+  /** Where the last allocation ends. */
+  get end(): number {
+    return this.allocator.capacity - this.allocator.tailSpace;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The slabs of one usage: where a new region goes, and how they grow and shrink.
+ *
+ * @module
+ */
+
+import { alignUp } from "../../src/align_up.ts";
+import { NO_SPACE } from "../../src/allocator.ts";
+import type { GpuBufferLike } from "./gpu_types.ts";
+import { COPY_ALIGNMENT } from "./gpu_usage.ts";
+import { Slab } from "./slab.ts";
+import type { PagePool } from "./slab_uploads.ts";
+
+/** How slabs grow, in bytes. */
+export interface SlabPolicy {
+  readonly initialSlabBytes: number;
+  readonly maxSlabBytes: number;
+  readonly dedicatedBytes: number;
+  readonly growth: number;
+  readonly trimAfter: number;
+}
+
+/** An allocation in a slab. */
+export interface Place<B extends GpuBufferLike> {
+  readonly slab: Slab<B>;
+  readonly handle: number;
+}
+
+/** The slabs of one usage, in the order in which they are filled. */
+export class SlabPool<B extends GpuBufferLike> {
+  readonly usage: number;
+  /** What every offset is a multiple of, and so the bytes that a region takes. */
+  readonly alignment: number;
+  readonly slabs: Slab<B>[] = [];
+  readonly #policy: SlabPolicy;
+  readonly #pages: PagePool;
+
+  constructor(usage: number, alignment: number, policy: SlabPolicy, pages: PagePool) {
+    this.usage = usage;
+    this.alignment = alignment;
+    this.#policy = policy;
+    this.#pages = pages;
+  }
+
+  /**
+   * Reserves bytes: in a free region, else by a longer slab, else in a new one. At most `budget`
+   * bytes are added to the slabs; `undefined` where that is not enough.
+   */
+  allocate(byteLength: number, alignment: number, budget: number): Place<B> | undefined {
+    if (byteLength > this.#policy.dedicatedBytes) {
+      return byteLength > budget ? undefined : this.#add(byteLength, byteLength, true);
+    }
+    for (const slab of this.slabs) {
+      if (slab.dedicated) continue;
+      const handle = slab.allocator.allocate(byteLength, alignment);
+      if (handle !== NO_SPACE) return { slab, handle };
+    }
+    for (const slab of this.slabs) {
+      if (slab.dedicated || !this.#lengthen(slab, byteLength, alignment, budget)) continue;
+      const handle = slab.allocator.allocate(byteLength, alignment);
+      if (handle !== NO_SPACE) return { slab, handle };
+    }
+    const { initialSlabBytes } = this.#policy;
+    if (byteLength > budget) return undefined;
+    return this.#add(Math.max(byteLength, Math.min(initialSlabBytes, budget)), byteLength, false);
+  }
+
+  /** Takes off what has been unused for long; gives the slabs that are to go. */
+  trim(trimAfter = this.#policy.trimAfter): Slab<B>[] {
+    const gone = new Set<Slab<B>>();
+    for (const slab of this.slabs) {
+      const isEmpty = slab.allocator.allocationCount === 0;
+      const target = this.#shrunk(slab);
+      if (!isEmpty && target === slab.byteLength) slab.idle = 0;
+      else if (slab.idle++ >= trimAfter || (isEmpty && slab.dedicated)) {
+        if (isEmpty) gone.add(slab);
+        else slab.allocator.shrink(slab.byteLength - target);
+        slab.idle = 0;
+      }
+    }
+    if (gone.size > 0) this.slabs.splice(0, Infinity, ...this.slabs.filter((s) => !gone.has(s)));
+    return [...gone];
+  }
+
+  /** Half of what a slab has, where no more than a quarter of it is in use. */
+  #shrunk(slab: Slab<B>): number {
+    const { byteLength, end } = slab, { initialSlabBytes } = this.#policy;
+    if (slab.dedicated || end > byteLength / 4 || byteLength <= initialSlabBytes) return byteLength;
+    return alignUp(Math.max(end * 2, initialSlabBytes), COPY_ALIGNMENT);
+  }
+
+  /** Makes a slab long enough, within its limit and the budget. */
+  #lengthen(slab: Slab<B>, byteLength: number, alignment: number, budget: number): boolean {
+    const { maxSlabBytes, growth } = this.#policy, { byteLength: now } = slab;
+    const least = alignUp(slab.end, alignment) + byteLength;
+    const most = Math.min(maxSlabBytes, now + budget);
+    if (least > most) return false;
+    const target = alignUp(Math.ceil(now * growth), COPY_ALIGNMENT);
+    slab.allocator.grow(Math.max(least, Math.min(target, most)) - now);
+    return true;
+  }
+
+  #add(length: number, byteLength: number, dedicated: boolean): Place<B> {
+    const slab = new Slab<B>(this.usage, alignDown(length), dedicated, this.#pages);
+    this.slabs.push(slab);
+    return { slab, handle: slab.allocator.allocate(byteLength) };
+  }
+}
+
+function alignDown(length: number): number {
+  return length - length % COPY_ALIGNMENT;
+}
