@@ -251,8 +251,8 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#expectUsable();
     this.#expectNoUpload();
     expectEncoder(encoder);
-    this.#readback.submit();
     const taken = this.#takeUploads();
+    if (taken.length > 0) this.#readback.submit();
     const { chunk, encoded, rest } = this.#belt.encode(encoder, taken);
     for (const { slab, offset, bytes, start, length } of rest) {
       this.#write(slab, offset, bytes, start, length);
@@ -283,7 +283,7 @@ export class GpuArena<B extends GpuBufferLike> {
    * offsets. Reserves the targets and changes nothing else; one plan at a time.
    *
    * Within a buffer, copies go through a scratch buffer of at most 1 MiB. Repeated until `moves`
-   * is empty it leaves what no hole below fits.
+   * is empty (such a plan may be dropped) it leaves what no hole below fits.
    *
    * @throws {TypeError | RangeError} (as a rejection, as all) A bound is out of range.
    * @throws {Error} The last plan was neither committed nor cancelled.
@@ -301,7 +301,8 @@ export class GpuArena<B extends GpuBufferLike> {
       throw new Error("Expected the last defragmentation to be committed or cancelled");
     }
     const moves = planMoves(this.#pools.values(), maxBytes, maxMoves);
-    this.#defragmentation = LiveGpuDefragmentation.of({
+    const isEmpty = moves.length === 0;
+    const planned = LiveGpuDefragmentation.of({
       context: this.#context,
       readback: this.#readback,
       expectInOrder: (encoder) => {
@@ -315,9 +316,10 @@ export class GpuArena<B extends GpuBufferLike> {
       retire: (place) => this.#retirement.add(place),
       ended: () => this.#defragmentation = undefined,
     }, moves);
-    const plan = await this.#defragmentation;
+    if (!isEmpty) this.#defragmentation = planned;
+    const plan = await planned;
     if (this.#isDestroyed) plan.cancel();
-    else this.#defragmentation = plan;
+    else if (!isEmpty) this.#defragmentation = plan;
     this.#expectUsable();
     return plan;
   }
@@ -410,8 +412,9 @@ export class GpuArena<B extends GpuBufferLike> {
 
   /** Gives the queue what was written to regions that are there. */
   #uploadAll(): void {
-    this.#readback.submit();
-    for (const uploads of this.#takeUploads()) {
+    const taken = this.#takeUploads();
+    if (taken.length > 0) this.#readback.submit();
+    for (const uploads of taken) {
       uploads.carryOut(this.#write);
       uploads.done();
     }
@@ -423,7 +426,11 @@ export class GpuArena<B extends GpuBufferLike> {
 
   #takeUploads(): SlabUploads<B>[] {
     const taken: SlabUploads<B>[] = [];
-    for (const { uploads } of this.#allSlabs()) if (!uploads.isEmpty) taken.push(uploads.take());
+    for (const { uploads } of this.#allSlabs()) {
+      if (uploads.isEmpty) continue;
+      const ready = uploads.take();
+      if (!ready.isEmpty) taken.push(ready);
+    }
     return taken;
   }
 

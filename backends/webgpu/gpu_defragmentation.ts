@@ -180,17 +180,17 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
   readonly #host: DefragmentationHost<B>;
   #moves: PlannedMove<B>[];
   /** The proof, and room for copies within a buffer, which WebGPU does not have. */
-  readonly #scratch: B;
+  readonly #scratch: B | undefined;
   #state: "planned" | "encoded" | "committing" | "committed" | "cancelled" = "planned";
 
-  private constructor(host: DefragmentationHost<B>, moves: PlannedMove<B>[], scratch: B) {
+  private constructor(host: DefragmentationHost<B>, moves: PlannedMove<B>[], scratch?: B) {
     this.#host = host;
     this.#moves = moves;
     this.#scratch = scratch;
   }
 
   /**
-   * Makes what the moves need.
+   * Makes what the moves need: without any, nothing, so that such a plan may be dropped.
    *
    * @throws {GpuOutOfMemoryError | DeviceLostError} It could not; the targets were given back.
    */
@@ -198,6 +198,10 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
     host: DefragmentationHost<B>,
     moves: PlannedMove<B>[],
   ): Promise<LiveGpuDefragmentation<B>> {
+    if (moves.length === 0) {
+      host.ended();
+      return new LiveGpuDefragmentation(host, moves);
+    }
     const within = moves.filter(({ source, target }) => source.slab === target.slab);
     const needed = within.reduce((sum, { size }) => sum + size, 0);
     try {
@@ -233,6 +237,8 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
     this.#host.expectInOrder(encoder);
     // The copies must see what reads and writes so far are about.
     this.#host.readback.submit();
+    this.#state = "encoded";
+    if (this.#scratch === undefined) return;
     const scratch = new ScratchCopies(encoder, this.#scratch);
     this.#moves = this.#moves.filter((move) => {
       if (isStill(move)) return true;
@@ -247,19 +253,15 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
     }
     scratch.end();
     encoder.clearBuffer(this.#scratch, 0, PROOF_BYTES);
-    this.#state = "encoded";
   }
 
   async commit(): Promise<void> {
     this.#expect("encoded", "commit");
     this.#state = "committing";
     try {
-      const proof = await this.#host.readback.read(this.#scratch, 0, PROOF_BYTES);
+      await this.#expectSubmitted();
       // It may have been cancelled, or the arena destroyed, meanwhile.
       this.#expect("committing", "commit");
-      if (proof.some((byte) => byte !== 0)) {
-        throw new Error("Expected the encoder to be submitted before commit()");
-      }
       this.#host.beforeRelocation();
     } catch (error) {
       if (this.#state === "committing") this.#state = "encoded";
@@ -287,6 +289,14 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
     this.cancel();
   }
 
+  /** Throws unless the GPU has carried out the copies. */
+  async #expectSubmitted(): Promise<void> {
+    if (this.#scratch === undefined) return;
+    const proof = await this.#host.readback.read(this.#scratch, 0, PROOF_BYTES);
+    if (proof.every((byte) => byte === 0)) return;
+    throw new Error("Expected the encoder to be submitted before commit()");
+  }
+
   /** The region is where its copy is. */
   #relocate(move: PlannedMove<B>): unknown[] {
     const { region, source, target } = move;
@@ -307,6 +317,7 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
   /** Commands that use the scratch buffer and are not submitted yet can no longer be. */
   #end(): void {
     this.#moves = [];
+    if (this.#scratch === undefined) return; // there was nothing to do, and it was told
     this.#scratch.destroy();
     this.#host.ended();
   }

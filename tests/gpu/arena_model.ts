@@ -42,8 +42,6 @@ export interface ModelOptions {
   readonly steps: number;
   /** Steps after which everything is compared. */
   readonly every: number;
-  /** Called where the arena may wait for the GPU: a fake one may be held until then. */
-  readonly letGo?: () => void;
 }
 
 /** Drives an arena; the failure names the seed and the step. */
@@ -52,7 +50,7 @@ export async function checkArenaModel<B extends GpuBufferLike>(
   options: ModelOptions,
 ): Promise<void> {
   const { seed, steps, every } = options;
-  const model = new ArenaModel(device, seeded(seed), options.letGo);
+  const model = new ArenaModel(device, seeded(seed));
   for (let step = 0; step < steps; step++) {
     try {
       await model.step();
@@ -68,13 +66,11 @@ class ArenaModel<B extends GpuBufferLike> {
   readonly #device: GpuDeviceLike<B>;
   readonly #arena: GpuArena<B>;
   readonly #random: Random;
-  readonly #letGo: () => void;
   readonly #live: Modelled<B>[] = [];
 
-  constructor(device: GpuDeviceLike<B>, random: Random, letGo = () => {}) {
+  constructor(device: GpuDeviceLike<B>, random: Random) {
     this.#device = device;
     this.#random = random;
-    this.#letGo = letGo;
     this.#arena = new GpuArena(device, {
       initialSlabBytes: 4096,
       maxSlabBytes: 65536,
@@ -140,7 +136,6 @@ class ArenaModel<B extends GpuBufferLike> {
       this.#allocate();
       this.#write(this.#live[this.#random(this.#live.length)]);
     }
-    this.#letGo();
     await flushed;
   }
 
@@ -166,21 +161,15 @@ class ArenaModel<B extends GpuBufferLike> {
         else if (action === 3) this.#free(one);
         else if (action === 4) this.#live[one].region.pinned = random(2) === 0;
         else {
-          const flushed = arena.flush();
-          this.#letGo();
-          await flushed;
+          await arena.flush();
         }
       }
     };
-    const planned = arena.planDefragmentation({ maxBytes: [500, 5000, 2 ** 40][random(3)] });
-    this.#letGo();
-    const plan = await planned;
+    const plan = await arena.planDefragmentation({ maxBytes: [500, 5000, 2 ** 40][random(3)] });
     await disturb();
     if (random(8) === 0) return plan.cancel();
     // Whatever replaces buffers has to come before commands are recorded.
-    const flushed = arena.flush();
-    this.#letGo();
-    await flushed;
+    await arena.flush();
     const encoder = this.#device.createCommandEncoder();
     plan.encode(encoder);
     for (const { region } of plan.moves.slice(0, 3)) {
@@ -198,25 +187,17 @@ class ArenaModel<B extends GpuBufferLike> {
       if (modelled !== undefined) this.#write(modelled);
     }
     await disturb();
-    const committed = plan.commit();
-    this.#letGo();
-    await committed;
+    await plan.commit();
   }
 
   async #compare({ region, bytes }: Modelled<B>): Promise<void> {
-    const read = region.read();
-    this.#letGo();
-    expectSameBytes(await read, bytes, `region at ${region.offset}`);
+    expectSameBytes(await region.read(), bytes, `region at ${region.offset}`);
   }
 
   /** Compares every byte, and everything that is to hold of the regions. */
   async compareAll(): Promise<void> {
-    const flushed = this.#arena.flush();
-    this.#letGo();
-    await flushed;
-    const reads = Promise.all(this.#live.map(({ region }) => region.read()));
-    this.#letGo();
-    const contents = await reads;
+    await this.#arena.flush();
+    const contents = await Promise.all(this.#live.map(({ region }) => region.read()));
     this.#live.forEach((modelled, i) => {
       const { region, bytes, seen } = modelled;
       expectSameBytes(contents[i], bytes, `region ${i} of ${this.#live.length}`);
@@ -241,9 +222,7 @@ class ArenaModel<B extends GpuBufferLike> {
   /** Frees all: nothing may be left. */
   async end(): Promise<void> {
     while (this.#live.length > 0) this.#free(this.#live.length - 1);
-    const settled = this.#arena.settled();
-    this.#letGo();
-    await settled;
+    await this.#arena.settled();
     expectSame(this.#arena.stats.freeBytes, this.#arena.stats.byteLength, "free bytes at the end");
     expectSame(this.#arena.leaks().length, 0, "leaks at the end");
     this.#arena.trim();

@@ -1,0 +1,41 @@
+/**
+ * What the tests of the GPU arena share: a fake device at whose end nothing may be wrong or left.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { GpuArena, type GpuArenaOptions } from "../backends/webgpu.ts";
+import { type FakeBuffer, FakeDevice } from "./fake_gpu.ts";
+
+/** An arena over the fake device. */
+export type FakeArena = GpuArena<FakeBuffer>;
+
+/** Runs a test; then all buffers must be gone, and no rule of WebGPU broken. */
+export async function withArena(
+  options: GpuArenaOptions,
+  body: (arena: FakeArena, device: FakeDevice) => unknown,
+): Promise<void> {
+  const device = new FakeDevice({
+    minStorageBufferOffsetAlignment: 32,
+    minUniformBufferOffsetAlignment: 64,
+  });
+  const arena = new GpuArena(device, options);
+  await body(arena, device);
+  device.release();
+  arena.destroy();
+  assertEquals(device.uncaptured, [], "errors that no scope caught");
+  // Staging buffers go once their map has ended.
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  assertEquals(device.liveBuffers.map(({ label }) => label), [], "buffers left");
+}
+
+/** So many bytes of one value. */
+export function filled(length: number, value: number): Uint8Array {
+  return new Uint8Array(length).fill(value);
+}
+
+/** Lets what does not wait for the GPU go on. */
+export async function ticks(count = 20): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}
