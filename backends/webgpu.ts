@@ -8,7 +8,8 @@
  *
  * @example
  * ```ts
- * import { GpuArena, type GpuBufferLike, type GpuDeviceLike } from "@suballoc/offset-allocator/webgpu";
+ * import { GpuArena } from "@suballoc/offset-allocator/webgpu";
+ * import type { GpuBufferLike, GpuDeviceLike } from "@suballoc/offset-allocator/webgpu";
  *
  * async function main<B extends GpuBufferLike>(device: GpuDeviceLike<B>) {
  *   using arena = new GpuArena(device); // a GPUDevice
@@ -27,7 +28,7 @@
  */
 
 export { GpuArena } from "./webgpu/gpu_arena.ts";
-export type { GpuArenaOptions, GpuRegionOptions } from "./webgpu/gpu_arena.ts";
+export type { GpuArenaOptions, GpuRegionOptions } from "./webgpu/gpu_arena_options.ts";
 export type {
   GpuArenaJson,
   GpuArenaJsonOptions,

@@ -1,3 +1,5 @@
+/** The GPU arena where memory, maps or the device fail, and while buffers are being made. */
+
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { DeviceLostError, GpuArena, GpuOutOfMemoryError } from "../backends/webgpu.ts";

@@ -1,3 +1,5 @@
+/** The GPU arena on a fake device against plain arrays, with a GPU that is quick or slow. */
+
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FakeDevice } from "./fake_gpu.ts";

@@ -1,3 +1,5 @@
+/** Where the GPU arena puts regions, what it refuses, bindings, draws and reports. */
+
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { formatLeaks, NotAllocatedError, report } from "../mod.ts";

@@ -1,3 +1,5 @@
+/** One GPU buffer as a store: the contract, order, failures. */
+
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Arena, StorageError } from "../mod.ts";

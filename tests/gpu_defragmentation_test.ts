@@ -1,3 +1,5 @@
+/** Defragmentation of GPU buffers, with writes, frees and pins at every point of it. */
+
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { DeviceLostError, GpuOutOfMemoryError, type GpuRegion } from "../backends/webgpu.ts";

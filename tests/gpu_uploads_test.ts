@@ -1,3 +1,5 @@
+/** How writes reach GPU buffers: coalesced, in an encoder, and after a free. */
+
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { GpuRegion } from "../backends/webgpu.ts";

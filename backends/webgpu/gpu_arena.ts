@@ -8,6 +8,8 @@ import { alignUp } from "../../src/align_up.ts";
 import { checkInteger, describe } from "../../src/check_integer.ts";
 import { traceBelow } from "../../src/report/stack.ts";
 import type { Leak } from "../../src/tracked_allocator.ts";
+import { type CheckedOptions, checkOptions } from "./gpu_arena_options.ts";
+import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
 import { leaksOf, reportJsonOf, reportSvgOf, statsOf } from "./gpu_arena_report.ts";
 import type {
   GpuArenaJson,
@@ -22,56 +24,16 @@ import { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuData, GpuRegion, GpuRegionHost } from "./gpu_region.ts";
 import type { GpuBufferLike, GpuDeviceLike, GpuEncoderLike } from "./gpu_types.ts";
 import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
-import { alignmentOf, COPY_ALIGNMENT, type GpuRole, usageAlignment, usageOf } from "./gpu_usage.ts";
+import { alignmentOf, COPY_ALIGNMENT, usageAlignment, usageOf } from "./gpu_usage.ts";
 import { Readback } from "./readback.ts";
 import { Retirement } from "./retirement.ts";
 import type { GpuSlab, Slab } from "./slab.ts";
-import { type SlabPolicy, SlabPool } from "./slab_pool.ts";
+import { SlabPool } from "./slab_pool.ts";
 import { PagePool, type SlabUploads, type Upload } from "./slab_uploads.ts";
 import { StagingBelt } from "./staging_belt.ts";
 
-/** How a {@linkcode GpuArena} makes its buffers. Lengths are multiples of 4. */
-export interface GpuArenaOptions {
-  /** Length of a slab's first buffer; 1 MiB by default. */
-  readonly initialSlabBytes?: number;
-  /** Length up to which a slab grows, before there is another; 256 MiB, if the device can. */
-  readonly maxSlabBytes?: number;
-  /** How many times longer a slab becomes that is too short, above 1; 1.5 by default. */
-  readonly growth?: number;
-  /** A larger region has a buffer of its own; half of `maxSlabBytes` by default. */
-  readonly dedicatedBytes?: number;
-  /** Most bytes in all buffers together; no limit by default. */
-  readonly maxBytes?: number;
-  /** Flushes in a row for which a slab was empty before its buffer goes; 60 by default. */
-  readonly trimAfter?: number;
-  /** Most bytes of staging buffers for `encodeUploads`; 16 MiB by default. */
-  readonly maxBeltBytes?: number;
-  /** Whether {@linkcode GpuArena.leaks} tells where regions were made; `false` by default. */
-  readonly stacks?: boolean;
-  /** How tools call the buffers. */
-  readonly label?: string;
-}
-
-/** What a region is to be like. Either a role or a usage is needed. */
-export interface GpuRegionOptions {
-  /** What it is used for. */
-  readonly role?: GpuRole;
-  /** Flags of several uses at once, as `GpuUsage.VERTEX | GpuUsage.STORAGE`. */
-  readonly usage?: number;
-  /** Bytes per element: the region begins at a whole number of elements. */
-  readonly stride?: number;
-  /** What the offset is to be a multiple of, beside what usage and stride need. */
-  readonly alignment?: number;
-  /** What it is called in reports. */
-  readonly label?: string;
-  /** Whether a defragmentation leaves it where it is; `false` by default. */
-  readonly pinned?: boolean;
-}
-
 /** What the program called: stacks begin below it. */
 type Caller = (...args: never[]) => unknown;
-
-const MIB = 2 ** 20;
 
 /**
  * Puts many regions into few GPU buffers: slabs, one list of them for each usage.
@@ -94,7 +56,8 @@ const MIB = 2 ** 20;
  *
  * @example
  * ```ts
- * import { GpuArena, type GpuBufferLike, type GpuDeviceLike } from "@suballoc/offset-allocator/webgpu";
+ * import { GpuArena } from "@suballoc/offset-allocator/webgpu";
+ * import type { GpuBufferLike, GpuDeviceLike } from "@suballoc/offset-allocator/webgpu";
  *
  * async function upload<B extends GpuBufferLike>(device: GpuDeviceLike<B>) {
  *   const arena = new GpuArena(device);
@@ -112,8 +75,7 @@ export class GpuArena<B extends GpuBufferLike> {
   /** Where the buffers are. */
   readonly device: GpuDeviceLike<B>;
   readonly #context: GpuContext<B>;
-  readonly #policy: SlabPolicy;
-  readonly #maxBytes: number;
+  readonly #options: CheckedOptions;
   readonly #label: string | undefined;
   readonly #stacks: boolean;
   /** By usage. */
@@ -136,17 +98,13 @@ export class GpuArena<B extends GpuBufferLike> {
    */
   constructor(device: GpuDeviceLike<B>, options: GpuArenaOptions = {}) {
     this.#context = GpuContext.of(device);
-    this.#policy = checkPolicy(options, device.limits.maxBufferSize);
-    const { maxBytes = Infinity, maxBeltBytes = 16 * MIB, stacks = false, label } = options;
-    if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
-    checkInteger("maxBeltBytes", maxBeltBytes);
+    this.#options = checkOptions(options, device.limits.maxBufferSize);
     this.device = device;
-    this.#maxBytes = maxBytes;
-    this.#label = label;
-    this.#stacks = stacks;
+    this.#label = options.label;
+    this.#stacks = options.stacks ?? false;
     this.#readback = new Readback(this.#context);
     this.#retirement = new Retirement(this.#context, () => this.#readback.submit());
-    this.#belt = new StagingBelt(this.#context, maxBeltBytes - maxBeltBytes % COPY_ALIGNMENT);
+    this.#belt = new StagingBelt(this.#context, this.#options.maxBeltBytes);
     this.#regionHost = {
       context: this.#context,
       read: (region, at, length) => this.#read(region, at, length),
@@ -175,7 +133,7 @@ export class GpuArena<B extends GpuBufferLike> {
     let pool = this.#pools.get(usage);
     if (pool === undefined) {
       const least = usageAlignment(usage, limits);
-      this.#pools.set(usage, pool = new SlabPool(usage, least, this.#policy, this.#pages));
+      this.#pools.set(usage, pool = new SlabPool(usage, least, this.#options, this.#pages));
     }
     const { stride, label, pinned = false } = options;
     const alignment = alignmentOf(usage, pool.alignment, options);
@@ -513,10 +471,11 @@ export class GpuArena<B extends GpuBufferLike> {
 
   /** Bytes that may be added to the slabs. */
   #budget(): number {
-    if (this.#maxBytes === Infinity) return Number.MAX_SAFE_INTEGER - 3;
+    const { maxBytes } = this.#options;
+    if (maxBytes === Infinity) return Number.MAX_SAFE_INTEGER - 3;
     let used = 0;
     for (const { byteLength } of this.#allSlabs()) used += byteLength;
-    const left = Math.max(0, this.#maxBytes - used);
+    const left = Math.max(0, maxBytes - used);
     return left - left % COPY_ALIGNMENT;
   }
 
@@ -531,25 +490,6 @@ export class GpuArena<B extends GpuBufferLike> {
       "Expected the upload recorded by encodeUploads() to be ended by submitted() or cancel()",
     );
   }
-}
-
-function checkPolicy(options: GpuArenaOptions, maxBufferSize: number): SlabPolicy {
-  const longest = maxBufferSize - maxBufferSize % COPY_ALIGNMENT;
-  const { maxSlabBytes = Math.min(256 * MIB, longest), growth = 1.5, trimAfter = 60 } = options;
-  checkInteger("maxSlabBytes", maxSlabBytes, COPY_ALIGNMENT, longest);
-  const { initialSlabBytes = Math.min(MIB, maxSlabBytes) } = options;
-  checkInteger("initialSlabBytes", initialSlabBytes, COPY_ALIGNMENT, maxSlabBytes);
-  for (const [name, value] of Object.entries({ maxSlabBytes, initialSlabBytes })) {
-    if (value % COPY_ALIGNMENT === 0) continue;
-    throw new RangeError(`Expected ${name} to be a multiple of ${COPY_ALIGNMENT}, got ${value}`);
-  }
-  const { dedicatedBytes = Math.floor(maxSlabBytes / 2) } = options;
-  checkInteger("dedicatedBytes", dedicatedBytes, 0, maxSlabBytes);
-  checkInteger("trimAfter", trimAfter);
-  if (!(typeof growth === "number" && growth > 1 && growth < Infinity)) {
-    throw new RangeError(`Expected growth to be a number above 1, got ${describe(growth)}`);
-  }
-  return { initialSlabBytes, maxSlabBytes, dedicatedBytes, growth, trimAfter };
 }
 
 function expectEncoder(encoder: unknown): void {

@@ -40,7 +40,7 @@ export interface GpuBinding<B extends GpuBufferLike> {
 export interface GpuRegion<B extends GpuBufferLike> {
   /** The device that its buffer is on. */
   readonly device: object;
-  /** Bytes, as they were asked for; up to the next offset that its usage allows, they are its own. */
+  /** Bytes, as they were asked for; it also owns those up to the next aligned offset. */
   readonly size: number;
   /** What `offset` is a multiple of. */
   readonly alignment: number;

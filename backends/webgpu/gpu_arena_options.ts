@@ -1,0 +1,83 @@
+/**
+ * What a GPU arena and its regions can be told.
+ *
+ * @module
+ */
+
+import { checkInteger, describe } from "../../src/check_integer.ts";
+import { COPY_ALIGNMENT, type GpuRole } from "./gpu_usage.ts";
+import type { SlabPolicy } from "./slab_pool.ts";
+
+/** How a `GpuArena` makes its buffers. Lengths are multiples of 4. */
+export interface GpuArenaOptions {
+  /** Length of a slab's first buffer; 1 MiB by default. */
+  readonly initialSlabBytes?: number;
+  /** Length up to which a slab grows, before there is another; 256 MiB, if the device can. */
+  readonly maxSlabBytes?: number;
+  /** How many times longer a slab becomes that is too short, above 1; 1.5 by default. */
+  readonly growth?: number;
+  /** A larger region has a buffer of its own; half of `maxSlabBytes` by default. */
+  readonly dedicatedBytes?: number;
+  /** Most bytes in all buffers together; no limit by default. */
+  readonly maxBytes?: number;
+  /** Flushes in a row for which a slab was empty before its buffer goes; 60 by default. */
+  readonly trimAfter?: number;
+  /** Most bytes of staging buffers for `encodeUploads`; 16 MiB by default. */
+  readonly maxBeltBytes?: number;
+  /** Whether `leaks` tells where regions were made; `false` by default. */
+  readonly stacks?: boolean;
+  /** How tools call the buffers. */
+  readonly label?: string;
+}
+
+/** What a region is to be like. Either a role or a usage is needed. */
+export interface GpuRegionOptions {
+  /** What it is used for. */
+  readonly role?: GpuRole;
+  /** Flags of several uses at once, as `GpuUsage.VERTEX | GpuUsage.STORAGE`. */
+  readonly usage?: number;
+  /** Bytes per element: the region begins at a whole number of elements. */
+  readonly stride?: number;
+  /** What the offset is to be a multiple of, beside what usage and stride need. */
+  readonly alignment?: number;
+  /** What it is called in reports. */
+  readonly label?: string;
+  /** Whether a defragmentation leaves it where it is; `false` by default. */
+  readonly pinned?: boolean;
+}
+
+const MIB = 2 ** 20;
+
+/** The options that are numbers, checked, with what they are by default. */
+export interface CheckedOptions extends SlabPolicy {
+  readonly maxBytes: number;
+  readonly maxBeltBytes: number;
+}
+
+/**
+ * Checks the options of an arena on a device with buffers of at most `maxBufferSize` bytes.
+ *
+ * @throws {TypeError | RangeError} One is out of range.
+ */
+export function checkOptions(options: GpuArenaOptions, maxBufferSize: number): CheckedOptions {
+  const longest = maxBufferSize - maxBufferSize % COPY_ALIGNMENT;
+  const { maxSlabBytes = Math.min(256 * MIB, longest), growth = 1.5, trimAfter = 60 } = options;
+  checkInteger("maxSlabBytes", maxSlabBytes, COPY_ALIGNMENT, longest);
+  const { initialSlabBytes = Math.min(MIB, maxSlabBytes) } = options;
+  checkInteger("initialSlabBytes", initialSlabBytes, COPY_ALIGNMENT, maxSlabBytes);
+  for (const [name, value] of Object.entries({ maxSlabBytes, initialSlabBytes })) {
+    if (value % COPY_ALIGNMENT === 0) continue;
+    throw new RangeError(`Expected ${name} to be a multiple of ${COPY_ALIGNMENT}, got ${value}`);
+  }
+  const { dedicatedBytes = Math.floor(maxSlabBytes / 2) } = options;
+  checkInteger("dedicatedBytes", dedicatedBytes, 0, maxSlabBytes);
+  checkInteger("trimAfter", trimAfter);
+  if (!(typeof growth === "number" && growth > 1 && growth < Infinity)) {
+    throw new RangeError(`Expected growth to be a number above 1, got ${describe(growth)}`);
+  }
+  const { maxBytes = Infinity, maxBeltBytes = 16 * MIB } = options;
+  if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
+  checkInteger("maxBeltBytes", maxBeltBytes);
+  const policy = { initialSlabBytes, maxSlabBytes, dedicatedBytes, growth, trimAfter };
+  return { ...policy, maxBytes, maxBeltBytes: maxBeltBytes - maxBeltBytes % COPY_ALIGNMENT };
+}
