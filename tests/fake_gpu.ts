@@ -213,11 +213,11 @@ class FakeQueue implements GpuQueueLike<FakeBuffer> {
     buffer.bytes.set(data.subarray(start, start + size), offset);
   }
 
-  submit(commandBuffers: Iterable<never>): void {
+  submit(commandBuffers: never[]): void {
     const device = this.#device;
     device.counts.submit++;
     if (device.isLost) return;
-    const all = [...commandBuffers as Iterable<FakeCommands>];
+    const all = [...commandBuffers as unknown as FakeCommands[]];
     for (const one of all) {
       const problem = one.device !== device
         ? "commands of another device"

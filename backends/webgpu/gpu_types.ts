@@ -69,7 +69,7 @@ export interface GpuQueueLike<B extends GpuBufferLike> {
     size?: number,
   ): void;
   /** Carries out recorded commands. */
-  submit(commandBuffers: Iterable<never>): void;
+  submit(commandBuffers: never[]): void;
   /** Resolves once all work submitted so far is done. */
   onSubmittedWorkDone(): Promise<unknown>;
 }

@@ -1,0 +1,50 @@
+/**
+ * Serves the repository to a browser, TypeScript without its types: no bundle, so that a stack
+ * names the files as they are.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { stripTypeScriptTypes } from "node:module";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** What sources may be asked for. */
+const SOURCE = /^\/(?:mod\.ts|(?:src|backends|tests|examples|scripts)\/[\w/]+\.ts)$/;
+
+const IMPORTS = {
+  "@suballoc/offset-allocator": "/mod.ts",
+  "@suballoc/offset-allocator/webgpu": "/backends/webgpu.ts",
+};
+
+/** A page that runs one module, at `/?/path/of/the/module.ts`. */
+function pageFor(module: string): string {
+  const imports = JSON.stringify({ imports: IMPORTS });
+  return `<!doctype html><title>GPU</title><script type="importmap">${imports}</script>` +
+    `<script type="module" src="${module}"></script>`;
+}
+
+/** Starts the server; `port` is the one to ask. */
+export function serveSources(): Promise<{ port: number; server: Server }> {
+  const server = createServer((request, response) => {
+    const { pathname, search } = new URL(request.url ?? "/", "http://localhost");
+    const module = search.slice(1);
+    if (pathname === "/" && SOURCE.test(module)) {
+      response.setHeader("content-type", "text/html");
+      response.end(pageFor(module));
+    } else if (SOURCE.test(pathname)) {
+      response.setHeader("content-type", "text/javascript");
+      response.end(stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8")));
+    } else {
+      response.statusCode = pathname === "/favicon.ico" ? 204 : 404;
+      response.end();
+    }
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      resolve({ port: (server.address() as { port: number }).port, server });
+    });
+  });
+}

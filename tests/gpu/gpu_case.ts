@@ -1,0 +1,18 @@
+/**
+ * What a case gets that runs on a real GPU: on Deno, Node, Bun and in a web page.
+ *
+ * @module
+ */
+
+/** A device to test on. */
+export interface TestGpu {
+  readonly device: GPUDevice;
+  /** Makes another device, for cases that lose theirs. */
+  newDevice(): Promise<GPUDevice>;
+}
+
+/** One test. Errors of the device that it does not catch itself fail it. */
+export interface GpuCase {
+  readonly name: string;
+  run(gpu: TestGpu): Promise<void>;
+}
