@@ -53,7 +53,7 @@ export class Readback<B extends GpuBufferLike> {
       if (this.#context.lost !== undefined) return reject(this.#context.lost);
       if (length === 0) return resolve(new Uint8Array(0));
       this.#open.push({ buffer, offset, length, resolve, reject });
-      if (this.#open.length === 1) queueMicrotask(() => this.submit());
+      if (this.#open.length === 1) void Promise.resolve().then(() => this.submit());
     });
   }
 

@@ -66,7 +66,7 @@ export class SlabPool<B extends GpuBufferLike> {
   }
 
   /** Takes off what has been unused for long; gives the slabs that are to go. */
-  trim(trimAfter = this.#policy.trimAfter): Slab<B>[] {
+  trim(trimAfter: number = this.#policy.trimAfter): Slab<B>[] {
     const gone = new Set<Slab<B>>();
     for (const slab of this.slabs) {
       const isEmpty = slab.allocator.allocationCount === 0;

@@ -30,6 +30,16 @@ interface Run<B extends GpuBufferLike> {
   readonly length: number;
 }
 
+/** What {@linkcode StagingBelt.encode} did. */
+export interface EncodedRuns<B extends GpuBufferLike> {
+  /** The chunk in use, if one is. */
+  readonly chunk: Chunk<B> | undefined;
+  /** Bytes that were recorded. */
+  readonly encoded: number;
+  /** The writes for which there was no room. */
+  readonly rest: readonly Run<B>[];
+}
+
 /** A bounded set of staging buffers. */
 export class StagingBelt<B extends GpuBufferLike> {
   readonly #context: GpuContext<B>;
@@ -52,11 +62,10 @@ export class StagingBelt<B extends GpuBufferLike> {
   }
 
   /**
-   * Records uploads as copies from a chunk. Gives the chunk, if one is in use, how many bytes
-   * were recorded, and the writes for which there was no room: as room is made only once it is
-   * known that there is memory, the first call finds none.
+   * Records uploads as copies from a chunk, as far as there is room: room is made only once it
+   * is known that there is memory, so that the first call finds none.
    */
-  encode(encoder: GpuEncoderLike<B>, uploads: readonly SlabUploads<B>[]) {
+  encode(encoder: GpuEncoderLike<B>, uploads: readonly SlabUploads<B>[]): EncodedRuns<B> {
     const runs: Run<B>[] = [];
     let needed = 0, encoded = 0;
     for (const one of uploads) {
