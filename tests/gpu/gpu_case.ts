@@ -14,5 +14,7 @@ export interface TestGpu {
 /** One test. Errors of the device that it does not catch itself fail it. */
 export interface GpuCase {
   readonly name: string;
+  /** Whether it has nothing to do with alignment, and takes long: it runs on one device only. */
+  readonly isLong?: boolean;
   run(gpu: TestGpu): Promise<void>;
 }
