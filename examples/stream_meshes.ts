@@ -15,16 +15,9 @@
  */
 
 import process from "node:process";
+import { findGpu } from "./stream_meshes/find_gpu.ts";
 import { type StreamFigures, streamMeshes } from "./stream_meshes/stream_meshes.ts";
 import { formatBytes, formatCount, formatTable } from "./terminal.ts";
-
-/** The entry point to WebGPU of this runtime. */
-async function findGpu(): Promise<GPU | undefined> {
-  if (navigator.gpu) return navigator.gpu;
-  const { create, globals } = await import("webgpu");
-  // Collected while a device lives, it would crash the process.
-  return Object.assign(globalThis, globals, { gpuInstance: create([]) }).gpuInstance;
-}
 
 function print({ shared, own, mostMeshes, movedBytes, fragmentation }: StreamFigures): void {
   const row = (name: string, figure: (way: typeof shared) => string) => [

@@ -28,6 +28,7 @@ const steps: Record<string, string[]> = {
   deno: ["task", "test:deno"],
   node: ["task", "test:node"],
   bun: ["task", "test:bun"],
+  gpu: ["task", "test:gpu"],
 };
 
 /** What one step came to. */

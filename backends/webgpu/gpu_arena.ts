@@ -98,7 +98,7 @@ export class GpuArena<B extends GpuBufferLike> {
    */
   constructor(device: GpuDeviceLike<B>, options: GpuArenaOptions = {}) {
     this.#context = GpuContext.of(device);
-    this.#options = checkOptions(options, device.limits.maxBufferSize);
+    this.#options = checkOptions(options, this.#context.limits.maxBufferSize);
     this.device = device;
     this.#label = options.label;
     this.#stacks = options.stacks ?? false;
@@ -126,7 +126,7 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   #allocate(byteLength: number, options: GpuRegionOptions, caller: Caller) {
-    const { limits } = this.device;
+    const { limits } = this.#context;
     this.#expectUsable();
     checkInteger("byteLength", byteLength, 1, limits.maxBufferSize);
     const usage = usageOf(options);
@@ -448,7 +448,7 @@ export class GpuArena<B extends GpuBufferLike> {
       const moved = [...slab.regions.values()].filter((region) =>
         old !== undefined && region.ready
       );
-      slab.buffer = buffer;
+      slab.use(buffer);
       old?.destroy();
       for (const region of moved) errors.push(...region.relocated());
     }

@@ -124,7 +124,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
       );
     }
     const { byteLength, usage = GpuUsage.STORAGE, label } = source;
-    checkInteger("byteLength", byteLength, 0, longest(device));
+    checkInteger("byteLength", byteLength, 0, longest(context));
     context.expectAlive();
     this.#usage = checkUsage(usage);
     this.#label = label;
@@ -148,7 +148,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
 
   /** Most bytes that a buffer of the device can have. */
   get maxByteLength(): number {
-    return longest(this.device);
+    return longest(this.#context);
   }
 
   /** Fills `into` with the bytes from `offset` on. Reads of one tick share one wait. */
@@ -363,7 +363,7 @@ function sizeFor(byteLength: number): number {
   return Math.max(WORD, Math.ceil(byteLength / WORD) * WORD);
 }
 
-function longest<B extends GpuBufferLike>({ limits }: GpuDeviceLike<B>): number {
+function longest<B extends GpuBufferLike>({ limits }: GpuContext<B>): number {
   return limits.maxBufferSize - limits.maxBufferSize % WORD;
 }
 

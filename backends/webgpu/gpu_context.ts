@@ -11,6 +11,7 @@ import type {
   GpuBufferLike,
   GpuDeviceLike,
   GpuEncoderLike,
+  GpuLimitsLike,
 } from "./gpu_types.ts";
 
 /** The device of each buffer that was made here: WebGPU does not tell. */
@@ -22,6 +23,8 @@ const contexts = new WeakMap<object, GpuContext<never>>();
 /** A device, and whether it is lost. */
 export class GpuContext<B extends GpuBufferLike> {
   readonly device: GpuDeviceLike<B>;
+  /** The device's limits, as numbers: there every look at one is a call. */
+  readonly limits: GpuLimitsLike;
   /** Set once the device is lost. */
   lost: DeviceLostError | undefined;
   /** What waits for the device, to be rejected when it is lost. */
@@ -29,6 +32,14 @@ export class GpuContext<B extends GpuBufferLike> {
 
   private constructor(device: GpuDeviceLike<B>) {
     this.device = device;
+    const { limits } = device;
+    this.limits = {
+      minUniformBufferOffsetAlignment: limits.minUniformBufferOffsetAlignment,
+      minStorageBufferOffsetAlignment: limits.minStorageBufferOffsetAlignment,
+      maxBufferSize: limits.maxBufferSize,
+      maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    };
     device.lost.then(({ message }) => {
       this.lost = new DeviceLostError(message);
       for (const reject of this.#waiting) reject(this.lost);

@@ -204,7 +204,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   }
 
   binding(at = 0, length?: number): GpuBinding<B> {
-    const { buffer, size, usage } = this, { limits } = this.host.context.device;
+    const { buffer, size, usage } = this, { limits } = this.host.context;
     const count = length ?? Math.max(0, size - at);
     this.#checkRange("bind", at, count);
     const uniform = (usage & 0x40) !== 0, storage = (usage & 0x80) !== 0;

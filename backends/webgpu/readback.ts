@@ -137,7 +137,7 @@ export class Readback<B extends GpuBufferLike> {
       return this.#pool.splice(i, 1)[0];
     }
     return this.#context.device.createBuffer({
-      size: Math.min(size, Math.max(needed, this.#context.device.limits.maxBufferSize)),
+      size: Math.min(size, Math.max(needed, this.#context.limits.maxBufferSize)),
       usage: GpuUsage.MAP_READ | GpuUsage.COPY_DST,
       label: "read-back",
     });

@@ -42,6 +42,8 @@ export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
   readonly labelOf: (handle: number) => string | undefined;
   readonly uploads: SlabUploads<B>;
   buffer: B | undefined;
+  /** Bytes that are there on the GPU: of the buffer, where every look at its size is a call. */
+  backed = 0;
   /** Flushes in a row that found it empty, or far too long. */
   idle = 0;
 
@@ -64,9 +66,10 @@ export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
     return this.allocator.capacity;
   }
 
-  /** Bytes that are there on the GPU. */
-  get backed(): number {
-    return this.buffer?.size ?? 0;
+  /** Lies in this buffer from now on. */
+  use(buffer: B): void {
+    this.buffer = buffer;
+    this.backed = buffer.size;
   }
 
   /** Where the last allocation ends. */

@@ -10,15 +10,8 @@
  */
 
 import process from "node:process";
+import { findGpu } from "../../examples/stream_meshes/find_gpu.ts";
 import { runCases } from "./run_cases.ts";
-
-/** The entry point to WebGPU of this runtime. */
-async function findGpu(): Promise<GPU | undefined> {
-  if (navigator.gpu) return navigator.gpu;
-  const { create, globals } = await import("webgpu");
-  // Collected while a device lives, it would crash the process.
-  return Object.assign(globalThis, globals, { gpuInstance: create([]) }).gpuInstance;
-}
 
 const { passed, failed } = await runCases(await findGpu(), (line) => console.log(line));
 console.log(`${passed} passed, ${failed} failed`);
