@@ -135,15 +135,14 @@ export class GpuArena<B extends GpuBufferLike> {
       const least = usageAlignment(usage, limits);
       this.#pools.set(usage, pool = new SlabPool(usage, least, this.#options, this.#pages));
     }
-    const { stride, label, pinned = false } = options;
     const alignment = alignmentOf(usage, pool.alignment, options);
     // What is left up to the next offset that any region can have is of use to no other.
     const extent = alignUp(byteLength, pool.alignment);
     const place = pool.allocate(extent, alignment, this.#budget());
     if (place === undefined) return undefined;
     const trace = this.#stacks ? traceBelow(caller) : undefined;
-    const traits = { size: byteLength, extent, alignment, stride, label, pinned, trace };
-    const region = new LiveGpuRegion(this.#regionHost, place, traits);
+    const sizes = { size: byteLength, extent, alignment };
+    const region = new LiveGpuRegion(this.#regionHost, place, sizes, options, trace);
     place.slab.regions.set(place.handle, region);
     return region;
   }

@@ -7,6 +7,7 @@
 import { NotAllocatedError } from "../../src/allocator.ts";
 import { checkInteger, describe } from "../../src/check_integer.ts";
 import type { Trace } from "../../src/report/stack.ts";
+import type { GpuRegionOptions } from "./gpu_arena_options.ts";
 import type { GpuContext } from "./gpu_context.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { COPY_ALIGNMENT, maxBindingSize, nameOfUsage } from "./gpu_usage.ts";
@@ -125,17 +126,6 @@ export interface GpuRegionHost<B extends GpuBufferLike> {
   release(region: LiveGpuRegion<B>): void;
 }
 
-/** What a region is made with and keeps. */
-export interface GpuRegionTraits {
-  readonly size: number;
-  readonly extent: number;
-  readonly alignment: number;
-  readonly stride: number | undefined;
-  readonly label: string | undefined;
-  readonly pinned: boolean;
-  readonly trace: Trace | undefined;
-}
-
 /** The one {@linkcode GpuRegion}. */
 export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   readonly host: GpuRegionHost<B>;
@@ -157,18 +147,24 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   target: Place<B> | undefined = undefined;
   #listeners: Set<(region: GpuRegion<B>) => void> | undefined = undefined;
 
-  constructor(host: GpuRegionHost<B>, place: Place<B>, traits: GpuRegionTraits) {
+  constructor(
+    host: GpuRegionHost<B>,
+    { slab, handle }: Place<B>,
+    sizes: { readonly size: number; readonly extent: number; readonly alignment: number },
+    options: GpuRegionOptions,
+    trace: Trace | undefined,
+  ) {
     this.host = host;
-    this.slab = place.slab;
-    this.handle = place.handle;
-    this.start = place.slab.allocator.offset(place.handle);
-    this.extent = traits.extent;
-    this.size = traits.size;
-    this.alignment = traits.alignment;
-    this.stride = traits.stride;
-    this.label = traits.label;
-    this.pinned = traits.pinned;
-    this.trace = traits.trace;
+    this.slab = slab;
+    this.handle = handle;
+    this.start = slab.allocator.offset(handle);
+    this.size = sizes.size;
+    this.extent = sizes.extent;
+    this.alignment = sizes.alignment;
+    this.stride = options.stride;
+    this.label = options.label;
+    this.pinned = options.pinned ?? false;
+    this.trace = trace;
   }
 
   get device(): object {

@@ -22,6 +22,10 @@ const PAGE = 2 ** 18;
 /** Pages that are kept for the next writes: 16 MiB. */
 const MAX_SPARE_PAGES = 64;
 
+const FIRST_WRITES = 16;
+/** Longer lists of writes are not kept for the next ones. */
+const MAX_SPARE_WRITES = 2 ** 16;
+
 /** Memory in pages, for all slabs of an arena. */
 export class PagePool {
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
@@ -56,10 +60,13 @@ export class SlabUploads<B extends GpuBufferLike> {
   /** The page of the last write. */
   #page: Uint8Array<ArrayBuffer> | undefined;
   #pageNumber = -1;
-  // By write: its region, and the bytes it takes in the slab.
-  #regions: LiveGpuRegion<B>[] = [];
-  #starts: number[] = [];
-  #ends: number[] = [];
+  // By write: its region, and the bytes it takes in the slab. The arrays are longer than that.
+  #count = 0;
+  #regions: (LiveGpuRegion<B> | undefined)[] = [];
+  #starts: Float64Array = new Float64Array(FIRST_WRITES);
+  #ends: Float64Array = new Float64Array(FIRST_WRITES);
+  /** One that is empty, for the next {@linkcode SlabUploads.take}. */
+  #spare: SlabUploads<B> | undefined;
 
   constructor(slab: Slab<B>, pool: PagePool) {
     this.slab = slab;
@@ -68,12 +75,14 @@ export class SlabUploads<B extends GpuBufferLike> {
 
   /** Whether nothing waits. */
   get isEmpty(): boolean {
-    return this.#regions.length === 0;
+    return this.#count === 0;
   }
 
   /** Bytes that wait; those written twice count twice. */
   get byteLength(): number {
-    return this.#ends.reduce((sum, end, i) => sum + end - this.#starts[i], 0);
+    let sum = 0;
+    for (let i = 0; i < this.#count; i++) sum += this.#ends[i] - this.#starts[i];
+    return sum;
   }
 
   /** Takes a copy of `data` for a region, from `at` on, and zeros after it up to `end`. */
@@ -87,41 +96,41 @@ export class SlabUploads<B extends GpuBufferLike> {
       const last = Math.floor(dataEnd / PAGE), from = last * PAGE;
       this.#pageOf(last).fill(0, dataEnd - from, stop - from);
     }
-    const i = this.#regions.length - 1;
-    if (i >= 0 && this.#regions[i] === region && this.#ends[i] === start) this.#ends[i] = stop;
-    else {
-      this.#regions.push(region);
-      this.#starts.push(start);
-      this.#ends.push(stop);
+    const i = this.#count;
+    if (i > 0 && this.#ends[i - 1] === start && this.#regions[i - 1] === region) {
+      this.#ends[i - 1] = stop;
+      return;
     }
+    if (i === this.#starts.length) this.#lengthen();
+    this.#regions[i] = region;
+    this.#starts[i] = start;
+    this.#ends[i] = stop;
+    this.#count = i + 1;
   }
 
   /** Takes out the writes to regions that are ready, and forgets those to freed ones. */
   take(): SlabUploads<B> {
-    const taken = this.#empty();
-    if (this.#regions.every((region) => region.ready)) {
-      taken.#become(this);
-      this.#become(this.#empty());
-      return taken;
-    }
-    const all = this.#empty();
-    all.#become(this);
-    this.#become(this.#empty());
-    for (let i = 0; i < all.#regions.length; i++) {
-      const region = all.#regions[i];
-      if (!region.freed) (region.ready ? taken : this).#addFrom(all, i);
+    const all = this.#spare ?? this.#empty();
+    this.#spare = undefined;
+    all.#exchange(this);
+    let i = 0;
+    while (i < all.#count && all.#regions[i]!.ready) i++;
+    if (i === all.#count) return all;
+
+    const ready = this.#empty();
+    for (let i = 0; i < all.#count; i++) {
+      const region = all.#regions[i]!;
+      if (!region.freed) (region.ready ? ready : this).#addFrom(all, i);
     }
     all.done();
-    return taken;
+    return ready;
   }
 
   /** Puts writes that were taken out back, before those that were made since. */
   putBack(taken: SlabUploads<B>): void {
-    const later = this.#empty();
-    later.#become(this);
-    this.#become(taken);
-    for (let i = 0; i < later.#regions.length; i++) this.#addFrom(later, i);
-    later.done();
+    this.#exchange(taken);
+    for (let i = 0; i < taken.#count; i++) this.#addFrom(taken, i);
+    taken.done();
   }
 
   /**
@@ -129,20 +138,20 @@ export class SlabUploads<B extends GpuBufferLike> {
    * not come in the order of their places.
    */
   carryOut(upload: Upload<B>): void {
-    const regions = this.#regions, starts = this.#starts, ends = this.#ends, { slab } = this;
-    const order = orderOf(starts);
-    for (let i = 0; i < starts.length;) {
+    const count = this.#count, regions = this.#regions, { slab } = this;
+    const starts = this.#starts, ends = this.#ends, order = orderOf(starts, count);
+    for (let i = 0; i < count;) {
       const first = order === undefined ? i : order[i], start = starts[first];
       let end = ends[first];
-      for (i++; i < starts.length; i++) {
+      for (i++; i < count; i++) {
         const next = order === undefined ? i : order[i];
         if (starts[next] > end) break;
         if (ends[next] > end) end = ends[next];
       }
       this.#pieces(start, end, (at, page, from, length) => upload(slab, at, page, from, length));
     }
-    for (let i = 0; i < regions.length; i++) {
-      const { target, start } = regions[i];
+    for (let i = 0; i < count; i++) {
+      const { target, start } = regions[i]!;
       if (target === undefined) continue;
       // It is being moved: the copy may have been made already.
       const shift = target.slab.allocator.offset(target.handle) - start;
@@ -152,10 +161,14 @@ export class SlabUploads<B extends GpuBufferLike> {
     }
   }
 
-  /** Gives the pages up. */
+  /** Forgets everything; the memory serves again. */
   done(): void {
     for (const page of this.#pages.values()) this.#pool.give(page);
-    this.#become(this.#empty());
+    this.#pages.clear();
+    this.#pageNumber = -1;
+    this.#regions.fill(undefined, 0, this.#count);
+    this.#count = 0;
+    if (this.#starts.length <= MAX_SPARE_WRITES) this.slab.uploads.#spare = this;
   }
 
   /** The bytes of a range, page by page. */
@@ -173,7 +186,7 @@ export class SlabUploads<B extends GpuBufferLike> {
   }
 
   #addFrom(other: SlabUploads<B>, i: number): void {
-    const region = other.#regions[i], { start } = region, end = other.#ends[i];
+    const region = other.#regions[i]!, { start } = region, end = other.#ends[i];
     other.#pieces(other.#starts[i], end, (at, page, from, length) => {
       this.add(region, at - start, page.subarray(from, from + length), at - start + length);
     });
@@ -201,28 +214,36 @@ export class SlabUploads<B extends GpuBufferLike> {
     return page;
   }
 
+  #lengthen(): void {
+    const starts = this.#starts, ends = this.#ends;
+    this.#starts = new Float64Array(2 * starts.length);
+    this.#ends = new Float64Array(2 * ends.length);
+    this.#starts.set(starts);
+    this.#ends.set(ends);
+  }
+
   #empty(): SlabUploads<B> {
     return new SlabUploads(this.slab, this.#pool);
   }
 
-  #become(other: SlabUploads<B>): void {
-    this.#pages = other.#pages;
-    this.#regions = other.#regions;
-    this.#starts = other.#starts;
-    this.#ends = other.#ends;
-    this.#pageNumber = -1;
-    this.#page = undefined;
+  /** Each gets what the other has. */
+  #exchange(other: SlabUploads<B>): void {
+    [this.#pages, other.#pages] = [other.#pages, this.#pages];
+    [this.#count, other.#count] = [other.#count, this.#count];
+    [this.#regions, other.#regions] = [other.#regions, this.#regions];
+    [this.#starts, other.#starts] = [other.#starts, this.#starts];
+    [this.#ends, other.#ends] = [other.#ends, this.#ends];
+    this.#pageNumber = other.#pageNumber = -1;
   }
 }
 
 /** The writes by their first byte; `undefined` where they are in that order already. */
-function orderOf(starts: number[]): Float64Array | undefined {
-  const count = starts.length;
+function orderOf(starts: Float64Array, count: number): Float64Array | undefined {
   let i = 1;
   while (i < count && starts[i - 1] <= starts[i]) i++;
   if (i >= count) return undefined;
   // Numbers are sorted several times as fast as by a comparison function: the number of the
   // write goes with its first byte, far below 2^53.
-  const keys = Float64Array.from(starts, (start, i) => start * count + i).sort();
+  const keys = starts.slice(0, count).map((start, i) => start * count + i).sort();
   return keys.map((key) => key % count);
 }
