@@ -9,7 +9,8 @@
  * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}. An
  * {@linkcode Arena} puts it over a {@linkcode BackingStore}, so that offsets become
  * {@linkcode Region}s to read and write; {@linkcode MemoryStore} is the one in
- * memory, `@suballoc/offset-allocator/file` the one in a file.
+ * memory, `@suballoc/offset-allocator/file` the one in a file. GPU buffers are in
+ * `@suballoc/offset-allocator/webgpu`.
  *
  * @example
  * ```ts
