@@ -158,6 +158,7 @@ describe("GpuArena: what it refuses, before any call to the device", () => {
         assert(error.message.includes(message), error.message);
       };
       refuse({}, "role");
+      refuse(undefined, "role");
       refuse({ role: "vertices" }, "got vertices");
       refuse({ role: "toString" }, "role");
       refuse({ role: "vertex", usage: STORAGE }, "both");

@@ -263,6 +263,7 @@ describe("GpuArena: uploads in an encoder", () => {
       regions[0].free();
       await ticks(50);
       assertStrictEquals(arena.stats.retiringBytes, 16);
+      await assertRejects(() => arena.settled(), Error, "submitted()");
       device.queue.submit([encoder.finish() as never]);
       upload.submitted();
       await arena.settled();

@@ -53,6 +53,23 @@ describe("planCompaction", () => {
     assertEquals(steps(layout(100, [[0, 10], [10, 20]])), []);
   });
 
+  it("leaves where they are those of infinite alignment, also above a hole at 0", () => {
+    const allocator = layout(100, [[10, 20], [35, 10], [50, 5], [60, 5]]);
+    const stays = new Set(Array.from(allocator.allocations(), ({ handle }) => handle));
+    const alignmentOf = (handle: number) => stays.has(handle) ? Infinity : 1;
+    assertEquals(steps(allocator, { alignmentOf }), []);
+    assertEquals(steps(allocator, { alignmentOf, overlap: false }), []);
+    const [first, , third] = stays;
+    stays.delete(third);
+    assertEquals(steps(allocator, { alignmentOf, overlap: false }), [[50, 0, 5]]);
+    stays.delete(first);
+    compact(allocator, { alignmentOf });
+    assertEquals(
+      Array.from(allocator.allocations(), ({ offset, size }) => [offset, size]),
+      [[0, 20], [20, 5], [35, 10], [60, 5]],
+    );
+  });
+
   it("fills holes with the highest that fit", () => {
     // holes 0-10 and 30-35; 90-100 is the highest that fits the first.
     const allocator = layout(100, [[10, 20], [35, 50], [85, 5], [90, 10]]);

@@ -128,13 +128,14 @@ export class GpuArena<B extends GpuBufferLike> {
   #allocate(byteLength: number, options: GpuRegionOptions, caller: Caller) {
     const { limits } = this.#context;
     this.#expectUsable();
-    checkInteger("byteLength", byteLength, 1, limits.maxBufferSize);
-    const usage = usageOf(options);
+    const usage = usageOf(options ?? {});
     let pool = this.#pools.get(usage);
     if (pool === undefined) {
       const least = usageAlignment(usage, limits);
       this.#pools.set(usage, pool = new SlabPool(usage, least, this.#options, this.#pages));
     }
+    const longest = limits.maxBufferSize - limits.maxBufferSize % pool.alignment;
+    checkInteger("byteLength", byteLength, 1, longest);
     const alignment = alignmentOf(usage, pool.alignment, options);
     // What is left up to the next offset that any region can have is of use to no other.
     const extent = alignUp(byteLength, pool.alignment);
@@ -290,8 +291,14 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#trim(0);
   }
 
-  /** Resolves once all freed ranges can be used again and all reads have ended. */
+  /**
+   * Resolves once all freed ranges can be used again and all reads have ended.
+   *
+   * @throws {Error} (as a rejection) An upload recorded by `encodeUploads` is not known to be
+   * submitted: its commands may use what was freed.
+   */
   async settled(): Promise<void> {
+    this.#expectNoUpload();
     await this.#readback.settled();
     await this.#retirement.settled();
   }
