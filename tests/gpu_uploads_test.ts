@@ -150,10 +150,16 @@ describe("GpuArena: uploads in an encoder", () => {
     await ticks();
   }
 
+  /** A region for which there is a staging buffer. */
+  async function warmRegion(arena: FakeArena, device: FakeDevice): Promise<Region> {
+    const [region] = await neighbours(arena, 1);
+    await warm(arena, device, region);
+    return region;
+  }
+
   it("come with the encoder, in its order", () =>
     withArena({}, async (arena, device) => {
-      const [region] = await neighbours(arena, 1);
-      await warm(arena, device, region);
+      const region = await warmRegion(arena, device);
       assertSameBytes(onGpu(region), filled(16, 255), "without a staging buffer, by the queue");
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
@@ -169,8 +175,7 @@ describe("GpuArena: uploads in an encoder", () => {
 
   it("cannot be overtaken: what comes later is refused until they are submitted", () =>
     withArena({}, async (arena, device) => {
-      const [region] = await neighbours(arena, 1);
-      await warm(arena, device, region);
+      const region = await warmRegion(arena, device);
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
       const upload = arena.encodeUploads(encoder)!;
@@ -186,8 +191,7 @@ describe("GpuArena: uploads in an encoder", () => {
 
   it("can no longer be submitted once the arena was told that they are", () =>
     withArena({}, async (arena, device) => {
-      const [region] = await neighbours(arena, 1);
-      await warm(arena, device, region);
+      const region = await warmRegion(arena, device);
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
       arena.encodeUploads(encoder)!.submitted(); // it is not true
@@ -202,8 +206,7 @@ describe("GpuArena: uploads in an encoder", () => {
 
   it("come again when they are cancelled, below later writes", () =>
     withArena({}, async (arena, device) => {
-      const [region] = await neighbours(arena, 1);
-      await warm(arena, device, region);
+      const region = await warmRegion(arena, device);
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
       const upload = arena.encodeUploads(encoder)!;

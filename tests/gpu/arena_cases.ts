@@ -10,6 +10,20 @@ import { checkArenaModel } from "./arena_model.ts";
 import { expect, expectFailure, expectSame, expectSameBytes } from "./expect.ts";
 import type { GpuCase } from "./gpu_case.ts";
 
+/** A region of 512 bytes, each 2, whose move from 512 to 0 is recorded. */
+async function encodedMove(device: GPUDevice, arena: GpuArena<GPUBuffer>) {
+  const [hole, region] = [1, 2].map((value) => {
+    return arena.allocateFrom(new Uint8Array(512).fill(value), { role: "uniform" })!;
+  });
+  await arena.flush();
+  hole.free();
+  await arena.settled();
+  const plan = await arena.planDefragmentation();
+  const encoder = device.createCommandEncoder();
+  plan.encode(encoder);
+  return { region, plan, encoder };
+}
+
 /** The cases. */
 export const arenaCases: readonly GpuCase[] = [
   ...[1, 2, 3, 4, 5, 6].map((seed): GpuCase => ({
@@ -69,15 +83,7 @@ export const arenaCases: readonly GpuCase[] = [
     name: "GpuArena notices a defragmentation that was not submitted",
     async run({ device }) {
       using arena = new GpuArena(device);
-      const [hole, region] = [1, 2].map((value) => {
-        return arena.allocateFrom(new Uint8Array(512).fill(value), { role: "uniform" })!;
-      });
-      await arena.flush();
-      hole.free();
-      await arena.settled();
-      const plan = await arena.planDefragmentation();
-      const encoder = device.createCommandEncoder();
-      plan.encode(encoder);
+      const { region, plan, encoder } = await encodedMove(device, arena);
       await expectFailure(() => plan.commit(), "Error");
       expectSame(region.offset, 512, "offset");
       region.write(new Uint8Array(512).fill(3));
@@ -93,15 +99,7 @@ export const arenaCases: readonly GpuCase[] = [
     async run({ newDevice }) {
       const device = await newDevice();
       const arena = new GpuArena(device);
-      const [hole, region] = [1, 2].map((value) => {
-        return arena.allocateFrom(new Uint8Array(512).fill(value), { role: "uniform" })!;
-      });
-      await arena.flush();
-      hole.free();
-      await arena.settled();
-      const plan = await arena.planDefragmentation();
-      const encoder = device.createCommandEncoder();
-      plan.encode(encoder);
+      const { region, plan, encoder } = await encodedMove(device, arena);
       plan.cancel();
       device.pushErrorScope("validation");
       device.queue.submit([encoder.finish()]);
