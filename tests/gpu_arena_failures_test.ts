@@ -156,6 +156,43 @@ describe("GpuArena while buffers are made", () => {
       assertStrictEquals(slabs.length, 1);
     }));
 
+  it("makes no buffer twice for flushes at once", () =>
+    withArena(SMALL, async (arena, device) => {
+      arena.allocate(1000, { role: "vertex" });
+      await Promise.all(Array.from({ length: 10 }, () => arena.flush()));
+      assertStrictEquals(device.counts.createBuffer, 1);
+    }));
+
+  it("gives a buffer up whose slab has gone meanwhile", () =>
+    withArena(SMALL, async (arena, device) => {
+      const region = arena.allocate(1000, { role: "vertex" })!;
+      const flushed = arena.flush();
+      region.free();
+      arena.trim();
+      await flushed;
+      assertEquals([arena.stats.slabs, device.liveBuffers], [0, []]);
+    }));
+
+  it("gives a shorter buffer up if the longer one has got a region meanwhile", () =>
+    withArena(SMALL, async (arena) => {
+      const [kept, ...rest] = Array.from({ length: 8 }, (_, i) => {
+        return arena.allocateFrom(filled(1000, i + 1), { role: "vertex" })!;
+      });
+      await arena.flush();
+      for (const region of rest) region.free();
+      await arena.settled();
+      arena.trim();
+      assertStrictEquals(arena.stats.byteLength, 2000);
+      const flushed = arena.flush();
+      const late = arena.allocateFrom(filled(4000, 99), { role: "vertex" })!;
+      assertStrictEquals(late.ready, true);
+      void arena.flush();
+      await flushed;
+      await arena.flush();
+      assertSameBytes(await late.read(), filled(4000, 99), "the late one");
+      assertSameBytes(await kept.read(), filled(1000, 1), "the other");
+    }));
+
   it("is destroyed", async () => {
     const device = new FakeDevice(), arena = new GpuArena(device, SMALL);
     arena.allocateFrom(filled(1000, 1), { role: "vertex" });

@@ -10,6 +10,7 @@ import {
   GpuUsage,
 } from "../backends/webgpu.ts";
 import { FakeDevice } from "./fake_gpu.ts";
+import { ticks } from "./gpu_helpers.ts";
 import { randomBytes, seeded, withSeed } from "./random.ts";
 import { storeContract } from "./store_contract.ts";
 import { assertSameBytes, storageError } from "./store_helpers.ts";
@@ -263,10 +264,13 @@ describe("GpuBufferStore on a failing device", () => {
     const device = new FakeDevice(), store = new GpuBufferStore(device, { byteLength: 64 });
     await store.write(0, new Uint8Array(64));
     device.hold();
-    const read = store.read(0, new Uint8Array(8));
+    const first = store.read(0, new Uint8Array(8));
+    await ticks(); // its copy is submitted
+    const second = store.read(0, new Uint8Array(8));
     store.destroy();
     device.release();
-    await assertRejects(() => read, Error, "destroyed");
+    await assertRejects(() => first, Error, "destroyed");
+    await assertRejects(() => second, Error, "destroyed");
     store.destroy();
     await store.close();
     await storageError("write", () => store.write(0, new Uint8Array(4)));

@@ -192,6 +192,28 @@ describe("GpuArena: defragmentation", () => {
       assertStrictEquals(arena.stats.largestFreeBytes, arena.stats.freeBytes);
     }));
 
+  it("keeps the buffers that its copies name, until it has ended", () =>
+    withArena(SMALL, async (arena, device) => {
+      const regions = Array.from({ length: 17 }, (_, i) => {
+        return arena.allocateFrom(filled(64, i + 1), { role: "vertex", label: `${i + 1}` })!;
+      });
+      await arena.flush();
+      regions[3].free();
+      await arena.settled();
+      const plan = await arena.planDefragmentation();
+      assertEquals(plan.moves.map(({ region }) => region), [regions[16]]);
+      const encoder = device.createCommandEncoder();
+      plan.encode(encoder);
+      regions[16].free();
+      await arena.settled();
+      arena.trim();
+      assertStrictEquals(arena.stats.buffers, 2);
+      device.queue.submit([encoder.finish() as never]);
+      await plan.commit();
+      arena.trim();
+      assertStrictEquals(arena.stats.buffers, 1);
+    }));
+
   it("copies more than the scratch buffer holds", () =>
     withArena({ dedicatedBytes: 2 ** 24 }, async (arena, device) => {
       const size = 3_000_000;

@@ -113,6 +113,51 @@ describe("GpuArena: uploads", () => {
       assertSameBytes(await region.read(), long, "across pages");
     }));
 
+  it("pads with zeros, whatever was there before", () =>
+    withArena({}, async (arena) => {
+      const [before] = await neighbours(arena, 1, 8);
+      before.write(filled(8, 255));
+      await arena.flush();
+      before.free();
+      await arena.settled();
+      const region = arena.allocateFrom(filled(5, 1), { role: "vertex" })!;
+      await arena.flush();
+      assertEquals([...region.buffer.bytes.slice(0, 8)], [1, 1, 1, 1, 1, 0, 0, 0]);
+    }));
+
+  it("waits for the whole of a region, with what alignment adds", () =>
+    withArena({ initialSlabBytes: 100 }, async (arena) => {
+      arena.allocate(1, { role: "uniform" });
+      await arena.flush();
+      const region = arena.allocateFrom(filled(20, 3), { role: "uniform" })!;
+      assertEquals([region.offset, region.ready], [64, false]);
+      assertSameBytes(await region.read(), filled(20, 3), "in a longer buffer");
+    }));
+
+  it("reads at any moment while buffers are replaced", () =>
+    withArena({ initialSlabBytes: 64 }, async (arena) => {
+      const [region] = await neighbours(arena, 1);
+      region.write(filled(16, 7));
+      arena.allocate(1000, { role: "vertex" });
+      const flushed = arena.flush(), reads = [];
+      for (let i = 0; i < 40; i++) {
+        reads.push(region.read());
+        await Promise.resolve();
+      }
+      await flushed;
+      for (const bytes of await Promise.all(reads)) assertSameBytes(bytes, filled(16, 7), "read");
+    }));
+
+  it("keeps no more than 16 MiB of staging buffers", () =>
+    withArena({}, async (arena, device) => {
+      const regions = Array.from({ length: 4 }, () => arena.allocate(2 ** 23, { role: "vertex" })!);
+      await arena.flush();
+      await Promise.all(regions.map((region) => region.read()));
+      for (const region of regions) await region.read();
+      const staging = device.liveBuffers.filter(({ label }) => label === "read-back");
+      assert(staging.reduce((sum, { size }) => sum + size, 0) <= 2 ** 24);
+    }));
+
   it("forgets what was written to a region that was freed", () =>
     withArena({}, async (arena, device) => {
       const [region, other] = await neighbours(arena, 2);
@@ -124,6 +169,7 @@ describe("GpuArena: uploads", () => {
       assertStrictEquals(heir.offset, 0);
       assertStrictEquals(await writesOf(device, () => arena.flush()), 1);
       assertSameBytes(onGpu(heir), filled(16, 0), "of the region before");
+      assertStrictEquals(arena.stats.pendingBytes, 0);
     }));
 
   it("reads what was written before, and nothing later", () =>
@@ -267,6 +313,22 @@ describe("GpuArena: uploads in an encoder", () => {
       await ticks(50);
       assertStrictEquals(arena.stats.retiringBytes, 16);
       await assertRejects(() => arena.settled(), Error, "submitted()");
+      device.queue.submit([encoder.finish() as never]);
+      upload.submitted();
+      await arena.settled();
+      assertStrictEquals(arena.stats.retiringBytes, 0);
+    }));
+
+  it("hold back frees of the tick in which they are recorded", () =>
+    withArena({}, async (arena, device) => {
+      const regions = await neighbours(arena, 2);
+      await warm(arena, device, regions[0]);
+      regions[0].write(filled(16, 1));
+      regions[1].free();
+      const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
+      regions[0].free();
+      await ticks(50);
+      assertStrictEquals(arena.stats.retiringBytes, 32);
       device.queue.submit([encoder.finish() as never]);
       upload.submitted();
       await arena.settled();

@@ -103,7 +103,7 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#label = options.label;
     this.#stacks = options.stacks ?? false;
     this.#readback = new Readback(this.#context);
-    this.#retirement = new Retirement(this.#context, () => this.#readback.submit());
+    this.#retirement = new Retirement(this.#context);
     this.#belt = new StagingBelt(this.#context, this.#options.maxBeltBytes);
     this.#regionHost = {
       context: this.#context,
@@ -432,6 +432,7 @@ export class GpuArena<B extends GpuBufferLike> {
       | undefined;
     // Uploads that an encoder got meanwhile go to the buffers of now.
     while (this.#upload !== undefined) await this.#context.orLost(this.#upload.ended);
+    // Slabs may have gone, and shrunk ones may have got regions again.
     const current = new Set(this.#allSlabs());
     const encoder = this.device.createCommandEncoder();
     const replaced: { slab: Slab<B>; old: B | undefined; buffer: B }[] = [];
@@ -439,7 +440,7 @@ export class GpuArena<B extends GpuBufferLike> {
       if (result.status === "rejected") return;
       const slab = slabs[i], buffer = result.value, old = slab.buffer;
       const isOutdated = !current.has(slab) || slab.end > buffer.size && buffer.size < slab.backed;
-      if (failed !== undefined || this.#isDestroyed || isOutdated) return buffer.destroy();
+      if (failed !== undefined || isOutdated) return buffer.destroy();
       if (old !== undefined) {
         encoder.copyBufferToBuffer(old, 0, buffer, 0, Math.min(old.size, buffer.size));
       }

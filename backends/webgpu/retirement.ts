@@ -14,17 +14,14 @@ import type { Place } from "./slab_pool.ts";
  */
 export class Retirement<B extends GpuBufferLike> {
   readonly #context: GpuContext<B>;
-  /** Called before the queue is asked: what must be submitted first. */
-  readonly #beforeFence: () => void;
   #open: Place<B>[] = [];
   readonly #fences: Set<Promise<void>> = new Set();
   #isScheduled = false;
   #isHeld = false;
   #byteLength = 0;
 
-  constructor(context: GpuContext<B>, beforeFence: () => void) {
+  constructor(context: GpuContext<B>) {
     this.#context = context;
-    this.#beforeFence = beforeFence;
   }
 
   /** Bytes in ranges that are not given back yet. */
@@ -59,7 +56,7 @@ export class Retirement<B extends GpuBufferLike> {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#isHeld || this.#open.length === 0) return;
+    if (this.#isScheduled || this.#open.length === 0) return;
     this.#isScheduled = true;
     const fence: Promise<void> = Promise.resolve().then(() => this.#fence())
       .then(() => void this.#fences.delete(fence));
@@ -68,11 +65,10 @@ export class Retirement<B extends GpuBufferLike> {
 
   async #fence(): Promise<void> {
     this.#isScheduled = false;
-    if (this.#isHeld) return;
+    if (this.#isHeld) return; // unhold() will schedule another
     const places = this.#open;
     this.#open = [];
     try {
-      this.#beforeFence();
       await this.#context.orLost(this.#context.device.queue.onSubmittedWorkDone());
     } catch {
       // The device is lost: nothing is in use any more.
