@@ -86,6 +86,16 @@ describe("GpuBufferStore", () => {
     }
   });
 
+  it("reads what was written before, and nothing later", () =>
+    withStore(64, async (store) => {
+      await store.write(0, new Uint8Array(64).fill(1));
+      const into = new Uint8Array(64);
+      const read = store.read(0, into);
+      void store.write(0, new Uint8Array(64).fill(2));
+      await read;
+      assertSameBytes(into, new Uint8Array(64).fill(1), "of before");
+    }));
+
   it("makes one buffer, and reads ranges with one map", () =>
     withStore(4096, async (store, device) => {
       const data = randomBytes(seeded(1), 4096);

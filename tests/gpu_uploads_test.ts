@@ -242,8 +242,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const encoder = device.createCommandEncoder();
       arena.encodeUploads(encoder)!.submitted(); // it is not true
       region.write(filled(16, 2));
-      await arena.flush();
-      await ticks();
+      void arena.flush();
       device.queue.submit([encoder.finish() as never]);
       assertSameBytes(onGpu(region), filled(16, 2), "the later write");
       assertStrictEquals(device.uncaptured.length, 1);
@@ -295,12 +294,15 @@ describe("GpuArena: uploads in an encoder", () => {
         done?.submitted();
         await ticks();
       };
+      await upload(1000);
       await upload(200_000);
       await upload(200_000);
       const made = device.counts.createBuffer;
-      for (let i = 0; i < 50; i++) await upload(200_000);
+      for (let i = 0; i < 50; i++) await upload(i % 2 === 0 ? 1000 : 200_000);
       assertStrictEquals(device.counts.createBuffer, made);
-      assertStrictEquals(arena.stats.beltBytes, 262_144);
+      assertStrictEquals(arena.stats.beltBytes, 65_536 + 262_144);
+      for (let i = 0; i < 70; i++) await upload(1000);
+      assertStrictEquals(arena.stats.beltBytes, 65_536);
     }));
 
   it("hold back what is freed until they are submitted", () =>

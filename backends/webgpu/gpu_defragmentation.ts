@@ -235,8 +235,6 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuDefra
     this.#expect("planned", "encode");
     this.#host.context.expectAlive();
     this.#host.expectInOrder(encoder);
-    // The copies must see what reads and writes so far are about.
-    this.#host.readback.submit();
     this.#state = "encoded";
     if (this.#scratch === undefined) return;
     const scratch = new ScratchCopies(encoder, this.#scratch);
