@@ -122,7 +122,8 @@ export class GpuArena<B extends GpuBufferLike> {
    * @throws {DeviceLostError} The device is lost.
    */
   allocate(byteLength: number, options: GpuRegionOptions): GpuRegion<B> | undefined {
-    return this.#allocate(byteLength, options, GpuArena.prototype.allocate);
+    const region = this.#allocate(byteLength, options, GpuArena.prototype.allocate);
+    return region; // a call at the very end would have no frame of its own on JavaScriptCore
   }
 
   #allocate(byteLength: number, options: GpuRegionOptions, caller: Caller) {

@@ -27,7 +27,7 @@ export interface Measurement {
 
 const ROUNDS = 11;
 /** Times that a short side is repeated in a round: else its code is not warm, the clock coarse. */
-const REPEATS = 200;
+const REPEATS = 100;
 const { COPY_SRC, COPY_DST, MAP_READ, UNIFORM, STORAGE, VERTEX } = GpuUsage;
 const ROLES = [["uniform", UNIFORM], ["storage", STORAGE], ["vertex", VERTEX]] as const;
 
