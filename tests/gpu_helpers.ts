@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { GpuArena, type GpuArenaOptions } from "../backends/webgpu.ts";
+import { GpuArena, type GpuArenaOptions, type GpuRegion } from "../backends/webgpu.ts";
 import { type FakeBuffer, FakeDevice } from "./fake_gpu.ts";
 
 /** An arena over the fake device. */
@@ -38,4 +38,15 @@ export function filled(length: number, value: number): Uint8Array {
 /** Lets what does not wait for the GPU go on. */
 export async function ticks(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await Promise.resolve();
+}
+
+/** Regions beside each other, on the GPU, with nothing in them. */
+export async function neighbours(
+  arena: FakeArena,
+  count: number,
+  size = 16,
+): Promise<GpuRegion<FakeBuffer>[]> {
+  const regions = Array.from({ length: count }, () => arena.allocate(size, { role: "vertex" })!);
+  await arena.flush();
+  return regions;
 }

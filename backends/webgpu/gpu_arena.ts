@@ -6,7 +6,7 @@
 
 import { alignUp } from "../../src/align_up.ts";
 import { checkInteger, describe } from "../../src/check_integer.ts";
-import { traceBelow } from "../../src/report/stack.ts";
+import { type Trace, traceBelow } from "../../src/report/stack.ts";
 import type { Leak } from "../../src/tracked_allocator.ts";
 import { type CheckedOptions, checkOptions } from "./gpu_arena_options.ts";
 import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
@@ -31,9 +31,6 @@ import type { GpuSlab, Slab } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
 import { PagePool, type SlabUploads, type Upload } from "./slab_uploads.ts";
 import { StagingBelt } from "./staging_belt.ts";
-
-/** What the program called: stacks begin below it. */
-type Caller = (...args: never[]) => unknown;
 
 /**
  * Puts many regions into few GPU buffers: slabs, one list of them for each usage.
@@ -122,11 +119,10 @@ export class GpuArena<B extends GpuBufferLike> {
    * @throws {DeviceLostError} The device is lost.
    */
   allocate(byteLength: number, options: GpuRegionOptions): GpuRegion<B> | undefined {
-    const region = this.#allocate(byteLength, options, GpuArena.prototype.allocate);
-    return region; // a call at the very end would have no frame of its own on JavaScriptCore
+    return this.#allocate(byteLength, options, this.#traceBelow(GpuArena.prototype.allocate));
   }
 
-  #allocate(byteLength: number, options: GpuRegionOptions, caller: Caller) {
+  #allocate(byteLength: number, options: GpuRegionOptions, trace: Trace | undefined) {
     const { limits } = this.#context;
     this.#expectUsable();
     const usage = usageOf(options ?? {});
@@ -142,7 +138,6 @@ export class GpuArena<B extends GpuBufferLike> {
     const extent = alignUp(byteLength, pool.alignment);
     const place = pool.allocate(extent, alignment, this.#budget());
     if (place === undefined) return undefined;
-    const trace = this.#stacks ? traceBelow(caller) : undefined;
     const sizes = { size: byteLength, extent, alignment };
     const region = new LiveGpuRegion(this.#regionHost, place, sizes, options, trace);
     place.slab.regions.set(place.handle, region);
@@ -155,7 +150,8 @@ export class GpuArena<B extends GpuBufferLike> {
    * @throws As {@linkcode GpuArena.allocate} and {@linkcode GpuRegion.write}.
    */
   allocateFrom(data: GpuData, options: GpuRegionOptions): GpuRegion<B> | undefined {
-    const region = this.#allocate(data?.byteLength, options, GpuArena.prototype.allocateFrom);
+    const trace = this.#traceBelow(GpuArena.prototype.allocateFrom);
+    const region = this.#allocate(data?.byteLength, options, trace);
     try {
       region?.write(data);
     } catch (error) {
@@ -357,6 +353,11 @@ export class GpuArena<B extends GpuBufferLike> {
   /** Destroys the arena. */
   [Symbol.dispose](): void {
     this.destroy();
+  }
+
+  /** Where the program called `caller`, if that is to be kept. */
+  #traceBelow(caller: (...args: never[]) => unknown): Trace | undefined {
+    return this.#stacks ? traceBelow(caller) : undefined;
   }
 
   async #read(region: LiveGpuRegion<B>, at: number, length: number) {
