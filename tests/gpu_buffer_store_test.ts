@@ -162,6 +162,28 @@ describe("GpuBufferStore", () => {
     assertEquals(device.uncaptured, []);
   });
 
+  it("shows zeros where it grows, also after it was empty", async () => {
+    for (const [first, least] of [[3, 0], [8, 0], [8, 1], [11, 9], [12, 8]]) {
+      await withStore(first, async (store) => {
+        await store.write(0, new Uint8Array(first).fill(7));
+        await store.resize(least);
+        await store.resize(16);
+        const into = new Uint8Array(16);
+        await store.read(0, into);
+        assertSameBytes(into, new Uint8Array(16).fill(7, 0, least), `${first} to ${least} to 16`);
+      });
+    }
+  });
+
+  it("keeps its buffer where the length stays", async () => {
+    const device = new FakeDevice();
+    const given = device.createBuffer({ size: 66, usage: VERTEX | COPY_SRC | COPY_DST });
+    const store = new GpuBufferStore(device, given);
+    assertStrictEquals(store.byteLength, 64);
+    await store.resize(64);
+    assertStrictEquals(store.buffer, given);
+  });
+
   it("holds an arena, which compacts", () =>
     withStore(4096, async (store) => {
       const arena = new Arena(store, { maxByteLength: 65536 });
@@ -268,6 +290,19 @@ describe("GpuBufferStore on a failing device", () => {
     await assertRejects(() => store.write(0, new Uint8Array(4)), DeviceLostError);
     store.destroy();
     assertThrows(() => new GpuBufferStore(device, { byteLength: 4 }), DeviceLostError);
+  });
+
+  it("leaves nothing where it is destroyed while a buffer is made", async () => {
+    for (const action of ["resize", "copyWithin"] as const) {
+      const device = new FakeDevice(), store = new GpuBufferStore(device, { byteLength: 64 });
+      await store.flush();
+      const { createBuffer } = device.counts;
+      const open = action === "resize" ? store.resize(128) : store.copyWithin(0, 8, 8);
+      while (device.counts.createBuffer === createBuffer) await Promise.resolve();
+      store.destroy();
+      await assertRejects(() => open, StorageError, "the store is closed");
+      assertEquals([device.uncaptured, device.liveBuffers], [[], []], action);
+    }
   });
 
   it("refuses everything once it is closed, and rejects reads when it is destroyed", async () => {

@@ -204,20 +204,20 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
     checkInteger("byteLength", byteLength);
     await this.#turns.exclusive(async () => {
       this.#expectOpen("resize", 0, byteLength);
+      if (byteLength === this.#byteLength) return;
       if (byteLength > this.maxByteLength) {
         const most = `a buffer has at most ${this.maxByteLength}`;
         throw new StorageError("resize", 0, byteLength, most);
       }
-      // What a ragged store leaves of its last word is zero, so that growth shows zeros.
-      const cut = byteLength < this.#byteLength && byteLength % WORD !== 0
-        ? await this.#readback.read(this.#buffer, byteLength - byteLength % WORD, WORD)
+      // What the buffer has beyond the end of the store is zero, so that growth shows zeros. That
+      // is the rest of a word, or the one word of an empty store.
+      const size = sizeFor(byteLength), last = size - WORD;
+      const cut = byteLength < this.#byteLength && byteLength < size
+        ? await this.#readback.read(this.#buffer, last, WORD)
         : undefined;
-      const size = sizeFor(byteLength);
       if (size !== this.#buffer.size) await this.#replace(byteLength);
       this.#byteLength = byteLength;
-      if (cut !== undefined) {
-        this.#writeWords(byteLength - byteLength % WORD, cut.fill(0, byteLength % WORD));
-      }
+      if (cut !== undefined) this.#writeWords(last, cut.fill(0, byteLength - last));
     });
   }
 
@@ -297,9 +297,10 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
         if (!(cause instanceof GpuOutOfMemoryError)) throw cause;
         throw new StorageError("copy", from, length, cause.message, { cause });
       }
+      if (this.#isClosed) scratch.destroy();
+      this.#expectOpen("copy", from, length);
       this.#scratch?.destroy();
       this.#scratch = scratch;
-      this.#expectOpen("copy", from, length);
     }
     const encoder = this.device.createCommandEncoder(), scratch = this.#scratch;
     for (const { at, size } of pieces(from, to, length, scratch.size)) {
@@ -325,10 +326,8 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
       if (!(cause instanceof GpuOutOfMemoryError)) throw cause;
       throw new StorageError("resize", 0, byteLength, cause.message, { cause });
     }
-    if (this.#isClosed) {
-      buffer.destroy();
-      this.#expectOpen("resize", 0, byteLength);
-    }
+    if (this.#isClosed) buffer.destroy();
+    this.#expectOpen("resize", 0, byteLength);
     const old = this.#buffer, encoder = this.device.createCommandEncoder();
     const kept = Math.min(sizeFor(this.#byteLength), buffer.size);
     encoder.copyBufferToBuffer(old, 0, buffer, 0, Math.min(kept, old.size - old.size % WORD));

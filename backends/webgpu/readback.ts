@@ -9,6 +9,7 @@ import { GpuOutOfMemoryError } from "./gpu_errors.ts";
 import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
 
 const MAP_READ = 1; // GPUMapMode.READ
+const WORD = 4;
 const LEAST_STAGING = 4096;
 const MAX_POOLED_BYTES = 2 ** 24;
 
@@ -22,8 +23,8 @@ interface Request<B extends GpuBufferLike> {
 }
 
 /**
- * Reads ranges. Those of one tick share a staging buffer and one wait, which takes about 11 ms
- * on Deno.
+ * Reads ranges. Those of one tick share a staging buffer, as far as they fit in one, and one wait,
+ * which takes about 11 ms on Deno.
  *
  * The copies are submitted at the end of the tick. Who is about to write, or to replace or free
  * a buffer, calls `submit` first: so a read sees what was written before it, and nothing later.
@@ -62,8 +63,10 @@ export class Readback<B extends GpuBufferLike> {
     const requests = this.#open;
     if (requests.length === 0) return;
     this.#open = [];
-    const end = this.#carryOut(requests).then(() => void this.#underWay.delete(end));
-    this.#underWay.add(end);
+    for (const batch of batches(requests, this.#longest)) {
+      const end = this.#carryOut(batch).then(() => void this.#underWay.delete(end));
+      this.#underWay.add(end);
+    }
   }
 
   /** Resolves once all reads so far have ended. */
@@ -130,23 +133,28 @@ export class Readback<B extends GpuBufferLike> {
 
   /** A staging buffer of at least `needed` bytes, the smallest there is or a new one. */
   #take(needed: number): B {
-    const size = Math.max(LEAST_STAGING, 2 ** Math.ceil(Math.log2(needed)));
+    const rounded = Math.max(LEAST_STAGING, 2 ** Math.ceil(Math.log2(needed)));
+    const size = Math.min(rounded, this.#longest);
     const i = this.#pool.findIndex((buffer) => buffer.size === size);
     if (i >= 0) {
       this.#pooledBytes -= size;
       return this.#pool.splice(i, 1)[0];
     }
     return this.#context.device.createBuffer({
-      size: Math.min(size, Math.max(needed, this.#context.limits.maxBufferSize)),
+      size,
       usage: GpuUsage.MAP_READ | GpuUsage.COPY_DST,
       label: "read-back",
     });
   }
 
+  /** Most bytes in a staging buffer. */
+  get #longest(): number {
+    const { maxBufferSize } = this.#context.limits;
+    return maxBufferSize - maxBufferSize % WORD;
+  }
+
   #give(staging: B): void {
-    if (this.#isDestroyed || this.#pooledBytes + staging.size > MAX_POOLED_BYTES) {
-      return staging.destroy();
-    }
+    if (this.#pooledBytes + staging.size > MAX_POOLED_BYTES) return staging.destroy();
     this.#pool.push(staging);
     this.#pooledBytes += staging.size;
   }
@@ -155,11 +163,31 @@ export class Readback<B extends GpuBufferLike> {
 /** Where each range goes in the staging buffer, widened to whole words. */
 function placesOf<B extends GpuBufferLike>(requests: readonly Request<B>[]) {
   let end = 0;
-  return requests.map(({ buffer, offset, length }) => {
-    const from = offset - offset % 4, at = end;
-    end = at + Math.ceil((offset - from + length) / 4) * 4;
-    return { buffer, from, at, end };
+  return requests.map((request) => {
+    const { buffer, offset } = request, at = end;
+    end += widened(request);
+    return { buffer, from: offset - offset % WORD, at, end };
   });
+}
+
+/** Bytes of the whole words that a range lies in. */
+function widened({ offset, length }: { offset: number; length: number }): number {
+  return Math.ceil((offset % WORD + length) / WORD) * WORD;
+}
+
+/** Requests, as many at a time as one staging buffer of `most` bytes can hold. */
+function* batches<B extends GpuBufferLike>(requests: readonly Request<B>[], most: number) {
+  let first = 0, bytes = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const needed = widened(requests[i]);
+    if (bytes > 0 && bytes + needed > most) {
+      yield requests.slice(first, i);
+      first = i;
+      bytes = 0;
+    }
+    bytes += needed;
+  }
+  yield requests.slice(first);
 }
 
 function destroyed(): Error {
