@@ -61,12 +61,13 @@ export class Turns {
 
   /** Runs `action` once everything ahead has ended; what comes later waits for it. */
   exclusive<T>(action: () => T | Promise<T>): Promise<T> {
-    const turn = this.settled().then(action);
-    const end = endOf(turn).then(() => {
-      if (this.#exclusive === end) this.#exclusive = undefined;
-    });
+    const turn = this.settled().then(action), end = endOf(turn);
     this.#exclusive = end;
     this.#shared.clear();
+    // As what waits for the end begins, and not before: nothing may come in between.
+    void end.then(() => {
+      if (this.#exclusive === end) this.#exclusive = undefined;
+    });
     return turn;
   }
 
