@@ -69,6 +69,15 @@ export type { IdAllocatorOptions } from "./src/id_allocator.ts";
 export { LinearAllocator, StaleMarkError } from "./src/linear_allocator.ts";
 export type { LinearAllocatorOptions, LinearMark } from "./src/linear_allocator.ts";
 
+export { LockAbandonedError, SharedOffsetAllocator } from "./src/shared_allocator.ts";
+export type {
+  SharedAllocator,
+  SharedAllocatorOptions,
+  SharedAttachOptions,
+  SharedMemory,
+  SharedSource,
+} from "./src/shared_allocator.ts";
+
 export { report } from "./src/report.ts";
 export type { Report, SizeClass, SizeReport } from "./src/report.ts";
 export { reportJson } from "./src/report_json.ts";

@@ -94,6 +94,9 @@ export class InvalidSnapshotError extends Error {
   }
 }
 
+/** An allocator over a table that is there already. */
+export let allocatorOver: (table: BinTable) => OffsetAllocator;
+
 /**
  * Hands out ranges of any contiguous space in O(1), with offsets equal to those of
  * the C++ `OffsetAllocator` of Sebastian Aaltonen
@@ -554,9 +557,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = load(SHAPE, words) ?? fail("its lengths contradict each other");
     const damage = tableDamage(table) ?? binDamage(table);
     if (damage !== undefined) fail(damage);
-    const restored = new OffsetAllocator(0);
-    restored.#use(table);
-    return restored;
+    return allocatorOver(table);
   }
 
   /**
@@ -566,6 +567,14 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   check(): void {
     expectSound(this.#table, () => binDamage(this.#table));
+  }
+
+  static {
+    allocatorOver = (table) => {
+      const allocator = new OffsetAllocator(0);
+      allocator.#use(table);
+      return allocator;
+    };
   }
 
   /** Works on this table from now on. */

@@ -11,6 +11,7 @@ import { idAllocatorRuns } from "./id_allocator_runs.ts";
 import { linearAllocatorRuns } from "./linear_allocator_runs.ts";
 import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
 import { pageAllocatorRuns } from "./page_allocator_runs.ts";
+import { sharedAllocatorRuns } from "./shared_allocator_runs.ts";
 import { slabAllocatorRuns } from "./slab_allocator_runs.ts";
 import { tlsfAllocatorRuns } from "./tlsf_allocator_runs.ts";
 import { tracingAllocatorRuns } from "./tracing_allocator_runs.ts";
@@ -28,6 +29,7 @@ const strategies: Readonly<Record<string, Readonly<Record<string, Run>>>> = {
   PageAllocator: pageAllocatorRuns,
   IdAllocator: idAllocatorRuns,
   LinearAllocator: linearAllocatorRuns,
+  SharedOffsetAllocator: sharedAllocatorRuns,
   TrackedAllocator: trackedAllocatorRuns,
   TracingAllocator: tracingAllocatorRuns,
 };

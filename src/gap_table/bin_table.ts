@@ -20,9 +20,15 @@ const clz32 = Math.clz32;
  * are cleared only when a search finds a bin empty.
  */
 export class BinTable extends GapTable {
-  /** A table of an empty space. */
-  static create(shape: layout.BinShape, capacity: number, room: TableRoom, mode = 0): BinTable {
-    const words = emptyWords(shape, capacity, room);
+  /** A table of an empty space; `make` gives the words, all zero, where they are not its own. */
+  static create(
+    shape: layout.BinShape,
+    capacity: number,
+    room: TableRoom,
+    mode = 0,
+    make?: (length: number) => Int32Array,
+  ): BinTable {
+    const words = emptyWords(shape, capacity, room, make);
     words[MODE] |= mode;
     const table = new BinTable(shape, words);
     table.layOut(capacity);

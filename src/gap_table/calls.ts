@@ -61,6 +61,11 @@ export function allocateAt(table: GapTable, offset: number, size: number): numbe
 export function resize(table: GapTable, handle: number, size: number): boolean {
   const node = expectNode(table, handle);
   checkInteger("size", size);
+  return resizeNode(table, node, size);
+}
+
+/** Another size for the allocation of a node, from the gap behind it. */
+export function resizeNode(table: GapTable, node: number, size: number): boolean {
   const next = table.words[node + NEXT], gap = table.get(next, GAP);
   const added = size - table.get(node, SIZE);
   if (added > gap) return false;

@@ -19,6 +19,8 @@ export interface TableRoom {
   readonly maxAllocations?: number;
   /** Live allocations to make room for at once, where there is no limit. */
   readonly initialAllocations?: number;
+  /** Largest capacity to make room for at once. */
+  readonly maxCapacity?: number;
 }
 
 /**
@@ -285,6 +287,34 @@ export abstract class GapTable {
     H[WORN] = worn;
   }
 
+  /**
+   * Links nodes anew: the ring, the gaps, the index and the free slots, from what each node
+   * says of itself. Whatever else the table held is overwritten.
+   *
+   * @param nodes All nodes that are taken, in address order.
+   * @throws {Error} Two of them overlap, or one ends beyond the space.
+   */
+  relink(nodes: readonly number[]): void {
+    const H = this.words, { end } = this;
+    this.clearIndex();
+    let prev = end, position = 0, free = 0;
+    for (const node of [...nodes, end]) {
+      const gap = this.get(node, OFFSET) - position;
+      if (gap < 0) throw new Error("Cannot rebuild the table: allocations overlap");
+      H[prev + NEXT] = node;
+      H[node + PREV] = prev;
+      H[node + BIN_PREV] = 0;
+      this.set(node, GAP, gap);
+      if (gap > 0) this.link(node, gap);
+      if (node !== end) position += gap + this.get(node, SIZE);
+      free += gap;
+      prev = node;
+    }
+    this.freeSpace = free;
+    this.stackFreeSlots();
+    this.#near = end;
+  }
+
   /** Lays an empty table out in words that are all zero but for what its kind adds. */
   protected layOut(capacity: number): void {
     const H = this.words;
@@ -365,19 +395,38 @@ export abstract class GapTable {
   }
 }
 
-/** The words of an empty table, but for what {@linkcode GapTable.layOut} adds. */
-export function emptyWords(shape: layout.BinShape, capacity: number, room: TableRoom): Int32Array {
-  const { maxAllocations, initialAllocations = 0 } = room;
-  const stride = capacity <= MAX_NARROW ? NARROW : WIDE;
-  const slots = maxAllocations === undefined
-    ? Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(initialAllocations + 1)))
-    : maxAllocations + 1;
-  const words = new Int32Array(tableLength(shape.end, slots, stride));
+/**
+ * The words of an empty table, but for what {@linkcode GapTable.layOut} adds.
+ *
+ * @param make Where the words are, for so many of them, all zero; an array of their own by
+ * default.
+ */
+export function emptyWords(
+  shape: layout.BinShape,
+  capacity: number,
+  room: TableRoom,
+  make: (length: number) => Int32Array = (length) => new Int32Array(length),
+): Int32Array {
+  const { stride, slots, length } = tableSize(shape, capacity, room);
+  const words = make(length);
   words[STRIDE] = stride;
-  words[MODE] = maxAllocations === undefined ? 0 : FIXED;
+  words[MODE] = room.maxAllocations === undefined ? 0 : FIXED;
   words[SLOTS] = slots;
   words[MASK] = maskOf(slots);
   return words;
+}
+
+/** Words per node, slots (the end node's among them) and words of a table. */
+export function tableSize(
+  shape: layout.BinShape,
+  capacity: number,
+  { maxAllocations, initialAllocations = 0, maxCapacity = capacity }: TableRoom,
+): { stride: number; slots: number; length: number } {
+  const stride = maxCapacity <= MAX_NARROW ? NARROW : WIDE;
+  const slots = maxAllocations === undefined
+    ? Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(initialAllocations + 1)))
+    : maxAllocations + 1;
+  return { stride, slots, length: tableLength(shape.end, slots, stride) };
 }
 
 /** The mask with which handles of a table of so many slots are read. */
@@ -398,5 +447,5 @@ export function stackStart(words: Int32Array): number {
 /** The doubles of a wide table; undefined for a 32-bit one. */
 function floatsOver(words: Int32Array): Float64Array | undefined {
   if (words[STRIDE] !== WIDE) return undefined;
-  return new Float64Array(words.buffer, 0, words.length >>> 1);
+  return new Float64Array(words.buffer, words.byteOffset, words.length >>> 1);
 }

@@ -1,0 +1,256 @@
+/**
+ * What is done to a shared allocator while its lock is held.
+ *
+ * @module
+ */
+
+import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { checkInteger } from "../check_integer.ts";
+import type { BinTable } from "../gap_table/bin_table.ts";
+import * as calls from "../gap_table/calls.ts";
+import { binDamage, expectSound } from "../gap_table/damage.ts";
+import * as layout from "../gap_table/layout.ts";
+import { allocatorOver, type OffsetAllocator } from "../offset_allocator.ts";
+import { RESET } from "./repair.ts";
+import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
+import { WorkerCache } from "./worker_cache.ts";
+
+const { HANDLE, MASK, MAX_NARROW, NEXT, NODE, SIZE, STRIDE, TOP, WIDE, WORN_OUT } = layout;
+
+/** Blocks that go to a cache at a time, at most; it must have room for them. */
+const BATCH = 16;
+/** The part of the free space that one such batch may be. */
+const BATCH_PART = 64;
+
+/** One worker's side of a shared allocator; every method but the lookups needs the lock. */
+export class LockedTable {
+  readonly table: BinTable;
+  /** The blocks that this worker keeps, if the allocator has caches. */
+  readonly cache: WorkerCache | undefined;
+  readonly #inner: OffsetAllocator;
+  readonly #header: Int32Array;
+  readonly #words: Int32Array;
+  readonly #asked: Int32Array;
+  readonly #cachedSize: number;
+
+  constructor(state: SharedState, worker: number) {
+    this.table = state.table;
+    this.cache = state.cachedSize === 0 ? undefined : new WorkerCache(state, worker);
+    this.#inner = allocatorOver(state.table);
+    this.#header = state.header;
+    this.#words = state.table.words;
+    this.#asked = state.asked;
+    this.#cachedSize = state.cachedSize;
+  }
+
+  get capacity(): number {
+    return this.table.capacity;
+  }
+
+  get freeSpace(): number {
+    return this.table.freeSpace;
+  }
+
+  get allocationCount(): number {
+    if (this.cache === undefined) return this.table.liveCount;
+    let count = 0;
+    for (const _ of this.#inner.allocations()) count++;
+    return count;
+  }
+
+  /** First unit of a live allocation; no lock. */
+  offset(handle: number): number {
+    return this.#inner.offset(handle);
+  }
+
+  /** Units of a live allocation, as asked for; no lock. */
+  size(handle: number): number {
+    const size = this.#inner.size(handle);
+    if (this.cache === undefined || size > this.#cachedSize) return size;
+    return this.#asked[handle & this.#words[MASK]];
+  }
+
+  /** A place for `size` units. */
+  reserve(size: number, alignment: number): number {
+    const { cache } = this;
+    if (cache === undefined) return this.#reserve(size, alignment);
+    checkInteger("size", size);
+    const block = cache.blockSize(size);
+    const handle = this.#reserveBlock(block, size, alignment);
+    if (handle === NO_SPACE) {
+      return this.#withCachesEmptied(cache, () => this.#reserveBlock(block, size, alignment));
+    }
+    if (block > 0 && block <= this.#cachedSize && cache.lacks(block)) this.#fill(cache, block);
+    return handle;
+  }
+
+  /** Frees an allocation. */
+  free(handle: number): void {
+    if (typeof handle !== "number" || (handle | 0) !== handle) throw new NotAllocatedError(handle);
+    this.#header[INTENT] = handle;
+    this.#inner.free(handle);
+    if (this.cache !== undefined) this.#giveBack(this.cache.takeSurplus());
+  }
+
+  /** Another size for an allocation, in place. */
+  resize(handle: number, size: number): boolean {
+    const { table, cache } = this;
+    if (cache === undefined) return this.#inner.resize(handle, size);
+    const node = calls.expectNode(table, handle), W = this.#words, header = this.#header;
+    checkInteger("size", size);
+    const block = cache.blockSize(size);
+    // Nobody may free it meanwhile: its size would be another than that of its cache.
+    header[CLAIMED] = handle;
+    try {
+      if (Atomics.compareExchange(W, node + HANDLE, handle, -handle) !== handle) {
+        throw new NotAllocatedError(handle);
+      }
+      const fits = calls.resizeNode(table, node, block) ||
+        block !== size && calls.resizeNode(table, node, size);
+      if (fits) this.#note(handle, size);
+      Atomics.store(W, node + HANDLE, handle);
+      return fits;
+    } finally {
+      header[CLAIMED] = 0;
+    }
+  }
+
+  /** A given place. */
+  allocateAt(offset: number, size: number): number {
+    checkInteger("offset", offset);
+    checkInteger("size", size);
+    const { cache } = this;
+    const attempt = () => {
+      this.#announce();
+      return this.#note(this.#inner.allocateAt(offset, size), size);
+    };
+    const handle = attempt();
+    if (handle !== NO_SPACE || cache === undefined) return handle;
+    return this.#withCachesEmptied(cache, attempt);
+  }
+
+  /** Units until the capacity is at least this. */
+  growTo(capacity: number): void {
+    const most = this.#words[STRIDE] === WIDE ? Number.MAX_SAFE_INTEGER : MAX_NARROW;
+    checkInteger("capacity", capacity, 0, most);
+    if (capacity > this.capacity) this.#inner.grow(capacity - this.capacity);
+  }
+
+  /** Frees everything. */
+  reset(): void {
+    this.reclaim();
+    this.#header[INTENT] = RESET;
+    this.#inner.reset();
+  }
+
+  /** Gives the blocks in all caches back; how many there were. */
+  reclaim(): number {
+    const W = this.#words, { end } = this.table;
+    if (this.cache === undefined || this.#header[CACHED] === 0) return 0;
+    // Before the search: what is put in a cache meanwhile sets it again.
+    Atomics.store(this.#header, CACHED, 0);
+    let count = 0;
+    for (let node = W[end + NEXT], next = end; node !== end; node = next) {
+      next = W[node + NEXT];
+      const handle = -W[node + HANDLE];
+      if (handle > 0 && this.#release(node, handle)) count++;
+    }
+    return count;
+  }
+
+  largestFreeRegion(): number {
+    return this.#inner.largestFreeRegion();
+  }
+
+  freeRegions(): Extent[] {
+    return [...this.#inner.freeRegions()];
+  }
+
+  allocations(): Allocation[] {
+    return Array.from(
+      this.#inner.allocations(),
+      ({ handle, offset }) => ({ handle, offset, size: this.size(handle) }),
+    );
+  }
+
+  /** Throws if an invariant is broken. */
+  check(): void {
+    const { table } = this, W = this.#words;
+    // Blocks in caches stand in the ring as walls do.
+    for (let node = W[table.end + NEXT]; node !== table.end; node = W[node + NEXT]) {
+      if (W[node + HANDLE] < 0) table.walls.push(node);
+    }
+    try {
+      expectSound(table, () => binDamage(table));
+    } finally {
+      table.walls.length = 0;
+    }
+  }
+
+  /** Tries again with the blocks of this worker's cache, then with those of all. */
+  #withCachesEmptied(cache: WorkerCache, attempt: () => number): number {
+    let handle: number = NO_SPACE;
+    if (this.#giveBack(cache.takeAll()) > 0) handle = attempt();
+    if (handle === NO_SPACE && this.reclaim() > 0) handle = attempt();
+    return handle;
+  }
+
+  #reserve(size: number, alignment: number): number {
+    this.#announce();
+    return this.#inner.allocate(size, alignment);
+  }
+
+  /** A block, or where that is too much, just what was asked for. */
+  #reserveBlock(block: number, size: number, alignment: number): number {
+    let handle = this.#reserve(block, alignment);
+    if (handle === NO_SPACE && block !== size) handle = this.#reserve(size, alignment);
+    return this.#note(handle, size);
+  }
+
+  /** Notes the size that was asked for. */
+  #note(handle: number, size: number): number {
+    if (handle !== NO_SPACE && this.cache !== undefined) {
+      this.#asked[handle & this.#words[MASK]] = size;
+    }
+    return handle;
+  }
+
+  /** Says which node is to become an allocation: the free one on top. */
+  #announce(): void {
+    const W = this.#words;
+    if (W[W[TOP]] === 0) this.table.makeSlots();
+    this.#header[INTENT] = -(W[W[TOP]] & NODE);
+  }
+
+  /** Puts some more blocks of this size in the cache, while there is plenty of space. */
+  #fill(cache: WorkerCache, block: number): void {
+    const count = Math.min(BATCH, Math.floor(this.freeSpace / BATCH_PART / block));
+    for (let i = 1; i < count; i++) {
+      const handle = this.#reserve(block, 1);
+      if (handle === NO_SPACE) return;
+      if (cache.add(handle, block)) continue;
+      this.#inner.free(handle);
+      return;
+    }
+  }
+
+  /** Gives blocks back that are still in a cache; how many of them were. */
+  #giveBack(handles: readonly number[]): number {
+    const W = this.#words, { end } = this.table;
+    let count = 0;
+    for (const handle of handles) {
+      if (this.#release(end + (handle & W[MASK]) * W[STRIDE], handle)) count++;
+    }
+    return count;
+  }
+
+  /** Frees a block that was in a cache as `-handle`; `false` if it is no longer there. */
+  #release(node: number, handle: number): boolean {
+    const { table } = this, W = this.#words;
+    if (Atomics.compareExchange(W, node + HANDLE, -handle, WORN_OUT) !== -handle) return false;
+    table.freeSpace += table.get(node, SIZE);
+    table.detach(node);
+    table.recycle(node, handle);
+    return true;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Where the state of a shared allocator lies in a shared buffer.
+ *
+ * @module
+ */
+
+import { checkInteger } from "../check_integer.ts";
+import { BinTable } from "../gap_table/bin_table.ts";
+import { tableSize } from "../gap_table/gap_table.ts";
+import { OFFSET_SHAPE, SLOTS, STRIDE } from "../gap_table/layout.ts";
+import { MAX_OWNER } from "./lock.ts";
+
+// From `byteOffset` on, in words of 32 bits:
+//
+//   | header | table: see gap_table/layout.ts | asked: by slot, the size asked for |
+//
+// The last part is there only if blocks are cached. The words that everybody writes are in
+// a cache line of their own, so that who waits for the lock does not slow down who holds it.
+const MAGIC = 0;
+const VERSION = 1;
+const TABLE_LENGTH = 2; // words
+const CACHED_SIZE = 3; // the largest size that is cached
+const LAST_WORKER = 4;
+export const CACHED = 5; // a bit for each worker whose cache may hold blocks
+export const LOCK = 16;
+export const INTENT = 32; // what the holder of the lock is about to do: see intent.ts
+export const CLAIMED = 33; // the handle that it keeps others from freeing meanwhile, or 0
+const HEADER = 48;
+
+const FORMAT = 0x53415331;
+const FORMAT_VERSION = 1;
+
+/** The part of a `WebAssembly.Memory` that is used. */
+export interface SharedMemory {
+  /** The memory now, a `SharedArrayBuffer`. */
+  readonly buffer: ArrayBufferLike;
+}
+
+/** Where a shared allocator can lie. */
+export type SharedSource = SharedArrayBuffer | SharedMemory;
+
+/** The state as one worker sees it. */
+export interface SharedState {
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  readonly header: Int32Array;
+  readonly table: BinTable;
+  /** By slot: the size asked for, where blocks are cached; else empty. */
+  readonly asked: Int32Array;
+  /** Blocks up to this size are cached; 0 for none. */
+  readonly cachedSize: number;
+}
+
+/** What a state is to be like. */
+export interface StatePlan {
+  readonly capacity: number;
+  readonly maxCapacity: number;
+  readonly maxAllocations: number;
+  /** As in the layout of the table: STRICT or 0. */
+  readonly mode: number;
+  readonly cachedSize: number;
+}
+
+/** Bytes that a state takes. */
+export function stateByteLength(plan: StatePlan): number {
+  const { slots, length } = tableSize(OFFSET_SHAPE, plan.capacity, plan);
+  return 4 * (HEADER + length + (plan.cachedSize > 0 ? slots : 0));
+}
+
+/** Lays out a state; nobody uses the bytes yet. */
+export function layOutState(
+  plan: StatePlan,
+  source: SharedSource | undefined,
+  byteOffset = 0,
+): SharedState {
+  const byteLength = stateByteLength(plan);
+  checkInteger("byteOffset", byteOffset);
+  const buffer = bufferOf(source ?? makeBuffer(byteOffset + byteLength), byteOffset, byteLength);
+  const words = new Int32Array(buffer, byteOffset, byteLength / 4).fill(0);
+  BinTable.create(OFFSET_SHAPE, plan.capacity, plan, plan.mode, (length) => {
+    words[TABLE_LENGTH] = length;
+    return words.subarray(HEADER, HEADER + length);
+  });
+  words[VERSION] = FORMAT_VERSION;
+  words[CACHED_SIZE] = plan.cachedSize;
+  Atomics.store(words, MAGIC, FORMAT); // last: who attaches looks for it
+  return openState(buffer, byteOffset);
+}
+
+/**
+ * The state that lies somewhere.
+ *
+ * @throws {TypeError} There is none.
+ */
+export function openState(source: SharedSource, byteOffset = 0): SharedState {
+  const buffer = bufferOf(source, byteOffset, HEADER * 4);
+  const header = new Int32Array(buffer, byteOffset, HEADER);
+  const isState = Atomics.load(header, MAGIC) === FORMAT && header[VERSION] === FORMAT_VERSION;
+  const tableStart = byteOffset + HEADER * 4, length = header[TABLE_LENGTH];
+  if (!isState || length * 4 > buffer.byteLength - tableStart) {
+    throw new TypeError(`Expected a shared allocator at byte ${byteOffset} of the buffer`);
+  }
+  const words = new Int32Array(buffer, tableStart, length), cachedSize = header[CACHED_SIZE];
+  const slots = words[SLOTS];
+  if (words[STRIDE] * slots + slots + OFFSET_SHAPE.end !== length) {
+    throw new TypeError(`Expected a shared allocator at byte ${byteOffset} of the buffer`);
+  }
+  return {
+    buffer,
+    byteOffset,
+    header,
+    table: new BinTable(OFFSET_SHAPE, words),
+    asked: new Int32Array(buffer, tableStart + length * 4, cachedSize > 0 ? slots : 0),
+    cachedSize,
+  };
+}
+
+/** A number for one more worker. They begin anew after {@linkcode MAX_OWNER}. */
+export function nextWorker(header: Int32Array): number {
+  return 1 + (Atomics.add(header, LAST_WORKER, 1) & 0x7fffffff) % MAX_OWNER;
+}
+
+function makeBuffer(byteLength: number): SharedArrayBuffer {
+  if (typeof SharedArrayBuffer === "undefined") {
+    throw new TypeError("Expected SharedArrayBuffer: a page has it when cross-origin isolated");
+  }
+  return new SharedArrayBuffer(byteLength);
+}
+
+/** The buffer of a source, which has these bytes. */
+function bufferOf(
+  source: SharedSource,
+  byteOffset: number,
+  byteLength: number,
+): SharedArrayBuffer {
+  const buffer: unknown = (source as Partial<SharedMemory> | null)?.buffer ?? source;
+  if (Object.prototype.toString.call(buffer) !== "[object SharedArrayBuffer]") {
+    throw new TypeError("Expected a SharedArrayBuffer or a shared WebAssembly.Memory");
+  }
+  const shared = buffer as SharedArrayBuffer;
+  checkInteger("byteOffset", byteOffset);
+  if (byteOffset % 8 !== 0) {
+    throw new RangeError(`Expected byteOffset to be a multiple of 8, got ${byteOffset}`);
+  }
+  if (byteLength > shared.byteLength - byteOffset) {
+    throw new RangeError(
+      `Expected a buffer with ${byteLength} bytes from ${byteOffset} on, got one of ` +
+        `${shared.byteLength}`,
+    );
+  }
+  return shared;
+}

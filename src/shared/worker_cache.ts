@@ -1,0 +1,208 @@
+/**
+ * Free blocks that one worker keeps for itself.
+ *
+ * @module
+ */
+
+import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { binOf, binSize } from "../bin_of.ts";
+import * as layout from "../gap_table/layout.ts";
+import type { BinTable } from "../gap_table/bin_table.ts";
+import { CACHED, type SharedState } from "./state.ts";
+
+// Constants of this module: V8 compiles those into the code, but reads imported ones.
+const { HANDLE, OFFSET, SIZE, MASK, STRIDE, NODE, HANDLE_LIMIT } = layout;
+
+const WIDE_SIZE = 4; // from half the index of a node on, in doubles
+
+/** Most blocks of one size; the older half goes back when there are more. */
+const PER_BIN = 64;
+/** The part of the space that one worker may keep. */
+const KEPT_PART = 32;
+const ALL = -1;
+const COMMON_BIT = 1 << 31; // of all workers beyond number 30
+
+/**
+ * Stacks of blocks, one for each size of block: the sizes are those of the bins, so that a
+ * block is at most 12.5 % larger than what was asked for.
+ *
+ * To the table a cached block is an allocation, but its HANDLE is minus the handle that was
+ * freed. Whoever takes it changes that word by compareExchange: the worker that kept it to
+ * the handle of the next generation, one that needs the space to something else, and the
+ * others find out. Freeing a block is a compareExchange as well, so that of two workers that
+ * free the same one is refused.
+ */
+export class WorkerCache {
+  readonly #header: Int32Array;
+  /** What tells others that something is in here. */
+  readonly #bit: number;
+  readonly #table: BinTable;
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array | undefined;
+  readonly #end: number;
+  readonly #stride: number;
+  readonly #mask: number;
+  readonly #asked: Int32Array;
+  readonly #largest: number;
+  readonly #maxUnits: number;
+  /** By bin: the size of its blocks. */
+  readonly #sizes: Int32Array;
+  /** By bin: how many blocks there are. */
+  readonly #counts: Int32Array;
+  /** The handles of bin b begin at b times PER_BIN, the newest is last. */
+  readonly #handles: Int32Array;
+  #units = 0;
+  /** The bin that had no room last, or all of them, until its surplus is taken. */
+  #full: number | undefined;
+
+  /** Makes an empty cache over a state that has caches. */
+  constructor({ header, table, asked, cachedSize }: SharedState, worker: number) {
+    const { words, end } = table, bins = binOf(cachedSize) + 1;
+    this.#header = header;
+    this.#bit = worker < 31 ? 1 << worker : COMMON_BIT;
+    this.#table = table;
+    this.#words = words;
+    this.#floats = table.floats;
+    this.#end = end;
+    this.#stride = words[STRIDE];
+    this.#mask = words[MASK];
+    this.#asked = asked;
+    this.#largest = cachedSize;
+    this.#maxUnits = Math.floor(table.capacity / KEPT_PART);
+    this.#sizes = Int32Array.from({ length: bins }, (_, bin) => binSize(bin));
+    this.#counts = new Int32Array(bins);
+    this.#handles = new Int32Array(bins * PER_BIN);
+  }
+
+  /** The size of block that `size` units come from; `size` itself where none is cached. */
+  blockSize(size: number): number {
+    if (size === 0 || size > this.#largest) return size;
+    const bin = binFor(size);
+    return bin < this.#sizes.length ? this.#sizes[bin] : size;
+  }
+
+  /** A handle for a block from the cache, or NO_SPACE where that has none. */
+  take(size: number, alignment: number): number {
+    if (typeof size !== "number" || size >>> 0 !== size || size - 1 >>> 0 >= this.#largest) {
+      return NO_SPACE;
+    }
+    const bin = binFor(size), counts = this.#counts, W = this.#words, mask = this.#mask;
+    for (let count = counts[bin]; count > 0; count--) {
+      const handle = this.#handles[bin * PER_BIN + count - 1];
+      const number = handle & mask, node = (this.#end + number * this.#stride) & NODE;
+      if (alignment !== 1 && !this.#isAligned(node, alignment)) return NO_SPACE;
+      counts[bin] = count - 1;
+      this.#units -= this.#sizes[bin];
+      const kept = -handle | 0, next = (handle + mask + 1) | 0;
+      if (Atomics.compareExchange(W, node + HANDLE, kept, next) === kept) {
+        this.#asked[number] = size;
+        return next;
+      }
+    }
+    return NO_SPACE;
+  }
+
+  /**
+   * Frees an allocation into the cache; `false` where it does not go there.
+   *
+   * @throws {NotAllocatedError} Another worker freed it meanwhile.
+   */
+  put(handle: number): boolean {
+    if (typeof handle !== "number" || (handle | 0) !== handle || handle <= 0) return false;
+    const W = this.#words, mask = this.#mask;
+    const node = (this.#end + (handle & mask) * this.#stride) & NODE;
+    if (W[node + HANDLE] !== handle) return false;
+    const size = this.#sizeOf(node);
+    if (!this.#hasRoom(handle, size)) return false;
+    if (Atomics.compareExchange(W, node + HANDLE, handle, -handle | 0) !== handle) {
+      throw new NotAllocatedError(handle);
+    }
+    if (this.#sizeOf(node) !== size) { // resized until now, and no longer
+      Atomics.store(W, node + HANDLE, handle);
+      return false;
+    }
+    this.#push(handle, size);
+    return true;
+  }
+
+  /** Puts in an allocation that nobody knows of yet; `false` where there is no room. */
+  add(handle: number, size: number): boolean {
+    if (!this.#hasRoom(handle, size)) return false;
+    const node = this.#end + (handle & this.#mask) * this.#stride;
+    Atomics.store(this.#words, node + HANDLE, -handle);
+    this.#push(handle, size);
+    return true;
+  }
+
+  /** Whether it has no block for this size. */
+  lacks(size: number): boolean {
+    return this.#counts[binFor(size)] === 0;
+  }
+
+  /** Takes the older half of what leaves no room out: handles whose blocks are to be claimed. */
+  takeSurplus(): number[] {
+    const full = this.#full;
+    if (full === undefined) return [];
+    this.#full = undefined;
+    return full === ALL
+      ? this.#takeOldest(0, this.#counts.length, 0.5)
+      : this.#takeOldest(full, full + 1, 0.5);
+  }
+
+  /** Takes everything out. */
+  takeAll(): number[] {
+    if (this.#bit !== COMMON_BIT) Atomics.and(this.#header, CACHED, ~this.#bit);
+    return this.#takeOldest(0, this.#counts.length, 1);
+  }
+
+  /** Takes this part of each of some bins out, the oldest blocks. */
+  #takeOldest(firstBin: number, endBin: number, part: number): number[] {
+    const taken: number[] = [];
+    for (let bin = firstBin; bin < endBin; bin++) {
+      const count = this.#counts[bin],
+        rest = count - Math.ceil(count * part),
+        start = bin * PER_BIN;
+      for (let i = start; i < start + count - rest; i++) taken.push(this.#handles[i]);
+      this.#handles.copyWithin(start, start + count - rest, start + count);
+      this.#counts[bin] = rest;
+      this.#units -= (count - rest) * this.#sizes[bin];
+    }
+    return taken;
+  }
+
+  /** Whether a block may be kept: it has a size for it, there is room and a next handle. */
+  #hasRoom(handle: number, size: number): boolean {
+    if (size <= 0 || size > this.#largest) return false;
+    const bin = binFor(size);
+    if (this.#sizes[bin] !== size || handle + this.#mask + 1 >= HANDLE_LIMIT) return false;
+    if (this.#counts[bin] >= PER_BIN) this.#full = bin;
+    else if (this.#units + size > this.#maxUnits) this.#full = ALL;
+    else return true;
+    return false;
+  }
+
+  /** Units of a node; a wrong number where they are more than 2^31, which are never cached. */
+  #sizeOf(node: number): number {
+    const floats = this.#floats;
+    return floats === undefined ? this.#words[node + SIZE] : floats[(node >>> 1) + WIDE_SIZE];
+  }
+
+  #push(handle: number, size: number): void {
+    const bin = binFor(size);
+    this.#handles[bin * PER_BIN + this.#counts[bin]++] = handle;
+    this.#units += size;
+    if ((this.#header[CACHED] & this.#bit) === 0) Atomics.or(this.#header, CACHED, this.#bit);
+  }
+
+  /** Whether a block begins at a multiple of `alignment`, if that is valid. */
+  #isAligned(node: number, alignment: number): boolean {
+    const isValid = Number.isSafeInteger(alignment) && alignment > 0;
+    return isValid && this.#table.get(node, OFFSET) % alignment === 0;
+  }
+}
+
+/** The bin whose blocks are the smallest that take `size` units, from 1 to 2^31. */
+function binFor(size: number): number {
+  const s = (size - 1) | 0, m = 28 - Math.clz32(s | 8);
+  return (m << 3) + (s >>> m) + 1;
+}
