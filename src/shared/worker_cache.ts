@@ -114,15 +114,15 @@ export class WorkerCache {
     if (W[node + HANDLE] !== handle) return false;
     const size = this.#sizeOf(node);
     if (!this.#hasRoom(handle, size)) return false;
-    if (Atomics.compareExchange(W, node + HANDLE, handle, -handle | 0) !== handle) {
+    const kept = -handle | 0;
+    if (Atomics.compareExchange(W, node + HANDLE, handle, kept) !== handle) {
       throw new NotAllocatedError(handle);
     }
-    if (this.#sizeOf(node) !== size) { // resized until now, and no longer
-      Atomics.store(W, node + HANDLE, handle);
-      return false;
-    }
-    this.#push(handle, size);
-    return true;
+    // It may have been resized until now; or been taken away already, and be of another size.
+    const isOther = this.#sizeOf(node) !== size &&
+      Atomics.compareExchange(W, node + HANDLE, kept, handle) === kept;
+    if (!isOther) this.#push(handle, size);
+    return !isOther;
   }
 
   /** Puts in an allocation that nobody knows of yet; `false` where there is no room. */
