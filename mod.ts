@@ -118,7 +118,7 @@ export type {
   ArenaOptions,
   RegionOptions,
 } from "./src/arena.ts";
-export type { Region, ViewConstructor, Viewed } from "./src/region.ts";
+export type { Region, RegionToken, ViewConstructor, Viewed } from "./src/region.ts";
 
 export { MemoryStore } from "./backends/memory.ts";
 export type { MemoryLimits, MemorySource, MemoryWindow, WasmMemory } from "./backends/memory.ts";

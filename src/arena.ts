@@ -13,9 +13,10 @@ import {
   NO_SPACE,
 } from "./allocator.ts";
 import { type BackingStore, checkBytes, type Outcome } from "./backing_store.ts";
-import { checkInteger } from "./check_integer.ts";
+import { checkInteger, describe } from "./check_integer.ts";
 import { OffsetAllocator } from "./offset_allocator.ts";
-import { LiveRegion, type Region, type RegionHost } from "./region.ts";
+import { LiveRegion, type Region, type RegionHost, type RegionToken } from "./region.ts";
+import type { SharedAllocator } from "./shared_allocator.ts";
 import { isPromise, runAsync, runSync, type Steps, Turns } from "./turns.ts";
 
 /**
@@ -71,6 +72,8 @@ export interface ArenaCompaction {
   readonly bytes: number;
 }
 
+const MIN_SWEEP = 256;
+
 /** Bytes copied at a time through memory, where the store cannot copy by itself. */
 const MAX_SCRATCH = 2 ** 18;
 
@@ -113,6 +116,8 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   readonly #maxUnits: number;
   /** By handle. Allocations made past the arena join when they are asked for. */
   readonly #regions: Map<number, LiveRegion<S>> = new Map();
+  /** Number of regions at which those are looked for that another worker has freed. */
+  #sweepAt = MIN_SWEEP;
   /** The order of whatever changes the allocator; only where the store is async. */
   readonly #turns: Turns | undefined;
   readonly #host: RegionHost<S>;
@@ -246,6 +251,32 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return region;
   }
 
+  /**
+   * The region that a token of {@linkcode Region.token} names, here or in another worker: one
+   * that has an arena of its own over the same store and the same shared allocator.
+   *
+   * @throws {TypeError} It is no token.
+   * @throws {NotAllocatedError} The region was freed, or moved by a resize.
+   * @throws {RangeError} The allocator has that handle with another size or alignment: the
+   * token is from another arena.
+   */
+  open(token: RegionToken): Region<S> {
+    const { handle, size, alignment, label } = checkToken(token);
+    const { allocator, unit } = this;
+    const units = allocator.size(handle);
+    if (this.#unitsOf(size) > units || (allocator.offset(handle) * unit) % alignment !== 0) {
+      const asked = `${size} bytes aligned to ${alignment}`;
+      const place = `${units * unit} at ${allocator.offset(handle) * unit}`;
+      throw new RangeError(`Expected a token of this arena, got one of ${asked} for ${place}`);
+    }
+    const known = this.#regions.get(handle);
+    const unitAlignment = alignment / greatestCommonDivisor(alignment, unit);
+    const region = known ?? this.#join(handle, size, alignment, unitAlignment, label);
+    void region.offset; // refused while its last operations are ending
+    region.passOn();
+    return region;
+  }
+
   /** The live regions in address order. */
   *regions(): Generator<Region<S>, void, void> {
     for (const { handle } of this.allocator.allocations()) {
@@ -317,7 +348,17 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   #join(handle: number, size: number, bytes: number, units: number, label?: string) {
     const region = new LiveRegion<S>(this.#host, handle, size, { bytes, units }, label);
     this.#regions.set(handle, region);
+    if (this.#regions.size > this.#sweepAt) this.#sweep();
     return region;
+  }
+
+  /** Forgets the regions that another worker has freed. */
+  #sweep(): void {
+    for (const [handle, region] of this.#regions) {
+      // One that is freed here leaves by itself, once its last operations have ended.
+      if (region.goneElsewhere) this.#regions.delete(handle);
+    }
+    this.#sweepAt = 2 * this.#regions.size + MIN_SWEEP;
   }
 
   /** Allocates, growing the store as far as that can help and is allowed. */
@@ -346,10 +387,16 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const { capacity } = allocator;
     if (need > this.#maxUnits - capacity) return false;
     const target = Math.min(this.#maxUnits, capacity + Math.max(need, Math.ceil(capacity / 8)));
-    if (store.byteLength < target * unit) yield store.resize!(target * unit);
+    try {
+      if (store.byteLength < target * unit) yield store.resize!(target * unit);
+    } catch (error) {
+      // Another worker may have made it longer in the meantime.
+      if (store.byteLength < target * unit) throw error;
+    }
     // A store that grows in steps may have become longer than that.
     const reached = Math.min(this.#maxUnits, wholeUnits(store.byteLength, unit));
-    (allocator as Allocator as GrowableAllocator).grow(reached - capacity);
+    if (isShared(allocator)) allocator.growTo(reached);
+    else (allocator as Allocator as GrowableAllocator).grow(reached - capacity);
     return true;
   }
 
@@ -428,6 +475,22 @@ function endOfLast(allocator: Allocator): number {
 
 function canGrow(allocator: Allocator): allocator is GrowableAllocator {
   return typeof (allocator as Partial<GrowableAllocator>).grow === "function";
+}
+
+/** Whether other threads may have made the space larger meanwhile. */
+function isShared(allocator: Allocator): allocator is SharedAllocator {
+  return typeof (allocator as Partial<SharedAllocator>).growTo === "function";
+}
+
+/** Throws unless a value has the form of a token. */
+function checkToken(token: RegionToken): RegionToken {
+  if (token === null || typeof token !== "object") {
+    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
+  }
+  checkInteger("token.handle", token.handle);
+  checkInteger("token.size", token.size);
+  checkInteger("token.alignment", token.alignment, 1);
+  return token;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

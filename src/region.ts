@@ -28,6 +28,21 @@ export interface ViewConstructor<V> {
 export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : undefined;
 
 /**
+ * A region as plain data, which can be posted to a worker, or kept as JSON: what
+ * {@linkcode Arena.open} makes a region of again. It names the region's extent, not its bytes.
+ */
+export interface RegionToken {
+  /** What the allocator calls the region; refused once it was freed. */
+  readonly handle: number;
+  /** Bytes in the region. */
+  readonly size: number;
+  /** What the region's offset is a multiple of. */
+  readonly alignment: number;
+  /** What the region is called in reports. */
+  readonly label?: string;
+}
+
+/**
  * A live extent of an arena's store. It outlives compaction, growth of the store
  * and its own {@linkcode Region.resize}: offsets follow, bytes stay.
  *
@@ -72,6 +87,13 @@ export interface Region<out S extends BackingStore = BackingStore> {
    * space is reused only after the operations under way have ended.
    */
   free(): Outcome<S, void>;
+  /**
+   * The region as plain data, for {@linkcode Arena.open} in another worker over the same store
+   * and a shared allocator. From then on either may free it, or resize it: the other finds it
+   * freed, or no longer than it is. That they do not do so while the other is using the bytes
+   * is up to them, as with all shared memory.
+   */
+  token(): RegionToken;
 
   /**
    * The region's bytes where they lie, not a copy; `undefined` where the store's
@@ -124,6 +146,8 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   #handle: number;
   #size: number;
   #freed = false;
+  /** Whether there is a token of it: somebody else may free or resize it. */
+  #passedOn = false;
 
   constructor(
     host: RegionHost<S>,
@@ -151,7 +175,9 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   get size(): number {
-    return this.#size;
+    if (!this.#passedOn || this.freed) return this.#size;
+    const { allocator, unit } = this.#host;
+    return Math.min(this.#size, allocator.size(this.#handle) * unit);
   }
 
   get alignment(): number {
@@ -168,7 +194,25 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   get freed(): boolean {
-    return this.#freed;
+    return this.#freed || this.goneElsewhere;
+  }
+
+  /** Whether somebody else has freed it. */
+  get goneElsewhere(): boolean {
+    return this.#passedOn && !this.#freed && !isLive(this.#host.allocator, this.#handle);
+  }
+
+  token(): RegionToken {
+    this.#checkLive();
+    const { handle, size, alignment, label } = this;
+    void this.offset; // refused if it is gone
+    this.#passedOn = true;
+    return label === undefined ? { handle, size, alignment } : { handle, size, alignment, label };
+  }
+
+  /** Notes that there is a token of the region. */
+  passOn(): void {
+    this.#passedOn = true;
   }
 
   write(data: Uint8Array, at = 0): Outcome<S, void> {
@@ -216,7 +260,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   get bytes(): Viewed<S["view"]> {
     this.#checkLive();
-    return this.#host.store.view?.(this.#place(), this.#size) as Viewed<S["view"]>;
+    return this.#host.store.view?.(this.#place(), this.size) as Viewed<S["view"]>;
   }
 
   view<V>(type: ViewConstructor<V>): V {
@@ -229,19 +273,19 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
         : `at offset ${this.offset}, byte ${bytes.byteOffset} of its buffer`;
       throw new RangeError(`A ${type.name} needs alignment ${step}, the region is ${place}`);
     }
-    if (this.#size % step !== 0) {
+    if (bytes.length % step !== 0) {
       const whole = `a multiple of ${step} bytes`;
-      throw new RangeError(`A ${type.name} needs ${whole}, the region has ${this.#size}`);
+      throw new RangeError(`A ${type.name} needs ${whole}, the region has ${bytes.length}`);
     }
-    return new type(bytes.buffer, bytes.byteOffset, this.#size / step);
+    return new type(bytes.buffer, bytes.byteOffset, bytes.length / step);
   }
 
   [Symbol.dispose](): void {
-    if (!this.#freed) void this.free();
+    if (!this.freed) void this.free();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#freed) await this.free();
+    if (!this.freed) await this.free();
   }
 
   /** Steps that move the region, while no operation uses it. */
@@ -295,7 +339,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   #read(at: number, length?: number): Uint8Array | Promise<Uint8Array> {
     checkInteger("at", at);
-    const count = length ?? Math.max(0, this.#size - at);
+    const count = length ?? Math.max(0, this.size - at);
     checkInteger("length", count);
     this.#checkRange("read", at, count);
     const bytes = new Uint8Array(count);
@@ -312,7 +356,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
       const after = yield* reserve(units, this.#unitAlignment);
       if (after === NO_SPACE) return false;
       try {
-        const length = Math.min(byteLength, this.#size);
+        const length = Math.min(byteLength, this.size);
         yield* copy(this.#place(), allocator.offset(after) * unit, length);
       } catch (error) {
         allocator.free(after);
@@ -332,13 +376,23 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   #checkRange(operation: "read" | "write", at: number, length: number): void {
     checkInteger("at", at);
-    if (length <= this.#size - at) return;
+    const { size } = this;
+    if (length <= size - at) return;
     const range = `${length} bytes at ${at}`;
-    throw new RangeError(`Cannot ${operation} ${range}: the region has ${this.#size} bytes`);
+    throw new RangeError(`Cannot ${operation} ${range}: the region has ${size} bytes`);
   }
 
   /** First byte within the store. */
   #place(): number {
     return this.#host.allocator.offset(this.#handle) * this.#host.unit;
+  }
+}
+
+function isLive(allocator: Allocator, handle: number): boolean {
+  try {
+    allocator.offset(handle);
+    return true;
+  } catch {
+    return false;
   }
 }
