@@ -1,5 +1,5 @@
 /**
- * Runs every check on every runtime, one after another, and says at the end what
+ * Runs every check on every runtime and in a browser, one after another, and says at the end what
  * passed. A failing step does not stop the others: one run shows everything.
  *
  * The file is not named `test.ts`: `deno test` would take it for a test, and each
@@ -28,6 +28,7 @@ const steps: Record<string, string[]> = {
   deno: ["task", "test:deno"],
   node: ["task", "test:node"],
   bun: ["task", "test:bun"],
+  browser: ["task", "test:browser"],
   gpu: ["task", "test:gpu"],
 };
 

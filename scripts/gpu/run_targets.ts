@@ -33,7 +33,7 @@ function targetsFor({ start, page }: GpuProgram): Record<string, Target> {
     node: { command: [...NODE, start] },
     "node-swiftshader": { command: [...NODE, start], env: { VK_ICD_FILENAMES: SWIFTSHADER } },
     bun: { command: ["npx", "-y", "bun@1.4.5", start] },
-    chromium: { command: [...NODE, "scripts/gpu/run_in_chromium.ts", `/${page}`] },
+    chromium: { command: [...NODE, "scripts/browser/run_in_chromium.ts", `/${page}`] },
   };
 }
 

@@ -8,6 +8,7 @@
 import { NO_SPACE } from "../../src/allocator.ts";
 import { SharedOffsetAllocator } from "../../src/shared_allocator.ts";
 import { seeded } from "../random.ts";
+import { mark, unmark } from "./marks.ts";
 import { openPort } from "./open_port.ts";
 
 /** What a worker is to do. */
@@ -39,23 +40,6 @@ export interface AllocatorOutcome {
 export const EVENT_WORDS = 4;
 
 const MOST_LIVE = 150;
-
-/** Marks the units of an allocation. */
-export function mark(marks: Int32Array, offset: number, size: number, handle: number): void {
-  change(marks, offset, size, 0, handle);
-}
-
-/** Takes the marks of an allocation away. */
-export function unmark(marks: Int32Array, offset: number, size: number, handle: number): void {
-  change(marks, offset, size, handle, 0);
-}
-
-function change(marks: Int32Array, offset: number, size: number, from: number, to: number): void {
-  for (let unit = offset; unit < offset + size; unit++) {
-    const found = Atomics.compareExchange(marks, unit, from, to);
-    if (found !== from) throw new Error(`Unit ${unit} has mark ${found}, not ${from}`);
-  }
-}
 
 /** Does what a task asks for. */
 export async function work(task: AllocatorTask): Promise<AllocatorOutcome> {

@@ -3,7 +3,8 @@
  * `globalThis.results` to a promise of `{ passed, failed }`. Run by Node.
  *
  * ```sh
- * node scripts/gpu/run_in_chromium.ts /tests/gpu/page.ts
+ * node scripts/browser/run_in_chromium.ts /tests/gpu/page.ts
+ * node scripts/browser/run_in_chromium.ts /tests/threads/page.ts
  * ```
  *
  * @module
@@ -11,10 +12,11 @@
 
 import process from "node:process";
 import { chromium } from "playwright-core";
-import { CHROMIUM } from "./prepare.ts";
+import { CHROMIUM, prepare } from "../gpu/prepare.ts";
 import { serveSources } from "./serve_sources.ts";
 
 const [module] = process.argv.slice(2);
+prepare(console.log);
 const { port, server } = await serveSources();
 const browser = await chromium.launch({
   executablePath: CHROMIUM,

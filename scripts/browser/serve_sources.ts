@@ -22,7 +22,7 @@ const IMPORTS = {
 /** A page that runs one module, at `/?/path/of/the/module.ts`. */
 function pageFor(module: string): string {
   const imports = JSON.stringify({ imports: IMPORTS });
-  return `<!doctype html><title>GPU</title><script type="importmap">${imports}</script>` +
+  return `<!doctype html><title>Test</title><script type="importmap">${imports}</script>` +
     `<script type="module" src="${module}"></script>`;
 }
 
@@ -31,7 +31,7 @@ export function serveSources(): Promise<{ port: number; server: Server }> {
   const server = createServer((request, response) => {
     const { pathname, search } = new URL(request.url ?? "/", "http://localhost");
     const module = search.slice(1);
-    // A page that is isolated has a clock of 5 µs, others one of 100.
+    // A page that is isolated has SharedArrayBuffer, and a clock of 5 µs instead of 100.
     response.setHeader("cross-origin-opener-policy", "same-origin");
     response.setHeader("cross-origin-embedder-policy", "require-corp");
     if (pathname === "/" && SOURCE.test(module)) {
