@@ -11,13 +11,13 @@ import { MAX_CAPACITY, MAX_NARROW, STRICT } from "./gap_table/layout.ts";
 import { Lock, MAX_OWNER } from "./shared/lock.ts";
 import { LockedTable } from "./shared/locked_table.ts";
 import { repair } from "./shared/repair.ts";
+import type { SharedSource } from "./shared/shared_buffer.ts";
 import {
   INTENT,
   layOutState,
   LOCK,
   nextWorker,
   openState,
-  type SharedSource,
   type SharedState,
   stateByteLength,
   type StatePlan,
@@ -25,7 +25,7 @@ import {
 import type { WorkerCache } from "./shared/worker_cache.ts";
 
 export { LockAbandonedError } from "./shared/lock.ts";
-export type { SharedMemory, SharedSource } from "./shared/state.ts";
+export type { SharedMemory, SharedSource } from "./shared/shared_buffer.ts";
 
 const MAX_CACHED_SIZE = 2 ** 20;
 

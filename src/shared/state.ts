@@ -4,11 +4,11 @@
  * @module
  */
 
-import { checkInteger } from "../check_integer.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
 import { tableSize } from "../gap_table/gap_table.ts";
 import { OFFSET_SHAPE, SLOTS, STRIDE } from "../gap_table/layout.ts";
 import { MAX_OWNER } from "./lock.ts";
+import { bufferFor, type SharedSource } from "./shared_buffer.ts";
 
 // From `byteOffset` on, in words of 32 bits:
 //
@@ -29,15 +29,6 @@ const HEADER = 48;
 
 const FORMAT = 0x53415331;
 const FORMAT_VERSION = 1;
-
-/** The part of a `WebAssembly.Memory` that is used. */
-export interface SharedMemory {
-  /** The memory now, a `SharedArrayBuffer`. */
-  readonly buffer: ArrayBufferLike;
-}
-
-/** Where a shared allocator can lie. */
-export type SharedSource = SharedArrayBuffer | SharedMemory;
 
 /** The state as one worker sees it. */
 export interface SharedState {
@@ -74,8 +65,7 @@ export function layOutState(
   byteOffset = 0,
 ): SharedState {
   const byteLength = stateByteLength(plan);
-  checkInteger("byteOffset", byteOffset);
-  const buffer = bufferOf(source ?? makeBuffer(byteOffset + byteLength), byteOffset, byteLength);
+  const buffer = bufferFor(source, byteOffset, byteLength);
   const words = new Int32Array(buffer, byteOffset, byteLength / 4).fill(0);
   BinTable.create(OFFSET_SHAPE, plan.capacity, plan, plan.mode, (length) => {
     words[TABLE_LENGTH] = length;
@@ -93,7 +83,7 @@ export function layOutState(
  * @throws {TypeError} There is none.
  */
 export function openState(source: SharedSource, byteOffset = 0): SharedState {
-  const buffer = bufferOf(source, byteOffset, HEADER * 4);
+  const buffer = bufferFor(source, byteOffset, HEADER * 4);
   const header = new Int32Array(buffer, byteOffset, HEADER);
   const isState = Atomics.load(header, MAGIC) === FORMAT && header[VERSION] === FORMAT_VERSION;
   const tableStart = byteOffset + HEADER * 4, length = header[TABLE_LENGTH];
@@ -118,35 +108,4 @@ export function openState(source: SharedSource, byteOffset = 0): SharedState {
 /** A number for one more worker. They begin anew after {@linkcode MAX_OWNER}. */
 export function nextWorker(header: Int32Array): number {
   return 1 + (Atomics.add(header, LAST_WORKER, 1) & 0x7fffffff) % MAX_OWNER;
-}
-
-function makeBuffer(byteLength: number): SharedArrayBuffer {
-  if (typeof SharedArrayBuffer === "undefined") {
-    throw new TypeError("Expected SharedArrayBuffer: a page has it when cross-origin isolated");
-  }
-  return new SharedArrayBuffer(byteLength);
-}
-
-/** The buffer of a source, which has these bytes. */
-function bufferOf(
-  source: SharedSource,
-  byteOffset: number,
-  byteLength: number,
-): SharedArrayBuffer {
-  const buffer: unknown = (source as Partial<SharedMemory> | null)?.buffer ?? source;
-  if (Object.prototype.toString.call(buffer) !== "[object SharedArrayBuffer]") {
-    throw new TypeError("Expected a SharedArrayBuffer or a shared WebAssembly.Memory");
-  }
-  const shared = buffer as SharedArrayBuffer;
-  checkInteger("byteOffset", byteOffset);
-  if (byteOffset % 8 !== 0) {
-    throw new RangeError(`Expected byteOffset to be a multiple of 8, got ${byteOffset}`);
-  }
-  if (byteLength > shared.byteLength - byteOffset) {
-    throw new RangeError(
-      `Expected a buffer with ${byteLength} bytes from ${byteOffset} on, got one of ` +
-        `${shared.byteLength}`,
-    );
-  }
-  return shared;
 }

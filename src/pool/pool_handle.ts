@@ -1,0 +1,92 @@
+/**
+ * {@linkcode PoolHandle}: an object of a pool, until it is released.
+ *
+ * @module
+ */
+
+import { describe } from "../check_integer.ts";
+import type { Pool } from "../pool.ts";
+import { ReleasedError } from "./pool_errors.ts";
+import type { Slot } from "./slot.ts";
+
+/**
+ * Ends a handle of a pool and gives the slot of its object.
+ *
+ * @throws {TypeError} It is no handle of this pool.
+ * @throws {ReleasedError} It ended already.
+ */
+export let endHandle: <T extends object>(handle: PoolHandle<T>, pool: Pool<T>) => Slot<T>;
+
+/**
+ * An object that is out of its pool. Each time it is acquired it has a new handle: one that
+ * was released is refused for ever, whoever has the object by then.
+ *
+ * @typeParam T The object.
+ *
+ * @example
+ * ```ts
+ * import { FixedPool } from "@suballoc/offset-allocator";
+ *
+ * const pool = new FixedPool(8, { create: () => new Float32Array(1024) });
+ * {
+ *   using handle = pool.acquire();
+ *   handle.value.fill(0.5);
+ * } // released
+ * pool.inUse; // 0
+ * ```
+ */
+export class PoolHandle<T extends object> {
+  readonly #pool: Pool<T>;
+  #slot: Slot<T> | undefined;
+
+  static {
+    endHandle = (handle, pool) => {
+      if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
+        throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);
+      }
+      if (handle.#pool !== pool) {
+        throw new TypeError("Expected handle to be one of this pool, got one of another");
+      }
+      const slot = handle.#slot;
+      if (slot === undefined) throw new ReleasedError("handle");
+      handle.#slot = undefined;
+      return slot;
+    };
+  }
+
+  /** Pools make handles. */
+  constructor(pool: Pool<T>, slot: Slot<T>) {
+    this.#pool = pool;
+    this.#slot = slot;
+  }
+
+  /**
+   * The object. Do not keep it for longer than the handle.
+   *
+   * @throws {ReleasedError} It was released.
+   */
+  get value(): T {
+    const slot = this.#slot;
+    if (slot === undefined) throw new ReleasedError("handle");
+    return slot.object;
+  }
+
+  /** Whether the object was given back. */
+  get isReleased(): boolean {
+    return this.#slot === undefined;
+  }
+
+  /**
+   * Gives the object back; {@linkcode Pool.release} is the same.
+   *
+   * @throws {ReleasedError} It was given back already.
+   */
+  release(): void {
+    this.#pool.release(this);
+  }
+
+  /** Gives the object back, unless that was done. */
+  [Symbol.dispose](): void {
+    if (this.#slot !== undefined) this.#pool.release(this);
+  }
+}

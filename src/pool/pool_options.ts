@@ -1,0 +1,137 @@
+/**
+ * How pools work, and what they tell of themselves.
+ *
+ * @module
+ */
+
+import { checkInteger, describe } from "../check_integer.ts";
+import type { PoolOrder } from "./free_objects.ts";
+
+/**
+ * What a pool is told to do with its objects. What one of these functions throws goes to the
+ * caller. An object for which `prepare`, `onAcquire`, `reset` or `onRelease` threw is not
+ * trusted any more: it is disposed of, and another is made in its place when it is needed.
+ *
+ * @typeParam T The objects.
+ */
+export interface PoolOptions<T extends object> {
+  /**
+   * Makes an object that no pool has. It gets the number that the object is to have: the
+   * lowest is 0, and those of discarded objects are given again.
+   */
+  readonly create: (index: number) => T;
+  /**
+   * When objects are made: `"lazy"`, by default, when they are needed; `"eager"`, at once, as
+   * many as the capacity; or so many at once.
+   */
+  readonly initialize?: "lazy" | "eager" | number;
+  /** Called with an object before it is handed out. */
+  readonly prepare?: (object: T) => void;
+  /** Called with an object when it comes back. */
+  readonly reset?: (object: T) => void;
+  /** Called once with each object that the pool no longer wants. */
+  readonly dispose?: (object: T) => void;
+  /**
+   * Which free object is handed out: `"stack"`, by default, the one that came back last;
+   * `"queue"`, the one that came back first; `"lowest"`, that of the lowest number.
+   */
+  readonly order?: PoolOrder;
+  /**
+   * Whether handles that are dropped without release are reported; `false` by default, as
+   * that costs far more than the handle.
+   */
+  readonly debug?: boolean;
+  /** Gets the reports of `debug`; by default they are printed as warnings. */
+  readonly onLeak?: (message: string) => void;
+  /** Called with an object, when it is prepared and about to be handed out. */
+  readonly onAcquire?: (object: T) => void;
+  /** Called with an object that came back, when it is reset. */
+  readonly onRelease?: (object: T) => void;
+  /** Called with the new and the old capacity, after the pool has grown. */
+  readonly onGrow?: (capacity: number, before: number) => void;
+}
+
+/** A function of the options that is called with an object, if there is one. */
+export type Hook<T> = ((object: T) => void) | undefined;
+
+/** What a pool holds, and what became of the requests to it. */
+export interface PoolStats {
+  /** Most objects that the pool holds as it is. */
+  readonly capacity: number;
+  /** Objects that there are, in the pool or out. */
+  readonly created: number;
+  /** Objects that are out. */
+  readonly inUse: number;
+  /** Objects that are in the pool. */
+  readonly free: number;
+  /** Callers of `acquireAsync` who wait. */
+  readonly waiting: number;
+  /** The part of the capacity that is out, from 0 to 1. */
+  readonly utilization: number;
+  /** Most objects that were out at a time. */
+  readonly highWaterMark: number;
+  /** Objects handed out. */
+  readonly acquired: number;
+  /** Objects given back. */
+  readonly released: number;
+  /** Objects thrown away: by `discard`, or because a function of the options threw. */
+  readonly discarded: number;
+  /** Objects that are out for ever because their handle was dropped; only with `debug`. */
+  readonly leaked: number;
+  /** Of those handed out, how many there were already. */
+  readonly hits: number;
+  /** `hits / acquired`, or 0. */
+  readonly hitRate: number;
+  /** Requests refused: `exhausted + timeouts`. */
+  readonly failures: number;
+  /** Requests refused because no object was available. */
+  readonly exhausted: number;
+  /** Requests that waited for too long. */
+  readonly timeouts: number;
+  /** Requests that waited and were aborted. */
+  readonly aborts: number;
+  /** How often the pool grew. */
+  readonly growths: number;
+}
+
+/**
+ * Verifies the options of a pool.
+ *
+ * @throws {TypeError} One is of the wrong type.
+ * @throws {RangeError} One is out of range.
+ */
+export function checkPoolOptions<T extends object>(
+  capacity: number,
+  options: PoolOptions<T>,
+): void {
+  const { create, prepare, reset, dispose, onLeak, onAcquire, onRelease, onGrow } = options;
+  checkFunction("create", create);
+  const optional = { prepare, reset, dispose, onLeak, onAcquire, onRelease, onGrow };
+  for (const [name, value] of Object.entries(optional)) {
+    if (value !== undefined) checkFunction(name, value);
+  }
+  const { initialize = "lazy", order = "stack" } = options;
+  if (typeof initialize === "number") checkInteger("initialize", initialize, 0, capacity);
+  else checkChoice("initialize", initialize, ["lazy", "eager"]);
+  checkChoice("order", order, ["stack", "queue", "lowest"]);
+}
+
+/** Two hooks as one; none where there is none. */
+export function both<T>(first: Hook<T>, second: Hook<T>): Hook<T> {
+  if (first === undefined || second === undefined) return first ?? second;
+  return (object) => {
+    first(object);
+    second(object);
+  };
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`Expected ${name} to be a function, got ${describe(value)}`);
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  const expected = choices.map((choice) => JSON.stringify(choice)).join(" or ");
+  throw new TypeError(`Expected ${name} to be ${expected}, got ${describe(value)}`);
+}

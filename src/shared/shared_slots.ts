@@ -1,0 +1,180 @@
+/**
+ * The free and the used slots of a pool in shared memory: a stack without a lock.
+ *
+ * @module
+ */
+
+import { NotAllocatedError } from "../allocator.ts";
+import { expectInvariant } from "../expect_invariant.ts";
+import { maskFor } from "../slot_layout.ts";
+
+// The free slots are a stack (R. K. Treiber, 1986): HEAD names the one on top, each links to
+// the one below. To take the top one, a thread reads HEAD, then the link of that slot, and
+// puts the link in HEAD if that is still what it was. It may be that, although the slot was
+// taken and given back meanwhile and its link is another: ABA. Hence a tag, one more at each
+// change of HEAD:
+//
+//   HEAD, 64 bits:   | tag: 32 bits | slot on top + 1, 0 for none: 32 bits |
+//
+// For a mistake a thread would have to be stopped between its read and its write for exactly
+// a multiple of 2^32 changes of HEAD: more than a minute of nothing but changes, and then at
+// that very one. A head of 32 bits would leave a tag of 8 to 31: milliseconds.
+const TAG = 2n ** 32n;
+const HANDLE_LIMIT = 2 ** 30; // above, V8 may box the number
+
+/** One worker's side of the slots. */
+export class SharedSlots {
+  /** One element: HEAD. */
+  readonly #head: BigInt64Array;
+  /** By slot: its handle while it is in use, else minus one minus the next one. */
+  readonly #handles: Int32Array;
+  /** By free slot: the one below it plus one, or 0. */
+  readonly #links: Int32Array;
+  readonly #mask: number;
+
+  /** Takes part in slots that are there, or are to be laid out by `layOut`. */
+  constructor(head: BigInt64Array, handles: Int32Array, links: Int32Array) {
+    this.#head = head;
+    this.#handles = handles;
+    this.#links = links;
+    this.#mask = maskFor(handles.length);
+  }
+
+  /** Number of slots. */
+  get count(): number {
+    return this.#handles.length;
+  }
+
+  /** Makes all slots free; nobody uses them yet. */
+  layOut(): void {
+    for (let slot = 0; slot < this.count; slot++) this.#handles[slot] = ~slot;
+    this.restack();
+  }
+
+  /** Stacks all free slots anew, the lowest on top; nobody else uses them meanwhile. */
+  restack(): void {
+    let top = 0;
+    for (let slot = this.count - 1; slot >= 0; slot--) {
+      if (this.#handles[slot] >= 0) continue;
+      this.#links[slot] = top;
+      top = slot + 1;
+    }
+    const head = this.#head[0];
+    Atomics.store(this.#head, 0, head + TAG + BigInt(top - linkOf(head)));
+  }
+
+  /** Takes a slot off the stack; -1 for none. It is in nobody's hands until `take`. */
+  pop(): number {
+    let head = Atomics.load(this.#head, 0);
+    while (true) {
+      const top = linkOf(head);
+      if (top === 0) return -1;
+      const next = head + TAG + BigInt(this.#links[top - 1] - top);
+      const seen = Atomics.compareExchange(this.#head, 0, head, next);
+      if (seen === head) return top - 1;
+      head = seen;
+    }
+  }
+
+  /** Takes from `least` to `most` slots off the stack; gives how many, 0 for too few. */
+  popMany(least: number, most: number, into: { [index: number]: number }): number {
+    const heads = this.#head, links = this.#links;
+    let head = Atomics.load(heads, 0);
+    while (true) {
+      const top = linkOf(head);
+      // Where others change these links they change the head as well.
+      let rest = top, count = 0;
+      for (; count < most && rest !== 0; count++) {
+        into[count] = rest - 1;
+        rest = links[rest - 1];
+      }
+      const isEnough = count >= least && count > 0;
+      const next = isEnough ? head + TAG + BigInt(rest - top) : head;
+      const seen = Atomics.compareExchange(heads, 0, head, next);
+      if (seen === head) return isEnough ? count : 0;
+      head = seen;
+    }
+  }
+
+  /** Puts `count` free slots on the stack, from `start` on. */
+  pushMany(slots: ArrayLike<number>, start: number, count: number): void {
+    if (count === 0) return;
+    const links = this.#links, last = start + count - 1;
+    for (let i = start; i < last; i++) links[slots[i]] = slots[i + 1] + 1;
+    this.#pushChain(slots[start], slots[last]);
+  }
+
+  /** Puts a free slot on the stack. */
+  push(slot: number): void {
+    this.#pushChain(slot, slot);
+  }
+
+  #pushChain(top: number, bottom: number): void {
+    let head = Atomics.load(this.#head, 0);
+    while (true) {
+      const below = linkOf(head);
+      this.#links[bottom] = below;
+      const next = head + TAG + BigInt(top + 1 - below);
+      const seen = Atomics.compareExchange(this.#head, 0, head, next);
+      if (seen === head) return;
+      head = seen;
+    }
+  }
+
+  /** Marks a slot that is off the stack as in use; gives its handle. */
+  take(slot: number): number {
+    const handle = ~this.#handles[slot];
+    this.#handles[slot] = handle;
+    return handle;
+  }
+
+  /**
+   * Marks a slot as free, which is not on the stack yet; gives it. Of several workers that do
+   * so at once, one succeeds.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  free(handle: number): number {
+    const slot = this.find(handle), next = handle + this.#mask + 1;
+    const free = ~(next < HANDLE_LIMIT ? next : slot);
+    if (Atomics.compareExchange(this.#handles, slot, handle, free) === handle) return slot;
+    throw new NotAllocatedError(handle);
+  }
+
+  /**
+   * The slot that a handle names.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  find(handle: number): number {
+    if (typeof handle === "number" && handle >= 0) {
+      const slot = handle & this.#mask;
+      if (this.#handles[slot] === handle) return slot;
+    }
+    throw new NotAllocatedError(handle);
+  }
+
+  /** The handles of the slots in use. */
+  *inUse(): Generator<number, void, void> {
+    for (const handle of this.#handles) if (handle >= 0) yield handle;
+  }
+
+  /** Throws unless every slot is either in use or on the stack, once. */
+  check(): void {
+    const stacked = new Uint8Array(this.count);
+    for (let slot = linkOf(this.#head[0]) - 1; slot >= 0; slot = this.#links[slot] - 1) {
+      expectInvariant(slot < this.count, "a link leads out of the pool");
+      expectInvariant(stacked[slot]++ === 0, "the stack does not end");
+    }
+    this.#handles.forEach((handle, slot) => {
+      const number = (handle < 0 ? ~handle : handle) & this.#mask;
+      expectInvariant(number === slot, "a handle does not name its slot");
+      expectInvariant(stacked[slot] === (handle < 0 ? 1 : 0), "a slot is lost, or there twice");
+    });
+  }
+}
+
+/** The slot on top plus one, or 0. */
+function linkOf(head: bigint): number {
+  return Number(BigInt.asUintN(32, head));
+}
