@@ -82,10 +82,10 @@ export class SlotPool<V = Uint8Array> {
   /** The free slots as a stack, or as a ring from `#first` on; empty where a bitmap has them. */
   readonly #free: Int32Array;
   readonly #bitmap: Bitmap | undefined;
-  readonly #isRing: boolean;
+  readonly #isStack: boolean;
   #first = 0;
   #freeCount: number;
-  #highWaterMark = 0;
+  #leastFree: number;
   /** By slot: its view, once there was one. */
   readonly #views: (V | undefined)[];
   /** Bytes of the first slot: empty once WebAssembly memory has grown and was replaced. */
@@ -123,13 +123,13 @@ export class SlotPool<V = Uint8Array> {
     this.#mask = maskFor(slotCount);
     this.#handles = Int32Array.from({ length: slotCount }, (_, slot) => ~slot);
     this.#bitmap = order === "lowest" ? new Bitmap(slotCount) : undefined;
-    this.#isRing = order === "queue";
+    this.#isStack = order === "stack";
     // The lowest on top of the stack, first in the ring.
     this.#free = Int32Array.from(
       { length: order === "lowest" ? 0 : slotCount },
       (_, i) => order === "queue" ? i : slotCount - 1 - i,
     );
-    this.#freeCount = slotCount;
+    this.#freeCount = this.#leastFree = slotCount;
     this.#views = Array(slotCount);
     this.#probe = this.#bytesOf(0);
     this.#viewOf(0); // throws where the store is not aligned as the views need it
@@ -147,7 +147,7 @@ export class SlotPool<V = Uint8Array> {
 
   /** Most slots that were in use at a time, since the start or the last `reset`. */
   get highWaterMark(): number {
-    return this.#highWaterMark;
+    return this.slotCount - this.#leastFree;
   }
 
   /**
@@ -167,16 +167,9 @@ export class SlotPool<V = Uint8Array> {
     const count = this.#freeCount - 1;
     if (count < 0) return NO_SPACE;
     this.#freeCount = count;
-    const slot = this.#isRing
-      ? this.#takeFirst()
-      : count < this.#free.length
-      ? this.#free[count]
-      : this.#bitmap!.takeFirst();
-    const handle = ~this.#handles[slot];
-    this.#handles[slot] = handle;
-    const used = this.slotCount - count;
-    if (used > this.#highWaterMark) this.#highWaterMark = used;
-    return handle;
+    if (count < this.#leastFree) this.#leastFree = count;
+    const slot = this.#isStack ? this.#free[count] : this.#takeOther();
+    return this.#handles[slot] = ~this.#handles[slot];
   }
 
   /**
@@ -205,8 +198,9 @@ export class SlotPool<V = Uint8Array> {
     const next = handle + this.#mask + 1;
     this.#handles[slot] = ~(next < HANDLE_LIMIT ? next : slot);
     const count = this.#freeCount;
-    if (this.#bitmap !== undefined) this.#bitmap.giveOne(slot);
-    else this.#free[this.#isRing ? this.#ringIndex(count) : count] = slot;
+    if (this.#isStack) this.#free[count] = slot;
+    else if (this.#bitmap !== undefined) this.#bitmap.giveOne(slot);
+    else this.#free[this.#ringIndex(count)] = slot;
     this.#freeCount = count + 1;
   }
 
@@ -238,7 +232,7 @@ export class SlotPool<V = Uint8Array> {
   /** Gives all slots back; all handles are refused from then on. */
   reset(): void {
     for (const handle of this.handles()) this.release(handle);
-    this.#highWaterMark = 0;
+    this.#leastFree = this.slotCount;
   }
 
   /**
@@ -249,7 +243,7 @@ export class SlotPool<V = Uint8Array> {
   check(): void {
     const free = new Uint8Array(this.slotCount);
     for (let i = 0; i < this.#freeCount; i++) {
-      if (this.#bitmap === undefined) free[this.#free[this.#isRing ? this.#ringIndex(i) : i]]++;
+      if (this.#bitmap === undefined) free[this.#free[this.#isStack ? i : this.#ringIndex(i)]]++;
     }
     let freeCount = 0;
     this.#handles.forEach((handle, slot) => {
@@ -271,7 +265,9 @@ export class SlotPool<V = Uint8Array> {
     throw new NotAllocatedError(handle);
   }
 
-  #takeFirst(): number {
+  /** Takes the first slot of the ring, or of the bitmap. */
+  #takeOther(): number {
+    if (this.#bitmap !== undefined) return this.#bitmap.takeFirst();
     const slot = this.#free[this.#first];
     this.#first = this.#first + 1 === this.slotCount ? 0 : this.#first + 1;
     return slot;

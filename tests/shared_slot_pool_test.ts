@@ -107,13 +107,13 @@ describe("SharedSlotPool", () => {
     const [first, second] = [slots.pop(), slots.pop()];
     slots.push(first); // the top is slot 0 again, but slot 1 is in use
     assertEquals([first, second, links[0]], [0, 1, 3]);
-    assertEquals(BigInt.asUintN(32, Atomics.load(head, 0)), BigInt.asUintN(32, seen));
+    assertEquals(BigInt.asUintN(25, Atomics.load(head, 0)), BigInt.asUintN(25, seen));
     const put = Atomics.compareExchange(head, 0, seen, seen + 1n);
     assert(put !== seen, "the thread puts slot 1 on top, which is in use");
-    // The tag wraps around in its 32 bits, and leaves the slot alone.
-    head[0] = (-1n << 32n) | 1n;
+    // The tag wraps around in its 39 bits, and leaves the slot alone.
+    head[0] = (-1n << 25n) | 1n;
     assertEquals([slots.pop(), slots.pop(), slots.pop()], [0, 2, -1]);
-    assertEquals(BigInt.asUintN(32, head[0]), 0n);
+    assertEquals(BigInt.asUintN(25, head[0]), 0n);
     slots.push(2);
     assertEquals(slots.pop(), 2);
   });

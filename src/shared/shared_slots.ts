@@ -14,12 +14,17 @@ import { maskFor } from "../slot_layout.ts";
 // taken and given back meanwhile and its link is another: ABA. Hence a tag, one more at each
 // change of HEAD:
 //
-//   HEAD, 64 bits:   | tag: 32 bits | slot on top + 1, 0 for none: 32 bits |
+//   HEAD, 64 bits:   | tag: 39 bits | slot on top + 1, 0 for none: 25 bits |
 //
-// For a mistake a thread would have to be stopped between its read and its write for exactly
-// a multiple of 2^32 changes of HEAD: more than a minute of nothing but changes, and then at
-// that very one. A head of 32 bits would leave a tag of 8 to 31: milliseconds.
-const TAG = 2n ** 32n;
+// For a mistake the head would have to change exactly a multiple of 2^39 times between that
+// read and that write, which is 15 hours of nothing but changes. A head of 32 bits would leave
+// a tag of 7 to 31 bits: it comes around while a thread waits for its turn on the CPU.
+//
+// A BigInt costs more than the exchange itself: each side remembers the head that it saw or
+// made last, and which slot is on top there, and begins with that. Where it is out of date the
+// exchange fails, and tells what is there.
+const TOP_BITS = 25;
+const TAG = 2 ** TOP_BITS;
 const HANDLE_LIMIT = 2 ** 30; // above, V8 may box the number
 
 /** One worker's side of the slots. */
@@ -31,6 +36,10 @@ export class SharedSlots {
   /** By free slot: the one below it plus one, or 0. */
   readonly #links: Int32Array;
   readonly #mask: number;
+  /** The head as it was last. */
+  #seen: bigint;
+  /** The slot on top there plus one, or 0. */
+  #top: number;
 
   /** Takes part in slots that are there, or are to be laid out by `layOut`. */
   constructor(head: BigInt64Array, handles: Int32Array, links: Int32Array) {
@@ -38,6 +47,8 @@ export class SharedSlots {
     this.#handles = handles;
     this.#links = links;
     this.#mask = maskFor(handles.length);
+    this.#seen = Atomics.load(head, 0);
+    this.#top = linkOf(this.#seen);
   }
 
   /** Number of slots. */
@@ -59,29 +70,24 @@ export class SharedSlots {
       this.#links[slot] = top;
       top = slot + 1;
     }
-    const head = this.#head[0];
-    Atomics.store(this.#head, 0, head + TAG + BigInt(top - linkOf(head)));
+    while (!this.#replace(top));
   }
 
   /** Takes a slot off the stack; -1 for none. It is in nobody's hands until `take`. */
   pop(): number {
-    let head = Atomics.load(this.#head, 0);
     while (true) {
-      const top = linkOf(head);
-      if (top === 0) return -1;
-      const next = head + TAG + BigInt(this.#links[top - 1] - top);
-      const seen = Atomics.compareExchange(this.#head, 0, head, next);
-      if (seen === head) return top - 1;
-      head = seen;
+      const top = this.#top;
+      if (top === 0) {
+        if (this.#replace(0)) return -1; // none indeed
+      } else if (this.#replace(this.#links[top - 1])) return top - 1;
     }
   }
 
   /** Takes from `least` to `most` slots off the stack; gives how many, 0 for too few. */
   popMany(least: number, most: number, into: { [index: number]: number }): number {
-    const heads = this.#head, links = this.#links;
-    let head = Atomics.load(heads, 0);
+    const links = this.#links;
     while (true) {
-      const top = linkOf(head);
+      const top = this.#top;
       // Where others change these links they change the head as well.
       let rest = top, count = 0;
       for (; count < most && rest !== 0; count++) {
@@ -89,10 +95,7 @@ export class SharedSlots {
         rest = links[rest - 1];
       }
       const isEnough = count >= least && count > 0;
-      const next = isEnough ? head + TAG + BigInt(rest - top) : head;
-      const seen = Atomics.compareExchange(heads, 0, head, next);
-      if (seen === head) return isEnough ? count : 0;
-      head = seen;
+      if (this.#replace(isEnough ? rest : top)) return isEnough ? count : 0;
     }
   }
 
@@ -110,15 +113,21 @@ export class SharedSlots {
   }
 
   #pushChain(top: number, bottom: number): void {
-    let head = Atomics.load(this.#head, 0);
-    while (true) {
-      const below = linkOf(head);
-      this.#links[bottom] = below;
-      const next = head + TAG + BigInt(top + 1 - below);
-      const seen = Atomics.compareExchange(this.#head, 0, head, next);
-      if (seen === head) return;
-      head = seen;
+    do this.#links[bottom] = this.#top; while (!this.#replace(top + 1));
+  }
+
+  /** Puts another slot (plus one, or 0) on top, if the head is what it was last. */
+  #replace(top: number): boolean {
+    const head = this.#seen, next = head + BigInt(TAG + top - this.#top);
+    const seen = Atomics.compareExchange(this.#head, 0, head, next);
+    if (seen === head) {
+      this.#seen = next;
+      this.#top = top;
+      return true;
     }
+    this.#seen = seen;
+    this.#top = linkOf(seen);
+    return false;
   }
 
   /** Marks a slot that is off the stack as in use; gives its handle. */
@@ -176,5 +185,5 @@ export class SharedSlots {
 
 /** The slot on top plus one, or 0. */
 function linkOf(head: bigint): number {
-  return Number(BigInt.asUintN(32, head));
+  return Number(BigInt.asUintN(TOP_BITS, head));
 }
