@@ -78,6 +78,14 @@ export type {
   SharedSource,
 } from "./src/shared_allocator.ts";
 
+export { SlotPool } from "./src/slot_pool.ts";
+export type { SlotPoolOptions } from "./src/slot_pool.ts";
+export { SharedSlotPool } from "./src/shared_slot_pool.ts";
+export type { SharedSlotAttachOptions, SharedSlotPoolOptions } from "./src/shared_slot_pool.ts";
+export { WorkerLocalPool } from "./src/worker_local_pool.ts";
+export type { WorkerLocalPoolOptions } from "./src/worker_local_pool.ts";
+export type { SlotLayout } from "./src/slot_layout.ts";
+
 export { report } from "./src/report.ts";
 export type { Report, SizeClass, SizeReport } from "./src/report.ts";
 export { reportJson } from "./src/report_json.ts";
