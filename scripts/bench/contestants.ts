@@ -57,7 +57,7 @@ export const peers: readonly Contestant[] = [
  * nor inlines it: the second contestant, and the first from then on, would pay for
  * the company. The name in the source keeps the engine from taking the copies for one.
  */
-function contestant(name: string, create: (trace: Trace) => Subject): Contestant {
+export function contestant(name: string, create: (trace: Trace) => Subject): Contestant {
   return { name, create, drive: new Function(`/* ${name} */ return ${drive};`)() };
 }
 

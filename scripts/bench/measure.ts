@@ -133,7 +133,7 @@ export function measure(effort: Effort): Report {
 }
 
 /** A workload with its trace at hand. */
-interface Work {
+export interface Work {
   readonly name: string;
   readonly about: string;
   readonly trace: Trace;
@@ -158,7 +158,7 @@ function checkAnswers({ name, trace }: Work, expected: Workload["expected"]): vo
  * A pass of less than the whole trace leaves other blocks live than it found, so each
  * then begins with a new fill.
  */
-function race(
+export function race(
   contestants: readonly Contestant[],
   { trace, mayRefuse }: Work,
   repeats: number,
