@@ -78,6 +78,20 @@ export type {
   SharedSource,
 } from "./src/shared_allocator.ts";
 
+export { Pool } from "./src/pool.ts";
+export { FixedPool } from "./src/fixed_pool.ts";
+export { GrowingPool } from "./src/growing_pool.ts";
+export type { GrowingPoolOptions, PoolGrowth } from "./src/growing_pool.ts";
+export type { PoolHandle } from "./src/pool/pool_handle.ts";
+export {
+  PoolDisposedError,
+  PoolExhaustedError,
+  PoolTimeoutError,
+  ReleasedError,
+} from "./src/pool/pool_errors.ts";
+export type { PoolOptions, PoolStats } from "./src/pool/pool_options.ts";
+export type { PoolOrder } from "./src/pool/free_objects.ts";
+export type { AcquireOptions } from "./src/pool/waiters.ts";
 export { SlotPool } from "./src/slot_pool.ts";
 export type { SlotPoolOptions } from "./src/slot_pool.ts";
 export { SharedSlotPool } from "./src/shared_slot_pool.ts";

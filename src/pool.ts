@@ -57,6 +57,9 @@ const MAX_TIMEOUT = 2 ** 31 - 1;
  * | `stats`, `resetStats` | O(1) |
  * | `check`, disposal | O(n) |
  *
+ * A pool pays for objects that are costly to make or to collect. Small plain ones are not: on
+ * V8 to take and give one takes about as long, 10 ns, as to make one of five numbers.
+ *
  * Not safe to share between threads.
  *
  * @typeParam T The objects. A pool puts an invisible mark on each, by which it knows them.
@@ -354,7 +357,7 @@ export abstract class Pool<T extends object> {
    * @throws What `dispose` threw, once all are disposed of; several as an `AggregateError`.
    */
   [Symbol.dispose](): void {
-    if (!this.#isDisposed) throwAll(this.#dispose());
+    throwAll(this.#dispose());
   }
 
   // What follows is in the order of an object's life. An object is marked as free until it is
@@ -446,7 +449,7 @@ export abstract class Pool<T extends object> {
 
   #hold(slot: Slot<T>, stack: string | undefined): PoolHandle<T> {
     slot.state = HELD;
-    const handle = new PoolHandle<T>(this, slot);
+    const handle = new PoolHandle<T>(slot);
     if (stack !== undefined) this.#leaks?.watch(handle, slot.index, stack);
     return handle;
   }

@@ -36,7 +36,6 @@ export let endHandle: <T extends object>(handle: PoolHandle<T>, pool: Pool<T>) =
  * ```
  */
 export class PoolHandle<T extends object> {
-  readonly #pool: Pool<T>;
   #slot: Slot<T> | undefined;
 
   static {
@@ -44,19 +43,18 @@ export class PoolHandle<T extends object> {
       if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
         throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);
       }
-      if (handle.#pool !== pool) {
-        throw new TypeError("Expected handle to be one of this pool, got one of another");
-      }
       const slot = handle.#slot;
       if (slot === undefined) throw new ReleasedError("handle");
+      if (slot.pool !== pool) {
+        throw new TypeError("Expected handle to be one of this pool, got one of another");
+      }
       handle.#slot = undefined;
       return slot;
     };
   }
 
   /** Pools make handles. */
-  constructor(pool: Pool<T>, slot: Slot<T>) {
-    this.#pool = pool;
+  constructor(slot: Slot<T>) {
     this.#slot = slot;
   }
 
@@ -82,11 +80,13 @@ export class PoolHandle<T extends object> {
    * @throws {ReleasedError} It was given back already.
    */
   release(): void {
-    this.#pool.release(this);
+    const slot = this.#slot;
+    if (slot === undefined) throw new ReleasedError("handle");
+    slot.pool.release(this);
   }
 
   /** Gives the object back, unless that was done. */
   [Symbol.dispose](): void {
-    if (this.#slot !== undefined) this.#pool.release(this);
+    this.#slot?.pool.release(this);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { describe } from "../check_integer.ts";
+import type { Pool } from "../pool.ts";
 import { ReleasedError } from "./pool_errors.ts";
 
 /** Just made, and on its way out for the first time. */
@@ -31,14 +32,18 @@ class Given {
  * 2.5 times as long on V8.
  */
 class Stamp extends Given {
-  readonly #slot: Slot<object>;
+  readonly #slot: unknown;
 
-  constructor(slot: Slot<object>) {
-    super(slot.object);
+  constructor(object: object, slot: unknown) {
+    super(object);
     this.#slot = slot;
   }
 
-  static slotOf(value: object): Slot<object> | undefined {
+  static isOn(value: object): boolean {
+    return #slot in value;
+  }
+
+  static slotOf(value: object): unknown {
     try {
       return (value as Stamp).#slot;
     } catch {
@@ -53,7 +58,7 @@ class Stamp extends Given {
  */
 export class Slot<T extends object> {
   readonly object: T;
-  readonly pool: object;
+  readonly pool: Pool<T>;
   /** The number of the object in its pool. */
   readonly index: number;
   state: number = NEW;
@@ -63,11 +68,11 @@ export class Slot<T extends object> {
    *
    * @throws {TypeError} It has one.
    */
-  constructor(object: T, pool: object, index: number) {
+  constructor(object: T, pool: Pool<T>, index: number) {
     this.object = object;
     this.pool = pool;
     this.index = index;
-    new Stamp(this);
+    new Stamp(object, this);
   }
 }
 
@@ -83,20 +88,20 @@ export const slotOf: <T extends object>(object: T) => Slot<T> | undefined = Stam
 export function makeSlot<T extends object>(
   create: (index: number) => T,
   index: number,
-  pool: object,
+  pool: Pool<T>,
 ): Slot<T> {
   const object = create(index);
   if (Object(object) !== object) {
     throw new TypeError(`Expected create to give an object, got ${describe(object)}`);
   }
-  if (slotOf(object) !== undefined) {
+  if (Stamp.isOn(object)) {
     throw new TypeError("Expected create to give a new object, got one of a pool");
   }
   return new Slot(object, pool, index);
 }
 
 /** Why an object cannot be given to a pool. */
-export function refusalOf(object: object, pool: object): Error {
+export function refusalOf<T extends object>(object: T, pool: Pool<T>): Error {
   const slot = slotOf(object);
   if (slot?.pool !== pool) {
     return new TypeError(`Expected object to be one of this pool, got ${describe(object)}`);
