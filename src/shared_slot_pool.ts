@@ -9,7 +9,7 @@ import { alignUp } from "./align_up.ts";
 import { checkInteger } from "./check_integer.ts";
 import { PoolExhaustedError } from "./pool/pool_errors.ts";
 import type { ViewConstructor } from "./region.ts";
-import { bufferFor, type SharedSource } from "./shared/shared_buffer.ts";
+import { bufferFor, makeBuffer, type SharedSource } from "./shared/shared_buffer.ts";
 import { SharedSlots } from "./shared/shared_slots.ts";
 import { checkSlots, type SlotLayout, slotStride } from "./slot_layout.ts";
 
@@ -135,7 +135,8 @@ export class SharedSlotPool<V = Uint8Array> {
   ): SharedSlotPool<V> {
     const { byteOffset = 0 } = options, slotsAt = slotsOffset(slotCount, options);
     const byteLength = SharedSlotPool.byteLength(slotCount, options);
-    const buffer = bufferFor(options.buffer, byteOffset, byteLength);
+    const source = options.buffer ?? makeBuffer(byteOffset, byteLength);
+    const buffer = bufferFor(source, byteOffset, byteLength);
     new Uint8Array(buffer, byteOffset, slotsAt).fill(0);
     const header = new Int32Array(buffer, byteOffset, HEADER);
     header[SLOT_COUNT] = slotCount;

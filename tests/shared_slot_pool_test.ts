@@ -124,6 +124,7 @@ describe("SharedSlotPool", () => {
       SharedSlotPool.attach(source as SharedArrayBuffer, options);
     assertThrows(attach(new SharedArrayBuffer(4096)), TypeError, "shared pool");
     assertThrows(attach(new ArrayBuffer(4096)), TypeError, "SharedArrayBuffer");
+    assertThrows(attach(undefined), TypeError, "SharedArrayBuffer");
     assertThrows(attach(new SharedArrayBuffer(8)), RangeError, "bytes");
     assertThrows(attach(pool.buffer, { byteOffset: 4 }), RangeError, "multiple of 8");
     assertThrows(attach(pool.buffer, { type: Float32Array }), RangeError, "multiple of 4");

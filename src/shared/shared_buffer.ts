@@ -16,14 +16,13 @@ export interface SharedMemory {
 export type SharedSource = SharedArrayBuffer | SharedMemory;
 
 /**
- * The buffer of a source, or a new one where none is given, with so many bytes from
- * `byteOffset` on.
+ * The buffer of a source, which has so many bytes from `byteOffset` on.
  *
  * @throws {TypeError} The source is no shared memory.
  * @throws {RangeError} It has not that many bytes, or the offset is not a multiple of 8.
  */
 export function bufferFor(
-  source: SharedSource | undefined,
+  source: SharedSource,
   byteOffset: number,
   byteLength: number,
 ): SharedArrayBuffer {
@@ -31,7 +30,7 @@ export function bufferFor(
   if (byteOffset % 8 !== 0) {
     throw new RangeError(`Expected byteOffset to be a multiple of 8, got ${byteOffset}`);
   }
-  const buffer = source === undefined ? makeBuffer(byteOffset + byteLength) : bufferOf(source);
+  const buffer = bufferOf(source);
   if (byteLength > buffer.byteLength - byteOffset) {
     throw new RangeError(
       `Expected a buffer with ${byteLength} bytes from ${byteOffset} on, got one of ` +
@@ -41,11 +40,13 @@ export function bufferFor(
   return buffer;
 }
 
-function makeBuffer(byteLength: number): SharedArrayBuffer {
+/** A buffer that has so many bytes from `byteOffset` on. */
+export function makeBuffer(byteOffset: number, byteLength: number): SharedArrayBuffer {
+  checkInteger("byteOffset", byteOffset);
   if (typeof SharedArrayBuffer === "undefined") {
     throw new TypeError("Expected SharedArrayBuffer: a page has it when cross-origin isolated");
   }
-  return new SharedArrayBuffer(byteLength);
+  return new SharedArrayBuffer(byteOffset + byteLength);
 }
 
 function bufferOf(source: SharedSource): SharedArrayBuffer {

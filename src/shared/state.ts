@@ -8,7 +8,7 @@ import { BinTable } from "../gap_table/bin_table.ts";
 import { tableSize } from "../gap_table/gap_table.ts";
 import { OFFSET_SHAPE, SLOTS, STRIDE } from "../gap_table/layout.ts";
 import { MAX_OWNER } from "./lock.ts";
-import { bufferFor, type SharedSource } from "./shared_buffer.ts";
+import { bufferFor, makeBuffer, type SharedSource } from "./shared_buffer.ts";
 
 // From `byteOffset` on, in words of 32 bits:
 //
@@ -65,7 +65,8 @@ export function layOutState(
   byteOffset = 0,
 ): SharedState {
   const byteLength = stateByteLength(plan);
-  const buffer = bufferFor(source, byteOffset, byteLength);
+  const from = source ?? makeBuffer(byteOffset, byteLength);
+  const buffer = bufferFor(from, byteOffset, byteLength);
   const words = new Int32Array(buffer, byteOffset, byteLength / 4).fill(0);
   BinTable.create(OFFSET_SHAPE, plan.capacity, plan, plan.mode, (length) => {
     words[TABLE_LENGTH] = length;

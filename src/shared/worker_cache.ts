@@ -19,6 +19,8 @@ const WIDE_SIZE = 4; // from half the index of a node on, in doubles
 const PER_BIN = 64;
 /** The part of the space that one worker may keep. */
 const KEPT_PART = 32;
+/** Blocks that pass by an emptied cache: where space is short it would be emptied again. */
+const REST = 1000;
 const ALL = -1;
 const COMMON_BIT = 1 << 31; // of all workers beyond number 30
 
@@ -54,6 +56,8 @@ export class WorkerCache {
   #units = 0;
   /** The bin that had no room last, or all of them, until its surplus is taken. */
   #full: number | undefined;
+  /** How many blocks are not to be kept. */
+  #rest = 0;
 
   /** Makes an empty cache over a state that has caches. */
   constructor({ header, table, asked, cachedSize }: SharedState, worker: number) {
@@ -134,9 +138,9 @@ export class WorkerCache {
     return true;
   }
 
-  /** Whether it has no block for this size. */
+  /** Whether it could do with blocks of this size: it has none. */
   lacks(size: number): boolean {
-    return this.#counts[binFor(size)] === 0;
+    return this.#counts[binFor(size)] === 0 && this.#rest === 0;
   }
 
   /** Takes the older half of what leaves no room out: handles whose blocks are to be claimed. */
@@ -149,8 +153,9 @@ export class WorkerCache {
       : this.#takeOldest(full, full + 1, 0.5);
   }
 
-  /** Takes everything out. */
+  /** Takes everything out, and keeps nothing for a while. */
   takeAll(): number[] {
+    this.#rest = REST;
     if (this.#bit !== COMMON_BIT) Atomics.and(this.#header, CACHED, ~this.#bit);
     return this.#takeOldest(0, this.#counts.length, 1);
   }
@@ -173,6 +178,10 @@ export class WorkerCache {
   /** Whether a block may be kept: it has a size for it, there is room and a next handle. */
   #hasRoom(handle: number, size: number): boolean {
     if (size <= 0 || size > this.#largest) return false;
+    if (this.#rest > 0) {
+      this.#rest--;
+      return false;
+    }
     const bin = binFor(size);
     if (this.#sizes[bin] !== size || handle + this.#mask + 1 >= HANDLE_LIMIT) return false;
     if (this.#counts[bin] >= PER_BIN) this.#full = bin;
