@@ -57,7 +57,7 @@ export interface SharedSlotAttachOptions<V> {
  *
  * | Method | Cost, with n slots |
  * | --- | --- |
- * | `acquire`, `tryAcquire`, `release` | O(1), two or three atomic operations, more under contention |
+ * | `acquire`, `tryAcquire`, `release` | O(1), 2 or 3 atomic operations, more if contended |
  * | `acquireMany`, `releaseMany`, of k slots | O(k), and one change of the head |
  * | `view`, `offset` | O(1), no atomic operation |
  * | `freeCount`, `handles`, `check` | O(n) |
