@@ -19,7 +19,7 @@ function print(reports: readonly Report[]): void {
     printRatios("take and give 64 floats", slots);
     printRatios("wait for one of 8, with 32 callers", waiting);
     console.log(
-      "\nsingle operations, 100,000 live        p99.9      longest    over 0.1 ms, in all",
+      "\nsingle operations, 10,000 live         p99.9      longest    over 0.1 ms, in all",
     );
     for (const { name, p999, longest, total } of pauses) {
       const cells = [`${p999.toFixed(1)} us`, `${longest.toFixed(0)} us`, `${total.toFixed(0)} ms`];

@@ -211,7 +211,7 @@ export class SlotPool<V = Uint8Array> {
    */
   view(handle: number): V {
     const slot = this.#expect(handle);
-    if (this.#probe.length === 0) this.#renewViews();
+    if (this.#store !== undefined && this.#probe.length === 0) this.#renewViews();
     return this.#views[slot] ?? this.#viewOf(slot);
   }
 

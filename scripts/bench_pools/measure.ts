@@ -176,9 +176,9 @@ async function raceAsync(effort: Effort): Promise<Result[]> {
   return pools.map(({ name }, i) => ({ name, ns: best[i] }));
 }
 
-/** Times every single operation, with 100,000 objects live that come and go. */
+/** Times every single operation, with 10,000 objects live that come and go. */
 function pauses(effort: Effort): Pauses[] {
-  const count = effort.timed, times = new Float32Array(count), size = 100_000;
+  const count = effort.timed, times = new Float32Array(count), size = 10_000;
   const next = Int32Array.from({ length: ORDER * 4 }, () => random(size));
   const kinds: Record<string, Subject<Particle>> = {
     "new": { take: () => new Particle(), give: () => {} },
