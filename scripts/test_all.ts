@@ -39,20 +39,31 @@ interface Outcome {
   seconds: number;
 }
 
-/** Runs one step, its output as it comes. */
-async function run(name: string): Promise<Outcome> {
-  const args = steps[name];
-  console.log(`\n== ${name}: deno ${args.join(" ")}`);
+/** Steps that run at the same time: each of them leaves a core idle for much of its time. */
+const TOGETHER: readonly (readonly string[])[] = [["node", "bun"]];
+
+/** Runs one step; its output as it comes, or all of it at the end. */
+async function run(name: string, isAlone: boolean): Promise<Outcome> {
+  const args = steps[name], header = `\n== ${name}: deno ${args.join(" ")}`;
+  const output = isAlone ? "inherit" : "piped";
+  if (isAlone) console.log(header);
   const start = performance.now();
-  const { success } = await new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(Deno.execPath(), {
     args,
     cwd: new URL("..", import.meta.url),
     // Colours only where someone looks: a log stays readable, its last line alone.
     env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
     // `deno doc --lint` prints the whole documentation; its findings go to stderr.
-    stdout: name === "doc" ? "null" : "inherit",
-    stderr: "inherit",
-  }).output();
+    stdout: name === "doc" ? "null" : output,
+    stderr: output,
+  }).spawn();
+  const { success, ...printed } = await child.output();
+  if (!isAlone) {
+    console.log(header);
+    for (const bytes of [printed.stdout, printed.stderr]) {
+      console.log(new TextDecoder().decode(bytes));
+    }
+  }
   return { name, passed: success, seconds: (performance.now() - start) / 1000 };
 }
 
@@ -64,7 +75,13 @@ if (unknown.length > 0) {
 }
 
 const outcomes: Outcome[] = [];
-for (const name of names) outcomes.push(await run(name));
+for (let rest = names; rest.length > 0;) {
+  const [first] = rest;
+  const group = TOGETHER.find((group) => group.includes(first)) ?? [first];
+  const next = rest.filter((name) => group.includes(name));
+  rest = rest.filter((name) => !next.includes(name));
+  outcomes.push(...await Promise.all(next.map((name) => run(name, next.length === 1))));
+}
 
 console.log("\n== summary");
 for (const { name, passed, seconds } of outcomes) {

@@ -97,9 +97,9 @@ export interface SharedAllocator extends GrowableAllocator {
  *
  * A worker may be terminated at any time. If it held the lock, the others find that out after
  * `abandonedAfter` milliseconds and get a `LockAbandonedError` until one of them calls
- * {@linkcode SharedOffsetAllocator.recover}; whoever terminates a worker can call it right
- * away. The operation that was interrupted is then done or undone. What the dead worker had
- * allocated stays allocated.
+ * {@linkcode SharedOffsetAllocator.recover}; whoever terminates a worker can call it as soon as
+ * that has ended. The operation that was interrupted is then done or undone. What the dead
+ * worker had allocated stays allocated.
  *
  * | Method | Cost |
  * | --- | --- |
@@ -354,8 +354,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
   }
 
   /**
-   * Tells that a worker has ended, for certain. If it held the lock, what it was doing is
-   * done or undone and the lock is free again.
+   * Tells that a worker has ended, for certain: `terminate()` of a Web Worker returns before it
+   * has. If it held the lock, what it was doing is done or undone and the lock is free again.
    *
    * @param worker The number of the worker: its {@linkcode SharedOffsetAllocator.worker}, or
    *   the one in a `LockAbandonedError`.
