@@ -57,13 +57,10 @@ async function run(name: string, isAlone: boolean): Promise<Outcome> {
     stdout: name === "doc" ? "null" : output,
     stderr: output,
   }).spawn();
-  const { success, ...printed } = await child.output();
-  if (!isAlone) {
-    console.log(header);
-    for (const bytes of [printed.stdout, printed.stderr]) {
-      console.log(new TextDecoder().decode(bytes));
-    }
-  }
+  const texts = isAlone ? [] : [child.stdout, child.stderr].map((stream) => new Response(stream));
+  const printed = await Promise.all(texts.map((text) => text.text()));
+  const { success } = await child.status;
+  if (!isAlone) console.log([header, ...printed].join("\n"));
   return { name, passed: success, seconds: (performance.now() - start) / 1000 };
 }
 

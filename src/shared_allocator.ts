@@ -364,6 +364,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   recover(worker: number): boolean {
     checkInteger("worker", worker, 1, MAX_OWNER);
+    this.#table.suspectCaches();
     if (!this.#lock.seizeFrom(worker)) return false;
     this.#unlock();
     return true;

@@ -9,36 +9,71 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Allocation, NO_SPACE } from "../src/allocator.ts";
 import { BinTable } from "../src/gap_table/bin_table.ts";
-import { OFFSET_SHAPE } from "../src/gap_table/layout.ts";
+import { OFFSET_SHAPE, SIZE } from "../src/gap_table/layout.ts";
 import { type SharedAllocatorOptions, SharedOffsetAllocator } from "../src/shared_allocator.ts";
 import { LockedTable } from "../src/shared/locked_table.ts";
-import { repair } from "../src/shared/repair.ts";
+import { nodeOf, repair } from "../src/shared/repair.ts";
 import { LOCK, openState, type SharedState } from "../src/shared/state.ts";
 import { type Random, withSeed } from "./random.ts";
 
 const DEAD = 1, SURVIVOR = 2;
-const CAPACITY = 400;
+const CAPACITY = 1200;
 
 /** What the worker was doing when it died. */
 class Death extends Error {}
 
+/** Stores that are left to the worker, where it works, and what it left behind. */
+let storesLeft = Infinity, atWork = new SharedArrayBuffer(0), remains: SharedArrayBuffer;
+
+function countStore(): void {
+  if (storesLeft-- > 0) return;
+  remains = copyOf(atWork); // no `finally` changes what a dead worker left
+  throw new Death();
+}
+
+/** The arrays behind what `mortal` gives. */
+const behind = new WeakMap<object, Int32Array>();
+
 /** A state of which every store to the table counts; the worker dies at one of them. */
-function mortal(buffer: SharedArrayBuffer, storesLeft: number): SharedState {
+function mortal(buffer: SharedArrayBuffer): SharedState {
   const state = openState(buffer), { words, floats } = state.table;
-  const watched = <A extends Int32Array | Float64Array>(array: A): A =>
-    new Proxy(array, {
+  const watched = <A extends Int32Array | Float64Array>(array: A): A => {
+    const proxy = new Proxy(array, {
       get(target, key) {
         const value = Reflect.get(target, key, target);
         return typeof value === "function" ? value.bind(target) : value;
       },
       set(target, key, value) {
-        if (storesLeft-- === 0) throw new Death();
+        countStore();
         return Reflect.set(target, key, value, target);
       },
     });
+    if (array instanceof Int32Array) behind.set(proxy, array);
+    return proxy;
+  };
   const table = new BinTable(OFFSET_SHAPE, watched(words));
   if (floats !== undefined) table.floats = watched(floats);
-  return { ...state, table };
+  return { ...state, table, asked: watched(state.asked) };
+}
+
+/** Runs something while atomic operations work on watched arrays as well, as stores. */
+function withWatchedAtomics(action: () => void): void {
+  const { compareExchange, exchange, store } = Atomics;
+  const original = { compareExchange, exchange, store };
+  const onReal = (method: (...args: never[]) => unknown) => (array: object, ...rest: unknown[]) => {
+    if (behind.has(array)) countStore();
+    return Reflect.apply(method, Atomics, [behind.get(array) ?? array, ...rest]);
+  };
+  Object.assign(Atomics, {
+    compareExchange: onReal(compareExchange),
+    exchange: onReal(exchange),
+    store: onReal(store),
+  });
+  try {
+    action();
+  } finally {
+    Object.assign(Atomics, original);
+  }
 }
 
 function copyOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
@@ -56,22 +91,28 @@ function dying(
   atStore: number,
   action: (state: SharedState) => void,
 ): SharedArrayBuffer | undefined {
-  const copy = copyOf(buffer), state = mortal(copy, atStore);
+  const copy = copyOf(buffer), state = mortal(copy);
   state.header[LOCK] = DEAD | 7 << 12;
+  storesLeft = atStore;
+  atWork = copy;
   try {
-    action(state);
+    withWatchedAtomics(() => action(state));
   } catch (error) {
-    if (error instanceof Death) return copy;
+    if (error instanceof Death) return remains;
     throw error;
   }
   return undefined;
 }
 
-/** What the survivor sees, without the handles of dead generations. */
-function visible(allocator: SharedOffsetAllocator) {
+/** What one sees; with caches not what is free, which depends on what they hold. */
+function visible(allocator: SharedOffsetAllocator, hasCaches: boolean) {
   allocator.check();
-  const { capacity, freeSpace } = allocator;
-  return { capacity, freeSpace, allocations: [...allocator.allocations()] };
+  const { capacity } = allocator, freeSpace = hasCaches ? 0 : allocator.freeSpace;
+  const allocations = [...allocator.allocations()], { table } = openState(allocator.buffer);
+  for (const { handle, size } of allocations) {
+    assert(size <= table.get(nodeOf(table, handle), SIZE), "an allocation is said to be larger");
+  }
+  return { capacity, freeSpace, allocations };
 }
 
 /** The survivor's side of a state in whose change somebody died. */
@@ -89,7 +130,11 @@ interface Operation {
   readonly outcome: "undone" | "done" | "either";
 }
 
-function someOperation(random: Random, live: readonly Allocation[]): Operation {
+function someOperation(
+  random: Random,
+  live: readonly Allocation[],
+  hasCaches: boolean,
+): Operation {
   const kind = random(100), { handle = 0 } = live[random(Math.max(1, live.length))] ?? {};
   const size = random(30), alignment = [1, 1, 3, 16][random(4)], offset = random(CAPACITY);
   if (kind < 35 || live.length === 0) {
@@ -101,7 +146,8 @@ function someOperation(random: Random, live: readonly Allocation[]): Operation {
     return { name: `allocateAt(${offset}, ${size})`, run, outcome: "undone" };
   }
   if (kind < 80) {
-    return { name: `free(${handle})`, run: (table) => table.free(handle), outcome: "done" };
+    const run = (table: LockedTable) => void (table.cache?.put(handle) || table.free(handle));
+    return { name: `free(${handle})`, run, outcome: hasCaches ? "either" : "done" };
   }
   if (kind < 95) {
     const run = (table: LockedTable) => void table.resize(handle, size);
@@ -117,15 +163,16 @@ function someOperation(random: Random, live: readonly Allocation[]): Operation {
 /** Dies at every store of random operations. */
 function fuzz(random: Random, options: SharedAllocatorOptions, steps: number): number {
   const allocator = SharedOffsetAllocator.create(CAPACITY, { ...options, worker: DEAD });
+  const hasCaches = options.maxCachedSize !== undefined;
   let deaths = 0;
   for (let step = 0; step < steps; step++) {
-    const before = visible(allocator), { buffer } = allocator;
-    const { name, run, outcome } = someOperation(random, before.allocations);
+    const before = visible(allocator, hasCaches), { buffer } = allocator;
+    const { name, run, outcome } = someOperation(random, before.allocations, hasCaches);
     // What the operation comes to is seen on a copy first.
     const completed = copyOf(buffer);
     run(new LockedTable(openState(completed), DEAD));
     const complete = SharedOffsetAllocator.attach(completed, { worker: SURVIVOR });
-    const after = visible(complete);
+    const after = visible(complete, hasCaches);
 
     for (let store = 0;; store++) {
       const left = dying(buffer, store, (state) => run(new LockedTable(state, DEAD)));
@@ -134,7 +181,7 @@ function fuzz(random: Random, options: SharedAllocatorOptions, steps: number): n
       const where = `${name}, store ${store}`;
       // Whoever recovers may die as well, anywhere; and the next one.
       const again = random(4) > 0 ? undefined : dying(left, random(60), repair);
-      const survivor = recovered(again ?? left), seen = visible(survivor);
+      const survivor = recovered(again ?? left), seen = visible(survivor, hasCaches);
       const allowed = [
         ...outcome === "done" ? [] : [before],
         ...outcome === "undone" ? [] : [after],
@@ -152,6 +199,7 @@ function fuzz(random: Random, options: SharedAllocatorOptions, steps: number): n
 /** Free all, allocate everything. */
 function usable(allocator: SharedOffsetAllocator): void {
   for (const { handle } of allocator.allocations()) allocator.free(handle);
+  allocator.reclaim();
   const all = allocator.allocate(allocator.capacity);
   assert(all !== NO_SPACE);
   allocator.free(all);
@@ -164,6 +212,8 @@ describe("SharedOffsetAllocator, whose worker dies", () => {
     "32 bits": { maxAllocations: 40 },
     "beyond 32 bits": { maxAllocations: 40, maxCapacity: 2 ** 40 },
     "with few allocations": { maxAllocations: 3 },
+    "with caches": { maxAllocations: 40, maxCachedSize: 32 },
+    "with caches, beyond 32 bits": { maxAllocations: 40, maxCachedSize: 8, maxCapacity: 2 ** 40 },
   };
   for (const [name, options] of Object.entries(kinds)) {
     it(`at every store: ${name}`, () =>

@@ -15,7 +15,8 @@ import { RESET } from "./repair.ts";
 import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
 import { WorkerCache } from "./worker_cache.ts";
 
-const { HANDLE, MASK, MAX_NARROW, NEXT, NODE, SIZE, STRIDE, TOP, WIDE, WORN_OUT } = layout;
+const { HANDLE, HANDLE_LIMIT, MASK, MAX_NARROW, NEXT, NODE } = layout;
+const { SIZE, STRIDE, TOP, WIDE, WORN_OUT } = layout;
 
 /** Blocks that go to a cache at a time, at most; it must have room for them. */
 const BATCH = 16;
@@ -76,12 +77,11 @@ export class LockedTable {
     if (cache === undefined) return this.#reserve(size, alignment);
     checkInteger("size", size);
     const block = cache.blockSize(size);
-    const handle = this.#reserveBlock(block, size, alignment);
-    if (handle === NO_SPACE) {
-      return this.#withCachesEmptied(cache, () => this.#reserveBlock(block, size, alignment));
-    }
+    // First: if this thread dies later on, it is the allocation asked for that is undone.
     if (block > 0 && block <= this.#cachedSize && cache.lacks(block)) this.#fill(cache, block);
-    return handle;
+    const handle = this.#reserveBlock(block, size, alignment);
+    if (handle !== NO_SPACE) return handle;
+    return this.#withCachesEmptied(cache, () => this.#reserveBlock(block, size, alignment));
   }
 
   /** Frees an allocation. */
@@ -138,9 +138,14 @@ export class LockedTable {
 
   /** Frees everything. */
   reset(): void {
-    this.reclaim();
     this.#header[INTENT] = RESET;
+    this.reclaim();
     this.#inner.reset();
+  }
+
+  /** Has the next `reclaim` search for blocks that a dead worker kept. */
+  suspectCaches(): void {
+    Atomics.store(this.#header, CACHED, -1);
   }
 
   /** Gives the blocks in all caches back; how many there were. */
@@ -225,7 +230,7 @@ export class LockedTable {
   /** Puts some more blocks of this size in the cache, while there is plenty of space. */
   #fill(cache: WorkerCache, block: number): void {
     const count = Math.min(BATCH, Math.floor(this.freeSpace / BATCH_PART / block));
-    for (let i = 1; i < count; i++) {
+    for (let i = 0; i < count; i++) {
       const handle = this.#reserve(block, 1);
       if (handle === NO_SPACE) return;
       if (cache.add(handle, block)) continue;
@@ -246,8 +251,9 @@ export class LockedTable {
 
   /** Frees a block that was in a cache as `-handle`; `false` if it is no longer there. */
   #release(node: number, handle: number): boolean {
-    const { table } = this, W = this.#words;
-    if (Atomics.compareExchange(W, node + HANDLE, -handle, WORN_OUT) !== -handle) return false;
+    const { table } = this, W = this.#words, generation = (handle | W[MASK]) + 1;
+    const free = generation < HANDLE_LIMIT ? -generation : WORN_OUT; // as recycle() has it
+    if (Atomics.compareExchange(W, node + HANDLE, -handle, free) !== -handle) return false;
     table.freeSpace += table.get(node, SIZE);
     table.detach(node);
     table.recycle(node, handle);

@@ -5,7 +5,7 @@
  */
 
 import type { GapTable } from "../gap_table/gap_table.ts";
-import { FRESH, HANDLE, MASK, STRIDE } from "../gap_table/layout.ts";
+import { FRESH, HANDLE, MASK, SIZE, STRIDE, WORN_OUT } from "../gap_table/layout.ts";
 import { rebuild } from "../gap_table/rebuild.ts";
 import { CLAIMED, INTENT, type SharedState } from "./state.ts";
 
@@ -24,16 +24,19 @@ export const RESET: number = -(2 ** 31);
  * Completes or undoes what a dead holder of the lock was about to do. Dying in here does no
  * harm: the next one does it again. O(n log n) with n allocations.
  */
-export function repair({ header, table }: SharedState): void {
+export function repair({ header, table, asked }: SharedState): void {
   const W = table.words, intent = header[INTENT], claimed = header[CLAIMED];
   if (claimed !== 0) {
-    const node = nodeOf(table, claimed);
+    const node = nodeOf(table, claimed), number = claimed & W[MASK];
+    asked[number] = Math.min(asked[number], table.get(node, SIZE)); // resized, but not noted
     if (W[node + HANDLE] === -claimed) W[node + HANDLE] = claimed;
   }
   if (intent === RESET) {
     for (let number = 1; number < W[FRESH]; number++) {
       const node = table.end + number * W[STRIDE];
-      if (table.isTaken(node)) table.recycle(node, Math.abs(W[node + HANDLE]));
+      if (!table.isTaken(node)) continue;
+      // Whoever keeps it in a cache may be taking it from there.
+      table.recycle(node, Math.abs(Atomics.exchange(W, node + HANDLE, WORN_OUT)));
     }
   } else if (intent !== 0) {
     const node = intent > 0 ? nodeOf(table, intent) : -intent, handle = W[node + HANDLE];
