@@ -27,7 +27,7 @@ describe("FixedPool", () => {
       const { requested, available, capacity, waiting, name } = error;
       assertEquals([requested, available, capacity, waiting], [1, 0, 3, 0]);
       assertEquals(name, "PoolExhaustedError");
-      assertEquals(error.message, "Cannot acquire 1 object: 0 of 3 are available");
+      assertEquals(error.message, "Cannot acquire 1: 0 of 3 are available");
     }
     const { value } = handles[1];
     pool.release(handles[1]);
@@ -109,7 +109,7 @@ describe("FixedPool", () => {
     assertEquals(new Set(some.map(({ value }) => value)).size, 3);
     const error = assertThrows(() => pool.acquireMany(3), PoolExhaustedError);
     assertEquals([error.requested, error.available, pool.inUse], [3, 2, 3]);
-    assertEquals(error.message, "Cannot acquire 3 objects: 2 of 5 are available");
+    assertEquals(error.message, "Cannot acquire 3: 2 of 5 are available");
     assertEquals([pool.acquireMany(2).length, pool.inUse], [2, 5]);
     for (const wrong of [-1, 0.5, NaN, 2 ** 53]) {
       assertThrows(() => pool.acquireMany(wrong), RangeError, "count");

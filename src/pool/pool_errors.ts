@@ -4,15 +4,15 @@
  * @module
  */
 
-/** No object is free and none may be made: what `acquire` and `take` throw. */
+/** Nothing is free and nothing may be made: what `acquire` and `take` of all pools throw. */
 export class PoolExhaustedError extends Error {
   /** The name of the class. */
   override readonly name: string = "PoolExhaustedError";
-  /** Objects that were asked for. */
+  /** Objects or slots that were asked for. */
   readonly requested: number;
-  /** Objects that could have been had; less than `requested`. */
+  /** How many could have been had; less than `requested`. */
   readonly available: number;
-  /** Most objects that the pool holds as it is. */
+  /** How many the pool holds at most, as it is. */
   readonly capacity: number;
   /** Callers of `acquireAsync` who wait, and are served before anyone else. */
   readonly waiting: number;
@@ -20,7 +20,7 @@ export class PoolExhaustedError extends Error {
   /**
    * Makes the error for a request that a pool refused.
    *
-   * @param requested Objects that were asked for.
+   * @param requested Objects or slots that were asked for.
    * @param pool The numbers of the pool.
    */
   constructor(
@@ -28,9 +28,8 @@ export class PoolExhaustedError extends Error {
     pool: { readonly available: number; readonly capacity: number; readonly waiting: number },
   ) {
     const { available, capacity, waiting } = pool;
-    const objects = `${requested} object${requested === 1 ? "" : "s"}`;
     const ahead = waiting === 0 ? "" : `, and ${waiting} callers wait`;
-    super(`Cannot acquire ${objects}: ${available} of ${capacity} are available${ahead}`);
+    super(`Cannot acquire ${requested}: ${available} of ${capacity} are available${ahead}`);
     this.requested = requested;
     this.available = available;
     this.capacity = capacity;
