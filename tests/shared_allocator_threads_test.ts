@@ -16,11 +16,14 @@ import {
 import { type Random, withSeed } from "./random.ts";
 import { runTogether } from "./threads/run_together.ts";
 import { spawnThread } from "./threads/spawn_thread.ts";
+import { stillness } from "./threads/stillness.ts";
 
 // Deno ends a worker only while it waits for something.
 const IN_DENO = "Deno" in globalThis;
 /** Rounds of four workers for each kind: a thousand workers in all where they cost least. */
 const ROUNDS = IN_DENO ? 40 : "Bun" in globalThis ? 125 : 20;
+/** Node tells when a worker has ended. */
+const QUIET_MS = "Worker" in globalThis ? 40 : 5;
 const WORKER = new URL("./threads/allocator_worker.ts", import.meta.url);
 
 describe("SharedOffsetAllocator, in four threads", () => {
@@ -57,7 +60,7 @@ class Crowd {
     this.allocator = SharedOffsetAllocator.create(capacity, {
       ...options,
       worker: 1,
-      abandonedAfter: 20,
+      abandonedAfter: 20 + QUIET_MS,
     });
     const words = (length: number) => new Int32Array(new SharedArrayBuffer(length * 4));
     this.#marks = words(capacity);
@@ -106,14 +109,9 @@ class Crowd {
     }
   }
 
-  /** Until nobody works any more: termination takes effect only some time after the call. */
+  /** Until nobody works any more. */
   async #stillness(): Promise<void> {
-    for (let before = NaN, quiet = 0; quiet < 5;) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      const now = Atomics.load(this.#counters, 1);
-      quiet = now === before ? quiet + 1 : 0;
-      before = now;
-    }
+    await stillness(this.#counters, 1, QUIET_MS);
   }
 
   /** What a survivor does beside the others: it finds out who died with the lock. */

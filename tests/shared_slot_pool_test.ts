@@ -193,7 +193,7 @@ describe("SharedSlotPool, in four threads", () => {
           if (handle !== NO_SPACE) pool.release(handle);
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, 100)); // until they have ended
+      await new Promise((resolve) => setTimeout(resolve, 250)); // until they have ended
       pool.recover();
       pool.check();
       const dead = [...pool.handles()];

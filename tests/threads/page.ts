@@ -14,6 +14,7 @@ import type { Parcel } from "./arena_worker.ts";
 import { mark, unmark } from "./marks.ts";
 import { runTogether } from "./run_together.ts";
 import { spawnThread } from "./spawn_thread.ts";
+import { stillness } from "./stillness.ts";
 
 const words = (length: number) => new Int32Array(new SharedArrayBuffer(length * 4));
 
@@ -40,7 +41,7 @@ async function mainThread(isAsync: boolean): Promise<void> {
     else allocator.free(handle);
   }
   for (const thread of threads) await thread.terminate();
-  await new Promise((resolve) => setTimeout(resolve, 100)); // until they have ended
+  await stillness(counters, 1, 100);
   for (const worker of [2, 3]) allocator.recover(worker);
   allocator.check();
   for (const { handle } of allocator.allocations()) allocator.free(handle);
