@@ -5,7 +5,7 @@
  *
  * ```sh
  * deno run -A examples/audio_ring.ts
- * node examples/audio_ring.ts 2 440 tone.wav   # seconds, Hz, and a file to listen to
+ * node examples/audio_ring.ts 2 440 tone.wav   # Node 24.2 or newer; seconds, Hz, a file
  * ```
  *
  * @module

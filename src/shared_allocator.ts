@@ -377,15 +377,15 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   #locked<T>(action: () => T): T {
     this.#lock.acquire();
-    try {
-      return action();
-    } finally {
-      this.#unlock();
-    }
+    return this.#finish(action);
   }
 
-  async #lockedAsync<T>(action: () => T): Promise<T> {
-    await this.#lock.acquireAsync();
+  #lockedAsync<T>(action: () => T): Promise<T> {
+    return this.#lock.acquireAsync(() => this.#finish(action));
+  }
+
+  /** Does something with the lock, and lets go. */
+  #finish<T>(action: () => T): T {
     try {
       return action();
     } finally {

@@ -153,6 +153,37 @@ describe("SharedOffsetAllocator", () => {
   });
 });
 
+describe("SharedOffsetAllocator, asynchronously", () => {
+  it("never keeps the lock from other code of the same thread", async () => {
+    const allocator = SharedOffsetAllocator.create(1000, { abandonedAfter: 100 });
+    const later = Array.from({ length: 5 }, () => allocator.allocateAsync(10));
+    const now = allocator.allocate(10);
+    const microtask = Promise.resolve().then(() => allocator.allocate(10));
+    const handles = [now, await microtask, ...await Promise.all(later)];
+    assertEquals(new Set(handles).size, 7);
+    const freeing = handles.slice(1).map((handle) => allocator.freeAsync(handle));
+    allocator.free(now);
+    await Promise.all(freeing);
+    assertEquals(allocator.freeSpace, 1000);
+  });
+
+  it("waits for its turn, and fails as the synchronous calls do", async () => {
+    const allocator = SharedOffsetAllocator.create(1000, { worker: 3 });
+    const header = headerOf(allocator), word = 9 | 5 << 12;
+    header[LOCK] = word;
+    const waiting = allocator.allocateAsync(10, 8);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    Atomics.store(header, LOCK, 0); // it is not woken, but looks again
+    const handle = await waiting;
+    assertEquals([allocator.size(handle), header[LOCK]], [10, 0]);
+    await assertRejects(() => allocator.allocateAsync(-1), RangeError, "size");
+    await assertRejects(() => allocator.allocateAsync(1, 0), RangeError, "alignment");
+    await assertRejects(() => allocator.freeAsync(handle + 1), NotAllocatedError);
+    assertEquals(await allocator.allocateAsync(1001), NO_SPACE);
+    assertEquals(header[LOCK], 0);
+  });
+});
+
 describe("the caches of a SharedOffsetAllocator", () => {
   const options = { maxCachedSize: 100, maxAllocations: 1000 };
 

@@ -115,12 +115,16 @@ export class Lock {
     if (Atomics.compareExchange(this.#words, this.#index, 0, mine) !== 0) this.#wait();
   }
 
-  /** Takes the lock, without ever blocking the thread. */
-  async acquireAsync(): Promise<void> {
+  /**
+   * Takes the lock, without ever blocking the thread, and calls `action`, which lets go: at
+   * once, as other code of this thread may take the lock in whatever is awaited.
+   */
+  async acquireAsync<T>(action: () => T): Promise<T> {
     const waiter = new Waiter(this.#rules.abandonedAfter);
     for (let word = this.#attempt(waiter); word !== 0; word = this.#attempt(waiter)) {
       await this.#sleepAsync(word, Math.min(waiter.patience, MAX_SLEEP_MS));
     }
+    return action();
   }
 
   /**
