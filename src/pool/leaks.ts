@@ -22,7 +22,7 @@ export class Leaks {
    *
    * @param onLeak What is told, once a handle; a warning is printed by default.
    */
-  constructor(onLeak: (message: string) => void = warn) {
+  constructor(onLeak: (message: string) => void = (message) => console.warn(message)) {
     this.#registry = new FinalizationRegistry(({ index, stack }) => {
       this.count++;
       const frames = stack.replace(/^/gm, "    ");
@@ -47,10 +47,4 @@ export class Leaks {
  */
 export function framesBelow(below: (...args: never[]) => unknown): string {
   return framesOf(traceBelow(below));
-}
-
-/** Prints a warning. */
-function warn(message: string): void {
-  const { warn } = console;
-  warn(message);
 }
