@@ -14,6 +14,7 @@
  */
 
 import config from "../deno.json" with { type: "json" };
+import process from "node:process";
 
 const entries = Object.values(config.exports);
 
@@ -37,31 +38,41 @@ interface Outcome {
   name: string;
   passed: boolean;
   seconds: number;
+  /** What it printed. */
+  output: string;
 }
 
 /** Steps that run at the same time: each of them leaves a core idle for much of its time. */
 const TOGETHER: readonly (readonly string[])[] = [["node", "bun"]];
 
+/** How many of its last lines a failed step says again at the end. */
+const REPEATED_LINES = 120;
+
 /** Runs one step; its output as it comes, or all of it at the end. */
 async function run(name: string, isAlone: boolean): Promise<Outcome> {
   const args = steps[name], header = `\n== ${name}: deno ${args.join(" ")}`;
-  const output = isAlone ? "inherit" : "piped";
   if (isAlone) console.log(header);
   const start = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args,
     cwd: new URL("..", import.meta.url),
     // Colours only where someone looks: a log stays readable, its last line alone.
-    env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
+    env: Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
     // `deno doc --lint` prints the whole documentation; its findings go to stderr.
-    stdout: name === "doc" ? "null" : output,
-    stderr: output,
+    stdout: name === "doc" ? "null" : "piped",
+    stderr: "piped",
   }).spawn();
-  const texts = isAlone ? [] : [child.stdout, child.stderr].map((stream) => new Response(stream));
-  const printed = await Promise.all(texts.map((text) => text.text()));
+  let output = "";
+  const streams = name === "doc" ? [child.stderr] : [child.stdout, child.stderr];
+  await Promise.all(streams.map(async (stream) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      if (isAlone) process.stdout.write(text);
+    }
+  }));
   const { success } = await child.status;
-  if (!isAlone) console.log([header, ...printed].join("\n"));
-  return { name, passed: success, seconds: (performance.now() - start) / 1000 };
+  if (!isAlone) console.log(`${header}\n${output}`);
+  return { name, passed: success, seconds: (performance.now() - start) / 1000, output };
 }
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(steps);
@@ -80,11 +91,15 @@ for (let rest = names; rest.length > 0;) {
   outcomes.push(...await Promise.all(next.map((name) => run(name, next.length === 1))));
 }
 
+const failed = outcomes.filter(({ passed }) => !passed);
+for (const { name, output } of failed) {
+  const lines = output.trimEnd().split("\n").slice(-REPEATED_LINES);
+  console.log(`\n== the end of ${name}, which failed\n${lines.join("\n")}`);
+}
 console.log("\n== summary");
 for (const { name, passed, seconds } of outcomes) {
   const time = seconds.toFixed(1).padStart(6);
   console.log(`${name.padEnd(10)} ${passed ? "passed" : "FAILED"} ${time} s`);
 }
-const failed = outcomes.filter(({ passed }) => !passed).length;
-console.log(`${outcomes.length - failed} passed, ${failed} failed`);
-Deno.exit(failed > 0 ? 1 : 0);
+console.log(`${outcomes.length - failed.length} passed, ${failed.length} failed`);
+Deno.exit(failed.length > 0 ? 1 : 0);
