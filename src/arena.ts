@@ -73,6 +73,8 @@ export interface ArenaCompaction {
 }
 
 const MIN_SWEEP = 256;
+/** How often an arena looks for space that other workers take from under its hands. */
+const SHARED_TRIES = 10;
 
 /** Bytes copied at a time through memory, where the store cannot copy by itself. */
 const MAX_SCRATCH = 2 ** 18;
@@ -363,6 +365,15 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   /** Allocates, growing the store as far as that can help and is allowed. */
   *#reserve(units: number, alignment: number): Steps<number> {
+    // Others may take what one adds, or add so much that it seems as if space were not short.
+    const tries = isShared(this.allocator) ? SHARED_TRIES : 1;
+    for (let i = 1;; i++) {
+      const handle = yield* this.#reserveOnce(units, alignment);
+      if (handle !== NO_SPACE || i === tries) return handle;
+    }
+  }
+
+  *#reserveOnce(units: number, alignment: number): Steps<number> {
     const { allocator } = this;
     const handle = allocator.allocate(units, alignment);
     if (handle !== NO_SPACE || allocator.capacity >= this.#maxUnits) return handle;

@@ -121,6 +121,51 @@ describe("a token", () => {
   });
 });
 
+describe("an arena that grows beside others", () => {
+  /** An arena of 64 units that may have 2 ** 20, over an allocator to which others do things. */
+  function besides(others: Partial<Record<"allocate" | "growTo", (add: () => void) => void>>) {
+    const store = new MemoryStore(64, { maxByteLength: 2 ** 20 });
+    const allocator = SharedOffsetAllocator.create(64, { maxAllocations: 100 });
+    const watched = new Proxy(allocator, {
+      get(target, name) {
+        const member = Reflect.get(target, name, target);
+        if (typeof member !== "function") return member;
+        return (...args: unknown[]) => {
+          const result = Reflect.apply(member, target, args);
+          others[name as "allocate"]?.(() => {
+            store.resize(10_000);
+            allocator.growTo(10_000);
+          });
+          return result;
+        };
+      },
+    });
+    return { allocator, arena: new Arena(store, { allocator: watched, maxByteLength: 2 ** 20 }) };
+  }
+
+  it("tries again where another one takes what it added", () => {
+    let thefts = 0;
+    const { allocator, arena } = besides({
+      growTo: () => {
+        if (thefts++ < 5) allocator.allocate(allocator.largestFreeRegion());
+      },
+    });
+    assertEquals(arena.allocate(100)!.size, 100);
+    assertEquals(thefts, 6);
+  });
+
+  it("tries again where another one adds a lot after a refusal", () => {
+    let calls = 0;
+    const { arena } = besides({
+      allocate: (add) => {
+        if (calls++ === 0) add();
+      },
+    });
+    assertEquals(arena.allocate(100)!.size, 100);
+    assertEquals(calls, 2);
+  });
+});
+
 describe("an arena in three workers", () => {
   const memories = {
     "a growable SharedArrayBuffer": () =>

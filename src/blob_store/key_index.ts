@@ -13,7 +13,7 @@ export const MAX_KEY_LENGTH = 1024;
 export const MAX_METADATA = 4096;
 
 /** `place` of a blob without bytes. */
-export const NO_PLACE = 2 ** 53;
+export const NO_PLACE: number = 2 ** 53;
 /** `place` of a blob in several parts. */
 export const MANY_PLACES: number = 2 ** 53 + 2;
 
@@ -102,7 +102,12 @@ export class KeyIndex {
    * The slot of a key as UTF-8, which lies somewhere in `bytes`. It gets one if it has
    * none; its metadata is replaced.
    */
-  setBytes(bytes: Uint8Array, at = 0, length = bytes.length, metadata = EMPTY): number {
+  setBytes(
+    bytes: Uint8Array,
+    at = 0,
+    length: number = bytes.length,
+    metadata: Uint8Array = EMPTY,
+  ): number {
     this.#takeBytes(bytes, at, length);
     return this.#set(metadata);
   }

@@ -31,7 +31,7 @@ export const BATCH_HEADER = 32;
 const LINK_LENGTH = 32;
 export const FOOTER: number = 2 * LINK_LENGTH;
 
-export const MIN_SEGMENT = 2 ** 12;
+export const MIN_SEGMENT: number = 2 ** 12;
 /** What a first segment has at least, where space is short: room for some deletes. */
 const FIRST_NEEDED: number = MIN_SEGMENT / 2;
 const MAX_SEGMENT = 2 ** 22;

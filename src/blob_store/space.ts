@@ -157,7 +157,7 @@ export class Space {
   }
 
   /** The same for what the reserve is kept for, and at most so many parts. */
-  async allocateReserved(units: number, maxParts = Infinity): Promise<number[]> {
+  async allocateReserved(units: number, maxParts: number = Infinity): Promise<number[]> {
     this.#dropSpare();
     const preferred = this.preference === "end"
       ? await this.allocateAtEnd(units)

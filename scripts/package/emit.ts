@@ -1,0 +1,123 @@
+/**
+ * Two ways from the sources to JavaScript and declarations: the TypeScript compiler, which
+ * node_modules has, and dnt, which comes from JSR. Both write `esm/` in the same layout.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { entries, MODULES } from "./manifest.ts";
+
+/** The root of the repository. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The program that makes the modules. */
+export type Emitter = "tsc" | "dnt";
+
+/** The version of dnt that the options below were written for. */
+const DNT = "jsr:@deno/dnt@0.42.3";
+
+/** What Node 20 and browsers of 2023 run: `using` is written out, private names stay. */
+const TARGET = "ES2022";
+
+/** The part of dnt that is used. */
+interface Dnt {
+  build(options: Record<string, unknown>): Promise<void>;
+}
+
+/** Writes `esm/` into `folder` by the TypeScript compiler. Types were checked before, by Deno. */
+export async function emitByTsc(folder: string): Promise<void> {
+  const project = join(folder, "tsconfig.json");
+  await Deno.writeTextFile(
+    project,
+    JSON.stringify({
+      compilerOptions: {
+        target: TARGET,
+        lib: ["ES2023", "ESNext.Disposable", "DOM"],
+        module: "nodenext",
+        rootDir: ROOT,
+        outDir: join(folder, MODULES),
+        types: [],
+        declaration: true,
+        sourceMap: true,
+        inlineSources: true,
+        strict: true,
+        noCheck: true,
+        isolatedDeclarations: true,
+        isolatedModules: true,
+        verbatimModuleSyntax: true,
+        erasableSyntaxOnly: true,
+        rewriteRelativeImportExtensions: true,
+      },
+      files: Object.values(entries).map((path) => join(ROOT, path)),
+    }),
+  );
+  const compiler = join(ROOT, "node_modules/typescript-6.0/bin/tsc");
+  await run("node", [compiler, "-p", project], ROOT);
+  await Deno.remove(project);
+}
+
+/** Writes `esm/` into `folder` by dnt; throws where it cannot be loaded. */
+export async function emitByDnt(folder: string): Promise<void> {
+  const { build } = await loadDnt();
+  await build({
+    entryPoints: Object.entries(entries).map(([name, path]) => ({ name, path })),
+    outDir: folder,
+    importMap: join(ROOT, "deno.json"),
+    shims: {},
+    scriptModule: false,
+    declaration: "inline",
+    skipSourceOutput: true,
+    skipNpmInstall: true,
+    typeCheck: false,
+    test: false,
+    package: { name: "emitted", version: "0.0.0" },
+    compilerOptions: {
+      target: TARGET,
+      lib: ["ES2022", "DOM", "ESNext.Disposable"],
+      sourceMap: true,
+      inlineSources: true,
+    },
+  });
+}
+
+/** Loads dnt; rejects where JSR does not answer. */
+export async function loadDnt(): Promise<Dnt> {
+  // Not a literal: Deno would want it for every check of the types.
+  const specifier: string = DNT;
+  return await import(specifier);
+}
+
+/** Runs a program and throws with what it printed, if it fails. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const command = new Deno.Command(program, { args: [...args], cwd, env });
+  const { success, code, stdout, stderr } = await command.output();
+  const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  if (success) return printed;
+  throw new Error(`${[program, ...args].join(" ")} exited with ${code} in ${cwd}\n${printed}`);
+}
+
+/** Every file below a folder, as paths relative to it, in order. */
+export function filesBelow(folder: string): string[] {
+  const paths: string[] = [];
+  const visit = (path: string) => {
+    for (const entry of Deno.readDirSync(join(folder, path))) {
+      if (entry.isDirectory) visit(`${path}${entry.name}/`);
+      else paths.push(path + entry.name);
+    }
+  };
+  visit("");
+  return paths.sort();
+}
+
+/** Writes a file and the folders above it. */
+export async function write(path: string, text: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.writeTextFile(path, text);
+}
