@@ -91,7 +91,7 @@ export {
 } from "./src/pool/pool_errors.ts";
 export type { PoolOptions, PoolStats } from "./src/pool/pool_options.ts";
 export type { PoolOrder } from "./src/pool/free_objects.ts";
-export type { AcquireOptions } from "./src/pool/waiters.ts";
+export type { AcquireOptions, CancelSignal } from "./src/pool/waiters.ts";
 export { SlotPool } from "./src/slot_pool.ts";
 export type { SlotPoolOptions } from "./src/slot_pool.ts";
 export { SharedSlotPool } from "./src/shared_slot_pool.ts";

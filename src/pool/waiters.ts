@@ -6,10 +6,22 @@
 
 import { PoolTimeoutError } from "./pool_errors.ts";
 
+/** The part of an `AbortSignal` that is used; so the types need neither the DOM nor Node's. */
+export interface CancelSignal {
+  /** Why it was aborted. */
+  readonly reason: unknown;
+  /** Throws the reason, if it was aborted. */
+  throwIfAborted(): void;
+  /** Calls a function when it is aborted. */
+  addEventListener(type: "abort", listener: () => void, options: { once: boolean }): void;
+  /** Calls it no more. */
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** For how long a caller waits. */
 export interface AcquireOptions {
-  /** Gives up when it is aborted, with its reason. */
-  readonly signal?: AbortSignal;
+  /** An `AbortSignal`: gives up when it is aborted, with its reason. */
+  readonly signal?: CancelSignal;
   /** Gives up after so many milliseconds, up to 2^31 - 1; by default never. */
   readonly timeout?: number;
 }

@@ -1,0 +1,82 @@
+/**
+ * The package under the compilers and settings that its users have: `strict`, declarations
+ * checked too, with and without the DOM.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { ROOT, run } from "./emit.ts";
+
+const COMPILERS = ["typescript-5.9", "typescript-6.0", "typescript-7.0"];
+
+/** Libraries and global types of a program, and the modules it imports. */
+const SETTINGS: Readonly<Record<string, { lib: string[]; types: string[]; file: string }>> = {
+  "in a page": { lib: ["ES2022", "DOM", "DOM.Iterable"], types: [], file: "consumer.ts" },
+  "on Node or Bun": { lib: ["ES2022"], types: ["node"], file: "consumer.ts" },
+  "with nothing but the language": { lib: ["ES2022"], types: [], file: "core_consumer.ts" },
+};
+
+/** How the package's exports are looked up. */
+const RESOLUTIONS = {
+  node16: { module: "node16" },
+  bundler: { module: "esnext", moduleResolution: "bundler" },
+};
+
+/** Compiles every consumer in `folder`, where the package is installed; gives what was wrong. */
+export async function compileConsumers(folder: string): Promise<string[]> {
+  const sources = join(ROOT, "tests/types");
+  await Deno.copyFile(join(sources, "consumer.ts"), join(folder, "consumer.ts"));
+  await Deno.copyFile(join(sources, "core_consumer.ts"), join(folder, "core_consumer.ts"));
+  const refused = await Deno.readTextFile(join(sources, "wrong_consumer.txt"));
+  await Deno.writeTextFile(join(folder, "wrong_consumer.ts"), refused);
+  const expected = refused.split("\n")
+    .flatMap((line, i) => line.endsWith("// wrong") ? [i + 1] : []).join();
+
+  const wrong: string[] = [];
+  for (const compiler of COMPILERS) {
+    for (const [resolution, lookup] of Object.entries(RESOLUTIONS)) {
+      for (const [setting, { lib, types, file }] of Object.entries(SETTINGS)) {
+        const printed = await compile(folder, compiler, { ...lookup, lib, types }, file);
+        if (printed !== "") wrong.push(`${compiler}, ${resolution}, ${setting}:\n${printed}`);
+      }
+    }
+    // What must not compile: a compiler that refuses nothing looks at nothing.
+    const options = { ...RESOLUTIONS.node16, lib: ["ES2022", "DOM"], types: [] };
+    const printed = await compile(folder, compiler, options, "wrong_consumer.ts");
+    const lines = Array.from(printed.matchAll(/wrong_consumer\.ts[(:](\d+)/g), ([, line]) => line);
+    const found = [...new Set(lines)].join();
+    if (found !== expected) {
+      wrong.push(`${compiler} refuses lines ${found} instead of ${expected}:\n${printed}`);
+    }
+  }
+  return wrong;
+}
+
+async function compile(
+  folder: string,
+  compiler: string,
+  options: Record<string, unknown>,
+  file: string,
+): Promise<string> {
+  const project = join(folder, "tsconfig.json");
+  await Deno.writeTextFile(
+    project,
+    JSON.stringify({
+      compilerOptions: {
+        target: "es2022",
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        skipLibCheck: false,
+        noEmit: true,
+        allowImportingTsExtensions: true,
+        typeRoots: [join(ROOT, "node_modules/@types")],
+        ...options,
+      },
+      files: [file],
+    }),
+  );
+  const tsc = join(ROOT, "node_modules", compiler, "bin/tsc");
+  return await run("node", [tsc, "-p", project], folder).then(() => "", (error) => error.message);
+}

@@ -1,0 +1,112 @@
+/**
+ * Builds the npm package, packs it and uses it as others do: installed in an empty folder.
+ *
+ * ```sh
+ * deno task test:npm            # everything
+ * deno task test:npm bundles    # only these checks
+ * ```
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { buildNpm } from "./build_npm.ts";
+import { bundle } from "./package/bundles.ts";
+import { compileConsumers } from "./package/consumers.ts";
+import { type Emitter, filesBelow, loadDnt, ROOT, run } from "./package/emit.ts";
+import { runIn, runtimes } from "./package/runtimes.ts";
+import config from "../deno.json" with { type: "json" };
+
+const work = await Deno.makeTempDir({ prefix: "npm-package-" });
+const built = join(work, "package"), folder = join(work, "user");
+let tarball = "";
+
+/** What is checked, in order; each gives what is wrong, a text each. */
+const checks: Record<string, () => Promise<string[]>> = {
+  reproducible: async () => {
+    const again = join(work, "again");
+    await buildNpm(again, await emitter());
+    const text = (path: string) => Deno.readTextFileSync(path);
+    const differing = [...new Set([...filesBelow(built), ...filesBelow(again)])]
+      .filter((path) => text(join(built, path)) !== text(join(again, path)));
+    const telling = filesBelow(built)
+      .filter((path) => [ROOT, work].some((place) => text(join(built, path)).includes(place)));
+    return [
+      ...differing.map((path) => `${path} differs in a second build`),
+      ...telling.map((path) => `${path} names a folder of this machine`),
+    ];
+  },
+  publint: () => passes(tool("publint/src/cli.js"), ["--strict", "--level", "warning", tarball]),
+  attw: () => passes(tool("@arethetypeswrong/cli/dist/index.js"), [tarball, "--profile=esm-only"]),
+  consumers: () => compileConsumers(folder),
+  bundles: async () => {
+    const bundles = await bundle(folder);
+    for (const { page, bundler, byteLength, limit } of bundles) {
+      console.log(`  ${page} by ${bundler}: ${byteLength} of ${limit} bytes`);
+    }
+    return bundles.filter(({ byteLength, limit }) => byteLength > limit)
+      .map(({ page, bundler }) => `${page} by ${bundler} is over its limit`);
+  },
+  runtimes: async () => {
+    const program = join(folder, "first_program.js");
+    await Deno.copyFile(join(ROOT, "scripts/package/first_program.js"), program);
+    const wrong: string[] = [];
+    for (const { name, command } of runtimes) {
+      const printed = await runIn(folder, command, [program]).catch((error) => error.message);
+      if (!printed.includes("well")) wrong.push(`${name}: ${printed}`);
+    }
+    return wrong;
+  },
+  command: async () => {
+    const printed = await run("npx", ["offset-allocator", "--version"], folder);
+    return printed.trim().endsWith(config.version) ? [] : [`--version printed ${printed}`];
+  },
+};
+
+/** dnt where it can be had. */
+async function emitter(): Promise<Emitter> {
+  return await loadDnt().then(() => "dnt", () => "tsc");
+}
+
+/** A program of a development dependency. */
+function tool(path: string): string {
+  return join(ROOT, "node_modules", path);
+}
+
+/** Runs a program of Node's; what it prints is what is wrong, if it fails. */
+function passes(program: string, args: readonly string[]): Promise<string[]> {
+  return run("node", [program, ...args], folder).then(() => [], (error) => [error.message]);
+}
+
+const names = Deno.args.length > 0 ? Deno.args : Object.keys(checks);
+const unknown = names.filter((name) => !Object.hasOwn(checks, name));
+if (unknown.length > 0) {
+  console.error(`No check ${unknown.join(", ")}; there are ${Object.keys(checks).join(", ")}`);
+  Deno.exit(2);
+}
+
+Deno.chdir(ROOT);
+await buildNpm(built, await emitter());
+await Deno.mkdir(folder);
+await Deno.writeTextFile(join(folder, "package.json"), '{ "type": "module" }\n');
+await run("npm", ["pack", "--pack-destination", work], built);
+tarball = join(work, filesIn(work).find((name) => name.endsWith(".tgz"))!);
+await run("npm", ["install", "--no-audit", "--no-fund", tarball], folder);
+
+let failed = 0;
+for (const name of names) {
+  const start = performance.now();
+  const wrong = await checks[name]();
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`${name.padEnd(12)} ${wrong.length === 0 ? "passed" : "FAILED"} ${seconds} s`);
+  for (const text of wrong) console.log(text);
+  if (wrong.length > 0) failed++;
+}
+await Deno.remove(work, { recursive: true });
+console.log(`${names.length - failed} passed, ${failed} failed`);
+Deno.exit(failed > 0 ? 1 : 0);
+
+/** The names in a folder. */
+function filesIn(path: string): string[] {
+  return Array.from(Deno.readDirSync(path), ({ name }) => name);
+}
