@@ -31,7 +31,6 @@ const steps: Record<string, string[]> = {
   bun: ["task", "test:bun"],
   browser: ["task", "test:browser"],
   gpu: ["task", "test:gpu"],
-  npm: ["task", "test:npm"],
 };
 
 /** What one step came to. */
@@ -44,7 +43,7 @@ interface Outcome {
 }
 
 /** Steps that run at the same time: each of them leaves a core idle for much of its time. */
-const TOGETHER: readonly (readonly string[])[] = [["deno", "npm"], ["node", "bun"]];
+const TOGETHER: readonly (readonly string[])[] = [["node", "bun"]];
 
 /** How many of its last lines a failed step says again at the end. */
 const REPEATED_LINES = 120;

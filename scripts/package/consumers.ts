@@ -10,6 +10,9 @@ import { ROOT, run } from "./emit.ts";
 
 const COMPILERS = ["typescript-5.9", "typescript-6.0", "typescript-7.0"];
 
+/** The types of Node that a program on Node or Bun has. */
+const NODE_TYPES = "@types/node@26.6.6";
+
 /** Libraries and global types of a program, and the modules it imports. */
 const SETTINGS: Readonly<Record<string, { lib: string[]; types: string[]; file: string }>> = {
   "in a page": { lib: ["ES2022", "DOM", "DOM.Iterable"], types: [], file: "consumer.ts" },
@@ -25,6 +28,8 @@ const RESOLUTIONS = {
 
 /** Compiles every consumer in `folder`, where the package is installed; gives what was wrong. */
 export async function compileConsumers(folder: string): Promise<string[]> {
+  // Not a development dependency: in node_modules it changes what Deno takes for global.
+  await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", NODE_TYPES], folder);
   const sources = join(ROOT, "tests/types");
   await Deno.copyFile(join(sources, "consumer.ts"), join(folder, "consumer.ts"));
   await Deno.copyFile(join(sources, "core_consumer.ts"), join(folder, "core_consumer.ts"));
@@ -71,7 +76,6 @@ async function compile(
         skipLibCheck: false,
         noEmit: true,
         allowImportingTsExtensions: true,
-        typeRoots: [join(ROOT, "node_modules/@types")],
         ...options,
       },
       files: [file],
