@@ -16,7 +16,14 @@
 
 import { parseArgs } from "node:util";
 import { isAbsolute, join } from "node:path";
-import { emitByDnt, emitByTsc, type Emitter, filesBelow, loadDnt, ROOT } from "./package/emit.ts";
+import {
+  emitByDnt,
+  emitByTsc,
+  type Emitter,
+  filesBelow,
+  preferredEmitter,
+  ROOT,
+} from "./package/emit.ts";
 import { manifest, MODULES, REPOSITORY } from "./package/manifest.ts";
 
 /** Builds the package in `folder`, which it empties first. */
@@ -71,7 +78,7 @@ function absoluteLinks(markdown: string): string {
 }
 
 /** What differs between two builds, a line each. */
-async function differences(one: string, other: string): Promise<string[]> {
+export async function differences(one: string, other: string): Promise<string[]> {
   const [ours, theirs] = [one, other].map((folder) => new Set(filesBelow(folder)));
   const lines: string[] = [];
   for (const path of [...new Set([...ours, ...theirs])].sort()) {
@@ -90,11 +97,6 @@ async function differences(one: string, other: string): Promise<string[]> {
   return lines;
 }
 
-/** Whether dnt can be had. */
-async function hasDnt(): Promise<boolean> {
-  return await loadDnt().then(() => true, () => false);
-}
-
 if (import.meta.main) {
   const { values } = parseArgs({
     args: Deno.args,
@@ -108,13 +110,12 @@ if (import.meta.main) {
   Deno.chdir(ROOT);
   const folder = isAbsolute(values.out) ? values.out : join(ROOT, values.out);
   if (values.compare) {
-    if (!await hasDnt()) throw new Error("dnt cannot be loaded: there is nothing to compare");
-    await buildNpm(folder, "tsc");
     await buildNpm(`${folder}-dnt`, "dnt");
+    await buildNpm(folder, "tsc");
     const lines = await differences(folder, `${folder}-dnt`);
     console.log(lines.join("\n") || "No differences");
   } else {
-    const emitter = values.tsc || !values.dnt && !await hasDnt() ? "tsc" : "dnt";
+    const emitter = values.tsc ? "tsc" : values.dnt ? "dnt" : await preferredEmitter();
     await buildNpm(folder, emitter);
     console.log(`Built ${folder} by ${emitter}: ${filesBelow(folder).length} files`);
   }

@@ -10,29 +10,29 @@
  */
 
 import { join } from "node:path";
-import { buildNpm } from "./build_npm.ts";
+import { buildNpm, differences } from "./build_npm.ts";
 import { bundle } from "./package/bundles.ts";
 import { compileConsumers } from "./package/consumers.ts";
-import { type Emitter, filesBelow, loadDnt, ROOT, run } from "./package/emit.ts";
+import { filesBelow, preferredEmitter, ROOT, run } from "./package/emit.ts";
 import { runIn, runtimes } from "./package/runtimes.ts";
 import config from "../deno.json" with { type: "json" };
 
 const work = await Deno.makeTempDir({ prefix: "npm-package-" });
 const built = join(work, "package"), folder = join(work, "user");
+const emitter = await preferredEmitter();
 let tarball = "";
 
 /** What is checked, in order; each gives what is wrong, a text each. */
 const checks: Record<string, () => Promise<string[]>> = {
   reproducible: async () => {
     const again = join(work, "again");
-    await buildNpm(again, await emitter());
-    const text = (path: string) => Deno.readTextFileSync(path);
-    const differing = [...new Set([...filesBelow(built), ...filesBelow(again)])]
-      .filter((path) => text(join(built, path)) !== text(join(again, path)));
-    const telling = filesBelow(built)
-      .filter((path) => [ROOT, work].some((place) => text(join(built, path)).includes(place)));
+    await buildNpm(again, emitter);
+    const telling = filesBelow(built).filter((path) => {
+      const text = Deno.readTextFileSync(join(built, path));
+      return text.includes(ROOT) || text.includes(work);
+    });
     return [
-      ...differing.map((path) => `${path} differs in a second build`),
+      ...await differences(built, again),
       ...telling.map((path) => `${path} names a folder of this machine`),
     ];
   },
@@ -63,11 +63,6 @@ const checks: Record<string, () => Promise<string[]>> = {
   },
 };
 
-/** dnt where it can be had. */
-async function emitter(): Promise<Emitter> {
-  return await loadDnt().then(() => "dnt", () => "tsc");
-}
-
 /** A program of a development dependency. */
 function tool(path: string): string {
   return join(ROOT, "node_modules", path);
@@ -86,11 +81,12 @@ if (unknown.length > 0) {
 }
 
 Deno.chdir(ROOT);
-await buildNpm(built, await emitter());
+await buildNpm(built, emitter);
 await Deno.mkdir(folder);
 await Deno.writeTextFile(join(folder, "package.json"), '{ "type": "module" }\n');
 await run("npm", ["pack", "--pack-destination", work], built);
-tarball = join(work, filesIn(work).find((name) => name.endsWith(".tgz"))!);
+const [{ name }] = Array.from(Deno.readDirSync(work)).filter(({ name }) => name.endsWith(".tgz"));
+tarball = join(work, name);
 await run("npm", ["install", "--no-audit", "--no-fund", tarball], folder);
 
 let failed = 0;
@@ -105,8 +101,3 @@ for (const name of names) {
 await Deno.remove(work, { recursive: true });
 console.log(`${names.length - failed} passed, ${failed} failed`);
 Deno.exit(failed > 0 ? 1 : 0);
-
-/** The names in a folder. */
-function filesIn(path: string): string[] {
-  return Array.from(Deno.readDirSync(path), ({ name }) => name);
-}

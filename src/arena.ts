@@ -365,18 +365,20 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   /** Allocates, growing the store as far as that can help and is allowed. */
   *#reserve(units: number, alignment: number): Steps<number> {
-    // Others may take what one adds, or add so much that it seems as if space were not short.
-    const tries = isShared(this.allocator) ? SHARED_TRIES : 1;
-    for (let i = 1;; i++) {
-      const handle = yield* this.#reserveOnce(units, alignment);
-      if (handle !== NO_SPACE || i === tries) return handle;
+    const { allocator } = this;
+    for (let tries = 1;; tries++) {
+      const handle = allocator.allocate(units, alignment);
+      if (handle !== NO_SPACE) return handle;
+      const grown = yield* this.#growFor(units, alignment);
+      // Others may take what one adds, or add so much that it seems as if space were not short.
+      if (grown !== NO_SPACE || tries === SHARED_TRIES || !isShared(allocator)) return grown;
     }
   }
 
-  *#reserveOnce(units: number, alignment: number): Steps<number> {
+  /** Grows the store for an allocation that was refused, and makes it. */
+  *#growFor(units: number, alignment: number): Steps<number> {
     const { allocator } = this;
-    const handle = allocator.allocate(units, alignment);
-    if (handle !== NO_SPACE || allocator.capacity >= this.#maxUnits) return handle;
+    if (allocator.capacity >= this.#maxUnits) return NO_SPACE;
     // With four times the space in one piece it is not space that is short (but handles).
     if (allocator.largestFreeRegion() >= 4 * (units + alignment)) return NO_SPACE;
 

@@ -35,7 +35,6 @@ export async function bundle(folder: string): Promise<Bundle[]> {
     await Deno.writeTextFile(entry, code);
     for (const [bundler, make] of [["esbuild", byEsbuild], ["rollup", byRollup]] as const) {
       const minified = await make(entry);
-      await Deno.writeTextFile(join(folder, `${bundler}.js`), minified);
       bundles.push({ page, bundler, byteLength: gzipSync(minified, { level: 9 }).length, limit });
     }
   }

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { entries, MODULES } from "./manifest.ts";
 
@@ -82,8 +83,12 @@ export async function emitByDnt(folder: string): Promise<void> {
   });
 }
 
-/** Loads dnt; rejects where JSR does not answer. */
-export async function loadDnt(): Promise<Dnt> {
+/** The preferred emitter: dnt where JSR answers. */
+export async function preferredEmitter(): Promise<Emitter> {
+  return await loadDnt().then(() => "dnt", () => "tsc");
+}
+
+async function loadDnt(): Promise<Dnt> {
   // Not a literal: Deno would want it for every check of the types.
   const specifier: string = DNT;
   return await import(specifier);
@@ -105,19 +110,8 @@ export async function run(
 
 /** Every file below a folder, as paths relative to it, in order. */
 export function filesBelow(folder: string): string[] {
-  const paths: string[] = [];
-  const visit = (path: string) => {
-    for (const entry of Deno.readDirSync(join(folder, path))) {
-      if (entry.isDirectory) visit(`${path}${entry.name}/`);
-      else paths.push(path + entry.name);
-    }
-  };
-  visit("");
-  return paths.sort();
-}
-
-/** Writes a file and the folders above it. */
-export async function write(path: string, text: string): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.writeTextFile(path, text);
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
 }
