@@ -5,6 +5,7 @@
  */
 
 import * as fs from "node:fs";
+import { resolve } from "node:path";
 import { BlobStore, type BlobStoreOptions } from "../backends/blob_store.ts";
 import { Failure } from "./command.ts";
 import { isSame } from "./files.ts";
@@ -38,17 +39,21 @@ export async function withStore<T>(
   return result;
 }
 
+/** What follows the name of a store in those of its files: itself, its lock, who holds that. */
+const SUFFIXES = ["", ".lock", ".owner"];
+
 /**
- * Throws where a file that is read or written belongs to the store.
+ * Throws where a file that is read or written belongs to the store, or would once it exists.
  *
  * @param file The file.
  * @param path The file of the store.
  */
 export function refuseOwn(file: string, path: string): void {
   const found = fs.statSync(file, { throwIfNoEntry: false });
-  if (found !== undefined && ownFiles(path).some((stats) => isSame(stats, found))) {
-    throw new Failure(`${quoted(file)} belongs to the store`);
-  }
+  const belongs = found === undefined
+    ? SUFFIXES.some((suffix) => resolve(file) === resolve(path) + suffix)
+    : ownFiles(path).some((stats) => isSame(stats, found));
+  if (belongs) throw new Failure(`${quoted(file)} belongs to the store`);
 }
 
 /**
@@ -59,7 +64,7 @@ export function refuseOwn(file: string, path: string): void {
  */
 export function ownFiles(path: string): fs.Stats[] {
   const real = fs.realpathSync(path);
-  return ["", ".lock", ".owner"]
+  return SUFFIXES
     .map((suffix) => fs.statSync(real + suffix, { throwIfNoEntry: false }))
     .filter((stats) => stats !== undefined);
 }

@@ -24,6 +24,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   type BackingStore,
+  type BlobInfo,
   BlobStore,
   CorruptBlobError,
   StoreFullError,
@@ -117,7 +118,8 @@ export class BlobCache {
   }
 
   async #load(): Promise<void> {
-    const infos = await Array.fromAsync(this.#store.list());
+    const infos: BlobInfo[] = [];
+    for await (const info of this.#store.list()) infos.push(info);
     infos.sort((a, b) => a.time.getTime() - b.time.getTime());
     for (const { key, size, metadata } of infos) {
       const { expires = Infinity } = (metadata ?? {}) as { expires?: number };

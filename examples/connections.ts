@@ -34,7 +34,7 @@ export class Connection {
   readonly index: number;
   readonly #socket: Socket;
   #received = "";
-  #waiting: PromiseWithResolvers<string> | undefined;
+  #waiting: { resolve(line: string): void; reject(error: Error): void } | undefined;
 
   /** Begins to connect; what is asked meanwhile is sent when that is done. */
   constructor(index: number, port: number) {
@@ -52,10 +52,10 @@ export class Connection {
 
   /** Sends a line and waits for the answer. */
   async ask(line: string): Promise<string> {
-    this.#waiting = Promise.withResolvers();
+    const answer = new Promise<string>((resolve, reject) => this.#waiting = { resolve, reject });
     this.#socket.write(`${line}\n`);
     try {
-      return await this.#waiting.promise;
+      return await answer;
     } finally {
       this.#waiting = undefined;
     }

@@ -1,6 +1,6 @@
 /**
- * Runs every check on every runtime and in a browser, one after another, and says at the end what
- * passed. A failing step does not stop the others: one run shows everything.
+ * Runs every check on every runtime and in a browser, and says at the end what passed. A failing
+ * step does not stop the others: one run shows everything.
  *
  * The file is not named `test.ts`: `deno test` would take it for a test, and each
  * run would start the next.
@@ -26,9 +26,11 @@ const steps: Record<string, string[]> = {
   doc: ["doc", "--lint", "--quiet", ...entries],
   publish: ["publish", "--dry-run", "--allow-dirty"],
   examples: ["test", "-A", "--doc", "mod.ts", "src", "backends", "README.md", "docs/**/*.md"],
+  workflows: ["task", "lint:workflows"],
   deno: ["task", "test:deno"],
   node: ["task", "test:node"],
   bun: ["task", "test:bun"],
+  npm: ["task", "test:npm", "--quick"],
   browser: ["task", "test:browser"],
   gpu: ["task", "test:gpu"],
 };
@@ -42,8 +44,8 @@ interface Outcome {
   output: string;
 }
 
-/** Steps that run at the same time: each of them leaves a core idle for much of its time. */
-const TOGETHER: readonly (readonly string[])[] = [["node", "bun"]];
+/** Long steps, of which two run at a time: each of them leaves cores idle for much of its time. */
+const LONG: readonly string[] = ["deno", "node", "bun", "npm"];
 
 /** How many of its last lines a failed step says again at the end. */
 const REPEATED_LINES = 120;
@@ -83,13 +85,13 @@ if (unknown.length > 0) {
 }
 
 const outcomes: Outcome[] = [];
-for (let rest = names; rest.length > 0;) {
-  const [first] = rest;
-  const group = TOGETHER.find((group) => group.includes(first)) ?? [first];
-  const next = rest.filter((name) => group.includes(name));
-  rest = rest.filter((name) => !next.includes(name));
-  outcomes.push(...await Promise.all(next.map((name) => run(name, next.length === 1))));
+for (const name of names.filter((name) => !LONG.includes(name))) {
+  outcomes.push(await run(name, true));
 }
+const long = names.filter((name) => LONG.includes(name)), isAlone = long.length === 1;
+await Promise.all([1, 2].map(async () => {
+  for (let name; (name = long.shift()) !== undefined;) outcomes.push(await run(name, isAlone));
+}));
 
 const failed = outcomes.filter(({ passed }) => !passed);
 for (const { name, output } of failed) {

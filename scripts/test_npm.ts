@@ -4,6 +4,7 @@
  * ```sh
  * deno task test:npm            # everything
  * deno task test:npm bundles    # only these checks
+ * deno task test:npm --quick    # the suite on the oldest Node only, without its longest tests
  * ```
  *
  * @module
@@ -14,13 +15,18 @@ import { buildNpm, differences } from "./build_npm.ts";
 import { bundle } from "./package/bundles.ts";
 import { compileConsumers } from "./package/consumers.ts";
 import { filesBelow, preferredEmitter, ROOT, run } from "./package/emit.ts";
-import { runIn, runtimes } from "./package/runtimes.ts";
+import { NODE, runIn, runtimes } from "./package/runtimes.ts";
+import { compileSuite, runSuite } from "./package/suite.ts";
 import config from "../deno.json" with { type: "json" };
 
 const work = await Deno.makeTempDir({ prefix: "npm-package-" });
 const built = join(work, "package"), folder = join(work, "user");
+const isQuick = Deno.args.includes("--quick");
 const emitter = await preferredEmitter();
 let tarball = "";
+
+/** How many of its last lines a failed run of the suite shows: where it says what failed. */
+const LAST_LINES = 100;
 
 /** What is checked, in order; each gives what is wrong, a text each. */
 const checks: Record<string, () => Promise<string[]>> = {
@@ -57,6 +63,22 @@ const checks: Record<string, () => Promise<string[]>> = {
     }
     return wrong;
   },
+  page: async () => {
+    await Deno.copyFile(join(ROOT, "scripts/package/page.html"), join(folder, "page.html"));
+    const runner = ["scripts/browser/run_in_folder.ts", folder, "page.html"];
+    return await runIn(ROOT, NODE, runner).then(() => [], (error) => [error.message]);
+  },
+  suite: async () => {
+    await compileSuite(folder);
+    const wrong: string[] = [];
+    for (const runtime of isQuick ? runtimes.slice(0, 1) : runtimes) {
+      const start = performance.now();
+      await runSuite(folder, runtime, isQuick)
+        .catch(({ message }) => wrong.push(message.split("\n").slice(-LAST_LINES).join("\n")));
+      console.log(`  on ${runtime.name}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
+    }
+    return wrong;
+  },
   command: async () => {
     const printed = await run("npx", ["offset-allocator", "--version"], folder);
     return printed.trim().endsWith(config.version) ? [] : [`--version printed ${printed}`];
@@ -73,7 +95,8 @@ function passes(program: string, args: readonly string[]): Promise<string[]> {
   return run("node", [program, ...args], folder).then(() => [], (error) => [error.message]);
 }
 
-const names = Deno.args.length > 0 ? Deno.args : Object.keys(checks);
+const named = Deno.args.filter((name) => name !== "--quick");
+const names = named.length > 0 ? named : Object.keys(checks);
 const unknown = names.filter((name) => !Object.hasOwn(checks, name));
 if (unknown.length > 0) {
   console.error(`No check ${unknown.join(", ")}; there are ${Object.keys(checks).join(", ")}`);

@@ -251,7 +251,8 @@ describe("BlobCache, making", () => {
   /** Something that is made when the test says so. */
   function deferred() {
     let calls = 0;
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    let resolve!: (value: Uint8Array) => void, reject!: (error: Error) => void;
+    const promise = new Promise<Uint8Array>((...settle) => [resolve, reject] = settle);
     const make = () => (calls++, promise);
     return { make, resolve, reject, calls: () => calls };
   }

@@ -149,6 +149,7 @@ describe("the command", () => {
       [["put", store, "self", store], `"${store}" belongs to the store`],
       [["get", store, "key", store], `"${store}" belongs to the store`],
       [["get", store, "key", `${store}.lock`], "belongs to the store"],
+      [["get", store, "key", `${store}.owner`], "belongs to the store"],
       [["import", none, newPath()], "ENOENT"],
       [["import", store, text], "Cannot read the archive: "],
       [["import", store, store], "belongs to the store"],

@@ -106,7 +106,6 @@ export class StagingBelt<B extends GpuBufferLike> {
    * will refuse them: a buffer that is being mapped cannot be used.
    */
   recall(chunk: Chunk<B>): void {
-    if (this.#isDestroyed) return;
     const map = chunk.buffer.mapAsync(MAP_WRITE);
     this.#context.orLost(map).then(
       () => void (this.#isDestroyed ? chunk.buffer.destroy() : this.#free.push(chunk)),

@@ -6,19 +6,22 @@
 
 /** Starts a worker with a task; gives its answer, and ends it. */
 export async function runThread<T>(module: URL, task: unknown): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
   if ("Worker" in globalThis) {
     const worker = new Worker(module, { type: "module" });
-    worker.onerror = (event) => reject(new Error(event.message));
-    worker.onmessage = ({ data }) => resolve(data);
+    const answer = new Promise<T>((resolve, reject) => {
+      worker.onerror = (event) => reject(new Error(event.message));
+      worker.onmessage = ({ data }) => resolve(data);
+    });
     worker.postMessage(task);
-    return await promise.finally(() => worker.terminate());
+    return await answer.finally(() => worker.terminate());
   }
   const threads = await import("node:worker_threads");
   const worker = new threads.Worker(module);
-  worker.once("error", reject).once("message", resolve);
+  const answer = new Promise<T>((resolve, reject) => {
+    worker.once("error", reject).once("message", resolve);
+  });
   worker.postMessage(task);
-  return await promise.finally(() => worker.terminate());
+  return await answer.finally(() => worker.terminate());
 }
 
 interface WebScope {

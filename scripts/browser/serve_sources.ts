@@ -6,7 +6,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -26,28 +26,21 @@ function pageFor(module: string): string {
     `<script type="module" src="${module}"></script>`;
 }
 
-/** Starts the server; `port` is the one to ask. */
-export function serveSources(): Promise<{ port: number; server: Server }> {
-  const server = createServer((request, response) => {
-    const { pathname, search } = new URL(request.url ?? "/", "http://localhost");
-    const module = search.slice(1);
-    // A page that is isolated has SharedArrayBuffer, and a clock of 5 µs instead of 100.
-    response.setHeader("cross-origin-opener-policy", "same-origin");
-    response.setHeader("cross-origin-embedder-policy", "require-corp");
-    if (pathname === "/" && SOURCE.test(module)) {
-      response.setHeader("content-type", "text/html");
-      response.end(pageFor(module));
-    } else if (SOURCE.test(pathname)) {
-      response.setHeader("content-type", "text/javascript");
-      response.end(stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8")));
-    } else {
-      response.statusCode = pathname === "/favicon.ico" ? 204 : 404;
-      response.end();
-    }
-  });
-  return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      resolve({ port: (server.address() as { port: number }).port, server });
-    });
-  });
+/** Answers a request of the page. */
+export function serveSources(request: IncomingMessage, response: ServerResponse): void {
+  const { pathname, search } = new URL(request.url ?? "/", "http://localhost");
+  const module = search.slice(1);
+  // A page that is isolated has SharedArrayBuffer, and a clock of 5 µs instead of 100.
+  response.setHeader("cross-origin-opener-policy", "same-origin");
+  response.setHeader("cross-origin-embedder-policy", "require-corp");
+  if (pathname === "/" && SOURCE.test(module)) {
+    response.setHeader("content-type", "text/html");
+    response.end(pageFor(module));
+  } else if (SOURCE.test(pathname)) {
+    response.setHeader("content-type", "text/javascript");
+    response.end(stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8")));
+  } else {
+    response.statusCode = pathname === "/favicon.ico" ? 204 : 404;
+    response.end();
+  }
 }

@@ -28,7 +28,26 @@ interface Dnt {
 }
 
 /** Writes `esm/` into `folder` by the TypeScript compiler. Types were checked before, by Deno. */
-export async function emitByTsc(folder: string): Promise<void> {
+export function emitByTsc(folder: string): Promise<void> {
+  return compile(join(folder, MODULES), Object.values(entries), {
+    declaration: true,
+    sourceMap: true,
+    inlineSources: true,
+    isolatedDeclarations: true,
+  });
+}
+
+/** Writes modules, and those they import, into `folder`, laid out as the sources are. */
+export function emitModules(folder: string, paths: readonly string[]): Promise<void> {
+  return compile(folder, paths, {});
+}
+
+async function compile(
+  folder: string,
+  paths: readonly string[],
+  options: Record<string, unknown>,
+): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
   const project = join(folder, "tsconfig.json");
   await Deno.writeTextFile(
     project,
@@ -38,20 +57,17 @@ export async function emitByTsc(folder: string): Promise<void> {
         lib: ["ES2023", "ESNext.Disposable", "DOM"],
         module: "nodenext",
         rootDir: ROOT,
-        outDir: join(folder, MODULES),
+        outDir: folder,
         types: [],
-        declaration: true,
-        sourceMap: true,
-        inlineSources: true,
         strict: true,
         noCheck: true,
-        isolatedDeclarations: true,
         isolatedModules: true,
         verbatimModuleSyntax: true,
         erasableSyntaxOnly: true,
         rewriteRelativeImportExtensions: true,
+        ...options,
       },
-      files: Object.values(entries).map((path) => join(ROOT, path)),
+      files: paths.map((path) => join(ROOT, path)),
     }),
   );
   const compiler = join(ROOT, "node_modules/typescript-6.0/bin/tsc");

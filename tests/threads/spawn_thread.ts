@@ -20,10 +20,16 @@ interface Events {
   error(error: Error): void;
 }
 
+/** Who waits for a message. */
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
 /** Starts a worker that runs a module; the module talks through {@linkcode openPort}. */
 export async function spawnThread(module: URL): Promise<Thread> {
   const messages: unknown[] = [];
-  const waiting: PromiseWithResolvers<unknown>[] = [];
+  const waiting: Waiting[] = [];
   let failure: Error | undefined;
   const events: Events = {
     message(value) {
@@ -45,9 +51,9 @@ export async function spawnThread(module: URL): Promise<Thread> {
     receive<T>() {
       if (messages.length > 0) return Promise.resolve(messages.shift() as T);
       if (failure !== undefined) return Promise.reject(failure);
-      const next = Promise.withResolvers<unknown>();
-      waiting.push(next);
-      return next.promise as Promise<T>;
+      return new Promise<T>((resolve, reject) => {
+        waiting.push({ resolve: (value) => resolve(value as T), reject });
+      });
     },
   };
 }

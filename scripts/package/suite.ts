@@ -1,0 +1,91 @@
+/**
+ * The tests and the examples, compiled, over the installed package instead of the sources: each
+ * import of a source file reaches the file of the package that was made from it.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { emitModules, filesBelow, ROOT } from "./emit.ts";
+import { MODULES } from "./manifest.ts";
+import { runIn, type Runtime } from "./runtimes.ts";
+import config from "../../deno.json" with { type: "json" };
+
+/** What the package has; its sources are not compiled a second time. */
+const PACKAGED = ["mod.js", "cli.js", "cli", "src", "backends"];
+
+/** Tests of the repository, not of the package, and why. */
+const OF_SOURCES: Readonly<Record<string, string>> = {
+  "tests/blob_store_mutants_test.js": "changes sources and imports them",
+  "tests/code_blocks_test.js": "reads the pages of the repository",
+  "tests/coverage_test.js": "of a script",
+  "tests/drawings_test.js": "compares pages of the repository",
+  "tests/links_test.js": "reads the pages of the repository",
+  "tests/mutate_test.js": "of a script",
+  "tests/tidy_test.js": "reads the sources",
+  "tests/webgpu_types_test.js": "compiles the sources",
+};
+
+/**
+ * Minutes of work that says more about the store than about the package: left out where a run
+ * has to be quick.
+ */
+const LONG: readonly string[] = [
+  "tests/blob_store_crash_test.js",
+  "tests/blob_store_damage_test.js",
+  "tests/blob_store_kill_test.js",
+  "tests/shared_allocator_crash_test.js",
+];
+
+/** Compiles the suite into `folder`, beside the `node_modules` that has the package. */
+export async function compileSuite(folder: string): Promise<void> {
+  const suite = join(folder, "suite"), packed = join(folder, "node_modules", config.name);
+  const sources = ["tests", "examples", "scripts/compare"].flatMap((name) =>
+    filesBelow(join(ROOT, name)).map((path) => join(name, path))
+  );
+  const isModule = (path: string) => path.endsWith(".ts");
+  await emitModules(suite, sources.filter(isModule));
+  for (const name of PACKAGED) {
+    await Deno.remove(join(suite, name), { recursive: true });
+    await Deno.symlink(join(packed, MODULES, name), join(suite, name));
+  }
+  for (const path of filesBelow(suite).filter((path) => path.endsWith(".js"))) {
+    const file = join(suite, path);
+    await Deno.writeTextFile(file, forNode(await Deno.readTextFile(file)));
+  }
+  const others = sources.filter((path) => !isModule(path));
+  for (const path of ["deno.json", "docs/format.md", ...others]) {
+    await Deno.mkdir(dirname(join(suite, path)), { recursive: true });
+    await Deno.copyFile(join(ROOT, path), join(suite, path));
+  }
+  await linkTestSupport(folder, suite);
+}
+
+/** What a compiler leaves: the names of modules in texts, and what Node 20 and 22 do not know. */
+function forNode(text: string): string {
+  return text
+    .replace(/(new URL\("[^"]+)\.ts((?:\?\w+)?", import\.meta\.url\))/g, "$1.js$2")
+    .replace(/\bimport\.meta\.main\b/g, "(import.meta.filename === process.argv[1])");
+}
+
+/** Puts what stands in for `@std` where Node and Bun look for it. */
+async function linkTestSupport(folder: string, suite: string): Promise<void> {
+  const scope = join(folder, "node_modules/@std");
+  await Deno.mkdir(scope, { recursive: true });
+  for (const name of ["assert", "testing"]) {
+    const manifest = join(suite, "tests/support", name, "package.json");
+    const text = await Deno.readTextFile(manifest);
+    await Deno.writeTextFile(manifest, text.replaceAll(".ts", ".js"));
+    await Deno.symlink(dirname(manifest), join(scope, name));
+  }
+}
+
+/** Runs the suite; gives what it printed, and throws if it fails. */
+export function runSuite(folder: string, runtime: Runtime, isQuick: boolean): Promise<string> {
+  const suite = join(folder, "suite");
+  const files = filesBelow(join(suite, "tests"))
+    .map((path) => join("tests", path))
+    .filter((path) => path.endsWith("_test.js") && !Object.hasOwn(OF_SOURCES, path))
+    .filter((path) => !isQuick || !LONG.includes(path));
+  return runIn(suite, runtime.test, files.map((path) => `./${path}`));
+}
