@@ -39,10 +39,11 @@ export type OpenFile = number | FileHandleLike | SeekableFile;
  * lost write only once: reopen the file and look.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { FileStore } from "@suballoc/offset-allocator/file";
+ * import { tmpdir } from "node:os";
  *
- * await using store = await FileStore.open("data.bin", { create: true });
+ * await using store = await FileStore.open(`${tmpdir()}/data.bin`, { create: true });
  * await store.resize(4096);
  * await store.write(16, new TextEncoder().encode("sub-allocated"));
  * await store.flush();
@@ -120,10 +121,11 @@ export class FileStore implements AsyncBackingStore {
  * here too.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { SyncFileStore } from "@suballoc/offset-allocator/file";
+ * import { tmpdir } from "node:os";
  *
- * using store = SyncFileStore.open("data.bin", { create: true });
+ * using store = SyncFileStore.open(`${tmpdir()}/data.bin`, { create: true });
  * store.resize(4096);
  * store.write(16, new TextEncoder().encode("sub-allocated"));
  * store.flush();

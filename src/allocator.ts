@@ -137,7 +137,10 @@ export class NotAllocatedError extends Error {
    * @param handle What was given as the handle.
    */
   constructor(handle: unknown) {
-    super(`Cannot use handle ${describe(handle)}: it is not allocated`);
+    const reason = handle === NO_SPACE
+      ? "it is NO_SPACE, the answer where nothing fits"
+      : undefined;
+    super(`Cannot use handle ${describe(handle)}: ${reason ?? "it is not allocated"}`);
     this.handle = handle;
   }
 }

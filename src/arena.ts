@@ -144,6 +144,10 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     if (maxByteLength !== undefined) {
       const most = Math.min(store.maxByteLength ?? Infinity, Number.MAX_SAFE_INTEGER);
       const limit = maxByteLength === Infinity ? most : maxByteLength;
+      if (typeof limit === "number" && limit > most && most === store.byteLength) {
+        const got = `of a fixed length of ${most} bytes and maxByteLength ${limit}`;
+        throw new RangeError(`Expected a store that can be resized, got one ${got}`);
+      }
       checkInteger("maxByteLength", limit, allocator.capacity * unit, most);
       if (store.resize === undefined) throw new TypeError("Expected a store with resize");
       if (!canGrow(allocator)) throw new TypeError("Expected an allocator with grow");

@@ -98,6 +98,8 @@ export function allocatorContract(name: string, strategy: Strategy): void {
       const error = refuses(allocator, [NotAllocatedError], () => allocator.free(freed));
       assertEquals(error.message, `Cannot use handle ${freed}: it is not allocated`);
       assertEquals((error as NotAllocatedError).handle, freed);
+      const refusal = refuses(allocator, [NotAllocatedError], () => allocator.free(NO_SPACE));
+      assertStringIncludes(refusal.message, "-1: it is NO_SPACE");
     });
 
     optional("keep freed handles apart from new ones", skip.generations, () => {

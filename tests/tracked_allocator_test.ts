@@ -2,6 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   type CompactableAllocator,
   type GrowableAllocator,
@@ -16,7 +18,7 @@ import { type Leak, TrackedAllocator } from "../src/tracked_allocator.ts";
 import { allocatorContract } from "./allocator_contract.ts";
 import { trackedAllocatorRuns } from "./tracked_allocator_runs.ts";
 
-const FILE = "tracked_allocator_test.ts";
+const FILE = basename(fileURLToPath(import.meta.url));
 
 for (const [name, run] of Object.entries(trackedAllocatorRuns)) {
   const skip = run.restore === undefined
@@ -78,7 +80,7 @@ describe("TrackedAllocator", () => {
     const [mesh, at, append] = lines;
     assertEquals([at - mesh, append - mesh, lines[3] - mesh], [3, 4, 4]);
     assertStringIncludes(stacks[0][0], "allocateMesh");
-    assertEquals(stacks.flat().filter((line) => line.includes("tracked_allocator.ts")), []);
+    assertEquals(stacks.flat().filter((line) => line.includes("tracked_allocator.")), []);
     allocator.free(allocator.leaks()[0].handle);
     assertEquals(allocator.leaks().length, 3);
   });
