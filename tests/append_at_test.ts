@@ -116,7 +116,7 @@ describe("appendAt", () => {
       assertThrows(
         () => new OffsetAllocator(8, { initialAllocations }),
         RangeError,
-        "initialAllocations",
+        "Expected initialAllocations to be an integer from 0 to 67108863",
       );
     }
   });

@@ -7,7 +7,7 @@ import { BestFitAllocator } from "../src/best_fit_allocator.ts";
 import { allocatorContract } from "./allocator_contract.ts";
 import { fuzzAllocator } from "./allocator_fuzz.ts";
 import { bestFitAllocatorRuns } from "./best_fit_allocator_runs.ts";
-import { withSeed } from "./random.ts";
+import { type Random, withSeed } from "./random.ts";
 
 const skip = {
   addSpan: "one span, as in the peers; TlsfAllocator and BuddyAllocator take several",
@@ -66,6 +66,28 @@ describe("BestFitAllocator", () => {
     }
   });
 
+  it("finds the one that fits best among many of a bin", async () => {
+    for (const start of [0, 2 ** 31 - 40_000, 2 ** 40]) {
+      await withSeed(7, (random) => {
+        const allocator = new BestFitAllocator(start + 100_000);
+        allocator.allocateAt(0, start);
+        // Two regions of each size of the bin, in no order, with a unit between them.
+        const sizes = Array.from({ length: 64 }, (_, i) => 1024 + (i >>> 1));
+        const handles: number[] = [];
+        for (const size of shuffle(sizes, random)) {
+          handles.push(allocator.allocate(size));
+          allocator.allocate(1);
+        }
+        for (const handle of shuffle(handles, random)) allocator.free(handle);
+        for (const size of shuffle(sizes, random)) {
+          const best = bestOf(allocator.freeRegions(), size, 1);
+          assertEquals(allocator.offset(allocator.allocate(size)), best?.offset);
+          allocator.check();
+        }
+      });
+    }
+  });
+
   it("keeps its trees balanced with many regions, of one size and of all", async () => {
     await withSeed(11, (random) => {
       for (const sizeFrom of [() => 16, () => 1 + random(4000), (i: number) => 1 + i % 2000]) {
@@ -94,6 +116,19 @@ describe("BestFitAllocator", () => {
     assertEquals(allocator.allocate(513, 1024), NO_SPACE);
   });
 
+  it("gives other slots when one has used up its generations", () => {
+    const allocator = new BestFitAllocator(16, { maxAllocations: 2 ** 20 - 1 });
+    const seen = new Set<number>();
+    for (let i = 0; i < 3000; i++) { // a slot has 1024 generations
+      const handle = allocator.allocate(1);
+      assert(!seen.has(handle));
+      seen.add(handle);
+      allocator.free(handle);
+      if (i % 500 === 0) assertEquals(allocator.allocationCount, 0);
+    }
+    allocator.check();
+  });
+
   it("leaves a large region whole as long as a small one will do", () => {
     const allocator = new BestFitAllocator(1000);
     const [small, , large] = [100, 1, 500, 1].map((size) => allocator.allocate(size));
@@ -113,6 +148,12 @@ function bestOf(regions: Iterable<Extent>, size: number, alignment: number): Ext
     if (best === undefined || region.size < best.size) best = region;
   }
   return best;
+}
+
+/** The same in any order. */
+function shuffle(values: readonly number[], random: Random): number[] {
+  const rest = [...values];
+  return values.map(() => rest.splice(random(rest.length), 1)[0]);
 }
 
 function up(offset: number, alignment: number): number {

@@ -55,6 +55,19 @@ describe("drawMap", () => {
     );
   });
 
+  it("gives no letter to the 27th label, and cells of several the one with most", () => {
+    const live = Array.from({ length: 30 }, (_, i): [number, number] => [40 * i, 40]);
+    const many = fixed({ capacity: 1200, live, free: [] });
+    const labels = (handle: number) => `label ${handle}`.padStart(9);
+    const lines = drawMap(many, { width: 68, height: 1, labels }).split("\n");
+    assertEquals(lines[0], "     0  aabbccddeeffgghhiijjkkllmmnnooppqqrrssttuuvvwwxxyyzz########");
+    assert(lines.some((line) => /# other allocations +160 /.test(line)), lines.join("\n"));
+    // Each cell has two and a half of them, and no free unit.
+    const [row] = drawMap(many, { width: 20, height: 1, labels }).split("\n");
+    assertEquals(row.length, 20);
+    assert(/^ {5}0 {2}[a-z#]{12}$/.test(row), row);
+  });
+
   it("begins rows with offsets, across spans too", () => {
     const spans = fixed({
       capacity: 24,

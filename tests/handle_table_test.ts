@@ -80,6 +80,22 @@ describe("HandleTable", () => {
     assertEquals(table.liveCount, 0);
   });
 
+  it("lets worn slots begin again, and leaves the live ones alone", () => {
+    const table = new HandleTable();
+    const slots = Array.from({ length: 64 }, () => table.take()), [kept, ...others] = slots;
+    const { handles } = table, handle = handles[kept], step = 2 ** 11;
+    for (const slot of others) {
+      // Its last handle: the number above that of the slot is as high as it can be.
+      handles[slot] += step * Math.floor((2 ** 30 - 1 - handles[slot]) / step);
+      assertEquals(table.find(handles[slot]), slot);
+      table.release(slot);
+    }
+    assertEquals([table.liveCount, table.length], [1, 128]);
+    const again = others.map(() => table.take());
+    assertEquals([again, table.length, table.find(handle)], [others, 128, kept]);
+    for (const slot of again) assertEquals(table.find(table.handles[slot]), slot);
+  });
+
   it("clears", () => {
     const table = new HandleTable(), handles: number[] = [];
     for (let i = 0; i < 200; i++) handles.push(table.handles[table.take()]);

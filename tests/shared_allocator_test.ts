@@ -105,6 +105,12 @@ describe("SharedOffsetAllocator", () => {
     }
     assertThrows(attach(new SharedArrayBuffer(65536)), TypeError, "shared allocator");
     assertThrows(attach(new SharedArrayBuffer(16)), RangeError, "bytes");
+    const { buffer: other } = SharedOffsetAllocator.create(1000), words = new Int32Array(other);
+    // The slots of the table, behind a header of 48 words, and how long that says it is.
+    for (const [at, value] of [[48 + 17, 63], [2, 2 ** 20]]) {
+      words[at] = value;
+      assertThrows(attach(other), TypeError, "Expected a shared allocator at byte 0");
+    }
     assertThrows(attach(buffer, { byteOffset: 4 }), RangeError, "multiple of 8");
     assertThrows(attach(buffer, { byteOffset: -8 }), RangeError, "byteOffset");
     assertThrows(attach(buffer, { worker: 0 }), RangeError, "worker");
@@ -199,6 +205,19 @@ describe("the caches of a SharedOffsetAllocator", () => {
     assertEquals([allocator.offset(again), allocator.size(again)], [offset, 49]);
     assertEquals([...allocator.allocations()], [{ handle: again, offset, size: 49 }]);
     assertEquals(allocator.allocationCount, 1);
+    allocator.check();
+  });
+
+  it("serve those who may not wait, too", async () => {
+    const allocator = SharedOffsetAllocator.create(2 ** 20, options);
+    const handle = await allocator.allocateAsync(50), offset = allocator.offset(handle);
+    await allocator.freeAsync(handle);
+    headerOf(allocator)[LOCK] = 9 | 5 << 12; // somebody has the lock, which nobody asks for
+    const again = await allocator.allocateAsync(50);
+    assertEquals([again !== handle, allocator.offset(again)], [true, offset]);
+    await allocator.freeAsync(again);
+    headerOf(allocator)[LOCK] = 0;
+    await assertRejects(() => allocator.freeAsync(again), NotAllocatedError);
     allocator.check();
   });
 

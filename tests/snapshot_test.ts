@@ -8,13 +8,14 @@ import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import { NO_SPACE } from "../src/allocator.ts";
 import { crc32 } from "../src/crc32.ts";
-import { InvalidSnapshotError, OffsetAllocator } from "../src/offset_allocator.ts";
+import { allocatorOver, InvalidSnapshotError, OffsetAllocator } from "../src/offset_allocator.ts";
 import { BinTable } from "../src/gap_table/bin_table.ts";
 import * as layout from "../src/gap_table/layout.ts";
 import { type Random, seeded } from "./random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
-const { MODE, FIXED, SLOTS, MASK, SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
+const { MODE, FIXED, SLOTS, MASK, TOP, WORN, SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } =
+  layout;
 const BIN = BINS - BIN_NEXT;
 
 const CHECKSUM = 18 * 4; // where the checksum stands in a snapshot
@@ -112,6 +113,11 @@ describe("a snapshot", () => {
     const older = new OffsetAllocator(8).snapshot();
     new DataView(older.buffer).setInt32(4, 0, true);
     refused(sealed(older), "version 0");
+    const { length } = new OffsetAllocator(8).snapshot();
+    for (const shorter of [4, 1000, FIRST_NODE - 4, length - 1]) {
+      const bytes = new OffsetAllocator(8).snapshot().slice(0, shorter);
+      refused(shorter > CHECKSUM ? sealed(bytes) : bytes, `${shorter} bytes is no length`);
+    }
   });
 
   it("is refused at every truncation and with anything appended", () => {
@@ -213,6 +219,10 @@ const DAMAGES: Record<string, Damage[]> = {
   "the free space is wrong": [(table) => table.freeSpace--],
   "the bitmap contradicts itself": [
     ({ words }) => words[SUMMARY] |= words[LEAF + 15] = 1 << 16, // of bin 495
+    ({ words }) => { // of bin 408, the first that is not there
+      words[LEAF + 12] |= 1 << 7;
+      words[SUMMARY] |= 1 << 19;
+    },
     ({ words }) => words[SUMMARY] &= 0x7fffffff, // of bins 0 to 31
   ],
   "a bin holds no node": [
@@ -274,6 +284,37 @@ describe("a snapshot with a right checksum is refused:", () => {
     const sound = OffsetAllocator.restore(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 51)));
     assertEquals(sound.capacity, sound.freeSpace + 2 ** 52 + 2 ** 51);
   });
+});
+
+/** What a snapshot cannot show: its bins are there, its free slots are stacked anew. */
+const DAMAGES_IN_USE: Record<string, Damage> = {
+  "the free space is wrong": (table) => table.freeSpace--,
+  "a bin that holds regions is not marked": ({ words }) => words[LEAF] = 0,
+  "a free slot is out of the table": ({ words }) => words[words[TOP]] &= ~layout.FREE,
+  "a free slot is stacked twice": ({ words }) => words[words[TOP] + 1] = words[words[TOP]],
+  "a live slot is stacked as free": ({ words }, at) => words[words[TOP]] = at(LOW) | layout.FREE,
+  "a worn slot is stacked": ({ words }, at) => words[at(FREE) + HANDLE] = layout.WORN_OUT,
+  "a slot has a handle, but no place": ({ words }, at) => {
+    words[at(FREE) + HANDLE] = FREE + 64;
+    words[TOP]++;
+    words[WORN]++;
+  },
+};
+
+describe("check()", () => {
+  for (const [reason, damage] of Object.entries(DAMAGES_IN_USE)) {
+    it(`finds that ${reason}`, () => {
+      for (const capacity of [100, 2 ** 40]) {
+        const table = BinTable.create(layout.OFFSET_SHAPE, capacity, {});
+        const allocator = allocatorOver(table);
+        const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
+        allocator.free(first);
+        allocator.check();
+        damage(table, (slot) => END + slot * table.words[STRIDE]);
+        assertThrows(() => allocator.check(), Error, `Broken invariant: ${reason}`);
+      }
+    });
+  }
 });
 
 /** A snapshot with some of its words changed. */

@@ -82,6 +82,14 @@ describe("TlsfAllocator of several spans", () => {
     allocator.check();
   });
 
+  it("take no slot for a wall where they are empty", () => {
+    const [allocator, other] = [new TlsfAllocator(10), new TlsfAllocator(10)];
+    for (const each of [allocator, other]) each.addSpan(20, 10);
+    for (const start of [12, 25, 100]) allocator.addSpan(start, 0);
+    assertEquals([...allocator.spans()], [...other.spans()]);
+    assertEquals(allocator.allocate(1), other.allocate(1)); // the same slot
+  });
+
   it("reach to 2^53 - 1", () => {
     const allocator = new TlsfAllocator(0), last = Number.MAX_SAFE_INTEGER - 1;
     allocator.addSpan(last, 1);
