@@ -25,9 +25,18 @@ export interface Benchmark<R> {
 
 /** How Node and Bun are started: their tasks in deno.json pin the versions. */
 const COMMANDS: Readonly<Record<string, string>> = {
+  deno: "deno run -A",
   node: config.tasks["test:node"].command.replace(/(?<= -- node) .*/, ""),
   bun: config.tasks["test:bun"].command.replace(/(?<=\bbun@\S+) .*/, ""),
 };
+
+/** The program that runs a script on a runtime, and its arguments before the script. */
+export function commandOf(runtime: string): [program: string, ...args: string[]] {
+  const command = COMMANDS[runtime];
+  if (command === undefined) throw new Error(`No runtime ${runtime}: deno, node or bun`);
+  const [program, ...args] = command.split(" ");
+  return [program === "deno" ? process.execPath : program, ...args];
+}
 
 /** Runs a benchmark as the command line says. */
 export async function runBenchmark<R>(benchmark: Benchmark<R>): Promise<void> {
@@ -60,11 +69,11 @@ export async function runBenchmark<R>(benchmark: Benchmark<R>): Promise<void> {
 }
 
 function measureIn<R>(runtime: string, { script }: Benchmark<R>, quick: boolean): R {
-  const command = COMMANDS[runtime];
-  if (command === undefined) throw new Error(`No runtime ${runtime}: deno, node or bun`);
+  const [program, ...args] = commandOf(runtime), more = quick ? ["--quick"] : [];
   const { status, stdout, stderr } = spawnSync(
-    `${command} ${script} --child ${runtime}${quick ? " --quick" : ""}`,
-    { shell: true, cwd: fileURLToPath(new URL("..", import.meta.url)), encoding: "utf8" },
+    program,
+    [...args, script, "--child", runtime, ...more],
+    { cwd: fileURLToPath(new URL("..", import.meta.url)), encoding: "utf8" },
   );
   if (status !== 0) throw new Error(`The benchmark failed on ${runtime}:\n${stderr}`);
   return JSON.parse(stdout);

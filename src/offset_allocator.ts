@@ -11,16 +11,19 @@ import {
   type Extent,
   type GrowableAllocator,
   type Move,
+  NO_SPACE,
   NotAllocatedError,
 } from "./allocator.ts";
 import { binOf, binSize } from "./bin_of.ts";
-import { checkInteger } from "./check_integer.ts";
+import { checkInteger, describe } from "./check_integer.ts";
 import { crc32 } from "./crc32.ts";
 import { append } from "./gap_table/append.ts";
+import { allocateAll, claimAll, freeAll, unclaimAll } from "./gap_table/batch.ts";
 import { BinTable } from "./gap_table/bin_table.ts";
 import * as calls from "./gap_table/calls.ts";
 import { binDamage, expectSound, tableDamage } from "./gap_table/damage.ts";
 import * as layout from "./gap_table/layout.ts";
+import { QuickLists } from "./gap_table/quick_lists.ts";
 import { FORMAT, FORMAT_VERSION, load, save } from "./gap_table/snapshot.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
@@ -63,6 +66,19 @@ export interface OffsetAllocatorOptions {
    * default: that bin is searched too.
    */
   readonly strict?: boolean;
+  /**
+   * Keeps freed blocks apart, each to serve the next request of its size at once: several times
+   * as fast where sizes come again. Sizes are rounded up to their bin, by at most 12.5 %, and
+   * offsets are not those of the C++ reference. Where space is short, what is kept is given
+   * back before anything is refused. Off by default.
+   */
+  readonly cache?: CacheOptions;
+}
+
+/** What an {@linkcode OffsetAllocator} may keep for the next requests. */
+export interface CacheOptions {
+  /** The part of the live units that may be kept besides, from 0 to 1: the price in space. */
+  readonly maxShare: number;
 }
 
 /** Free space, as the reference reports it. */
@@ -95,7 +111,7 @@ export class InvalidSnapshotError extends Error {
 }
 
 /** An allocator over a table that is there already. */
-export let allocatorOver: (table: BinTable) => OffsetAllocator;
+export let allocatorOver: (table: BinTable, cache?: CacheOptions) => OffsetAllocator;
 
 /**
  * Hands out ranges of any contiguous space in O(1), with offsets equal to those of
@@ -135,6 +151,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
   #floats: Float64Array | undefined;
+  /** The blocks that are kept, with `cache`. */
+  #quick: QuickLists | undefined;
 
   /**
    * Makes an allocator whose whole space is free.
@@ -146,8 +164,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
     calls.checkRoom(capacity, options);
+    const { cache } = options;
+    if (cache !== undefined) checkShare(cache.maxShare);
     const mode = options.strict ? layout.STRICT : 0;
-    this.#use(BinTable.create(SHAPE, capacity, options, mode));
+    this.#use(BinTable.create(SHAPE, capacity, options, mode), cache);
   }
 
   /** Units in the whole space. */
@@ -157,12 +177,12 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /** Units in all free regions together. */
   get freeSpace(): number {
-    return this.#table.freeSpace;
+    return this.#table.freeSpace + (this.#quick?.units ?? 0);
   }
 
   /** Number of live allocations. */
   get allocationCount(): number {
-    return this.#table.liveCount;
+    return this.#table.liveCount - (this.#quick?.count ?? 0);
   }
 
   /**
@@ -191,18 +211,23 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const H = this.#words, F = this.#floats;
-    if (typeof size !== "number") return calls.allocate(this.#table, size, alignment);
+    const H = this.#words, F = this.#floats, quick = this.#quick, asked = size;
+    if (typeof size !== "number") return this.#allocateSlowly(asked, alignment);
     // The smallest bin whose every region is large enough.
     let bin = 0;
     if (size >>> 0 === size) {
       if (size !== 0) {
         const s = (size - 1) | 0, m = 28 - clz32(s | 8);
         bin = ((m << 3) + (s >>> m) + 1) & 0x1ff;
+        if (quick !== undefined) {
+          const kept = quick.take(H, F, bin, size, alignment);
+          if (kept !== NO_SPACE) return kept;
+          size = quick.blockSize(bin, size);
+        }
       }
     } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
       bin = (binOf(size - 1) + 1) & 0x1ff;
-    } else return calls.allocate(this.#table, size, alignment);
+    } else return this.#allocateSlowly(asked, alignment);
     // The first bin from there on that holds a region. Bits are cleared only here,
     // when the bin turns out to be empty.
     let node = 0;
@@ -210,7 +235,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       let w = bin >>> 5, bits = H[LEAF + w] & (-1 >>> bin);
       if (bits === 0) {
         const above = H[SUMMARY] & (0x7fffffff >>> w);
-        if (above === 0) return calls.allocate(this.#table, size, alignment);
+        if (above === 0) return this.#allocateSlowly(asked, alignment);
         w = clz32(above);
         bits = H[LEAF + w];
         if (bits === 0) {
@@ -224,11 +249,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
     if (alignment !== 1 && !this.#startsAligned(node, alignment)) {
-      return calls.allocate(this.#table, size, alignment);
+      return this.#allocateSlowly(asked, alignment);
     }
     // A slot for the new node, which takes the front of the gap.
     const top = H[TOP] & LINK, slot = H[top] & NODE;
-    if (slot === 0) return calls.allocate(this.#table, size, alignment);
+    if (slot === 0) return this.#allocateSlowly(asked, alignment);
     H[TOP] = top + 1;
     let restBin = -1, number = 0;
     if (F === undefined) {
@@ -274,6 +299,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     }
     const handle = (number - H[slot + HANDLE]) | 0;
     H[slot + HANDLE] = handle;
+    if (quick !== undefined) quick.note(number, size - asked);
     return handle;
   }
 
@@ -288,6 +314,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const number = handle & mask;
     const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
     if (H[node + HANDLE] !== handle) throw new NotAllocatedError(handle);
+    if (this.#quick?.keep(H, F, node, handle)) return;
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
@@ -349,6 +376,48 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   }
 
   /**
+   * Reserves several ranges at once, which takes about half as long as one by one: one behind the
+   * other in one free region, if there is one for all of them, else in as few as halving
+   * them finds. Sizes that no free region takes end it.
+   *
+   * @param sizes Number of units of each, 0 or more.
+   * @param handles Where the handles go; a typed array makes no garbage.
+   * @returns How many were reserved: all of them, or those before the first that got no place.
+   * @throws {TypeError} A size is not a number; nothing changed.
+   * @throws {RangeError} A size is not an integer in range; nothing changed.
+   */
+  allocateMany(sizes: ArrayLike<number>, handles: { [index: number]: number }): number {
+    for (let i = 0; i < sizes.length; i++) {
+      const size = sizes[i];
+      if (!Number.isSafeInteger(size) || size < 0) checkInteger(`sizes[${i}]`, size);
+    }
+    const count = sizes.length;
+    if (this.#quick === undefined) {
+      return allocateAll(this.#table, this, sizes, handles, 0, count);
+    }
+    for (let i = 0; i < count; i++) {
+      const handle = this.allocate(sizes[i]);
+      if (handle === NO_SPACE) return i;
+      handles[i] = handle;
+    }
+    return count;
+  }
+
+  /**
+   * Gives several allocations back at once, which takes about half as long as one by one where
+   * they lie beside each other.
+   *
+   * @param handles A handle each, in any order.
+   * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
+   */
+  freeMany(handles: ArrayLike<number>): void {
+    claimAll(this.#table, handles);
+    if (this.#quick === undefined) return freeAll(this.#table, handles);
+    unclaimAll(this.#table, handles, handles.length);
+    for (let i = 0; i < handles.length; i++) this.free(handles[i]);
+  }
+
+  /**
    * First unit of a live allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
@@ -363,7 +432,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   size(handle: number): number {
-    return this.#table.get(calls.expectNode(this.#table, handle), SIZE);
+    const size = this.#table.get(calls.expectNode(this.#table, handle), SIZE);
+    return this.#quick === undefined ? size : size - this.#quick.slackOf(handle);
   }
 
   /**
@@ -376,7 +446,14 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} `size` is not an integer in range.
    */
   resize(handle: number, size: number): boolean {
-    return calls.resize(this.#table, handle, size);
+    const table = this.#table, quick = this.#quick;
+    if (quick === undefined) return calls.resize(table, handle, size);
+    const node = calls.expectNode(table, handle);
+    checkInteger("size", size);
+    const fits = calls.resizeNode(table, node, size) ||
+      quick.flush() && calls.resizeNode(table, node, size);
+    if (fits) quick.note(handle, 0);
+    return fits;
   }
 
   /**
@@ -388,12 +465,12 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} It is not an integer, or the capacity would exceed 2^53 - 1.
    */
   grow(additional: number): void {
-    calls.grow(this.#table, additional);
+    calls.grow(this.#settled, additional);
   }
 
   /** Units free at the end of the space: what {@linkcode shrink} can take off. */
   get tailSpace(): number {
-    return this.#table.get(END, GAP);
+    return this.#table.get(END, GAP) + (this.#quick?.tail() ?? 0);
   }
 
   /**
@@ -405,7 +482,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} It is not an integer, or that many units are not free there.
    */
   shrink(removed: number): void {
-    calls.shrink(this.#table, removed);
+    calls.shrink(this.#settled, removed);
   }
 
   /**
@@ -417,7 +494,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocateAt(offset: number, size: number): number {
-    return calls.allocateAt(this.#table, offset, size);
+    const quick = this.#quick;
+    let handle = calls.allocateAt(this.#table, offset, size);
+    if (handle === NO_SPACE && quick?.flush()) handle = calls.allocateAt(this.#table, offset, size);
+    if (handle !== NO_SPACE) quick?.note(handle, 0);
+    return handle;
   }
 
   /**
@@ -447,29 +528,37 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       checkInteger("offset", offset);
       checkInteger("size", size);
     }
-    return append(this.#table, offsets, sizes, handles);
+    const count = append(this.#settled, offsets, sizes, handles);
+    if (this.#quick !== undefined) {
+      for (let i = 0; i < count; i++) this.#quick.note(handles[i], 0);
+    }
+    return count;
   }
 
   /** Frees everything. All handles are refused from then on; the capacity stays. */
   reset(): void {
     this.#table.freeAll(this.capacity);
+    this.#quick?.clear();
   }
 
   /** Exact size of the largest free region, in units. */
   largestFreeRegion(): number {
-    return this.#table.largestGap();
+    if (this.#quick === undefined || this.#quick.count === 0) return this.#table.largestGap();
+    let largest = 0;
+    for (const { size } of this.freeRegions()) largest = Math.max(largest, size);
+    return largest;
   }
 
   /** Free space as the C++ reference reports it. */
   storageReport(): StorageReport {
-    const table = this.#table;
+    const table = this.#settled;
     if (table.isFull) return { totalFreeSpace: 0, largestFreeRegion: 0 };
     return { totalFreeSpace: table.freeSpace, largestFreeRegion: binSize(table.topBin()) };
   }
 
   /** Number of free regions in each bin, as the C++ reference reports it. */
   storageReportFull(): StorageReportFull {
-    const { words, floats } = this.#table;
+    const { words, floats } = this.#settled;
     const bins = floats === undefined ? NARROW_BINS : SHAPE.binCount;
     const freeRegions = Array.from({ length: bins }, (_, bin) => {
       let count = 0;
@@ -481,15 +570,21 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /** The free regions in address order. Do not change the allocator meanwhile. */
   freeRegions(): Generator<Extent, void, void> {
-    return calls.freeRegions(this.#table);
+    return this.#quick === undefined
+      ? calls.freeRegions(this.#table)
+      : calls.freeRegions(this.#table, (node) => this.#words[node + HANDLE] < 0);
   }
 
   /**
    * The live allocations in address order. The one just given may be freed before
    * the next is asked for; change nothing else meanwhile.
    */
-  allocations(): Generator<Allocation, void, void> {
-    return calls.allocations(this.#table);
+  *allocations(): Generator<Allocation, void, void> {
+    const quick = this.#quick;
+    for (const allocation of calls.allocations(this.#table)) {
+      const slack = quick === undefined ? 0 : quick.slackOf(allocation.handle);
+      yield slack === 0 ? allocation : { ...allocation, size: allocation.size - slack };
+    }
   }
 
   /**
@@ -506,6 +601,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} A bound or an alignment is not an integer in range.
    */
   planCompaction(options: CompactionOptions = {}): Move[] {
+    this.#quick?.settle();
     return planCompaction(this, options);
   }
 
@@ -517,7 +613,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    *   plan was made, or the target is no longer free; nothing changed.
    */
   applyMove(move: Move): void {
-    calls.applyMove(this.#table, move);
+    calls.applyMove(this.#settled, move);
   }
 
   /**
@@ -525,6 +621,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * valid in the restored allocator.
    */
   snapshot(): Uint8Array {
+    this.#quick?.settle();
     const bytes = save(this.#table);
     new Int32Array(bytes.buffer)[layout.CHECKSUM] = crc32(bytes);
     return bytes;
@@ -537,7 +634,12 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    *
    * @throws {InvalidSnapshotError} The bytes are not a snapshot, or damaged.
    */
-  static restore(bytes: Uint8Array): OffsetAllocator {
+  static restore(
+    bytes: Uint8Array,
+    options: Pick<OffsetAllocatorOptions, "cache"> = {},
+  ): OffsetAllocator {
+    const { cache } = options;
+    if (cache !== undefined) checkShare(cache.maxShare);
     const fail = (reason: string): never => {
       throw new InvalidSnapshotError(reason);
     };
@@ -557,7 +659,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = load(SHAPE, words) ?? fail("its lengths contradict each other");
     const damage = tableDamage(table) ?? binDamage(table);
     if (damage !== undefined) fail(damage);
-    return allocatorOver(table);
+    return allocatorOver(table, cache);
   }
 
   /**
@@ -566,24 +668,45 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {Error} One is broken: a bug, since no call can bring that about.
    */
   check(): void {
-    expectSound(this.#table, () => binDamage(this.#table));
+    const table = this.#table, quick = this.#quick;
+    if (quick !== undefined) table.walls = quick.nodes(); // that is how they stand in the ring
+    try {
+      expectSound(table, () => binDamage(table) ?? quick?.damage(table.walls));
+    } finally {
+      table.walls = [];
+    }
   }
 
   static {
-    allocatorOver = (table) => {
+    allocatorOver = (table, cache) => {
       const allocator = new OffsetAllocator(0);
-      allocator.#use(table);
+      allocator.#use(table, cache);
       return allocator;
     };
   }
 
   /** Works on this table from now on. */
-  #use(table: BinTable): void {
+  #use(table: BinTable, cache: CacheOptions | undefined): void {
     this.#table = table;
+    this.#quick = cache && new QuickLists(table, cache.maxShare);
     table.onWords(() => {
       this.#words = table.words;
       this.#floats = table.floats;
+      this.#quick?.renew();
     });
+  }
+
+  /** The table with no block kept beside it. */
+  get #settled(): BinTable {
+    this.#quick?.flush();
+    return this.#table;
+  }
+
+  /** A place where the O(1) search found none, or the arguments are not what it knows. */
+  #allocateSlowly(size: number, alignment: number): number {
+    return this.#quick === undefined
+      ? calls.allocate(this.#table, size, alignment)
+      : this.#quick.allocate(size, alignment);
   }
 
   /** Whether the gap of a node starts at a multiple of `alignment`, if that is valid. */
@@ -591,4 +714,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = this.#table, start = table.get(node, OFFSET) - table.get(node, GAP);
     return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
   }
+}
+
+function checkShare(maxShare: number): void {
+  if (typeof maxShare === "number" && maxShare >= 0 && maxShare <= 1) return;
+  const error = typeof maxShare === "number" ? RangeError : TypeError;
+  throw new error(`Expected cache.maxShare to be a number from 0 to 1, got ${describe(maxShare)}`);
 }

@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError, SpanOverlapError } from "../src/allocator.ts";
-import type { AnyAllocator, Habits } from "./allocator_fuzz.ts";
+import type { AnyAllocator, Habits } from "./fuzz_run.ts";
 
 /** What a strategy may leave out, with a reason. */
 export type Skippable =

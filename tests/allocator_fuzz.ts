@@ -3,58 +3,9 @@
  * an owner per unit, found by looking at all of them.
  */
 
-import type { Allocator, CompactionOptions, Extent, Move } from "../src/allocator.ts";
-import { NO_SPACE } from "../src/allocator.ts";
+import { type CompactionOptions, type Extent, NO_SPACE } from "../src/allocator.ts";
+import type { AnyAllocator, FuzzRun } from "./fuzz_run.ts";
 import { type Random, seeded } from "./random.ts";
-
-/** An allocator with whatever of the optional members it has. */
-export type AnyAllocator = Allocator & {
-  addSpan?(start: number, size: number): void;
-  spans?(): Iterable<Extent>;
-  grow?(additional: number): void;
-  readonly tailSpace?: number;
-  shrink?(removed: number): void;
-  allocateAt?(offset: number, size: number): number;
-  snapshot?(): Uint8Array;
-  planCompaction?(options?: CompactionOptions): Move[];
-  applyMove?(move: Move): void;
-};
-
-/** In what a strategy differs from the model that it is held to by default. */
-export interface Habits {
-  /**
-   * It may take more units than were asked for, or leave some unused. Then the model does
-   * not say which units are free; it wants free regions and allocations to be apart and
-   * their sums to be right, and space to be found where `fits` says so.
-   */
-  readonly padding?: boolean;
-  /** Whether an allocation must succeed, with padding; by default it may always be refused. */
-  fits?(regions: readonly Extent[], size: number, alignment: number): boolean;
-  /** With padding: whether all of an empty space can be one allocation; `true` by default. */
-  readonly wholeFits?: boolean;
-  /** Sizes begin here; 0 by default. */
-  readonly minSize?: number;
-  /** Whether an empty allocation cuts the free region in which it lies; `true` by default. */
-  readonly emptyCuts?: boolean;
-  /** Whether a freed handle may come back at once, as ids do. */
-  readonly reusesHandles?: boolean;
-}
-
-/** One run of the fuzz. */
-export interface FuzzRun extends Habits {
-  /** Makes the allocator under test. */
-  make(capacity: number): AnyAllocator;
-  /** Restores a snapshot, where the allocator makes them. */
-  restore?(bytes: Uint8Array): AnyAllocator;
-  /** Units to begin with. */
-  capacity: number;
-  /** Where the naive model may not hold the allocator to finding space. */
-  mayRefuse?: boolean;
-  /** Most live allocations. */
-  maxAllocations?: number;
-  seed: number;
-  steps: number;
-}
 
 /** Runs the fuzz; a difference throws an error that names the seed and the step. */
 export function fuzzAllocator(run: FuzzRun): void {
@@ -99,7 +50,9 @@ class Fuzz {
     const random = this.#random, kind = random(1000);
     if (kind < 430) this.#allocate();
     else if (kind < 800) this.#free();
-    else if (kind < 900) this.#resize();
+    else if (kind < 880) this.#resize();
+    else if (kind < 890) this.#allocateMany();
+    else if (kind < 900) this.#freeMany();
     else if (kind < 950) this.#allocateAt();
     else if (kind < 965) this.#refuse();
     else if (kind < 985) this.#compact();
@@ -150,6 +103,36 @@ class Fuzz {
     expect(offset % alignment === 0, `offset ${offset} is not a multiple of ${alignment}`);
     const mayGive = fits || size === 0 || this.#run.padding === true;
     expect(mayGive, "space is given that the model does not have");
+  }
+
+  #allocateMany(): void {
+    if (this.#allocator.allocateMany === undefined) return;
+    const sizes = Array.from({ length: this.#random(8) }, () => this.#size());
+    const handles: number[] = [];
+    this.last = `allocateMany([${sizes}])`;
+    const count = this.#allocator.allocateMany(sizes, handles);
+    for (const [i, handle] of handles.slice(0, count).entries()) {
+      this.#take(handle, sizes[i]);
+      this.#alignments.set(handle, 1);
+    }
+    if (count === sizes.length) return;
+    const refused = this.#isFull() || this.#run.mayRefuse || !this.#mustFit(sizes[count], 1);
+    expect(refused, "space is refused although a free region fits");
+  }
+
+  #freeMany(): void {
+    if (this.#allocator.freeMany === undefined) return;
+    const handles = [...this.#live.keys()].filter(() => this.#random(3) === 0);
+    const [first] = handles, stale = this.#stale[this.#random(this.#stale.length)];
+    for (const bad of [first, stale, NO_SPACE, 0.5]) {
+      if (bad === undefined || bad !== first && this.#live.has(bad)) continue;
+      this.last = `freeMany([${handles}, ${bad}])`;
+      expectThrow(() => this.#allocator.freeMany?.([...handles, bad]), "NotAllocatedError");
+      this.#compare(); // nothing changed
+    }
+    this.last = `freeMany([${handles}])`;
+    this.#allocator.freeMany(handles);
+    for (const handle of handles) this.#forget(handle);
   }
 
   /** Whether the strategy has to find a place. */
@@ -301,6 +284,10 @@ class Fuzz {
 
   #release(handle: number): void {
     this.#allocator.free(handle);
+    this.#forget(handle);
+  }
+
+  #forget(handle: number): void {
     this.#live.delete(handle);
     this.#alignments.delete(handle);
     if (!this.#run.reusesHandles) this.#stale.push(handle);
@@ -381,7 +368,9 @@ class Fuzz {
       "freeRegions() differs from the model",
     );
     const ends = [...this.#live.values()].map(({ offset, size }) => offset + size);
-    const tail = this.#capacity - Math.max(0, ...ends);
+    const { offset, size } = holes.at(-1) ?? { offset: 0, size: 0 };
+    const last = offset + size === this.#capacity ? size : 0; // padding may be behind an end
+    const tail = Math.min(this.#capacity - Math.max(0, ...ends), last);
     expect((allocator.tailSpace ?? tail) === tail, `tailSpace ${allocator.tailSpace}, not ${tail}`);
     let position = 0, count = 0;
     for (const { handle, offset, size } of allocator.allocations()) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 import { bestFitAllocatorRuns } from "./best_fit_allocator_runs.ts";
 import { buddyAllocatorRuns } from "./buddy_allocator_runs.ts";
 import { idAllocatorRuns } from "./id_allocator_runs.ts";

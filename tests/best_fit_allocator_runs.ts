@@ -5,7 +5,7 @@
  */
 
 import { BestFitAllocator } from "../src/best_fit_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 import { scaled } from "./scaled_allocator.ts";
 
 /** By name; the seed and the number of steps are the caller's. */

@@ -6,7 +6,7 @@
 
 import type { Extent } from "../src/allocator.ts";
 import { BuddyAllocator } from "../src/buddy_allocator.ts";
-import type { FuzzRun, Habits } from "./allocator_fuzz.ts";
+import type { FuzzRun, Habits } from "./fuzz_run.ts";
 import { scaled } from "./scaled_allocator.ts";
 
 /** Blocks are rounded up; a free one that has an aligned place is always found. */

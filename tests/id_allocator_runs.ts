@@ -5,7 +5,7 @@
  */
 
 import { IdAllocator } from "../src/id_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 
 /** By name; the seed and the number of steps are the caller's. */
 export const idAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {

@@ -6,7 +6,7 @@
 
 import type { Extent } from "../src/allocator.ts";
 import { LinearAllocator } from "../src/linear_allocator.ts";
-import type { FuzzRun, Habits } from "./allocator_fuzz.ts";
+import type { FuzzRun, Habits } from "./fuzz_run.ts";
 import { scaled } from "./scaled_allocator.ts";
 
 /** What is freed in the middle is padding; whatever it calls free, it can give. */

@@ -8,7 +8,7 @@ import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
 import { NO_SPACE } from "../src/allocator.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
-import type { AnyAllocator } from "./allocator_fuzz.ts";
+import type { AnyAllocator } from "./fuzz_run.ts";
 import { seeded } from "./random.ts";
 import { scaled } from "./scaled_allocator.ts";
 

@@ -5,10 +5,20 @@
  */
 
 import { OffsetAllocator } from "../src/offset_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 import { scaled } from "./scaled_allocator.ts";
 
 const restore = (bytes: Uint8Array) => OffsetAllocator.restore(bytes);
+
+/** Rounded sizes; but what is kept is given back before anything is refused. */
+const cached: Pick<FuzzRun, "padding" | "fits"> = {
+  padding: true,
+  fits: (regions, size, alignment) =>
+    regions.some((region) =>
+      Math.ceil(region.offset / alignment) * alignment + size <= region.offset + region.size
+    ),
+};
+const cache = { maxShare: 0.5 };
 
 /** By name; the seed and the number of steps are the caller's. */
 export const offsetAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {
@@ -34,5 +44,24 @@ export const offsetAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" |
     make: (capacity) => scaled(new OffsetAllocator(capacity * 2 ** 24), 2 ** 24),
     restore: (bytes) => scaled(restore(bytes), 2 ** 24),
     capacity: 240,
+  },
+  "with a cache": {
+    make: (capacity) => new OffsetAllocator(capacity, { cache }),
+    restore: (bytes) => OffsetAllocator.restore(bytes, { cache }),
+    capacity: 400,
+    ...cached,
+  },
+  "with a cache and few allocations": {
+    make: (capacity) => new OffsetAllocator(capacity, { cache, maxAllocations: 12 }),
+    restore: (bytes) => OffsetAllocator.restore(bytes, { cache }),
+    capacity: 400,
+    maxAllocations: 12,
+    ...cached,
+  },
+  "with a cache, growing beyond 32 bits": {
+    make: (capacity) => scaled(new OffsetAllocator(capacity * 2 ** 24, { cache }), 2 ** 24),
+    restore: (bytes) => scaled(OffsetAllocator.restore(bytes, { cache }), 2 ** 24),
+    capacity: 240,
+    ...cached,
   },
 };

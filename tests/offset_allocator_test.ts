@@ -28,6 +28,13 @@ allocatorContract("OffsetAllocator with maxAllocations", {
   skip,
 });
 
+allocatorContract("OffsetAllocator with a cache", {
+  make: (capacity) => new OffsetAllocator(capacity, { cache: { maxShare: 1 } }),
+  restore: (bytes) => OffsetAllocator.restore(bytes, { cache: { maxShare: 1 } }),
+  skip,
+  padding: true,
+});
+
 describe("OffsetAllocator", () => {
   it("refuses bad options", () => {
     for (const maxAllocations of [0, -1, 1.5, NaN, Infinity, 2 ** 26]) {

@@ -5,7 +5,7 @@
  */
 
 import { PageAllocator } from "../src/page_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 
 /** By name; the seed and the number of steps are the caller's. */
 export const pageAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {

@@ -6,7 +6,7 @@
  */
 
 import { type Allocation, type Extent, NO_SPACE } from "../src/allocator.ts";
-import type { AnyAllocator } from "./allocator_fuzz.ts";
+import type { AnyAllocator } from "./fuzz_run.ts";
 
 /** An allocator seen in units `unit` times as large: what it does must be the same. */
 export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
@@ -45,6 +45,11 @@ export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
     shrink: inner.shrink && ((removed) => inner.shrink?.(removed * unit)),
     allocateAt: inner.allocateAt &&
       ((offset, size) => inner.allocateAt?.(offset * unit, size * unit) ?? NO_SPACE),
+    allocateMany: inner.allocateMany && ((sizes, handles) => {
+      const units = Array.from(sizes, (size) => size * unit);
+      return inner.allocateMany?.(units, handles) ?? 0;
+    }),
+    freeMany: inner.freeMany && ((handles) => inner.freeMany?.(handles)),
     snapshot: inner.snapshot && (() => inner.snapshot?.() ?? new Uint8Array()),
     planCompaction: inner.planCompaction && ((options = {}) => {
       const { maxUnits, alignmentOf } = options;

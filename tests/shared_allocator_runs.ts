@@ -5,7 +5,7 @@
  */
 
 import { type SharedAllocatorOptions, SharedOffsetAllocator } from "../src/shared_allocator.ts";
-import type { AnyAllocator, FuzzRun } from "./allocator_fuzz.ts";
+import type { AnyAllocator, FuzzRun } from "./fuzz_run.ts";
 import { scaled } from "./scaled_allocator.ts";
 
 /** An allocator of which several workers of one thread each do a part, in turn. */

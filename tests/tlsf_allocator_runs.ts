@@ -5,7 +5,7 @@
  */
 
 import { TlsfAllocator } from "../src/tlsf_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 import { scaled } from "./scaled_allocator.ts";
 
 /** By name; the seed and the number of steps are the caller's. */

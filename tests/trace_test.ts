@@ -10,7 +10,8 @@ import { replayTrace } from "../src/replay_trace.ts";
 import { TlsfAllocator } from "../src/tlsf_allocator.ts";
 import { TracingAllocator } from "../src/tracing_allocator.ts";
 import { allocatorContract } from "./allocator_contract.ts";
-import { type AnyAllocator, fuzzAllocator } from "./allocator_fuzz.ts";
+import { fuzzAllocator } from "./allocator_fuzz.ts";
+import type { AnyAllocator } from "./fuzz_run.ts";
 import { type Random, withSeed } from "./random.ts";
 import { tracingAllocatorRuns } from "./tracing_allocator_runs.ts";
 

@@ -6,7 +6,7 @@
 
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { TracingAllocator } from "../src/tracing_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 
 const trace = (inner: OffsetAllocator) => new TracingAllocator(inner, () => {});
 

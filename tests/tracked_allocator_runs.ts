@@ -7,7 +7,7 @@
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { TlsfAllocator } from "../src/tlsf_allocator.ts";
 import { TrackedAllocator } from "../src/tracked_allocator.ts";
-import type { FuzzRun } from "./allocator_fuzz.ts";
+import type { FuzzRun } from "./fuzz_run.ts";
 
 const run = (stacks: boolean) => ({
   make: (capacity: number) => new TrackedAllocator(new OffsetAllocator(capacity), { stacks }),

@@ -62,7 +62,7 @@ export class BinTable extends GapTable {
     const H = this.words, { bins } = this.shape, strict = (H[MODE] & STRICT) !== 0;
     // O(1): the first region that is surely large enough, as it lies or with the
     // most that alignment can cost.
-    const node = this.#headFrom(size === 0 ? 0 : this.binOf(size - 1) + 1);
+    const node = this.first(size);
     if (node !== 0 && this.fits(node, size, alignment)) return node;
     const most = size + alignment - 1;
     if (alignment > 1 && most <= MAX_CAPACITY) {
@@ -96,6 +96,11 @@ export class BinTable extends GapTable {
     let bin = binCount - 1;
     while (bin > 0 && words[bins + bin] === 0) bin--;
     return bin;
+  }
+
+  /** A node of the first bin whose every gap takes `size` units, or 0. */
+  first(size: number): number {
+    return this.#headFrom(size === 0 ? 0 : this.binOf(size - 1) + 1);
   }
 
   /** Whether the gap of a node takes `size` units at an aligned offset. */

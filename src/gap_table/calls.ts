@@ -88,14 +88,22 @@ export function shrink(table: GapTable, removed: number): void {
   if (removed > 0) table.grow(-removed);
 }
 
-/** The gaps in address order. */
-export function* freeRegions(table: GapTable): Generator<Extent, void, void> {
+/** The gaps in address order; nodes of which `isFree` says so are part of those around them. */
+export function* freeRegions(
+  table: GapTable,
+  isFree: (node: number) => boolean = () => false,
+): Generator<Extent, void, void> {
   const { words, end } = table;
-  let node = end;
+  let node = end, size = 0;
   do {
     node = words[node + NEXT];
-    const size = table.get(node, GAP);
+    size += table.get(node, GAP);
+    if (node !== end && isFree(node)) {
+      size += table.get(node, SIZE);
+      continue;
+    }
     if (size > 0) yield { offset: table.get(node, OFFSET) - size, size };
+    size = 0;
     expectUnchanged(table, words, node);
   } while (node !== end);
 }

@@ -1,0 +1,145 @@
+/**
+ * `OffsetAllocator` with a cache: what is kept, how much of it, and when it is given back. The
+ * contract and the fuzz of all allocators run over it as well.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { NO_SPACE, NotAllocatedError } from "../src/allocator.ts";
+import { OffsetAllocator } from "../src/offset_allocator.ts";
+import { seeded } from "./random.ts";
+
+const cached = (capacity: number, maxShare = 1) =>
+  new OffsetAllocator(capacity, { cache: { maxShare } });
+
+describe("OffsetAllocator with a cache", () => {
+  it("refuses what is no share", () => {
+    for (const maxShare of [-0.1, 1.1, NaN, Infinity]) {
+      assertThrows(() => cached(10, maxShare), RangeError, "cache.maxShare");
+    }
+    for (const maxShare of ["1", null, undefined, 1n] as unknown as number[]) {
+      const make = () => new OffsetAllocator(10, { cache: { maxShare } });
+      assertThrows(make, TypeError, "cache.maxShare");
+      const bytes = new OffsetAllocator(10).snapshot();
+      assertThrows(() => OffsetAllocator.restore(bytes, { cache: { maxShare } }), TypeError);
+    }
+  });
+
+  it("gives a freed block to the next request that it is right for", () => {
+    const allocator = cached(100_000);
+    const handles = [1000, 1000, 1000, 1000].map((size) => allocator.allocate(size));
+    const offset = allocator.offset(handles[1]);
+    allocator.free(handles[1]);
+    const again = allocator.allocate(990); // 961 to 1024 are in blocks of 1024
+    assertEquals([allocator.offset(again), allocator.size(again)], [offset, 990]);
+    assert(again !== handles[1], "with another handle");
+    assertThrows(() => allocator.free(handles[1]), NotAllocatedError);
+    allocator.check();
+  });
+
+  it("reports what is kept as free, joined with what is free beside it", () => {
+    const allocator = cached(10_000);
+    const handles = Array.from({ length: 6 }, () => allocator.allocate(64));
+    for (const i of [1, 2, 3]) allocator.free(handles[i]);
+    assertEquals(allocator.freeSpace, 10_000 - 3 * 64);
+    assertEquals(allocator.allocationCount, 3);
+    assertEquals([...allocator.freeRegions()], [
+      { offset: 64, size: 192 },
+      { offset: 384, size: 10_000 - 384 },
+    ]);
+    assertEquals([...allocator.allocations()].map(({ offset }) => offset), [0, 256, 320]);
+    assertEquals(allocator.tailSpace, 10_000 - 384);
+    allocator.free(handles[4]);
+    assertEquals(allocator.largestFreeRegion(), 10_000 - 384);
+    allocator.check();
+  });
+
+  it("refuses nothing that fits once all is given back", () => {
+    const allocator = cached(1024);
+    const handles = Array.from({ length: 16 }, () => allocator.allocate(64));
+    assertEquals(allocator.allocate(1), NO_SPACE);
+    for (const handle of handles) allocator.free(handle);
+    const whole = allocator.allocate(1024);
+    assertEquals([allocator.offset(whole), allocator.freeSpace], [0, 0]);
+    allocator.free(whole);
+    const parts = Array.from({ length: 16 }, () => allocator.allocate(64));
+    for (const handle of parts.slice(1)) allocator.free(handle);
+    assertEquals(allocator.resize(parts[0], 1024), true);
+    allocator.free(parts[0]);
+    assert(allocator.allocateAt(100, 924) !== NO_SPACE);
+  });
+
+  it("takes a slot from what is kept where no other is left", () => {
+    const allocator = new OffsetAllocator(10_000, { maxAllocations: 8, cache: { maxShare: 1 } });
+    const handles = Array.from({ length: 8 }, () => allocator.allocate(64));
+    assertEquals(allocator.allocate(100), NO_SPACE);
+    for (const handle of handles.slice(0, 4)) allocator.free(handle);
+    for (let i = 0; i < 4; i++) assert(allocator.allocate(100) !== NO_SPACE);
+    assertEquals(allocator.allocate(100), NO_SPACE);
+  });
+
+  it("has a cost in space that its share bounds", () => {
+    const highWater = (maxShare: number | undefined, count: number) => {
+      const cache = maxShare === undefined ? undefined : { maxShare };
+      const allocator = new OffsetAllocator(2 ** 30, { cache }), random = seeded(7);
+      const handles = new Int32Array(count).fill(NO_SPACE), sizes = new Int32Array(count);
+      let units = 0, most = 0, end = 0;
+      for (let i = 0; i < 10 * count; i++) {
+        const at = i < count ? i : random(count), size = 1 + random(8185);
+        if (handles[at] !== NO_SPACE) allocator.free(handles[at]);
+        handles[at] = allocator.allocate(size);
+        units += size - sizes[at];
+        sizes[at] = size;
+        most = Math.max(most, units);
+        end = Math.max(end, allocator.offset(handles[at]) + size);
+      }
+      return end / most;
+    };
+    assert(highWater(1 / 8, 10_000) <= 1.2);
+    assert(highWater(1 / 8, 100) <= 1.45);
+    assert(highWater(1, 2000) > highWater(undefined, 2000), "the test sees what is kept");
+  });
+
+  it("is kept by a restored allocator that asks for one, in the same way", () => {
+    const options = { cache: { maxShare: 0.5 } }, random = seeded(3);
+    const allocator = new OffsetAllocator(100_000, options), live: number[] = [];
+    const step = (other: OffsetAllocator) => {
+      const size = 1 + random(300), first = allocator.allocate(size);
+      assertEquals(other.allocate(size), first);
+      live.push(first);
+      const [gone] = live.splice(random(live.length), random(2));
+      for (const each of gone === undefined ? [] : [allocator, other]) each.free(gone);
+    };
+    for (let i = 0; i < 100; i++) live.push(allocator.allocate(1 + random(300)));
+    const restored = OffsetAllocator.restore(allocator.snapshot(), options);
+    for (let i = 0; i < 1000; i++) step(restored);
+    assertEquals([...restored.allocations()], [...allocator.allocations()]);
+  });
+
+  it("gives up lists that are of no use, and begins anew later", () => {
+    const allocator = cached(2 ** 30, 1 / 100), random = seeded(5), live: number[] = [];
+    for (let i = 0; i < 100_000; i++) {
+      if (live.length === 200) allocator.free(live.splice(random(200), 1)[0]);
+      live.push(allocator.allocate(1 + random(8000)));
+    }
+    allocator.check();
+    // One size from now on: kept again after some time.
+    while (live.length > 0) allocator.free(live.pop()!);
+    const handles = Array.from({ length: 1000 }, () => allocator.allocate(64));
+    for (let i = 0; i < 50_000; i++) {
+      const at = random(1000);
+      allocator.free(handles[at]);
+      handles[at] = allocator.allocate(64);
+    }
+    const [first, second] = allocator.allocations();
+    allocator.free(second.handle);
+    allocator.free(first.handle);
+    const larger = allocator.allocate(128);
+    assert(allocator.offset(larger) !== first.offset, "kept blocks are not joined");
+    assertEquals(allocator.offset(allocator.allocate(64)), first.offset);
+    assertEquals(allocator.offset(allocator.allocate(64)), second.offset);
+    allocator.check();
+  });
+});
