@@ -259,7 +259,7 @@ function construct(capacity: number, { repeats }: Effort): ConstructionResult {
 }
 
 /** Where this runs. */
-function host(): Pick<Report, "runtime" | "engine" | "cpu"> {
+export function host(): Pick<Report, "runtime" | "engine" | "cpu"> {
   const { deno, bun, node, v8 } = process.versions;
   const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
   const engine = bun ? "JavaScriptCore" : `V8 ${v8.split(".", 3).join(".")}`;

@@ -19,17 +19,15 @@ const WIDE_GAP = 5;
 
 /** So many are not worth another search for all of them. */
 const FEW = 4;
-/** A gap this many times as large as what it is to take is not broken into lightly. */
-const SNUG = 4;
-/** Only while what is free elsewhere is at most this part of what is in use. */
+/** While holes are more than this part of what is in use, the space behind all is left alone. */
 const HOLES = 1 / 4;
 
 /**
  * Allocations one behind the other in one gap, if there is one for all of them; else those of
  * the first half, then those of the second. All sizes are valid.
  *
- * Where that would eat into a large gap while there are holes enough, they are allocated one by
- * one, which fills holes.
+ * Where that would be behind all others although there are holes enough, they are allocated one
+ * by one, which fills holes.
  *
  * @param single Allocates one of them, where that is left to do.
  * @param from First of the sizes.
@@ -49,8 +47,8 @@ export function allocateAll(
   const isBatch = to - from > 1 && units <= table.freeSpace && hasSlots(table, to - from);
   const node = isBatch ? table.first(units) : 0;
   if (node !== 0) {
-    const gap = table.get(node, GAP), free = table.freeSpace;
-    if (gap <= units * SNUG || free - gap <= (table.get(table.end, OFFSET) - free) * HOLES) {
+    const free = table.freeSpace, holes = free - table.get(table.end, GAP);
+    if (node !== table.end || holes <= (table.get(table.end, OFFSET) - free) * HOLES) {
       place(table, node, units, sizes, handles, from, to);
       return to;
     }
