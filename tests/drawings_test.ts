@@ -110,8 +110,9 @@ describe("the drawings of the guides", () => {
   }
 
   it("are all shown, each with a text for those who do not see it", () => {
-    const guide = readFileSync(`${docs}how_it_works.md`, "utf8");
-    const shown = [...guide.matchAll(/!\[([^\]]*)\]\(drawings\/([^)]+)\)/g)];
+    const guides = ["how_it_works.md", "performance.md"]
+      .map((name) => readFileSync(docs + name, "utf8")).join("\n");
+    const shown = [...guides.matchAll(/!\[([^\]]*)\]\(drawings\/([^)]+)\)/g)];
     assertEquals(shown.map(([, , name]) => name).sort(), [...drawn.keys()].sort());
     for (const [, text, name] of shown) assert(text.length > 20, name);
   });

@@ -80,6 +80,16 @@ describe("OffsetAllocator with a cache", () => {
     assertEquals(allocator.allocate(100), NO_SPACE);
   });
 
+  it("rounds nothing up that has a given place", () => {
+    const allocator = cached(10_000), handles: number[] = [];
+    allocator.allocate(990); // its slot has a block of 1024
+    allocator.reset();
+    assertEquals(allocator.appendAt([5, 100], [10, 20], handles), 2);
+    assertEquals(handles.map((handle) => allocator.size(handle)), [10, 20]);
+    assertEquals([...allocator.freeRegions()][0], { offset: 0, size: 5 });
+    allocator.check();
+  });
+
   it("has a cost in space that its share bounds", () => {
     const highWater = (maxShare: number | undefined, count: number) => {
       const cache = maxShare === undefined ? undefined : { maxShare };

@@ -86,6 +86,13 @@ export class Canvas {
     this.#parts.push(`<path class="${look}" d="M${path}"/>`);
   }
 
+  /** A thick line between two points, in a colour that fills. */
+  band([x, y]: Point, [toX, toY]: Point, look: string): void {
+    const corners = [[x, y - 1], [toX, toY - 1], [toX, toY + 1], [x, y + 1]];
+    const path = corners.map(([x, y]) => `${at(x)} ${at(y)}`).join("L");
+    this.#parts.push(`<path class="${look}" d="M${path}z"/>`);
+  }
+
   /** The same with a tip at its end. */
   arrow(points: readonly Point[], look: "line" | "hot" = "line"): void {
     const [x, y] = points[points.length - 1], [fromX, fromY] = points[points.length - 2];

@@ -8,6 +8,7 @@ import { drawArena } from "./arena.ts";
 import { drawBins } from "./bins.ts";
 import { drawBitmap } from "./bitmap.ts";
 import { drawBlobFile } from "./blob_file.ts";
+import { drawGrowth } from "./growth.ts";
 import { drawRing } from "./ring.ts";
 import { drawState } from "./state.ts";
 import { drawStrategies } from "./strategies.ts";
@@ -22,5 +23,6 @@ export async function drawings(): Promise<Map<string, string>> {
     ["strategies.svg", drawStrategies()],
     ["arena.svg", drawArena()],
     ["blob_file.svg", await drawBlobFile()],
+    ["growth.svg", drawGrowth()],
   ]);
 }

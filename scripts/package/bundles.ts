@@ -13,8 +13,8 @@ import config from "../../deno.json" with { type: "json" };
 
 /** What a page imports, and how many bytes that may be. */
 const PAGES = {
-  "OffsetAllocator": { code: `export { OffsetAllocator } from "${config.name}";`, limit: 9_400 },
-  "all of mod.ts": { code: `export * from "${config.name}";`, limit: 46_000 },
+  "OffsetAllocator": { code: `export { OffsetAllocator } from "${config.name}";`, limit: 12_300 },
+  "all of mod.ts": { code: `export * from "${config.name}";`, limit: 48_500 },
 };
 
 /** A bundle, and its bytes. */

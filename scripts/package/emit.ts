@@ -117,7 +117,10 @@ export async function run(
   cwd: string,
   env: Record<string, string> = {},
 ): Promise<string> {
-  const command = new Deno.Command(program, { args: [...args], cwd, env });
+  // On Windows npm's programs are scripts.
+  const isScript = Deno.build.os === "windows" && /^np[mx]$/.test(program);
+  const file = isScript ? `${program}.cmd` : program;
+  const command = new Deno.Command(file, { args: [...args], cwd, env });
   const { success, code, stdout, stderr } = await command.output();
   const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   if (success) return printed;
