@@ -5,7 +5,12 @@
  */
 
 import process from "node:process";
-import { type BlobInfo, type BlobStore, CorruptBlobError } from "../backends/blob_store.ts";
+import {
+  BlobChangedError,
+  type BlobInfo,
+  type BlobStore,
+  CorruptBlobError,
+} from "../backends/blob_store.ts";
 import { fromMetadata } from "./attributes.ts";
 import { type Chunks, counted } from "./chunks.ts";
 import type { Invocation } from "./command.ts";
@@ -78,26 +83,31 @@ export function exportTar(source: ExportSource, report: ExportReport): AsyncGene
 
 async function* entries(source: ExportSource, report: ExportReport): AsyncGenerator<TarFile> {
   for await (const { name, info, body } of exported(source)) {
-    let pieces: Chunks = body;
-    if (info.size <= SMALL) {
+    let pieces: Chunks = body, { size } = info;
+    if (size <= SMALL) {
       // Read first: once its header is written a blob can no longer be left out.
       try {
-        pieces = await collect(body);
+        const read = await collect(body);
+        size = read.reduce((sum, { length }) => sum + length, 0); // it may be another one by now
+        pieces = read;
       } catch (error) {
         await leaveOut(source, info, error);
         continue;
       }
     }
     const { mode = 0o644, mtime = info.time.getTime() / 1000 } = fromMetadata(info.metadata);
-    yield { name, size: info.size, mode, mtime, body: pieces };
+    yield { name, size, mode, mtime, body: pieces };
     report.blobs++;
-    report.bytes += info.size;
+    report.bytes += size;
   }
 }
 
-/** Goes on without a blob: the others are worth having. What is no fault of it is thrown. */
+/** What is told of one blob; the others are worth having. */
+const OF_ONE_BLOB = [Refusal, CorruptBlobError, BlobChangedError];
+
+/** Goes on without a blob. What is no fault of it is thrown. */
 async function leaveOut({ notices }: ExportSource, { key }: BlobInfo, error: unknown) {
-  if (!(error instanceof Refusal || error instanceof CorruptBlobError)) throw error;
+  if (!(error instanceof Error && OF_ONE_BLOB.some((kind) => error instanceof kind))) throw error;
   await notices.refuse(key, error.message);
 }
 

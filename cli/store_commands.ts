@@ -17,7 +17,7 @@ const check: Command = {
   name: "check",
   operands: "<store>",
   summary: "Read everything and report what is damaged.",
-  details: "The exit code is 1 if anything is.",
+  details: "The exit code is 1 if anything is, or if the store does not open. It may be in use.",
   examples: [
     ["offset-allocator check photos.db", "reads every blob and compares checksums"],
     ["offset-allocator check photos.db --json | jq -r '.damaged[].key'", "prints damaged keys"],
@@ -39,10 +39,18 @@ const check: Command = {
           },
         }));
       return { ...report, error };
+    }).catch(async (found) => {
+      // Whoever reads JSON must not have to look at standard error for the answer.
+      const isTold = invocation.flag("json") && found instanceof Error && !signal?.aborted;
+      if (isTold) await invocation.printJson({ ok: false, error: found.message });
+      throw found;
     });
-    const ok = error === undefined && report.damaged.length === 0;
+    const ok = error === undefined && report.damaged.length === 0 && report.damagedHeaders === 0;
     if (invocation.flag("json")) await invocation.printJson({ ok, error, ...report });
     else {
+      if (report.damagedHeaders > 0) {
+        await invocation.print("DAMAGED header: one of two; the other one serves");
+      }
       if (error !== undefined) await invocation.print(`DAMAGED structure: ${error}`);
       for (const { key, offset, length } of report.damaged) {
         await invocation.print(`DAMAGED ${quoted(key)}: ${length} bytes at offset ${offset}`);
@@ -179,7 +187,8 @@ const backup: Command = {
   name: "backup",
   operands: "<store> <file>",
   summary: "Copy the store into a new file, without its free space.",
-  details: "The file must not exist. It is there as a whole or not at all.",
+  details: "The file must not exist. It is there as a whole or not at all, and holds the store\n" +
+    "as it was at one moment, also where a program changes the store meanwhile.",
   examples: [
     ["offset-allocator backup photos.db photos-2026.db", "copies a store that may be in use"],
     ["offset-allocator backup photos.db /mnt/photos.db --json", "prints what was copied as JSON"],

@@ -5,10 +5,17 @@
  * @module
  */
 
-import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { BlobFile, syncFolder } from "../backends/blob_store/blob_file.ts";
 import { Cursor } from "../backends/file/cursor.ts";
 import { Descriptor, handleOf } from "../backends/file/descriptor.ts";
@@ -325,5 +332,18 @@ describe("syncFolder", () => {
     syncFolder(dirname(path));
     const error = await storageError("flush", () => syncFolder(join(path, "none")));
     assertStrictEquals((error.cause as { code?: string }).code, "ENOENT");
+  });
+
+  // The system has files and folders that it cannot make durable, and says EINVAL.
+  const isLinux = process.platform === "linux";
+  it({
+    name: `does nothing where there is no such thing${isLinux ? "" : " (skipped: only on Linux)"}`,
+    ignore: !isLinux,
+    fn() {
+      const fd = fs.openSync("/proc", "r");
+      assertThrows(() => fs.fsyncSync(fd), Error);
+      fs.closeSync(fd);
+      syncFolder("/proc");
+    },
   });
 });

@@ -89,8 +89,9 @@ async function fail(n: number, { isAsync, extent, isDead }: Faults): Promise<boo
   }
   if (store.failed === undefined) return false;
   // Where close cannot make its last checkpoint, it marks the log as complete; where a
-  // file cannot be cut off or grow by a step, less may do.
-  const mayDoWithout = failedIn === "close" || store.failed === "resize";
+  // file cannot be cut off or grow by a step, or the disk is full, less may do.
+  const isFull = code === "ENOSPC" && !isDead;
+  const mayDoWithout = isFull || failedIn === "close" || store.failed === "resize";
   assert(rejections > 0 || mayDoWithout, `${where(failedIn ?? "open")}: nobody was told`);
   const context = `reopened, ${where("the workload")}`;
   if (!isDead) attempted = model;

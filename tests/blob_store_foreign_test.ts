@@ -25,7 +25,7 @@ import {
 } from "../src/blob_store/superblock.ts";
 import { KeyIndex } from "../src/blob_store/key_index.ts";
 import { BATCH_HEADER } from "../src/blob_store/log.ts";
-import { PUT, writeInlinePut, writePut } from "../src/blob_store/records.ts";
+import { PUT, writeInlinePut, writeMove, writePut } from "../src/blob_store/records.ts";
 import { crc32 } from "../src/crc32.ts";
 import { bytesOf, contentsOf, keysOf, memory, storeOf } from "./blob_store_helpers.ts";
 import { newFile, removeAfterwards } from "./temporary_files.ts";
@@ -290,9 +290,11 @@ describe("a log with right checksums and nonsense in it", () => {
   const part = { unit: 150, units: 2 };
 
   it("is read where it makes sense", async () => {
-    const bytes = await withBatch((to) => writePut(to, { ...put, size: 0 }, []));
-    await using blobs = await BlobStore.open(storeOf(bytes), { readOnly: true });
-    assertEquals(await keysOf(blobs), ["key"]);
+    for (const isDurable of [true, false]) {
+      const bytes = await withBatch((to) => writePut(to, { ...put, size: 0, isDurable }, []));
+      await using blobs = await BlobStore.open(storeOf(bytes), { readOnly: true });
+      assertEquals(await keysOf(blobs), ["key"]);
+    }
   });
 
   const forgeries: Record<string, (to: ByteWriter) => void> = {
@@ -309,6 +311,11 @@ describe("a log with right checksums and nonsense in it", () => {
     "no place": (to) => writePut(to, put, []),
     "the place of the log": (to) => writePut(to, put, [{ unit: 0, units: 2 }]),
     "one place twice": (to) => writePut(to, put, [part, part]),
+    "a blob in parts that are too short": (to) =>
+      writePut(to, { ...put, size: 2000 }, [part, { unit: 155, units: 2 }]),
+    "metadata too long": (to) =>
+      writePut(to, { ...put, size: 0, metadata: new Uint8Array(4097) }, []),
+    "a move of a blob that is not there": (to) => writeMove(to, encode("other"), true, [part]),
     "a move of nothing": (to) => {
       to.uint8(3);
       to.varint(3);
@@ -328,6 +335,20 @@ describe("a log with right checksums and nonsense in it", () => {
       });
     }
   }
+});
+
+describe("a blob that is said to be longer than its place", () => {
+  it("is damaged as a whole, and makes nobody ask for the memory", async () => {
+    const key = encode("key"), size = 2 ** 40;
+    const put = { key, metadata: undefined, size, time: 0, seed: 0, crc: 0, isDurable: true };
+    const bytes = await withBatch((to) =>
+      writePut(to, put, [{ unit: 150, units: 2 }, { unit: 155, units: 2 }])
+    );
+    const blobs = await BlobStore.open(storeOf(bytes), { readOnly: true });
+    assertStrictEquals((await blobs.stat("key"))?.size, size);
+    await assertRejects(() => blobs.get("key"), CorruptBlobError);
+    assertEquals((await blobs.verify()).damaged, [{ key: "key", offset: 0, length: size }]);
+  });
 });
 
 /** A store that cannot be trusted is refused, or else a blob that cannot be read is damaged. */

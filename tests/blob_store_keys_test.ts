@@ -158,6 +158,23 @@ describe("listing", () => {
       await assertRejects(() => keysOf(blobs, { after: one }), TypeError, "after");
     }));
 
+  // The order is kept in blocks of 512: whichever key is deleted may be the first of one.
+  it("loses no key and keeps none, whichever are deleted of many", () =>
+    scenario("memory", places["memory that grows"], async (blobs) => {
+      const keys = sortedKeys(Array.from({ length: 2000 }, (_, i) => `${i * 7919 % 2003}`));
+      const puts = keys.map((key) => blobs.put(key, ""));
+      await Promise.all(puts);
+      assertEquals(await keysOf(blobs), keys);
+      for (const step of [7, 3, 2, 1]) {
+        const gone = keys.filter((_, i) => i % step === 0);
+        for (const key of gone) {
+          assertStrictEquals(await blobs.delete(key), true);
+          keys.splice(keys.indexOf(key), 1);
+        }
+        assertEquals(await keysOf(blobs), keys);
+      }
+    }));
+
   it("goes on while the store changes", () =>
     scenario("memory", places["a late store"], async (blobs) => {
       const name = (i: number) => `key ${String(i).padStart(5, "0")}`;

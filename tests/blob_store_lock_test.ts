@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { hostname } from "node:os";
@@ -16,7 +16,7 @@ import process from "node:process";
 import { acquireLock } from "../backends/blob_store/lock.ts";
 import { ownNote, readNote, takeNote } from "../backends/blob_store/owner_note.ts";
 import { type LockHolder, StoreLockedError } from "../src/blob_store/blob_store_errors.ts";
-import { type LockChild, lockInChild } from "./children/lock_child.ts";
+import { HOLDER, type LockChild, lockInChild } from "./children/lock_child.ts";
 import { storageError } from "./store_helpers.ts";
 import { folder, newPath, removeAfterwards } from "./temporary_files.ts";
 
@@ -163,6 +163,25 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       assert(error.message.includes(path), error.message);
     });
 
+    it("fails below a file, and in a ring of symbolic links", async () => {
+      const file = newPath(), ring = newPath();
+      fs.writeFileSync(file, "");
+      fs.symlinkSync(basename(ring), ring);
+      for (const path of [join(file, "x"), ring]) {
+        const error = await storageError("open", () => acquireLock(path));
+        assert(error.message.includes(path), error.message);
+      }
+    });
+
+    it("leaves a folder in the place of its note, and fails", async () => {
+      const path = newPath(), owner = `${path}.owner`;
+      fs.mkdirSync(join(owner, "not empty"), { recursive: true }); // else Deno unlinks it
+      await storageError("open", () => acquireLock(path));
+      assert(fs.statSync(owner).isDirectory() && !fs.existsSync(`${owner}.claim`));
+      fs.rmSync(owner, { recursive: true });
+      lockAndRelease(path);
+    });
+
     it("takes the place of a note whose process has ended", async () => {
       const path = newPath(), pid = await deadProcess();
       for (const exclusive of [true, undefined]) {
@@ -197,7 +216,8 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
 
     it("takes the place of a note that cannot be read", () => {
       const path = newPath();
-      for (const text of ["", '{"pid":"1"}']) {
+      const others = ['{"pid":"1"}', `{"pid":${process.ppid},"host":7,"exclusive":true}`];
+      for (const text of ["", ...others]) {
         fs.writeFileSync(`${path}.owner`, text);
         lockAndRelease(path);
         assert(!fs.existsSync(`${path}.owner`));
@@ -270,6 +290,23 @@ it("a stale note that another one has just replaced is left alone", () => {
   assertStrictEquals(readNote(path)?.pid, quicker.pid);
 });
 
+it("a note that cannot be made is an error", () => {
+  assertThrows(() => takeNote(join(newPath(), "x"), ownNote(true), () => true), Error, "ENOENT");
+});
+
+const isDeno = process.versions.deno !== undefined;
+it({
+  name: `the lock of a file needs no leave to know the host${isDeno ? "" : " (skipped: no Deno)"}`,
+  ignore: !isDeno,
+  fn() {
+    const path = newPath(), allowed = ["--allow-read", "--allow-write", "--quiet"];
+    const { stdout } = spawnSync(process.execPath, ["run", ...allowed, HOLDER, path], {
+      encoding: "utf8",
+    });
+    assertEquals(JSON.parse(stdout), { held: true });
+  },
+});
+
 describe("the lock of a file with SQLite", () => {
   const withSqlite = {
     ignore: !sqlite,
@@ -322,7 +359,7 @@ describe("the lock of a file with SQLite", () => {
       const path = newPath(), other = "a file of somebody else, long enough for a header".repeat(9);
       fs.writeFileSync(`${path}.lock`, other);
       const error = await storageError("open", () => acquireLock(path));
-      assert(error.message.includes("not a database"), error.message);
+      assert(error.message.includes("not a database: delete it"), error.message);
       assertStrictEquals(fs.readFileSync(`${path}.lock`, "utf8"), other);
     },
   });

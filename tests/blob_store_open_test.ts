@@ -120,6 +120,17 @@ describe("a store opened by path", () => {
     assertEquals(fs.readdirSync(folder), []);
   });
 
+  it("is refused below a file, and where there is no plain file", async () => {
+    const below = join(newFile(), "x");
+    for (const options of [{}, { create: true }, { readOnly: true }]) {
+      const error = await storageError("open", () => BlobStore.open(below, options));
+      assert(error.message.includes(below), error.message);
+    }
+    if (process.platform === "win32") return;
+    const error = await storageError("open", () => BlobStore.open("/dev/null"));
+    assert(error.message.includes("it is no file"), error.message);
+  });
+
   it("is not made read-only", async () => {
     for (const target of [path, new MemoryStore(0, { maxByteLength: 2 ** 20 })]) {
       const both = { readOnly: true, create: true };
@@ -166,7 +177,7 @@ describe("a store opened by path", () => {
 
   it("needs no right to write for readOnly", async () => {
     await makeStore();
-    fs.rmSync(`${path}.lock`);
+    fs.rmSync(`${path}.lock`, { force: true });
     fs.chmodSync(path, 0o400);
     fs.chmodSync(folder, 0o500);
     try {
@@ -297,6 +308,18 @@ describe("a backup", () => {
       await storageError("open", () => store.backup(path));
       await storageError("open", () => store.backup(join(path, "in no folder")));
     });
+  });
+
+  it("says so where its file is taken away before it has its name", async () => {
+    await makeStore();
+    await using(path, {}, async (store) => {
+      const remove = () => {
+        for (const name of files()) if (name.endsWith(".new")) fs.rmSync(join(folder, name));
+      };
+      const copy = join(folder, "copy");
+      await storageError("open", () => store.backup(copy, { onProgress: remove }));
+    });
+    assertEquals(files(), ["x"]);
   });
 
   it("that fails leaves nothing", async () => {

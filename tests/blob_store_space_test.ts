@@ -98,7 +98,8 @@ for (const [name, make] of Object.entries(limited)) {
         // Completely full: delete one by one.
         await fill(blobs, 1);
         await assertEmptiable(blobs, isFixed);
-        assertStrictEquals((await fill(blobs, size)).size >= model.size - 1, true, "less fits now");
+        const { size: refilled } = await fill(blobs, size);
+        assert(refilled >= Math.min(model.size - 1, 0.99 * model.size), `less fits: ${refilled}`);
         await assertEmptiable(blobs, isFixed);
       });
     }
@@ -195,7 +196,7 @@ describe("compaction", () => {
       }
       assert(calls > 3, "a bound on the bytes has no effect");
       const { fileBytes, blobBytes, freeBytes } = blobs.stats();
-      assert(moved <= 4 * blobBytes, `${moved} bytes were moved for ${blobBytes}`);
+      assert(moved <= 5 * blobBytes, `${moved} bytes were moved for ${blobBytes}`);
       if (name.includes("fixed")) assert(blobs.stats().largestFreeBytes > freeBytes * 0.9);
       else {
         // A call may lengthen the file, to move blobs out of each other's way.
@@ -300,7 +301,7 @@ describe("figures", () => {
     const model = await fill(blobs, 70 * K, 20);
     const steps: [number, number][] = [];
     const report = await blobs.verify({ onProgress: (...step) => steps.push(step) });
-    assertEquals(report, { blobs: 20, bytes: 20 * 70 * K, damaged: [] });
+    assertEquals(report, { blobs: 20, bytes: 20 * 70 * K, damaged: [], damagedHeaders: 0 });
     assert(steps.length > 0);
     assertEquals(steps.at(-1), [report.bytes, report.bytes]);
     assert(steps.every(([done], i) => i === 0 || done >= steps[i - 1][0]), "it goes back");

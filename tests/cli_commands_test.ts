@@ -153,7 +153,7 @@ describe("check", () => {
     }
     assertEquals((await succeed(["check", path])).stdout, "3 blobs, 500 kB: all as written\n");
     const whole = JSON.parse((await succeed(["check", path, "--json"])).stdout);
-    assertEquals(whole, { ok: true, blobs: 3, bytes: 500_000, damaged: [] });
+    assertEquals(whole, { ok: true, blobs: 3, bytes: 500_000, damaged: [], damagedHeaders: 0 });
 
     const { bytes } = await succeed(["get", path, "hit", "--range", "200000:64"]);
     const file = fs.readFileSync(path), at = file.indexOf(bytes);
@@ -170,6 +170,42 @@ describe("check", () => {
     assertEquals(report.damaged, [{ key: "hit", offset: 196_608, length: 65_536 }]);
     assertEquals((await run(["get", path, "hit", newPath()])).code, 1);
     await succeed(["get", path, "behind", newPath()]);
+  });
+});
+
+describe("check, where more than a blob is damaged,", () => {
+  it("tells of one of two headers, which the next writer mends", async () => {
+    for (const at of [100, 4096 + 100]) {
+      const path = await storeOf("key"), file = fs.readFileSync(path);
+      file[at] ^= 1;
+      fs.writeFileSync(path, file);
+      const { code, stdout } = await run(["check", path]);
+      assertEquals([code, stdout.split("\n")[0]], [
+        1,
+        "DAMAGED header: one of two; the other one serves",
+      ]);
+      const report = JSON.parse((await run(["check", path, "--json"])).stdout);
+      assertEquals([report.ok, report.damagedHeaders, report.damaged], [false, 1, []]);
+      await succeed(["rm", path, "key"]);
+      await succeed(["check", path]);
+    }
+  });
+
+  it("tells why a store does not open, also as JSON", async () => {
+    const path = await storeOf("key"), file = fs.readFileSync(path);
+    file[100] ^= 1;
+    file[4096 + 100] ^= 1;
+    fs.writeFileSync(path, file);
+    for (
+      const [store, reason] of [[path, "both of its headers"], [newPath(), "there is no store"]]
+    ) {
+      const { code, stdout, stderr } = await run(["check", store, "--json"]);
+      assertStringIncludes(stderr, reason);
+      const { ok, error } = JSON.parse(stdout);
+      assertEquals([code, ok], [1, false]);
+      assertStringIncludes(error, reason);
+      assertEquals((await run(["check", store])).stdout, "");
+    }
   });
 });
 

@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import * as fs from "node:fs";
+import { setImmediate } from "node:timers";
 import {
   type FileHandleLike,
   FileStore,
@@ -14,11 +15,13 @@ import {
   type SeekableFile,
   SyncFileStore,
 } from "../backends/file.ts";
+import { Cursor } from "../backends/file/cursor.ts";
+import { Engine } from "../backends/file/engine.ts";
 import { StorageError } from "../src/backing_store.ts";
 import { FakeFile } from "./fake_file.ts";
 import { randomBytes, seeded } from "./random.ts";
 import { assertSameBytes, storageError } from "./store_helpers.ts";
-import { newHandle, removeAfterwards } from "./temporary_files.ts";
+import { newFile, newHandle, removeAfterwards } from "./temporary_files.ts";
 
 removeAfterwards();
 
@@ -165,12 +168,49 @@ describe("failing calls", () => {
       assert(later.message.includes("an earlier flush failed"), later.message);
     });
 
+    it(`of a flush are final for ${Store.name}, whatever they throw`, async () => {
+      for (const [thrown, text] of [[undefined, "undefined"], ["EIO", "EIO"]]) {
+        const file = new FakeFile(100);
+        const store = Store.from(file);
+        const { syncDataSync } = file;
+        file.syncDataSync = () => {
+          throw thrown;
+        };
+        const error = await storageError("flush", () => store.flush());
+        assert(error.message.endsWith(`: ${text}`), error.message);
+        file.syncDataSync = syncDataSync;
+        const later = await storageError("flush", () => store.flush());
+        assert(later.message.includes("an earlier flush failed"), later.message);
+      }
+    });
+
     it(`of the opening leave nothing open in ${Store.name}`, async () => {
       const file = new FakeFile(100);
       file.fault = () => systemError("EIO");
       await storageError("open", () => Store.from(file));
     });
   }
+
+  it("of a descriptor in the thread pool reach the caller", async () => {
+    const fd = fs.openSync(newFile(2 ** 21), fs.constants.O_WRONLY);
+    const store = FileStore.from(fd);
+    const error = await storageError("read", () => store.read(0, new Uint8Array(2 ** 21)));
+    assertStrictEquals(codeOf(error), "EBADF");
+    fs.closeSync(fd);
+  });
+
+  it("of a look at the length, and of the closing, say so", async () => {
+    const file = new FakeFile(100), cause = systemError("EIO");
+    const engine = new Engine(new Cursor(file), "a file", true, () => {
+      throw cause;
+    });
+    file.fault = (_, what) => what === "stat" ? cause : undefined;
+    const read = await storageError("read", () => engine.reload());
+    assertEquals([read.cause, engine.byteLength], [cause, 100]);
+    const close = await storageError("close", () => engine.release());
+    assertStrictEquals(close.cause, cause);
+    assert(close.message.includes("(a file)"), close.message);
+  });
 
   const full = fs.existsSync("/dev/full") ? undefined : "there is no /dev/full";
   it({
@@ -202,9 +242,9 @@ describe("FileStore", () => {
         let turns = 0, done = false;
         const count = () => {
           turns++;
-          if (!done) setTimeout(count);
+          if (!done) setImmediate(count);
         };
-        setTimeout(count);
+        setImmediate(count);
         await store[transfer](0, new Uint8Array(2 ** 25));
         done = true;
         assert(turns > 0, `no other turn during a ${transfer}`);

@@ -121,8 +121,11 @@ function lockDatabase(sqlite: Sqlite, path: string, name: string): Database {
     return database;
   } catch (error) {
     database.close();
-    if (!isBusy(error)) throw error;
-    throw new StoreLockedError(path, livingHolder(name));
+    if (isBusy(error)) throw new StoreLockedError(path, livingHolder(name));
+    if (!isNoDatabase(error)) throw error;
+    const advice = "delete it, if no process has the store open";
+    const reason = `its lock, ${name}.lock, is not a database: ${advice}`;
+    throw new StorageError("open", 0, 0, reason, { cause: error });
   }
 }
 
@@ -130,6 +133,13 @@ function lockDatabase(sqlite: Sqlite, path: string, name: string): Database {
 function isBusy(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode === undefined ? messageOf(error) === "database is locked" : (errcode & 255) === 5;
+}
+
+/** Whether SQLite said SQLITE_NOTADB or SQLITE_CORRUPT. */
+function isNoDatabase(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  const words = /^file is not a database|^database disk image is malformed/;
+  return errcode === undefined ? words.test(messageOf(error)) : [11, 26].includes(errcode & 255);
 }
 
 /** Who holds the lock; a note left behind by a crash says nothing of the next holder. */
@@ -175,7 +185,7 @@ function attempt<T>(path: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {
-    if (cause instanceof StoreLockedError) throw cause;
+    if (cause instanceof StoreLockedError || cause instanceof StorageError) throw cause;
     throw new StorageError("open", 0, 0, `${messageOf(cause)} (lock of ${path})`, { cause });
   }
 }

@@ -7,9 +7,7 @@
 import type { BackingStore } from "../backing_store.ts";
 import { checkBytes } from "../backing_store.ts";
 import { checkInteger } from "../check_integer.ts";
-import { CorruptBlobError } from "./blob_store_errors.ts";
 import { writeSource, type WrittenBlob } from "./blob_writer.ts";
-import { CHUNK_LENGTH } from "./chunks.ts";
 import { newDelete, streamedWrite } from "./writes.ts";
 import { copyBlobs } from "./copy_blobs.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
@@ -21,8 +19,10 @@ import {
   putOf,
   rangeOf,
 } from "./operations.ts";
-import { PinnedBlob, readBlob, streamBlob } from "./read_blob.ts";
+import { readBesideWriter } from "./read_beside_writer.ts";
+import { readBlob, roomFor } from "./read_blob.ts";
 import { openCore, type StoreCore } from "./store_core.ts";
+import { streamBlob } from "./stream_blob.ts";
 import type {
   BackupReport,
   BatchOperation,
@@ -32,7 +32,6 @@ import type {
   BlobStoreStats,
   CompactionReport,
   CompactOptions,
-  DamagedBlob,
   FileRegion,
   GetOptions,
   ListOptions,
@@ -40,9 +39,7 @@ import type {
   PutOptions,
   VerifyReport,
 } from "./types.ts";
-
-/** How often a reader beside a writer looks for a blob that keeps changing its place. */
-const MAX_ATTEMPTS = 16;
+import { verifyBlobs } from "./verify_blobs.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -107,6 +104,8 @@ export class BlobStore {
    * there is no such blob.
    *
    * @throws {CorruptBlobError} They are not what was written.
+   * @throws {BlobChangedError} The store is read-only, and a writer elsewhere has replaced
+   * the blob at each of 16 attempts to read it.
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
@@ -115,7 +114,7 @@ export class BlobStore {
     const { state } = this.#core;
     if (state.device.readOnly) return await this.#getBesideWriter(key, options);
     const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
-    const into = new Uint8Array(length);
+    const into = roomFor(state, slot, length);
     const pending = readBlob(state, slot, offset, into);
     if (pending) await pending;
     return into;
@@ -138,13 +137,13 @@ export class BlobStore {
     if (slot < 0) return undefined;
     const { state } = this.#core;
     const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
-    if (length > buffer.length) {
-      throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
-    }
+    checkRoom(buffer, length);
     if (state.device.readOnly) {
       const bytes = await this.#getBesideWriter(key, options);
-      if (bytes !== undefined) buffer.set(bytes);
-      return bytes?.length;
+      if (bytes === undefined) return undefined;
+      checkRoom(buffer, bytes.length); // it may be a longer one by now
+      buffer.set(bytes);
+      return bytes.length;
     }
     const pending = readBlob(state, slot, offset, buffer.subarray(0, length));
     if (pending) await pending;
@@ -154,16 +153,17 @@ export class BlobStore {
   /**
    * A blob, or a part of it, as a stream that reads only as it is read; undefined if
    * there is no such blob. It gives the blob as it was when the stream was made, and
-   * keeps its place in the file until it is read to the end or cancelled.
+   * keeps its place in the file until it is read to the end or cancelled. A read-only
+   * store cannot keep a writer elsewhere from reusing the place: the stream then gives
+   * the blob that is there when its first bytes are read, or fails half-way with a
+   * {@linkcode BlobChangedError}.
    *
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   stream(key: string, options?: GetOptions): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
     const slot = this.#find(key);
     if (slot < 0) return undefined;
-    const { state } = this.#core;
-    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
-    return streamBlob(state, slot, offset, length);
+    return streamBlob(this.#core, key, slot, options?.range);
   }
 
   /** Whether there is a blob with this key. */
@@ -236,7 +236,10 @@ export class BlobStore {
     await this.#core.flush();
   }
 
-  /** Writes the whole index down, so that the log can begin anew. Happens by itself. */
+  /**
+   * Writes the whole index down, so that the log can begin anew: everything written so far
+   * is durable then. Happens by itself.
+   */
   async checkpoint(): Promise<void> {
     await this.#core.checkpoint();
   }
@@ -244,6 +247,7 @@ export class BlobStore {
   /**
    * Moves blobs from the end of the file into holes before them, and cuts the end off.
    * The store is used as ever meanwhile: it waits for at most some MiB to be copied.
+   * Where the disk is full, it does as much as it can.
    */
   async compact(options: CompactOptions = {}): Promise<CompactionReport> {
     const { maxBytes = Infinity } = options;
@@ -251,47 +255,30 @@ export class BlobStore {
     return await this.#core.compact(maxBytes);
   }
 
-  /** Reads and checks every byte of every blob. Reports, and repairs nothing. */
+  /**
+   * Reads and checks every byte of every blob. Reports, and repairs nothing. A read-only
+   * store refreshes itself where a blob does not read as it was written: what a writer
+   * replaced or deleted meanwhile is not damaged.
+   */
   async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
-    const { state } = this.#core, damaged: DamagedBlob[] = [];
-    state.device.checkOpen("read");
-    const total = state.blobBytes, piece = new Uint8Array(16 * CHUNK_LENGTH);
-    let blobs = 0, bytes = 0;
-    for await (const { key } of this.list()) {
-      const slot = this.#find(key);
-      if (slot < 0) continue;
-      const pinned = new PinnedBlob(state, slot), { size } = pinned.blob;
-      try {
-        for (let offset = 0; offset < size;) {
-          const into = piece.subarray(0, size - offset);
-          try {
-            await pinned.read(offset, into);
-            offset += into.length;
-          } catch (error) {
-            if (!(error instanceof CorruptBlobError)) throw error;
-            damaged.push({ key, offset: error.offset, length: error.length });
-            offset = error.offset + error.length;
-          }
-        }
-      } finally {
-        pinned.release();
-      }
-      blobs++;
-      bytes += size;
-      options.onProgress?.(bytes, total);
-    }
-    return { blobs, bytes, damaged };
+    this.#core.state.device.checkOpen("read");
+    return await verifyBlobs(this.#core, this.list(), options);
   }
 
   /**
    * Copies every blob into an empty backing store, as all of them are now: what happens
    * meanwhile is not in it. The space of what is deleted meanwhile is kept until the end.
    *
+   * A read-only store beside a writer refreshes itself instead, and brings the copy up to
+   * that, until nothing is missing: that too is the store as it was at one moment.
+   *
    * @throws {CorruptBlobError} A blob is not what was written; the copy is then worthless.
+   * @throws {BlobChangedError} A writer elsewhere replaced blobs more quickly than they
+   * could be copied, 100 times. The copy is worthless.
    */
   async backup(to: BackingStore, options: ProgressOptions = {}): Promise<BackupReport> {
     this.#core.state.device.checkOpen("read");
-    return await copyBlobs(this.#core.state, to, options);
+    return await copyBlobs(this.#core, to, options);
   }
 
   /** Figures of the store. */
@@ -351,26 +338,17 @@ export class BlobStore {
   }
 
   /** A writer may have reused the place of a blob since it was looked up: then looks again. */
-  async #getBesideWriter(
+  #getBesideWriter(
     key: string,
     options?: GetOptions,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    for (let attempt = 1;; attempt++) {
-      const slot = this.#find(key);
-      if (slot < 0) return undefined;
-      const { state } = this.#core, { sequence } = state.log, { generation } = state.superblock;
+    return readBesideWriter(this.#core, key, async (slot) => {
+      const { state } = this.#core;
       const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
-      const into = new Uint8Array(length);
-      try {
-        await readBlob(state, slot, offset, into);
-        return into;
-      } catch (error) {
-        await this.refresh();
-        const isSame = state.log.sequence === sequence &&
-          state.superblock.generation === generation;
-        if (attempt === MAX_ATTEMPTS || (attempt > 1 && isSame)) throw error;
-      }
-    }
+      const into = roomFor(state, slot, length);
+      await readBlob(state, slot, offset, into);
+      return into;
+    });
   }
 
   /** Writes what has to be written first, then commits operations together. */
@@ -431,4 +409,9 @@ export class BlobStore {
     }
     return written;
   }
+}
+
+function checkRoom(buffer: Uint8Array, length: number): void {
+  if (length <= buffer.length) return;
+  throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
 }

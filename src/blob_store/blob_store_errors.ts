@@ -92,6 +92,28 @@ export class CorruptBlobError extends Error {
   }
 }
 
+/**
+ * A read-only store cannot read a blob as it began to: a writer elsewhere replaced or
+ * deleted it meanwhile. Nothing is damaged; reading it anew gives what is there now.
+ */
+export class BlobChangedError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "BlobChangedError";
+  /** The blob. */
+  readonly key: string;
+
+  /**
+   * Makes the error for a blob.
+   *
+   * @param key The blob.
+   * @param options The `cause`: how the last attempt to read it ended.
+   */
+  constructor(key: string, options?: { cause?: unknown }) {
+    super(`Cannot read ${JSON.stringify(key)}: a writer replaced or deleted it meanwhile`, options);
+    this.key = key;
+  }
+}
+
 /** A file is no blob store, is one of a newer version, or is damaged beyond its blobs. */
 export class CorruptStoreError extends Error {
   /** The name of the class. */

@@ -99,7 +99,7 @@ export function decodeCheckpoint(bytes: Uint8Array, index: KeyIndex): boolean {
       if (16 * parts > bytes.length - from.at) return false;
       place[slot] = MANY_PLACES;
       index.parts.set(slot, Array.from({ length: 2 * parts }, () => from.uint64()));
-    }
+    } else if (place[slot] >= NO_PLACE) return false;
   }
   return from.at === bytes.length;
 }

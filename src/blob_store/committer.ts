@@ -10,6 +10,7 @@ import { StoreFullError } from "./blob_store_errors.ts";
 import { frame, framedLength } from "./chunks.ts";
 import type { ByteWriter } from "./codec.ts";
 import { newBatch } from "./log.ts";
+import { isDiskFull } from "./device.ts";
 import { writeDelete, writeInlinePut, writePut } from "./records.ts";
 import {
   flushAll,
@@ -204,13 +205,14 @@ export class Committer {
       await this.#commit(group);
       return;
     } catch (error) {
-      if (!(error instanceof StoreFullError)) {
+      const isFull = error instanceof StoreFullError || isDiskFull(error);
+      if (!isFull || this.#state.device.hasFailed) {
         for (const transaction of group.transactions) this.#reject(transaction, error);
         return;
       }
     }
-    // The log found no room for all of it. Alone, at least what deletes may pass.
-    await this.#makeRoom();
+    // There was no room for all of it. Alone, at least what deletes may pass.
+    await this.#makeRoom().catch(() => {}); // what fails again is told to those concerned
     for (const transaction of group.transactions) {
       if (transaction.isOver) continue;
       const alone = new Group(group.bytes, group.length);
@@ -242,6 +244,8 @@ export class Committer {
         (state.unflushedBytes > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
     const batch = newBatch();
     try {
+      // Whoever only deletes may use what is kept for it.
+      if (writes.some(({ isDelete }) => !isDelete)) await state.space.secure();
       await this.#writeData(group, writes, isFlushed);
       this.#writeRecords(group, writes, batch);
       const position = await log.append(batch);

@@ -5,51 +5,56 @@
  */
 
 import type { BackingStore } from "../backing_store.ts";
+import { BlobChangedError } from "./blob_store_errors.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
-import { streamedWrite } from "./writes.ts";
+import { isInSamePlace, isSameBlob } from "./read_beside_writer.ts";
 import { readFramed } from "./read_blob.ts";
 import { openCore, type StoreCore } from "./store_core.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
+import { newDelete, streamedWrite, type Write } from "./writes.ts";
 
 /** Bytes that are put into one commit of the copy. */
 const COMMIT = 2 ** 22;
 /** Bytes of a large blob that are copied at once. */
 const PIECE = 16 * CHUNK_LENGTH;
+/** How often a reader catches up with the writer before it gives up. */
+const MAX_ROUNDS = 100;
+
+const encoder = new TextEncoder();
 
 /**
  * Copies all blobs into an empty backing store, one behind the other. What is deleted
  * meanwhile keeps its place until the end.
+ *
+ * A read-only store cannot see to that: its writer is elsewhere. It copies what it can
+ * read, refreshes, and brings the copy up to what the store holds by then, until all
+ * that was missing could be read. So the copy is the store as it was at the last refresh.
+ *
+ * @throws {CorruptBlobError} A blob is damaged.
+ * @throws {BlobChangedError} A writer was quicker, 100 times.
  */
 export async function copyBlobs(
-  state: StoreState,
+  core: StoreCore,
   to: BackingStore,
   { onProgress }: ProgressOptions,
 ): Promise<BackupReport> {
-  const { space } = state, total = state.blobBytes;
+  const { space } = core.state;
   const target = await openCore(to, { create: true, durability: "none", granule: space.granule });
   try {
     if (target.state.index.count > 0) {
       throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
     }
+    const copy = new Copy(core.state, target, onProgress);
     space.hold();
     try {
-      let done = 0, gathered = 0, pending: Promise<unknown>[] = [];
-      for (const blob of snapshot(state)) {
-        const { committed } = await copyBlob(state, blob, target);
-        pending.push(committed);
-        done += blob.framed.size;
-        gathered += blob.framed.size + 1024;
-        if (gathered < COMMIT) continue;
-        await Promise.all(pending);
-        pending = [];
-        gathered = 0;
-        onProgress?.(done, total);
+      for (let round = 1; await copy.update(); round++) {
+        if (round === MAX_ROUNDS) copy.giveUp();
+        await core.refresh();
       }
-      await Promise.all(pending);
       await target.compact(Infinity); // the log left holes between them
-      onProgress?.(done, total);
+      copy.tell();
     } finally {
       space.letGo();
     }
@@ -62,54 +67,132 @@ export async function copyBlobs(
 /** A blob as it was when the copying began. */
 interface OldBlob {
   readonly framed: FramedBlob;
-  readonly key: Uint8Array;
   readonly metadata: Uint8Array | undefined;
   readonly time: number;
 }
 
-/** Every blob as it is now. */
-function snapshot(state: StoreState): OldBlob[] {
-  const { index } = state, blobs: OldBlob[] = [];
+/** A blob could not be read: that is the `cause`. What else fails, fails for good. */
+class Unreadable extends Error {}
+
+/** A copy in the making. */
+class Copy {
+  readonly #from: StoreState;
+  readonly #target: StoreCore;
+  readonly #onProgress: ProgressOptions["onProgress"];
+  /** What the copy holds, by key. */
+  readonly #copied = new Map<string, FramedBlob>();
+  /** What could not be read, by key. */
+  #missed = new Map<string, FramedBlob>();
+  #lastMiss: Unreadable | undefined;
+  #pending: Promise<unknown>[] = [];
+  /** Bytes that wait to be committed. */
+  #gathered = 0;
+  #done = 0;
+
+  constructor(from: StoreState, target: StoreCore, onProgress: ProgressOptions["onProgress"]) {
+    this.#from = from;
+    this.#target = target;
+    this.#onProgress = onProgress;
+  }
+
+  /** Makes the copy what the store is now. Tells whether blobs are missing. */
+  async update(): Promise<boolean> {
+    const wanted = snapshot(this.#from), missedBefore = this.#missed;
+    this.#missed = new Map();
+    this.#done = 0;
+    for (const key of this.#copied.keys()) {
+      if (wanted.has(key)) continue;
+      this.#copied.delete(key);
+      this.#commit(newDelete(encoder.encode(key)));
+    }
+    for (const [key, blob] of wanted) {
+      const { framed } = blob, copied = this.#copied.get(key);
+      if (copied === undefined || !isSameBlob(copied, framed)) {
+        try {
+          await this.#copy(key, blob);
+          this.#copied.set(key, framed);
+        } catch (error) {
+          if (!(error instanceof Unreadable)) throw error;
+          const missed = missedBefore.get(key);
+          const isDamaged = missed !== undefined && isInSamePlace(missed, framed);
+          if (isDamaged || !this.#from.device.readOnly) throw error.cause;
+          this.#missed.set(key, framed);
+          this.#lastMiss = error;
+        }
+      }
+      this.#done += framed.size;
+      if (this.#gathered < COMMIT) continue;
+      await this.#settle();
+      this.tell();
+    }
+    await this.#settle();
+    return this.#missed.size > 0;
+  }
+
+  giveUp(): never {
+    const [key] = this.#missed.keys();
+    throw new BlobChangedError(key, { cause: this.#lastMiss?.cause });
+  }
+
+  tell(): void {
+    this.#onProgress?.(this.#done, Math.max(this.#done, this.#from.blobBytes));
+  }
+
+  #commit(write: Write): void {
+    const committed = this.#target.committer.commit([write], false);
+    committed.catch(() => {}); // told by `#settle`
+    this.#pending.push(committed);
+    this.#gathered += write.size + 1024;
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#pending.splice(0));
+    this.#gathered = 0;
+  }
+
+  /** Copies a blob, in place of what the copy has of that key. */
+  async #copy(key: string, { framed, metadata, time }: OldBlob): Promise<void> {
+    const { committer, state } = this.#target, { size } = framed, name = encoder.encode(key);
+    const read = async (offset: number, into: Uint8Array) => {
+      try {
+        await readFramed(this.#from, () => key, framed, offset, into);
+      } catch (cause) {
+        throw new Unreadable("", { cause });
+      }
+    };
+    if (size <= CHUNK_LENGTH) {
+      const bytes = new Uint8Array(size);
+      await read(0, bytes);
+      return this.#commit(committer.stage(name, bytes, metadata, time));
+    }
+    const writer = new BlobWriter(state, committer.newSeed(), () => this.#target.makeRoom());
+    try {
+      await writer.reserve(size);
+      const piece = new Uint8Array(Math.min(size, PIECE));
+      for (let offset = 0; offset < size; offset += piece.length) {
+        const into = piece.subarray(0, size - offset);
+        await read(offset, into);
+        await writer.write(into);
+      }
+      this.#commit(streamedWrite(name, metadata, time, await writer.finish()));
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+  }
+}
+
+/** Every blob as it is now, by key. */
+function snapshot(state: StoreState): Map<string, OldBlob> {
+  const { index } = state, blobs = new Map<string, OldBlob>();
   for (let slot = 0; slot < index.slots; slot++) {
     if (!index.isLive(slot)) continue;
     const metadata = index.metadata(slot);
-    blobs.push({
+    blobs.set(index.key(slot), {
       framed: framedBlobOf(state, slot),
-      key: index.keyBytes(slot).slice(),
       metadata: metadata.length > 0 ? metadata.slice() : undefined,
       time: index.time[slot],
     });
   }
   return blobs;
-}
-
-/** Copies one blob, and hands it in to be committed. */
-async function copyBlob(
-  from: StoreState,
-  { framed, key, metadata, time }: OldBlob,
-  core: StoreCore,
-): Promise<{ committed: Promise<unknown> }> {
-  const { committer, state } = core;
-  const { size } = framed, name = () => new TextDecoder().decode(key);
-  if (size <= CHUNK_LENGTH) {
-    const bytes = new Uint8Array(size);
-    await readFramed(from, name, framed, 0, bytes);
-    const write = committer.stage(key, bytes, metadata, time);
-    return { committed: committer.commit([write], false) };
-  }
-  const writer = new BlobWriter(state, committer.newSeed(), () => core.makeRoom());
-  try {
-    await writer.reserve(size);
-    const piece = new Uint8Array(Math.min(size, PIECE));
-    for (let offset = 0; offset < size; offset += piece.length) {
-      const into = piece.subarray(0, size - offset);
-      await readFramed(from, name, framed, offset, into);
-      await writer.write(into);
-    }
-    const write = streamedWrite(key, metadata, time, await writer.finish());
-    return { committed: committer.commit([write], false) };
-  } catch (error) {
-    writer.abort();
-    throw error;
-  }
 }

@@ -130,6 +130,11 @@ export class Device {
     this.#native.reload?.();
   }
 
+  /** Whether callers may want nothing more. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   /** Refuses whatever callers want from now on; what they wanted before goes on. */
   beginClose(): void {
     this.#isClosing = true;
@@ -139,6 +144,17 @@ export class Device {
     this.#isClosed = true;
     await this.#native.release?.();
   }
+}
+
+/** What systems say where a disk, or what a user may take of it, is full. */
+const FULL = new Set<unknown>(["ENOSPC", "EDQUOT"]);
+
+/** Whether the disk had no room: that is no fault, and may be over at any moment. */
+export function isDiskFull(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (FULL.has((e as { code?: unknown }).code)) return true;
+  }
+  return false;
 }
 
 function failure(

@@ -65,9 +65,10 @@ export class KeyOrder {
 
   /** Takes out a slot that still has its key. */
   remove(slot: number): void {
-    const isLess = (other: number) => this.#keys.compare(other, slot) < 0;
-    const at = this.#blockOf(isLess);
-    const block = this.#blocks[at], i = lowerBound(block, isLess);
+    // It may be the first one of its block.
+    const at = this.#blockOf((other) => this.#keys.compare(other, slot) <= 0);
+    const block = this.#blocks[at];
+    const i = lowerBound(block, (other) => this.#keys.compare(other, slot) < 0);
     block.slots.copyWithin(i, i + 1, block.count);
     if (--block.count === 0) this.#blocks.splice(at, 1);
   }
@@ -84,7 +85,7 @@ export class KeyOrder {
     return blocks[at + 1]?.slots[0] ?? -1;
   }
 
-  /** The last block whose first slot is less, or the first block. */
+  /** The last block whose first slot is less, as the caller has it, or the first block. */
   #blockOf(isLess: (slot: number) => boolean): number {
     let low = 0, high = this.#blocks.length;
     while (high - low > 1) {

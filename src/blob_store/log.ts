@@ -6,7 +6,7 @@
  */
 
 import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
-import type { Device } from "./device.ts";
+import { type Device, isDiskFull } from "./device.ts";
 import type { Crc32 } from "./native_help.ts";
 import type { Space } from "./space.ts";
 import type { Part } from "./superblock.ts";
@@ -66,6 +66,8 @@ export class Log {
   byteLength = 0;
   /** Whether the last batch says that the store was closed. */
   isClosed = false;
+  /** Whether it could not go on as it should: there is no room for much more. */
+  isCramped = false;
 
   constructor(device: Device, space: Space, salt: number, sequence: number) {
     this.#device = device;
@@ -143,10 +145,8 @@ export class Log {
   /** Goes on in a new segment, with room for a batch of this length. */
   async #link(length: number): Promise<void> {
     const device = this.#device, last = this.#last;
-    const next = await this.#newSegment(
-      Math.max(length + FOOTER, Math.min(2 * last.length, MAX_SEGMENT)),
-      length + FOOTER,
-    );
+    const wished = Math.max(length + FOOTER, Math.min(2 * last.length, MAX_SEGMENT));
+    const next = await this.#newSegment(wished, length + FOOTER);
     // With a link that outlives what is ahead of it, or the zeros of the next segment, a
     // log would end in the middle, or go on with what a recovery before had left out.
     await device.flush();
@@ -166,14 +166,24 @@ export class Log {
     }
     this.segments.push(next);
     this.#tail = 0;
+    this.isCramped = next.length < wished;
   }
 
   /** A zeroed segment; a shorter one where there is not enough room for the length wished for. */
   async #newSegment(wished: number, needed = FIRST_NEEDED): Promise<Segment> {
-    const space = this.#space, units = space.unitsFor(wished);
-    const isRoomy = units <= space.freeUnits;
-    const handles = await space.allocateReserved(isRoomy ? units : space.unitsFor(needed), 1);
-    const [handle] = handles;
+    const space = this.#space;
+    const isRoomy = !space.isFull && space.unitsFor(wished) <= space.freeUnits;
+    try {
+      return await this.#zeroed(isRoomy ? wished : needed);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return await space.withoutGrowth(error, () => this.#zeroed(needed));
+    }
+  }
+
+  async #zeroed(byteLength: number): Promise<Segment> {
+    const space = this.#space;
+    const [handle] = await space.allocateReserved(space.unitsFor(byteLength), 1);
     const segment = { handle, position: space.position(handle), length: space.byteLength(handle) };
     try {
       await this.#device.zero(segment.position, segment.length);

@@ -4,8 +4,10 @@
  * @module
  */
 
+import { StoreFullError } from "./blob_store_errors.ts";
 import { encodeCheckpoint } from "./checkpoint.ts";
 import { framedLength } from "./chunks.ts";
+import { isDiskFull } from "./device.ts";
 import { firstSegmentLength, Log } from "./log.ts";
 import { placeBlob, releaseRetired, type StoreState, updateReserve } from "./store_state.ts";
 import { encodeSuperblock, MAX_PARTS, SLOT_LENGTH, type Superblock } from "./superblock.ts";
@@ -16,13 +18,36 @@ const GATHERED = 2 ** 20;
 /**
  * Makes a checkpoint. Until the first superblock is durable, the old one with its log
  * holds; what they stand on is let go only when both superblocks are durable, so that
- * no single damaged sector leads back to it. A failure before that changes nothing.
+ * no single damaged sector leads back to it. A failure before that changes nothing. On
+ * a full disk it makes do with what the file has.
  *
  * O(blobs + bytes in the log).
  *
  * @param isLast Whether no commit is likely to follow soon.
  */
 export async function makeCheckpoint(state: StoreState, isLast = false): Promise<void> {
+  try {
+    await attempt(state, isLast);
+  } catch (error) {
+    if (state.device.hasFailed || !isDiskFull(error)) throw error;
+    await state.space.withoutGrowth(error, () => attempt(state, true));
+  }
+}
+
+/** Waits for work that need not succeed where there is no room for it. */
+export async function unlessFull(
+  { device }: Pick<StoreState, "device">,
+  work: Promise<unknown>,
+): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    const isFull = error instanceof StoreFullError || isDiskFull(error);
+    if (!isFull || device.hasFailed) throw error;
+  }
+}
+
+async function attempt(state: StoreState, isLast: boolean): Promise<void> {
   const { device, space, index, log: oldLog, checkpoint: oldCheckpoint } = state;
   device.checkWorking();
   const taken: number[] = [];

@@ -5,12 +5,9 @@
  */
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
-import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, readChunks } from "./chunks.ts";
+import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";
 import type { Pending } from "./device.ts";
 import { framedBlobOf, handlesOf, type StoreState } from "./store_state.ts";
-
-/** Bytes a stream reads at once. */
-const STREAM_PIECE = 4 * CHUNK_LENGTH;
 
 /**
  * Reads bytes `[offset, offset + into.length)` of a blob and checks them. Whatever
@@ -77,6 +74,24 @@ export async function readFramed(
   }
 }
 
+/**
+ * Room for bytes of a blob.
+ *
+ * @throws {CorruptBlobError} The blob is said to be longer than the place where it is.
+ */
+export function roomFor(state: StoreState, slot: number, length: number): Uint8Array<ArrayBuffer> {
+  if (length > CHUNK_LENGTH && !hasPlace(framedBlobOf(state, slot))) {
+    throw new CorruptBlobError(state.index.key(slot), 0, state.index.size[slot]);
+  }
+  return new Uint8Array(length);
+}
+
+/** Whether a blob, if it is of several chunks, has room in its place. */
+export function hasPlace({ size, ranges }: FramedBlob): boolean {
+  const room = ranges.reduce((sum, { length }) => sum + length, 0);
+  return size <= CHUNK_LENGTH || room >= framedLength(size);
+}
+
 /** A blob as it was at one moment, to be read whatever happens to the store. */
 export class PinnedBlob {
   readonly key: string;
@@ -102,41 +117,4 @@ export class PinnedBlob {
     for (const handle of this.#handles) this.#space.unpin(handle);
     this.#handles = [];
   }
-}
-
-/**
- * Bytes `[offset, offset + length)` of a blob as a stream that reads on only as its
- * reader asks, a quarter of a MiB at most ahead.
- */
-export function streamBlob(
-  state: StoreState,
-  slot: number,
-  offset: number,
-  length: number,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const pinned = new PinnedBlob(state, slot), end = offset + length;
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      // Pieces end where chunks do, so that no chunk is read twice.
-      const next = Math.min(end, Math.floor(offset / STREAM_PIECE + 1) * STREAM_PIECE);
-      if (next > offset) {
-        const piece = new Uint8Array(next - offset);
-        try {
-          state.device.checkOpen("read");
-          await pinned.read(offset, piece);
-        } catch (error) {
-          pinned.release();
-          throw error;
-        }
-        controller.enqueue(piece);
-        offset = next;
-      }
-      if (offset < end) return;
-      pinned.release();
-      controller.close();
-    },
-    cancel() {
-      pinned.release();
-    },
-  }, { highWaterMark: 0 });
 }

@@ -58,6 +58,11 @@ function slotsOf(header: Uint8Array, device: Device) {
   );
 }
 
+/** How many of the slots cannot be used. */
+export function countDamaged(header: Uint8Array, device: Device): number {
+  return slotsOf(header, device).filter((slot) => typeof slot === "string").length;
+}
+
 /** The slot that holds, and whether the other one says the same. */
 function currentSlot(
   header: Uint8Array,

@@ -42,6 +42,8 @@ export class Space {
   /** Whoever holds keeps everything that is released meanwhile. */
   #holds = 0;
   #growth: Promise<boolean> | undefined;
+  /** Whether the disk has no room, so that nothing may be taken but what it gave before. */
+  #isFull = false;
 
   constructor(device: Device, granule: number, maxByteLength: number, expected = 0) {
     this.#device = device;
@@ -89,12 +91,14 @@ export class Space {
 
   /**
    * Keeps so many units from blobs. Near the limit of the file they are taken, in one
-   * piece if possible: what blobs leave over otherwise may be crumbs.
+   * piece if possible: what blobs leave over otherwise may be crumbs. Elsewhere that is
+   * for `secure` to do.
    */
   keep(units: number): void {
     this.#reserve = units;
+    if (this.#spareUnits > 2 * units) this.dropSpare();
     const missing = units - this.#growable;
-    if (missing <= 0) return this.#dropSpare();
+    if (missing <= 0) return;
     if (this.#spareUnits < missing) this.#fillSpare(missing);
   }
 
@@ -104,7 +108,7 @@ export class Space {
     for (const wished of [Math.ceil(1.25 * units), units]) {
       const handle = allocator.allocate(wished);
       if (handle === NO_SPACE) continue;
-      this.#dropSpare();
+      this.dropSpare();
       return this.#addSpare(handle);
     }
     // No crumbs: a checkpoint cannot be in too many parts.
@@ -124,12 +128,41 @@ export class Space {
     this.claimed.add(handle);
   }
 
-  #dropSpare(): void {
+  /** Lets go of what is kept from blobs, for whatever it is kept for. */
+  dropSpare(): void {
     for (const handle of this.#spare.splice(0)) {
       this.claimed.delete(handle);
       this.allocator.free(handle);
     }
     this.#spareUnits = 0;
+  }
+
+  /**
+   * Takes what is kept from blobs also where the file can grow: its disk may be full all
+   * the same. Only what was written has a disk behind it.
+   *
+   * @throws {StorageError} The disk is full.
+   */
+  async secure(): Promise<void> {
+    const missing = this.#reserve - this.#spareUnits, growable = this.#growable;
+    if (missing <= 0 || missing > growable) return; // near its limit `keep` has seen to it
+    // Some more than needed, as it needs more with each blob.
+    const units = Math.min(Math.max(missing, Math.ceil(this.#reserve / 4)), growable);
+    const handles = await this.#take(units, MAX_SPARE_PARTS);
+    try {
+      for (const handle of handles) {
+        await this.#device.zero(this.position(handle), this.byteLength(handle));
+      }
+    } catch (error) {
+      for (const handle of handles) this.allocator.free(handle);
+      throw error;
+    }
+    for (const handle of handles) this.#addSpare(handle);
+  }
+
+  /** Lets go of what `secure` took: nothing shall lie in the way of a compaction. */
+  dropSecured(): void {
+    if (this.#growable >= this.#reserve) this.dropSpare();
   }
 
   /** Units for a blob, in one piece, without growth; or `NO_SPACE`. */
@@ -158,7 +191,7 @@ export class Space {
 
   /** The same for what the reserve is kept for, and at most so many parts. */
   async allocateReserved(units: number, maxParts: number = Infinity): Promise<number[]> {
-    this.#dropSpare();
+    if (this.#isFull || this.#growable < this.#reserve) this.dropSpare();
     const preferred = this.preference === "end"
       ? await this.allocateAtEnd(units)
       : this.preference === "start"
@@ -209,6 +242,7 @@ export class Space {
   async #grow(units: number): Promise<boolean> {
     // One at a time; whoever waited looks again.
     if (this.#growth !== undefined) return await this.#growth;
+    if (this.#isFull) return false;
     const { allocator, granule } = this, { capacity, tailSpace } = allocator;
     const needed = capacity - tailSpace + units;
     if (needed > this.#maxUnits) return false;
@@ -232,15 +266,18 @@ export class Space {
     if (additional > 0) this.allocator.grow(additional);
   }
 
-  /** Cuts the free end off the file. Gives the bytes by which it is shorter. */
-  async trim(): Promise<number> {
-    this.#dropSpare();
-    if (this.#growth !== undefined || this.allocator.tailSpace === 0) return 0;
-    const before = this.#device.byteLength;
+  /** Cuts the free end off the file, once nothing is kept from blobs. */
+  async trim(): Promise<void> {
+    this.dropSpare();
+    await this.cutOff();
+  }
+
+  /** Cuts the free end off the file. */
+  async cutOff(): Promise<void> {
+    if (this.#growth !== undefined || this.allocator.tailSpace === 0) return;
     this.allocator.shrink(this.allocator.tailSpace);
     this.#growth = this.#shrinkTo(this.allocator.capacity).finally(() => this.#growth = undefined);
     await this.#growth;
-    return before - this.#device.byteLength;
   }
 
   async #shrinkTo(units: number): Promise<boolean> {
@@ -251,6 +288,30 @@ export class Space {
       this.#handOut();
       if (!isAtMost) throw error;
       return false; // a store of a fixed length, as far as one can tell
+    }
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /**
+   * Does something once more for which the disk had no room, with what the file has: the
+   * end is cut off, as it may have been made longer without a disk behind it.
+   *
+   * @throws {unknown} The error that said so, where the file has not enough.
+   */
+  async withoutGrowth<T>(cause: unknown, work: () => Promise<T>): Promise<T> {
+    if (this.#isFull) throw cause;
+    await this.#growth?.catch(() => {});
+    this.#isFull = true;
+    try {
+      await this.trim();
+      return await work();
+    } catch (error) {
+      throw error instanceof StoreFullError ? cause : error;
+    } finally {
+      this.#isFull = false;
     }
   }
 

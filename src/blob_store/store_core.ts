@@ -7,14 +7,14 @@
 
 import type { BackingStore } from "../backing_store.ts";
 import { checkInteger, describe } from "../check_integer.ts";
-import { CorruptStoreError, StoreFullError } from "./blob_store_errors.ts";
+import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
-import { type CompactionPass, type CompactionProgress, FillPass, SlidePass } from "./compaction.ts";
+import { Compactor } from "./compactor.ts";
 import { Device } from "./device.ts";
 import { KeyIndex } from "./key_index.ts";
 import { firstSegmentLength, Log, newBatch } from "./log.ts";
-import { makeCheckpoint, newSalt, writeSuperblocks } from "./make_checkpoint.ts";
+import { makeCheckpoint, newSalt, unlessFull, writeSuperblocks } from "./make_checkpoint.ts";
 import type { NativeHelp } from "./native_help.ts";
 import { isVacant, readHeader, recover, type Recovered } from "./recovery.ts";
 import { writeClose } from "./records.ts";
@@ -30,15 +30,13 @@ const MIN_IDLE = 2 ** 20;
 /** How often a reader beside a writer looks again: in any case, and where it changed. */
 const MIN_ATTEMPTS = 4;
 const MAX_ATTEMPTS = 16;
-/** Passes of one compaction. */
-const MAX_PASSES = 5;
 
 /** An open store, and what changes it. */
 export class StoreCore {
   readonly state: StoreState;
   readonly committer: Committer;
   #isCheckpointDue = false;
-  #isCompacting = false;
+  readonly #compactor: Compactor;
   /** The compactions so far: one at a time. */
   #compaction: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -46,13 +44,14 @@ export class StoreCore {
   constructor(state: StoreState) {
     this.state = state;
     this.committer = new Committer(state, () => this.#makeRoom(), () => this.#afterCommit());
+    this.#compactor = new Compactor(state, this.committer);
   }
 
   /** After each commit: the log must not grow without end. */
   #afterCommit(): void {
     const { log, space, superblock, settings } = this.state;
     const limit = Math.max(settings.checkpointBytes, superblock.checkpointLength);
-    const isCramped = space.freeUnits === 0 && log.segments.length > 1;
+    const isCramped = log.isCramped || (space.freeUnits === 0 && log.segments.length > 1);
     if (this.#isCheckpointDue || (log.byteLength < limit && !isCramped)) return;
     this.#isCheckpointDue = true;
     this.committer.next(async () => {
@@ -65,11 +64,7 @@ export class StoreCore {
 
   /** What can be done where space runs out: the log may hold much that is superseded. */
   async #makeRoom(): Promise<void> {
-    try {
-      await makeCheckpoint(this.state);
-    } catch (error) {
-      if (!(error instanceof StoreFullError)) throw error;
-    }
+    await unlessFull(this.state, makeCheckpoint(this.state));
   }
 
   /** The same for those who do not wait in the line of commits. */
@@ -85,9 +80,9 @@ export class StoreCore {
   }
 
   #compactIfIdle(): void {
-    if (this.#isCompacting || this.#closing !== undefined || !this.#isIdle) return;
+    if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle) return;
     // Only what moves little: to slide everything is for whoever asks for it.
-    this.#compaction = this.#compact(Infinity, 1).then(() => {}, () => {});
+    this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
   }
 
   async flush(): Promise<void> {
@@ -106,88 +101,9 @@ export class StoreCore {
   /** Moves blobs together and cuts off the end of the file, some MiB at a time. */
   async compact(maxBytes: number): Promise<CompactionReport> {
     this.state.device.checkWritable();
-    const turn = this.#compaction.then(() => this.#compact(maxBytes, MAX_PASSES));
+    const turn = this.#compaction.then(() => this.#compactor.compactAll(maxBytes));
     this.#compaction = turn.then(() => {}, () => {});
     return await turn;
-  }
-
-  async #compact(maxBytes: number, passes: number): Promise<CompactionReport> {
-    const { state, committer } = this, { device } = state;
-    const before = device.byteLength;
-    const progress: CompactionProgress = {
-      movedBlobs: 0,
-      movedBytes: 0,
-      budget: maxBytes,
-      maxBytes,
-    };
-    let done = false;
-    this.#isCompacting = true;
-    try {
-      await committer.exclusively(() => flushAll(state)); // frees what was superseded
-      // Filling moves less. What fits no hole is left to sliding; what that put aside, or
-      // the store put in its way meanwhile, to sliding once more.
-      for (let i = 0; i < passes && !done; i++) {
-        const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
-        try {
-          while (!pass.isDone) await committer.exclusively(() => pass.step());
-        } finally {
-          pass.end();
-        }
-        if (pass.isOverBudget) break;
-        done = !this.#hasHoles() || (i > 0 && !pass.hasMoved);
-      }
-      // Where the index and the log went, something else may have room now.
-      if (await committer.exclusively(() => this.#trim())) done &&= !this.#hasHoles();
-    } finally {
-      this.#isCompacting = false;
-      state.space.preference = "none";
-    }
-    const { movedBlobs, movedBytes } = progress;
-    const releasedBytes = Math.max(0, before - device.byteLength);
-    return { movedBlobs, movedBytes, releasedBytes, done };
-  }
-
-  async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
-    const { state } = this;
-    if (!isSliding) return new FillPass(state, progress);
-    if (state.space.preference !== "end") {
-      state.space.preference = "end";
-      await makeCheckpoint(state);
-    }
-    return new SlidePass(state, progress);
-  }
-
-  /** Whether more than a hundredth of the file is free before its end. */
-  #hasHoles(): boolean {
-    const { freeSpace, tailSpace, capacity } = this.state.space.allocator;
-    return freeSpace - tailSpace > capacity / 100;
-  }
-
-  /** Whether only the index and the log keep a hole from being the end of the file. */
-  #isAfterHole(): boolean {
-    const { state } = this, { allocator } = state.space;
-    const top = allocator.capacity - allocator.tailSpace; // a store may be unable to shrink
-    const hole = Array.from(allocator.freeRegions()).findLast(({ offset }) => offset < top);
-    if (hole === undefined || hole.size <= allocator.capacity / 100) return false;
-    let rest = top - hole.offset - hole.size;
-    for (const handle of [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)]) {
-      if (allocator.offset(handle) > hole.offset) rest -= allocator.size(handle);
-    }
-    return rest === 0;
-  }
-
-  /** Cuts off the end of the file. Tells whether the index and the log moved out of its way. */
-  async #trim(): Promise<boolean> {
-    const { state } = this;
-    await state.space.trim();
-    const isInTheWay = this.#isAfterHole();
-    if (isInTheWay) {
-      state.space.preference = "start";
-      await makeCheckpoint(state, true);
-    }
-    await state.space.trim();
-    updateReserve(state);
-    return isInTheWay;
   }
 
   /** Sees what the writer did since. */
@@ -212,7 +128,7 @@ export class StoreCore {
       await committer.exclusively(() => this.#leaveClean());
       if (this.#isIdle && !device.hasFailed) {
         // No more work than what was written calls for: closing after one put is quick.
-        await this.#compact(2 * committer.bytesWritten, MAX_PASSES);
+        await this.#compactor.compact(2 * committer.bytesWritten);
         await committer.exclusively(() => this.#leaveClean(true));
       }
     } finally {
@@ -224,6 +140,7 @@ export class StoreCore {
   async #leaveClean(hasMoved = false): Promise<void> {
     const { state } = this, { log, device, superblock } = state;
     if (device.hasFailed) return;
+    state.space.dropSpare();
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
       const isShort = !hasMoved && 32 * log.byteLength < superblock.checkpointLength;
@@ -283,7 +200,11 @@ async function readState(device: Device, settings: Settings): Promise<StoreState
     await flushBefore(device);
     const header = await readHeader(device);
     try {
-      return stateOf(device, settings, await recover(device, header, settings.maxByteLength));
+      const found = await recover(device, header, settings.maxByteLength);
+      // After a checkpoint the log that was read may have been overwritten, and seem to end early.
+      const isStale = device.readOnly && attempt < MAX_ATTEMPTS && await hasChanged(device, header);
+      if (!isStale) return stateOf(device, settings, found);
+      device.reload();
     } catch (error) {
       if (!device.readOnly || attempt === MAX_ATTEMPTS) throw error;
       // A commit may have come between two pages that were read; a checkpoint takes longer.

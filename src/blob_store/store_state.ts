@@ -89,8 +89,12 @@ export function rangesOf(space: Space, handles: readonly number[]): FileRange[] 
 /** Keeps enough room that whatever happens next, a checkpoint can be made. */
 export function updateReserve(state: StoreState): void {
   const { index, space } = state;
-  const bytes = index.heapLength + 32 * index.count + 2 * MIN_SEGMENT;
-  space.keep(space.unitsFor(bytes) + state.inlineUnits);
+  space.keep(space.unitsFor(indexBytesOf(index) + 2 * MIN_SEGMENT) + state.inlineUnits);
+}
+
+/** Bytes that a checkpoint takes, about. */
+export function indexBytesOf(index: KeyIndex): number {
+  return index.heapLength + 32 * index.count;
 }
 
 /** Makes everything written so far durable, and lets go of what it superseded. */

@@ -21,10 +21,14 @@ export type BlobSource = Uint8Array | string | Blob | ReadableStream<Uint8Array>
  *
  * - `"commit"`: once it is durable. Writes made together share one flush.
  * - `"batch"`: a `batch()`, `flush()` or `checkpoint()` once it is durable; a single put
- *   or delete once it was handed to the system. The next flush makes it durable, at the
- *   latest after some 8 MiB.
- * - `"none"`: once it was handed to the system. Only `flush()`, `checkpoint()` and
- *   `close()` make anything durable.
+ *   or delete once it was handed to the system. The next flush makes it durable: that
+ *   comes by itself after some 8 MiB, but there is no clock, so what was put last before a
+ *   long rest waits for `flush()`.
+ * - `"none"`: once it was handed to the system. `flush()`, `checkpoint()` and `close()`
+ *   make it durable.
+ *
+ * Checkpoints and compactions, also those that happen by themselves, make everything
+ * durable that was written before.
  *
  * In every mode a crash of the process loses nothing, and a power loss leaves a state
  * that the store was in at some moment, never half a write.
@@ -38,7 +42,10 @@ export interface BlobStoreOptions {
    * empty backing store is made one.
    */
   readonly create?: boolean;
-  /** Refuses writes, and takes no lock. What the writer does meanwhile is seen by `refresh()`. */
+  /**
+   * Refuses writes, and takes no lock. What the writer does meanwhile is seen by
+   * `refresh()`, and where a blob does not read as it was written: that refreshes, too.
+   */
   readonly readOnly?: boolean;
   /**
    * Bytes per unit of space, a power of two from 16 to 65536; 64 by default. Each blob
@@ -152,6 +159,11 @@ export interface VerifyReport {
   readonly bytes: number;
   /** What did not come back as it was written. */
   readonly damaged: readonly DamagedBlob[];
+  /**
+   * How many of the two headers are damaged. One does no harm yet, as the other one
+   * serves. Opening the store for writing mends it, and so does a checkpoint.
+   */
+  readonly damagedHeaders: number;
 }
 
 /** What a backup wrote. */

@@ -32,12 +32,13 @@ export interface LockChild {
   readonly kill: () => Promise<void>;
 }
 
-const holder = fileURLToPath(new URL("lock_holder.ts", import.meta.url));
+/** The module that a child runs. */
+export const HOLDER: string = fileURLToPath(new URL("lock_holder.ts", import.meta.url));
 const before = "deno" in process.versions ? ["run", "-A", "--quiet"] : [];
 
 /** Starts a process that takes the lock of `path`. */
 export async function lockInChild(path: string, ...mode: string[]): Promise<LockChild> {
-  const child = spawn(process.execPath, [...before, holder, path, ...mode]);
+  const child = spawn(process.execPath, [...before, HOLDER, path, ...mode]);
   let complaints = "";
   child.stderr.on("data", (text) => complaints += text);
   const exited = once(child, "exit");
@@ -51,7 +52,8 @@ export async function lockInChild(path: string, ...mode: string[]): Promise<Lock
     answer: JSON.parse(line),
     complaints: () => complaints,
     end: () => stop(child, exited, () => child.stdin.end()),
-    kill: () => stop(child, exited, () => child.kill("SIGKILL")),
+    // Not child.kill(): on Deno it ends the standard input first, and the child with it.
+    kill: () => stop(child, exited, () => process.kill(child.pid!, "SIGKILL")),
   };
 }
 

@@ -1,0 +1,86 @@
+/**
+ * Reading and checking every byte of a store.
+ *
+ * @module
+ */
+
+import { BlobChangedError, CorruptBlobError } from "./blob_store_errors.ts";
+import { CHUNK_LENGTH } from "./chunks.ts";
+import type { Device } from "./device.ts";
+import { readBesideWriter } from "./read_beside_writer.ts";
+import { hasPlace, PinnedBlob } from "./read_blob.ts";
+import { countDamaged, readHeader } from "./recovery.ts";
+import type { StoreCore } from "./store_core.ts";
+import type { DamagedBlob, ProgressOptions, VerifyReport } from "./types.ts";
+
+/** How often a header is read before it counts as damaged. */
+const HEADER_ATTEMPTS = 4;
+
+/**
+ * Reads all blobs, and reports what is damaged. In a read-only store it counts as damage
+ * only if it is still there once the store was refreshed: a blob that was replaced
+ * meanwhile is read anew, and one that was deleted is left out.
+ */
+export async function verifyBlobs(
+  core: StoreCore,
+  keys: AsyncIterable<{ readonly key: string }>,
+  { onProgress }: ProgressOptions,
+): Promise<VerifyReport> {
+  const damagedHeaders = await countDamagedHeaders(core.state.device);
+  const { state } = core, damaged: DamagedBlob[] = [];
+  const piece = new Uint8Array(16 * CHUNK_LENGTH);
+  let blobs = 0, bytes = 0;
+  for await (const { key } of keys) {
+    let size = 0, found: readonly DamagedBlob[] = [];
+    const read = async (slot: number) => {
+      const pinned = new PinnedBlob(state, slot);
+      size = pinned.blob.size;
+      try {
+        found = await damageOf(pinned, piece);
+      } finally {
+        pinned.release();
+      }
+      if (found.length > 0) throw new CorruptBlobError(key, found[0].offset, found[0].length);
+      return true;
+    };
+    try {
+      if (!await readBesideWriter(core, key, read)) continue; // it was deleted meanwhile
+    } catch (error) {
+      if (error instanceof BlobChangedError) continue;
+      if (!(error instanceof CorruptBlobError)) throw error;
+      damaged.push(...found);
+    }
+    blobs++;
+    bytes += size;
+    onProgress?.(bytes, Math.max(bytes, state.blobBytes));
+  }
+  return { blobs, bytes, damaged, damagedHeaders };
+}
+
+/** Looks again where a header seems damaged: it may just be written. */
+async function countDamagedHeaders(device: Device): Promise<number> {
+  let count = 0;
+  for (let attempt = 0; attempt < HEADER_ATTEMPTS; attempt++) {
+    count = countDamaged(await readHeader(device), device);
+    if (count === 0) break;
+  }
+  return count;
+}
+
+/** The damaged pieces of a blob; `piece` is what it is read into. */
+async function damageOf(pinned: PinnedBlob, piece: Uint8Array): Promise<DamagedBlob[]> {
+  const damaged: DamagedBlob[] = [], { key, blob, blob: { size } } = pinned;
+  if (!hasPlace(blob)) return [{ key, offset: 0, length: size }];
+  for (let offset = 0; offset < size;) {
+    const into = piece.subarray(0, size - offset);
+    try {
+      await pinned.read(offset, into);
+      offset += into.length;
+    } catch (error) {
+      if (!(error instanceof CorruptBlobError)) throw error;
+      damaged.push({ key, offset: error.offset, length: error.length });
+      offset = error.offset + error.length;
+    }
+  }
+  return damaged;
+}
