@@ -49,6 +49,7 @@ export type {
 
 export { InvalidSnapshotError, OffsetAllocator } from "./src/offset_allocator.ts";
 export type {
+  CacheOptions,
   OffsetAllocatorOptions,
   StorageReport,
   StorageReportFull,
