@@ -3,6 +3,20 @@
  * `node:fs` descriptor, a `node:fs/promises` FileHandle or a `Deno.FsFile`. The
  * same code runs on Deno, Node and Bun.
  *
+ * ```ts
+ * import { Arena } from "@suballoc/offset-allocator";
+ * import { SyncFileStore } from "@suballoc/offset-allocator/file";
+ * import { tmpdir } from "node:os";
+ *
+ * const path = `${tmpdir()}/regions.bin`;
+ * using arena = new Arena(SyncFileStore.open(path, { create: true, truncate: true }), {
+ *   maxByteLength: Infinity, // the file grows as needed
+ * });
+ * const region = arena.allocateFrom(new TextEncoder().encode("sub-allocated"))!;
+ * new TextDecoder().decode(region.read(4)); // "allocated"
+ * arena.flush(); // durable from here on
+ * ```
+ *
  * @module
  */
 
