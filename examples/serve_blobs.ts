@@ -168,9 +168,14 @@ async function streamOf(
   let stream: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   try {
     stream = store.stream(key, { range });
+    const isSame = async () => (await store.stat(key))?.etag === etag;
     // Asked at once: of the same moment as the stream.
-    const now = await store.stat(key);
-    if (stream !== undefined && now?.etag === etag) return await begin(stream);
+    if (stream !== undefined && await isSame()) {
+      const body = await begin(stream);
+      // Beside a writer a stream may begin with the blob that took the place of this one.
+      if (await isSame()) return body;
+      stream = body;
+    }
     await stream?.cancel();
   } catch (error) {
     // It may be too short for the range, or a writer beside this reader have taken its place.
