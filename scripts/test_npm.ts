@@ -4,7 +4,7 @@
  * ```sh
  * deno task test:npm            # everything
  * deno task test:npm bundles    # only these checks
- * deno task test:npm --quick    # the suite on the oldest Node only, without its longest tests
+ * deno task test:npm --quick    # the suite on the oldest Node only, what needs the runtime
  * ```
  *
  * @module
