@@ -59,7 +59,7 @@ interface Outcome {
 }
 
 /** Long steps, of which two run at a time: each of them leaves cores idle for much of its time. */
-const LONG: readonly string[] = ["deno", "node", "bun", "npm"];
+const LONG: readonly string[] = ["deno", "node", "bun", "npm", "examples", "gpu"];
 
 /** How many of its last lines a failed step says again at the end. */
 const REPEATED_LINES = 120;
