@@ -139,8 +139,8 @@ export class NotAllocatedError extends Error {
   constructor(handle: unknown) {
     const reason = handle === NO_SPACE
       ? "it is NO_SPACE, the answer where nothing fits"
-      : undefined;
-    super(`Cannot use handle ${describe(handle)}: ${reason ?? "it is not allocated"}`);
+      : "it is not allocated";
+    super(`Cannot use handle ${describe(handle)}: ${reason}`);
     this.handle = handle;
   }
 }

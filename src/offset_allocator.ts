@@ -15,13 +15,13 @@ import {
   NotAllocatedError,
 } from "./allocator.ts";
 import { binOf, binSize } from "./bin_of.ts";
-import { checkInteger, describe } from "./check_integer.ts";
+import { checkInteger } from "./check_integer.ts";
 import { crc32 } from "./crc32.ts";
 import { append } from "./gap_table/append.ts";
-import { allocateAll, claimAll, freeAll, unclaimAll } from "./gap_table/batch.ts";
+import { allocateAll, allocateEach, claimAll, freeAll, unclaimAll } from "./gap_table/batch.ts";
 import { BinTable } from "./gap_table/bin_table.ts";
 import * as calls from "./gap_table/calls.ts";
-import { binDamage, expectSound, tableDamage } from "./gap_table/damage.ts";
+import { binDamage, expectSound, expectSoundWithKept, tableDamage } from "./gap_table/damage.ts";
 import * as layout from "./gap_table/layout.ts";
 import { QuickLists } from "./gap_table/quick_lists.ts";
 import { FORMAT, FORMAT_VERSION, load, save } from "./gap_table/snapshot.ts";
@@ -168,10 +168,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
     calls.checkRoom(capacity, options);
-    const { cache } = options;
-    if (cache !== undefined) checkShare(cache.maxShare);
     const mode = options.strict ? layout.STRICT : 0;
-    this.#use(BinTable.create(SHAPE, capacity, options, mode), cache);
+    this.#use(BinTable.create(SHAPE, capacity, options, mode), options.cache);
   }
 
   /** Units in the whole space. */
@@ -396,16 +394,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       const size = sizes[i];
       if (!Number.isSafeInteger(size) || size < 0) checkInteger(`sizes[${i}]`, size);
     }
-    const count = sizes.length;
-    if (this.#quick === undefined) {
-      return allocateAll(this.#table, this, sizes, handles, 0, count);
-    }
-    for (let i = 0; i < count; i++) {
-      const handle = this.allocate(sizes[i]);
-      if (handle === NO_SPACE) return i;
-      handles[i] = handle;
-    }
-    return count;
+    return this.#quick === undefined
+      ? allocateAll(this.#table, this, sizes, handles, 0, sizes.length)
+      : allocateEach(this, sizes, handles, 0, sizes.length); // from the cache where it can
   }
 
   /**
@@ -451,13 +442,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} `size` is not an integer in range.
    */
   resize(handle: number, size: number): boolean {
-    const table = this.#table, quick = this.#quick;
-    if (quick === undefined) return calls.resize(table, handle, size);
-    const node = calls.expectNode(table, handle);
-    checkInteger("size", size);
-    const fits = calls.resizeNode(table, node, size) ||
-      quick.flush() && calls.resizeNode(table, node, size);
-    if (fits) quick.note(handle, 0);
+    const quick = this.#quick;
+    let fits = calls.resize(this.#table, handle, size);
+    if (!fits && quick?.flush()) fits = calls.resize(this.#table, handle, size);
+    if (fits) quick?.note(handle, 0);
     return fits;
   }
 
@@ -548,7 +536,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /** Exact size of the largest free region, in units. */
   largestFreeRegion(): number {
-    if (this.#quick === undefined || this.#quick.count === 0) return this.#table.largestGap();
+    if (!this.#quick?.units) return this.#table.largestGap();
     let largest = 0;
     for (const { size } of this.freeRegions()) largest = Math.max(largest, size);
     return largest;
@@ -575,21 +563,15 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /** The free regions in address order. Do not change the allocator meanwhile. */
   freeRegions(): Generator<Extent, void, void> {
-    return this.#quick === undefined
-      ? calls.freeRegions(this.#table)
-      : calls.freeRegions(this.#table, (node) => this.#words[node + HANDLE] < 0);
+    return this.#quick?.freeRegions() ?? calls.freeRegions(this.#table);
   }
 
   /**
    * The live allocations in address order. The one just given may be freed before
    * the next is asked for; change nothing else meanwhile.
    */
-  *allocations(): Generator<Allocation, void, void> {
-    const quick = this.#quick;
-    for (const allocation of calls.allocations(this.#table)) {
-      const slack = quick === undefined ? 0 : quick.slackOf(allocation.handle);
-      yield slack === 0 ? allocation : { ...allocation, size: allocation.size - slack };
-    }
+  allocations(): Generator<Allocation, void, void> {
+    return this.#quick?.allocations() ?? calls.allocations(this.#table);
   }
 
   /**
@@ -643,8 +625,6 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     bytes: Uint8Array,
     options: Pick<OffsetAllocatorOptions, "cache"> = {},
   ): OffsetAllocator {
-    const { cache } = options;
-    if (cache !== undefined) checkShare(cache.maxShare);
     const fail = (reason: string): never => {
       throw new InvalidSnapshotError(reason);
     };
@@ -664,7 +644,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = load(SHAPE, words) ?? fail("its lengths contradict each other");
     const damage = tableDamage(table) ?? binDamage(table);
     if (damage !== undefined) fail(damage);
-    return allocatorOver(table, cache);
+    return allocatorOver(table, options.cache);
   }
 
   /**
@@ -674,12 +654,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   check(): void {
     const table = this.#table, quick = this.#quick;
-    if (quick !== undefined) table.walls = quick.nodes(); // that is how they stand in the ring
-    try {
-      expectSound(table, () => binDamage(table) ?? quick?.damage(table.walls));
-    } finally {
-      table.walls = [];
-    }
+    if (quick === undefined) expectSound(table, () => binDamage(table));
+    else expectSoundWithKept(table, (nodes) => quick.damage(nodes));
   }
 
   static {
@@ -719,10 +695,4 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = this.#table, start = table.get(node, OFFSET) - table.get(node, GAP);
     return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
   }
-}
-
-function checkShare(maxShare: number): void {
-  if (typeof maxShare === "number" && maxShare >= 0 && maxShare <= 1) return;
-  const error = typeof maxShare === "number" ? RangeError : TypeError;
-  throw new error(`Expected cache.maxShare to be a number from 0 to 1, got ${describe(maxShare)}`);
 }

@@ -12,7 +12,7 @@ import { BinTable } from "../src/gap_table/bin_table.ts";
 import { OFFSET_SHAPE, SIZE } from "../src/gap_table/layout.ts";
 import { type SharedAllocatorOptions, SharedOffsetAllocator } from "../src/shared_allocator.ts";
 import { LockedTable } from "../src/shared/locked_table.ts";
-import { nodeOf, repair } from "../src/shared/repair.ts";
+import { repair } from "../src/shared/repair.ts";
 import { LOCK, openState, type SharedState } from "../src/shared/state.ts";
 import { type Random, withSeed } from "./random.ts";
 
@@ -110,7 +110,7 @@ function visible(allocator: SharedOffsetAllocator, hasCaches: boolean) {
   const { capacity } = allocator, freeSpace = hasCaches ? 0 : allocator.freeSpace;
   const allocations = [...allocator.allocations()], { table } = openState(allocator.buffer);
   for (const { handle, size } of allocations) {
-    assert(size <= table.get(nodeOf(table, handle), SIZE), "an allocation is said to be larger");
+    assert(size <= table.get(table.nodeOf(handle), SIZE), "an allocation is said to be larger");
   }
   return { capacity, freeSpace, allocations };
 }

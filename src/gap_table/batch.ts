@@ -58,6 +58,17 @@ export function allocateAll(
     const reached = allocateAll(table, single, sizes, handles, from, middle);
     return reached < middle ? reached : allocateAll(table, single, sizes, handles, middle, to);
   }
+  return allocateEach(single, sizes, handles, from, to);
+}
+
+/** The same one by one. */
+export function allocateEach(
+  single: { allocate(size: number): number },
+  sizes: ArrayLike<number>,
+  handles: { [index: number]: number },
+  from: number,
+  to: number,
+): number {
   for (let i = from; i < to; i++) {
     const handle = single.allocate(sizes[i]);
     if (handle === NO_SPACE) return i;
@@ -121,20 +132,19 @@ export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
   const H = table.words, mask = H[MASK], stride = table.floats === undefined ? NARROW : WIDE;
   for (let i = 0; i < handles.length; i++) {
     const handle = handles[i];
+    // As `find` does it, with what that reads each time at hand.
     const node = typeof handle === "number" ? (table.end + (handle & mask) * stride) & NODE : 0;
-    if (H[node + HANDLE] === handle && handle > 0) {
-      H[node + HANDLE] = -handle;
-      continue;
+    if (H[node + HANDLE] !== handle || handle <= 0) {
+      unclaimAll(table, handles, i);
+      throw new NotAllocatedError(handle);
     }
-    unclaimAll(table, handles, i);
-    throw new NotAllocatedError(handle);
+    H[node + HANDLE] = -handle;
   }
 }
 
 /** Undoes {@linkcode claimAll} for the first `count` handles. */
 export function unclaimAll(table: BinTable, handles: ArrayLike<number>, count: number): void {
-  const H = table.words, mask = H[MASK], stride = table.floats === undefined ? NARROW : WIDE;
-  for (let i = 0; i < count; i++) H[table.end + (handles[i] & mask) * stride + HANDLE] = handles[i];
+  for (let i = 0; i < count; i++) table.words[table.nodeOf(handles[i]) + HANDLE] = handles[i];
 }
 
 /**
@@ -151,13 +161,7 @@ export function freeAll(table: BinTable, handles: ArrayLike<number>): void {
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
-    const binPrev = H[node + BIN_PREV] & LINK;
-    if (binPrev !== 0) {
-      const binNext = H[node + BIN_NEXT] & NODE;
-      H[binPrev + BIN_NEXT] = binNext;
-      H[binNext + BIN_PREV] = binPrev;
-      H[node + BIN_PREV] = 0;
-    }
+    table.unlink(node);
     let isPending = false; // or has no gap
     if (F === undefined) {
       const size = H[node + SIZE], gap = H[next + GAP];
@@ -175,13 +179,7 @@ export function freeAll(table: BinTable, handles: ArrayLike<number>): void {
       units += size;
     }
     if (!isPending) {
-      const nextBinPrev = H[next + BIN_PREV] & LINK;
-      if (nextBinPrev !== 0) {
-        const binNext = H[next + BIN_NEXT] & NODE;
-        H[nextBinPrev + BIN_NEXT] = binNext;
-        H[binNext + BIN_PREV] = nextBinPrev;
-        H[next + BIN_PREV] = 0;
-      }
+      table.unlink(next);
       H[next + BIN_NEXT] = pending;
       pending = next;
     }

@@ -39,6 +39,27 @@ export function expectSound(table: GapTable, indexDamage: () => string | undefin
   if (damage !== undefined) throw new Error(`Broken invariant: ${damage}`);
 }
 
+/**
+ * The same for a table in whose ring there are blocks that are kept for the next allocation:
+ * nodes without a handle, as walls are.
+ *
+ * @param keptDamage What is wrong with what else is known of these nodes, in address order.
+ */
+export function expectSoundWithKept(
+  table: BinTable,
+  keptDamage: (nodes: readonly number[]) => string | undefined = () => undefined,
+): void {
+  const { words: H, end } = table;
+  for (let node = H[end + NEXT]; node !== end; node = H[node + NEXT]) {
+    if (H[node + HANDLE] < 0) table.walls.push(node);
+  }
+  try {
+    expectSound(table, () => binDamage(table) ?? keptDamage(table.walls));
+  } finally {
+    table.walls.length = 0;
+  }
+}
+
 /** Whether a word is the index of a node other than the end. */
 export function isNode(table: GapTable, node: number): boolean {
   const { words, end } = table;

@@ -104,8 +104,14 @@ export abstract class GapTable {
   /** The node a handle names, or 0. */
   find(handle: unknown): number {
     if (typeof handle !== "number") return 0;
-    const H = this.words, node = this.end + (handle & H[MASK]) * H[STRIDE];
-    return H[node + HANDLE] === handle && handle > 0 ? node : 0;
+    const node = this.nodeOf(handle);
+    return this.words[node + HANDLE] === handle && handle > 0 ? node : 0;
+  }
+
+  /** The node of the slot that a handle leads to, whether or not it is that of the handle. */
+  nodeOf(handle: number): number {
+    const H = this.words;
+    return this.end + (handle & H[MASK]) * H[STRIDE];
   }
 
   /** The node whose gap takes all of `offset` to `offset + size`, or 0. */

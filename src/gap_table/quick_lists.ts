@@ -4,16 +4,16 @@
  * @module
  */
 
-import { NO_SPACE } from "../allocator.ts";
+import { type Allocation, type Extent, NO_SPACE } from "../allocator.ts";
 import { binSize } from "../bin_of.ts";
-import { checkInteger } from "../check_integer.ts";
+import { checkInteger, describe } from "../check_integer.ts";
 import type { BinTable } from "./bin_table.ts";
 import * as calls from "./calls.ts";
 import * as layout from "./layout.ts";
 
 // Constants of this module: V8 compiles those into the code, but reads imported ones.
 const { FRESH, GAP, HANDLE, HANDLE_LIMIT, MASK, NEXT, NODE, OFFSET, PREV } = layout;
-const { SIZE, SLOTS, STRIDE, WIDE } = layout;
+const { SIZE, SLOTS, WIDE } = layout;
 
 // From half the index of a wide node on, in doubles.
 const WIDE_OFFSET = 3;
@@ -66,9 +66,15 @@ export class QuickLists {
   /**
    * Makes lists that are empty, over a table.
    *
-   * @param maxShare The part of the live units that may be kept besides.
+   * @param maxShare The part of the live units that may be kept besides, from 0 to 1.
    */
   constructor(table: BinTable, maxShare: number) {
+    if (!(typeof maxShare === "number" && maxShare >= 0 && maxShare <= 1)) {
+      const message = `Expected cache.maxShare to be a number from 0 to 1, got ${
+        describe(maxShare)
+      }`;
+      throw typeof maxShare === "number" ? new RangeError(message) : new TypeError(message);
+    }
     this.#table = table;
     this.#part = maxShare / (1 + maxShare);
     this.renew();
@@ -214,8 +220,7 @@ export class QuickLists {
     if (L[UNITS] === 0) return false;
     for (let bin = 0; bin < BINS; bin++) {
       for (let i = 0; i < L[COUNTS + bin]; i++) {
-        const handle = L[HANDLES + bin * DEPTH + i];
-        const node = table.end + (handle & this.#mask) * H[STRIDE];
+        const handle = L[HANDLES + bin * DEPTH + i], node = table.nodeOf(handle);
         H[node + HANDLE] = handle;
         table.remove(node);
       }
@@ -227,11 +232,11 @@ export class QuickLists {
   /** Gives all blocks back, and what live ones have beyond what was asked for. */
   settle(): void {
     this.flush();
-    const table = this.#table, { words } = table;
+    const table = this.#table;
     for (const { handle, size } of calls.allocations(table)) {
       const slack = this.slackOf(handle);
       if (slack === 0) continue;
-      calls.resizeNode(table, table.end + (handle & this.#mask) * words[STRIDE], size - slack);
+      calls.resizeNode(table, table.nodeOf(handle), size - slack);
       this.note(handle, 0);
     }
   }
@@ -239,6 +244,19 @@ export class QuickLists {
   /** Forgets all blocks, which the table has freed. */
   clear(): void {
     this.#lists.fill(0, 0, SIZES);
+  }
+
+  /** The free regions in address order: those of the table, joined by the blocks between them. */
+  freeRegions(): Generator<Extent, void, void> {
+    const H = this.#table.words;
+    return calls.freeRegions(this.#table, (node) => H[node + HANDLE] < 0);
+  }
+
+  /** The live allocations in address order, with the sizes that were asked for. */
+  *allocations(): Generator<Allocation, void, void> {
+    for (const { handle, offset, size } of calls.allocations(this.#table)) {
+      yield { handle, offset, size: size - this.slackOf(handle) };
+    }
   }
 
   /** Units of the blocks and gaps between the last live allocation and the gap of the end. */
@@ -251,16 +269,7 @@ export class QuickLists {
     return units;
   }
 
-  /** The nodes of the blocks that are kept, in address order, as the table has them. */
-  nodes(): number[] {
-    const { words: H, end } = this.#table, nodes: number[] = [];
-    for (let node = H[end + NEXT]; node !== end; node = H[node + NEXT]) {
-      if (H[node + HANDLE] < 0) nodes.push(node);
-    }
-    return nodes;
-  }
-
-  /** What is wrong with the lists, if anything is; the table has these nodes of theirs. */
+  /** What is wrong with the lists, if anything is; the ring has these nodes without a handle. */
   damage(nodes: readonly number[]): string | undefined {
     const L = this.#lists, table = this.#table, H = table.words, left = new Set(nodes);
     let units = 0;
@@ -268,8 +277,7 @@ export class QuickLists {
       const count = L[COUNTS + bin], size = L[SIZES + bin];
       if (count < 0 || count > DEPTH) return "a list of kept blocks has no length";
       for (let i = 0; i < count; i++) {
-        const handle = L[HANDLES + bin * DEPTH + i];
-        const node = table.end + (handle & this.#mask) * H[STRIDE];
+        const handle = L[HANDLES + bin * DEPTH + i], node = table.nodeOf(handle);
         if (!left.delete(node)) return "a kept block is not in the ring, or kept twice";
         if (H[node + HANDLE] !== -handle) return "a kept block has another handle";
         if (table.get(node, SIZE) !== size) return "a kept block has another size";

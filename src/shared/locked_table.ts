@@ -8,7 +8,7 @@ import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../al
 import { checkInteger } from "../check_integer.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/calls.ts";
-import { binDamage, expectSound } from "../gap_table/damage.ts";
+import { expectSoundWithKept } from "../gap_table/damage.ts";
 import * as layout from "../gap_table/layout.ts";
 import { allocatorOver, type OffsetAllocator } from "../offset_allocator.ts";
 import { RESET } from "./repair.ts";
@@ -180,16 +180,7 @@ export class LockedTable {
 
   /** Throws if an invariant is broken. */
   check(): void {
-    const { table } = this, W = this.#words;
-    // Blocks in caches stand in the ring as walls do.
-    for (let node = W[table.end + NEXT]; node !== table.end; node = W[node + NEXT]) {
-      if (W[node + HANDLE] < 0) table.walls.push(node);
-    }
-    try {
-      expectSound(table, () => binDamage(table));
-    } finally {
-      table.walls.length = 0;
-    }
+    expectSoundWithKept(this.table);
   }
 
   /** Tries again with the blocks of this worker's cache, then with those of all. */
@@ -241,10 +232,9 @@ export class LockedTable {
 
   /** Gives blocks back that are still in a cache; how many of them were. */
   #giveBack(handles: readonly number[]): number {
-    const W = this.#words, { end } = this.table;
     let count = 0;
     for (const handle of handles) {
-      if (this.#release(end + (handle & W[MASK]) * W[STRIDE], handle)) count++;
+      if (this.#release(this.table.nodeOf(handle), handle)) count++;
     }
     return count;
   }

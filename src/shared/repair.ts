@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { GapTable } from "../gap_table/gap_table.ts";
 import { FRESH, HANDLE, MASK, SIZE, STRIDE, WORN_OUT } from "../gap_table/layout.ts";
 import { rebuild } from "../gap_table/rebuild.ts";
 import { CLAIMED, INTENT, type SharedState } from "./state.ts";
@@ -27,7 +26,7 @@ export const RESET: number = -(2 ** 31);
 export function repair({ header, table, asked }: SharedState): void {
   const W = table.words, intent = header[INTENT], claimed = header[CLAIMED];
   if (claimed !== 0) {
-    const node = nodeOf(table, claimed), number = claimed & W[MASK];
+    const node = table.nodeOf(claimed), number = claimed & W[MASK];
     asked[number] = Math.min(asked[number], table.get(node, SIZE)); // resized, but not noted
     if (W[node + HANDLE] === -claimed) W[node + HANDLE] = claimed;
   }
@@ -39,15 +38,9 @@ export function repair({ header, table, asked }: SharedState): void {
       table.recycle(node, Math.abs(Atomics.exchange(W, node + HANDLE, WORN_OUT)));
     }
   } else if (intent !== 0) {
-    const node = intent > 0 ? nodeOf(table, intent) : -intent, handle = W[node + HANDLE];
+    const node = intent > 0 ? table.nodeOf(intent) : -intent, handle = W[node + HANDLE];
     if (intent > 0 ? handle === intent : handle > 0) table.recycle(node, handle);
   }
   rebuild(table);
   header[INTENT] = header[CLAIMED] = 0;
-}
-
-/** The node that a handle once named. */
-export function nodeOf(table: GapTable, handle: number): number {
-  const W = table.words;
-  return table.end + (handle & W[MASK]) * W[STRIDE];
 }
