@@ -6,10 +6,9 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
 import { blobCommands } from "../cli/blob_commands.ts";
 import { Invocation, PROGRAM } from "../cli/command.ts";
@@ -17,19 +16,7 @@ import { storeCommands } from "../cli/store_commands.ts";
 import { transferCommands } from "../cli/transfer_commands.ts";
 import { compiled, entries } from "../scripts/package/manifest.ts";
 import { type CodeBlock, readMarkdown } from "../scripts/site/markdown.ts";
-
-/** The text of each file by its path from the root of the repository. */
-type Files = ReadonlyMap<string, string>;
-
-interface Rule {
-  readonly name: string;
-  /** One line per violation. */
-  readonly complaints: (files: Files) => string[] | Promise<string[]>;
-  /** Files that break the rule, or several: each must give a complaint. */
-  readonly broken: readonly Record<string, string>[];
-}
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+import { type Files, holdRules, readTree, ROOT, type Rule } from "./rules.ts";
 
 /** What is done with a block in each language. */
 const LANGUAGES: Readonly<Record<string, string>> = {
@@ -175,27 +162,16 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** The pages, the sources with examples in their comments, and what says how these are run. */
+const LOOKED_AT = /^(?:docs|src|backends|cli)\/|^[^/]+\.(?:md|ts)$|^scripts\/test_all\.ts$/;
+
+holdRules(
+  "blocks of code",
+  rules,
+  new Map(Array.from(readTree()).filter(([path]) => LOOKED_AT.test(path))),
+);
+
 describe("blocks of code", () => {
-  const files = new Map<string, string>();
-  const add = (path: string) => files.set(path, readFileSync(ROOT + path, "utf8"));
-  for (const name of readdirSync(ROOT)) if (/\.(?:md|ts)$/.test(name)) add(name);
-  for (const folder of ["docs", "src", "backends", "cli"]) {
-    for (const entry of readdirSync(ROOT + folder, { recursive: true }) as string[]) {
-      if (/\.(?:md|ts)$/.test(entry)) add(`${folder}/${entry.replaceAll("\\", "/")}`);
-    }
-  }
-  add("scripts/test_all.ts");
-
-  for (const { name, complaints, broken } of rules) {
-    it(name, async () => {
-      assertEquals(await complaints(files), []);
-      for (const example of broken) {
-        const found = await complaints(new Map(Object.entries(example)));
-        assert(found.length > 0, `Nothing found in ${JSON.stringify(example)}`);
-      }
-    });
-  }
-
   it("of a shell are taken apart into commands", () => {
     const script = [
       "A=1 deno task x 'a b' # c | d",
@@ -330,7 +306,7 @@ function complaintsOfCommand(words: string[]): string[] {
   const complaint = at(words.join(" "));
   const found = PROGRAMS.includes(words[0]) ? [] : [complaint("not a program of the list")];
   for (const word of words) {
-    if (/^(?:examples|scripts|tests|src|docs)\//.test(word) && !exists(word)) {
+    if (/^(?:examples|scripts|tests|src|docs)\//.test(word) && !existsSync(ROOT + word)) {
       found.push(complaint(`no ${word}`));
     }
     // As a whole: `npm install x`, `jsr:x/cli`, `npm:x@1/cli`.
@@ -370,13 +346,4 @@ function argumentsOfProgram(words: string[]): string[] | undefined {
     index = words.findIndex((word) => /^(?:jsr|npm):@suballoc\/[\w-]+(?:@[^/]+)?\/cli$/.test(word));
   } else if (first === "deno" && words[1] === "task" && words[2] === "cli") index = 2;
   return index < 0 ? undefined : words.slice(index + 1);
-}
-
-function exists(path: string): boolean {
-  try {
-    readFileSync(ROOT + path);
-    return true;
-  } catch (error) {
-    return (error as { code?: string }).code === "EISDIR";
-  }
 }

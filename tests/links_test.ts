@@ -6,17 +6,11 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import {
-  deadHtmlLinks,
-  deadMarkdownLinks,
-  deadMentions,
-  type Files,
-} from "../scripts/site/check_links.ts";
+import { existsSync } from "node:fs";
+import { deadHtmlLinks, deadMarkdownLinks, deadMentions } from "../scripts/site/check_links.ts";
 import { readMarkdown } from "../scripts/site/markdown.ts";
+import { type Files, readTree, ROOT } from "./rules.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const inRepository = (path: string) => existsSync(ROOT + path);
 
 /** What a broken link is called, by the page that has it; only `there.md` exists beside them. */
@@ -72,22 +66,16 @@ const DEAD_HTML: Readonly<Record<string, string>> = {
 };
 
 describe("links", () => {
+  const files = Array.from(readTree());
+
   it("of README, CHANGELOG, CONTRIBUTING and the guides lead somewhere", () => {
-    const guides = readdirSync(`${ROOT}docs`).filter((name) => name.endsWith(".md"));
-    const paths = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-      .concat(guides.map((name) => `docs/${name}`));
-    assertEquals(deadMarkdownLinks(read(paths), inRepository), []);
+    const pages = files.filter(([path]) => /^(?:docs\/)?[^/]+\.md$/.test(path));
+    assertEquals(deadMarkdownLinks(new Map(pages), inRepository), []);
   });
 
   it("of comments lead to guides", () => {
-    const paths = ["mod.ts", "cli.ts"];
-    for (const folder of ["src", "backends", "cli", "examples", "scripts", "tests"]) {
-      for (const entry of readdirSync(ROOT + folder, { recursive: true }) as string[]) {
-        const path = `${folder}/${entry.replaceAll("\\", "/")}`;
-        if (path.endsWith(".ts")) paths.push(path);
-      }
-    }
-    assertEquals(deadMentions(read(paths), inRepository), []);
+    const sources = files.filter(([path]) => path.endsWith(".ts"));
+    assertEquals(deadMentions(new Map(sources), inRepository), []);
   });
 });
 
@@ -142,7 +130,3 @@ describe("the anchors of headings", () => {
     ]);
   });
 });
-
-function read(paths: readonly string[]): Files {
-  return new Map(paths.map((path) => [path, readFileSync(ROOT + path, "utf8")]));
-}
