@@ -6,6 +6,7 @@
  */
 
 import { spawnSync } from "node:child_process";
+import { cpus } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -77,6 +78,14 @@ function measureIn<R>(runtime: string, { script }: Benchmark<R>, quick: boolean)
   );
   if (status !== 0) throw new Error(`The benchmark failed on ${runtime}:\n${stderr}`);
   return JSON.parse(stdout);
+}
+
+/** Where this runs. */
+export function host(): { runtime: string; engine: string; cpu: string } {
+  const { deno, bun, node, v8 } = process.versions;
+  const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+  const engine = bun ? "JavaScriptCore" : `V8 ${v8.split(".", 3).join(".")}`;
+  return { runtime, engine, cpu: cpus()[0].model.trim() };
 }
 
 /** The geometric mean of ratios. */

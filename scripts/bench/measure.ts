@@ -5,9 +5,9 @@
  * @module
  */
 
-import { cpus } from "node:os";
 import process from "node:process";
 import { OffsetAllocator } from "../../src/offset_allocator.ts";
+import { host } from "../run_benchmark.ts";
 import { churn, replay, type Trace, type Workload, workloads } from "../workloads.ts";
 import { type Contestant, narrow, nothing, peers, strategies, wide } from "./contestants.ts";
 
@@ -256,12 +256,4 @@ function construct(capacity: number, { repeats }: Effort): ConstructionResult {
   }
   const microseconds = ms * 1000;
   return process.versions.bun ? { microseconds } : { microseconds, bytesEach: bytes / ROOM };
-}
-
-/** Where this runs. */
-export function host(): Pick<Report, "runtime" | "engine" | "cpu"> {
-  const { deno, bun, node, v8 } = process.versions;
-  const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
-  const engine = bun ? "JavaScriptCore" : `V8 ${v8.split(".", 3).join(".")}`;
-  return { runtime, engine, cpu: cpus()[0].model.trim() };
 }

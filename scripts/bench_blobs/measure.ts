@@ -18,7 +18,8 @@ import {
 } from "./contestants.ts";
 import { inFreshProcess } from "./fresh_process.ts";
 import { OurStore } from "./our_store.ts";
-import { host, type Report, Rounds, type Row, type Section } from "./report.ts";
+import { type Report, Rounds, type Row, type Section } from "./report.ts";
+import { host } from "../run_benchmark.ts";
 import { type Change, PARETO, SMALL, Work } from "./work.ts";
 
 /** The measures, by the names that select them. */

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { cpus } from "node:os";
-import process from "node:process";
 import { OURS } from "./contestants.ts";
 
 export type Unit = "blobs/s" | "ms" | "bytes" | "times";
@@ -96,12 +94,4 @@ export class Rounds {
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b), middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** Where this runs. */
-export function host(): Pick<Report, "runtime" | "engine" | "cpu"> {
-  const { deno, bun, node, v8 } = process.versions;
-  const runtime = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
-  const engine = bun ? "JavaScriptCore" : `V8 ${v8.split(".", 3).join(".")}`;
-  return { runtime, engine, cpu: cpus()[0].model.trim() };
 }

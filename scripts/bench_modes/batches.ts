@@ -15,7 +15,7 @@ export interface BatchResult {
   readonly highWater: number;
 }
 
-const BATCH = 64, GROUPS = 160;
+const BATCH = 64, GROUPS = 160, ROUNDS = 1000;
 
 /** Which of the live ones are freed together. */
 const choices: Readonly<Record<string, (at: Int32Array, random: Random) => void>> = {
@@ -31,10 +31,21 @@ const choices: Readonly<Record<string, (at: Int32Array, random: Random) => void>
   },
 };
 
-/** Makes the rounds of one contestant; gives the milliseconds of its calls. */
-type Drive = (lane: Lane) => number;
+/** Frees what the handles name, and allocates these sizes into them. */
+type Swap = (allocator: OffsetAllocator, handles: Int32Array, sizes: Int32Array) => void;
+
+const one: Swap = (allocator, handles, sizes) => {
+  for (let i = 0; i < handles.length; i++) allocator.free(handles[i]);
+  for (let i = 0; i < handles.length; i++) handles[i] = allocator.allocate(sizes[i]);
+};
+
+const many: Swap = (allocator, handles, sizes) => {
+  allocator.freeMany(handles);
+  allocator.allocateMany(sizes, handles);
+};
 
 interface Lane {
+  readonly swap: Swap;
   readonly allocator: OffsetAllocator;
   readonly random: Random;
   readonly choose: (at: Int32Array, random: Random) => void;
@@ -42,33 +53,17 @@ interface Lane {
   readonly sizes: readonly Int32Array[];
 }
 
-/** Single calls; copied by source, as {@linkcode many}. */
-function one({ allocator, random, choose, live, sizes }: Lane): number {
-  const at = new Int32Array(64), handles = new Int32Array(64);
+/** Makes so many rounds; gives the milliseconds of their calls. */
+function drive({ swap, allocator, random, choose, live, sizes }: Lane): number {
+  const at = new Int32Array(BATCH), handles = new Int32Array(BATCH);
   let ms = 0;
-  for (let round = 0; round < 1000; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     choose(at, random);
-    for (let i = 0; i < 64; i++) handles[i] = live[at[i]];
-    const size = sizes[round & 63], start = performance.now();
-    for (let i = 0; i < 64; i++) allocator.free(handles[i]);
-    for (let i = 0; i < 64; i++) handles[i] = allocator.allocate(size[i]);
+    for (let i = 0; i < BATCH; i++) handles[i] = live[at[i]];
+    const start = performance.now();
+    swap(allocator, handles, sizes[round % sizes.length]);
     ms += performance.now() - start;
-    for (let i = 0; i < 64; i++) live[at[i]] = handles[i];
-  }
-  return ms;
-}
-
-function many({ allocator, random, choose, live, sizes }: Lane): number {
-  const at = new Int32Array(64), handles = new Int32Array(64);
-  let ms = 0;
-  for (let round = 0; round < 1000; round++) {
-    choose(at, random);
-    for (let i = 0; i < 64; i++) handles[i] = live[at[i]];
-    const size = sizes[round & 63], start = performance.now();
-    allocator.freeMany(handles);
-    allocator.allocateMany(size, handles);
-    ms += performance.now() - start;
-    for (let i = 0; i < 64; i++) live[at[i]] = handles[i];
+    for (let i = 0; i < BATCH; i++) live[at[i]] = handles[i];
   }
   return ms;
 }
@@ -76,7 +71,7 @@ function many({ allocator, random, choose, live, sizes }: Lane): number {
 /** Measures both ways of choosing. */
 export function measureBatches(repeats: number): BatchResult[] {
   return Object.entries(choices).map(([name, choose]) => {
-    const lanes = [one, many].map((drive) => {
+    const lanes = [one, many].map((swap) => {
       const random = seeded(1), allocator = new OffsetAllocator(2 ** 30);
       const sizes = Array.from(
         { length: 64 },
@@ -86,11 +81,10 @@ export function measureBatches(repeats: number): BatchResult[] {
         { length: GROUPS * BATCH },
         (_, i) => allocator.allocate(sizes[(i / BATCH) & 63][i % BATCH]),
       );
-      const copy: Drive = new Function(`/* ${name} */ return ${drive};`)();
-      return { lane: { allocator, random, choose, live, sizes }, drive: copy, best: Infinity };
+      return { lane: { swap, allocator, random, choose, live, sizes }, best: Infinity };
     });
     for (let i = 0; i < repeats; i++) {
-      for (const each of lanes) each.best = Math.min(each.best, each.drive(each.lane));
+      for (const each of lanes) each.best = Math.min(each.best, drive(each.lane));
     }
     const [single, batched] = lanes;
     const end = ({ lane: { allocator } }: typeof single) =>

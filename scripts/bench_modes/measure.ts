@@ -6,7 +6,8 @@
 
 import { OffsetAllocator } from "../../src/offset_allocator.ts";
 import { contestant, narrow } from "../bench/contestants.ts";
-import { host, race } from "../bench/measure.ts";
+import { race } from "../bench/measure.ts";
+import { host } from "../run_benchmark.ts";
 import { churn, type Trace, workloads } from "../workloads.ts";
 import { type BatchResult, measureBatches } from "./batches.ts";
 import { measureTails, type TailResult } from "./tails.ts";

@@ -8,11 +8,10 @@
  * @module
  */
 
-import { createReadStream, existsSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { existsSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import process from "node:process";
-import { openPage } from "./open_page.ts";
+import { openPage, type Served } from "./open_page.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
@@ -21,18 +20,9 @@ const TYPES: Readonly<Record<string, string>> = {
 
 const [folder, page] = process.argv.slice(2);
 
-function serveFolder(request: IncomingMessage, response: ServerResponse): void {
-  const { pathname } = new URL(request.url ?? "/", "http://localhost");
+function serveFolder({ pathname }: URL): Served | undefined {
   const type = TYPES[extname(pathname)], path = join(folder, pathname);
-  response.setHeader("cross-origin-opener-policy", "same-origin");
-  response.setHeader("cross-origin-embedder-policy", "require-corp");
-  if (type === undefined || !existsSync(path)) {
-    response.statusCode = pathname === "/favicon.ico" ? 204 : 404;
-    response.end();
-    return;
-  }
-  response.setHeader("content-type", type);
-  createReadStream(path).pipe(response);
+  return type === undefined || !existsSync(path) ? undefined : { type, body: readFileSync(path) };
 }
 
 await openPage(`/${page}`, serveFolder);

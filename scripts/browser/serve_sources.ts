@@ -6,9 +6,9 @@
  */
 
 import { readFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
+import type { Served } from "./open_page.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What sources may be asked for. */
@@ -26,21 +26,11 @@ function pageFor(module: string): string {
     `<script type="module" src="${module}"></script>`;
 }
 
-/** Answers a request of the page. */
-export function serveSources(request: IncomingMessage, response: ServerResponse): void {
-  const { pathname, search } = new URL(request.url ?? "/", "http://localhost");
+/** What there is at an address of the server. */
+export function serveSources({ pathname, search }: URL): Served | undefined {
   const module = search.slice(1);
-  // A page that is isolated has SharedArrayBuffer, and a clock of 5 µs instead of 100.
-  response.setHeader("cross-origin-opener-policy", "same-origin");
-  response.setHeader("cross-origin-embedder-policy", "require-corp");
-  if (pathname === "/" && SOURCE.test(module)) {
-    response.setHeader("content-type", "text/html");
-    response.end(pageFor(module));
-  } else if (SOURCE.test(pathname)) {
-    response.setHeader("content-type", "text/javascript");
-    response.end(stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8")));
-  } else {
-    response.statusCode = pathname === "/favicon.ico" ? 204 : 404;
-    response.end();
-  }
+  if (pathname === "/" && SOURCE.test(module)) return { type: "text/html", body: pageFor(module) };
+  if (!SOURCE.test(pathname)) return undefined;
+  const body = stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8"));
+  return { type: "text/javascript", body };
 }
