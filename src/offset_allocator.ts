@@ -321,45 +321,26 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
     // The gap of the next node takes the units of the node and of its gap.
-    const binPrev = H[node + BIN_PREV] & LINK;
-    if (binPrev !== 0) {
-      const binNext = H[node + BIN_NEXT] & NODE;
-      H[binPrev + BIN_NEXT] = binNext;
-      H[binNext + BIN_PREV] = binPrev;
-      H[node + BIN_PREV] = 0;
-    }
-    const nextBinPrev = H[next + BIN_PREV] & LINK;
+    unlink(H, node);
+    H[node + BIN_PREV] = 0;
     let bin = 0;
     if (F === undefined) {
-      const size = H[node + SIZE];
-      let gap = size;
-      if (binPrev !== 0) {
-        gap = (gap + H[node + GAP]) | 0;
-        H[node + GAP] = 0;
-      }
-      if (nextBinPrev !== 0) gap = (gap + H[next + GAP]) | 0;
+      const size = H[node + SIZE], gap = (((size + H[node + GAP]) | 0) + H[next + GAP]) | 0;
+      H[node + GAP] = 0;
       H[next + GAP] = gap;
       H[SIZE] = (H[SIZE] + size) | 0;
       const m = 28 - clz32(gap | 8);
       bin = ((m << 3) + (gap >>> m)) & 0xff;
     } else {
       const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
-      let gap = size;
-      if (binPrev !== 0) {
-        gap += F[n + WIDE_GAP];
-        F[n + WIDE_GAP] = 0;
-      }
-      if (nextBinPrev !== 0) gap += F[x + WIDE_GAP];
+      const gap = size + F[n + WIDE_GAP] + F[x + WIDE_GAP];
+      F[n + WIDE_GAP] = 0;
       F[x + WIDE_GAP] = gap;
       F[WIDE_SIZE] += size;
       bin = (gap < 8 ? gap : (H[next + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
     }
-    if (nextBinPrev !== BIN + bin) {
-      if (nextBinPrev !== 0) {
-        const binNext = H[next + BIN_NEXT] & NODE;
-        H[nextBinPrev + BIN_NEXT] = binNext;
-        H[binNext + BIN_PREV] = nextBinPrev;
-      }
+    if (H[next + BIN_PREV] !== BIN + bin) {
+      unlink(H, next);
       const head = H[BINS + bin] & NODE;
       H[next + BIN_PREV] = BIN + bin;
       H[next + BIN_NEXT] = head;
@@ -695,4 +676,15 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = this.#table, start = table.get(node, OFFSET) - table.get(node, GAP);
     return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
   }
+}
+
+/**
+ * Takes a node out of its bin. Where it is in none, the writes go to the header: which is the case
+ * is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
+ */
+function unlink(H: Int32Array, node: number): void {
+  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
+  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
+  H[binPrev + BIN_NEXT] = binNext;
+  H[binNext + BIN_PREV] = binPrev;
 }

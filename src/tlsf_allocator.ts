@@ -239,40 +239,27 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
     // The gap of the next node takes the units of the node and of its gap.
-    const binPrev = H[node + BIN_PREV] & LINK;
-    if (binPrev !== 0) {
-      unlink(H, node, binPrev);
-      H[node + BIN_PREV] = 0;
-    }
-    const nextBinPrev = H[next + BIN_PREV] & LINK;
+    unlink(H, node);
+    H[node + BIN_PREV] = 0;
     let bin = -1;
     if (F === undefined) {
-      const size = H[node + SIZE];
-      let gap = size;
-      if (binPrev !== 0) {
-        gap = (gap + H[node + GAP]) | 0;
-        H[node + GAP] = 0;
-      }
-      if (nextBinPrev !== 0) gap = (gap + H[next + GAP]) | 0;
+      const size = H[node + SIZE], gap = (((size + H[node + GAP]) | 0) + H[next + GAP]) | 0;
+      H[node + GAP] = 0;
       H[next + GAP] = gap;
       H[SIZE] = (H[SIZE] + size) | 0;
       const m = 26 - clz32(gap | 32);
       if (gap !== 0) bin = ((m << 5) + (gap >>> m)) & 0x3ff;
     } else {
       const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
-      let gap = size;
-      if (binPrev !== 0) {
-        gap += F[n + WIDE_GAP];
-        F[n + WIDE_GAP] = 0;
-      }
-      if (nextBinPrev !== 0) gap += F[x + WIDE_GAP];
+      const gap = size + F[n + WIDE_GAP] + F[x + WIDE_GAP];
+      F[n + WIDE_GAP] = 0;
       F[x + WIDE_GAP] = gap;
       F[WIDE_SIZE] += size;
       if (gap >= 32) bin = ((H[next + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
       else if (gap !== 0) bin = gap;
     }
-    if (nextBinPrev !== BIN + bin && bin >= 0) {
-      if (nextBinPrev !== 0) unlink(H, next, nextBinPrev);
+    if (bin >= 0 && H[next + BIN_PREV] !== BIN + bin) {
+      unlink(H, next);
       link(H, next, bin);
     }
     // The slot in its next generation, on top of the free ones.
@@ -426,9 +413,13 @@ function link(H: Int32Array, node: number, bin: number): void {
   if (bits === 0) H[bin < HIGH ? SUMMARY : SUMMARY_HIGH] |= 0x80000000 >>> w;
 }
 
-/** Takes a node out of its list. */
-function unlink(H: Int32Array, node: number, binPrev: number): void {
-  const binNext = H[node + BIN_NEXT] & NODE;
+/**
+ * Takes a node out of its list. Where it is in none, the writes go to the header: which is the
+ * case is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
+ */
+function unlink(H: Int32Array, node: number): void {
+  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
+  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
   H[binPrev + BIN_NEXT] = binNext;
   H[binNext + BIN_PREV] = binPrev;
 }

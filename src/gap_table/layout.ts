@@ -34,11 +34,11 @@ export const GAP = 7;
 export const NARROW = 8;
 export const WIDE = 12;
 
-// The header is laid out as a node: word BIN_PREV takes the writes to the node
-// after the last of a bin, and SIZE holds the free space.
+// The header is laid out as a node: word BIN_PREV takes the writes to the node after the
+// last of a bin, both it and BIN_NEXT those of a node that is in no bin and yet taken out
+// of it, and SIZE holds the free space.
 export const MAGIC = 0;
 export const VERSION = 1;
-export const STRIDE = 3;
 export const TOP = 12; // where the next free slot stands, marked FREE; a 0 ends them
 export const WORN = 13; // slots kept back because they used up their generations
 export const MASK = 14; // handle & MASK is the slot number, the rest its generation
@@ -48,6 +48,7 @@ export const SLOTS = 17; // nodes in the table, live or not, the end node includ
 export const CHECKSUM = 18; // of the other bytes; only in a snapshot
 export const FRESH = 19; // number of the first slot that was never used, nor stacked
 export const SUMMARY_HIGH = 20; // the same as SUMMARY for leaf words 32 to 63
+export const STRIDE = 21; // words of a node, NARROW or WIDE
 export const LEAF = 32; // bit 31 - b % 32 of leaf word b / 32: bin b may hold a node
 
 export const FIXED = 1;

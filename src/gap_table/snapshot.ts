@@ -7,6 +7,7 @@
 import { BinTable } from "./bin_table.ts";
 import { maskOf, stackStart, tableLength } from "./gap_table.ts";
 import {
+  BIN_NEXT,
   BIN_PREV,
   type BinShape,
   FRESH,
@@ -34,7 +35,7 @@ export function save(table: BinTable): Uint8Array<ArrayBuffer> {
   let length = stackStart(H);
   while (H[length - 1] === 0) length--;
   const saved = H.slice(0, length);
-  for (const word of [BIN_PREV, TOP, WORN, FRESH]) saved[word] = 0;
+  for (const word of [BIN_PREV, BIN_NEXT, TOP, WORN, FRESH]) saved[word] = 0;
   saved[MAGIC] = FORMAT;
   saved[VERSION] = FORMAT_VERSION;
   return new Uint8Array(saved.buffer);
