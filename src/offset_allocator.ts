@@ -23,7 +23,7 @@ import { BinTable } from "./gap_table/bin_table.ts";
 import * as calls from "./gap_table/calls.ts";
 import { binDamage, expectSound, expectSoundWithKept, tableDamage } from "./gap_table/damage.ts";
 import * as layout from "./gap_table/layout.ts";
-import { QuickLists } from "./gap_table/quick_lists.ts";
+import * as lists from "./gap_table/quick_lists.ts";
 import { FORMAT, FORMAT_VERSION, load, save } from "./gap_table/snapshot.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
@@ -32,6 +32,7 @@ import { planCompaction } from "./plan_compaction.ts";
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, WIDE } = layout;
 const { TOP, MASK, SUMMARY, LEAF, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
 const { OFFSET_SHAPE: SHAPE, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
+const { TOP_BIN, BUDGET, KEPT, LEFT, COUNTS, SIZES, HANDLES, DEPTH, ORIGINS, NO_BIN } = lists;
 const BIN = BINS - BIN_NEXT; // node BIN + b has the head of bin b as BIN_NEXT
 const NARROW_BINS = 256; // as in the reference, although sizes reach bin 239 only
 
@@ -155,8 +156,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
   #floats: Float64Array | undefined;
-  /** The blocks that are kept, with `cache`. */
-  #quick: QuickLists | undefined;
+  /** The blocks that are kept, with `cache`, and their lists. */
+  #quick: lists.QuickLists | undefined;
+  #lists: Int32Array | undefined;
 
   /**
    * Makes an allocator whose whole space is free.
@@ -213,19 +215,33 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const H = this.#words, F = this.#floats, quick = this.#quick, asked = size;
+    const H = this.#words, F = this.#floats, L = this.#lists, asked = size;
     if (typeof size !== "number") return this.#allocateSlowly(asked, alignment);
     // The smallest bin whose every region is large enough.
-    let bin = 0;
+    let bin = 0, origin = 0;
     if (size >>> 0 === size) {
       if (size !== 0) {
         const s = (size - 1) | 0, m = 28 - clz32(s | 8);
         bin = ((m << 3) + (s >>> m) + 1) & 0x1ff;
-        if (quick !== undefined) {
-          const kept = quick.take(H, F, bin, size, alignment);
-          if (kept !== NO_SPACE) return kept;
-          size = quick.blockSize(bin, size);
-        }
+      }
+      if (L !== undefined) {
+        const top = L[TOP_BIN];
+        if (bin <= top) {
+          const count = L[COUNTS + bin], block = L[SIZES + bin];
+          origin = (bin << 24) | (block - size);
+          if (count !== 0) {
+            const handle = L[HANDLES + bin * DEPTH + count - 1], number = handle & H[MASK];
+            const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
+            if (alignment === 1 || this.#isAligned(node, 0, alignment)) {
+              L[COUNTS + bin] = count - 1;
+              L[BUDGET] = (L[BUDGET] + block) | 0;
+              L[ORIGINS + number] = origin;
+              H[node + HANDLE] = handle;
+              return handle;
+            }
+          }
+          size = block;
+        } else if (top !== 0) origin = NO_BIN << 24;
       }
     } else if (F !== undefined && Number.isSafeInteger(size) && size > 0) {
       bin = (binOf(size - 1) + 1) & 0x1ff;
@@ -250,7 +266,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
-    if (alignment !== 1 && !this.#startsAligned(node, alignment)) {
+    if (alignment !== 1 && !this.#isAligned(node, this.#table.get(node, GAP), alignment)) {
       return this.#allocateSlowly(asked, alignment);
     }
     // A slot for the new node, which takes the front of the gap.
@@ -301,7 +317,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     }
     const handle = (number - H[slot + HANDLE]) | 0;
     H[slot + HANDLE] = handle;
-    if (quick !== undefined) quick.note(number, size - asked);
+    if (origin !== 0) L![ORIGINS + number] = origin;
     return handle;
   }
 
@@ -316,7 +332,30 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const number = handle & mask;
     const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
     if (H[node + HANDLE] !== handle) throw new NotAllocatedError(handle);
-    if (this.#quick?.keep(H, F, node, handle)) return;
+    const L = this.#lists;
+    if (L !== undefined) {
+      const origin = L[ORIGINS + number];
+      if (origin !== 0) {
+        const kept = origin >>> 24, count = L[COUNTS + kept], later = (handle + mask + 1) | 0;
+        const budget = (L[BUDGET] - L[SIZES + kept]) | 0;
+        // At the end of the space blocks come and go as on a stack: merging is the fastest there.
+        const isLast = H[node + NEXT] === END;
+        if (count < DEPTH && budget >= 0 && !isLast && later < HANDLE_LIMIT) {
+          L[HANDLES + kept * DEPTH + count] = later;
+          L[COUNTS + kept] = count + 1;
+          L[BUDGET] = budget;
+          L[KEPT] = (L[KEPT] + 1) | 0;
+          H[node + HANDLE] = -later | 0;
+          return;
+        }
+        L[ORIGINS + number] = 0;
+      }
+      if (origin !== 0 || L[TOP_BIN] === 0) {
+        const left = (L[LEFT] - 1) | 0;
+        L[LEFT] = left;
+        if (left === 0) this.#quick!.review();
+      }
+    }
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
@@ -471,7 +510,6 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const quick = this.#quick;
     let handle = calls.allocateAt(this.#table, offset, size);
     if (handle === NO_SPACE && quick?.flush()) handle = calls.allocateAt(this.#table, offset, size);
-    if (handle !== NO_SPACE) quick?.note(handle, 0);
     return handle;
   }
 
@@ -502,11 +540,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       checkInteger("offset", offset);
       checkInteger("size", size);
     }
-    const count = append(this.#settled, offsets, sizes, handles);
-    if (this.#quick !== undefined) {
-      for (let i = 0; i < count; i++) this.#quick.note(handles[i], 0);
-    }
-    return count;
+    return append(this.#settled, offsets, sizes, handles);
   }
 
   /** Frees everything. All handles are refused from then on; the capacity stays. */
@@ -650,11 +684,12 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   /** Works on this table from now on. */
   #use(table: BinTable, cache: CacheOptions | undefined): void {
     this.#table = table;
-    this.#quick = cache && new QuickLists(table, cache.maxShare);
+    this.#quick = cache && new lists.QuickLists(table, cache.maxShare);
     table.onWords(() => {
       this.#words = table.words;
       this.#floats = table.floats;
       this.#quick?.renew();
+      this.#lists = this.#quick?.words;
     });
   }
 
@@ -671,9 +706,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       : this.#quick.allocate(size, alignment);
   }
 
-  /** Whether the gap of a node starts at a multiple of `alignment`, if that is valid. */
-  #startsAligned(node: number, alignment: number): boolean {
-    const table = this.#table, start = table.get(node, OFFSET) - table.get(node, GAP);
+  /** Whether the place so far before a node is at a multiple of `alignment`, if that is valid. */
+  #isAligned(node: number, before: number, alignment: number): boolean {
+    const start = this.#table.get(node, OFFSET) - before;
     return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
   }
 }

@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError } from "../src/allocator.ts";
+import { SLOTS } from "../src/gap_table/layout.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { seeded } from "./random.ts";
 
@@ -78,6 +79,40 @@ describe("OffsetAllocator with a cache", () => {
     for (const handle of handles.slice(0, 4)) allocator.free(handle);
     for (let i = 0; i < 4; i++) assert(allocator.allocate(100) !== NO_SPACE);
     assertEquals(allocator.allocate(100), NO_SPACE);
+  });
+
+  it("takes what is kept before it doubles its table", () => {
+    const allocator = cached(100_000);
+    const handles = Array.from({ length: 62 }, () => allocator.allocate(64));
+    for (const handle of handles.slice(0, 30)) allocator.free(handle);
+    for (let i = 0; i < 30; i++) allocator.allocate(100);
+    const words = new Int32Array(allocator.snapshot().buffer);
+    assertEquals(words[SLOTS], 64);
+  });
+
+  it("gives a slot up when it has used all its generations", () => {
+    const maxAllocations = 2 ** 20 - 1, cache = { maxShare: 1 };
+    const allocator = new OffsetAllocator(10_000, { maxAllocations, cache });
+    const handles = Array.from({ length: 8 }, () => allocator.allocate(64)),
+      seen = new Set(handles);
+    for (let i = 0; i < 3000; i++) {
+      allocator.free(handles[3]);
+      handles[3] = allocator.allocate(64);
+      assert(handles[3] > 0 && !seen.has(handles[3]), `handle ${i} was there before`);
+      seen.add(handles[3]);
+    }
+    allocator.check();
+  });
+
+  it("keeps its count where units are many", () => {
+    const allocator = cached(2 ** 50), size = 2 ** 26;
+    const handles = Array.from({ length: 300 }, () => allocator.allocate(size));
+    const last = allocator.allocate(2 ** 48);
+    for (let i = 0; i < 100; i++) allocator.free(handles[i]);
+    allocator.check();
+    assertEquals(allocator.freeSpace, 2 ** 50 - 2 ** 48 - 200 * size);
+    allocator.free(last);
+    allocator.check();
   });
 
   it("rounds nothing up that has a given place", () => {
@@ -151,5 +186,40 @@ describe("OffsetAllocator with a cache", () => {
     assertEquals(allocator.offset(allocator.allocate(64)), first.offset);
     assertEquals(allocator.offset(allocator.allocate(64)), second.offset);
     allocator.check();
+  });
+
+  it("stays sound while the work changes", () => {
+    for (const [capacity, maxAllocations] of [[2 ** 22, 3000], [2 ** 22], [2 ** 40, 3000]]) {
+      const seed = capacity % 1000 + (maxAllocations ?? 0), random = seeded(seed);
+      const allocator = new OffsetAllocator(capacity, {
+        maxAllocations,
+        cache: { maxShare: 1 / 4 },
+      });
+      const live: { handle: number; size: number }[] = [];
+      for (let i = 0, grow = true, size = 1, isOne = false; i < 60_000; i++) {
+        if (i % 2000 === 0) {
+          grow = random(3) > 0;
+          size = 2 ** random(14);
+          isOne = random(2) === 0;
+          allocator.check();
+        }
+        if (live.length > 0 && random(8) < (grow ? 7 : 8)) {
+          const [gone] = live.splice(random(live.length), 1);
+          assertEquals(allocator.size(gone.handle), gone.size, `seed ${seed}, step ${i}`);
+          allocator.free(gone.handle);
+        }
+        const asked = isOne ? size : random(size), alignment = random(8) === 0 ? 16 : 1;
+        const handle = allocator.allocate(asked, alignment);
+        if (handle !== NO_SPACE) live.push({ handle, size: asked });
+        else while (live.length > 100) allocator.free(live.pop()!.handle);
+        assertEquals(allocator.allocationCount, live.length);
+      }
+      const units = live.reduce((sum, { size }) => sum + size, 0);
+      assert(allocator.freeSpace >= capacity - 9 / 8 * units - live.length, `seed ${seed}`);
+      // Nothing is lost: all of it is one free region in the end.
+      for (const { handle } of live) allocator.free(handle);
+      assertEquals([...allocator.freeRegions()], [{ offset: 0, size: capacity }]);
+      allocator.check();
+    }
   });
 });

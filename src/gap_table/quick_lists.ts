@@ -11,41 +11,44 @@ import type { BinTable } from "./bin_table.ts";
 import * as calls from "./calls.ts";
 import * as layout from "./layout.ts";
 
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { FRESH, GAP, HANDLE, HANDLE_LIMIT, MASK, NEXT, NODE, OFFSET, PREV } = layout;
-const { SIZE, SLOTS, WIDE } = layout;
+const { FRESH, GAP, HANDLE, MASK, OFFSET, PREV, SIZE, SLOTS } = layout;
+const { OFFSET_END: END } = layout;
 
-// From half the index of a wide node on, in doubles.
-const WIDE_OFFSET = 3;
-const WIDE_SIZE = 4;
-
-/** The bins of blocks are below this one, their sizes at most 2^30. */
-const BINS = 225;
-/** Most blocks of one size. */
-const DEPTH = 64;
-/** After so many blocks that were turned away it is asked whether the lists are of use. */
-const PATIENCE = 256;
-/** How many blocks pass by before some are kept again, where the lists were of no use. */
-const REST = 2 ** 14;
-
-// All of it is one Int32Array, which an engine checks once a call:
+// What a hit touches is one Int32Array, which an engine checks once a call:
 //
-//   | counters | by bin: count | by bin: size | by bin: DEPTH handles | by slot: slack |
+//   | words below | by bin: count | by bin: size | by bin: DEPTH handles | by slot: origin |
 //
-// The handles of a bin are a stack; each is the next one of its block. The slack is by how much
-// the block of a live allocation is larger than what was asked for.
-const UNITS = 0; // of all blocks that are kept
-const RESTING = 1; // how many blocks are to pass by
-const KEPT = 2; // since the last question whether that is of use
-const TURNED_AWAY = 3;
-const COUNTS = 8;
-const SIZES: number = COUNTS + BINS;
-const HANDLES: number = SIZES + BINS;
-const SLACK: number = HANDLES + BINS * DEPTH;
+// The handles of a bin are a stack; each is the next one of its block. The count of a bin that is
+// closed is DEPTH. The origin of a live allocation is its bin, from bit 24 on, and its slack: by
+// how much its block is larger than what was asked for. It is 0 for one that was not made with the
+// lists in mind, and for a free slot.
+export const TOP_BIN = 0; // the highest bin that is open; 0: none is
+export const BUDGET = 1; // units that may be kept besides those that are
+export const KEPT = 2; // blocks kept since it was last asked whether that is of use
+export const LEFT = 3; // how many blocks are to be turned away before the next review
+export const COUNTS = 8;
+export const SIZES: number = COUNTS + 256;
+export const HANDLES: number = SIZES + 256;
+/** Most blocks of one bin: two to the sixth. */
+export const DEPTH = 64;
+export const ORIGINS: number = HANDLES + 256 * DEPTH;
+/** The bin of what is too large to be kept; closed for ever. */
+export const NO_BIN = 255;
+/** The part of an origin that is the slack. */
+export const SLACK = 0xffffff;
+
+/** The highest bin there is, of blocks of 125,829,120 units: their slack is below 2^24. */
+const LAST_BIN = 199;
 /** Most units in the lists. */
-const MAX_UNITS: number = 2 ** 31 - 1;
-
-const clz32 = Math.clz32;
+const MAX_UNITS: number = 2 ** 30;
+/** Blocks turned away between two reviews, and reviews until it is asked whether that is of use. */
+const REVIEW = 16;
+const REVIEWS = 64;
+/** While the lists are of use, so many blocks are kept for each that is turned away. */
+const GOOD = 4;
+/** The shortest and the longest rest, in blocks that are turned away meanwhile. */
+const SHORT_REST: number = REVIEW * REVIEWS;
+const LONG_REST: number = 32 * SHORT_REST;
 
 /**
  * A stack of blocks for each bin, of exactly the size at which the bin begins: whoever asks for
@@ -53,15 +56,26 @@ const clz32 = Math.clz32;
  *
  * To the table a kept block is an allocation that has no handle: its HANDLE is minus the one that
  * the next allocation of the block will have, so that no handle names it.
+ *
+ * The lists watch whether they are of use. Where too much is turned away for want of room, the
+ * bins of the largest blocks are closed; where that does not help, all are, for a while.
  */
 export class QuickLists {
   readonly #table: BinTable;
   /** The part of all units in use, kept ones included, that may be kept. */
   readonly #part: number;
-  /** The lists; drawn above. */
-  #lists!: Int32Array;
-  /** The mask of the table whose slots have their slack in the lists. */
+  /** Drawn above. `allocate()` and `free()` take blocks and keep them themselves. */
+  words!: Int32Array;
+  /** The mask of the table whose slots have their origins in the lists. */
   #mask = 0;
+  /** Units that may be kept: BUDGET and those that are. */
+  #limit = 0;
+  /** Reviews since it was last asked whether the lists are of use. */
+  #reviews = 0;
+  /** How long the last rest was, 0 if the lists were of use since. */
+  #lastRest = 0;
+  /** Which bin is to be the highest after a rest. */
+  #nextTop = LAST_BIN;
 
   /**
    * Makes lists that are empty, over a table.
@@ -78,118 +92,114 @@ export class QuickLists {
     this.#table = table;
     this.#part = maxShare / (1 + maxShare);
     this.renew();
-    for (let bin = 0; bin < BINS; bin++) this.#lists[SIZES + bin] = binSize(bin);
+    const L = this.words;
+    for (let bin = 0; bin <= LAST_BIN; bin++) L[SIZES + bin] = binSize(bin);
+    L[COUNTS + NO_BIN] = DEPTH;
+    this.clear();
   }
 
   /** Blocks in the lists. */
   get count(): number {
-    return this.#lists.subarray(COUNTS, COUNTS + BINS).reduce((sum, count) => sum + count, 0);
+    const L = this.words;
+    let count = 0;
+    for (let bin = 1; bin <= L[TOP_BIN]; bin++) count += L[COUNTS + bin];
+    return count;
   }
 
   /** Units of the blocks in the lists. */
   get units(): number {
-    return this.#lists[UNITS];
+    return this.#limit - this.words[BUDGET];
   }
 
   /** Follows the table, which has other words now. */
   renew(): void {
-    const mask = this.#table.words[MASK], old = this.#lists as Int32Array | undefined;
-    const lists = new Int32Array(SLACK + mask + 1);
+    const mask = this.#table.words[MASK], old = this.words as Int32Array | undefined;
+    const lists = new Int32Array(ORIGINS + mask + 1);
     if (old !== undefined) {
-      lists.set(old.subarray(0, SLACK));
+      lists.set(old.subarray(0, ORIGINS));
       // The mask leads a handle to its slot: with another mask, to another one.
       for (const { handle } of calls.allocations(this.#table)) {
-        lists[SLACK + (handle & mask)] = old[SLACK + (handle & this.#mask)];
+        lists[ORIGINS + (handle & mask)] = old[ORIGINS + (handle & this.#mask)];
       }
     }
-    this.#lists = lists;
+    this.words = lists;
     this.#mask = mask;
-  }
-
-  /** The size of the block from which `size` units are taken, whose bin is this one. */
-  blockSize(bin: number, size: number): number {
-    return bin < BINS ? this.#lists[SIZES + bin] : size;
   }
 
   /** By how much the block of a live allocation is larger than what was asked for. */
   slackOf(handle: number): number {
-    return this.#lists[SLACK + (handle & this.#mask)];
+    return this.words[ORIGINS + (handle & this.#mask)] & SLACK;
   }
 
-  /** Notes by how much the block of an allocation is larger than what was asked for. */
-  note(handle: number, slack: number): void {
-    this.#lists[SLACK + (handle & this.#mask)] = slack;
+  /** Notes the origin of an allocation. */
+  note(handle: number, origin: number): void {
+    this.words[ORIGINS + (handle & this.#mask)] = origin;
   }
 
-  /**
-   * A block of a bin for `size` units, or NO_SPACE where none is kept for them. The words and the
-   * floats are those of the table: the caller has them at hand.
-   */
-  take(
-    H: Int32Array,
-    F: Float64Array | undefined,
-    bin: number,
-    size: number,
-    alignment: number,
-  ): number {
-    if (bin >= BINS) return NO_SPACE;
-    const L = this.#lists, count = L[COUNTS + bin];
-    if (count === 0) return NO_SPACE;
-    const handle = L[HANDLES + bin * DEPTH + count - 1], number = handle & this.#mask;
-    const node = (layout.OFFSET_END + (F === undefined ? number << 3 : number * WIDE)) & NODE;
-    if (alignment !== 1) {
-      const offset = F === undefined ? H[node + OFFSET] >>> 0 : F[(node >>> 1) + WIDE_OFFSET];
-      const isValid = Number.isSafeInteger(alignment) && alignment > 0;
-      if (!isValid || offset % alignment !== 0) return NO_SPACE;
+  /** Follows the units in use, and asks now and then whether the lists are of use. */
+  review(): void {
+    const L = this.words, isRest = L[TOP_BIN] === 0;
+    L[LEFT] = REVIEW;
+    this.#setUnits(this.units);
+    if (isRest) return this.#open(this.#nextTop);
+    if (++this.#reviews < REVIEWS) return;
+    const kept = L[KEPT] / (REVIEW * REVIEWS);
+    this.#reviews = L[KEPT] = 0;
+    if (kept < 1) return this.#rest(Math.min(Math.max(2 * this.#lastRest, SHORT_REST), LONG_REST));
+    this.#lastRest = 0;
+    if (kept >= GOOD) this.#open(Math.min(L[TOP_BIN] + 1, LAST_BIN));
+    else this.#closeLargest();
+  }
+
+  /** Closes the highest bin and more of them, until half the room is free. */
+  #closeLargest(): void {
+    const L = this.words;
+    do {
+      if (L[TOP_BIN] === 1) return;
+      this.#close();
+    } while (this.units > this.#limit / 2);
+  }
+
+  /** Closes all bins, until so many blocks have been turned away. */
+  #rest(blocks: number): void {
+    const L = this.words;
+    this.#nextTop = Math.min(L[TOP_BIN] + 8, LAST_BIN);
+    while (L[TOP_BIN] > 0) this.#close();
+    L[LEFT] = this.#lastRest = blocks;
+    this.#reviews = L[KEPT] = 0;
+  }
+
+  /** Opens the bins up to this one. */
+  #open(topBin: number): void {
+    const L = this.words;
+    while (L[TOP_BIN] < topBin) L[COUNTS + ++L[TOP_BIN]] = 0;
+  }
+
+  /** Closes the highest bin that is open. */
+  #close(): void {
+    const L = this.words;
+    this.#giveBack(L[TOP_BIN]);
+    L[COUNTS + L[TOP_BIN]--] = DEPTH;
+  }
+
+  /** Gives the blocks of a bin back to the table. */
+  #giveBack(bin: number): void {
+    const L = this.words, table = this.#table, count = L[COUNTS + bin];
+    for (let i = 0; i < count; i++) {
+      const handle = L[HANDLES + bin * DEPTH + i], node = table.nodeOf(handle);
+      table.words[node + HANDLE] = handle;
+      this.note(handle, 0);
+      table.remove(node);
     }
-    const block = L[SIZES + bin];
-    L[COUNTS + bin] = count - 1;
-    L[UNITS] = (L[UNITS] - block) | 0;
-    L[SLACK + number] = block - size;
-    H[node + HANDLE] = handle;
-    return handle;
+    L[COUNTS + bin] = 0;
+    this.#setUnits(this.units - count * L[SIZES + bin]);
   }
 
-  /** Keeps the block of a live allocation instead of freeing it; `false` where it does not. */
-  keep(H: Int32Array, F: Float64Array | undefined, node: number, handle: number): boolean {
-    const L = this.#lists;
-    // At the end of the space blocks come and go as on a stack: merging is the fastest there.
-    if (H[node + NEXT] === layout.OFFSET_END) return false;
-    if (L[RESTING] > 0) return this.#turnAway();
-    const size = F === undefined ? H[node + SIZE] : F[(node >>> 1) + WIDE_SIZE];
-    if (size >>> 0 !== size || size === 0) return false;
-    const m = 28 - clz32(size | 8), bin = (m << 3) + (size >>> m);
-    if (bin >= BINS || L[SIZES + bin] !== size) return false;
-    const count = L[COUNTS + bin], next = (handle + this.#mask + 1) | 0;
-    if (count === DEPTH || next >= HANDLE_LIMIT) return false;
-    const END = layout.OFFSET_END, units = L[UNITS] + size;
-    const used = F === undefined
-      ? (H[END + OFFSET] - H[SIZE]) >>> 0
-      : F[(END >>> 1) + WIDE_OFFSET] - F[WIDE_SIZE];
-    if (units > used * this.#part || units > MAX_UNITS) return this.#turnAway();
-    L[HANDLES + bin * DEPTH + count] = next;
-    L[COUNTS + bin] = count + 1;
-    L[UNITS] = units;
-    L[KEPT] = (L[KEPT] + 1) | 0;
-    H[node + HANDLE] = -next | 0;
-    return true;
-  }
-
-  /**
-   * Lets a block go. Where more than a third of them go, few are of use when they are asked for:
-   * all go, and for a while nothing is kept.
-   */
-  #turnAway(): false {
-    const L = this.#lists;
-    if (L[RESTING] > 0) L[RESTING]--;
-    else if (++L[TURNED_AWAY] >= PATIENCE) {
-      if (L[KEPT] < 2 * PATIENCE) {
-        this.flush();
-        L[RESTING] = REST;
-      }
-      L[TURNED_AWAY] = L[KEPT] = 0;
-    }
-    return false;
+  /** Notes how many units are kept, and how many may be. */
+  #setUnits(units: number): void {
+    const table = this.#table, used = table.get(END, OFFSET) - table.freeSpace;
+    this.#limit = Math.min(Math.floor(used * this.#part), MAX_UNITS);
+    this.words[BUDGET] = this.#limit - units;
   }
 
   /** A place for `size` units where the table has none without the blocks that are kept. */
@@ -197,53 +207,56 @@ export class QuickLists {
     checkInteger("size", size);
     checkInteger("alignment", alignment, 1);
     const table = this.#table, { words } = table;
-    const block = size === 0 ? 0 : this.blockSize(table.binOf(size - 1) + 1, size);
     // Before the table is made larger for it.
     if (!table.hasFreeSlot && words[FRESH] === words[SLOTS]) this.flush();
-    let handle = calls.allocate(table, block, alignment);
-    if (handle === NO_SPACE) {
-      if (this.flush()) handle = calls.allocate(table, block, alignment);
-      this.#lists[RESTING] = REST; // else it would soon be the same again
+    let handle = this.#allocateBlock(size, alignment);
+    if (handle !== NO_SPACE) return handle;
+    if (this.units > 0) {
+      this.#rest(LONG_REST); // else it would soon be the same again
+      handle = this.#allocateBlock(size, alignment);
     }
-    if (handle !== NO_SPACE) {
-      this.note(handle, block - size);
-      return handle;
+    return handle !== NO_SPACE ? handle : calls.allocate(table, size, alignment);
+  }
+
+  /** A block for `size` units, as large as its bin asks for. */
+  #allocateBlock(size: number, alignment: number): number {
+    const table = this.#table, bin = size === 0 ? 0 : table.binOf(size - 1) + 1;
+    const { words: L } = this, isOpen = bin <= L[TOP_BIN], block = isOpen ? L[SIZES + bin] : size;
+    const handle = calls.allocate(table, block, alignment);
+    if (handle !== NO_SPACE && L[TOP_BIN] > 0) {
+      this.note(handle, ((isOpen ? bin : NO_BIN) << 24) | (block - size));
     }
-    if (block !== size) handle = calls.allocate(table, size, alignment);
-    if (handle !== NO_SPACE) this.note(handle, 0);
     return handle;
   }
 
   /** Gives all blocks back to the table; `false` where there are none. */
   flush(): boolean {
-    const L = this.#lists, table = this.#table, H = table.words;
-    if (L[UNITS] === 0) return false;
-    for (let bin = 0; bin < BINS; bin++) {
-      for (let i = 0; i < L[COUNTS + bin]; i++) {
-        const handle = L[HANDLES + bin * DEPTH + i], node = table.nodeOf(handle);
-        H[node + HANDLE] = handle;
-        table.remove(node);
-      }
-    }
-    this.clear();
+    const L = this.words;
+    if (this.units === 0) return false;
+    for (let bin = 1; bin <= L[TOP_BIN]; bin++) this.#giveBack(bin);
     return true;
   }
 
-  /** Gives all blocks back, and what live ones have beyond what was asked for. */
+  /** Gives all blocks back, and what live ones have beyond what was asked for; begins anew. */
   settle(): void {
     this.flush();
     const table = this.#table;
     for (const { handle, size } of calls.allocations(table)) {
       const slack = this.slackOf(handle);
-      if (slack === 0) continue;
-      calls.resizeNode(table, table.nodeOf(handle), size - slack);
-      this.note(handle, 0);
+      if (slack > 0) calls.resizeNode(table, table.nodeOf(handle), size - slack);
     }
+    this.clear();
   }
 
-  /** Forgets all blocks, which the table has freed. */
+  /** Forgets all blocks and origins; begins anew. */
   clear(): void {
-    this.#lists.fill(0, 0, SIZES);
+    const L = this.words;
+    L.fill(0, ORIGINS);
+    L.fill(0, COUNTS, COUNTS + L[TOP_BIN] + 1);
+    L[KEPT] = this.#reviews = this.#lastRest = 0;
+    L[LEFT] = 1; // reviewed with the next one
+    this.#setUnits(0);
+    this.#open(LAST_BIN);
   }
 
   /** The free regions in address order: those of the table, joined by the blocks between them. */
@@ -271,11 +284,15 @@ export class QuickLists {
 
   /** What is wrong with the lists, if anything is; the ring has these nodes without a handle. */
   damage(nodes: readonly number[]): string | undefined {
-    const L = this.#lists, table = this.#table, H = table.words, left = new Set(nodes);
+    const L = this.words, table = this.#table, H = table.words, left = new Set(nodes);
     let units = 0;
-    for (let bin = 0; bin < BINS; bin++) {
+    for (let bin = 1; bin <= LAST_BIN; bin++) {
       const count = L[COUNTS + bin], size = L[SIZES + bin];
       if (count < 0 || count > DEPTH) return "a list of kept blocks has no length";
+      if (bin > L[TOP_BIN]) {
+        if (count !== DEPTH) return "a bin is open that should be closed";
+        continue;
+      }
       for (let i = 0; i < count; i++) {
         const handle = L[HANDLES + bin * DEPTH + i], node = table.nodeOf(handle);
         if (!left.delete(node)) return "a kept block is not in the ring, or kept twice";
@@ -285,6 +302,13 @@ export class QuickLists {
       }
     }
     if (left.size > 0) return "a block without a handle is in no list";
-    return units === L[UNITS] ? undefined : "the units of the kept blocks are wrong";
+    if (units !== this.units) return "the units of the kept blocks are wrong";
+    for (let number = 0; number <= this.#mask; number++) {
+      const origin = L[ORIGINS + number], node = table.nodeOf(number), bin = origin >>> 24;
+      if (origin === 0 || bin === NO_BIN) continue;
+      if (!table.isTaken(node)) return "a free slot has an origin";
+      if (table.get(node, SIZE) !== L[SIZES + bin]) return "a block has another origin";
+    }
+    return undefined;
   }
 }
