@@ -38,11 +38,12 @@ const NARROW_BINS = 256; // as in the reference, although sizes reach bin 239 on
 
 // The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
 // one of its gap, which half that is by the machine, starts with the exponent and the three
-// bits of mantissa that make the bin.
+// bits of mantissa that make the bin: for large gaps, since for others integers are faster.
 const WIDE_OFFSET = 3;
 const WIDE_SIZE = 4;
 const WIDE_GAP = 5;
 const GAP_EXPONENT = 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
+const MAX_INT = 0x7fffffff;
 const EXPONENT_8 = (1023 + 2) << 3; // the bin of 8 is 8, its exponent 3
 
 const clz32 = Math.clz32;
@@ -289,8 +290,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       F[s + WIDE_SIZE] = size + 0; // not -0
       F[n + WIDE_GAP] = rest;
       F[WIDE_SIZE] -= size;
-      if (rest >= 8) restBin = ((H[node + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
-      else if (rest !== 0) restBin = rest;
+      if (rest > MAX_INT) restBin = ((H[node + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
+      else if (rest !== 0) {
+        const units = rest | 0, m = 28 - clz32(units | 8);
+        restBin = ((m << 3) + (units >>> m)) & 0xff;
+      }
       number = ((slot - END) / WIDE) | 0;
     }
     const prev = H[node + PREV] & NODE;
@@ -376,7 +380,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       F[n + WIDE_GAP] = 0;
       F[x + WIDE_GAP] = gap;
       F[WIDE_SIZE] += size;
-      bin = (gap < 8 ? gap : (H[next + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
+      if (gap <= MAX_INT) {
+        const units = gap | 0, m = 28 - clz32(units | 8);
+        bin = ((m << 3) + (units >>> m)) & 0xff;
+      } else bin = ((H[next + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
     }
     if (H[next + BIN_PREV] !== BIN + bin) {
       unlink(H, next);

@@ -31,11 +31,12 @@ const HIGH = 32 * 32; // the first bin of the second summary word
 
 // The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
 // one of its gap, which half that is by the machine, starts with the exponent and the five
-// bits of mantissa that make the bin.
+// bits of mantissa that make the bin: for large gaps, since for others integers are faster.
 const WIDE_OFFSET = 3;
 const WIDE_SIZE = 4;
 const WIDE_GAP = 5;
 const GAP_EXPONENT = 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
+const MAX_INT = 0x7fffffff;
 const EXPONENT_32 = (1023 + 4) << 5; // the bin of 32 is 32, its exponent 5
 
 const clz32 = Math.clz32;
@@ -203,8 +204,11 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       F[s + WIDE_SIZE] = size;
       F[n + WIDE_GAP] = rest;
       F[WIDE_SIZE] -= size;
-      if (rest >= 32) restBin = ((H[node + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
-      else if (rest !== 0) restBin = rest;
+      if (rest > MAX_INT) restBin = ((H[node + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
+      else if (rest !== 0) {
+        const units = rest | 0, m = 26 - clz32(units | 32);
+        restBin = ((m << 5) + (units >>> m)) & 0x3ff;
+      }
       number = ((slot - END) / WIDE) | 0;
     }
     const prev = H[node + PREV] & NODE;
@@ -255,8 +259,11 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       F[n + WIDE_GAP] = 0;
       F[x + WIDE_GAP] = gap;
       F[WIDE_SIZE] += size;
-      if (gap >= 32) bin = ((H[next + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
-      else if (gap !== 0) bin = gap;
+      if (gap > MAX_INT) bin = ((H[next + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
+      else if (gap !== 0) {
+        const units = gap | 0, m = 26 - clz32(units | 32);
+        bin = ((m << 5) + (units >>> m)) & 0x3ff;
+      }
     }
     if (bin >= 0 && H[next + BIN_PREV] !== BIN + bin) {
       unlink(H, next);
