@@ -18,7 +18,14 @@ import { binOf, binSize } from "./bin_of.ts";
 import { checkInteger } from "./check_integer.ts";
 import { crc32 } from "./crc32.ts";
 import { append } from "./gap_table/append.ts";
-import { allocateAll, allocateEach, claimAll, freeAll, unclaimAll } from "./gap_table/batch.ts";
+import {
+  allocateAll,
+  allocateEach,
+  claimAll,
+  freeAll,
+  sumOf,
+  unclaimAll,
+} from "./gap_table/batch.ts";
 import { BinTable } from "./gap_table/bin_table.ts";
 import * as calls from "./gap_table/calls.ts";
 import { binDamage, expectSound, expectSoundWithKept, tableDamage } from "./gap_table/damage.ts";
@@ -417,13 +424,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} A size is not an integer in range; nothing changed.
    */
   allocateMany(sizes: ArrayLike<number>, handles: { [index: number]: number }): number {
-    for (let i = 0; i < sizes.length; i++) {
-      const size = sizes[i];
-      if (!Number.isSafeInteger(size) || size < 0) checkInteger(`sizes[${i}]`, size);
-    }
+    const units = sumOf(sizes), count = sizes.length;
     return this.#quick === undefined
-      ? allocateAll(this.#table, this, sizes, handles, 0, sizes.length)
-      : allocateEach(this, sizes, handles, 0, sizes.length); // from the cache where it can
+      ? allocateAll(this.#table, this, sizes, handles, 0, count, units)
+      : allocateEach(this, sizes, handles, 0, count); // from the cache where it can
   }
 
   /**

@@ -11,7 +11,7 @@ import * as layout from "./layout.ts";
 
 // Constants of this module: V8 compiles those into the code, but reads imported ones.
 const { BIN_PREV, BIN_NEXT, GAP, NEXT, OFFSET, MODE, STRICT } = layout;
-const { LEAF, SUMMARY, SUMMARY_HIGH, MAX_CAPACITY } = layout;
+const { LEAF, SUMMARY, SUMMARY_HIGH, MAX_CAPACITY, NODE, LINK } = layout;
 
 const clz32 = Math.clz32;
 
@@ -41,21 +41,11 @@ export class BinTable extends GapTable {
   }
 
   override link(node: number, gap: number): void {
-    const H = this.words, { bins } = this.shape, bin = this.binOf(gap), head = H[bins + bin];
-    H[node + BIN_PREV] = bins - BIN_NEXT + bin;
-    H[node + BIN_NEXT] = head;
-    H[bins + bin] = node;
-    H[head + BIN_PREV] = node;
-    this.mark(bin);
+    link(this.words, this.shape.bins, node, this.binOf(gap));
   }
 
   override unlink(node: number): void {
-    const H = this.words, binPrev = H[node + BIN_PREV];
-    if (binPrev === 0) return;
-    const binNext = H[node + BIN_NEXT];
-    H[binPrev + BIN_NEXT] = binNext;
-    H[binNext + BIN_PREV] = binPrev;
-    H[node + BIN_PREV] = 0;
+    unlink(this.words, node);
   }
 
   override search(size: number, alignment: number): number {
@@ -109,13 +99,6 @@ export class BinTable extends GapTable {
     return alignUp(start, alignment) - start + size <= gap;
   }
 
-  /** Marks a bin as one that may hold a node. */
-  mark(bin: number): void {
-    const H = this.words, w = bin >>> 5;
-    H[LEAF + w] |= 0x80000000 >>> bin;
-    H[summaryOf(w)] |= 0x80000000 >>> w;
-  }
-
   /** The first bin from `bin` on that has any node, or -1. */
   binFrom(bin: number): number {
     const H = this.words, { bins, binCount } = this.shape;
@@ -159,6 +142,32 @@ export class BinTable extends GapTable {
     H.fill(0, LEAF, this.end);
     H[SUMMARY] = H[SUMMARY_HIGH] = 0;
   }
+}
+
+/** Makes a node, which is in no bin, the newest of one. */
+export function link(H: Int32Array, bins: number, node: number, bin: number): void {
+  const head = H[bins + bin] & NODE;
+  H[node + BIN_PREV] = bins - BIN_NEXT + bin;
+  H[node + BIN_NEXT] = head;
+  H[bins + bin] = node;
+  H[head + BIN_PREV] = node;
+  mark(H, bin);
+}
+
+/** Takes a node out of its bin. Where it is in none, the writes go to the header. */
+export function unlink(H: Int32Array, node: number): void {
+  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
+  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
+  H[binPrev + BIN_NEXT] = binNext;
+  H[binNext + BIN_PREV] = binPrev;
+  H[node + BIN_PREV] = 0;
+}
+
+/** Marks a bin as one that may hold a node. */
+export function mark(H: Int32Array, bin: number): void {
+  const w = bin >>> 5, bits = H[LEAF + w];
+  H[LEAF + w] = bits | (0x80000000 >>> bin);
+  if (bits === 0) H[summaryOf(w)] |= 0x80000000 >>> w;
 }
 
 /** The summary word in which leaf word `w` has its bit. */

@@ -6,7 +6,7 @@
 
 import { NO_SPACE } from "../allocator.ts";
 import { binOf } from "../bin_of.ts";
-import { BinTable } from "./bin_table.ts";
+import { BinTable, mark } from "./bin_table.ts";
 import { emptyWords, type TableRoom } from "./gap_table.ts";
 import * as layout from "./layout.ts";
 
@@ -141,7 +141,7 @@ export class TreeTable extends BinTable {
     const bin = binOf(gap, 5), root = BINS + bin;
     if (H[root] === 0) {
       H[root] = node;
-      this.mark(bin);
+      mark(H, bin);
       return;
     }
     let depth = this.#descend(root, node);
