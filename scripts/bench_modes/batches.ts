@@ -15,21 +15,28 @@ export interface BatchResult {
   readonly highWater: number;
 }
 
-const BATCH = 64, GROUPS = 160, ROUNDS = 1000;
+const BATCH = 64, ROUNDS = 1000;
 
-/** Which of the live ones are freed together. */
-const choices: Readonly<Record<string, (at: Int32Array, random: Random) => void>> = {
-  "allocated together": (at, random) => {
-    const first = random(GROUPS) * BATCH;
-    for (let i = 0; i < BATCH; i++) at[i] = first + i;
-  },
-  "any of 10,240": (at, random) => {
-    const chosen = new Set<number>();
-    while (chosen.size < BATCH) chosen.add(random(GROUPS * BATCH));
-    let i = 0;
-    for (const slot of chosen) at[i++] = slot;
-  },
+/** Chooses those of the live ones that are freed together. */
+type Choose = (at: Int32Array, live: number, random: Random) => void;
+
+const together: Choose = (at, live, random) => {
+  const first = random(live / BATCH) * BATCH;
+  for (let i = 0; i < BATCH; i++) at[i] = first + i;
 };
+
+const any: Choose = (at, live, random) => {
+  const chosen = new Set<number>();
+  while (chosen.size < BATCH) chosen.add(random(live));
+  at.set([...chosen]);
+};
+
+/** How many are live, and which are freed together. */
+const works: readonly { name: string; live: number; choose: Choose }[] = [
+  { name: "allocated together", live: 10_240, choose: together },
+  { name: "any of 10,240", live: 10_240, choose: any },
+  { name: "any of 1,024,000", live: 1_024_000, choose: any },
+];
 
 /** Frees what the handles name, and allocates these sizes into them. */
 type Swap = (allocator: OffsetAllocator, handles: Int32Array, sizes: Int32Array) => void;
@@ -48,7 +55,7 @@ interface Lane {
   readonly swap: Swap;
   readonly allocator: OffsetAllocator;
   readonly random: Random;
-  readonly choose: (at: Int32Array, random: Random) => void;
+  readonly choose: Choose;
   readonly live: Int32Array;
   readonly sizes: readonly Int32Array[];
 }
@@ -58,7 +65,7 @@ function drive({ swap, allocator, random, choose, live, sizes }: Lane): number {
   const at = new Int32Array(BATCH), handles = new Int32Array(BATCH);
   let ms = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    choose(at, random);
+    choose(at, live.length, random);
     for (let i = 0; i < BATCH; i++) handles[i] = live[at[i]];
     const start = performance.now();
     swap(allocator, handles, sizes[round % sizes.length]);
@@ -68,17 +75,17 @@ function drive({ swap, allocator, random, choose, live, sizes }: Lane): number {
   return ms;
 }
 
-/** Measures both ways of choosing. */
+/** Measures all of them. */
 export function measureBatches(repeats: number): BatchResult[] {
-  return Object.entries(choices).map(([name, choose]) => {
+  return works.map(({ name, live: count, choose }) => {
     const lanes = [one, many].map((swap) => {
-      const random = seeded(1), allocator = new OffsetAllocator(2 ** 30);
+      const random = seeded(1), allocator = new OffsetAllocator(2 ** 32 - 1);
       const sizes = Array.from(
         { length: 64 },
-        () => Int32Array.from({ length: BATCH }, () => 1 + random(8185)),
+        () => Int32Array.from({ length: BATCH }, () => 1 + random(2000)),
       );
       const live = Int32Array.from(
-        { length: GROUPS * BATCH },
+        { length: count },
         (_, i) => allocator.allocate(sizes[(i / BATCH) & 63][i % BATCH]),
       );
       return { lane: { swap, allocator, random, choose, live, sizes }, best: Infinity };

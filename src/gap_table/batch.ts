@@ -156,7 +156,11 @@ export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
     const handle = handles[i];
     // As `find` does it, with what that reads each time at hand.
     const node = typeof handle === "number" ? (table.end + (handle & mask) * stride) & NODE : 0;
-    if (H[node + HANDLE] !== handle || handle <= 0) {
+    // Those of a live node always agree. To ask brings them into the caches, many side by side:
+    // when freeAll() comes, which needs one after the other, they are there.
+    const neighbours = H[(H[node + NEXT] & NODE) + PREV] === node &&
+      H[(H[node + PREV] & NODE) + NEXT] === node;
+    if (H[node + HANDLE] !== handle || handle <= 0 || !neighbours) {
       unclaimAll(table, handles, i);
       throw new NotAllocatedError(handle);
     }
