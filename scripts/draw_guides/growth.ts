@@ -10,14 +10,14 @@ import { Canvas, type Point, WIDTH } from "./canvas.ts";
 const LIVE = [1, 10, 100, 1000, 8000];
 
 /**
- * Nanoseconds a call, as measured: one run on two cores of an AMD EPYC, the best of two, in
+ * Nanoseconds a call, as measured: on two cores of an Intel Xeon, the best of four runs in
  * alternating processes; `deno task bench:modes` measures those of the three runtimes again.
  */
 const MEASURED: readonly Curve[] = [
-  { name: "C++ original", look: "line dash", ns: [20.1, 19.9, 31.9, 107.6, 165.2] },
-  { name: "Deno 2.9", look: "l0", ns: [15.6, 17.3, 34.4, 201.0, 251.6] },
-  { name: "Node 24", look: "l1", ns: [20.0, 21.0, 41.5, 211.9, 285.1] },
-  { name: "Bun 1.4", look: "l3", ns: [15.6, 17.7, 32.0, 170.8, 240.3] },
+  { name: "C++ original", look: "line dash", ns: [21.7, 21.6, 37.1, 74.5, 132.3] },
+  { name: "Deno 2.9", look: "l0", ns: [13.5, 15.0, 38.1, 115.1, 197.9] },
+  { name: "Node 24", look: "l1", ns: [15.3, 17.8, 41.9, 121.9, 201.5] },
+  { name: "Bun 1.4", look: "l3", ns: [13.3, 15.4, 32.5, 82.4, 165.4] },
 ];
 
 /** One contestant. */
@@ -37,8 +37,8 @@ export function drawGrowth(): string {
   const canvas = new Canvas(
     "What a call costs, by the number of live allocations",
     "Nanoseconds for an allocate or a free with 1,000 to 8,000,000 live allocations, for the " +
-      "C++ original and for OffsetAllocator on Deno, Node and Bun: alike up to 100,000, then " +
-      "the memory is what costs, up to twice as much.",
+      "C++ original and for OffsetAllocator on Deno, Node and Bun: faster up to 10,000, alike " +
+      "at 100,000, then the memory is what costs, up to 1.6 times as much.",
   );
   const x = (live: number) => LEFT + (RIGHT - LEFT) * Math.log10(live) / Math.log10(8000);
   const y = (ns: number) =>
