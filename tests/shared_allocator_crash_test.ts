@@ -108,7 +108,11 @@ function dying(
 function visible(allocator: SharedOffsetAllocator, hasCaches: boolean) {
   allocator.check();
   const { capacity } = allocator, freeSpace = hasCaches ? 0 : allocator.freeSpace;
-  const allocations = [...allocator.allocations()], { table } = openState(allocator.buffer);
+  const { table } = openState(allocator.buffer);
+  // Which of two empty ones in the same place comes first says nothing.
+  const allocations = [...allocator.allocations()].sort((a, b) =>
+    a.offset - b.offset || a.size - b.size || a.handle - b.handle
+  );
   for (const { handle, size } of allocations) {
     assert(size <= table.get(table.nodeOf(handle), SIZE), "an allocation is said to be larger");
   }

@@ -105,6 +105,8 @@ export class LockedTable {
       if (Atomics.compareExchange(W, node + HANDLE, handle, -handle) !== handle) {
         throw new NotAllocatedError(handle);
       }
+      // A smaller size is noted before, a larger one after: who dies in between leaves one of both.
+      if (size < this.#asked[handle & W[MASK]]) this.#note(handle, size);
       const fits = calls.resizeNode(table, node, block) ||
         block !== size && calls.resizeNode(table, node, size);
       if (fits) this.#note(handle, size);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FRESH, HANDLE, MASK, SIZE, STRIDE, WORN_OUT } from "../gap_table/layout.ts";
+import { FRESH, HANDLE, STRIDE, WORN_OUT } from "../gap_table/layout.ts";
 import { rebuild } from "../gap_table/rebuild.ts";
 import { CLAIMED, INTENT, type SharedState } from "./state.ts";
 
@@ -23,11 +23,10 @@ export const RESET: number = -(2 ** 31);
  * Completes or undoes what a dead holder of the lock was about to do. Dying in here does no
  * harm: the next one does it again. O(n log n) with n allocations.
  */
-export function repair({ header, table, asked }: SharedState): void {
+export function repair({ header, table }: SharedState): void {
   const W = table.words, intent = header[INTENT], claimed = header[CLAIMED];
   if (claimed !== 0) {
-    const node = table.nodeOf(claimed), number = claimed & W[MASK];
-    asked[number] = Math.min(asked[number], table.get(node, SIZE)); // resized, but not noted
+    const node = table.nodeOf(claimed);
     if (W[node + HANDLE] === -claimed) W[node + HANDLE] = claimed;
   }
   if (intent === RESET) {
