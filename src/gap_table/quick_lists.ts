@@ -29,7 +29,7 @@ export const LEFT = 3; // how many blocks are to be turned away before the next 
 export const COUNTS = 8;
 export const SIZES: number = COUNTS + 256;
 export const HANDLES: number = SIZES + 256;
-/** Most blocks of one bin: two to the sixth. */
+/** Most blocks of one bin. */
 export const DEPTH = 64;
 export const ORIGINS: number = HANDLES + 256 * DEPTH;
 /** The bin of what is too large to be kept; closed for ever. */
@@ -143,7 +143,7 @@ export class QuickLists {
     this.#setUnits(this.units);
     if (isRest) return this.#open(this.#nextTop);
     if (++this.#reviews < REVIEWS) return;
-    const kept = L[KEPT] / (REVIEW * REVIEWS);
+    const kept = (L[KEPT] >>> 0) / (REVIEW * REVIEWS);
     this.#reviews = L[KEPT] = 0;
     if (kept < 1) return this.#rest(Math.min(Math.max(2 * this.#lastRest, SHORT_REST), LONG_REST));
     this.#lastRest = 0;
