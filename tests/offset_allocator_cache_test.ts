@@ -40,6 +40,40 @@ describe("OffsetAllocator with a cache", () => {
     allocator.check();
   });
 
+  it("keeps blocks apart that it would join without", () => {
+    for (const cache of [undefined, { maxShare: 1 }]) {
+      const allocator = new OffsetAllocator(100_000, { cache });
+      const handles = Array.from({ length: 20 }, () => allocator.allocate(64));
+      allocator.free(handles[0]); // the first of all: nothing is known yet
+      const offset = allocator.offset(handles[4]);
+      for (const handle of handles.slice(4, 6)) allocator.free(handle);
+      const larger = allocator.allocate(128);
+      assertEquals(allocator.offset(larger) === offset, cache === undefined);
+      allocator.check();
+    }
+  });
+
+  it("takes requests of all sizes", () => {
+    for (const capacity of [2 ** 32 - 1, 2 ** 45]) {
+      const allocator = cached(capacity, 1 / 2);
+      let end = 0;
+      for (let power = 0; power < 30; power++) {
+        for (const size of [7, 8, 9, 15].map((part) => Math.ceil(part / 8 * 2 ** power) - 1)) {
+          const handles = [size, size].map((size) => allocator.allocate(size));
+          assertEquals(handles.map((handle) => allocator.size(handle)), [size, size]);
+          for (const handle of handles) allocator.free(handle);
+          const again = allocator.allocate(size);
+          assertEquals(allocator.size(again), size);
+          if (size > 0) assert(allocator.offset(again) >= end, `${size} units overlap others`);
+          end = Math.max(end, allocator.offset(again) + size);
+          if (power > 25) allocator.reset();
+          if (power > 25) end = 0;
+        }
+        allocator.check();
+      }
+    }
+  });
+
   it("reports what is kept as free, joined with what is free beside it", () => {
     const allocator = cached(10_000);
     const handles = Array.from({ length: 6 }, () => allocator.allocate(64));

@@ -7,6 +7,8 @@
 const OFFSET = [
   "offset_allocator_reference",
   "offset_allocator_edges",
+  "offset_allocator_batch",
+  "offset_allocator_cache",
   "append_at",
   "snapshot",
   "offset_allocator",
@@ -32,6 +34,7 @@ const BLOBS = [
 /** Test files, without `_test.ts`, for the first pattern that a source's path matches. */
 export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string[]])[] = [
   [/^src\/offset_allocator\.ts$/, OFFSET],
+  [/^src\/gap_table\/(batch|quick_lists)/, OFFSET],
   [/^src\/gap_table\/tree_/, TREES],
   [/^src\/gap_table\/spans/, SPANS],
   [/^src\/gap_table\/rebuild/, ["shared_allocator_crash"]],
