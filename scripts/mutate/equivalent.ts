@@ -74,16 +74,6 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: "src/offset_allocator.ts",
-    reason: "8 units are in bin 8, by either rule",
-    changes: [
-      ["if (rest >= 8)", "if (rest > 8)"],
-      ["if (rest >= 8)", "if (rest >= (8 + 1))"],
-      ["gap < 8 ? gap", "gap <= 8 ? gap"],
-      ["gap < 8 ? gap", "gap < (8 + 1) ? gap"],
-    ],
-  },
-  {
-    file: "src/offset_allocator.ts",
     reason: "no table has so few words",
     changes: [["if (bytes.length < END * 4 ||", "if (bytes.length <= END * 4 ||"]],
   },
@@ -97,7 +87,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: "the head of a bin is taken out and comes back as the head",
     changes: [
       ["if (restBin !== bin) {", "if (true) {"],
-      ["if (nextBinPrev !== BIN + bin) {", "if (true) {"],
+      ["if (H[next + BIN_PREV] !== BIN + bin) {", "if (true) {"],
     ],
   },
   {
@@ -107,13 +97,38 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: "src/offset_allocator.ts",
-    reason: "a node in no bin has a gap of 0, and no link is 1",
+    reason: "it changes what a cache keeps and how soon it rests, which is a matter of speed",
     changes: [
-      ["if (binPrev !== 0) {", "if (true) {"],
-      ["if (binPrev !== 0) {", "if (binPrev !== 1) {"],
-      ["if (nextBinPrev !== 0) gap", "if (true) gap"],
-      ["if (nextBinPrev !== 0) gap", "if (nextBinPrev !== 1) gap"],
+      ["} else if (top !== 0) origin = NO_BIN << 24;", "} else if (top !== 1)"],
+      ["} else if (top !== 0) origin = NO_BIN << 24;", "} else if (top === 0)"],
+      ["L[KEPT] = (L[KEPT] + 1) | 0;", "L[KEPT] = (L[KEPT] - 1) | 0;"],
+      ["if (origin !== 0 || L[TOP_BIN] === 0) {", "if (true) {"],
     ],
+  },
+  {
+    file: "src/offset_allocator.ts",
+    reason: "no handle is the limit itself: its slot would be 0",
+    changes: [["!isLast && later < HANDLE_LIMIT) {", "later <= HANDLE_LIMIT) {"]],
+  },
+  {
+    file: "src/gap_table/quick_lists.ts",
+    reason: "it changes what a cache keeps and how soon it rests, which is a matter of speed",
+    changes: [
+      ["if (kept >= GOOD) this.#open(Math.min(", "Math.max("],
+      ["if (kept >= GOOD) this.#open(Math.min(", "(1 + 1)"],
+      ["if (L[TOP_BIN] === 1) return;", "if (false) return;"],
+      ["if (++this.#reviews < REVIEWS) return;", "<= REVIEWS"],
+    ],
+  },
+  {
+    file: "src/gap_table/quick_lists.ts",
+    reason: "whoever asks tries again, to no other end",
+    changes: [["if (this.units === 0) return false;", "return true;"]],
+  },
+  {
+    file: "src/gap_table/quick_lists.ts",
+    reason: "one unit more or less of what may be kept",
+    changes: [["Math.floor(used * this.#part)", "Math.ceil("]],
   },
   {
     file: "src/offset_allocator.ts",
