@@ -8,7 +8,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError } from "../src/allocator.ts";
-import { SLOTS } from "../src/gap_table/layout.ts";
+import { BinTable } from "../src/gap_table/bin_table.ts";
+import * as calls from "../src/gap_table/calls.ts";
+import { HANDLE, MASK, OFFSET_SHAPE, SIZE, SLOTS } from "../src/gap_table/layout.ts";
+import * as lists from "../src/gap_table/quick_lists.ts";
+import { QuickLists } from "../src/gap_table/quick_lists.ts";
 import { OffsetAllocator } from "../src/offset_allocator.ts";
 import { seeded } from "./random.ts";
 
@@ -256,4 +260,44 @@ describe("OffsetAllocator with a cache", () => {
       allocator.check();
     }
   });
+});
+
+describe("check() of kept blocks", () => {
+  /** A table with a live block and a kept one, and their lists. */
+  function make() {
+    const table = BinTable.create(OFFSET_SHAPE, 10_000, { maxAllocations: 30 });
+    const quick = new QuickLists(table, 1), H = table.words, L = quick.words;
+    calls.allocate(table, 64, 1);
+    const handle = calls.allocate(table, 64, 1), node = table.nodeOf(handle), bin = table.binOf(64);
+    const next = handle + H[MASK] + 1;
+    H[node + HANDLE] = -next;
+    L[lists.HANDLES + bin * lists.DEPTH] = next;
+    L[lists.COUNTS + bin] = 1;
+    L[lists.BUDGET] -= 64;
+    return { table, quick, H, L, node, bin, next, nodes: [node] };
+  }
+
+  it("finds nothing wrong with sound ones", () => {
+    const { quick, nodes } = make();
+    assertEquals([quick.damage(nodes), quick.count, quick.units], [undefined, 1, 64]);
+  });
+
+  const faults: Record<string, (made: ReturnType<typeof make>) => void> = {
+    "a list of kept blocks has no length": ({ L, bin }) => L[lists.COUNTS + bin] = -1,
+    "a bin is open that should be closed": ({ L }) => L[lists.TOP_BIN]--,
+    "a kept block is not in the ring, or kept twice": ({ nodes }) => nodes.pop(),
+    "a kept block has another handle": ({ H, node }) => H[node + HANDLE]--,
+    "a kept block has another size": ({ table, node }) => table.set(node, SIZE, 63),
+    "a block without a handle is in no list": ({ nodes }) => nodes.push(8),
+    "the units of the kept blocks are wrong": ({ L }) => L[lists.BUDGET]++,
+    "a free slot has an origin": ({ L }) => L[lists.ORIGINS + 9] = 5 << 24,
+    "a block has another origin": ({ L }) => L[lists.ORIGINS + 1] = 5 << 24,
+  };
+  for (const [fault, plant] of Object.entries(faults)) {
+    it(`finds that ${fault}`, () => {
+      const made = make();
+      plant(made);
+      assertEquals(made.quick.damage(made.nodes), fault);
+    });
+  }
 });
