@@ -5,8 +5,13 @@
  * @module
  */
 
-import { checkBytes, checkRange, StorageError, type ViewableStore } from "../src/backing_store.ts";
-import { checkInteger } from "../src/check_integer.ts";
+import {
+  checkBytes,
+  checkRange,
+  StorageError,
+  type ViewableStore,
+} from "../src/arena/backing_store.ts";
+import { checkInteger } from "../src/util/check_integer.ts";
 
 /** The part of a `WebAssembly.Memory` that is used. */
 export interface WasmMemory {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Metadata } from "../backends/blob_store.ts";
+import type { Metadata } from "../backends/blob_store/mod.ts";
 
 /** The attributes of a file. */
 export interface Attributes {

@@ -6,7 +6,7 @@
  */
 
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { printable } from "../src/printable.ts";
+import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
 import { Progress } from "./progress.ts";
 

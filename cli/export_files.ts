@@ -10,7 +10,7 @@ import {
   type BlobInfo,
   type BlobStore,
   CorruptBlobError,
-} from "../backends/blob_store.ts";
+} from "../backends/blob_store/mod.ts";
 import { fromMetadata } from "./attributes.ts";
 import { type Chunks, counted } from "./chunks.ts";
 import type { Invocation } from "./command.ts";
@@ -18,7 +18,7 @@ import type { Notices } from "./notices.ts";
 import type { Progress } from "./progress.ts";
 import { Refusal, type SafeFolder } from "./safe_folder.ts";
 import { escapes, parents, unportable } from "./safe_name.ts";
-import { type TarFile, writeTar } from "./write_tar.ts";
+import { type TarFile, writeTar } from "./tar/write_tar.ts";
 
 /** Larger blobs are streamed. */
 const SMALL = 2 ** 20;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { printable } from "../src/printable.ts";
+import { printable } from "../src/util/printable.ts";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 

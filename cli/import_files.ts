@@ -6,14 +6,14 @@
 
 import * as fs from "node:fs";
 import { join } from "node:path";
-import type { BatchOperation, BlobStore } from "../backends/blob_store.ts";
+import type { BatchOperation, BlobStore } from "../backends/blob_store/mod.ts";
 import { toMetadata } from "./attributes.ts";
 import { type Chunks, concat, counted, joined, peek } from "./chunks.ts";
 import type { Invocation } from "./command.ts";
 import { isSame, openFile, readOpenFile } from "./files.ts";
 import type { Notices } from "./notices.ts";
 import type { Progress } from "./progress.ts";
-import { readTar, type TarEntry } from "./read_tar.ts";
+import { readTar, type TarEntry } from "./tar/read_tar.ts";
 import { escapes } from "./safe_name.ts";
 
 /** Larger files are streamed, smaller ones share a batch. */

@@ -6,7 +6,7 @@
 
 import * as fs from "node:fs";
 import { resolve } from "node:path";
-import { BlobStore, type BlobStoreOptions } from "../backends/blob_store.ts";
+import { BlobStore, type BlobStoreOptions } from "../backends/blob_store/mod.ts";
 import { Failure } from "./command.ts";
 import { isSame } from "./files.ts";
 import { quoted } from "./format.ts";

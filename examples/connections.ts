@@ -17,7 +17,7 @@ import {
   type PoolHandle,
   type PoolStats,
   PoolTimeoutError,
-} from "@suballoc/offset-allocator";
+} from "@suballoc/offset-allocator/pool";
 import { channel } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";

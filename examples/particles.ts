@@ -11,7 +11,7 @@
  * @module
  */
 
-import { GrowingPool, type PoolStats } from "@suballoc/offset-allocator";
+import { GrowingPool, type PoolStats } from "@suballoc/offset-allocator/pool";
 import { formatCount, formatTable } from "./terminal.ts";
 
 const FRAMES_PER_SECOND = 60;

@@ -11,7 +11,7 @@
  */
 
 import process from "node:process";
-import { compare } from "./compare/command.ts";
+import { compare } from "../cli/compare/compare.ts";
 
 process.exitCode = compare(process.argv.slice(2), {
   print: (text) => console.log(text),

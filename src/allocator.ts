@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkInteger, describe } from "./check_integer.ts";
+import { checkInteger, describe } from "./util/check_integer.ts";
 
 /** Returned by `allocate()` when no free region fits: an answer, not an error. */
 export const NO_SPACE: -1 = -1;
@@ -77,6 +77,16 @@ export interface Allocator {
 export interface GrowableAllocator extends Allocator {
   /** Adds `additional` units at the end of the space. */
   grow(additional: number): void;
+}
+
+/** An allocator that several threads use at once. */
+export interface SharedAllocator extends GrowableAllocator {
+  /** `allocate()`, for a thread that may not wait. */
+  allocateAsync(size: number, alignment?: number): Promise<number>;
+  /** `free()`, for a thread that may not wait. */
+  freeAsync(handle: number): Promise<void>;
+  /** Adds units until the capacity is at least this; what another thread added counts. */
+  growTo(capacity: number): void;
 }
 
 /** An allocator of several spans of space, which need not touch. */

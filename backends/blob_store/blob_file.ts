@@ -5,10 +5,10 @@
  */
 
 import { closeSync, fsyncSync, openSync } from "node:fs";
-import { type BackingStore, StorageError } from "../../src/backing_store.ts";
-import { type Engine, MAX_PER_TURN, messageOf } from "../file/engine.ts";
-import { HybridFile } from "../file/hybrid_file.ts";
-import { type FileOpenOptions, openEngine } from "../file/open_engine.ts";
+import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
+import { type FileIO, MAX_PER_TURN, messageOf } from "../file/raw/file_io.ts";
+import { AsyncFile } from "../file/raw/async_file.ts";
+import { type FileOpenOptions, openFileIO } from "../file/raw/open_file.ts";
 
 /** A flush in place that takes longer (ms) holds up the event loop: the next goes aside. */
 const SLOW_FLUSH = 1;
@@ -24,13 +24,13 @@ const WORK_PER_MS: number = MAX_PER_TURN / 10;
  * place, give a promise. A failed flush is final, as in `FileStore`.
  */
 export class BlobFile implements BackingStore {
-  readonly #file: HybridFile;
+  readonly #file: AsyncFile;
   /** Whether the last flush was quick; nothing is known of a file just opened. */
   #isQuick = false;
 
-  /** Takes an engine, which `close` then releases. */
-  constructor(engine: Engine) {
-    this.#file = new HybridFile(engine);
+  /** Takes an io, which `close` then releases. */
+  constructor(io: FileIO) {
+    this.#file = new AsyncFile(io);
   }
 
   /**
@@ -39,12 +39,12 @@ export class BlobFile implements BackingStore {
    * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
    */
   static open(path: string, options: FileOpenOptions = {}): BlobFile {
-    return new BlobFile(openEngine(path, options));
+    return new BlobFile(openFileIO(path, options));
   }
 
   /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
-    return this.#file.engine.byteLength;
+    return this.#file.io.byteLength;
   }
 
   /** Fills `into` with the bytes from `offset` on. */
@@ -67,26 +67,26 @@ export class BlobFile implements BackingStore {
    * 0.2 ms on a quick disk and 0.34 ms through the thread pool.
    */
   flush(): void | Promise<void> {
-    const { engine, isIdle } = this.#file;
-    engine.checkUsable("flush");
+    const { io, isIdle } = this.#file;
+    io.checkUsable("flush");
     // Only the thread pool can wait for the transfers in it.
-    if (!this.#isQuick || !isIdle) return this.#flushAside();
+    if (!this.#isQuick || !isIdle) return this.#flushAsync();
     const start = performance.now();
-    engine.flush();
+    io.flush();
     const took = performance.now() - start;
     this.#isQuick = took < SLOW_FLUSH;
     return this.#file.turnAfter(took * WORK_PER_MS);
   }
 
-  async #flushAside(): Promise<void> {
+  async #flushAsync(): Promise<void> {
     const start = performance.now();
-    await this.#file.flushAside();
+    await this.#file.flushAsync();
     this.#isQuick = performance.now() - start < QUICK_FLUSH;
   }
 
   /** Looks at the file's length anew: another process may be writing it. */
   reload(): void {
-    this.#file.engine.reload();
+    this.#file.io.reload();
   }
 
   /** Refuses further use, and closes the file once what is under way has ended. */

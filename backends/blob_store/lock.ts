@@ -22,9 +22,9 @@
 import { readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
-import { StorageError } from "../../src/backing_store.ts";
+import { StorageError } from "../../src/arena/backing_store.ts";
 import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
-import { messageOf } from "../file/engine.ts";
+import { messageOf } from "../file/raw/file_io.ts";
 import {
   codeOf,
   dropNote,

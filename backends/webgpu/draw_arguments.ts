@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkInteger } from "../../src/check_integer.ts";
+import { checkInteger } from "../../src/util/check_integer.ts";
 import type { GpuRegion } from "./gpu_region.ts";
 import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
 import { nameOfUsage } from "./gpu_usage.ts";

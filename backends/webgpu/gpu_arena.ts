@@ -4,10 +4,10 @@
  * @module
  */
 
-import { alignUp } from "../../src/align_up.ts";
-import { checkInteger, describe } from "../../src/check_integer.ts";
-import { type Trace, traceBelow } from "../../src/report/stack.ts";
-import type { Leak } from "../../src/tracked_allocator.ts";
+import { alignUp } from "../../src/util/align_up.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { type Trace, traceBelow } from "../../src/util/stack.ts";
+import type { Leak } from "../../src/report/tracked_allocator.ts";
 import { type CheckedOptions, checkOptions } from "./gpu_arena_options.ts";
 import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
 import { leaksOf, reportJsonOf, reportSvgOf, statsOf } from "./gpu_arena_report.ts";
@@ -18,18 +18,18 @@ import type {
   GpuArenaSvgOptions,
 } from "./gpu_arena_report.ts";
 import { GpuContext } from "./gpu_context.ts";
-import { LiveGpuDefragmentation, planMoves } from "./gpu_defragmentation.ts";
-import type { GpuDefragmentation, GpuDefragmentationOptions } from "./gpu_defragmentation.ts";
+import { LiveGpuDefragmentation, planMoves } from "./gpu_compaction.ts";
+import type { GpuCompaction, GpuCompactionOptions } from "./gpu_compaction.ts";
 import { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuData, GpuRegion, GpuRegionHost } from "./gpu_region.ts";
 import type { GpuBufferLike, GpuDeviceLike, GpuEncoderLike } from "./gpu_types.ts";
 import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
 import { alignmentOf, COPY_ALIGNMENT, usageAlignment, usageOf } from "./gpu_usage.ts";
 import { Readback } from "./readback.ts";
-import { Retirement } from "./retirement.ts";
+import { DeferredFrees } from "./deferred_free.ts";
 import type { GpuSlab, Slab } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
-import { PagePool, type SlabUploads, type Upload } from "./slab_uploads.ts";
+import { PagePool, type PendingWrites, type Upload } from "./pending_writes.ts";
 import { StagingBelt } from "./staging_belt.ts";
 
 /**
@@ -44,7 +44,7 @@ import { StagingBelt } from "./staging_belt.ts";
  * | `allocate`, `free` | O(slabs of the usage) |
  * | `write` | O(bytes) |
  * | `flush` | O(writes), and a copy of each buffer that grows |
- * | `planDefragmentation` | O((regions + holes) log regions) |
+ * | `planCompaction` | O((regions + holes) log regions) |
  * | `stats`, `leaks`, reports | O(regions) |
  *
  * The device belongs to the caller. Several arenas may share it.
@@ -79,7 +79,7 @@ export class GpuArena<B extends GpuBufferLike> {
   readonly #pools: Map<number, SlabPool<B>> = new Map();
   readonly #pages: PagePool = new PagePool();
   readonly #readback: Readback<B>;
-  readonly #retirement: Retirement<B>;
+  readonly #retirement: DeferredFrees<B>;
   readonly #belt: StagingBelt<B>;
   readonly #regionHost: GpuRegionHost<B>;
   /** Recorded, and not known to be submitted. */
@@ -100,7 +100,7 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#label = options.label;
     this.#stacks = options.stacks ?? false;
     this.#readback = new Readback(this.#context);
-    this.#retirement = new Retirement(this.#context);
+    this.#retirement = new DeferredFrees(this.#context);
     this.#belt = new StagingBelt(this.#context, this.#options.maxBeltBytes);
     this.#regionHost = {
       context: this.#context,
@@ -245,9 +245,9 @@ export class GpuArena<B extends GpuBufferLike> {
    * @throws {GpuOutOfMemoryError} There is no memory for the scratch buffer.
    * @throws {DeviceLostError} The device is lost.
    */
-  async planDefragmentation(
-    options: GpuDefragmentationOptions = {},
-  ): Promise<GpuDefragmentation<B>> {
+  async planCompaction(
+    options: GpuCompactionOptions = {},
+  ): Promise<GpuCompaction<B>> {
     const { maxBytes = Number.MAX_SAFE_INTEGER, maxMoves = Number.MAX_SAFE_INTEGER } = options;
     this.#expectUsable();
     checkInteger("maxBytes", maxBytes);
@@ -390,8 +390,8 @@ export class GpuArena<B extends GpuBufferLike> {
     this.device.queue.writeBuffer(buffer!, offset, bytes, start, length);
   };
 
-  #takeUploads(): SlabUploads<B>[] {
-    const taken: SlabUploads<B>[] = [];
+  #takeUploads(): PendingWrites<B>[] {
+    const taken: PendingWrites<B>[] = [];
     for (const { uploads } of this.#allSlabs()) {
       if (uploads.isEmpty) continue;
       const ready = uploads.take();

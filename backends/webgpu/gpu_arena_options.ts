@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkInteger, describe } from "../../src/check_integer.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { COPY_ALIGNMENT, type GpuRole } from "./gpu_usage.ts";
 import type { SlabPolicy } from "./slab_pool.ts";
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type ReportJson, reportJson } from "../../src/report_json.ts";
-import { reportSvg } from "../../src/report_svg.ts";
-import { framesOf } from "../../src/report/stack.ts";
-import type { Leak } from "../../src/tracked_allocator.ts";
+import { type ReportJson, reportJson } from "../../src/report/report_json.ts";
+import { reportSvg } from "../../src/report/report_svg.ts";
+import { framesOf } from "../../src/util/stack.ts";
+import type { Leak } from "../../src/report/tracked_allocator.ts";
 import type { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import type { GpuSlab } from "./slab.ts";

@@ -10,9 +10,9 @@ import {
   checkRange,
   StorageError,
   type StorageOperation,
-} from "../../src/backing_store.ts";
-import { checkInteger, describe } from "../../src/check_integer.ts";
-import { Turns } from "../../src/turns.ts";
+} from "../../src/arena/backing_store.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { RwLock } from "../../src/util/rw_lock.ts";
 import { GpuContext } from "./gpu_context.ts";
 import { GpuOutOfMemoryError } from "./gpu_errors.ts";
 import { type GpuBufferLike, type GpuDeviceLike, GpuUsage } from "./gpu_types.ts";
@@ -73,7 +73,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
   readonly device: GpuDeviceLike<B>;
   readonly #context: GpuContext<B>;
   readonly #readback: Readback<B>;
-  readonly #turns: Turns = new Turns();
+  readonly #turns: RwLock = new RwLock();
   readonly #usage: number;
   readonly #label: string | undefined;
   #buffer: B;

@@ -5,8 +5,8 @@
  */
 
 import { NotAllocatedError } from "../../src/allocator.ts";
-import { checkInteger, describe } from "../../src/check_integer.ts";
-import type { Trace } from "../../src/report/stack.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import type { Trace } from "../../src/util/stack.ts";
 import type { GpuRegionOptions } from "./gpu_arena_options.ts";
 import type { GpuContext } from "./gpu_context.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";

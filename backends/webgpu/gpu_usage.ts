@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkInteger } from "../../src/check_integer.ts";
+import { checkInteger } from "../../src/util/check_integer.ts";
 import { GpuUsage } from "./gpu_types.ts";
 import type { GpuLimitsLike } from "./gpu_types.ts";
 

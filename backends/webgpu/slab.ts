@@ -5,11 +5,11 @@
  */
 
 import type { Allocator } from "../../src/allocator.ts";
-import { OffsetAllocator } from "../../src/offset_allocator.ts";
+import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import type { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { nameOfUsage } from "./gpu_usage.ts";
-import { type PagePool, SlabUploads } from "./slab_uploads.ts";
+import { type PagePool, PendingWrites } from "./pending_writes.ts";
 
 /** A buffer of an arena, for reports. */
 export interface GpuSlab<B extends GpuBufferLike> {
@@ -40,7 +40,7 @@ export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
   /** By handle. A handle without a region is reserved for a move, or retiring. */
   readonly regions: Map<number, LiveGpuRegion<B>> = new Map();
   readonly labelOf: (handle: number) => string | undefined;
-  readonly uploads: SlabUploads<B>;
+  readonly uploads: PendingWrites<B>;
   buffer: B | undefined;
   /** Bytes that are there on the GPU: of the buffer, where every look at its size is a call. */
   backed = 0;
@@ -51,7 +51,7 @@ export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
     this.usage = usage;
     this.dedicated = dedicated;
     this.allocator = new OffsetAllocator(byteLength);
-    this.uploads = new SlabUploads(this, pages);
+    this.uploads = new PendingWrites(this, pages);
     this.labelOf = (handle) => {
       const region = this.regions.get(handle);
       return region === undefined ? RETIRING : region.label;

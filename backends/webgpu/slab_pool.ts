@@ -4,12 +4,12 @@
  * @module
  */
 
-import { alignUp } from "../../src/align_up.ts";
+import { alignUp } from "../../src/util/align_up.ts";
 import { NO_SPACE } from "../../src/allocator.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { COPY_ALIGNMENT } from "./gpu_usage.ts";
 import { Slab } from "./slab.ts";
-import type { PagePool } from "./slab_uploads.ts";
+import type { PagePool } from "./pending_writes.ts";
 
 /** How slabs grow, in bytes. */
 export interface SlabPolicy {

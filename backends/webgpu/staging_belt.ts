@@ -8,7 +8,7 @@
 import type { GpuContext } from "./gpu_context.ts";
 import { type GpuBufferLike, type GpuEncoderLike, GpuUsage } from "./gpu_types.ts";
 import type { Slab } from "./slab.ts";
-import type { SlabUploads } from "./slab_uploads.ts";
+import type { PendingWrites } from "./pending_writes.ts";
 
 const MAP_WRITE = 2; // GPUMapMode.WRITE
 const LEAST_CHUNK = 2 ** 16;
@@ -65,7 +65,7 @@ export class StagingBelt<B extends GpuBufferLike> {
    * Records uploads as copies from a chunk, as far as there is room: room is made only once it
    * is known that there is memory, so that the first call finds none.
    */
-  encode(encoder: GpuEncoderLike<B>, uploads: readonly SlabUploads<B>[]): EncodedRuns<B> {
+  encode(encoder: GpuEncoderLike<B>, uploads: readonly PendingWrites<B>[]): EncodedRuns<B> {
     const runs: Run<B>[] = [];
     let needed = 0, encoded = 0;
     for (const one of uploads) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SharedSlotPool, WorkerLocalPool } from "@suballoc/offset-allocator";
+import { LocalSlotCache, SharedSlotPool } from "@suballoc/offset-allocator/shared";
 import type { AudioTask, Heard } from "./play_tone.ts";
 import { Ring } from "./ring.ts";
 import { answer } from "./thread.ts";
@@ -15,7 +15,7 @@ function consume({ buffer, ring, blocks, sampleRate, keep }: AudioTask): Heard {
   const input = new Ring(ring);
   const kept = new Float32Array(keep ? blocks * shared.slotSize / 4 : 0);
   let samples = 0, squares = 0, before = 0, firstRise = -1, lastRise = -1, rises = 0;
-  using pool = new WorkerLocalPool(shared, { batch: 2 });
+  using pool = new LocalSlotCache(shared, { batch: 2 });
   for (let block = 0; block < blocks; block++) {
     const handle = input.take(), view = pool.view(handle);
     if (keep) kept.set(view, samples);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SharedSlotPool } from "@suballoc/offset-allocator";
+import { SharedSlotPool } from "@suballoc/offset-allocator/shared";
 import { runThread } from "./thread.ts";
 
 /** What is to be played. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SharedSlotPool, WorkerLocalPool } from "@suballoc/offset-allocator";
+import { LocalSlotCache, SharedSlotPool } from "@suballoc/offset-allocator/shared";
 import type { AudioTask } from "./play_tone.ts";
 import { Ring } from "./ring.ts";
 import { answer } from "./thread.ts";
@@ -15,7 +15,7 @@ function produce({ buffer, ring, blocks, sampleRate, frequency }: AudioTask): nu
   const out = new Ring(ring);
   const step = 2 * Math.PI * frequency / sampleRate;
   let phase = 0;
-  using pool = new WorkerLocalPool(shared, { batch: 2 });
+  using pool = new LocalSlotCache(shared, { batch: 2 });
   for (let block = 0; block < blocks; block++) {
     // The ring is shorter than the pool: with room in the ring there is a slot.
     const handle = pool.acquire(), samples = pool.view(handle);

@@ -86,7 +86,7 @@ export class SharedBuffers implements MeshBuffers {
 
   /** Moves some meshes down, into the holes that others left. */
   async tidy(): Promise<void> {
-    const plan = await this.arena.planDefragmentation({ maxBytes: MAX_MOVED });
+    const plan = await this.arena.planCompaction({ maxBytes: MAX_MOVED });
     this.movedBytes += plan.bytes;
     const encoder = this.#device.createCommandEncoder();
     plan.encode(encoder);

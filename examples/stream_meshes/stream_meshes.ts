@@ -4,7 +4,7 @@
  * @module
  */
 
-import { report } from "@suballoc/offset-allocator";
+import { report } from "@suballoc/offset-allocator/report";
 import { countedDevice, type DeviceCounts } from "./counted_device.ts";
 import { type MeshBuffers, OwnBuffers, SharedBuffers } from "./mesh_buffers.ts";
 import { makeMeshes, type Mesh } from "./meshes.ts";

@@ -30,7 +30,7 @@ const RESOLUTIONS = {
 export async function compileConsumers(folder: string): Promise<string[]> {
   // Not a development dependency: in node_modules it changes what Deno takes for global.
   await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", NODE_TYPES], folder);
-  const sources = join(ROOT, "tests/types");
+  const sources = join(ROOT, "tests/tools/types");
   await Deno.copyFile(join(sources, "consumer.ts"), join(folder, "consumer.ts"));
   await Deno.copyFile(join(sources, "core_consumer.ts"), join(folder, "core_consumer.ts"));
   const refused = await Deno.readTextFile(join(sources, "wrong_consumer.txt"));

@@ -43,7 +43,7 @@ function isQuickly(path: string): boolean {
 /** Compiles the suite into `folder`, beside the `node_modules` that has the package. */
 export async function compileSuite(folder: string): Promise<void> {
   const suite = join(folder, "suite"), packed = join(folder, "node_modules", config.name);
-  const sources = ["tests", "examples", "scripts/compare"].flatMap((name) =>
+  const sources = ["tests", "examples", "cli/compare"].flatMap((name) =>
     filesBelow(join(ROOT, name)).map((path) => join(name, path))
   );
   const isModule = (path: string) => path.endsWith(".ts");

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { BackingStore } from "../backing_store.ts";
-import { checkBytes } from "../backing_store.ts";
-import { checkInteger } from "../check_integer.ts";
+import type { BackingStore } from "../arena/backing_store.ts";
+import { checkBytes } from "../arena/backing_store.ts";
+import { checkInteger } from "../util/check_integer.ts";
 import { writeSource, type WrittenBlob } from "./blob_writer.ts";
-import { newDelete, streamedWrite } from "./writes.ts";
+import { newDelete, streamedWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
@@ -18,20 +18,21 @@ import {
   operationOf,
   putOf,
   rangeOf,
-} from "./operations.ts";
-import { readBesideWriter } from "./read_beside_writer.ts";
+} from "./arguments.ts";
+import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
-import { openCore, type StoreCore } from "./store_core.ts";
+import { OpenStore, openStore } from "./open_store.ts";
+import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { streamBlob } from "./stream_blob.ts";
 import type {
   BackupReport,
   BatchOperation,
+  BlobCompactionOptions,
   BlobInfo,
   BlobSource,
   BlobStoreOptions,
   BlobStoreStats,
   CompactionReport,
-  CompactOptions,
   FileRegion,
   GetOptions,
   ListOptions,
@@ -62,11 +63,18 @@ const decoder = new TextDecoder();
  * | `checkpoint`, `check`, `regions`, opening | O(blobs) |
  */
 export class BlobStore {
-  readonly #core: StoreCore;
+  readonly #opened: OpenStore;
 
-  /** Made by {@linkcode BlobStore.open}. */
-  protected constructor(core: StoreCore) {
-    this.#core = core;
+  /**
+   * Takes what {@linkcode BlobStore.openWith} gave; callers use {@linkcode BlobStore.open}.
+   *
+   * @throws {TypeError} It is something else.
+   */
+  protected constructor(opened: unknown) {
+    if (!(opened instanceof OpenStore)) {
+      throw new TypeError("Expected await BlobStore.open(...), got new BlobStore(...)");
+    }
+    this.#opened = opened;
   }
 
   /**
@@ -79,12 +87,26 @@ export class BlobStore {
    * @throws {TypeError | RangeError} An option makes no sense.
    */
   static async open(store: BackingStore, options: BlobStoreOptions = {}): Promise<BlobStore> {
-    return new BlobStore(await openCore(store, options));
+    return new BlobStore(await BlobStore.openWith(store, options));
+  }
+
+  /**
+   * Opens a store with the help of a runtime: for the `open` of a subclass.
+   *
+   * @param hooks What the runtime does better than the language alone.
+   * @returns The open store, for the constructor to take, or to be closed.
+   */
+  protected static async openWith(
+    store: BackingStore,
+    options: BlobStoreOptions,
+    hooks: RuntimeHooks = {},
+  ): Promise<{ close(): Promise<void> }> {
+    return await openStore(store, options, hooks);
   }
 
   /** Whether writes are refused. */
   get readOnly(): boolean {
-    return this.#core.state.device.readOnly;
+    return this.#opened.state.file.readOnly;
   }
 
   /**
@@ -111,8 +133,8 @@ export class BlobStore {
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const slot = this.#find(key);
     if (slot < 0) return undefined;
-    const { state } = this.#core;
-    if (state.device.readOnly) return await this.#getBesideWriter(key, options);
+    const { state } = this.#opened;
+    if (state.file.readOnly) return await this.#getBesideWriter(key, options);
     const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
     const into = roomFor(state, slot, length);
     const pending = readBlob(state, slot, offset, into);
@@ -135,10 +157,10 @@ export class BlobStore {
     checkBytes("buffer", buffer);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
-    const { state } = this.#core;
+    const { state } = this.#opened;
     const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
     checkRoom(buffer, length);
-    if (state.device.readOnly) {
+    if (state.file.readOnly) {
       const bytes = await this.#getBesideWriter(key, options);
       if (bytes === undefined) return undefined;
       checkRoom(buffer, bytes.length); // it may be a longer one by now
@@ -163,7 +185,7 @@ export class BlobStore {
   stream(key: string, options?: GetOptions): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
     const slot = this.#find(key);
     if (slot < 0) return undefined;
-    return streamBlob(this.#core, key, slot, options?.range);
+    return streamBlob(this.#opened, key, slot, options?.range);
   }
 
   /** Whether there is a blob with this key. */
@@ -179,8 +201,8 @@ export class BlobStore {
    */
   async delete(key: string): Promise<boolean> {
     const operation = operationOf({ type: "delete", key });
-    const { committer, state } = this.#core;
-    state.device.checkWritable();
+    const { committer, state } = this.#opened;
+    state.file.checkWritable();
     if (committer.isIdle && state.index.find(key) < 0) return false;
     return await this.#write([operation], false) > 0;
   }
@@ -201,15 +223,15 @@ export class BlobStore {
     if (limit !== Infinity) checkInteger("limit", limit);
     const start = encoder.encode(checkString("prefix", prefix));
     const behind = after === undefined ? undefined : encoder.encode(checkString("after", after));
-    this.#core.state.device.checkOpen("read");
+    this.#opened.state.file.checkOpen("read");
     let from = start, isBehind = false;
     if (behind !== undefined && compareBytes(behind, start) >= 0) {
       from = behind;
       isBehind = true;
     }
     for (let count = 0; count < limit; count++) {
-      const { index, device } = this.#core.state;
-      device.checkOpen("read");
+      const { index, file } = this.#opened.state;
+      file.checkOpen("read");
       const slot = index.order.first(from, isBehind);
       if (slot < 0) return;
       from = index.keyBytes(slot).slice();
@@ -233,7 +255,7 @@ export class BlobStore {
 
   /** Resolves once everything written so far is durable. */
   async flush(): Promise<void> {
-    await this.#core.flush();
+    await this.#opened.flush();
   }
 
   /**
@@ -241,7 +263,7 @@ export class BlobStore {
    * is durable then. Happens by itself.
    */
   async checkpoint(): Promise<void> {
-    await this.#core.checkpoint();
+    await this.#opened.checkpoint();
   }
 
   /**
@@ -249,10 +271,10 @@ export class BlobStore {
    * The store is used as ever meanwhile: it waits for at most some MiB to be copied.
    * Where the disk is full, it does as much as it can.
    */
-  async compact(options: CompactOptions = {}): Promise<CompactionReport> {
+  async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
     const { maxBytes = Infinity } = options;
     if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
-    return await this.#core.compact(maxBytes);
+    return await this.#opened.compact(maxBytes);
   }
 
   /**
@@ -261,8 +283,8 @@ export class BlobStore {
    * replaced or deleted meanwhile is not damaged.
    */
   async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
-    this.#core.state.device.checkOpen("read");
-    return await verifyBlobs(this.#core, this.list(), options);
+    this.#opened.state.file.checkOpen("read");
+    return await verifyBlobs(this.#opened, this.list(), options);
   }
 
   /**
@@ -277,32 +299,32 @@ export class BlobStore {
    * could be copied, 100 times. The copy is worthless.
    */
   async backup(to: BackingStore, options: ProgressOptions = {}): Promise<BackupReport> {
-    this.#core.state.device.checkOpen("read");
-    return await copyBlobs(this.#core, to, options);
+    this.#opened.state.file.checkOpen("read");
+    return await copyBlobs(this.#opened, to, options);
   }
 
   /** Figures of the store. */
   stats(): BlobStoreStats {
-    this.#core.state.device.checkOpen("read");
-    return statsOf(this.#core.state);
+    this.#opened.state.file.checkOpen("read");
+    return statsOf(this.#opened.state);
   }
 
   /** What lies where in the file, from start to end. The store must not change meanwhile. */
   regions(): Iterable<FileRegion> {
-    this.#core.state.device.checkOpen("read");
-    return regionsOf(this.#core.state);
+    this.#opened.state.file.checkOpen("read");
+    return regionsOf(this.#opened.state);
   }
 
   /** Throws an `Error` unless blobs, log, index and free space share out the file exactly. */
   check(): void {
-    this.#core.state.device.checkOpen("read");
-    const { state, committer } = this.#core;
+    this.#opened.state.file.checkOpen("read");
+    const { state, committer } = this.#opened;
     checkState(state, committer.isIdle && state.streams === 0);
   }
 
   /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
   async refresh(): Promise<void> {
-    await this.#core.refresh();
+    await this.#opened.refresh();
   }
 
   /**
@@ -311,7 +333,7 @@ export class BlobStore {
    * Further use is refused. Closing again does nothing.
    */
   async close(): Promise<void> {
-    await this.#core.close();
+    await this.#opened.close();
   }
 
   /** Closes the store. */
@@ -320,13 +342,13 @@ export class BlobStore {
   }
 
   #find(key: string): number {
-    const { index, device } = this.#core.state;
-    device.checkOpen("read");
+    const { index, file } = this.#opened.state;
+    file.checkOpen("read");
     return index.find(key);
   }
 
   #infoOf(slot: number): BlobInfo {
-    const { index } = this.#core.state, metadata = index.metadata(slot);
+    const { index } = this.#opened.state, metadata = index.metadata(slot);
     const etag = [index.seed[slot], index.crc[slot]].map((n) => n.toString(16).padStart(8, "0"));
     return {
       key: index.key(slot),
@@ -342,8 +364,8 @@ export class BlobStore {
     key: string,
     options?: GetOptions,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return readBesideWriter(this.#core, key, async (slot) => {
-      const { state } = this.#core;
+    return readWithRefresh(this.#opened, key, async (slot) => {
+      const { state } = this.#opened;
       const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
       const into = roomFor(state, slot, length);
       await readBlob(state, slot, offset, into);
@@ -353,8 +375,8 @@ export class BlobStore {
 
   /** Writes what has to be written first, then commits operations together. */
   async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
-    const { state } = this.#core;
-    state.device.checkWritable();
+    const { state } = this.#opened;
+    state.file.checkWritable();
     if (operations.length === 0) return 0;
     if (operations.every(({ source }) => source === undefined)) {
       return await this.#commit(operations, isBatch);
@@ -373,7 +395,7 @@ export class BlobStore {
     isBatch: boolean,
     written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array>,
   ): Promise<number> {
-    const { committer } = this.#core;
+    const { committer } = this.#opened;
     const time = Date.now();
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
     const writes = operations.map((operation) => {
@@ -392,7 +414,7 @@ export class BlobStore {
   async #writeSources(
     operations: readonly Operation[],
   ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
-    const { committer, state } = this.#core, makeRoom = () => this.#core.makeRoom();
+    const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
     const written = new Map<Operation, WrittenBlob | Uint8Array>();
     try {
       for (const operation of operations) {
@@ -400,7 +422,7 @@ export class BlobStore {
         if (source === undefined) continue;
         written.set(operation, await writeSource(state, committer.newSeed(), source, makeRoom));
       }
-      state.device.checkWritable();
+      state.file.checkWritable();
     } catch (error) {
       for (const blob of written.values()) {
         if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.handles);

@@ -7,8 +7,8 @@
 import { CHUNK_LENGTH, chunkSeed, framedLength, writeRanges } from "./chunks.ts";
 import { setUint32 } from "./codec.ts";
 import { NO_SPACE } from "../allocator.ts";
-import { checkBytes } from "../backing_store.ts";
-import type { LongSource } from "./operations.ts";
+import { checkBytes } from "../arena/backing_store.ts";
+import type { LongSource } from "./arguments.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
 
 const FRAME = CHUNK_LENGTH + 4;
@@ -40,7 +40,7 @@ export async function writeSource(
     else {
       await readAll(source instanceof Blob ? source.stream() : source, async (chunk) => {
         checkBytes("a chunk of the stream", chunk);
-        state.device.checkWritable();
+        state.file.checkWritable();
         await writer.write(chunk);
       });
     }
@@ -148,7 +148,7 @@ export class BlobWriter {
 
   #checksum(): number {
     const chunk = this.#buffer.subarray(this.#chunkStart, this.#length);
-    return this.#state.device.crc32(chunk, chunkSeed(this.seed, this.#chunk));
+    return this.#state.file.crc32(chunk, chunkSeed(this.seed, this.#chunk));
   }
 
   async #endChunk(): Promise<void> {
@@ -160,10 +160,10 @@ export class BlobWriter {
   }
 
   async #writeOut(): Promise<void> {
-    const { device, space } = this.#state, bytes = this.#buffer.subarray(0, this.#length);
+    const { file, space } = this.#state, bytes = this.#buffer.subarray(0, this.#length);
     const needed = space.unitsFor(this.#written + bytes.length) - this.#units;
     if (needed > 0) await this.#takeSpace(needed);
-    await writeRanges(device, rangesOf(space, this.#handles), this.#written, bytes);
+    await writeRanges(file, rangesOf(space, this.#handles), this.#written, bytes);
     this.#written += bytes.length;
     this.#length = this.#chunkStart = 0;
   }

@@ -1,105 +1,171 @@
 /**
- * The whole index as bytes: what a checkpoint writes, and opening reads.
+ * Making a checkpoint: the whole index goes into the file, and the log begins anew.
  *
  * @module
  */
 
-import { ByteReader, ByteWriter } from "./codec.ts";
-import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
-import { sortBy } from "./sort_by.ts";
-import type { Space } from "./space.ts";
+import { StoreFullError } from "./blob_store_errors.ts";
+import { encodeCheckpoint } from "./checkpoint_format.ts";
+import { framedLength } from "./chunks.ts";
+import { isDiskFull } from "./store_file.ts";
+import { firstSegmentLength, Log } from "./log.ts";
+import { placeBlob, releaseRetired, type StoreState, updateReserve } from "./store_state.ts";
+import { encodeSuperblock, MAX_PARTS, SLOT_LENGTH, type Superblock } from "./superblock.ts";
 
-// One column after the other, blobs in the order of their places, so that a loop of the
-// runtime reads each. Numbers are little-endian; `n` are integers of 4 bytes, or doubles
-// where one of them does not fit:
-//
-//   number of blobs (4)   bytes per n: 4 or 8 (4)   bytes of keys (8)
-//   keys: key length (2)  metadata length (2)  key  metadata  zeros up to a multiple of 4
-//   hashes of keys (4)    checksums (4)    seeds (4)    times (double)    sizes (n)
-//   places (n): the first unit; all ones (4), or 2^53 + 2, for a blob in parts
-//   of each blob in parts: number of parts (8), then unit (8) and units (8) of each
-const HEADER = 16;
-const IN_PARTS = 2 ** 32 - 1;
-
-/** The index as bytes. `places` overrides where some blobs are. */
-export function encodeCheckpoint(
-  index: KeyIndex,
-  space: Space,
-  places: ReadonlyMap<number, readonly number[]>,
-): Uint8Array {
-  const { allocator } = space, { count } = index;
-  const units = new Float64Array(index.slots), slots = new Uint32Array(count);
-  const inParts: number[] = [];
-  let n = 0, max = 0;
-  for (let slot = 0; slot < index.slots; slot++) {
-    if (!index.isLive(slot)) continue;
-    const handles = places.get(slot), place = handles?.length === 1 ? handles[0] : undefined;
-    const found = place ?? (handles === undefined ? index.place[slot] : MANY_PLACES);
-    units[slot] = found < NO_PLACE ? allocator.offset(found) : found === NO_PLACE ? 0 : found;
-    if (found !== MANY_PLACES) max = Math.max(max, units[slot]);
-    max = Math.max(max, index.size[slot]);
-    slots[n++] = slot;
-  }
-  const order = sortBy(slots, units), width = max < IN_PARTS ? 4 : 8;
-  const to = new ByteWriter(HEADER + index.heapLength + (20 + 2 * width) * count);
-  to.uint32(count);
-  to.uint32(width);
-  to.uint64(index.heapLength);
-  for (const slot of order) to.copy(index.entry(slot));
-  for (const slot of order) to.uint32(index.hash(slot));
-  for (const slot of order) to.uint32(index.crc[slot]);
-  for (const slot of order) to.uint32(index.seed[slot]);
-  to.doubles(Float64Array.from(order, (slot) => index.time[slot]));
-  const sizes = Float64Array.from(order, (slot) => index.size[slot]);
-  const firsts = Float64Array.from(order, (slot) => {
-    if (units[slot] !== MANY_PLACES) return units[slot];
-    inParts.push(slot);
-    return width === 4 ? IN_PARTS : MANY_PLACES;
-  });
-  for (const column of [sizes, firsts]) {
-    if (width === 8) to.doubles(column);
-    else for (const value of column) to.uint32(value);
-  }
-  for (const slot of inParts) {
-    const handles = places.get(slot) ?? index.parts.get(slot)!;
-    to.uint64(handles.length);
-    for (const { unit, units } of handles.map((handle) => space.part(handle))) {
-      to.uint64(unit);
-      to.uint64(units);
-    }
-  }
-  return to.written();
-}
+/** Bytes of blobs from the log that are gathered before they are written. */
+const GATHERED = 2 ** 20;
 
 /**
- * Fills an empty index. A place is a unit then, not yet a handle; parts are a list of
- * units and numbers of units, in turn.
+ * Makes a checkpoint. Until the first superblock is durable, the old one with its log
+ * holds; what they stand on is let go only when both superblocks are durable, so that
+ * no single damaged sector leads back to it. A failure before that changes nothing. On
+ * a full disk it makes do with what the file has.
  *
- * @returns Whether the bytes make sense.
+ * O(blobs + bytes in the log).
+ *
+ * @param isLast Whether no commit is likely to follow soon.
  */
-export function decodeCheckpoint(bytes: Uint8Array, index: KeyIndex): boolean {
-  const from = new ByteReader(bytes);
-  const count = from.uint32(), width = from.uint32(), heapLength = from.uint64();
-  const columns = (20 + 2 * width) * count;
-  const isWhole = HEADER + heapLength + columns <= bytes.length;
-  if (!isWhole || (width !== 4 && width !== 8)) return false;
-  const entries = from.view(heapLength), hashes = from.uint32s(count);
-  if (!index.load(entries, hashes)) return false;
-  index.crc.set(from.uint32s(count));
-  index.seed.set(from.uint32s(count));
-  index.time.set(from.doubles(count));
-  index.size.set(width === 4 ? from.uint32s(count) : from.doubles(count));
-  index.place.set(width === 4 ? from.uint32s(count) : from.doubles(count));
-  const { size, place } = index, inParts = width === 4 ? IN_PARTS : MANY_PLACES;
-  for (let slot = 0; slot < count; slot++) {
-    if (!(size[slot] >= 0 && place[slot] >= 0)) return false;
-    if (size[slot] === 0) place[slot] = NO_PLACE;
-    else if (place[slot] >= inParts) {
-      const parts = from.uint64();
-      if (16 * parts > bytes.length - from.at) return false;
-      place[slot] = MANY_PLACES;
-      index.parts.set(slot, Array.from({ length: 2 * parts }, () => from.uint64()));
-    } else if (place[slot] >= NO_PLACE) return false;
+export async function makeCheckpoint(state: StoreState, isLast = false): Promise<void> {
+  try {
+    await attempt(state, isLast);
+  } catch (error) {
+    if (state.file.hasFailed || !isDiskFull(error)) throw error;
+    await state.space.withoutGrowth(error, () => attempt(state, true));
   }
-  return from.at === bytes.length;
+}
+
+/** Waits for work that need not succeed where there is no room for it. */
+export async function unlessFull(
+  { file }: Pick<StoreState, "file">,
+  work: Promise<unknown>,
+): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    const isFull = error instanceof StoreFullError || isDiskFull(error);
+    if (!isFull || file.hasFailed) throw error;
+  }
+}
+
+async function attempt(state: StoreState, isLast: boolean): Promise<void> {
+  const { file, space, index, log: oldLog, checkpoint: oldCheckpoint } = state;
+  file.checkWorking();
+  const taken: number[] = [];
+  let superblock: Superblock,
+    log: Log,
+    checkpoint: number[],
+    places: Map<number, readonly number[]>;
+  try {
+    places = await moveOutOfLog(state, taken);
+    const salt = newSalt(state.superblock.salt);
+    log = new Log(file, space, salt, oldLog.sequence);
+    await log.begin(firstSegmentLength(isLast ? 0 : oldLog.byteLength));
+    taken.push(log.segments[0].handle);
+
+    const bytes = index.count === 0 ? new Uint8Array(0) : encodeCheckpoint(index, space, places);
+    checkpoint = bytes.length === 0
+      ? []
+      : await space.allocateReserved(space.unitsFor(bytes.length), MAX_PARTS);
+    taken.push(...checkpoint);
+    let done = 0;
+    for (const handle of checkpoint) {
+      const piece = bytes.subarray(done, done + space.byteLength(handle));
+      const pending = file.write(space.position(handle), piece);
+      if (pending) await pending;
+      done += piece.length;
+    }
+    superblock = {
+      ...state.superblock,
+      generation: state.superblock.generation + 1,
+      salt,
+      checkpointChecksum: file.crc32(bytes, salt),
+      checkpointLength: bytes.length,
+      checkpoint: checkpoint.map((handle) => space.part(handle)),
+      log: space.part(log.segments[0].handle),
+      sequence: oldLog.sequence,
+    };
+    await file.flush();
+  } catch (error) {
+    space.releaseAll(taken);
+    throw error;
+  }
+  await writeSuperblocks(state, superblock);
+
+  state.superblock = superblock;
+  state.log = log;
+  state.checkpoint = checkpoint;
+  for (const [slot, handles] of places) placeBlob(index, slot, handles);
+  state.inlineUnits = 0;
+  state.unflushedBytes = 0;
+  space.releaseAll(oldLog.segments.map(({ handle }) => handle));
+  space.releaseAll(oldCheckpoint);
+  releaseRetired(state);
+  updateReserve(state);
+}
+
+/** Writes both slots, one durable before the other is touched. */
+export async function writeSuperblocks(
+  { file }: Pick<StoreState, "file">,
+  superblock: Superblock,
+): Promise<void> {
+  const bytes = encodeSuperblock(superblock, file.crc32);
+  const first = superblock.generation % 2;
+  for (const slot of [first, 1 - first]) {
+    try {
+      const pending = file.write(slot * SLOT_LENGTH, bytes);
+      if (pending) await pending;
+    } catch (error) {
+      // It may be there all the same, and would hide whatever the old log still took.
+      file.fail(error);
+      throw error;
+    }
+    await file.flush();
+  }
+}
+
+/** Where the checksums of a log begin: unlike those of the log before. */
+export function newSalt(before: number): number {
+  const salt = Math.floor(Math.random() * 2 ** 32);
+  return salt === before ? (salt + 1) >>> 0 : salt;
+}
+
+/** Copies the blobs in the log to places of their own. Gives those by slot. */
+async function moveOutOfLog(
+  state: StoreState,
+  taken: number[],
+): Promise<Map<number, readonly number[]>> {
+  const { file, space, index } = state, places = new Map<number, readonly number[]>();
+  if (state.inlineUnits === 0) return places;
+  const buffer = new Uint8Array(GATHERED);
+  let start = 0, length = 0;
+  const writeOut = async () => {
+    const pending = file.write(start, buffer.subarray(0, length));
+    if (pending) await pending;
+    length = 0;
+  };
+  for (let slot = 0; slot < index.slots; slot++) {
+    const place = index.place[slot];
+    if (!index.isLive(slot) || place >= 0) continue;
+    const size = index.size[slot];
+    const handles = await space.allocateReserved(space.unitsFor(framedLength(size)));
+    taken.push(...handles);
+    places.set(slot, handles);
+    let from = -1 - place, rest = size;
+    for (const handle of handles) {
+      const position = space.position(handle), room = space.byteLength(handle);
+      if (length > 0 && (position !== start + length || length + room > GATHERED)) {
+        await writeOut();
+      }
+      if (length === 0) start = position;
+      const count = Math.min(rest, room), target = buffer.subarray(length, length + count);
+      const pending = file.read(from, target);
+      if (pending) await pending;
+      buffer.fill(0, length + count, length + room);
+      length += room;
+      from += count;
+      rest -= count;
+    }
+  }
+  if (length > 0) await writeOut();
+  return places;
 }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Crc32 } from "./native_help.ts";
-import type { Device, Pending } from "./device.ts";
+import type { Crc32 } from "./runtime_hooks.ts";
+import type { Pending, StoreFile } from "./store_file.ts";
 import { getUint32, setUint32 } from "./codec.ts";
 
 // Every chunk but the last is followed by its checksum; the last one's is kept with
@@ -82,7 +82,7 @@ export class DamagedChunk extends Error {
  * @throws {DamagedChunk} A chunk is not what was written.
  */
 export async function readChunks(
-  device: Device,
+  file: StoreFile,
   blob: FramedBlob,
   offset: number,
   into: Uint8Array,
@@ -100,10 +100,10 @@ export async function readChunks(
     const fits = at >= 0 && at + framed <= into.length;
     const target = fits ? into.subarray(at, at + framed) : (scratch ??= new Uint8Array(FRAME));
     const bytes = fits ? target : target.subarray(0, framed);
-    const pending = readRanges(device, ranges, chunk * FRAME, bytes);
+    const pending = readRanges(file, ranges, chunk * FRAME, bytes);
     if (pending) await pending;
     const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-    if (device.crc32(bytes.subarray(0, length), chunkSeed(seed, chunk)) !== expected) {
+    if (file.crc32(bytes.subarray(0, length), chunkSeed(seed, chunk)) !== expected) {
       throw new DamagedChunk(start, length);
     }
     if (fits) continue;
@@ -114,36 +114,36 @@ export async function readChunks(
 
 /** Reads from the bytes that some ranges make together. */
 export function readRanges(
-  device: Device,
+  file: StoreFile,
   ranges: readonly FileRange[],
   offset: number,
   into: Uint8Array,
 ): Pending {
-  if (ranges.length === 1) return device.read(ranges[0].position + offset, into);
-  return readPieces(device, ranges, offset, into);
+  if (ranges.length === 1) return file.read(ranges[0].position + offset, into);
+  return readPieces(file, ranges, offset, into);
 }
 
 async function readPieces(
-  device: Device,
+  file: StoreFile,
   ranges: readonly FileRange[],
   offset: number,
   into: Uint8Array,
 ): Promise<void> {
   for (const { position, at, length } of piecesOf(ranges, offset, into.length)) {
-    const pending = device.read(position, into.subarray(at, at + length));
+    const pending = file.read(position, into.subarray(at, at + length));
     if (pending) await pending;
   }
 }
 
 /** Writes into the bytes that some ranges make together. */
 export async function writeRanges(
-  device: Device,
+  file: StoreFile,
   ranges: readonly FileRange[],
   offset: number,
   bytes: Uint8Array,
 ): Promise<void> {
   for (const { position, at, length } of piecesOf(ranges, offset, bytes.length)) {
-    const pending = device.write(position, bytes.subarray(at, at + length));
+    const pending = file.write(position, bytes.subarray(at, at + length));
     if (pending) await pending;
   }
 }

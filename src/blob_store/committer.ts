@@ -10,7 +10,7 @@ import { StoreFullError } from "./blob_store_errors.ts";
 import { frame, framedLength } from "./chunks.ts";
 import type { ByteWriter } from "./codec.ts";
 import { newBatch } from "./log.ts";
-import { isDiskFull } from "./device.ts";
+import { isDiskFull } from "./store_file.ts";
 import { writeDelete, writeInlinePut, writePut } from "./records.ts";
 import {
   flushAll,
@@ -20,7 +20,7 @@ import {
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
-import type { Write } from "./writes.ts";
+import type { Write } from "./pending_write.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
@@ -110,12 +110,12 @@ export class Committer {
     metadata: Uint8Array | undefined,
     time: number,
   ): Write {
-    const { device, space } = this.#state, seed = this.newSeed();
+    const { file, space } = this.#state, seed = this.newSeed();
     const group = this.#openGroup(), length = framedLength(bytes.length);
     const padded = space.unitsFor(length) * space.granule;
     const at = group.take(padded);
     const target = group.bytes.subarray(at, at + padded);
-    const crc = frame(bytes, target, seed, device.crc32);
+    const crc = frame(bytes, target, seed, file.crc32);
     target.fill(0, length);
     return {
       key,
@@ -206,7 +206,7 @@ export class Committer {
       return;
     } catch (error) {
       const isFull = error instanceof StoreFullError || isDiskFull(error);
-      if (!isFull || this.#state.device.hasFailed) {
+      if (!isFull || this.#state.file.hasFailed) {
         for (const transaction of group.transactions) this.#reject(transaction, error);
         return;
       }
@@ -225,7 +225,7 @@ export class Committer {
   #reject(transaction: Transaction, error: unknown): void {
     if (transaction.isOver) return;
     // After a failed write nobody knows what the log says: no place is given to others.
-    if (!this.#state.device.hasFailed) {
+    if (!this.#state.file.hasFailed) {
       for (const write of transaction.writes) this.#release(write);
     }
     transaction.isOver = true;
@@ -233,8 +233,8 @@ export class Committer {
   }
 
   async #commit(group: Group): Promise<void> {
-    const state = this.#state, { device, settings } = state;
-    device.checkWorking();
+    const state = this.#state, { file, settings } = state;
+    file.checkWorking();
     const accepted = await this.#takeSpace(group);
     if (accepted.length === 0) return;
     const { log } = state; // another one, if there had to be a checkpoint
@@ -258,7 +258,7 @@ export class Committer {
       if (isFlushed) await this.#flush(position);
     } catch (error) {
       // What was streamed stays where it is: it may be committed yet, alone.
-      if (!device.hasFailed) {
+      if (!file.hasFailed) {
         for (const write of writes) if (write.at >= 0) this.#release(write);
       }
       throw error;
@@ -345,7 +345,7 @@ export class Committer {
     writes: readonly Write[],
     isFlushed: boolean,
   ): Promise<void> {
-    const { device, space } = this.#state;
+    const { file, space } = this.#state;
     let start = 0, end = 0, position = 0;
     for (const write of writes) {
       if (write.at < 0) continue;
@@ -354,7 +354,7 @@ export class Committer {
         const place = space.position(handle), length = space.byteLength(handle);
         if (at !== end || place !== position + end - start) {
           if (end > start) {
-            const pending = device.write(position, group.bytes.subarray(start, end));
+            const pending = file.write(position, group.bytes.subarray(start, end));
             if (pending) await pending;
           }
           start = at;
@@ -365,13 +365,13 @@ export class Committer {
       }
     }
     if (end > start) {
-      const pending = device.write(position, group.bytes.subarray(start, end));
+      const pending = file.write(position, group.bytes.subarray(start, end));
       if (pending) await pending;
     }
     // Streamed blobs may be large: made durable first, no recovery has to read them.
     const streamed = writes.filter(({ at, handles }) => at < 0 && handles.length > 0);
     if (!isFlushed || streamed.length === 0) return;
-    await device.flush();
+    await file.flush();
     for (const write of streamed) write.isDurable = true;
   }
 

@@ -4,16 +4,16 @@
  * @module
  */
 
-import type { BackingStore } from "../backing_store.ts";
+import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
-import { isInSamePlace, isSameBlob } from "./read_beside_writer.ts";
+import { isInSamePlace, isSameBlob } from "./read_with_refresh.ts";
 import { readFramed } from "./read_blob.ts";
-import { openCore, type StoreCore } from "./store_core.ts";
+import { type OpenStore, openStore } from "./open_store.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
-import { newDelete, streamedWrite, type Write } from "./writes.ts";
+import { newDelete, streamedWrite, type Write } from "./pending_write.ts";
 
 /** Bytes that are put into one commit of the copy. */
 const COMMIT = 2 ** 22;
@@ -36,12 +36,12 @@ const encoder = new TextEncoder();
  * @throws {BlobChangedError} A writer was quicker, 100 times.
  */
 export async function copyBlobs(
-  core: StoreCore,
+  core: OpenStore,
   to: BackingStore,
   { onProgress }: ProgressOptions,
 ): Promise<BackupReport> {
   const { space } = core.state;
-  const target = await openCore(to, { create: true, durability: "none", granule: space.granule });
+  const target = await openStore(to, { create: true, durability: "none", granule: space.granule });
   try {
     if (target.state.index.count > 0) {
       throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
@@ -77,7 +77,7 @@ class Unreadable extends Error {}
 /** A copy in the making. */
 class Copy {
   readonly #from: StoreState;
-  readonly #target: StoreCore;
+  readonly #target: OpenStore;
   readonly #onProgress: ProgressOptions["onProgress"];
   /** What the copy holds, by key. */
   readonly #copied = new Map<string, FramedBlob>();
@@ -89,7 +89,7 @@ class Copy {
   #gathered = 0;
   #done = 0;
 
-  constructor(from: StoreState, target: StoreCore, onProgress: ProgressOptions["onProgress"]) {
+  constructor(from: StoreState, target: OpenStore, onProgress: ProgressOptions["onProgress"]) {
     this.#from = from;
     this.#target = target;
     this.#onProgress = onProgress;
@@ -115,7 +115,7 @@ class Copy {
           if (!(error instanceof Unreadable)) throw error;
           const missed = missedBefore.get(key);
           const isDamaged = missed !== undefined && isInSamePlace(missed, framed);
-          if (isDamaged || !this.#from.device.readOnly) throw error.cause;
+          if (isDamaged || !this.#from.file.readOnly) throw error.cause;
           this.#missed.set(key, framed);
           this.#lastMiss = error;
         }

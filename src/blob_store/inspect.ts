@@ -8,25 +8,25 @@ import { MAX_KEY_LENGTH } from "./key_index.ts";
 import { framedLength } from "./chunks.ts";
 import { ownHandlesOf, type StoreState } from "./store_state.ts";
 import { HEADER_LENGTH } from "./superblock.ts";
-import type { BlobStoreStats, FileRegion, RegionKind } from "./types.ts";
+import type { BlobStoreStats, FileRegion, FileRegionKind } from "./types.ts";
 
 /** Figures of a store. O(regions in the largest bin). */
 export function statsOf(state: StoreState): BlobStoreStats {
-  const { device, index, space, log, superblock, settings } = state;
+  const { file, index, space, log, superblock, settings } = state;
   const { allocator, granule } = space;
   let freeUnits = allocator.freeSpace;
   for (const handle of space.claimed) freeUnits += allocator.size(handle);
   return {
     blobs: index.count,
     blobBytes: state.blobBytes,
-    fileBytes: device.byteLength,
+    fileBytes: file.byteLength,
     freeBytes: freeUnits * granule,
     largestFreeBytes: allocator.largestFreeRegion() * granule,
     logBytes: log.segmentBytes,
     checkpointBytes: state.checkpoint.reduce((sum, handle) => sum + space.byteLength(handle), 0),
     indexBytes: index.byteLength,
     granule,
-    maxByteLength: Math.min(settings.maxByteLength, device.maxByteLength),
+    maxByteLength: Math.min(settings.maxByteLength, file.maxByteLength),
     commits: log.sequence - 1,
     checkpoints: superblock.generation - 1,
   };
@@ -34,7 +34,7 @@ export function statsOf(state: StoreState): BlobStoreStats {
 
 /** What lies where, from the start of the file to its end. O(blobs). */
 export function* regionsOf(state: StoreState): Generator<FileRegion, void, void> {
-  const { space, device } = state, kinds = new Map<number, RegionKind>();
+  const { space, file } = state, kinds = new Map<number, FileRegionKind>();
   for (const { handle } of state.log.segments) kinds.set(handle, "log");
   for (const handle of state.checkpoint) kinds.set(handle, "index");
   for (const handle of space.claimed) kinds.set(handle, "free");
@@ -46,7 +46,7 @@ export function* regionsOf(state: StoreState): Generator<FileRegion, void, void>
     yield { offset: position, length, kind: kinds.get(handle) ?? "blob" };
     end = position + length;
   }
-  const { byteLength } = device;
+  const { byteLength } = file;
   if (byteLength > end) yield { offset: end, length: byteLength - end, kind: "free" };
 }
 

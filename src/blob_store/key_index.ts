@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describe } from "../check_integer.ts";
+import { describe } from "../util/check_integer.ts";
 import { KeyOrder } from "./key_order.ts";
 
 /** Most bytes of UTF-8 in a key. */

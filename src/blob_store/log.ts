@@ -6,8 +6,8 @@
  */
 
 import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
-import { type Device, isDiskFull } from "./device.ts";
-import type { Crc32 } from "./native_help.ts";
+import { isDiskFull, type StoreFile } from "./store_file.ts";
+import type { Crc32 } from "./runtime_hooks.ts";
 import type { Space } from "./space.ts";
 import type { Part } from "./superblock.ts";
 
@@ -53,7 +53,7 @@ export interface Segment {
 /** The end of a log, where it goes on. */
 export class Log {
   readonly segments: Segment[] = [];
-  readonly #device: Device;
+  readonly #file: StoreFile;
   readonly #space: Space;
   readonly #salt: number;
   /** Where in the last segment the next batch goes. */
@@ -69,8 +69,8 @@ export class Log {
   /** Whether it could not go on as it should: there is no room for much more. */
   isCramped = false;
 
-  constructor(device: Device, space: Space, salt: number, sequence: number) {
-    this.#device = device;
+  constructor(file: StoreFile, space: Space, salt: number, sequence: number) {
+    this.#file = file;
     this.#space = space;
     this.#salt = salt;
     this.sequence = sequence;
@@ -107,19 +107,19 @@ export class Log {
 
   /**
    * Writes a batch. Gives where it begins in the file. Where a write fails that may
-   * have left something in the log, the device fails for good.
+   * have left something in the log, the file fails for good.
    */
   async append(batch: ByteWriter): Promise<number> {
     batch.skip((8 - batch.length % 8) % 8);
     const { length } = batch, bytes = batch.written();
     if (this.#tail + length > this.#last.length - FOOTER) await this.#link(length);
-    sealBatch(bytes, this.sequence, this.durable, this.#salt, this.#device.crc32);
+    sealBatch(bytes, this.sequence, this.durable, this.#salt, this.#file.crc32);
     const { position } = this;
     try {
-      const pending = this.#device.write(position, bytes);
+      const pending = this.#file.write(position, bytes);
       if (pending) await pending;
     } catch (error) {
-      this.#device.fail(error);
+      this.#file.fail(error);
       await this.wipe(position);
       throw error;
     }
@@ -131,12 +131,12 @@ export class Log {
   }
 
   /**
-   * Makes what was written at `position` no batch, as far as the device still lets us:
+   * Makes what was written at `position` no batch, as far as the file still lets us:
    * a write that was refused is not to come back when the store is reopened.
    */
   async wipe(position: number): Promise<void> {
     try {
-      await this.#device.zero(position, BATCH_HEADER);
+      await this.#file.zero(position, BATCH_HEADER);
     } catch {
       // The error that led here is the one to report.
     }
@@ -144,24 +144,24 @@ export class Log {
 
   /** Goes on in a new segment, with room for a batch of this length. */
   async #link(length: number): Promise<void> {
-    const device = this.#device, last = this.#last;
+    const file = this.#file, last = this.#last;
     const wished = Math.max(length + FOOTER, Math.min(2 * last.length, MAX_SEGMENT));
     const next = await this.#newSegment(wished, length + FOOTER);
     // With a link that outlives what is ahead of it, or the zeros of the next segment, a
     // log would end in the middle, or go on with what a recovery before had left out.
-    await device.flush();
+    await file.flush();
     this.durable = this.sequence - 1;
     const footer = encodeLink(
       this.#space.part(next.handle),
       this.sequence,
       this.#salt,
-      device.crc32,
+      file.crc32,
     );
     try {
-      const pending = device.write(last.position + last.length - FOOTER, footer);
+      const pending = file.write(last.position + last.length - FOOTER, footer);
       if (pending) await pending;
     } catch (error) {
-      device.fail(error);
+      file.fail(error);
       throw error;
     }
     this.segments.push(next);
@@ -186,7 +186,7 @@ export class Log {
     const [handle] = await space.allocateReserved(space.unitsFor(byteLength), 1);
     const segment = { handle, position: space.position(handle), length: space.byteLength(handle) };
     try {
-      await this.#device.zero(segment.position, segment.length);
+      await this.#file.zero(segment.position, segment.length);
     } catch (error) {
       space.release(handle);
       throw error;

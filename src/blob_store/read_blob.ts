@@ -6,7 +6,7 @@
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";
-import type { Pending } from "./device.ts";
+import type { Pending } from "./store_file.ts";
 import { framedBlobOf, handlesOf, type StoreState } from "./store_state.ts";
 
 /**
@@ -21,7 +21,7 @@ export function readBlob(
   offset: number,
   into: Uint8Array,
 ): Pending {
-  const { index, device } = state, size = index.size[slot];
+  const { index, file } = state, size = index.size[slot];
   if (into.length === 0) return undefined;
   const place = index.place[slot];
   // A small blob as a whole, by far the most frequent case, needs nothing made for it.
@@ -30,9 +30,9 @@ export function readBlob(
   }
   const position = place >= 0 ? state.space.position(place) : -1 - place;
   const crc = index.crc[slot], seed = index.seed[slot];
-  const pending = device.read(position, into);
+  const pending = file.read(position, into);
   if (pending) return readPinned(state, slot, offset, into, pending);
-  if (device.crc32(into, seed) === crc) return undefined;
+  if (file.crc32(into, seed) === crc) return undefined;
   throw new CorruptBlobError(index.key(slot), 0, size);
 }
 
@@ -47,7 +47,7 @@ async function readPinned(
   try {
     if (whole === undefined) return await pinned.read(offset, into);
     await whole;
-    if (state.device.crc32(into, blob.seed) === blob.crc) return;
+    if (state.file.crc32(into, blob.seed) === blob.crc) return;
     throw new CorruptBlobError(key, 0, blob.size);
   } finally {
     pinned.release();
@@ -60,14 +60,14 @@ async function readPinned(
  * @throws {CorruptBlobError} It is not what was written; `key` gives the name for that.
  */
 export async function readFramed(
-  { device }: StoreState,
+  { file }: StoreState,
   key: () => string,
   blob: FramedBlob,
   offset: number,
   into: Uint8Array,
 ): Promise<void> {
   try {
-    await readChunks(device, blob, offset, into);
+    await readChunks(file, blob, offset, into);
   } catch (error) {
     if (!(error instanceof DamagedChunk)) throw error;
     throw new CorruptBlobError(key(), error.offset, error.length);

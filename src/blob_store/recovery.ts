@@ -5,9 +5,9 @@
  */
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
-import { decodeCheckpoint } from "./checkpoint.ts";
+import { decodeCheckpoint } from "./checkpoint_format.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
-import type { Device } from "./device.ts";
+import type { StoreFile } from "./store_file.ts";
 import { KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { Log, MIN_SEGMENT } from "./log.ts";
 import { type Replay, replayLog } from "./replay.ts";
@@ -35,10 +35,10 @@ export interface Recovered {
 }
 
 /** Both slots as they are in the file. */
-export async function readHeader(device: Device): Promise<Uint8Array> {
+export async function readHeader(file: StoreFile): Promise<Uint8Array> {
   const header = new Uint8Array(HEADER_LENGTH);
-  const present = header.subarray(0, Math.min(HEADER_LENGTH, device.byteLength));
-  const pending = device.read(0, present);
+  const present = header.subarray(0, Math.min(HEADER_LENGTH, file.byteLength));
+  const pending = file.read(0, present);
   if (pending) await pending;
   return header;
 }
@@ -47,28 +47,28 @@ export async function readHeader(device: Device): Promise<Uint8Array> {
  * Whether a store may be made here: there is nothing, or the start of a store whose
  * making was cut short. One slot is durable before the other is written.
  */
-export function isVacant(header: Uint8Array, device: Device): boolean {
-  const slots = slotsOf(header, device);
+export function isVacant(header: Uint8Array, file: StoreFile): boolean {
+  const slots = slotsOf(header, file);
   return slots.includes("blank") && slots.every((slot) => slot === "blank" || slot === "damaged");
 }
 
-function slotsOf(header: Uint8Array, device: Device) {
+function slotsOf(header: Uint8Array, file: StoreFile) {
   return [0, SLOT_LENGTH].map((at) =>
-    decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), device.crc32)
+    decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), file.crc32)
   );
 }
 
 /** How many of the slots cannot be used. */
-export function countDamaged(header: Uint8Array, device: Device): number {
-  return slotsOf(header, device).filter((slot) => typeof slot === "string").length;
+export function countDamaged(header: Uint8Array, file: StoreFile): number {
+  return slotsOf(header, file).filter((slot) => typeof slot === "string").length;
 }
 
 /** The slot that holds, and whether the other one says the same. */
 function currentSlot(
   header: Uint8Array,
-  device: Device,
+  file: StoreFile,
 ): { superblock: Superblock; isAlone: boolean; slot: number } {
-  const slots = slotsOf(header, device);
+  const slots = slotsOf(header, file);
   const newer = slots.indexOf("newer");
   if (newer >= 0) {
     const version = versionOf(header.subarray(newer * SLOT_LENGTH));
@@ -93,30 +93,30 @@ function currentSlot(
 }
 
 /**
- * Reads a store; unless the device is read-only, also makes durable what was found,
+ * Reads a store; unless the file is read-only, also makes durable what was found,
  * and clears away what was not: from then on, no crash can bring it back.
  *
  * @throws {CorruptStoreError} It is no store, or damaged beyond its blobs.
  */
 export async function recover(
-  device: Device,
+  file: StoreFile,
   header: Uint8Array,
   maxByteLength: number,
 ): Promise<Recovered> {
-  const { superblock, isAlone, slot } = currentSlot(header, device);
-  checkSuperblock(superblock, device);
-  let state = await read(device, superblock, Infinity);
-  if (!await isWindowWhole(device, superblock, state)) {
-    state = await read(device, superblock, state.replay.durable);
+  const { superblock, isAlone, slot } = currentSlot(header, file);
+  checkSuperblock(superblock, file);
+  let state = await read(file, superblock, Infinity);
+  if (!await isWindowWhole(file, superblock, state)) {
+    state = await read(file, superblock, state.replay.durable);
   }
   const { index, replay } = state;
   // Some more than there are, so that the first put does not find the tables full.
   const expected = Math.ceil(1.1 * index.count) + 64;
-  const space = new Space(device, superblock.granule, maxByteLength, expected);
-  const handles = placeAll(space, superblock, index, replay, device);
+  const space = new Space(file, superblock.granule, maxByteLength, expected);
+  const handles = placeAll(space, superblock, index, replay, file);
   // Nothing is changed before everything makes sense.
-  if (!device.readOnly) await repair(device, superblock, replay, isAlone ? 1 - slot : -1);
-  const log = new Log(device, space, superblock.salt, replay.sequence);
+  if (!file.readOnly) await repair(file, superblock, replay, isAlone ? 1 - slot : -1);
+  const log = new Log(file, space, superblock.salt, replay.sequence);
   const segments = handles.log.map((handle) => ({
     handle,
     position: space.position(handle),
@@ -133,29 +133,29 @@ interface State {
 }
 
 /** The checkpoint and the log, up to and with batch `limit`. */
-async function read(device: Device, superblock: Superblock, limit: number): Promise<State> {
+async function read(file: StoreFile, superblock: Superblock, limit: number): Promise<State> {
   const index = new KeyIndex(hashSalt(superblock));
   const { granule, checkpoint, checkpointLength } = superblock;
   const bytes = new Uint8Array(checkpointLength);
   let done = 0;
   for (const { unit, units } of checkpoint) {
     const piece = bytes.subarray(done, done + units * granule);
-    const pending = device.read(HEADER_LENGTH + unit * granule, piece);
+    const pending = file.read(HEADER_LENGTH + unit * granule, piece);
     if (pending) await pending;
     done += piece.length;
   }
   const offset = checkpoint.length > 0 ? HEADER_LENGTH + checkpoint[0].unit * granule : 0;
-  if (device.crc32(bytes, superblock.salt) !== superblock.checkpointChecksum) {
+  if (file.crc32(bytes, superblock.salt) !== superblock.checkpointChecksum) {
     throw new CorruptStoreError(offset, "its checkpoint is damaged");
   }
   if (checkpointLength > 0 && !decodeCheckpoint(bytes, index)) {
     throw new CorruptStoreError(offset, "its checkpoint makes no sense");
   }
-  return { index, replay: await replayLog(device, superblock, index, limit) };
+  return { index, replay: await replayLog(file, superblock, index, limit) };
 }
 
 /** Throws where a superblock speaks of what is not there. */
-function checkSuperblock(superblock: Superblock, device: Device): void {
+function checkSuperblock(superblock: Superblock, file: StoreFile): void {
   const { granule, checkpoint, checkpointLength, log } = superblock;
   const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
   const units = checkpoint.reduce((sum, part) => sum + part.units, 0);
@@ -165,9 +165,9 @@ function checkSuperblock(superblock: Superblock, device: Device): void {
   }
   for (const { unit, units } of [...checkpoint, log]) {
     const end = HEADER_LENGTH + (unit + units) * granule;
-    if (!(end <= device.byteLength)) {
+    if (!(end <= file.byteLength)) {
       throw new CorruptStoreError(
-        device.byteLength,
+        file.byteLength,
         `it is cut off, and had at least ${end} bytes`,
       );
     }
@@ -176,19 +176,19 @@ function checkSuperblock(superblock: Superblock, device: Device): void {
 
 /** Whether the bytes are there of every blob that was put after the last known flush. */
 async function isWindowWhole(
-  device: Device,
+  file: StoreFile,
   superblock: Superblock,
   { index, replay }: State,
 ): Promise<boolean> {
   for (const [slot, sequence] of replay.window) {
     if (sequence <= replay.durable) continue;
-    if (!await isWhole(device, superblock, index, slot)) return false;
+    if (!await isWhole(file, superblock, index, slot)) return false;
   }
   return true;
 }
 
 async function isWhole(
-  device: Device,
+  file: StoreFile,
   { granule }: Superblock,
   index: KeyIndex,
   slot: number,
@@ -197,7 +197,7 @@ async function isWhole(
   let length = 0;
   for (const { unit, units } of partsOf(index, slot, granule)) {
     const position = HEADER_LENGTH + unit * granule;
-    if (position + units * granule > device.byteLength) return false;
+    if (position + units * granule > file.byteLength) return false;
     ranges.push({ position, length: units * granule });
     length += units * granule;
   }
@@ -206,7 +206,7 @@ async function isWhole(
   const scratch = new Uint8Array(Math.min(size, 16 * CHUNK_LENGTH));
   for (let offset = 0; offset < size; offset += scratch.length) {
     try {
-      await readChunks(device, blob, offset, scratch.subarray(0, size - offset));
+      await readChunks(file, blob, offset, scratch.subarray(0, size - offset));
     } catch (error) {
       if (error instanceof DamagedChunk) return false;
       throw error;
@@ -231,22 +231,22 @@ function partsOf(index: KeyIndex, slot: number, granule: number): Part[] {
 
 /** Makes the file say what was found, durably, before anything else is written. */
 async function repair(
-  device: Device,
+  file: StoreFile,
   superblock: Superblock,
   replay: Replay,
   staleSlot: number,
 ): Promise<void> {
   const { position, length } = replay.segments[replay.segments.length - 1];
   if (!replay.isDirty && staleSlot < 0) return;
-  if (replay.isDirty) await device.zero(position + replay.tail, length - replay.tail);
+  if (replay.isDirty) await file.zero(position + replay.tail, length - replay.tail);
   if (staleSlot >= 0) {
-    const pending = device.write(
+    const pending = file.write(
       staleSlot * SLOT_LENGTH,
-      encodeSuperblock(superblock, device.crc32),
+      encodeSuperblock(superblock, file.crc32),
     );
     if (pending) await pending;
   }
-  await device.flush();
+  await file.flush();
 }
 
 /** Hands out the units of everything that is alive, and turns places into handles. */
@@ -255,7 +255,7 @@ function placeAll(
   superblock: Superblock,
   index: KeyIndex,
   { segments }: Replay,
-  device: Device,
+  file: StoreFile,
 ): { log: number[]; checkpoint: number[] } {
   const { granule } = space;
   const logParts = segments.map(({ position, length }) => ({
@@ -275,13 +275,13 @@ function placeAll(
   let done = 0;
   for (const other of sortBy(Uint32Array.from(others, (_, i) => i), units)) {
     const end = lowerBound(singles.offsets, units[other]);
-    appendAll(space, device, singles, done, end, placed);
+    appendAll(space, file, singles, done, end, placed);
     const { unit, units: size } = others[other];
     const one = { offsets: Float64Array.of(unit), sizes: Float64Array.of(size) };
-    handles[other] = appendAll(space, device, one, 0, 1, new Float64Array(1))[0];
+    handles[other] = appendAll(space, file, one, 0, 1, new Float64Array(1))[0];
     done = end;
   }
-  appendAll(space, device, singles, done, singles.count, placed);
+  appendAll(space, file, singles, done, singles.count, placed);
   for (let i = 0; i < singles.count; i++) index.place[singles.slots[i]] = placed[i];
   const { length } = superblock.checkpoint;
   for (const slot of index.parts.keys()) index.parts.set(slot, []);
@@ -304,7 +304,7 @@ interface Places {
 /** Takes places behind all that are taken. Their handles go where the places are. */
 function appendAll(
   { allocator, granule }: Space,
-  device: Device,
+  file: StoreFile,
   { offsets, sizes }: Places,
   start: number,
   end: number,
@@ -318,8 +318,8 @@ function appendAll(
   if (start + count === end) return handles;
   const first = HEADER_LENGTH + offsets[start + count] * granule;
   const last = first + sizes[start + count] * granule;
-  throw last > device.byteLength
-    ? new CorruptStoreError(device.byteLength, `it is cut off, and had at least ${last} bytes`)
+  throw last > file.byteLength
+    ? new CorruptStoreError(file.byteLength, `it is cut off, and had at least ${last} bytes`)
     : new CorruptStoreError(first, "two blobs are in one place");
 }
 

@@ -6,7 +6,7 @@
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { ByteReader } from "./codec.ts";
-import type { Device } from "./device.ts";
+import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic, linkOf } from "./log.ts";
 import { CLOSE, DELETE, type LogRecord, PUT, readRecord } from "./records.ts";
@@ -46,7 +46,7 @@ export interface Replay {
  * @throws {CorruptStoreError} A batch that was acknowledged is damaged.
  */
 export async function replayLog(
-  device: Device,
+  file: StoreFile,
   superblock: Superblock,
   index: KeyIndex,
   limit: number,
@@ -62,31 +62,31 @@ export async function replayLog(
     isClosed: false,
     window: new Map(),
   };
-  let part = superblock.log, bytes = await readSegment(device, part, granule);
+  let part = superblock.log, bytes = await readSegment(file, part, granule);
   while (true) {
     const position = HEADER_LENGTH + part.unit * granule;
     replay.segments.push({ position, length: bytes.length });
-    replay.tail = replaySegment(bytes, position, superblock, device, index, replay, limit);
+    replay.tail = replaySegment(bytes, position, superblock, file, index, replay, limit);
     if (replay.sequence > limit) break;
-    const link = linkOf(bytes, salt, device.crc32);
+    const link = linkOf(bytes, salt, file.crc32);
     if (link === undefined) {
-      checkNothingFollows(bytes, replay.tail, position, salt, device, replay.sequence);
+      checkNothingFollows(bytes, replay.tail, position, salt, file, replay.sequence);
       break;
     }
     if (link.sequence !== replay.sequence) throw damagedLog(position + replay.tail);
     const start = positionOf(link, granule), end = start + link.units * granule;
-    if (!(end <= device.byteLength)) {
+    if (!(end <= file.byteLength)) {
       throw new CorruptStoreError(
-        device.byteLength,
+        file.byteLength,
         `it is cut off, and had at least ${end} bytes`,
       );
     }
-    const next = await readSegment(device, link, granule);
-    if (batchAt(next, 0, salt, device.crc32)?.sequence !== replay.sequence) {
+    const next = await readSegment(file, link, granule);
+    if (batchAt(next, 0, salt, file.crc32)?.sequence !== replay.sequence) {
       // A link is written once everything before it is durable: so was what is not there.
-      const further = linkOf(next, salt, device.crc32);
+      const further = linkOf(next, salt, file.crc32);
       if (further !== undefined && further.sequence > replay.sequence) throw damagedLog(start);
-      checkNothingFollows(next, 0, start, salt, device, replay.sequence);
+      checkNothingFollows(next, 0, start, salt, file, replay.sequence);
       break;
     }
     part = link;
@@ -97,12 +97,12 @@ export async function replayLog(
 }
 
 async function readSegment(
-  device: Device,
+  file: StoreFile,
   part: Part,
   granule: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(part.units * granule);
-  const pending = device.read(positionOf(part, granule), bytes);
+  const pending = file.read(positionOf(part, granule), bytes);
   if (pending) await pending;
   return bytes;
 }
@@ -116,14 +116,14 @@ function replaySegment(
   bytes: Uint8Array,
   position: number,
   { salt }: Superblock,
-  device: Device,
+  file: StoreFile,
   index: KeyIndex,
   replay: Replay,
   limit: number,
 ): number {
   let at = 0;
   while (replay.sequence <= limit) {
-    const batch = batchAt(bytes, at, salt, device.crc32);
+    const batch = batchAt(bytes, at, salt, file.crc32);
     if (batch === undefined || batch.sequence !== replay.sequence) break;
     if (batch.durable > replay.durable) {
       replay.durable = batch.durable;
@@ -198,7 +198,7 @@ function checkNothingFollows(
   tail: number,
   position: number,
   salt: number,
-  device: Device,
+  file: StoreFile,
   sequence: number,
 ): void {
   // What looks like batches may be anyone's bytes: only so much of it is summed up.
@@ -206,7 +206,7 @@ function checkNothingFollows(
   for (let at = tail; at + BATCH_HEADER <= bytes.length && budget > 0; at += 8) {
     if (!isBatchMagic(bytes, at)) continue;
     budget -= bytes.length - at;
-    const batch = batchAt(bytes, at, salt, device.crc32);
+    const batch = batchAt(bytes, at, salt, file.crc32);
     if (batch !== undefined && batch.sequence > sequence && batch.durable >= sequence) {
       throw damagedLog(position + tail);
     }

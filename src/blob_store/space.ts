@@ -6,9 +6,9 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { OffsetAllocator } from "../offset_allocator.ts";
+import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { StoreFullError } from "./blob_store_errors.ts";
-import type { Device } from "./device.ts";
+import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 
 /** The file grows by a sixteenth of itself, at least and at most by so much. */
@@ -21,7 +21,7 @@ const MAX_SPARE_PARTS = 128;
 export class Space {
   readonly granule: number;
   readonly allocator: OffsetAllocator;
-  readonly #device: Device;
+  readonly #file: StoreFile;
   readonly #maxUnits: number;
   /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
   #reserve = 0;
@@ -45,13 +45,13 @@ export class Space {
   /** Whether the disk has no room, so that nothing may be taken but what it gave before. */
   #isFull = false;
 
-  constructor(device: Device, granule: number, maxByteLength: number, expected = 0) {
-    this.#device = device;
+  constructor(file: StoreFile, granule: number, maxByteLength: number, expected = 0) {
+    this.#file = file;
     this.granule = granule;
-    const max = Math.min(maxByteLength, device.maxByteLength);
+    const max = Math.min(maxByteLength, file.maxByteLength);
     this.#maxUnits = Math.max(0, Math.floor((max - HEADER_LENGTH) / granule));
     this.allocator = new OffsetAllocator(
-      Math.max(0, Math.floor((device.byteLength - HEADER_LENGTH) / granule)),
+      Math.max(0, Math.floor((file.byteLength - HEADER_LENGTH) / granule)),
       { initialAllocations: expected },
     );
   }
@@ -151,7 +151,7 @@ export class Space {
     const handles = await this.#take(units, MAX_SPARE_PARTS);
     try {
       for (const handle of handles) {
-        await this.#device.zero(this.position(handle), this.byteLength(handle));
+        await this.#file.zero(this.position(handle), this.byteLength(handle));
       }
     } catch (error) {
       for (const handle of handles) this.allocator.free(handle);
@@ -254,14 +254,14 @@ export class Space {
 
   /** Makes the file this long, and hands out what that gives. */
   async #growTo(units: number): Promise<boolean> {
-    await this.#device.resize(this.positionOf(units));
+    await this.#file.resize(this.positionOf(units));
     this.#handOut();
     return true;
   }
 
   /** Hands out what the store has: one that grows in steps may be longer than asked for. */
   #handOut(): void {
-    const length = Math.floor((this.#device.byteLength - HEADER_LENGTH) / this.granule);
+    const length = Math.floor((this.#file.byteLength - HEADER_LENGTH) / this.granule);
     const additional = Math.min(length, this.#maxUnits) - this.allocator.capacity;
     if (additional > 0) this.allocator.grow(additional);
   }
@@ -281,7 +281,7 @@ export class Space {
   }
 
   async #shrinkTo(units: number): Promise<boolean> {
-    const device = this.#device, isAtMost = device.byteLength === device.maxByteLength;
+    const file = this.#file, isAtMost = file.byteLength === file.maxByteLength;
     try {
       return await this.#growTo(units);
     } catch (error) {

@@ -5,7 +5,7 @@
  */
 
 import type { FileRange, FramedBlob } from "./chunks.ts";
-import type { Device } from "./device.ts";
+import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type Log, MIN_SEGMENT } from "./log.ts";
 import type { Space } from "./space.ts";
@@ -22,7 +22,7 @@ export interface Settings {
 
 /** An open store. */
 export interface StoreState {
-  readonly device: Device;
+  readonly file: StoreFile;
   readonly settings: Settings;
   superblock: Superblock;
   index: KeyIndex;
@@ -100,7 +100,7 @@ export function indexBytesOf(index: KeyIndex): number {
 /** Makes everything written so far durable, and lets go of what it superseded. */
 export async function flushAll(state: StoreState): Promise<void> {
   const { sequence } = state.log;
-  await state.device.flush();
+  await state.file.flush();
   state.log.durable = sequence - 1;
   state.unflushedBytes = 0;
   releaseRetired(state);

@@ -6,10 +6,10 @@
 
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
-import { rangeOf } from "./operations.ts";
-import { isInSamePlace, isSameBlob, MAX_ATTEMPTS } from "./read_beside_writer.ts";
+import { rangeOf } from "./arguments.ts";
+import { isInSamePlace, isSameBlob, MAX_ATTEMPTS } from "./read_with_refresh.ts";
 import { PinnedBlob } from "./read_blob.ts";
-import type { StoreCore } from "./store_core.ts";
+import type { OpenStore } from "./open_store.ts";
 import type { ByteRange } from "./types.ts";
 
 /** Bytes a stream reads at once. */
@@ -24,7 +24,7 @@ const STREAM_PIECE = 4 * CHUNK_LENGTH;
  * blob is now will do; later on, only the same one in another place.
  */
 export function streamBlob(
-  core: StoreCore,
+  core: OpenStore,
   key: string,
   slot: number,
   range: ByteRange | undefined,
@@ -51,7 +51,7 @@ export function streamBlob(
 
 /** A blob that is read from one end of a range to the other. */
 class BlobReading {
-  readonly #core: StoreCore;
+  readonly #core: OpenStore;
   readonly #key: string;
   readonly #range: ByteRange | undefined;
   #pinned!: PinnedBlob;
@@ -60,7 +60,7 @@ class BlobReading {
   #end = 0;
   #hasGiven = false;
 
-  constructor(core: StoreCore, key: string, slot: number, range: ByteRange | undefined) {
+  constructor(core: OpenStore, key: string, slot: number, range: ByteRange | undefined) {
     this.#core = core;
     this.#key = key;
     this.#range = range;
@@ -89,7 +89,7 @@ class BlobReading {
       const next = Math.min(this.#end, Math.floor(start / STREAM_PIECE + 1) * STREAM_PIECE);
       const piece = new Uint8Array(Math.max(0, next - start));
       try {
-        this.#core.state.device.checkOpen("read");
+        this.#core.state.file.checkOpen("read");
         await this.#pinned.read(start, piece);
         this.#offset += piece.length;
         this.#hasGiven ||= piece.length > 0;
@@ -104,7 +104,7 @@ class BlobReading {
   /** Looks at where the blob is now. Tells whether that has changed. */
   async #findAgain(cause: unknown): Promise<boolean> {
     const { state } = this.#core;
-    if (!state.device.readOnly) throw cause;
+    if (!state.file.readOnly) throw cause;
     await this.#core.refresh();
     const slot = state.index.find(this.#key), before = this.#pinned.blob;
     if (slot < 0) throw new BlobChangedError(this.#key, { cause });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Crc32 } from "./native_help.ts";
+import type { Crc32 } from "./runtime_hooks.ts";
 import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 
 // A slot, little-endian; the checksum covers its first `length` bytes, itself as 0:

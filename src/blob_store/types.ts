@@ -136,7 +136,7 @@ export interface CompactionReport {
 }
 
 /** Bounds of one call of `compact`. */
-export interface CompactOptions {
+export interface BlobCompactionOptions {
   /** Most bytes to move; no limit by default. */
   readonly maxBytes?: number;
 }
@@ -181,7 +181,7 @@ export interface ProgressOptions {
 }
 
 /** What lies in a range of the file. */
-export type RegionKind = "header" | "blob" | "log" | "index" | "free";
+export type FileRegionKind = "header" | "blob" | "log" | "index" | "free";
 
 /** A range of the file and what lies in it. */
 export interface FileRegion {
@@ -190,7 +190,7 @@ export interface FileRegion {
   /** Bytes in it. */
   readonly length: number;
   /** What lies there; a blob that is in the way of a reader counts until that ends. */
-  readonly kind: RegionKind;
+  readonly kind: FileRegionKind;
 }
 
 /** Figures of a store. */

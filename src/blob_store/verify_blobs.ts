@@ -6,11 +6,11 @@
 
 import { BlobChangedError, CorruptBlobError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
-import type { Device } from "./device.ts";
-import { readBesideWriter } from "./read_beside_writer.ts";
+import type { StoreFile } from "./store_file.ts";
+import { readWithRefresh } from "./read_with_refresh.ts";
 import { hasPlace, PinnedBlob } from "./read_blob.ts";
 import { countDamaged, readHeader } from "./recovery.ts";
-import type { StoreCore } from "./store_core.ts";
+import type { OpenStore } from "./open_store.ts";
 import type { DamagedBlob, ProgressOptions, VerifyReport } from "./types.ts";
 
 /** How often a header is read before it counts as damaged. */
@@ -22,11 +22,11 @@ const HEADER_ATTEMPTS = 4;
  * meanwhile is read anew, and one that was deleted is left out.
  */
 export async function verifyBlobs(
-  core: StoreCore,
+  core: OpenStore,
   keys: AsyncIterable<{ readonly key: string }>,
   { onProgress }: ProgressOptions,
 ): Promise<VerifyReport> {
-  const damagedHeaders = await countDamagedHeaders(core.state.device);
+  const damagedHeaders = await countDamagedHeaders(core.state.file);
   const { state } = core, damaged: DamagedBlob[] = [];
   const piece = new Uint8Array(16 * CHUNK_LENGTH);
   let blobs = 0, bytes = 0;
@@ -44,7 +44,7 @@ export async function verifyBlobs(
       return true;
     };
     try {
-      if (!await readBesideWriter(core, key, read)) continue; // it was deleted meanwhile
+      if (!await readWithRefresh(core, key, read)) continue; // it was deleted meanwhile
     } catch (error) {
       if (error instanceof BlobChangedError) continue;
       if (!(error instanceof CorruptBlobError)) throw error;
@@ -58,10 +58,10 @@ export async function verifyBlobs(
 }
 
 /** Looks again where a header seems damaged: it may just be written. */
-async function countDamagedHeaders(device: Device): Promise<number> {
+async function countDamagedHeaders(file: StoreFile): Promise<number> {
   let count = 0;
   for (let attempt = 0; attempt < HEADER_ATTEMPTS; attempt++) {
-    count = countDamaged(await readHeader(device), device);
+    count = countDamaged(await readHeader(file), file);
     if (count === 0) break;
   }
   return count;

@@ -5,7 +5,7 @@
  */
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
-import { checkInteger } from "../check_integer.ts";
+import { checkInteger } from "../util/check_integer.ts";
 import { type BinTable, link, unlink } from "./bin_table.ts";
 import * as layout from "./layout.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { alignUp } from "../align_up.ts";
-import { binOf } from "../bin_of.ts";
+import { alignUp } from "../util/align_up.ts";
+import { binOf } from "../util/bin_of.ts";
 import { emptyWords, GapTable, type TableRoom } from "./gap_table.ts";
 import * as layout from "./layout.ts";
 

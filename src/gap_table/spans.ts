@@ -74,7 +74,7 @@ export function addSpan(table: GapTable, start: number, size: number): void {
 }
 
 /** Frees all allocations; the spans stay. */
-export function freeAll(table: GapTable): void {
+export function freeSpans(table: GapTable): void {
   const [first = { offset: 0, size: 0 }, ...others] = [...spansOf(table)];
   if (first.offset === 0) table.freeAll(first.size);
   else {

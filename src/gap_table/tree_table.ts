@@ -5,7 +5,7 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { binOf } from "../bin_of.ts";
+import { binOf } from "../util/bin_of.ts";
 import { BinTable, mark } from "./bin_table.ts";
 import { emptyWords, type TableRoom } from "./gap_table.ts";
 import * as layout from "./layout.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Bitmap } from "../bitmap.ts";
+import { Bitmap } from "../util/bitmap.ts";
 import type { Slot } from "./slot.ts";
 
 /** Which free object leaves a pool next. */

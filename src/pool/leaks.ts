@@ -4,7 +4,7 @@
  * @module
  */
 
-import { framesOf, traceBelow } from "../report/stack.ts";
+import { framesOf, traceBelow } from "../util/stack.ts";
 
 interface Note {
   readonly index: number;

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { describe } from "../check_integer.ts";
-import type { Pool } from "../pool.ts";
-import { ReleasedError } from "./pool_errors.ts";
+import { describe } from "../util/check_integer.ts";
+import type { Pool } from "./pool.ts";
+import { ReleasedError } from "../util/pool_errors.ts";
 import type { Slot } from "./slot.ts";
 
 /**
@@ -25,7 +25,7 @@ export let endHandle: <T extends object>(handle: PoolHandle<T>, pool: Pool<T>) =
  *
  * @example
  * ```ts
- * import { FixedPool } from "@suballoc/offset-allocator";
+ * import { FixedPool } from "@suballoc/offset-allocator/pool";
  *
  * const pool = new FixedPool(8, { create: () => new Float32Array(1024) });
  * {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { describe } from "../check_integer.ts";
-import type { Pool } from "../pool.ts";
-import { ReleasedError } from "./pool_errors.ts";
+import { describe } from "../util/check_integer.ts";
+import type { Pool } from "./pool.ts";
+import { ReleasedError } from "../util/pool_errors.ts";
 
 /** Just made, and on its way out for the first time. */
 export const NEW = 0;

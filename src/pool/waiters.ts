@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PoolTimeoutError } from "./pool_errors.ts";
+import { PoolTimeoutError } from "../util/pool_errors.ts";
 
 /** The part of an `AbortSignal` that is used; so the types need neither the DOM nor Node's. */
 export interface CancelSignal {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { cellsOf, type Piece } from "./cells.ts";
+import { cellsOf, type Piece } from "../util/cells.ts";
 import { escaped, grouped, pixels, shortened } from "./svg_text.ts";
 
 /** A part of the space as it is drawn: its kind is the class that colours it. */

@@ -5,12 +5,12 @@
  */
 
 import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../allocator.ts";
-import { checkInteger } from "../check_integer.ts";
+import { checkInteger } from "../util/check_integer.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
-import * as calls from "../gap_table/calls.ts";
-import { expectSoundWithKept } from "../gap_table/damage.ts";
+import * as calls from "../gap_table/operations.ts";
+import { expectSoundWithKept } from "../gap_table/check_table.ts";
 import * as layout from "../gap_table/layout.ts";
-import { allocatorOver, type OffsetAllocator } from "../offset_allocator.ts";
+import { allocatorOver, type OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { RESET } from "./repair.ts";
 import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
 import { WorkerCache } from "./worker_cache.ts";

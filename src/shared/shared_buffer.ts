@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkInteger, describe } from "../check_integer.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 
 /** The part of a `WebAssembly.Memory` that is used. */
 export interface SharedMemory {

@@ -5,8 +5,8 @@
  */
 
 import { NotAllocatedError } from "../allocator.ts";
-import { expectInvariant } from "../expect_invariant.ts";
-import { maskFor } from "../slot_layout.ts";
+import { expectInvariant } from "../util/expect_invariant.ts";
+import { maskFor } from "../util/slot_layout.ts";
 
 // The free slots are a stack (R. K. Treiber, 1986): HEAD names the one on top, each links to
 // the one below. To take the top one, a thread reads HEAD, then the link of that slot, and

@@ -5,7 +5,7 @@
  */
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
-import { binOf, binSize } from "../bin_of.ts";
+import { binOf, binSize } from "../util/bin_of.ts";
 import * as layout from "../gap_table/layout.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import { CACHED, type SharedState } from "./state.ts";

@@ -1,0 +1,229 @@
+/**
+ * A blob store by path: its file, its lock, the checksum of the runtime.
+ *
+ * @module
+ */
+
+import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import * as zlib from "node:zlib";
+import { type BackingStore, StorageError } from "../../src/arena/mod.ts";
+import {
+  type BackupReport,
+  BlobStore as CoreStore,
+  type BlobStoreOptions,
+  type Crc32,
+  type ProgressOptions,
+  type RuntimeHooks,
+} from "../../src/blob_store/mod.ts";
+import { BlobFile, syncFolder } from "./blob_file.ts";
+import { acquireLock, type Lock } from "./lock.ts";
+import { messageOf } from "../file/raw/file_io.ts";
+import { pathOf } from "../file/raw/open_file.ts";
+
+/** The checksum of the runtime; Node has it from 20.15 on. */
+const { crc32 } = zlib as { crc32?: Crc32 };
+
+/** {@linkcode CoreStore.openWith}, handed to the functions of this file. */
+type OpenWith = (
+  store: BackingStore,
+  options: BlobStoreOptions,
+  hooks: RuntimeHooks,
+) => Promise<OpenedStore>;
+
+/** A store that was opened and belongs to no {@linkcode BlobStore} yet. */
+interface OpenedStore {
+  close(): Promise<void>;
+}
+
+/**
+ * Named blobs in a file, or in any backing store.
+ *
+ * A file has one writer at a time, in whatever process or runtime: another one gets a
+ * {@linkcode StoreLockedError} that says who it is. Beside the file `x` lies `x.lock`, an
+ * empty file that stays there, and while a writer has the store open `x.owner`, which
+ * names it. The lock of a crashed process is free at once. Any number of readers may have
+ * the store open with `readOnly`, which takes no lock and writes nothing.
+ */
+export class BlobStore extends CoreStore {
+  /**
+   * Opens a store.
+   *
+   * A file is opened as it is, and never overwritten. With `create` a missing or empty one
+   * is made a store, under another name (`x.new`) until it is complete: a crash leaves
+   * either nothing or an empty store. A backing store stays the caller's: closing the
+   * store flushes it, and does not close it.
+   *
+   * @param target A path, a `file:` URL or a backing store.
+   * @throws {StorageError} There is no such file, it cannot be opened, or it is a folder.
+   * @throws {StoreLockedError} Another writer has it open.
+   * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
+   * @throws {TypeError | RangeError} An option is not what it must be.
+   */
+  static override async open(
+    target: string | URL | BackingStore,
+    options: BlobStoreOptions = {},
+  ): Promise<BlobStore> {
+    if (options.readOnly && options.create) throw new TypeError("Expected readOnly without create");
+    const opened = isStore(target)
+      ? await super.openWith(target, options, { crc32 })
+      : await openPath(pathOf(target), options, super.openWith);
+    return new BlobStore(opened);
+  }
+
+  /**
+   * Copies every blob, as of now, into a store of its own, packed.
+   *
+   * A file gets its name once it is complete and durable. Until then it lies beside it
+   * under a name that ends with `.new`, which is removed where the backup fails.
+   *
+   * @param to A path or `file:` URL where nothing is, or an empty backing store.
+   * @throws {StorageError} There is something, or it cannot be written.
+   */
+  override async backup(
+    to: string | URL | BackingStore,
+    options: ProgressOptions = {},
+  ): Promise<BackupReport> {
+    if (isStore(to)) return await super.backup(to, options);
+    const path = pathOf(to);
+    checkAbsent(path);
+    // Two backups to one path must not write the same file before one of them loses.
+    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
+    const file = BlobFile.open(temporary, { createNew: true });
+    return await publish(temporary, path, file, async () => {
+      const report = await super.backup(file, options);
+      checkAbsent(path);
+      return report;
+    });
+  }
+}
+
+/** Whether a target is a backing store. */
+function isStore(target: string | URL | BackingStore): target is BackingStore {
+  return typeof (target as Partial<BackingStore> | null)?.read === "function";
+}
+
+/** Opens the store in a file. */
+async function openPath(
+  path: string,
+  options: BlobStoreOptions,
+  openWith: OpenWith,
+): Promise<OpenedStore> {
+  const { create = false, readOnly = false } = options;
+  const isMissing = checkFile(path, create, readOnly);
+  if (readOnly) return await openFile(path, options, openWith);
+  const lock = acquireLock(path);
+  try {
+    // Another writer can have made it before the lock was ours.
+    if (isMissing && checkFile(lock.path, create, readOnly)) {
+      await makeStore(lock.path, options, openWith);
+    }
+    return await openFile(lock.path, options, openWith, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Opens the store in a file that is there. */
+async function openFile(
+  path: string,
+  options: BlobStoreOptions,
+  openWith: OpenWith,
+  lock?: Lock,
+): Promise<OpenedStore> {
+  const file = BlobFile.open(path, { readOnly: options.readOnly });
+  const release = async () => {
+    try {
+      await file.close();
+    } finally {
+      lock?.release();
+    }
+  };
+  try {
+    const hooks = { crc32, reload: () => file.reload(), release };
+    return await openWith(file, { ...options, create: false }, hooks);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Makes an empty store where there is no file, or an empty one. */
+async function makeStore(
+  path: string,
+  options: BlobStoreOptions,
+  openWith: OpenWith,
+): Promise<void> {
+  const temporary = `${path}.new`;
+  const file = BlobFile.open(temporary, { create: true, truncate: true });
+  await publish(temporary, path, file, async () => {
+    await (await openWith(file, { ...options, create: true }, { crc32 })).close();
+    const before = statSync(path, { throwIfNoEntry: false });
+    if (before) chmodSync(temporary, before.mode);
+  });
+}
+
+/** Fills a file, makes it durable, and only then gives it its name. */
+async function publish<T>(
+  temporary: string,
+  path: string,
+  file: BlobFile,
+  fill: () => Promise<T>,
+): Promise<T> {
+  try {
+    let result: T;
+    try {
+      result = await fill();
+      await file.flush();
+    } finally {
+      await file.close();
+    }
+    rename(temporary, path);
+    syncFolder(dirname(path));
+    return result;
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Throws unless a store can be opened at a path; gives whether it must be made first. */
+function checkFile(path: string, create: boolean, readOnly: boolean): boolean {
+  const hint = readOnly ? "" : ", pass create: true to make a store";
+  let size: number;
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile()) {
+      throw refusal(stat.isDirectory() ? "it is a folder" : "it is no file", path);
+    }
+    size = stat.size;
+  } catch (cause) {
+    if (cause instanceof StorageError) throw cause;
+    if ((cause as { code?: string }).code !== "ENOENT") {
+      throw refusal(messageOf(cause), path, cause);
+    }
+    if (!create) throw refusal(`there is no such file${hint}`, path, cause);
+    return true;
+  }
+  if (size === 0 && !create) throw refusal(`the file is empty${hint}`, path);
+  return size === 0;
+}
+
+/** Throws where something is at a path. */
+function checkAbsent(path: string): void {
+  if (existsSync(path)) throw refusal("the file is there already", path);
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (cause) {
+    throw refusal(messageOf(cause), to, cause);
+  }
+}
+
+function refusal(reason: string, path: string, cause?: unknown): StorageError {
+  const options = cause === undefined ? undefined : { cause };
+  return new StorageError("open", 0, 0, `${reason} (${path})`, options);
+}

@@ -1,0 +1,99 @@
+/**
+ * A file by its descriptor: a number, or the FileHandle that has it.
+ *
+ * @module
+ */
+
+import { fdatasync, fdatasyncSync, fstatSync, ftruncateSync, read, readSync } from "node:fs";
+import { write, writeSync } from "node:fs";
+import type { RawFile } from "./file_io.ts";
+
+/** The part of a `node:fs/promises` FileHandle that is used. */
+export interface FileHandleLike {
+  /** The descriptor; -1 once the handle is closed. */
+  readonly fd: number;
+  /** Reads at a position, on the thread pool. */
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
+  /** Writes at a position, on the thread pool. */
+  write(
+    data: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesWritten: number }>;
+  /** Makes what was written durable, on the thread pool. */
+  datasync(): Promise<void>;
+}
+
+/** A descriptor: positional calls, which share no cursor and so may overlap. */
+export class Descriptor implements RawFile {
+  readonly #file: FileHandleLike;
+
+  constructor(file: FileHandleLike) {
+    this.#file = file;
+  }
+
+  size(): number {
+    const stat = fstatSync(this.#file.fd);
+    if (stat.isDirectory()) throw new Error("it is a directory");
+    return stat.size;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    return readSync(this.#file.fd, into, 0, into.length, position);
+  }
+
+  write(data: Uint8Array, position: number): number {
+    return writeSync(this.#file.fd, data, 0, data.length, position);
+  }
+
+  truncate(byteLength: number): void {
+    ftruncateSync(this.#file.fd, byteLength);
+  }
+
+  flush(): void {
+    fdatasyncSync(this.#file.fd);
+  }
+
+  async readAsync(into: Uint8Array, position: number): Promise<number> {
+    return (await this.#file.read(into, 0, into.length, position)).bytesRead;
+  }
+
+  async writeAsync(data: Uint8Array, position: number): Promise<number> {
+    return (await this.#file.write(data, 0, data.length, position)).bytesWritten;
+  }
+
+  flushAsync(): Promise<void> {
+    return this.#file.datasync();
+  }
+}
+
+/** A descriptor in the form of a FileHandle. */
+export function handleOf(fd: number): FileHandleLike {
+  return {
+    fd,
+    read: (into, offset, length, position) =>
+      new Promise((resolve, reject) => {
+        read(fd, into, offset, length, position, (error, bytesRead) => {
+          if (error) reject(error);
+          else resolve({ bytesRead });
+        });
+      }),
+    write: (data, offset, length, position) =>
+      new Promise((resolve, reject) => {
+        write(fd, data, offset, length, position, (error, bytesWritten) => {
+          if (error) reject(error);
+          else resolve({ bytesWritten });
+        });
+      }),
+    datasync: () =>
+      new Promise((resolve, reject) => {
+        fdatasync(fd, (error) => error ? reject(error) : resolve());
+      }),
+  };
+}

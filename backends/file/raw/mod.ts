@@ -1,0 +1,14 @@
+/**
+ * A file as the runtimes have it: by descriptor or cursor, in place or on the thread pool.
+ *
+ * @module
+ */
+
+export { AsyncFile } from "./async_file.ts";
+export { Cursor } from "./cursor.ts";
+export type { SeekableFile } from "./cursor.ts";
+export { Descriptor, handleOf } from "./descriptor.ts";
+export type { FileHandleLike } from "./descriptor.ts";
+export { FileIO, MAX_PER_TURN, messageOf } from "./file_io.ts";
+export { openFileIO, pathOf } from "./open_file.ts";
+export type { FileOpenOptions, FilePath } from "./open_file.ts";

@@ -1,0 +1,220 @@
+/**
+ * The commands for a store as a whole: check, compact, map, stats, backup.
+ *
+ * @module
+ */
+
+import type { CompactionReport } from "../../backends/blob_store/mod.ts";
+import type { Command } from "../command.ts";
+import { formatBytes, formatCount, plural, quoted } from "../format.ts";
+import { drawMap } from "../file_map.ts";
+import { withStore } from "../store_access.ts";
+
+/** Bytes that are moved before it is looked whether to go on. */
+const COMPACTION_STEP = 2 ** 26;
+
+const check: Command = {
+  name: "check",
+  operands: "<store>",
+  summary: "Read everything and report what is damaged.",
+  details: "The exit code is 1 if anything is, or if the store does not open. It may be in use.",
+  examples: [
+    ["offset-allocator check photos.db", "reads every blob and compares checksums"],
+    ["offset-allocator check photos.db --json | jq -r '.damaged[].key'", "prints damaged keys"],
+  ],
+  async run(invocation) {
+    const { io: { signal }, operands: [path] } = invocation;
+    const { error, ...report } = await withStore(path, { readOnly: true }, async (store) => {
+      let error: string | undefined;
+      try {
+        store.check();
+      } catch (found) {
+        error = (found as Error).message;
+      }
+      const report = await invocation.withProgress(0, (bar) =>
+        store.verify({
+          onProgress(done, total) {
+            signal?.throwIfAborted();
+            bar.show(done, total);
+          },
+        }));
+      return { ...report, error };
+    }).catch(async (found) => {
+      // Whoever reads JSON must not have to look at standard error for the answer.
+      const isTold = invocation.flag("json") && found instanceof Error && !signal?.aborted;
+      if (isTold) await invocation.printJson({ ok: false, error: found.message });
+      throw found;
+    });
+    const ok = error === undefined && report.damaged.length === 0 && report.damagedHeaders === 0;
+    if (invocation.flag("json")) await invocation.printJson({ ok, error, ...report });
+    else {
+      if (report.damagedHeaders > 0) {
+        await invocation.print("DAMAGED header: one of two; the other one serves");
+      }
+      if (error !== undefined) await invocation.print(`DAMAGED structure: ${error}`);
+      for (const { key, offset, length } of report.damaged) {
+        await invocation.print(`DAMAGED ${quoted(key)}: ${length} bytes at offset ${offset}`);
+      }
+      const read = `${plural(report.blobs, "blob")}, ${formatBytes(report.bytes)}`;
+      await invocation.print(ok ? `${read}: all as written` : `${read} read`);
+    }
+    return ok ? 0 : 1;
+  },
+};
+
+const compact: Command = {
+  name: "compact",
+  operands: "<store>",
+  summary: "Move blobs together and give the space between them back.",
+  options: { "max-bytes": { value: "N", help: "move at most so many bytes" } },
+  examples: [
+    ["offset-allocator compact photos.db", "makes the file as short as it can be"],
+    ["offset-allocator compact photos.db --max-bytes 100000000", "moves at most 100 MB for it"],
+  ],
+  async run(invocation) {
+    const { io: { signal }, operands: [path] } = invocation;
+    let left = invocation.count("max-bytes") ?? Infinity;
+    let movedBlobs = 0, movedBytes = 0, releasedBytes = 0, done = false;
+    // Nothing is moved but what is asked for.
+    await withStore(
+      path,
+      { compactAbove: 1 },
+      (store) =>
+        invocation.withProgress(0, async (bar) => {
+          const before = store.stats().fileBytes;
+          let step: CompactionReport;
+          do {
+            signal?.throwIfAborted();
+            step = await store.compact({ maxBytes: Math.min(left, COMPACTION_STEP) });
+            left -= step.movedBytes;
+            movedBlobs += step.movedBlobs;
+            movedBytes += step.movedBytes;
+            done = step.done;
+            bar.advance(step.movedBytes);
+            // A step that moved nothing has no room for the next blob.
+          } while (!done && left > 0 && step.movedBlobs > 0);
+          // The file may have grown on the way.
+          releasedBytes = Math.max(0, before - store.stats().fileBytes);
+        }),
+    );
+    const report: CompactionReport = { movedBlobs, movedBytes, releasedBytes, done };
+    if (invocation.flag("json")) await invocation.printJson(report);
+    else {
+      await invocation.print(
+        `${formatBytes(releasedBytes)} released; ` +
+          `${plural(movedBlobs, "blob")} moved, ${formatBytes(movedBytes)}` +
+          (done ? "" : "; more can be moved"),
+      );
+    }
+    return 0;
+  },
+};
+
+const map: Command = {
+  name: "map",
+  operands: "<store>",
+  summary: "Draw which parts of the file hold what.",
+  details: "With --json it prints the regions, without gaps.",
+  examples: [
+    ["offset-allocator map photos.db", "draws blobs, log, index and free space"],
+    [
+      `offset-allocator map photos.db --json | jq 'map(select(.kind == "free"))'`,
+      "prints the free regions",
+    ],
+  ],
+  async run(invocation) {
+    const { io: { stdout }, operands: [path] } = invocation;
+    const regions = await withStore(
+      path,
+      { readOnly: true },
+      (store) => Promise.resolve([...store.regions()]),
+    );
+    if (invocation.flag("json")) await invocation.printJson(regions);
+    else {
+      for (const line of drawMap(regions, stdout.columns ?? 74, stdout.styled ?? false)) {
+        await invocation.print(line);
+      }
+    }
+    return 0;
+  },
+};
+
+const stats: Command = {
+  name: "stats",
+  operands: "<store>",
+  summary: "Show figures of the store.",
+  examples: [
+    ["offset-allocator stats photos.db", "shows how many blobs there are and what they take"],
+    ["offset-allocator stats photos.db --json | jq .freeBytes", "prints one figure, exactly"],
+  ],
+  async run(invocation) {
+    const [path] = invocation.operands;
+    const figures = await withStore(
+      path,
+      { readOnly: true },
+      (store) => Promise.resolve(store.stats()),
+    );
+    if (invocation.flag("json")) {
+      // JSON has no Infinity.
+      const limit = figures.maxByteLength;
+      const maxByteLength = Number.isFinite(limit) ? limit : null;
+      await invocation.printJson({ ...figures, maxByteLength });
+      return 0;
+    }
+    const bytes = (count: number) => Number.isFinite(count) ? formatBytes(count) : "no limit";
+    const rows = [
+      ["blobs", formatCount(figures.blobs)],
+      ["bytes in them", bytes(figures.blobBytes)],
+      ["file", bytes(figures.fileBytes)],
+      ["most it may have", bytes(figures.maxByteLength)],
+      ["free", bytes(figures.freeBytes)],
+      ["largest free region", bytes(figures.largestFreeBytes)],
+      ["log", bytes(figures.logBytes)],
+      ["checkpoint", bytes(figures.checkpointBytes)],
+      ["index in memory", bytes(figures.indexBytes)],
+      ["granule", bytes(figures.granule)],
+      ["commits", formatCount(figures.commits)],
+      ["checkpoints", formatCount(figures.checkpoints)],
+    ];
+    for (const [name, figure] of rows) {
+      await invocation.print(`${name.padEnd(19)}  ${figure.padStart(9)}`);
+    }
+    return 0;
+  },
+};
+
+const backup: Command = {
+  name: "backup",
+  operands: "<store> <file>",
+  summary: "Copy the store into a new file, without its free space.",
+  details: "The file must not exist. It is there as a whole or not at all, and holds the store\n" +
+    "as it was at one moment, also where a program changes the store meanwhile.",
+  examples: [
+    ["offset-allocator backup photos.db photos-2026.db", "copies a store that may be in use"],
+    ["offset-allocator backup photos.db /mnt/photos.db --json", "prints what was copied as JSON"],
+  ],
+  async run(invocation) {
+    const { io: { signal }, operands: [path, file] } = invocation;
+    const report = await withStore(
+      path,
+      { readOnly: true },
+      (store) =>
+        invocation.withProgress(0, async (bar) => {
+          const onProgress = (done: number, total: number) => {
+            signal?.throwIfAborted();
+            bar.show(done, total);
+          };
+          return await store.backup(file, { onProgress });
+        }),
+    );
+    if (invocation.flag("json")) await invocation.printJson(report);
+    else {
+      const copied = `${plural(report.blobs, "blob")}, ${formatBytes(report.bytes)}`;
+      await invocation.print(`${copied} copied to ${quoted(file)}`);
+    }
+    return 0;
+  },
+};
+
+/** The commands for a store as a whole. */
+export const storeCommands: readonly Command[] = [check, compact, map, stats, backup];

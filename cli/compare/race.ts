@@ -1,0 +1,158 @@
+/**
+ * The clock: passes of all strategies by turns, the fastest of each counts, and the time of
+ * the same loop around an allocator that does nothing is subtracted.
+ *
+ * @module
+ */
+
+import type { Allocator, Move } from "../../src/allocator.ts";
+import type { Trace } from "../../src/trace/trace.ts";
+import type { Effort } from "./measure.ts";
+
+/** A strategy, and what of the trace it can do. */
+export interface Runner {
+  readonly name: string;
+  readonly make: () => Subject;
+  readonly trace: Trace;
+}
+
+/** Allocators that a pass makes at most, as it runs a short trace often. */
+const MOST_RUNS = 500;
+
+/** Passes that are made however long they take. */
+const FEWEST_PASSES = 2;
+
+/** Nanoseconds per operation of each. */
+export function race(trace: Trace, runners: readonly Runner[], effort: Effort): number[] {
+  const empty: Runner = { name: "nothing", make: () => new Nothing(), trace };
+  const lanes = [empty, ...runners].map((runner) => new Lane(runner, effort));
+  const end = performance.now() + 1000 * effort.seconds;
+  for (let i = 0; i < effort.repeats; i++) {
+    if (i >= FEWEST_PASSES && performance.now() > end) break;
+    for (const lane of lanes) lane.pass();
+  }
+  const [nothing, ...timed] = lanes.map(({ ns }) => ns);
+  return timed.map((ns) => Math.max(0, ns - nothing));
+}
+
+class Lane {
+  ns = Infinity;
+  readonly #make: () => Subject;
+  readonly #drive: typeof drive;
+  readonly #trace: Trace;
+  readonly #amounts: Int32Array | Float64Array;
+  readonly #handles: Int32Array;
+  readonly #runs: number;
+
+  constructor({ name, make, trace }: Runner, { operations }: Effort) {
+    this.#make = make;
+    // A copy of the loop from its source: one for all would see several classes, and an engine
+    // would then inline none. The name keeps it from taking the copies for one.
+    this.#drive = new Function(`/* ${name} */ return ${drive};`)();
+    this.#trace = trace;
+    // Doubles would be boxed on their way into code that is not optimized yet.
+    const isNarrow = trace.amounts.every((amount) => amount === (amount | 0));
+    this.#amounts = isNarrow ? Int32Array.from(trace.amounts) : trace.amounts;
+    this.#handles = new Int32Array(trace.idCount);
+    this.#runs = Math.min(MOST_RUNS, Math.ceil(operations / Math.max(1, trace.operationCount)));
+  }
+
+  pass(): void {
+    const { operationCount, steps } = this.#trace, drive = this.#drive;
+    const allocators = Array.from({ length: this.#runs }, this.#make);
+    const start = performance.now();
+    for (const allocator of allocators) drive(allocator, steps, this.#amounts, this.#handles);
+    const ms = performance.now() - start;
+    this.ns = Math.min(this.ns, ms * 1e6 / Math.max(1, operationCount * this.#runs));
+  }
+}
+
+/** What the loop calls. A trace that was carried out asks for nothing that is not there. */
+type Subject =
+  & Pick<Allocator, "allocate" | "free" | "offset" | "reset" | "resize" | "size">
+  & Partial<Optional>;
+
+interface Optional {
+  allocateAt(offset: number, size: number): number;
+  applyMove(move: Move): void;
+  grow(units: number): void;
+  shrink(units: number): void;
+  addSpan(start: number, size: number): void;
+}
+
+/** Copied by source: it may use nothing but its parameters. The cases are letters. */
+function drive(
+  subject: Subject,
+  steps: Int32Array,
+  amounts: Int32Array | Float64Array,
+  handles: Int32Array,
+): void {
+  const able = subject as Subject & Optional;
+  for (let i = 0, j = 0; i < steps.length; i += 3, j += 2) {
+    const id = steps[i + 1];
+    switch (steps[i]) {
+      case 97: // a
+        handles[id] = subject.allocate(amounts[j], amounts[j + 1]);
+        break;
+      case 102: // f
+        subject.free(handles[id]);
+        break;
+      case 114: // r
+        subject.resize(handles[id], amounts[j]);
+        break;
+      case 65: // A
+        handles[id] = able.allocateAt(amounts[j], amounts[j + 1]);
+        break;
+      case 122: // z
+        subject.reset();
+        break;
+      case 109: { // m
+        const handle = handles[id], from = subject.offset(handle), size = subject.size(handle);
+        able.applyMove({ handle, from, to: amounts[j], size });
+        break;
+      }
+      case 103: // g
+        able.grow(amounts[j]);
+        break;
+      case 115: // s
+        able.shrink(amounts[j]);
+        break;
+      case 83: // S
+        able.addSpan(amounts[j], amounts[j + 1]);
+    }
+  }
+}
+
+class Nothing implements Subject {
+  allocate(size: number, _alignment: number): number {
+    return size;
+  }
+
+  free(_handle: number): void {}
+
+  offset(handle: number): number {
+    return handle;
+  }
+
+  reset(): void {}
+
+  resize(_handle: number, _size: number): boolean {
+    return true;
+  }
+
+  size(handle: number): number {
+    return handle;
+  }
+
+  allocateAt(_offset: number, size: number): number {
+    return size;
+  }
+
+  applyMove(_move: Move): void {}
+
+  grow(_units: number): void {}
+
+  shrink(_units: number): void {}
+
+  addSpan(_start: number, _size: number): void {}
+}

@@ -1,0 +1,168 @@
+#!/usr/bin/env node
+/**
+ * The command `offset-allocator`: a blob store in a file, from the shell.
+ *
+ * ```sh
+ * offset-allocator put photos.db cat.jpg ~/cat.jpg
+ * offset-allocator ls photos.db --long
+ * offset-allocator get photos.db cat.jpg > cat.jpg
+ * offset-allocator --help
+ * ```
+ *
+ * {@linkcode main} is the same within a program.
+ *
+ * @module
+ */
+
+import { realpathSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { blobCommands } from "./commands/blob_commands.ts";
+import {
+  type Command,
+  helpOf,
+  helpOfAll,
+  Invocation,
+  PROGRAM,
+  UsageError,
+  usageOf,
+} from "./command.ts";
+import { printable } from "../src/util/printable.ts";
+import type { CommandIO } from "./io.ts";
+import { storeCommands } from "./commands/store_commands.ts";
+import { transferCommands } from "./commands/transfer_commands.ts";
+
+export type { CommandIO, CommandOutput } from "./io.ts";
+
+/** The version of the package. */
+export const VERSION = "0.1.0";
+
+const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...transferCommands];
+
+/**
+ * Runs a command.
+ *
+ * @example Making a store and looking into it
+ * ```ts
+ * import { main } from "@suballoc/offset-allocator/cli";
+ * import { mkdtemp } from "node:fs/promises";
+ *
+ * const store = `${await mkdtemp("/tmp/photos-")}/photos.db`;
+ * async function* stdin() {
+ *   yield new Uint8Array([0xff, 0xd8]);
+ * }
+ * const quiet = { write() {} };
+ * await main(["put", store, "1.jpg", "-"], { stdin: stdin(), stdout: quiet, stderr: quiet });
+ * await main(["ls", store]); // 0, the exit code; prints 1.jpg
+ * ```
+ *
+ * @param args Its name and arguments, as in a shell.
+ * @param io What it reads from and writes to; that of the process by default.
+ * @returns The exit code: 0 done, 1 not found or failed, 2 called wrongly, 130 interrupted.
+ */
+export async function main(args: readonly string[], io: CommandIO = ofProcess()): Promise<number> {
+  let command: Command | undefined;
+  try {
+    const [name, ...rest] = args;
+    if (name === "--help" || name === "-h") return await print(io, helpOfAll(COMMANDS));
+    if (name === "--version") return await print(io, VERSION);
+    if (name === undefined) throw new UsageError("a command is missing");
+    command = COMMANDS.find((one) => one.name === name);
+    if (command === undefined) {
+      const what = name.startsWith("-") ? "option" : "command";
+      throw new UsageError(`unknown ${what} ${JSON.stringify(name)}`);
+    }
+    const invocation = new Invocation(command, rest, io);
+    if (invocation.flag("help")) return await print(io, helpOf(command));
+    return await command.run(invocation);
+  } catch (error) {
+    return await explain(error, command, io);
+  }
+}
+
+async function print({ stdout }: CommandIO, text: string): Promise<number> {
+  await stdout.write(`${text}\n`);
+  return 0;
+}
+
+/** Says why a command failed, and gives the exit code. */
+async function explain(
+  error: unknown,
+  command: Command | undefined,
+  { stderr, signal }: CommandIO,
+): Promise<number> {
+  if (signal?.aborted) return typeof signal.reason === "number" ? signal.reason : 130;
+  // Whoever reads the output has seen enough: the rest of a `head`.
+  if ((error as { code?: string }).code === "EPIPE") return 0;
+  const message = error instanceof Error ? error.message : String(error);
+  await stderr.write(`${PROGRAM}: ${printable(message)}\n`);
+  if (!(error instanceof UsageError)) return 1;
+  const usage = command === undefined ? `Usage: ${PROGRAM} <command> <store> …` : usageOf(command);
+  const name = command === undefined ? "" : `${command.name} `;
+  await stderr.write(`${usage}\nTry: ${PROGRAM} ${name}--help\n`);
+  return 2;
+}
+
+/** The process's own input and output; a signal ends long work early. */
+function ofProcess(signal?: AbortSignal): CommandIO {
+  const stderr = outputOf(process.stderr);
+  return {
+    // Only touched where it is read.
+    stdin: {
+      [Symbol.asyncIterator]() {
+        const { stdin } = process;
+        signal?.addEventListener("abort", () => stdin.destroy(new Error("interrupted")));
+        return stdin[Symbol.asyncIterator]();
+      },
+    },
+    stdout: outputOf(process.stdout),
+    // What cannot be said must not end the work.
+    stderr: { ...stderr, write: (data) => stderr.write(data).catch(() => {}) },
+    signal,
+  };
+}
+
+function outputOf(stream: typeof process.stdout | typeof process.stderr) {
+  // The callback of a write has the error, too.
+  if (stream.listenerCount("error") === 0) stream.on("error", () => {});
+  const { NO_COLOR, TERM } = process.env;
+  return {
+    columns: stream.isTTY ? stream.columns || 80 : undefined,
+    styled: Boolean(stream.isTTY) && !NO_COLOR && TERM !== "dumb",
+    write: (data: string | Uint8Array) =>
+      new Promise<void>((resolve, reject) => {
+        stream.write(data, (error) => error ? reject(error) : resolve());
+      }),
+  };
+}
+
+/** Exit codes of the signals that ask a program to end: 128 and the number of the signal. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Runs the command that the process was started with. */
+async function run(): Promise<void> {
+  const controller = new AbortController();
+  const stop = (signal: keyof typeof SIGNALS) => {
+    // Whoever asks twice does not want to wait.
+    if (controller.signal.aborted) process.exit(SIGNALS[signal]);
+    controller.abort(SIGNALS[signal]);
+  };
+  const signals = Object.keys(SIGNALS) as (keyof typeof SIGNALS)[];
+  for (const signal of signals) process.on(signal, stop);
+  const exitCode = await main(process.argv.slice(2), ofProcess(controller.signal));
+  // Every write was waited for. A pipe that is read no more would keep the process alive.
+  process.exit(exitCode);
+}
+
+/** Whether the process was started with this file. */
+function isMain(): boolean {
+  // Node before 24.2 does not tell.
+  if (import.meta.main !== undefined) return import.meta.main;
+  try {
+    return realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+  } catch {
+    return false;
+  }
+}
+
+if (isMain()) await run();

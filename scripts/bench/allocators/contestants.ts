@@ -1,0 +1,154 @@
+/**
+ * What takes part: `OffsetAllocator`, the npm peers behind the same two methods, and
+ * an allocator that does nothing, whose loop is subtracted from all others.
+ *
+ * @module
+ */
+
+import { MemPool } from "@thi.ng/malloc";
+import malloc from "malloc";
+import { NO_SPACE } from "../../../src/allocator.ts";
+import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
+import { strategies as all } from "../../../cli/compare/strategies.ts";
+import type { Trace } from "../workloads.ts";
+
+/** The part of an allocator that is timed. */
+export interface Subject {
+  /** A number of 0 or more that names the block, or `NO_SPACE`. */
+  allocate(size: number): number;
+  free(handle: number): void;
+}
+
+/** One column of the comparison. */
+export interface Contestant {
+  readonly name: string;
+  readonly create: (trace: Trace) => Subject;
+  /** The timed loop over `[begin, end)` of a trace; gives the number of refusals. */
+  readonly drive: typeof drive;
+}
+
+export const nothing: Contestant = contestant("nothing", () => new Nothing());
+
+/** Strict, so that the work timed is to the last refusal the work whose answers were checked. */
+export const narrow: Contestant = contestant(
+  "OffsetAllocator",
+  ({ capacity, maxAllocations }) => new OffsetAllocator(capacity, { maxAllocations, strict: true }),
+);
+
+/** The same with capacities that do not fit in 32 bits. */
+export const wide: Contestant = contestant(
+  "wide",
+  ({ maxAllocations }) => new OffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
+);
+
+/** Every strategy as it comes, the default one first. */
+export const strategies: readonly Contestant[] = all.map(({ name, make }) =>
+  contestant(name, ({ capacity, maxAllocations }) => make(capacity, maxAllocations))
+);
+
+export const peers: readonly Contestant[] = [
+  contestant("@thi.ng/malloc", (trace) => new ThingPool(trace)),
+  contestant("malloc", (trace) => new MallocPool(trace)),
+];
+
+/**
+ * Each contestant has a copy of the loop, made from its source. In one loop for all
+ * the calls would see several classes, and an engine then neither knows the target
+ * nor inlines it: the second contestant, and the first from then on, would pay for
+ * the company. The name in the source keeps the engine from taking the copies for one.
+ */
+export function contestant(name: string, create: (trace: Trace) => Subject): Contestant {
+  return { name, create, drive: new Function(`/* ${name} */ return ${drive};`)() };
+}
+
+/** Copied by source: it may use nothing but its parameters. */
+function drive(
+  subject: Subject,
+  slots: Int32Array,
+  sizes: Int32Array,
+  begin: number,
+  end: number,
+  handles: Int32Array,
+): number {
+  let refused = 0;
+  for (let i = begin; i < end; i++) {
+    const slot = slots[i];
+    if (slot >= 0) {
+      const handle = subject.allocate(sizes[i]);
+      handles[slot] = handle;
+      if (handle < 0) refused++;
+    } else {
+      const handle = handles[~slot];
+      if (handle >= 0) subject.free(handle);
+    }
+  }
+  return refused;
+}
+
+class Nothing implements Subject {
+  allocate(size: number): number {
+    return size;
+  }
+
+  free(_handle: number): void {}
+}
+
+/** `@thi.ng/malloc`: a list of free blocks and one of used blocks, inside the buffer. */
+class ThingPool implements Subject {
+  #pool: MemPool;
+
+  constructor({ capacity }: Trace) {
+    this.#pool = new MemPool({ buf: sharedSpace(), end: capacity });
+  }
+
+  allocate(size: number): number {
+    return this.#pool.malloc(size) || NO_SPACE;
+  }
+
+  free(handle: number): void {
+    this.#pool.free(handle);
+  }
+}
+
+/** What is used of `malloc`, which has no types. */
+interface Malloc {
+  alloc(size: number): number;
+  free(address: number): number;
+}
+
+type MallocConstructor = new (space: ArrayBuffer, offset: number, length: number) => Malloc;
+
+/**
+ * `malloc`: a skip list of free blocks by size, inside the buffer. The heights in the list
+ * come from `Math.random()`, so its passes differ a little.
+ */
+class MallocPool implements Subject {
+  #pool: Malloc;
+
+  constructor({ capacity }: Trace) {
+    const space = sharedSpace(), length = Math.min(capacity, space.byteLength);
+    this.#pool = new (malloc as MallocConstructor)(space, 0, length);
+  }
+
+  allocate(size: number): number {
+    return this.#pool.alloc(size) || NO_SPACE;
+  }
+
+  free(handle: number): void {
+    this.#pool.free(handle);
+  }
+}
+
+let space: ArrayBuffer | undefined;
+
+/**
+ * The peers keep their lists inside the memory that they hand out. There is one such
+ * memory for all, one after another: no workload has more than 231 MB live, and to
+ * wait for the collector at every refill would fill the machine.
+ */
+function sharedSpace(): ArrayBuffer {
+  space ??= new ArrayBuffer(2 ** 29);
+  // A zero in front, where they keep their header, makes them begin anew.
+  new Uint32Array(space, 0, 1)[0] = 0;
+  return space;
+}

@@ -1,0 +1,36 @@
+/**
+ * Serves the repository to a browser, TypeScript without its types: no bundle, so that a stack
+ * names the files as they are.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { Served } from "./open_page.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+/** What sources may be asked for. */
+const SOURCE = /^\/(?:mod\.ts|(?:src|backends|tests|examples|scripts)\/[\w/]+\.ts)$/;
+
+const IMPORTS = {
+  "@suballoc/offset-allocator": "/mod.ts",
+  "@suballoc/offset-allocator/webgpu": "/backends/webgpu.ts",
+};
+
+/** A page that runs one module, at `/?/path/of/the/module.ts`. */
+function pageFor(module: string): string {
+  const imports = JSON.stringify({ imports: IMPORTS });
+  return `<!doctype html><title>Test</title><script type="importmap">${imports}</script>` +
+    `<script type="module" src="${module}"></script>`;
+}
+
+/** What there is at an address of the server. */
+export function serveSources({ pathname, search }: URL): Served | undefined {
+  const module = search.slice(1);
+  if (pathname === "/" && SOURCE.test(module)) return { type: "text/html", body: pageFor(module) };
+  if (!SOURCE.test(pathname)) return undefined;
+  const body = stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8"));
+  return { type: "text/javascript", body };
+}

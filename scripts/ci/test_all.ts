@@ -1,0 +1,121 @@
+/**
+ * Runs every check on every runtime and in a browser, and says at the end what passed. A failing
+ * step does not stop the others: one run shows everything.
+ *
+ * The file is not named `test.ts`: `deno test` would take it for a test, and each
+ * run would start the next.
+ *
+ * ```sh
+ * deno task test             # everything
+ * deno task test fmt node    # only these steps
+ * ```
+ *
+ * @module
+ */
+
+import config from "../../deno.json" with { type: "json" };
+import process from "node:process";
+
+const entries = Object.values(config.exports);
+
+/**
+ * The steps by name, as arguments of `deno`; `types` checks for all of them. Node and Bun are
+ * pinned in deno.json.
+ */
+const steps: Record<string, string[]> = {
+  fmt: ["fmt", "--check"],
+  lint: ["lint"],
+  types: ["check", "--doc"],
+  doc: ["doc", "--lint", "--quiet", ...entries],
+  publish: ["publish", "--dry-run", "--allow-dirty"],
+  examples: [
+    "test",
+    "-A",
+    "--no-check",
+    "--doc",
+    "mod.ts",
+    "cli/mod.ts",
+    "src",
+    "backends",
+    "README.md",
+    "docs/**/*.md",
+  ],
+  workflows: ["task", "lint:workflows"],
+  deno: ["test", "-A", "--no-check"],
+  node: ["task", "test:node"],
+  bun: ["task", "test:bun"],
+  npm: ["task", "test:npm", "--quick"],
+  browser: ["task", "test:browser"],
+  gpu: ["task", "test:gpu"],
+};
+
+/** What one step came to. */
+interface Outcome {
+  name: string;
+  passed: boolean;
+  seconds: number;
+  /** What it printed. */
+  output: string;
+}
+
+/** Long steps, of which two run at a time: each of them leaves cores idle for much of its time. */
+const LONG: readonly string[] = ["deno", "node", "bun", "npm", "examples", "gpu"];
+
+/** How many of its last lines a failed step says again at the end. */
+const REPEATED_LINES = 120;
+
+/** Runs one step; its output as it comes, or all of it at the end. */
+async function run(name: string, isAlone: boolean): Promise<Outcome> {
+  const args = steps[name], header = `\n== ${name}: deno ${args.join(" ")}`;
+  if (isAlone) console.log(header);
+  const start = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: new URL("../..", import.meta.url),
+    // Colours only where someone looks: a log stays readable, its last line alone.
+    env: Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
+    // `deno doc --lint` prints the whole documentation; its findings go to stderr.
+    stdout: name === "doc" ? "null" : "piped",
+    stderr: "piped",
+  }).spawn();
+  let output = "";
+  const streams = name === "doc" ? [child.stderr] : [child.stdout, child.stderr];
+  await Promise.all(streams.map(async (stream) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      if (isAlone) process.stdout.write(text);
+    }
+  }));
+  const { success } = await child.status;
+  if (!isAlone) console.log(`${header}\n${output}`);
+  return { name, passed: success, seconds: (performance.now() - start) / 1000, output };
+}
+
+const names = Deno.args.length > 0 ? Deno.args : Object.keys(steps);
+const unknown = names.filter((name) => !Object.hasOwn(steps, name));
+if (unknown.length > 0) {
+  console.error(`No step ${unknown.join(", ")}; there are ${Object.keys(steps).join(", ")}`);
+  Deno.exit(2);
+}
+
+const outcomes: Outcome[] = [];
+for (const name of names.filter((name) => !LONG.includes(name))) {
+  outcomes.push(await run(name, true));
+}
+const long = names.filter((name) => LONG.includes(name)), isAlone = long.length === 1;
+await Promise.all([1, 2].map(async () => {
+  for (let name; (name = long.shift()) !== undefined;) outcomes.push(await run(name, isAlone));
+}));
+
+const failed = outcomes.filter(({ passed }) => !passed);
+for (const { name, output } of failed) {
+  const lines = output.trimEnd().split("\n").slice(-REPEATED_LINES);
+  console.log(`\n== the end of ${name}, which failed\n${lines.join("\n")}`);
+}
+console.log("\n== summary");
+for (const { name, passed, seconds } of outcomes) {
+  const time = seconds.toFixed(1).padStart(6);
+  console.log(`${name.padEnd(10)} ${passed ? "passed" : "FAILED"} ${time} s`);
+}
+console.log(`${outcomes.length - failed.length} passed, ${failed.length} failed`);
+Deno.exit(failed.length > 0 ? 1 : 0);

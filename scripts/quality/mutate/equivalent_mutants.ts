@@ -1,0 +1,289 @@
+/**
+ * Mutants that no test can tell from the original, with the reason.
+ *
+ * @module
+ */
+
+/** Changes that live for one reason. */
+export interface Equivalent {
+  readonly file: string;
+  readonly reason: string;
+  /** A part of the line that changes, and a part of what it is then. */
+  readonly changes: readonly (readonly [before: string, after: string])[];
+}
+
+/** All of them. */
+export const EQUIVALENT: readonly Equivalent[] = [
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "the slow path of allocate() answers alike, only later",
+    changes: [
+      ['if (typeof size !== "number")', "if (true)"],
+      ["if (size >>> 0 === size) {", "if (false) {"],
+      ["if (size >>> 0 === size) {", "if (size >>> 1 === size) {"],
+      ["+ (s >>> m) + 1) & 0x1ff;", "| 0x1ff;"],
+      ["else if (F !== undefined", "else if (false)"],
+      ["else if (F !== undefined", "else if (F === undefined"],
+      ["bin = (binOf(size - 1) + 1) & 0x1ff;", "| 0x1ff;"],
+      ["if (above === 0) return", "if (true) return"],
+      ["if (alignment !== 1 &&", "if (true) {"],
+      ["if (alignment !== 1 &&", "if (alignment !== 1 ||"],
+      ["const top = H[TOP] & LINK, slot", "const top = H[TOP] | LINK, slot"],
+      ["if (slot === 0) return", "if (true) return"],
+      ["alignment > 0 && start % alignment === 0;", "alignment > 1 &&"],
+      ["alignment > 0 && start % alignment === 0;", "alignment >= 0 &&"],
+      ["alignment > 0 && start % alignment === 0;", "start * alignment"],
+      ["alignment > 0 && start % alignment === 0;", "return undefined;"],
+    ],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "the size is no integer of 32 bits: it is beyond them, or refused behind",
+    changes: [
+      ["Number.isSafeInteger(size) && size > 0) {", "size >= 0) {"],
+      ["Number.isSafeInteger(size) && size > 0) {", "size > 1) {"],
+    ],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "an empty leaf word leads to the next one, as the summary would",
+    changes: [["if (bits === 0) {", "if (false) {"], ["continue;", "{}"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "bit 0 is of a leaf word that is not there",
+    changes: [["H[SUMMARY] &= ~(0x80000000 >>> w);", "(0x80000000 + 1)"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "bit 3 of what is counted hides bit 0",
+    changes: [["8);", "| (8 + 1));"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "the value is overwritten, or only compared with what it still is not",
+    changes: [
+      ["let node = 0;", "let node = 1;"],
+      ["let restBin = -1, number = 0;", "let restBin = -(1 + 1)"],
+      ["let restBin = -1, number = 0;", "number = 1;"],
+      ["let bin = 0;", "let bin = 1;"],
+      ["if (restBin >= 0) {", "if (restBin > 0) {"], // bin 0 is of no rest
+      ["if (restBin >= 0) {", "if (restBin >= 1) {"],
+      ["const allocator = new OffsetAllocator(0);", "(1)"],
+    ],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "no table has so few words",
+    changes: [["if (bytes.length < END * 4 ||", "if (bytes.length <= END * 4 ||"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "PREV is 0",
+    changes: [["+ PREV]", "- PREV]"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "the head of a bin is taken out and comes back as the head",
+    changes: [
+      ["if (restBin !== bin) {", "if (true) {"],
+      ["if (H[next + BIN_PREV] !== BIN + bin) {", "if (true) {"],
+    ],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "a bit is set that is set",
+    changes: [["if (bits === 0) H[SUMMARY] |=", "if (true)"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "it changes what a cache keeps and how soon it rests, which is a matter of speed",
+    changes: [
+      ["} else if (top !== 0) origin = NO_BIN << 24;", "} else if (top !== 1)"],
+      ["} else if (top !== 0) origin = NO_BIN << 24;", "} else if (top === 0)"],
+      ["L[KEPT] = (L[KEPT] + 1) | 0;", "L[KEPT] = (L[KEPT] - 1) | 0;"],
+      ["if (origin !== 0 || L[TOP_BIN] === 0) {", "if (true) {"],
+    ],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "no handle is the limit itself: its slot would be 0",
+    changes: [["!isLast && later < HANDLE_LIMIT) {", "later <= HANDLE_LIMIT) {"]],
+  },
+  {
+    file: "src/gap_table/block_cache.ts",
+    reason: "it changes what a cache keeps and how soon it rests, which is a matter of speed",
+    changes: [
+      ["if (kept >= GOOD) this.#open(Math.min(", "Math.max("],
+      ["if (kept >= GOOD) this.#open(Math.min(", "(1 + 1)"],
+      ["if (L[TOP_BIN] === 1) return;", "if (false) return;"],
+      ["if (++this.#reviews < REVIEWS) return;", "<= REVIEWS"],
+    ],
+  },
+  {
+    file: "src/gap_table/block_cache.ts",
+    reason: "whoever asks tries again, to no other end",
+    changes: [["if (this.units === 0) return false;", "return true;"]],
+  },
+  {
+    file: "src/gap_table/block_cache.ts",
+    reason: "one unit more or less of what may be kept",
+    changes: [["Math.floor(used * this.#part)", "Math.ceil("]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "recycle() does the same for every handle",
+    changes: [["if (generation >= HANDLE_LIMIT) return", "if (true) return"]],
+  },
+  {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "checkInteger() accepts it as well: the condition spares two calls",
+    changes: [
+      ["if (Number.isSafeInteger(offset) &&", "if (false) {"],
+      ["offset >= 0 && size >= 0) {", "offset > 0 &&"],
+      ["offset >= 0 && size >= 0) {", "offset >= 1 &&"],
+      ["offset >= 0 && size >= 0) {", "size > 0) {"],
+      ["offset >= 0 && size >= 0) {", "size >= 1) {"],
+      ["continue;", "{}"],
+    ],
+  },
+  {
+    file: "src/gap_table/spans.ts",
+    reason: "the gap is set again at once, and a node comes out of its bin whatever its gap is",
+    changes: [["table.setGap(wall, 0);", "table.setGap(wall, 1);"]],
+  },
+  {
+    file: "src/gap_table/spans.ts",
+    reason: "a span that overlaps lies before one that only touches, and is found first",
+    changes: [["offset < start + size &&", "offset <= start + size &&"]],
+  },
+  {
+    file: "src/gap_table/gap_table.ts",
+    reason: "the end is the last of its bin or tree, whatever its offset is meanwhile",
+    changes: [["this.setGap(this.end, 0);", "{}"]],
+  },
+  {
+    file: "src/gap_table/gap_table.ts",
+    reason: "bin 0 may hold nodes without a gap, as it does where the capacity is 0",
+    changes: [["if (gap > 0) this.link(node, gap);", "if (gap >= 0)"]],
+  },
+  {
+    file: "src/gap_table/gap_table.ts",
+    reason: "PREV is 0",
+    changes: [["+ PREV]", "- PREV]"]],
+  },
+  {
+    file: "src/gap_table/gap_table.ts",
+    reason: "rounding up to the new mask gives the same generation, or one more",
+    changes: [
+      ["(Math.abs(twin) | oldMask) + 1", "| oldMask) - 1"],
+      ["const wasTaken = twin > 0 ||", "twin > 0 &&"],
+      ["const wasTaken = twin > 0 ||", "twin > 1 ||"],
+      ["const wasTaken = twin > 0 ||", "twin > 0 || (-twin & oldMask) === 0"],
+    ],
+  },
+  {
+    file: "src/gap_table/check_table.ts",
+    reason: "neighbours that agree make a ring: what comes behind that is a second guard",
+    changes: [
+      ["++live >= slots)", "++live > slots)"],
+      ["++live >= slots)", "return undefined;"],
+    ],
+  },
+  {
+    file: "src/gap_table/check_table.ts",
+    reason: "a bit of the summary that is behind all leaf words is refused in any case",
+    changes: [["(summary & (0x80000000 >>> w))", "(0x80000000 + 1)"]],
+  },
+  {
+    file: "src/gap_table/operations.ts",
+    reason: "no node in the ring has handle 0",
+    changes: [["if (handle < 0) continue;", "if (handle <= 0) continue;"]],
+  },
+  {
+    file: "src/gap_table/bin_table.ts",
+    reason: "callers ask for the sign only",
+    changes: [["return -1;", "return -(1 + 1);"]],
+  },
+  {
+    file: "src/gap_table/bin_table.ts",
+    reason: "no bin is sure to hold the largest capacity",
+    changes: [["most <= MAX_CAPACITY", "most < MAX_CAPACITY"]],
+  },
+  {
+    file: "src/gap_table/bin_table.ts",
+    reason: "w is 32, whose bit 0 is of a leaf word that is not there, or at least 1",
+    changes: [["H[summaryOf(w)] &= ~(0x80000000 >>> w);", "(0x80000000 + 1)"]],
+  },
+  {
+    file: "src/gap_table/check_tree.ts",
+    reason: "bin 0 has no tree, since no free region has 0 units; nor has the word behind the bins",
+    changes: [
+      ["for (let bin = 0;", "for (let bin = 1;"],
+      ["bin < binCount;", "bin <= binCount;"],
+    ],
+  },
+  {
+    file: "src/gap_table/check_tree.ts",
+    reason: "no tree gets so deep: holes that are counted end it as well",
+    changes: [["bin, depth + 1);", "bin, depth - 1);"]],
+  },
+  {
+    file: "src/gap_table/check_tree.ts",
+    reason: "all heights are one more, and only differences count",
+    changes: [["if (root === 0) return 0;", "return 1;"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "the gaps of a tree have a unit at least",
+    changes: [["node = this.#smallest(root, 0);", "(root, 1)"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "no word that a handle leads to is negative and equal to it; remove() does the rest",
+    changes: [["!(handle > 0)) return false;", "|| (handle > 0)) return false;"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "there is no such node in the empty tree of bin 0, and none is taken out",
+    changes: [["if (gap === 0) return;", "if (gap === 0) {}"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "handle 1 takes the slow path, which does the same",
+    changes: [["!(handle > 0)) return false;", "!(handle > 1)"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "binOf() reads 32 bits without a sign; link() does nothing with no units",
+    changes: [
+      ["if (rest !== 0) this.link(node, rest >>> 0);", "rest << 0"],
+      ["if (rest !== 0) this.link(node, rest >>> 0);", "if (true)"],
+    ],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "a node that is alone in its tree is taken out and comes back alone",
+    changes: [["if (BINS + (r << 5) + (rest >>> r) !== root) {", "BINS - (r << 5)"]],
+  },
+  {
+    file: "src/gap_table/rebuild.ts",
+    reason: "they are sorted afterwards",
+    changes: [["taken.push(node);", "taken.unshift(node);"]],
+  },
+  {
+    file: "src/blob_store/chunks.ts",
+    reason: "a chunk that does not fit where it goes is read elsewhere and copied",
+    changes: [["const fits = at >= 0 &&", "const fits = at >= 1 &&"]],
+  },
+  {
+    file: "src/blob_store/sort_by.ts",
+    reason: "digits that are all 0 are sorted as well, which changes no order",
+    changes: [["shift < 64 && 2 ** shift <= max;", "shift < 64 || 2 ** shift <= max;"]],
+  },
+  {
+    file: "src/blob_store/store_state.ts",
+    reason: "the next flush that comes by itself comes a byte earlier",
+    changes: [["state.unflushedBytes = 0;", "state.unflushedBytes = 1;"]],
+  },
+];

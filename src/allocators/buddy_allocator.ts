@@ -1,0 +1,299 @@
+/**
+ * {@linkcode BuddyAllocator}: blocks of powers of two, halved and joined again.
+ *
+ * @module
+ */
+
+import { alignUp } from "../util/align_up.ts";
+import {
+  type Allocation,
+  checkSpan,
+  type Extent,
+  NO_SPACE,
+  type SpanAllocator,
+  SpanOverlapError,
+} from "../allocator.ts";
+import { BuddyTree } from "./buddy_tree.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import { expectInvariant } from "../util/expect_invariant.ts";
+import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+
+/** How a {@linkcode BuddyAllocator} is made. */
+export interface BuddyAllocatorOptions {
+  /** Units of the smallest block, a power of two; 1 by default. */
+  readonly minBlock?: number;
+  /** Most live allocations, from 1 to 33,554,368; that many by default. */
+  readonly maxAllocations?: number;
+}
+
+/**
+ * Hands out blocks of powers of two (K. C. Knowlton, "A Fast Storage Allocator", 1965). A
+ * block that is too large is halved, a freed one joins with its buddy as long as that is
+ * free too. Nothing is searched: free blocks are in a list for each power of two.
+ *
+ * A block is at a multiple of its size, so alignment to a power of two costs nothing. What a
+ * block has beyond the size asked for is padding, up to half of it; {@linkcode blockSize}
+ * tells. In return what is freed fits together again, whatever came between.
+ *
+ * The capacity need not be a power of two, and the space may consist of several spans
+ * ({@linkcode addSpan}): each is cut into the largest blocks that lie in it. Blocks of
+ * different spans do not join. With `minBlock`, units at the ends of a span that make no
+ * block are not part of the capacity.
+ *
+ * | Method, for blocks of up to 2^k times `minBlock` | Cost |
+ * | --- | --- |
+ * | `allocate`, `free`, `resize` | O(k) |
+ * | `allocate`, where no block is aligned by itself | O(free blocks) |
+ * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
+ * | `addSpan` | O(spans + k) |
+ * | the tables double | O(blocks) |
+ * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
+ *
+ * State: 24 bytes for each half of a block that was halved, and 28 for each allocation.
+ * Not safe to share between threads.
+ *
+ * @example
+ * ```ts
+ * import { BuddyAllocator } from "@suballoc/offset-allocator";
+ *
+ * const allocator = new BuddyAllocator(1024, { minBlock: 16 });
+ * const a = allocator.allocate(100);
+ * allocator.blockSize(a); // 128
+ * allocator.resize(a, 256); // true: its buddy was free
+ * allocator.addSpan(4096, 4096);
+ * allocator.offset(allocator.allocate(2000)); // 4096
+ * ```
+ */
+export class BuddyAllocator implements SpanAllocator {
+  readonly #tree: BuddyTree;
+  readonly #table: HandleTable;
+  /** By slot: the block, and the extent of the allocation in it. */
+  #blockOf: Int32Array;
+  #offsetOf: Float64Array;
+  #sizeOf: Float64Array;
+  #spans: Extent[] = [];
+
+  /**
+   * Makes an allocator whose whole space is free.
+   *
+   * @param capacity Units of the first span, which begins at 0; from 0 to 2^53 - 1. With 0,
+   *   all spans come by {@linkcode addSpan}.
+   * @param options Size of the smallest block, and a bound on the number of allocations.
+   * @throws {TypeError} An argument is of the wrong type.
+   * @throws {RangeError} An argument is out of range.
+   */
+  constructor(capacity: number, options: BuddyAllocatorOptions = {}) {
+    const { minBlock = 1, maxAllocations = MAX_SLOTS } = options;
+    checkInteger("capacity", capacity);
+    checkInteger("minBlock", minBlock, 1, 2 ** 52);
+    checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
+    if (2 ** Math.round(Math.log2(minBlock)) !== minBlock) {
+      throw new RangeError(`Expected minBlock to be a power of two, got ${minBlock}`);
+    }
+    this.#tree = new BuddyTree(minBlock);
+    this.#table = new HandleTable(maxAllocations);
+    this.#blockOf = new Int32Array(this.#table.length);
+    this.#offsetOf = new Float64Array(this.#table.length);
+    this.#sizeOf = new Float64Array(this.#table.length);
+    this.addSpan(0, capacity);
+  }
+
+  /** Units in all blocks of all spans together. */
+  get capacity(): number {
+    return this.#tree.capacity;
+  }
+
+  /** Units in all free blocks together. */
+  get freeSpace(): number {
+    return this.#tree.freeSpace;
+  }
+
+  /** Number of live allocations. */
+  get allocationCount(): number {
+    return this.#table.liveCount;
+  }
+
+  /**
+   * Reserves the smallest block that has room for `size` units at a multiple of
+   * `alignment`. It never gives `NO_SPACE` while a free block has, unless `maxAllocations`
+   * is reached. An empty allocation takes a block of the smallest kind.
+   *
+   * @param size Number of units, 0 or more.
+   * @param alignment Any positive integer; 1 by default.
+   * @returns The handle, or `NO_SPACE`.
+   * @throws {TypeError} An argument is not a number.
+   * @throws {RangeError} An argument is not an integer in range.
+   */
+  allocate(size: number, alignment: number = 1): number {
+    checkInteger("size", size);
+    if (alignment !== 1) checkInteger("alignment", alignment, 1);
+    if (this.#table.isFull) return NO_SPACE;
+    // An empty allocation lies within a block too.
+    const block = this.#tree.take(size === 0 ? 1 : size, alignment);
+    if (block === 0) return NO_SPACE;
+    const slot = this.#table.take();
+    if (slot >= this.#blockOf.length) {
+      this.#blockOf = doubled(this.#blockOf);
+      this.#offsetOf = doubled(this.#offsetOf);
+      this.#sizeOf = doubled(this.#sizeOf);
+    }
+    const offset = this.#tree.offset(block);
+    this.#tree.use(block, slot);
+    this.#blockOf[slot] = block;
+    this.#offsetOf[slot] = alignment === 1 ? offset : alignUp(offset, alignment);
+    this.#sizeOf[slot] = size + 0; // not -0
+    return this.#table.handles[slot];
+  }
+
+  /**
+   * Gives an allocation back. Its block joins with its buddy, as long as that is free too.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  free(handle: number): void {
+    const slot = this.#table.expect(handle);
+    this.#table.release(slot);
+    this.#tree.give(this.#blockOf[slot]);
+  }
+
+  /**
+   * First unit of a live allocation.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  offset(handle: number): number {
+    return this.#offsetOf[this.#table.expect(handle)];
+  }
+
+  /**
+   * Number of units of a live allocation, as asked for.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  size(handle: number): number {
+    return this.#sizeOf[this.#table.expect(handle)];
+  }
+
+  /**
+   * Number of units of the block that a live allocation takes.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  blockSize(handle: number): number {
+    return this.#tree.size(this.#blockOf[this.#table.expect(handle)]);
+  }
+
+  /**
+   * Changes the size of an allocation in place. A smaller one gives halves of its block
+   * back; a larger one takes the free buddies above it, which it has only while its block
+   * is the lower of the two.
+   *
+   * @returns Whether it fitted; `false` means that nothing changed.
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   * @throws {TypeError} `size` is not a number.
+   * @throws {RangeError} `size` is not an integer in range.
+   */
+  resize(handle: number, size: number): boolean {
+    const slot = this.#table.expect(handle);
+    checkInteger("size", size);
+    const place = this.#offsetOf[slot];
+    const block = this.#tree.fit(this.#blockOf[slot], place, Math.max(size, 1));
+    if (block === 0) return false;
+    this.#tree.use(block, slot);
+    this.#blockOf[slot] = block;
+    this.#sizeOf[slot] = size + 0;
+    return true;
+  }
+
+  /**
+   * Adds a span: the units from `start` to `start + size`, cut into blocks that lie at
+   * multiples of their size. They do not join with blocks of other spans.
+   *
+   * @param start First unit of the span.
+   * @param size Number of units, 0 or more; the end is at most 2^53 - 1.
+   * @throws {SpanOverlapError} Some of the units are in a span already; nothing changed.
+   * @throws {TypeError} An argument is not a number.
+   * @throws {RangeError} An argument is not an integer in range.
+   */
+  addSpan(start: number, size: number): void {
+    checkSpan(start, size);
+    const added = { offset: start + 0, size: size + 0 }, end = start + size;
+    const overlap = this.#spans.find((span) =>
+      span.offset < end && start < span.offset + span.size
+    );
+    if (size > 0 && overlap !== undefined) throw new SpanOverlapError(added, overlap);
+    if (size === 0) return;
+    this.#spans.push(added);
+    this.#spans.sort((a, b) => a.offset - b.offset);
+    this.#tree.cut(added);
+  }
+
+  /** The spans in address order; those that touch are one. */
+  *spans(): Generator<Extent, void, void> {
+    for (let i = 0; i < this.#spans.length;) {
+      const { offset } = this.#spans[i];
+      let end = offset;
+      for (; i < this.#spans.length && this.#spans[i].offset === end; i++) {
+        end += this.#spans[i].size;
+      }
+      yield { offset, size: end - offset };
+    }
+  }
+
+  /** Frees everything. All handles are refused from then on; the spans stay. */
+  reset(): void {
+    this.#table.clear();
+    this.#tree.clear();
+    for (const span of this.#spans) this.#tree.cut(span);
+  }
+
+  /** Size of the largest free block, in units. */
+  largestFreeRegion(): number {
+    return this.#tree.largest();
+  }
+
+  /** The free blocks in address order: each is what one allocation can get at most. */
+  *freeRegions(): Generator<Extent, void, void> {
+    const tree = this.#tree;
+    for (const block of tree.blocks()) {
+      if (tree.isFree(block)) yield { offset: tree.offset(block), size: tree.size(block) };
+    }
+  }
+
+  /**
+   * The live allocations in address order, as they are when the first is asked for. Those
+   * that were given may be freed meanwhile; change nothing else.
+   */
+  *allocations(): Generator<Allocation, void, void> {
+    const slots: number[] = [];
+    for (const block of this.#tree.blocks()) {
+      if (!this.#tree.isFree(block)) slots.push(this.#tree.slot(block));
+    }
+    for (const slot of slots) {
+      const handle = this.#table.handles[slot];
+      yield { handle, offset: this.#offsetOf[slot], size: this.#sizeOf[slot] };
+    }
+  }
+
+  /**
+   * Verifies every invariant of the state.
+   *
+   * @throws {Error} One is broken: a bug, since no call can bring that about.
+   */
+  check(): void {
+    const tree = this.#tree;
+    tree.check();
+    let used = 0;
+    for (const block of tree.blocks()) {
+      if (tree.isFree(block)) continue;
+      used++;
+      const slot = tree.slot(block), start = this.#offsetOf[slot], offset = tree.offset(block);
+      const isNamed = this.#blockOf[slot] === block && this.#table.handles[slot] > 0;
+      expectInvariant(isNamed, "a block has no handle");
+      const isInside = offset <= start &&
+        start + this.#sizeOf[slot] <= offset + tree.size(block);
+      expectInvariant(isInside, "a block is too small");
+    }
+    expectInvariant(used === this.allocationCount, "an allocation has no block");
+  }
+}

@@ -1,0 +1,354 @@
+/**
+ * The blocks of a `BuddyAllocator`: which there are, and how they are halved and joined.
+ *
+ * @module
+ */
+
+import { alignUp } from "../util/align_up.ts";
+import type { Extent } from "../allocator.ts";
+import { expectInvariant } from "../util/expect_invariant.ts";
+import { doubled } from "./handle_table.ts";
+
+// The space is cut into roots, blocks of powers of two at multiples of their size, and each
+// root is a tree that is only as deep as it has to be:
+//
+//   root     |                 split                 |
+//            |       split       |        used       |
+//            |  free   |  used   |
+//
+// The halves of a block are a pair of nodes, 2p and 2p + 1, so that the buddy of a node is
+// `node ^ 1`. A root has none: the state of the other node of its pair is 0, so never free.
+const STATE = 0; // FREE, USED or SPLIT, and the order: the block has 2^order units
+const UP = 1; // the block that was halved, 0 for a root; in the pool: the next free pair
+const NEXT = 2; // free: next one of its order; used: slot; split: the lower half
+const PREV = 3; // free: the one before of its order, or 0
+const STRIDE = 4;
+
+const ORDER = 63;
+const FREE = 64;
+const USED = 128;
+const SPLIT = 256;
+
+const ORDERS = 53; // 2^52 is the largest block: a capacity is at most 2^53 - 1
+const UNITS: Float64Array = Float64Array.from({ length: ORDERS }, (_, order) => 2 ** order);
+const INDEX = 0x0fffffff; // tells V8 that a node is not negative
+
+const clz32 = Math.clz32;
+
+/** Blocks of powers of two, free or used by a number of the caller's, the slot. */
+export class BuddyTree {
+  /** STRIDE words a node; node 0 is none. */
+  #nodes = new Int32Array(64 * STRIDE);
+  #offsets = new Float64Array(64);
+  /** By order: the first free block, or 0. */
+  readonly #heads = new Int32Array(64);
+  /** Bit o % 32 of word o / 32: there are free blocks of order o. */
+  readonly #orders = new Int32Array(2);
+  #freePair = 0;
+  #freshNode = 2;
+  #roots: number[] = [];
+  /** Units in all blocks together. */
+  capacity = 0;
+  /** Units in the free blocks. */
+  freeSpace = 0;
+  readonly #minOrder: number;
+
+  /** Makes a tree without blocks; none will be smaller than `minBlock`, a power of two. */
+  constructor(minBlock: number) {
+    this.#minOrder = orderOf(minBlock);
+  }
+
+  /** First unit of a block. */
+  offset(block: number): number {
+    return this.#offsets[block];
+  }
+
+  /** Number of units of a block. */
+  size(block: number): number {
+    return UNITS[this.#nodes[block * STRIDE + STATE] & ORDER];
+  }
+
+  /** Whether a block is free. */
+  isFree(block: number): boolean {
+    return (this.#nodes[block * STRIDE + STATE] & FREE) !== 0;
+  }
+
+  /** The slot that uses a block. */
+  slot(block: number): number {
+    return this.#nodes[block * STRIDE + NEXT];
+  }
+
+  /** Notes the slot that uses a block. */
+  use(block: number, slot: number): void {
+    const N = this.#nodes, at = block * STRIDE;
+    N[at + STATE] = (N[at + STATE] & ORDER) | USED;
+    N[at + NEXT] = slot;
+  }
+
+  /** The smallest block with an aligned place for so many units, no longer free; or 0. */
+  take(units: number, alignment: number): number {
+    const order = Math.max(this.#minOrder, orderOf(units));
+    let node = 0;
+    if (alignment === 1) {
+      const from = this.#orderFrom(order);
+      if (from < ORDERS) node = this.#heads[from];
+    } else node = this.#findAligned(units, alignment, order);
+    if (node === 0) return 0;
+    this.#unlink(node);
+    return this.#halve(node, units, alignment, order);
+  }
+
+  /**
+   * The smallest block around a place of so many units that a used block can become, by
+   * joining with the free ones above it or by halving; or 0, and nothing changed.
+   */
+  fit(node: number, place: number, units: number): number {
+    const N = this.#nodes, needed = place - this.#offsets[node] + units;
+    let order = N[node * STRIDE + STATE] & ORDER;
+    // As far up as it must, then up again to do it.
+    let top = node;
+    for (; UNITS[order] < needed; order++, top = N[top * STRIDE + UP]) {
+      if ((top & 1) !== 0 || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return 0;
+    }
+    while (node !== top) {
+      const up = N[node * STRIDE + UP];
+      this.#unlink(node ^ 1);
+      this.#givePair(node);
+      node = up;
+    }
+    // Down again as far as it can: a shrunk allocation stays where it is.
+    return this.#halveAround(node, place, units, Math.max(this.#minOrder, orderOf(units)));
+  }
+
+  /** Makes a block free; it joins with its buddy as long as that is free. */
+  give(node: number): void {
+    const N = this.#nodes;
+    let order = N[node * STRIDE + STATE] & ORDER, up = N[node * STRIDE + UP] & INDEX;
+    while (N[(node ^ 1) * STRIDE + STATE] === (FREE | order)) {
+      this.#unlink(node ^ 1);
+      this.#givePair(node & ~1);
+      node = up;
+      order++;
+      up = N[node * STRIDE + UP] & INDEX;
+    }
+    this.#link(node, order);
+  }
+
+  /** Takes away all blocks. */
+  clear(): void {
+    this.#heads.fill(0);
+    this.#orders.fill(0);
+    this.#freePair = 0;
+    this.#freshNode = 2;
+    this.#roots = [];
+    this.capacity = this.freeSpace = 0;
+  }
+
+  /** Cuts a span into free roots, the largest that lie in it. */
+  cut({ offset, size }: Extent): void {
+    const least = UNITS[this.#minOrder], end = offset + size;
+    for (let start = alignUp(offset, least); start + least <= end;) {
+      let order = this.#minOrder;
+      while (
+        order + 1 < ORDERS && start % UNITS[order + 1] === 0 && start + UNITS[order + 1] <= end
+      ) order++;
+      const root = this.#takePair();
+      this.#nodes[root * STRIDE + UP] = this.#nodes[(root + 1) * STRIDE + STATE] = 0;
+      this.#offsets[root] = start;
+      this.#roots.push(root);
+      this.#link(root, order);
+      this.capacity += UNITS[order];
+      start += UNITS[order];
+    }
+    this.#roots.sort((a, b) => this.#offsets[a] - this.#offsets[b]);
+  }
+
+  /** Size of the largest free block, in units. */
+  largest(): number {
+    const [low, high] = this.#orders;
+    if (high !== 0) return UNITS[63 - clz32(high)];
+    return low === 0 ? 0 : UNITS[31 - clz32(low)];
+  }
+
+  /** The blocks that are free or used, in address order. */
+  *blocks(): Generator<number, void, void> {
+    const N = this.#nodes, stack: number[] = [];
+    for (const root of this.#roots) {
+      stack.push(root);
+      for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+        const at = node * STRIDE;
+        if ((N[at + STATE] & SPLIT) !== 0) stack.push(N[at + NEXT] + 1, N[at + NEXT]);
+        else yield node;
+      }
+    }
+  }
+
+  /** Throws an `Error` that names the broken invariant, if there is one. */
+  check(): void {
+    const N = this.#nodes;
+    let free = 0, count = 0, units = 0, freeUnits = 0, end = 0;
+    for (const node of this.blocks()) {
+      const state = N[node * STRIDE + STATE], size = this.size(node);
+      const offset = this.#offsets[node];
+      expectInvariant(offset % size === 0, "a block is not at a multiple of its size");
+      expectInvariant(offset >= end, "two blocks overlap");
+      end = offset + size;
+      // A block that was halved is looked at from the first of the blocks in it.
+      for (let half = node, up = N[half * STRIDE + UP]; up !== 0; up = N[half * STRIDE + UP]) {
+        const isHalf = N[up * STRIDE + STATE] === N[half * STRIDE + STATE] % FREE + 1 + SPLIT &&
+          N[up * STRIDE + NEXT] === (half & ~1);
+        expectInvariant(isHalf, "a half does not know its block");
+        if (half % 2 === 1) break;
+        half = up;
+      }
+      count++;
+      units += size;
+      if ((state & FREE) === 0) continue;
+      free++;
+      freeUnits += size;
+      expectInvariant(N[(node ^ 1) * STRIDE + STATE] !== state, "two free buddies are apart");
+    }
+    expectInvariant(units === this.capacity, "the blocks do not make up the capacity");
+    expectInvariant(freeUnits === this.freeSpace, "the free space is wrong");
+    for (let order = 0; order < ORDERS; order++) {
+      let prev = 0;
+      for (let node = this.#heads[order]; node !== 0; node = N[node * STRIDE + NEXT]) {
+        expectInvariant(
+          N[node * STRIDE + STATE] === (FREE | order),
+          "a list has a block of another kind",
+        );
+        expectInvariant(N[node * STRIDE + PREV] === prev && --free >= 0, "a list is broken");
+        prev = node;
+      }
+      const marked = (this.#orders[order >> 5] & (1 << order)) !== 0;
+      expectInvariant(marked === (this.#heads[order] !== 0), "the bitmap of the orders is wrong");
+    }
+    expectInvariant(free === 0, "a free block is in no list");
+    let pairs = this.#freshNode / 2 - 1;
+    for (let pair = this.#freePair; pair !== 0; pair = N[pair * STRIDE + UP]) pairs--;
+    // A pair for each root, and one for each block that was halved: one less than its blocks.
+    expectInvariant(pairs === count, "a pair of nodes is lost");
+  }
+
+  /** The smallest order from `order` on with free blocks, or 64. */
+  #orderFrom(order: number): number {
+    const orders = this.#orders;
+    if (order < 32) {
+      const low = orders[0] & (-1 << order);
+      if (low !== 0) return 31 - clz32(low & -low);
+      order = 32;
+    }
+    const high = orders[1] & (-1 << order);
+    return order < 64 && high !== 0 ? 63 - clz32(high & -high) : 64;
+  }
+
+  /** A free block with an aligned place for so many units, or 0. */
+  #findAligned(units: number, alignment: number, order: number): number {
+    // O(1): one that is aligned by itself, as blocks are to powers of two.
+    const alignmentOrder = orderOf(alignment);
+    if (alignmentOrder < ORDERS && UNITS[alignmentOrder] === alignment) {
+      const from = this.#orderFrom(Math.max(order, alignmentOrder));
+      if (from < ORDERS) return this.#heads[from];
+    }
+    // Then any that has such a place, the smallest ones first.
+    const N = this.#nodes;
+    for (let from = this.#orderFrom(order); from < ORDERS; from = this.#orderFrom(from + 1)) {
+      for (let node = this.#heads[from]; node !== 0; node = N[node * STRIDE + NEXT]) {
+        const offset = this.#offsets[node], place = alignUp(offset, alignment);
+        if (place + units <= offset + UNITS[from]) return node;
+      }
+    }
+    return 0;
+  }
+
+  /** Halves a block that is in no list down to the smallest that has an aligned place. */
+  #halve(node: number, units: number, alignment: number, least: number): number {
+    if (alignment === 1) return this.#halveAround(node, this.#offsets[node], units, least);
+    for (let order = this.#nodes[node * STRIDE + STATE] & ORDER; order > least; order--) {
+      const half = UNITS[order - 1], offset = this.#offsets[node], middle = offset + half;
+      const fitsLower = alignUp(offset, alignment) + units <= middle;
+      if (!fitsLower && alignUp(middle, alignment) + units > middle + half) break;
+      node = this.#split(node, order, fitsLower ? 0 : 1);
+    }
+    return node;
+  }
+
+  /** The same around a given place. */
+  #halveAround(node: number, place: number, units: number, least: number): number {
+    for (let order = this.#nodes[node * STRIDE + STATE] & ORDER; order > least; order--) {
+      const middle = this.#offsets[node] + UNITS[order - 1];
+      if (place < middle && place + units > middle) break;
+      node = this.#split(node, order, place < middle ? 0 : 1);
+    }
+    return node;
+  }
+
+  /** Halves a block of an order, makes one half free and gives the other, `side`. */
+  #split(node: number, order: number, side: number): number {
+    const pair = this.#takePair(), N = this.#nodes, offset = this.#offsets[node];
+    N[node * STRIDE + STATE] = SPLIT | order;
+    N[node * STRIDE + NEXT] = pair;
+    N[pair * STRIDE + UP] = N[(pair + 1) * STRIDE + UP] = node;
+    this.#offsets[pair] = offset;
+    this.#offsets[pair + 1] = offset + UNITS[order - 1];
+    const kept = pair + side;
+    N[kept * STRIDE + STATE] = order - 1;
+    this.#link(kept ^ 1, order - 1);
+    return kept;
+  }
+
+  /** Makes a block the first of the free ones of its order. */
+  #link(node: number, order: number): void {
+    const N = this.#nodes, heads = this.#heads, head = heads[order] & INDEX, at = node * STRIDE;
+    N[at + STATE] = FREE | order;
+    N[at + NEXT] = head;
+    N[at + PREV] = 0;
+    N[head * STRIDE + PREV] = node;
+    heads[order] = node;
+    this.#orders[order >> 5] |= 1 << order;
+    this.freeSpace += UNITS[order];
+  }
+
+  /** Takes a block from the free ones. */
+  #unlink(node: number): void {
+    const N = this.#nodes, at = node * STRIDE, order = N[at + STATE] & ORDER;
+    const next = N[at + NEXT] & INDEX, prev = N[at + PREV] & INDEX;
+    N[next * STRIDE + PREV] = prev;
+    if (prev !== 0) N[prev * STRIDE + NEXT] = next;
+    else {
+      this.#heads[order] = next;
+      if (next === 0) this.#orders[order >> 5] &= ~(1 << order);
+    }
+    N[at + STATE] = order;
+    this.freeSpace -= UNITS[order];
+  }
+
+  /** Two nodes, the first of them even. */
+  #takePair(): number {
+    const pair = this.#freePair;
+    if (pair !== 0) {
+      this.#freePair = this.#nodes[pair * STRIDE + UP] & INDEX;
+      return pair;
+    }
+    if (this.#freshNode === this.#offsets.length) {
+      this.#nodes = doubled(this.#nodes);
+      this.#offsets = doubled(this.#offsets);
+    }
+    this.#freshNode += 2;
+    return this.#freshNode - 2;
+  }
+
+  /** Gives a pair of nodes back to the pool. */
+  #givePair(pair: number): void {
+    this.#nodes[pair * STRIDE + UP] = this.#freePair;
+    this.#freePair = pair;
+  }
+}
+
+/** The order of the smallest block with room for `size` units; 53 for more than any has. */
+function orderOf(size: number): number {
+  if (size <= 2 ** 31) return size <= 1 ? 0 : 32 - clz32(size - 1);
+  let order = 32;
+  while (order < ORDERS && UNITS[order] < size) order++;
+  return order;
+}

@@ -1,0 +1,517 @@
+/**
+ * An allocator over a backing store: regions that are read and written.
+ *
+ * @module
+ */
+
+import { alignUp } from "../util/align_up.ts";
+import {
+  type Allocator,
+  type CompactableAllocator,
+  type GrowableAllocator,
+  type Move,
+  NO_SPACE,
+  type SharedAllocator,
+} from "../allocator.ts";
+import { type BackingStore, checkBytes, type Outcome } from "./backing_store.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { OffsetAllocator } from "../allocators/offset_allocator.ts";
+import { LiveRegion, type Region, type RegionHost, type RegionToken } from "./region.ts";
+import { RwLock } from "../util/rw_lock.ts";
+import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
+
+/**
+ * How an {@linkcode Arena} divides its store.
+ *
+ * @typeParam A The allocator.
+ */
+export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
+  /**
+   * Who hands out the space, counted in units; by default an `OffsetAllocator` over
+   * the whole store.
+   */
+  readonly allocator?: A;
+  /** Bytes per unit of the allocator, 1 by default; every region takes whole units. */
+  readonly unit?: number;
+  /**
+   * How long the store may become where regions no longer fit, `Infinity` for as long
+   * as the store can; without it the store is never resized. Needs a store with
+   * `resize` and an allocator with `grow`.
+   */
+  readonly maxByteLength?: number;
+}
+
+/** What a region is to be like. */
+export interface RegionOptions {
+  /**
+   * A positive integer in bytes, 1 by default: the region's offset is a multiple of
+   * it, and of the arena's unit.
+   */
+  readonly alignment?: number;
+  /** What the region is called in reports. */
+  readonly label?: string;
+}
+
+/** Bounds and rules of one {@linkcode Arena.compact}. */
+export interface ArenaCompactionOptions {
+  /** Most regions moved; no limit by default. */
+  readonly maxMoves?: number;
+  /** Most bytes moved; no limit by default. */
+  readonly maxBytes?: number;
+  /**
+   * Whether a region may move to a place that overlaps its old one, `true` by
+   * default. With `false` a copy that fails, or a crash in it, leaves the old bytes.
+   */
+  readonly overlap?: boolean;
+}
+
+/** What one {@linkcode Arena.compact} did. */
+export interface ArenaCompaction {
+  /** Regions moved. */
+  readonly moves: number;
+  /** Bytes copied. */
+  readonly bytes: number;
+}
+
+const MIN_SWEEP = 256;
+/** How often an arena looks for space that other workers take from under its hands. */
+const SHARED_TRIES = 10;
+
+/** Bytes copied at a time through memory, where the store cannot copy by itself. */
+const MAX_SCRATCH = 2 ** 18;
+
+/**
+ * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is
+ * synchronous, over an async one every call that can meet the store gives a promise
+ * ({@linkcode Outcome}); the constructor tells which by reading zero bytes at 0.
+ *
+ * The arena expects to be alone on its store and its allocator. Its tables live in
+ * memory only: what a store keeps after the program is its bytes, not its regions.
+ *
+ * | call | cost |
+ * | ---- | ---- |
+ * | `allocate`, `free` | the allocator's |
+ * | `region` | O(1) |
+ * | `allocate` that grows the store | O(free regions), and the store's `resize` |
+ * | `regions`, `compact` | O(regions), and the bytes moved |
+ *
+ * @typeParam S What the store can do decides what calls give.
+ * @typeParam A The allocator.
+ *
+ * @example
+ * ```ts
+ * import { Arena, MemoryStore } from "@suballoc/offset-allocator";
+ *
+ * const arena = new Arena(new MemoryStore(4096));
+ * const weights = arena.allocate(1024, { alignment: 4 });
+ * if (weights === undefined) throw new Error("out of space");
+ * weights.view(Float32Array).fill(0.5);
+ * weights.free();
+ * ```
+ */
+export class Arena<out S extends BackingStore, out A extends Allocator = OffsetAllocator> {
+  /** Where the bytes are. */
+  readonly store: S;
+  /** Who hands out the space, in units. */
+  readonly allocator: A;
+  /** Bytes per unit of the allocator. */
+  readonly unit: number;
+  readonly #maxUnits: number;
+  /** By handle. Allocations made past the arena join when they are asked for. */
+  readonly #regions: Map<number, LiveRegion<S>> = new Map();
+  /** Number of regions at which those are looked for that another worker has freed. */
+  #sweepAt = MIN_SWEEP;
+  /** The order of whatever changes the allocator; only where the store is async. */
+  readonly #turns: RwLock | undefined;
+  readonly #host: RegionHost<S>;
+
+  /**
+   * Divides a store; nothing in it is changed.
+   *
+   * @throws {RangeError | TypeError} An option is out of range, or asks for what the
+   * store or the allocator cannot do.
+   * @throws {StorageError} The store is closed.
+   */
+  constructor(store: S, options: ArenaOptions<A> = {}) {
+    const { unit = 1, maxByteLength } = options;
+    checkInteger("unit", unit, 1);
+    const units = wholeUnits(store.byteLength, unit);
+    const allocator: Allocator = options.allocator ?? new OffsetAllocator(units);
+    if (allocator.capacity > units) {
+      const asked = `${allocator.capacity} units of ${unit} bytes`;
+      throw new RangeError(`Expected a store of ${asked}, got one of ${store.byteLength} bytes`);
+    }
+    let maxUnits = allocator.capacity;
+    if (maxByteLength !== undefined) {
+      const most = Math.min(store.maxByteLength ?? Infinity, Number.MAX_SAFE_INTEGER);
+      const limit = maxByteLength === Infinity ? most : maxByteLength;
+      if (typeof limit === "number" && limit > most && most === store.byteLength) {
+        const got = `of a fixed length of ${most} bytes and maxByteLength ${limit}`;
+        throw new RangeError(`Expected a store that can be resized, got one ${got}`);
+      }
+      checkInteger("maxByteLength", limit, allocator.capacity * unit, most);
+      if (store.resize === undefined) throw new TypeError("Expected a store with resize");
+      if (!canGrow(allocator)) throw new TypeError("Expected an allocator with grow");
+      maxUnits = wholeUnits(limit, unit);
+    }
+    const probe = store.read(0, new Uint8Array(0));
+    // A failure will show again where someone waits for it.
+    if (isPromise(probe)) probe.then(undefined, () => {});
+
+    this.store = store;
+    this.allocator = allocator as A;
+    this.unit = unit;
+    this.#maxUnits = maxUnits;
+    this.#turns = isPromise(probe) ? new RwLock() : undefined;
+    this.#host = {
+      store,
+      allocator,
+      unit,
+      turns: this.#turns,
+      unitsOf: (byteLength) => this.#unitsOf(byteLength),
+      reserve: (units, alignment) => this.#reserve(units, alignment),
+      copy: (from, to, length) => copySteps(store, from, to, length),
+      renamed: (region, before, after) => {
+        this.#regions.delete(before);
+        if (after !== NO_SPACE) this.#regions.set(after, region);
+      },
+    };
+  }
+
+  /** Bytes that regions can take: the store's, down to whole units. */
+  get byteLength(): number {
+    return this.allocator.capacity * this.unit;
+  }
+
+  /** Bytes in no region; what is left of a region's last unit counts as the region's. */
+  get freeBytes(): number {
+    return this.allocator.freeSpace * this.unit;
+  }
+
+  /**
+   * Reserves a region of `byteLength` bytes, which hold whatever was there before.
+   * `undefined` means out of space: nothing fits, and the store cannot grow enough
+   * below `maxByteLength`.
+   *
+   * @throws {StorageError} The store failed to grow; nothing has changed.
+   */
+  allocate(byteLength: number, options: RegionOptions = {}): Outcome<S, Region<S> | undefined> {
+    const turns = this.#turns;
+    const region = turns === undefined
+      ? runSync(this.#allocate(byteLength, options))
+      : turns.exclusive(() => runAsync(this.#allocate(byteLength, options)));
+    return region as Outcome<S, Region<S> | undefined>;
+  }
+
+  /**
+   * Reserves a region and writes `data` into it; `undefined` means out of space.
+   *
+   * @throws {StorageError} The store failed; the region was given back.
+   */
+  allocateFrom(data: Uint8Array, options: RegionOptions = {}): Outcome<S, Region<S> | undefined> {
+    const region = this.#turns === undefined
+      ? this.#allocateFrom(data, options)
+      : this.#allocateFromAsync(data, options);
+    return region as Outcome<S, Region<S> | undefined>;
+  }
+
+  #allocateFrom(data: Uint8Array, options: RegionOptions): Region<S> | undefined {
+    checkBytes("data", data);
+    const region = runSync(this.#allocate(data.length, options));
+    try {
+      region?.write(data);
+    } catch (error) {
+      region?.free();
+      throw error;
+    }
+    return region;
+  }
+
+  async #allocateFromAsync(
+    data: Uint8Array,
+    options: RegionOptions,
+  ): Promise<Region<S> | undefined> {
+    checkBytes("data", data);
+    const region = await this.allocate(data.length, options);
+    try {
+      await region?.write(data);
+    } catch (error) {
+      await region?.free();
+      throw error;
+    }
+    return region;
+  }
+
+  /**
+   * The live region that a handle names. An allocation made past the arena, in a
+   * restored allocator say, becomes a region of whole units; as nobody knows what
+   * it is aligned to, it is moved nowhere but to offset 0.
+   *
+   * @throws {NotAllocatedError} The handle names no live region.
+   */
+  region(handle: number): Region<S> {
+    const size = this.allocator.size(handle) * this.unit;
+    let region = this.#regions.get(handle);
+    if (region === undefined) region = this.#join(handle, size, 1, Number.MAX_SAFE_INTEGER);
+    // The allocator still knows a region whose last operations are ending; offset refuses it.
+    void region.offset;
+    return region;
+  }
+
+  /**
+   * The region that a token of {@linkcode Region.token} names, here or in another worker: one
+   * that has an arena of its own over the same store and the same shared allocator.
+   *
+   * @throws {TypeError} It is no token.
+   * @throws {NotAllocatedError} The region was freed, or moved by a resize.
+   * @throws {RangeError} The allocator has that handle with another size or alignment: the
+   * token is from another arena.
+   */
+  open(token: RegionToken): Region<S> {
+    const { handle, size, alignment, label } = checkToken(token);
+    const { allocator, unit } = this;
+    const units = allocator.size(handle);
+    if (this.#unitsOf(size) > units || (allocator.offset(handle) * unit) % alignment !== 0) {
+      const asked = `${size} bytes aligned to ${alignment}`;
+      const place = `${units * unit} at ${allocator.offset(handle) * unit}`;
+      throw new RangeError(`Expected a token of this arena, got one of ${asked} for ${place}`);
+    }
+    const known = this.#regions.get(handle);
+    const unitAlignment = alignment / greatestCommonDivisor(alignment, unit);
+    const region = known ?? this.#join(handle, size, alignment, unitAlignment, label);
+    void region.offset; // refused while its last operations are ending
+    region.passOn();
+    return region;
+  }
+
+  /** The live regions in address order. */
+  *regions(): Generator<Region<S>, void, void> {
+    for (const { handle } of this.allocator.allocations()) {
+      if (!this.#regions.get(handle)?.freed) yield this.region(handle);
+    }
+  }
+
+  /**
+   * Moves regions toward offset 0 to gather the free space. Regions stay valid,
+   * their offsets change. Over an async store, calls that change the arena wait
+   * until it is done: bound the work by `maxMoves` or `maxBytes`, and repeat. Each call
+   * plans anew, in O(regions): bounds that make for some dozen calls cost little. A
+   * region larger than `maxBytes` never moves.
+   *
+   * @throws {TypeError} The allocator cannot plan a compaction.
+   * @throws {StorageError} The store failed. Moves made before hold; the region being
+   * moved kept its place, and its bytes unless it was to overlap itself.
+   */
+  compact(options: ArenaCompactionOptions = {}): Outcome<S, ArenaCompaction> {
+    const turns = this.#turns;
+    const compaction = turns === undefined
+      ? runSync(this.#compact(options))
+      : turns.exclusive(() => runAsync(this.#compact(options)));
+    return compaction as Outcome<S, ArenaCompaction>;
+  }
+
+  /** Returns once everything written is durable, where the store can tell. */
+  flush(): Outcome<S, void> {
+    const done = this.store.flush?.();
+    return (this.#turns === undefined ? done : Promise.resolve(done)) as Outcome<S, void>;
+  }
+
+  /**
+   * Closes the store, over an async one after the operations under way; what the
+   * store then refuses, the regions refuse.
+   */
+  close(): Outcome<S, void> {
+    if (this.#turns === undefined) return this.store.close?.() as Outcome<S, void>;
+    return this.#closeAsync(this.#turns) as Outcome<S, void>;
+  }
+
+  async #closeAsync(turns: RwLock): Promise<void> {
+    await turns.settled();
+    await Promise.all(Array.from(this.#regions.values(), (region) => region.settled()));
+    await this.store.close?.();
+  }
+
+  /** Closes the store. */
+  [Symbol.dispose](): void {
+    void this.close();
+  }
+
+  /** Closes the store. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  *#allocate(byteLength: number, options: RegionOptions): Steps<LiveRegion<S> | undefined> {
+    const { alignment = 1, label } = options;
+    checkInteger("byteLength", byteLength);
+    checkInteger("alignment", alignment, 1);
+    // Offsets are multiples of the unit already; this many units make them multiples of both.
+    const unitAlignment = alignment / greatestCommonDivisor(alignment, this.unit);
+    const handle = yield* this.#reserve(this.#unitsOf(byteLength), unitAlignment);
+    if (handle === NO_SPACE) return undefined;
+    return this.#join(handle, byteLength, alignment, unitAlignment, label);
+  }
+
+  #join(handle: number, size: number, bytes: number, units: number, label?: string) {
+    const region = new LiveRegion<S>(this.#host, handle, size, { bytes, units }, label);
+    this.#regions.set(handle, region);
+    if (this.#regions.size > this.#sweepAt) this.#sweep();
+    return region;
+  }
+
+  /** Forgets the regions that another worker has freed. */
+  #sweep(): void {
+    for (const [handle, region] of this.#regions) {
+      // One that is freed here leaves by itself, once its last operations have ended.
+      if (region.goneElsewhere) this.#regions.delete(handle);
+    }
+    this.#sweepAt = 2 * this.#regions.size + MIN_SWEEP;
+  }
+
+  /** Allocates, growing the store as far as that can help and is allowed. */
+  *#reserve(units: number, alignment: number): Steps<number> {
+    const { allocator } = this;
+    for (let tries = 1;; tries++) {
+      const handle = allocator.allocate(units, alignment);
+      if (handle !== NO_SPACE) return handle;
+      const grown = yield* this.#growFor(units, alignment);
+      // Others may take what one adds, or add so much that it seems as if space were not short.
+      if (grown !== NO_SPACE || tries === SHARED_TRIES || !isShared(allocator)) return grown;
+    }
+  }
+
+  /** Grows the store for an allocation that was refused, and makes it. */
+  *#growFor(units: number, alignment: number): Steps<number> {
+    const { allocator } = this;
+    if (allocator.capacity >= this.#maxUnits) return NO_SPACE;
+    // With four times the space in one piece it is not space that is short (but handles).
+    if (allocator.largestFreeRegion() >= 4 * (units + alignment)) return NO_SPACE;
+
+    // First what fits behind the last allocation; then with room for any strategy's rounding.
+    const end = endOfLast(allocator);
+    for (
+      const need of [alignUp(end, alignment) + units - allocator.capacity, 2 * (units + alignment)]
+    ) {
+      if (!(yield* this.#grow(Math.max(need, 1)))) return NO_SPACE;
+      const handle = allocator.allocate(units, alignment);
+      if (handle !== NO_SPACE) return handle;
+    }
+    return NO_SPACE;
+  }
+
+  /** Adds `need` units or an eighth, whichever is more; the store first, as it can fail. */
+  *#grow(need: number): Steps<boolean> {
+    const { allocator, store, unit } = this;
+    const { capacity } = allocator;
+    if (need > this.#maxUnits - capacity) return false;
+    const target = Math.min(this.#maxUnits, capacity + Math.max(need, Math.ceil(capacity / 8)));
+    try {
+      if (store.byteLength < target * unit) yield store.resize!(target * unit);
+    } catch (error) {
+      // Another worker may have made it longer in the meantime.
+      if (store.byteLength < target * unit) throw error;
+    }
+    // A store that grows in steps may have become longer than that.
+    const reached = Math.min(this.#maxUnits, wholeUnits(store.byteLength, unit));
+    if (isShared(allocator)) allocator.growTo(reached);
+    else (allocator as Allocator as GrowableAllocator).grow(reached - capacity);
+    return true;
+  }
+
+  *#compact(options: ArenaCompactionOptions): Steps<ArenaCompaction> {
+    const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
+    checkInteger("maxMoves", maxMoves);
+    checkInteger("maxBytes", maxBytes);
+    const allocator = this.allocator as Allocator as CompactableAllocator;
+    if (typeof allocator.planCompaction !== "function") {
+      throw new TypeError("Expected an allocator with planCompaction");
+    }
+    const alignmentOf = (handle: number) =>
+      this.#regions.get(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
+
+    const { overlap } = options;
+    const maxUnits = wholeUnits(maxBytes, this.unit);
+    let moves = 0, units = 0, bytes = 0;
+    // A plan may leave to the next what only becomes possible by its moves.
+    while (moves < maxMoves && units < maxUnits) {
+      const bounds = { maxMoves: maxMoves - moves, maxUnits: maxUnits - units };
+      const plan = allocator.planCompaction({ ...bounds, alignmentOf, overlap });
+      if (plan.length === 0) break;
+      for (const move of plan) {
+        const region = this.#regions.get(move.handle);
+        const length = region?.size ?? move.size * this.unit;
+        const steps = this.#move(move, length);
+        yield* region === undefined ? steps : region.moving(steps);
+        moves++;
+        units += move.size;
+        bytes += length;
+      }
+    }
+    return { moves, bytes };
+  }
+
+  *#move(move: Move, length: number): Steps<void> {
+    const { unit } = this;
+    yield* copySteps(this.store, move.from * unit, move.to * unit, length);
+    (this.allocator as Allocator as CompactableAllocator).applyMove(move);
+  }
+
+  /** Units that hold `byteLength` bytes. */
+  #unitsOf(byteLength: number): number {
+    const units = wholeUnits(byteLength, this.unit);
+    return units * this.unit === byteLength ? units : units + 1;
+  }
+}
+
+/** Copies bytes to a range that lies lower or apart: forward, so that overlap does no harm. */
+function* copySteps(store: BackingStore, from: number, to: number, length: number): Steps<void> {
+  if (store.copyWithin !== undefined) {
+    yield store.copyWithin(from, to, length);
+    return;
+  }
+  const scratch = new Uint8Array(Math.min(length, MAX_SCRATCH));
+  for (let done = 0; done < length; done += scratch.length) {
+    const piece = scratch.subarray(0, length - done);
+    yield store.read(from + done, piece);
+    yield store.write(to + done, piece);
+  }
+}
+
+/** Units that fit into `byteLength` bytes; a plain quotient rounds up near 2^53. */
+function wholeUnits(byteLength: number, unit: number): number {
+  return (byteLength - byteLength % unit) / unit;
+}
+
+/** Where the last allocation ends: the free region at the end grows with the space. */
+function endOfLast(allocator: Allocator): number {
+  let end = allocator.capacity;
+  for (const { offset, size } of allocator.freeRegions()) {
+    if (offset + size === allocator.capacity) end = offset;
+  }
+  return end;
+}
+
+function canGrow(allocator: Allocator): allocator is GrowableAllocator {
+  return typeof (allocator as Partial<GrowableAllocator>).grow === "function";
+}
+
+/** Whether other threads may have made the space larger meanwhile. */
+function isShared(allocator: Allocator): allocator is SharedAllocator {
+  return typeof (allocator as Partial<SharedAllocator>).growTo === "function";
+}
+
+/** Throws unless a value has the form of a token. */
+function checkToken(token: RegionToken): RegionToken {
+  if (token === null || typeof token !== "object") {
+    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
+  }
+  checkInteger("token.handle", token.handle);
+  checkInteger("token.size", token.size);
+  checkInteger("token.alignment", token.alignment, 1);
+  return token;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
+}

@@ -1,0 +1,189 @@
+/**
+ * What every storage promises: bytes that are read and written by offset.
+ *
+ * @module
+ */
+
+import { checkInteger } from "../util/check_integer.ts";
+
+/**
+ * Bytes that are read and written by offset. A store whose methods give no
+ * promise is a {@linkcode SyncBackingStore}, one whose methods always give one
+ * an {@linkcode AsyncBackingStore}.
+ *
+ * Every store refuses, before anything is touched, an `offset` that is not a
+ * non-negative safe integer (`TypeError`, `RangeError`) and a range that does not
+ * lie within `byteLength` ({@linkcode StorageError}). A write never changes
+ * `byteLength`; only `resize` does.
+ */
+export interface BackingStore {
+  /** Bytes in the store now. */
+  readonly byteLength: number;
+  /** What `resize` can at most make of it, where the store can tell. */
+  readonly maxByteLength?: number;
+  /** Fills `into` with the bytes from `offset` on. */
+  read(offset: number, into: Uint8Array): void | Promise<void>;
+  /** Writes `data` from `offset` on. */
+  write(offset: number, data: Uint8Array): void | Promise<void>;
+  /**
+   * Makes the store this long; new bytes are zero. A store that grows in steps
+   * (a page of WebAssembly memory) ends at the next step.
+   */
+  resize?(byteLength: number): void | Promise<void>;
+  /**
+   * Copies `length` bytes from offset `from` to offset `to` as if through a buffer
+   * of their own: the two ranges may overlap.
+   */
+  copyWithin?(from: number, to: number, length: number): void | Promise<void>;
+  /** The bytes themselves, where they lie in memory: {@linkcode ViewableStore}. */
+  view?(offset: number, length: number): Uint8Array;
+  /** Returns once everything written is durable. */
+  flush?(): void | Promise<void>;
+  /** Releases what the store itself opened; further use throws. */
+  close?(): void | Promise<void>;
+}
+
+/** A store that works synchronously. */
+export interface SyncBackingStore extends BackingStore {
+  /** Fills `into` with the bytes from `offset` on. */
+  read(offset: number, into: Uint8Array): void;
+  /** Writes `data` from `offset` on. */
+  write(offset: number, data: Uint8Array): void;
+  /** Makes the store this long; new bytes are zero. */
+  resize?(byteLength: number): void;
+  /** Copies a range; it may overlap its target. */
+  copyWithin?(from: number, to: number, length: number): void;
+  /** Makes everything written durable. */
+  flush?(): void;
+  /** Releases what the store itself opened. */
+  close?(): void;
+}
+
+/** A store whose bytes lie in memory and can be used where they are. */
+export interface ViewableStore extends SyncBackingStore {
+  /**
+   * The bytes themselves, not a copy. A view taken before the store is resized
+   * may have lost its memory afterwards: take it anew.
+   */
+  view(offset: number, length: number): Uint8Array;
+}
+
+/** A store that works asynchronously. */
+export interface AsyncBackingStore extends BackingStore {
+  /** Fills `into` with the bytes from `offset` on. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  /** Writes `data` from `offset` on. */
+  write(offset: number, data: Uint8Array): Promise<void>;
+  /** Makes the store this long; new bytes are zero. */
+  resize?(byteLength: number): Promise<void>;
+  /** Copies a range; it may overlap its target. */
+  copyWithin?(from: number, to: number, length: number): Promise<void>;
+  /** Makes everything written durable. */
+  flush?(): Promise<void>;
+  /** Releases what the store itself opened. */
+  close?(): Promise<void>;
+}
+
+/**
+ * What an operation over a store of type `S` gives: `T` itself from a sync store, a
+ * promise of it from an async one.
+ */
+export type Outcome<S extends BackingStore, T> = Settled<ReturnType<S["read"]>, T>;
+
+/**
+ * The type behind {@linkcode Outcome}: `T` or a promise of it, as `R` is a promise
+ * or not. It asks for the return type of `read` because a method that gives a
+ * promise is assignable to one that gives `void`: by TypeScript's rules every async
+ * store extends {@linkcode SyncBackingStore}.
+ */
+export type Settled<R, T> = R extends PromiseLike<unknown> ? Promise<T> : T;
+
+/** What was being done when a {@linkcode StorageError} arose. */
+export type StorageOperation =
+  | "open"
+  | "read"
+  | "write"
+  | "view"
+  | "copy"
+  | "resize"
+  | "flush"
+  | "close";
+
+/** A storage operation that could not be carried out. */
+export class StorageError extends Error {
+  /** `"StorageError"`. */
+  override readonly name: string = "StorageError";
+  /** What was being done. */
+  readonly operation: StorageOperation;
+  /** First byte of the range concerned (0 where there is no range). */
+  readonly offset: number;
+  /** Number of bytes concerned (0 where there is no range, the new length in a resize). */
+  readonly length: number;
+
+  /**
+   * Describes a failure; the message says what could not be done, then why.
+   *
+   * @param operation What was being done.
+   * @param offset First byte of the range concerned.
+   * @param length Number of bytes concerned.
+   * @param reason What went wrong, as it reads after a colon.
+   * @param options The `cause`, where another error is behind this one.
+   */
+  constructor(
+    operation: StorageOperation,
+    offset: number,
+    length: number,
+    reason: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`Cannot ${attempt(operation, offset, length)}: ${reason}`, options);
+    this.operation = operation;
+    this.offset = offset;
+    this.length = length;
+  }
+}
+
+/** What could not be done, as it reads after "Cannot". */
+function attempt(operation: StorageOperation, offset: number, length: number): string {
+  if (operation === "open" || operation === "flush" || operation === "close") return operation;
+  if (operation === "resize") return `resize to ${length} bytes`;
+  return `${operation} ${length} bytes at offset ${offset}`;
+}
+
+/**
+ * Throws unless `length` bytes from `offset` on lie within a store of `byteLength`
+ * bytes: the first line of a store's `read` and `write`.
+ *
+ * @throws {TypeError | RangeError} `offset` or `length` is not a non-negative safe integer.
+ * @throws {StorageError} The range ends beyond the store.
+ */
+export function checkRange(
+  operation: StorageOperation,
+  offset: number,
+  length: number,
+  byteLength: number,
+): void {
+  checkInteger("offset", offset);
+  checkInteger("length", length);
+  if (length <= byteLength - offset) return;
+  throw new StorageError(operation, offset, length, `the store ends at ${byteLength}`);
+}
+
+const UINT8_ARRAY = "[object Uint8Array]";
+
+/**
+ * Throws unless `value` is a `Uint8Array`, of whichever realm.
+ *
+ * @throws {TypeError} It is something else.
+ */
+export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
+  if (value instanceof Uint8Array) return;
+  if (ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === UINT8_ARRAY) return;
+  throw new TypeError(`Expected ${name} to be a Uint8Array, got ${typeName(value)}`);
+}
+
+/** What a value of the wrong type is called in an error message. */
+function typeName(value: unknown): string {
+  if (value === null || typeof value !== "object") return String(value);
+  return `an object of type ${value.constructor?.name ?? "Object"}`;
+}

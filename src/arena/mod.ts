@@ -1,0 +1,26 @@
+/**
+ * An allocator over a backing store: regions that are read and written.
+ *
+ * @module
+ */
+
+export type { ViewConstructor } from "../util/mod.ts";
+
+export { Arena } from "./arena.ts";
+export type {
+  ArenaCompaction,
+  ArenaCompactionOptions,
+  ArenaOptions,
+  RegionOptions,
+} from "./arena.ts";
+export { checkBytes, checkRange, StorageError } from "./backing_store.ts";
+export type {
+  AsyncBackingStore,
+  BackingStore,
+  Outcome,
+  Settled,
+  StorageOperation,
+  SyncBackingStore,
+  ViewableStore,
+} from "./backing_store.ts";
+export type { Region, RegionToken, Viewed } from "./region.ts";

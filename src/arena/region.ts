@@ -1,0 +1,390 @@
+/**
+ * Regions: extents of a store that are read and written from their own offset 0.
+ *
+ * @module
+ */
+
+import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import {
+  type BackingStore,
+  checkBytes,
+  type Outcome,
+  type ViewableStore,
+} from "./backing_store.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import type { ViewConstructor } from "../util/view_constructor.ts";
+import { RwLock } from "../util/rw_lock.ts";
+import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
+
+/** What a store's `view`, of type `V`, gives; `undefined` where there is none. */
+export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : undefined;
+
+/**
+ * A region as plain data, which can be posted to a worker, or kept as JSON: what
+ * {@linkcode Arena.open} makes a region of again. It names the region's extent, not its bytes.
+ */
+export interface RegionToken {
+  /** What the allocator calls the region; refused once it was freed. */
+  readonly handle: number;
+  /** Bytes in the region. */
+  readonly size: number;
+  /** What the region's offset is a multiple of. */
+  readonly alignment: number;
+  /** What the region is called in reports. */
+  readonly label?: string;
+}
+
+/**
+ * A live extent of an arena's store. It outlives compaction, growth of the store
+ * and its own {@linkcode Region.resize}: offsets follow, bytes stay.
+ *
+ * Every operation counts from the region's own offset 0 and touches nothing
+ * outside the region. Over an async store each gives a promise, which is how it
+ * fails too; over a sync one none does. There, reads and writes of one region may
+ * overlap in time (what overlapping ranges then give is undefined), a move waits
+ * for those under way and holds back later ones, and `data` and `into` must be
+ * left alone until the promise settles.
+ *
+ * @throws {NotAllocatedError} (every operation) The region was freed.
+ * @throws {RangeError} (`read`, `readInto`, `write`) The range ends outside the region.
+ */
+export interface Region<out S extends BackingStore = BackingStore> {
+  /** What the allocator calls the region; another one after a `resize` that moved it. */
+  readonly handle: number;
+  /** First byte within the store; changes when the region moves. */
+  readonly offset: number;
+  /** Bytes in the region, as they were asked for. */
+  readonly size: number;
+  /** What `offset` is a multiple of. */
+  readonly alignment: number;
+  /** What the region is called in reports. */
+  readonly label: string | undefined;
+  /** Whether the region can no longer be used. */
+  readonly freed: boolean;
+
+  /** Copies `data` into the region from `at` (0) on. */
+  write(data: Uint8Array, at?: number): Outcome<S, void>;
+  /** A copy of `length` bytes from `at` (0) on; by default all to the region's end. */
+  read(at?: number, length?: number): Outcome<S, Uint8Array<ArrayBuffer>>;
+  /** Fills `into` with the bytes from `at` (0) on. */
+  readInto(into: Uint8Array, at?: number): Outcome<S, void>;
+  /**
+   * Changes the region's size: in place where it fits, else by copying it to
+   * another extent, which may grow the store. `false`, and no change, where there
+   * is no space. New bytes hold whatever was there before.
+   */
+  resize(byteLength: number): Outcome<S, boolean>;
+  /**
+   * Gives the space back. The region is unusable at once; over an async store the
+   * space is reused only after the operations under way have ended.
+   */
+  free(): Outcome<S, void>;
+  /**
+   * The region as plain data, for {@linkcode Arena.open} in another worker over the same store
+   * and a shared allocator. From then on either may free it, or resize it: the other finds it
+   * freed, or no longer than it is. That they do not do so while the other is using the bytes
+   * is up to them, as with all shared memory.
+   */
+  token(): RegionToken;
+
+  /**
+   * The region's bytes where they lie, not a copy; `undefined` where the store's
+   * bytes are not in memory. Taken anew each time: a view kept from before follows
+   * neither growth nor moves, and after `free` shows what is there next.
+   */
+  readonly bytes: Viewed<S["view"]>;
+  /**
+   * The region in place as a typed array, as in `region.view(Float32Array)`.
+   *
+   * @throws {RangeError} Its place or size does not suit the elements: allocate with
+   * `alignment`.
+   * @throws {TypeError} The store's bytes are not in memory.
+   */
+  view<V>(this: Region<ViewableStore>, type: ViewConstructor<V>): V;
+
+  /** Frees the region, unless that has happened. */
+  [Symbol.dispose](): void;
+  /** Frees the region, unless that has happened. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a region needs of its arena. */
+export interface RegionHost<S extends BackingStore = BackingStore> {
+  readonly store: S;
+  readonly allocator: Allocator;
+  /** Bytes per unit of the allocator. */
+  readonly unit: number;
+  /** The order of everything that moves regions or changes the allocator; async stores only. */
+  readonly turns: RwLock | undefined;
+  /** Units that `byteLength` bytes take. */
+  unitsOf(byteLength: number): number;
+  /** Allocates, growing the store if that is allowed. */
+  reserve(units: number, alignment: number): Steps<number>;
+  /** Copies bytes to a range that does not overlap them, or lies lower. */
+  copy(from: number, to: number, length: number): Steps<void>;
+  /** Notes that the region has another handle, or none. */
+  renamed(region: LiveRegion<S>, before: number, after: number): void;
+}
+
+/** The one {@linkcode Region}; its handle is the truth, the allocator knows the rest. */
+export class LiveRegion<out S extends BackingStore> implements Region<S> {
+  readonly #host: RegionHost<S>;
+  /** The order of this region's operations; async stores only. */
+  readonly #turns: RwLock | undefined;
+  readonly #label: string | undefined;
+  /** In bytes; `unitAlignment` is what the allocator was asked for. */
+  readonly #alignment: number;
+  readonly #unitAlignment: number;
+  #handle: number;
+  #size: number;
+  #freed = false;
+  /** Whether there is a token of it: somebody else may free or resize it. */
+  #passedOn = false;
+
+  constructor(
+    host: RegionHost<S>,
+    handle: number,
+    size: number,
+    alignment: { bytes: number; units: number },
+    label: string | undefined,
+  ) {
+    this.#host = host;
+    this.#turns = host.turns === undefined ? undefined : new RwLock();
+    this.#handle = handle;
+    this.#size = size;
+    this.#alignment = alignment.bytes;
+    this.#unitAlignment = alignment.units;
+    this.#label = label;
+  }
+
+  get handle(): number {
+    return this.#handle;
+  }
+
+  get offset(): number {
+    this.#checkLive();
+    return this.#place();
+  }
+
+  get size(): number {
+    if (!this.#passedOn || this.freed) return this.#size;
+    const { allocator, unit } = this.#host;
+    return Math.min(this.#size, allocator.size(this.#handle) * unit);
+  }
+
+  get alignment(): number {
+    return this.#alignment;
+  }
+
+  /** The alignment in units. */
+  get unitAlignment(): number {
+    return this.#unitAlignment;
+  }
+
+  get label(): string | undefined {
+    return this.#label;
+  }
+
+  get freed(): boolean {
+    return this.#freed || this.goneElsewhere;
+  }
+
+  /** Whether somebody else has freed it. */
+  get goneElsewhere(): boolean {
+    return this.#passedOn && !this.#freed && !isLive(this.#host.allocator, this.#handle);
+  }
+
+  token(): RegionToken {
+    this.#checkLive();
+    const { handle, size, alignment, label } = this;
+    void this.offset; // refused if it is gone
+    this.#passedOn = true;
+    return label === undefined ? { handle, size, alignment } : { handle, size, alignment, label };
+  }
+
+  /** Notes that there is a token of the region. */
+  passOn(): void {
+    this.#passedOn = true;
+  }
+
+  write(data: Uint8Array, at = 0): Outcome<S, void> {
+    if (this.#turns === undefined) {
+      this.#checkLive();
+      return this.#write(data, at) as Outcome<S, void>;
+    }
+    return this.#shared(() => this.#write(data, at)) as Outcome<S, void>;
+  }
+
+  read(at = 0, length?: number): Outcome<S, Uint8Array<ArrayBuffer>> {
+    if (this.#turns === undefined) {
+      this.#checkLive();
+      return this.#read(at, length) as Outcome<S, Uint8Array<ArrayBuffer>>;
+    }
+    return this.#shared(() => this.#read(at, length)) as Outcome<S, Uint8Array<ArrayBuffer>>;
+  }
+
+  readInto(into: Uint8Array, at = 0): Outcome<S, void> {
+    if (this.#turns === undefined) {
+      this.#checkLive();
+      return this.#readInto(into, at) as Outcome<S, void>;
+    }
+    return this.#shared(() => this.#readInto(into, at)) as Outcome<S, void>;
+  }
+
+  resize(byteLength: number): Outcome<S, boolean> {
+    const turns = this.#turns;
+    if (turns === undefined) {
+      this.#checkLive();
+      return runSync(this.#resize(byteLength)) as Outcome<S, boolean>;
+    }
+    return this.#alone(() => runAsync(this.#resize(byteLength))) as Outcome<S, boolean>;
+  }
+
+  free(): Outcome<S, void> {
+    if (this.#turns === undefined) {
+      this.#checkLive();
+      this.#release();
+      this.#freed = true;
+      return undefined as Outcome<S, void>;
+    }
+    return this.#freeAsync(this.#turns) as Outcome<S, void>;
+  }
+
+  get bytes(): Viewed<S["view"]> {
+    this.#checkLive();
+    return this.#host.store.view?.(this.#place(), this.size) as Viewed<S["view"]>;
+  }
+
+  view<V>(type: ViewConstructor<V>): V {
+    const bytes: Uint8Array | undefined = this.bytes;
+    if (bytes === undefined) throw new TypeError("Expected a store whose bytes lie in memory");
+    const step = type.BYTES_PER_ELEMENT ?? 1;
+    if (bytes.byteOffset % step !== 0) {
+      const place = bytes.byteOffset === this.offset
+        ? `at offset ${this.offset}`
+        : `at offset ${this.offset}, byte ${bytes.byteOffset} of its buffer`;
+      throw new RangeError(`A ${type.name} needs alignment ${step}, the region is ${place}`);
+    }
+    if (bytes.length % step !== 0) {
+      const whole = `a multiple of ${step} bytes`;
+      throw new RangeError(`A ${type.name} needs ${whole}, the region has ${bytes.length}`);
+    }
+    return new type(bytes.buffer, bytes.byteOffset, bytes.length / step);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.freed) void this.free();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.freed) await this.free();
+  }
+
+  /** Steps that move the region, while no operation uses it. */
+  *moving(steps: Steps<void>): Steps<void> {
+    if (this.#turns === undefined) yield* steps;
+    else yield this.#turns.exclusive(() => runAsync(steps));
+  }
+
+  /** Resolves once the operations asked for so far have ended. */
+  settled(): Promise<void> | undefined {
+    return this.#turns?.settled();
+  }
+
+  /** Runs an operation beside the region's others; refused at once after `free`. */
+  async #shared<T>(action: () => T | Promise<T>): Promise<T> {
+    this.#checkLive();
+    return await this.#turns!.shared(action);
+  }
+
+  /** Runs an operation while nothing else changes the arena or uses the region. */
+  async #alone<T>(action: () => Promise<T>): Promise<T> {
+    this.#checkLive();
+    return await this.#host.turns!.exclusive(() => this.#turns!.exclusive(action));
+  }
+
+  async #freeAsync(turns: RwLock): Promise<void> {
+    this.#checkLive();
+    this.#freed = true;
+    // Not as an exclusive turn of the region: a compaction, which holds the arena's turn
+    // that comes next, would wait for it.
+    await turns.settled();
+    await this.#host.turns!.exclusive(() => this.#release());
+  }
+
+  #release(): void {
+    this.#host.allocator.free(this.#handle);
+    this.#host.renamed(this, this.#handle, NO_SPACE);
+  }
+
+  #write(data: Uint8Array, at: number): void | Promise<void> {
+    checkBytes("data", data);
+    this.#checkRange("write", at, data.length);
+    return this.#host.store.write(this.#place() + at, data);
+  }
+
+  #readInto(into: Uint8Array, at: number): void | Promise<void> {
+    checkBytes("into", into);
+    this.#checkRange("read", at, into.length);
+    return this.#host.store.read(this.#place() + at, into);
+  }
+
+  #read(at: number, length?: number): Uint8Array | Promise<Uint8Array> {
+    checkInteger("at", at);
+    const count = length ?? Math.max(0, this.size - at);
+    checkInteger("length", count);
+    this.#checkRange("read", at, count);
+    const bytes = new Uint8Array(count);
+    const done = this.#host.store.read(this.#place() + at, bytes);
+    return isPromise(done) ? done.then(() => bytes) : bytes;
+  }
+
+  *#resize(byteLength: number): Steps<boolean> {
+    const { allocator, unit, unitsOf, reserve, copy, renamed } = this.#host;
+    checkInteger("byteLength", byteLength);
+    const units = unitsOf(byteLength);
+    if (!allocator.resize(this.#handle, units)) {
+      const before = this.#handle;
+      const after = yield* reserve(units, this.#unitAlignment);
+      if (after === NO_SPACE) return false;
+      try {
+        const length = Math.min(byteLength, this.size);
+        yield* copy(this.#place(), allocator.offset(after) * unit, length);
+      } catch (error) {
+        allocator.free(after);
+        throw error;
+      }
+      this.#handle = after;
+      allocator.free(before);
+      renamed(this, before, after);
+    }
+    this.#size = byteLength;
+    return true;
+  }
+
+  #checkLive(): void {
+    if (this.#freed) throw new NotAllocatedError(this.#handle);
+  }
+
+  #checkRange(operation: "read" | "write", at: number, length: number): void {
+    checkInteger("at", at);
+    const { size } = this;
+    if (length <= size - at) return;
+    const range = `${length} bytes at ${at}`;
+    throw new RangeError(`Cannot ${operation} ${range}: the region has ${size} bytes`);
+  }
+
+  /** First byte within the store. */
+  #place(): number {
+    return this.#host.allocator.offset(this.#handle) * this.#host.unit;
+  }
+}
+
+function isLive(allocator: Allocator, handle: number): boolean {
+  try {
+    allocator.offset(handle);
+    return true;
+  } catch {
+    return false;
+  }
+}

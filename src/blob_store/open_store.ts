@@ -1,0 +1,325 @@
+/**
+ * A blob store behind its public face: what is opened, what happens by itself, what
+ * is done with the store as a whole.
+ *
+ * @module
+ */
+
+import type { BackingStore } from "../arena/backing_store.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { CorruptStoreError } from "./blob_store_errors.ts";
+import { framedLength } from "./chunks.ts";
+import { Committer } from "./committer.ts";
+import { Compactor } from "./compaction.ts";
+import { StoreFile } from "./store_file.ts";
+import { KeyIndex } from "./key_index.ts";
+import { firstSegmentLength, Log, newBatch } from "./log.ts";
+import { makeCheckpoint, newSalt, unlessFull, writeSuperblocks } from "./checkpoint.ts";
+import type { RuntimeHooks } from "./runtime_hooks.ts";
+import { isVacant, readHeader, recover, type Recovered } from "./recovery.ts";
+import { writeClose } from "./records.ts";
+import { Space } from "./space.ts";
+import { flushAll, type Settings, type StoreState, updateReserve } from "./store_state.ts";
+import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
+import type { BlobStoreOptions, CompactionReport } from "./types.ts";
+
+const DEFAULT_GRANULE = 64;
+const DEFAULT_CHECKPOINT = 2 ** 22;
+/** Below so many idle bytes, no compaction begins by itself. */
+const MIN_IDLE = 2 ** 20;
+/** How often a reader beside a writer looks again: in any case, and where it changed. */
+const MIN_ATTEMPTS = 4;
+const MAX_ATTEMPTS = 16;
+
+/** An open store, and what changes it. */
+export class OpenStore {
+  readonly state: StoreState;
+  readonly committer: Committer;
+  #isCheckpointDue = false;
+  readonly #compactor: Compactor;
+  /** The compactions so far: one at a time. */
+  #compaction: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(state: StoreState) {
+    this.state = state;
+    this.committer = new Committer(state, () => this.#makeRoom(), () => this.#afterCommit());
+    this.#compactor = new Compactor(state, this.committer);
+  }
+
+  /** After each commit: the log must not grow without end. */
+  #afterCommit(): void {
+    const { log, space, superblock, settings } = this.state;
+    const limit = Math.max(settings.checkpointBytes, superblock.checkpointLength);
+    const isCramped = log.isCramped || (space.freeUnits === 0 && log.segments.length > 1);
+    if (this.#isCheckpointDue || (log.byteLength < limit && !isCramped)) return;
+    this.#isCheckpointDue = true;
+    this.committer.next(async () => {
+      this.#isCheckpointDue = false;
+      await makeCheckpoint(this.state);
+      this.#compactIfIdle();
+      // Where it fails, the log goes on: nothing is lost, and the next commit tries again.
+    }).catch(() => {});
+  }
+
+  /** What can be done where space runs out: the log may hold much that is superseded. */
+  async #makeRoom(): Promise<void> {
+    await unlessFull(this.state, makeCheckpoint(this.state));
+  }
+
+  /** The same for those who do not wait in the line of commits. */
+  async makeRoom(): Promise<void> {
+    await this.committer.next(() => this.#makeRoom());
+  }
+
+  /** Whether so much lies idle, before the end, that blobs are moved to fill it. */
+  get #isIdle(): boolean {
+    const { space: { allocator, granule }, settings } = this.state;
+    const idle = allocator.freeSpace - allocator.tailSpace;
+    return idle * granule >= MIN_IDLE && idle > settings.compactAbove * allocator.capacity;
+  }
+
+  #compactIfIdle(): void {
+    if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle) return;
+    // Only what moves little: to slide everything is for whoever asks for it.
+    this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
+  }
+
+  async flush(): Promise<void> {
+    this.state.file.checkWritable();
+    await this.committer.exclusively(() => {
+      this.state.file.checkWorking();
+      return flushAll(this.state);
+    });
+  }
+
+  async checkpoint(): Promise<void> {
+    this.state.file.checkWritable();
+    await this.committer.exclusively(() => makeCheckpoint(this.state));
+  }
+
+  /** Moves blobs together and cuts off the end of the file, some MiB at a time. */
+  async compact(maxBytes: number): Promise<CompactionReport> {
+    this.state.file.checkWritable();
+    const turn = this.#compaction.then(() => this.#compactor.compactAll(maxBytes));
+    this.#compaction = turn.then(() => {}, () => {});
+    return await turn;
+  }
+
+  /** Sees what the writer did since. */
+  async refresh(): Promise<void> {
+    const { state } = this, { file, settings } = state;
+    file.checkOpen("read");
+    if (!file.readOnly) return;
+    file.reload();
+    Object.assign(state, await readState(file, settings));
+  }
+
+  async close(): Promise<void> {
+    this.state.file.beginClose();
+    return await (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const { state, committer } = this, { file } = state;
+    try {
+      if (file.readOnly || file.hasFailed) return;
+      await this.#compaction;
+      await committer.exclusively(() => this.#leaveClean());
+      if (this.#isIdle && !file.hasFailed) {
+        // No more work than what was written calls for: closing after one put is quick.
+        await this.#compactor.compact(2 * committer.bytesWritten);
+        await committer.exclusively(() => this.#leaveClean(true));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Leaves a file that opens at once, and in which no damage goes unnoticed. */
+  async #leaveClean(hasMoved = false): Promise<void> {
+    const { state } = this, { log, file, superblock } = state;
+    if (file.hasFailed) return;
+    state.space.dropSpare();
+    if (log.byteLength > 0 && !log.isClosed) {
+      // A large index for a short log is not written once more.
+      const isShort = !hasMoved && 32 * log.byteLength < superblock.checkpointLength;
+      if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
+    }
+    await state.space.trim();
+    if (state.retired.length > 0 || log.durable < log.sequence - 1) await flushAll(state);
+  }
+
+  async #lastCheckpoint(): Promise<void> {
+    try {
+      await makeCheckpoint(this.state, true);
+    } catch (error) {
+      if (this.state.file.hasFailed || !await this.#markClosed()) throw error;
+    }
+  }
+
+  /** Tells the next opener that what is in the log was acknowledged. */
+  async #markClosed(): Promise<boolean> {
+    const batch = newBatch();
+    writeClose(batch);
+    try {
+      // What came before must be durable for the mark to say so.
+      await flushAll(this.state);
+      await this.state.log.append(batch);
+      await flushAll(this.state);
+      this.state.log.isClosed = true;
+      return true;
+    } catch (error) {
+      if (this.state.file.hasFailed) throw error;
+      return false;
+    }
+  }
+}
+
+/** Opens what a backing store holds. */
+export async function openStore(
+  store: BackingStore,
+  options: BlobStoreOptions = {},
+  native: RuntimeHooks = {},
+): Promise<OpenStore> {
+  const { create = true, readOnly = false, granule = DEFAULT_GRANULE } = options;
+  checkGranule(granule);
+  const file = new StoreFile(store, readOnly, native);
+  const settings = settingsOf(options, file);
+  if (readOnly && options.create) throw new TypeError("Expected readOnly without create");
+  if (isVacant(await readHeader(file), file)) {
+    if (create && !readOnly) return await createStore(file, settings, granule);
+    throw new CorruptStoreError(0, "it is empty, not a blob store");
+  }
+  return new OpenStore(await readState(file, settings));
+}
+
+/** Reads what a file holds. A reader beside a writer looks again where that changed. */
+async function readState(file: StoreFile, settings: Settings): Promise<StoreState> {
+  for (let attempt = 1;; attempt++) {
+    await flushBefore(file);
+    const header = await readHeader(file);
+    try {
+      const found = await recover(file, header, settings.maxByteLength);
+      // After a checkpoint the log that was read may have been overwritten, and seem to end early.
+      const isStale = file.readOnly && attempt < MAX_ATTEMPTS && await hasChanged(file, header);
+      if (!isStale) return stateOf(file, settings, found);
+      file.reload();
+    } catch (error) {
+      if (!file.readOnly || attempt === MAX_ATTEMPTS) throw error;
+      // A commit may have come between two pages that were read; a checkpoint takes longer.
+      if (attempt >= MIN_ATTEMPTS && !await hasChanged(file, header)) throw error;
+      file.reload();
+    }
+  }
+}
+
+/** What is read from now on must not be lost by a crash that follows. */
+async function flushBefore(file: StoreFile): Promise<void> {
+  try {
+    await file.flush();
+  } catch (error) {
+    if (!file.readOnly) throw error; // not every system lets a reader flush
+  }
+}
+
+/** Whether a writer made a checkpoint since the header was read. */
+async function hasChanged(file: StoreFile, header: Uint8Array): Promise<boolean> {
+  const now = await readHeader(file);
+  return now.some((byte, i) => byte !== header[i]);
+}
+
+/** The state of a store that was just read. */
+function stateOf(
+  file: StoreFile,
+  settings: Settings,
+  { superblock, index, space, log, checkpoint }: Recovered,
+): StoreState {
+  let blobBytes = 0, inlineUnits = 0;
+  for (let slot = 0; slot < index.slots; slot++) {
+    if (!index.isLive(slot)) continue;
+    blobBytes += index.size[slot];
+    if (index.place[slot] < 0) inlineUnits += space.unitsFor(framedLength(index.size[slot]));
+  }
+  const state: StoreState = {
+    file,
+    settings,
+    superblock,
+    index,
+    space,
+    log,
+    checkpoint,
+    blobBytes,
+    inlineUnits,
+    retired: [],
+    unflushedBytes: 0,
+    streams: 0,
+    nextSeed: newSalt(0),
+  };
+  updateReserve(state);
+  return state;
+}
+
+/** Makes a store: the log first, then one superblock after the other. */
+async function createStore(
+  file: StoreFile,
+  settings: Settings,
+  granule: number,
+): Promise<OpenStore> {
+  const space = new Space(file, granule, settings.maxByteLength);
+  if (file.byteLength < HEADER_LENGTH) {
+    if (Math.min(file.maxByteLength, settings.maxByteLength) < HEADER_LENGTH) {
+      throw new RangeError(
+        `Expected a store of at least ${HEADER_LENGTH} bytes, got ${file.maxByteLength}`,
+      );
+    }
+    await file.resize(HEADER_LENGTH);
+  }
+  const salt = newSalt(0), log = new Log(file, space, salt, 1);
+  await log.begin(firstSegmentLength(0));
+  const superblock: Superblock = {
+    granule,
+    generation: 1,
+    uuid: crypto.getRandomValues(new Uint8Array(16)),
+    salt,
+    checkpointChecksum: file.crc32(new Uint8Array(0), salt),
+    checkpointLength: 0,
+    checkpoint: [],
+    log: space.part(log.segments[0].handle),
+    sequence: 1,
+  };
+  await file.flush();
+  await writeSuperblocks({ file }, superblock);
+  const found: Recovered = {
+    superblock,
+    index: new KeyIndex(hashSalt(superblock)),
+    space,
+    log,
+    checkpoint: [],
+  };
+  return new OpenStore(stateOf(file, settings, found));
+}
+
+/** Throws unless the options make sense. */
+function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
+  const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
+  if (durability !== "commit" && durability !== "batch" && durability !== "none") {
+    const got = describe(durability);
+    throw new TypeError(`Expected durability to be "commit", "batch" or "none", got ${got}`);
+  }
+  if (maxByteLength !== Infinity) checkInteger("maxByteLength", maxByteLength, HEADER_LENGTH);
+  if (typeof compactAbove !== "number" || !(compactAbove >= 0 && compactAbove <= 1)) {
+    const message = `Expected compactAbove to be from 0 to 1, got ${describe(compactAbove)}`;
+    throw typeof compactAbove === "number" ? new RangeError(message) : new TypeError(message);
+  }
+  const room = Math.min(maxByteLength, file.maxByteLength);
+  const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
+  if (options.checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
+  return { durability, maxByteLength, compactAbove, checkpointBytes };
+}
+
+function checkGranule(granule: unknown): asserts granule is number {
+  checkInteger("granule", granule, 16, 65536);
+  if ((granule & (granule - 1)) === 0) return;
+  throw new RangeError(`Expected granule to be a power of two, got ${granule}`);
+}

@@ -1,0 +1,169 @@
+/**
+ * The backing store of a blob store: its errors in one form, its answers without a
+ * promise where there is nothing to wait for, and no write after a failed flush.
+ *
+ * @module
+ */
+
+import { type BackingStore, StorageError, type StorageOperation } from "../arena/backing_store.ts";
+import { crc32 } from "../util/crc32.ts";
+import { isPromise } from "../util/steps.ts";
+import type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
+
+/** What an operation answers: nothing to wait for, or a promise. */
+export type Pending = Promise<void> | undefined;
+
+/** A backing store as a blob store uses it. */
+export class StoreFile {
+  readonly crc32: Crc32;
+  readonly readOnly: boolean;
+  readonly #store: BackingStore;
+  readonly #native: RuntimeHooks;
+  #failure: unknown;
+  #isClosing = false;
+  #isClosed = false;
+
+  constructor(store: BackingStore, readOnly: boolean, native: RuntimeHooks) {
+    this.#store = store;
+    this.readOnly = readOnly;
+    this.#native = native;
+    this.crc32 = native.crc32 ?? crc32;
+  }
+
+  get byteLength(): number {
+    return this.#store.byteLength;
+  }
+
+  /** What the store can at most be made of. */
+  get maxByteLength(): number {
+    if (this.#store.resize === undefined) return this.#store.byteLength;
+    return this.#store.maxByteLength ?? Infinity;
+  }
+
+  /** Whether a write failed in a way after which only reopening helps. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Throws unless callers may use the store. */
+  checkOpen(operation: StorageOperation): void {
+    if (this.#isClosing) throw new StorageError(operation, 0, 0, "the store is closed");
+  }
+
+  /** Throws unless callers may write. */
+  checkWritable(): void {
+    this.checkOpen("write");
+    if (this.readOnly) {
+      throw new StorageError("write", 0, 0, "the store was opened read-only");
+    }
+    this.checkWorking();
+  }
+
+  /** Throws unless a write can succeed. */
+  checkWorking(): void {
+    if (this.#isClosed) throw new StorageError("write", 0, 0, "the store is closed");
+    if (this.#failure === undefined) return;
+    const reason = "an earlier write failed, what the file holds is uncertain: reopen the store";
+    throw new StorageError("write", 0, 0, reason, { cause: this.#failure });
+  }
+
+  /** Refuses every write from now on. */
+  fail(cause: unknown): void {
+    this.#failure ??= cause ?? new Error("unknown");
+  }
+
+  read(position: number, into: Uint8Array): Pending {
+    try {
+      const answer = this.#store.read(position, into);
+      if (!isPromise(answer)) return undefined;
+      return answer.catch((cause) => {
+        throw failure("read", position, into.length, cause);
+      });
+    } catch (cause) {
+      throw failure("read", position, into.length, cause);
+    }
+  }
+
+  write(position: number, data: Uint8Array): Pending {
+    try {
+      const answer = this.#store.write(position, data);
+      if (!isPromise(answer)) return undefined;
+      return answer.catch((cause) => {
+        throw failure("write", position, data.length, cause);
+      });
+    } catch (cause) {
+      throw failure("write", position, data.length, cause);
+    }
+  }
+
+  /** Makes what was written durable. After a failure the store takes no more writes. */
+  async flush(): Promise<void> {
+    try {
+      const answer = this.#store.flush?.();
+      if (isPromise(answer)) await answer;
+    } catch (cause) {
+      const error = failure("flush", 0, 0, cause);
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  async resize(byteLength: number): Promise<void> {
+    try {
+      const answer = this.#store.resize?.(byteLength);
+      if (isPromise(answer)) await answer;
+    } catch (cause) {
+      throw failure("resize", 0, byteLength, cause);
+    }
+  }
+
+  /** Writes zeros. */
+  async zero(position: number, length: number): Promise<void> {
+    const zeros = new Uint8Array(Math.min(length, 2 ** 16));
+    for (let done = 0; done < length; done += zeros.length) {
+      const pending = this.write(position + done, zeros.subarray(0, length - done));
+      if (pending) await pending;
+    }
+  }
+
+  reload(): void {
+    this.#native.reload?.();
+  }
+
+  /** Whether callers may want nothing more. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Refuses whatever callers want from now on; what they wanted before goes on. */
+  beginClose(): void {
+    this.#isClosing = true;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#native.release?.();
+  }
+}
+
+/** What systems say where a disk, or what a user may take of it, is full. */
+const FULL = new Set<unknown>(["ENOSPC", "EDQUOT"]);
+
+/** Whether the disk had no room: that is no fault, and may be over at any moment. */
+export function isDiskFull(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (FULL.has((e as { code?: unknown }).code)) return true;
+  }
+  return false;
+}
+
+function failure(
+  operation: StorageOperation,
+  offset: number,
+  length: number,
+  cause: unknown,
+): StorageError {
+  if (cause instanceof StorageError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StorageError(operation, offset, length, reason, { cause });
+}

@@ -1,0 +1,113 @@
+/**
+ * A pool that grows when its objects do not suffice.
+ *
+ * @module
+ */
+
+import { MAX_UNITS } from "../util/bitmap.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { Pool } from "./pool.ts";
+import type { PoolOptions } from "./pool_options.ts";
+
+/**
+ * By how much a {@linkcode GrowingPool} grows: not at all; by so many objects; by a factor
+ * above 1, but by one object at least; or to the capacity that a function gives for the old
+ * one, which is the same where the pool is not to grow now.
+ */
+export type PoolGrowth =
+  | "none"
+  | { readonly linear: number }
+  | { readonly exponential: number }
+  | ((capacity: number) => number);
+
+/**
+ * How a {@linkcode GrowingPool} works.
+ *
+ * @typeParam T The objects.
+ */
+export interface GrowingPoolOptions<T extends object> extends PoolOptions<T> {
+  /** The capacity at first, from 0 to `maxCapacity`; 0 by default. */
+  readonly initialCapacity?: number;
+  /** By how much it grows; `{ exponential: 2 }` by default. */
+  readonly growth?: PoolGrowth;
+  /** The capacity that it never exceeds, from 0 to 2^28, which is the default. */
+  readonly maxCapacity?: number;
+}
+
+/**
+ * A {@linkcode Pool} whose capacity grows when all objects are out. It never shrinks.
+ *
+ * @typeParam T The objects.
+ *
+ * @example
+ * ```ts
+ * import { GrowingPool } from "@suballoc/offset-allocator/pool";
+ *
+ * const points = new GrowingPool({
+ *   create: () => ({ x: 0, y: 0 }),
+ *   growth: { linear: 100 },
+ *   maxCapacity: 1000,
+ * });
+ * const point = points.take();
+ * points.capacity; // 100
+ * points.give(point);
+ * ```
+ */
+export class GrowingPool<T extends object> extends Pool<T> {
+  readonly #growth: (capacity: number) => number;
+  readonly #maxCapacity: number;
+
+  /**
+   * Makes a pool.
+   *
+   * @param options How objects are made and handed out, and how many.
+   * @throws {TypeError} An option is of the wrong type.
+   * @throws {RangeError} An option is out of range.
+   */
+  constructor(options: GrowingPoolOptions<T>) {
+    const { initialCapacity = 0, growth = { exponential: 2 }, maxCapacity = MAX_UNITS } = options;
+    checkInteger("maxCapacity", maxCapacity, 0, MAX_UNITS);
+    checkInteger("initialCapacity", initialCapacity, 0, maxCapacity);
+    const rule = growthRule(growth);
+    super(initialCapacity, options);
+    this.#growth = rule;
+    this.#maxCapacity = maxCapacity;
+  }
+
+  /** Most objects that the pool can have once it has grown. */
+  override get maxCapacity(): number {
+    return this.#maxCapacity;
+  }
+
+  /**
+   * The capacity after growth.
+   *
+   * @throws {TypeError | RangeError} The growth function gave no integer, or a lower one.
+   */
+  protected override nextCapacity(): number {
+    const { capacity } = this;
+    if (capacity === this.#maxCapacity) return capacity;
+    const next = this.#growth(capacity);
+    checkInteger("the new capacity", next, capacity);
+    return Math.min(next, this.#maxCapacity);
+  }
+}
+
+/** The rule as a function. */
+function growthRule(growth: PoolGrowth): (capacity: number) => number {
+  if (growth === "none") return (capacity) => capacity;
+  if (typeof growth === "function") return growth;
+  const { linear, exponential } = Object(growth) as Partial<Record<string, unknown>>;
+  if (linear !== undefined) {
+    checkInteger("linear", linear, 1, MAX_UNITS);
+    return (capacity) => capacity + linear;
+  }
+  if (typeof exponential !== "number") {
+    const expected = '"none", { linear }, { exponential } or a function';
+    throw new TypeError(`Expected growth to be ${expected}, got ${describe(growth)}`);
+  }
+  if (!(exponential > 1 && exponential < Infinity)) {
+    throw new RangeError(`Expected exponential to be above 1, got ${describe(exponential)}`);
+  }
+  return (capacity) => Math.max(capacity + 1, Math.ceil(capacity * exponential));
+}

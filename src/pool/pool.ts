@@ -1,0 +1,523 @@
+/**
+ * {@linkcode Pool}: objects that are used again instead of made anew.
+ *
+ * @module
+ */
+
+import { MAX_UNITS } from "../util/bitmap.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import { expectInvariant } from "../util/expect_invariant.ts";
+import { failuresOf, throwAll } from "./failures.ts";
+import { type FreeObjects, freeObjects } from "./free_objects.ts";
+import { framesBelow, Leaks } from "./leaks.ts";
+import { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
+import { endHandle, PoolHandle } from "./pool_handle.ts";
+import {
+  both,
+  checkPoolOptions,
+  type Hook,
+  type PoolOptions,
+  type PoolStats,
+} from "./pool_options.ts";
+import { FREE, GONE, HELD, makeSlot, NEW, refusalOf, type Slot, slotOf, TAKEN } from "./slot.ts";
+import { type AcquireOptions, Waiters } from "./waiters.ts";
+
+/** Most milliseconds of a timer; beyond them it would run at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/**
+ * Objects that are handed out and come back: what `FixedPool` and `GrowingPool` have in common.
+ *
+ * An object goes out by a handle (`acquire`), which tells misuse of every kind, or by itself
+ * (`take`), which costs less, and comes back the same way: by `release` or by `give`. An
+ * object that is given twice is an error either way, but only a handle knows that the object
+ * it named meanwhile went to someone else.
+ *
+ * While callers of `acquireAsync` wait, what comes back goes to the first of them, and nobody
+ * else gets anything.
+ *
+ * What is out counts as `inUse`, and so does what is just being made. An object that is out
+ * and forgotten never comes back, with `debug` or without.
+ *
+ * | call | cost, beside the functions of the options |
+ * | ---- | ---- |
+ * | `take`, `give`, `acquire`, `release`, `acquireAsync` | O(1); order `"lowest"`: O(log32 n) |
+ * | a call for which the pool grows | O(1), but for the doubling of its tables |
+ * | `acquireMany` | O(count) |
+ * | `stats`, `resetStats` | O(1) |
+ * | `check`, disposal | O(n) |
+ *
+ * A pool pays for objects that are costly to make or to collect. Small plain ones are not: on
+ * V8 to take and give one takes about as long, 10 ns, as to make one of five numbers.
+ *
+ * Not safe to share between threads.
+ *
+ * @typeParam T The objects. A pool puts an invisible mark on each, by which it knows them.
+ */
+export abstract class Pool<T extends object> {
+  #capacity: number;
+  readonly #options: PoolOptions<T>;
+  readonly #onTake: Hook<T>;
+  readonly #onReturn: Hook<T>;
+  readonly #free: FreeObjects<Slot<T>>;
+  /** The numbers of objects that were thrown away, or could not be made. */
+  readonly #vacant: number[] = [];
+  /** No object had this number yet, nor any above. */
+  #fresh = 0;
+  /** Objects that are out, or on their way. */
+  #out = 0;
+  readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
+  readonly #leaks: Leaks | undefined;
+  #isDisposed = false;
+
+  #peak = 0;
+  #released = 0;
+  /** Objects that were out and thrown away. */
+  #lost = 0;
+  #discarded = 0;
+  #misses = 0;
+  #exhausted = 0;
+  #growths = 0;
+  /** Objects that were out when the statistics began. */
+  #outAtFirst = 0;
+
+  /**
+   * Makes the pool, and the objects that are wanted at once.
+   *
+   * @param capacity Most objects for now, from 0 to 2^28.
+   * @param options How objects are made and handed out.
+   * @throws {TypeError} An argument is of the wrong type.
+   * @throws {RangeError} An argument is out of range.
+   */
+  constructor(capacity: number, options: PoolOptions<T>) {
+    checkInteger("capacity", capacity, 0, MAX_UNITS);
+    checkPoolOptions(capacity, options);
+    const { initialize = "lazy", order = "stack", debug = false, onLeak } = options;
+    this.#capacity = capacity;
+    this.#options = { ...options };
+    this.#onTake = both(options.prepare, options.onAcquire);
+    this.#onReturn = both(options.reset, options.onRelease);
+    this.#free = freeObjects(order);
+    this.#leaks = debug ? new Leaks(onLeak) : undefined;
+    try {
+      this.#fill(initialize === "eager" ? capacity : initialize === "lazy" ? 0 : initialize);
+    } catch (error) {
+      throwAll([error, ...this.#dispose()]);
+    }
+  }
+
+  /** Most objects that the pool holds as it is. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Most objects that the pool can hold once it has grown. */
+  abstract get maxCapacity(): number;
+
+  /** Objects that are out. */
+  get inUse(): number {
+    return this.#out;
+  }
+
+  /** Objects that can be had before the pool grows: those in it, and those to be made. */
+  get available(): number {
+    return this.#capacity - this.#out;
+  }
+
+  /** Callers of `acquireAsync` who wait. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  /** Whether the pool is disposed of. */
+  get isDisposed(): boolean {
+    return this.#isDisposed;
+  }
+
+  /** The capacity to grow to; the same where the pool does not grow. */
+  protected nextCapacity(): number {
+    return this.#capacity;
+  }
+
+  /**
+   * Hands out an object by a handle.
+   *
+   * @throws {PoolExhaustedError} None is available.
+   * @throws {PoolClosedError} The pool is disposed of.
+   */
+  acquire(): PoolHandle<T> {
+    const slot = this.#next();
+    if (slot === undefined) throw new PoolExhaustedError(1, this);
+    return this.#hold(slot, this.#leaks && framesBelow(Pool.prototype.acquire));
+  }
+
+  /**
+   * Hands out an object by a handle; undefined where none is available.
+   *
+   * @throws {PoolClosedError} The pool is disposed of.
+   */
+  tryAcquire(): PoolHandle<T> | undefined {
+    const slot = this.#next();
+    if (slot === undefined) return undefined;
+    return this.#hold(slot, this.#leaks && framesBelow(Pool.prototype.tryAcquire));
+  }
+
+  /**
+   * Hands out several objects, or none. The pool may have grown even so.
+   *
+   * @param count How many.
+   * @throws {PoolExhaustedError} Fewer are available.
+   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {TypeError} `count` is not a number.
+   * @throws {RangeError} `count` is not a non-negative integer.
+   */
+  acquireMany(count: number): PoolHandle<T>[] {
+    checkInteger("count", count);
+    if (this.#isDisposed) throw new PoolClosedError();
+    const isPossible = this.#out + count <= this.maxCapacity && this.#waiters.size === 0;
+    while (isPossible && this.available < count) if (!this.#grow()) break;
+    if (!isPossible || this.available < count) {
+      this.#exhausted++;
+      throw new PoolExhaustedError(count, this);
+    }
+    const handles: PoolHandle<T>[] = [];
+    try {
+      while (handles.length < count) handles.push(this.acquire());
+    } catch (error) {
+      throwAll([error, ...failuresOf(handles, (handle) => this.release(handle))]);
+    }
+    return handles;
+  }
+
+  /**
+   * Hands out an object by a handle as soon as there is one: first come, first served.
+   *
+   * @param options For how long to wait.
+   * @returns The handle. It rejects with `PoolTimeoutError`, with the reason of the signal,
+   * with `PoolClosedError` where the pool is disposed of meanwhile, and with what functions
+   * of the options throw. Who gave up keeps no object from others.
+   */
+  async acquireAsync(options: AcquireOptions = {}): Promise<PoolHandle<T>> {
+    const { signal, timeout } = options;
+    if (timeout !== undefined) checkInteger("timeout", timeout, 0, MAX_TIMEOUT);
+    signal?.throwIfAborted();
+    if (this.#isDisposed) throw new PoolClosedError();
+    const stack = this.#leaks && framesBelow(Pool.prototype.acquireAsync);
+    if (this.#waiters.size === 0) {
+      const slot = this.#free.pop() ?? this.#makeOrServe();
+      if (slot !== undefined) return this.#hold(this.#ready(slot), stack);
+    }
+    return await this.#waiters.wait({ signal, timeout }, stack);
+  }
+
+  /**
+   * Gives an object back by its handle.
+   *
+   * @throws {ReleasedError} It was given back already.
+   * @throws {TypeError} It is no handle of this pool.
+   */
+  release(handle: PoolHandle<T>): void {
+    const slot = endHandle(handle, this);
+    if (this.#leaks !== undefined) this.#leaks.forget(handle);
+    this.#takeBack(slot);
+  }
+
+  /**
+   * Ends a handle and throws its object away: a broken one. Another is made in its place when
+   * it is needed.
+   *
+   * @throws {ReleasedError} It was given back already.
+   * @throws {TypeError} It is no handle of this pool.
+   */
+  discard(handle: PoolHandle<T>): void {
+    const slot = endHandle(handle, this);
+    this.#leaks?.forget(handle);
+    this.#lost++;
+    throwAll(this.#throwAway(slot));
+  }
+
+  /**
+   * Hands out an object itself, for loops in which a handle costs too much.
+   *
+   * @throws {PoolExhaustedError} None is available.
+   * @throws {PoolClosedError} The pool is disposed of.
+   */
+  take(): T {
+    const slot = this.#next();
+    if (slot === undefined) throw new PoolExhaustedError(1, this);
+    slot.state = TAKEN;
+    return slot.object;
+  }
+
+  /**
+   * Hands out an object itself; undefined where none is available.
+   *
+   * @throws {PoolClosedError} The pool is disposed of.
+   */
+  tryTake(): T | undefined {
+    const slot = this.#next();
+    if (slot === undefined) return undefined;
+    slot.state = TAKEN;
+    return slot.object;
+  }
+
+  /**
+   * Gives back an object that was taken.
+   *
+   * @throws {ReleasedError} It was given back already.
+   * @throws {TypeError} It is none of this pool, or out by a handle.
+   */
+  give(object: T): void {
+    const slot = slotOf(object);
+    if (slot === undefined || slot.pool !== this || slot.state !== TAKEN) {
+      throw refusalOf(object, this);
+    }
+    this.#takeBack(slot);
+  }
+
+  /** What the pool holds, and what became of the requests to it since `resetStats`. */
+  stats(): PoolStats {
+    const inUse = this.#out, free = this.#free.length, capacity = this.#capacity;
+    const { timeouts, aborts, size: waiting } = this.#waiters;
+    const acquired = inUse - this.#outAtFirst + this.#released + this.#lost;
+    const hits = acquired - this.#misses, exhausted = this.#exhausted;
+    return {
+      capacity,
+      created: inUse + free,
+      inUse,
+      free,
+      waiting,
+      utilization: capacity === 0 ? 0 : inUse / capacity,
+      highWaterMark: this.#peak,
+      acquired,
+      released: this.#released,
+      discarded: this.#discarded,
+      leaked: this.#leaks?.count ?? 0,
+      hits,
+      hitRate: acquired === 0 ? 0 : hits / acquired,
+      failures: exhausted + timeouts,
+      exhausted,
+      timeouts,
+      aborts,
+      growths: this.#growths,
+    };
+  }
+
+  /** Begins the statistics anew: totals with 0, `highWaterMark` with what is out. */
+  resetStats(): void {
+    this.#peak = this.#outAtFirst = this.#out;
+    this.#released = 0;
+    this.#lost = 0;
+    this.#discarded = 0;
+    this.#misses = 0;
+    this.#exhausted = 0;
+    this.#growths = 0;
+    this.#waiters.timeouts = 0;
+    this.#waiters.aborts = 0;
+  }
+
+  /**
+   * Verifies every invariant of the state.
+   *
+   * @throws {Error} One is broken: a bug, since no call can bring that about.
+   */
+  check(): void {
+    const free = this.#free, seen = new Set<number>(this.#vacant);
+    const created = this.#out + free.length;
+    free.check?.();
+    expectInvariant(this.#out >= 0 && this.#out <= this.#peak, "the high water mark is wrong");
+    expectInvariant(created <= this.#capacity, "there are more objects than the capacity");
+    expectInvariant(created + this.#vacant.length === this.#fresh, "a number is lost");
+    for (const slot of free) {
+      expectInvariant(slot.state === FREE, "a free object is not marked as free");
+      expectInvariant(slot.pool === this, "a free object is of another pool");
+      expectInvariant(slotOf(slot.object) === slot, "a free object has another slot");
+      seen.add(slot.index);
+    }
+    expectInvariant(seen.size === free.length + this.#vacant.length, "a number is free twice");
+    for (const index of seen) expectInvariant(index < this.#fresh, "a number is too large");
+    if (this.#waiters.size === 0) return;
+    expectInvariant(created === this.#capacity && free.length === 0, "someone waits for nothing");
+  }
+
+  /**
+   * Disposes of the pool: of the objects in it at once, of those that are out when they come
+   * back. Whoever waits is refused. A second time it does nothing.
+   *
+   * @throws What `dispose` threw, once all are disposed of; several as an `AggregateError`.
+   */
+  [Symbol.dispose](): void {
+    throwAll(this.#dispose());
+  }
+
+  // What follows is in the order of an object's life. An object is marked as free until it is
+  // out, and again before it is reset, so that no hook can give it back.
+
+  /** The slot of the next object, counted and prepared; undefined where none is available. */
+  #next(): Slot<T> | undefined {
+    const slot = this.#free.pop() ?? this.#more();
+    return slot === undefined ? undefined : this.#ready(slot);
+  }
+
+  /** A slot that is made where the free ones do not suffice. */
+  #more(): Slot<T> | undefined {
+    if (this.#isDisposed) throw new PoolClosedError();
+    const slot = this.#waiters.size > 0 ? undefined : this.#makeOrServe();
+    if (slot === undefined) this.#exhausted++;
+    return slot;
+  }
+
+  /** `#make`; if that fails, the place it took may be what others began to wait for. */
+  #makeOrServe(): Slot<T> | undefined {
+    try {
+      return this.#make();
+    } catch (error) {
+      this.#serve();
+      throw error;
+    }
+  }
+
+  /** A new slot, or a free one that growth has brought; undefined at the capacity. */
+  #make(): Slot<T> | undefined {
+    if (this.#isFull()) this.#grow();
+    const slot = this.#free.pop();
+    if (slot !== undefined || this.#isFull()) return slot;
+    const made = this.#create();
+    this.#misses++;
+    return made;
+  }
+
+  #isFull(): boolean {
+    return this.#out + this.#free.length >= this.#capacity;
+  }
+
+  #grow(): boolean {
+    const before = this.#capacity, { initialize, onGrow } = this.#options;
+    const capacity = this.nextCapacity();
+    if (capacity <= before) return false;
+    this.#capacity = capacity;
+    this.#growths++;
+    onGrow?.(capacity, before);
+    if (initialize === "eager") this.#fill(capacity);
+    return true;
+  }
+
+  /** Makes objects until there are so many. */
+  #fill(count: number): void {
+    while (this.#out + this.#free.length < count && !this.#isDisposed) this.#put(this.#create());
+  }
+
+  /** A slot with a new object, which is nowhere yet. */
+  #create(): Slot<T> {
+    const index = this.#vacant.pop() ?? this.#fresh++;
+    this.#out++; // so that nothing that `create` does takes its place
+    try {
+      return makeSlot(this.#options.create, index, this);
+    } catch (error) {
+      this.#vacant.push(index);
+      throw error;
+    } finally {
+      this.#out--;
+    }
+  }
+
+  /** Counts an object as out and prepares it. */
+  #ready(slot: Slot<T>): Slot<T> {
+    if (++this.#out > this.#peak) this.#peak = this.#out;
+    if (this.#onTake !== undefined) this.#prepare(slot, this.#onTake);
+    return slot;
+  }
+
+  #prepare(slot: Slot<T>, prepare: (object: T) => void): void {
+    try {
+      prepare(slot.object);
+    } catch (error) {
+      if (slot.state === NEW) this.#misses--;
+      throwAll([error, ...this.#throwAway(slot)]);
+    }
+  }
+
+  #hold(slot: Slot<T>, stack: string | undefined): PoolHandle<T> {
+    slot.state = HELD;
+    const handle = new PoolHandle<T>(slot);
+    if (stack !== undefined) this.#leaks?.watch(handle, slot.index, stack);
+    return handle;
+  }
+
+  /** Resets an object and puts it into the pool, or gives it to who waits. */
+  #takeBack(slot: Slot<T>): void {
+    slot.state = FREE;
+    if (this.#onReturn !== undefined) this.#reset(slot, this.#onReturn);
+    this.#released++;
+    this.#out--;
+    this.#put(slot);
+    if (this.#waiters.size > 0) this.#serve();
+  }
+
+  #reset(slot: Slot<T>, reset: (object: T) => void): void {
+    try {
+      reset(slot.object);
+    } catch (error) {
+      this.#lost++;
+      throwAll([error, ...this.#throwAway(slot)]);
+    }
+  }
+
+  /** Puts an object that is not counted as out into the pool; a disposed one keeps none. */
+  #put(slot: Slot<T>): void {
+    slot.state = FREE;
+    if (this.#isDisposed) this.#end(slot);
+    else this.#free.push(slot);
+  }
+
+  /** Hands out what there is to those who wait. */
+  #serve(): void {
+    while (this.#waiters.size > 0) {
+      let slot: Slot<T> | undefined;
+      try {
+        slot = this.#free.pop() ?? this.#make();
+      } catch (error) {
+        this.#waiters.shift()?.reject(error);
+        continue;
+      }
+      if (slot === undefined) return;
+      // Whoever was first may have given up while the object was made.
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) {
+        if (slot.state === NEW) this.#misses--;
+        return this.#put(slot);
+      }
+      try {
+        waiter.resolve(this.#hold(this.#ready(slot), waiter.stack));
+      } catch (error) {
+        waiter.reject(error);
+      }
+    }
+  }
+
+  /** Throws away an object that is out; gives what `dispose` threw. */
+  #throwAway(slot: Slot<T>): unknown[] {
+    this.#out--;
+    this.#discarded++;
+    const failures = failuresOf([slot], (slot) => this.#end(slot));
+    if (!this.#isDisposed) this.#serve();
+    return failures;
+  }
+
+  /** Disposes of an object that is no longer the pool's. */
+  #end(slot: Slot<T>): void {
+    slot.state = GONE;
+    this.#vacant.push(slot.index);
+    this.#options.dispose?.(slot.object);
+  }
+
+  /** Disposes of what is in the pool, and refuses whoever waits; gives what `dispose` threw. */
+  #dispose(): unknown[] {
+    this.#isDisposed = true;
+    const refused = new PoolClosedError();
+    for (let first; (first = this.#waiters.shift()) !== undefined;) first.reject(refused);
+    const slots = [...this.#free];
+    while (this.#free.length > 0) this.#free.pop();
+    return failuresOf(slots, (slot) => this.#end(slot));
+  }
+}

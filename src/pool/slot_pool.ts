@@ -1,0 +1,307 @@
+/**
+ * {@linkcode SlotPool}: slots of one size in memory, as typed views.
+ *
+ * @module
+ */
+
+import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import type { ViewableStore } from "../arena/backing_store.ts";
+import { Bitmap } from "../util/bitmap.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { expectInvariant } from "../util/expect_invariant.ts";
+import type { PoolOrder } from "./free_objects.ts";
+import { PoolExhaustedError } from "../util/pool_errors.ts";
+import type { ViewConstructor } from "../util/view_constructor.ts";
+import { checkSlots, maskFor, type SlotLayout, slotStride } from "../util/slot_layout.ts";
+
+const HANDLE_LIMIT = 2 ** 30; // above, V8 may box the number
+
+/**
+ * How a {@linkcode SlotPool} is made.
+ *
+ * @typeParam V The views.
+ */
+export interface SlotPoolOptions<V> extends SlotLayout<V> {
+  /** Where the slots lie, from its byte 0 on; memory of the pool's own by default. */
+  readonly store?: ViewableStore;
+  /**
+   * Which free slot is handed out: `"stack"`, by default, the one that came back last, whose
+   * bytes are most likely in the cache of the CPU; `"queue"`, the one that came back first;
+   * `"lowest"`, the one of the lowest number, which keeps those in use together.
+   */
+  readonly order?: PoolOrder;
+  /** Whether a slot is filled with zeros when it is released; `false` by default. */
+  readonly clear?: boolean;
+}
+
+/**
+ * Slots of one size, aligned, in any memory store: bytes that are handed out and taken back
+ * without any garbage. A slot is named by a handle, a small non-negative integer with a
+ * generation, so that a released one is refused although its slot serves somebody else; the
+ * generations of a slot repeat after 2^30 / slots releases or more.
+ *
+ * `view()` gives a typed array, made when a slot is used first and kept from then on. Over
+ * memory that was replaced (WebAssembly memory grew) it is made anew.
+ *
+ * | Method | Cost, with n slots |
+ * | --- | --- |
+ * | `acquire`, `tryAcquire`, `release` | O(1); O(log32 n) with the order `"lowest"` |
+ * | `view`, `offset` | O(1) |
+ * | `acquireMany` | O(slots acquired) |
+ * | `handles`, `reset`, `check` | O(n) |
+ *
+ * Not safe to share between threads: `SharedSlotPool` is.
+ *
+ * @typeParam V The views.
+ *
+ * @example
+ * ```ts
+ * import { SlotPool } from "@suballoc/offset-allocator/pool";
+ *
+ * const matrices = new SlotPool(1000, { slotSize: 64, type: Float32Array });
+ * const handle = matrices.acquire();
+ * matrices.view(handle).set([1, 0, 0, 1]);
+ * matrices.release(handle);
+ * ```
+ */
+export class SlotPool<V = Uint8Array> {
+  /** Number of slots. */
+  readonly slotCount: number;
+  /** Bytes in a slot. */
+  readonly slotSize: number;
+  /** Bytes from one slot to the next: the size, up to a multiple of the alignment. */
+  readonly stride: number;
+  readonly #store: ViewableStore | undefined;
+  readonly #memory: ArrayBuffer | undefined;
+  readonly #type: ViewConstructor<V>;
+  readonly #length: number;
+  readonly #clear: boolean;
+  readonly #mask: number;
+  /** By slot: its handle while it is in use, else minus one minus the next one. */
+  readonly #handles: Int32Array;
+  /** The free slots as a stack, or as a ring from `#first` on; empty where a bitmap has them. */
+  readonly #free: Int32Array;
+  readonly #bitmap: Bitmap | undefined;
+  readonly #isStack: boolean;
+  #first = 0;
+  #freeCount: number;
+  #leastFree: number;
+  /** By slot: its view, once there was one. */
+  readonly #views: (V | undefined)[];
+  /** Bytes of the first slot: empty once WebAssembly memory has grown and was replaced. */
+  #probe: Uint8Array;
+
+  /**
+   * Makes a pool whose slots are all free.
+   *
+   * @param slotCount From 1 to 2^24.
+   * @throws {TypeError} An option is of the wrong type.
+   * @throws {RangeError} An option is out of range, or the store is too small or not aligned.
+   */
+  constructor(slotCount: number, options: SlotPoolOptions<V>) {
+    const { store, order = "stack", clear = false } = options;
+    const { type, length } = checkSlots(slotCount, options);
+    if (order !== "stack" && order !== "queue" && order !== "lowest") {
+      throw new TypeError(
+        `Expected order to be "stack", "queue" or "lowest", got ${describe(order)}`,
+      );
+    }
+    this.slotCount = slotCount;
+    this.slotSize = options.slotSize;
+    this.stride = slotStride(options);
+    const byteLength = this.stride * slotCount;
+    if (store !== undefined && store.byteLength < byteLength) {
+      throw new RangeError(
+        `Expected a store of ${byteLength} bytes or more, got one of ${store.byteLength}`,
+      );
+    }
+    this.#store = store;
+    this.#memory = store === undefined ? new ArrayBuffer(byteLength) : undefined;
+    this.#type = type;
+    this.#length = length;
+    this.#clear = clear;
+    this.#mask = maskFor(slotCount);
+    this.#handles = Int32Array.from({ length: slotCount }, (_, slot) => ~slot);
+    this.#bitmap = order === "lowest" ? new Bitmap(slotCount) : undefined;
+    this.#isStack = order === "stack";
+    // The lowest on top of the stack, first in the ring.
+    this.#free = Int32Array.from(
+      { length: order === "lowest" ? 0 : slotCount },
+      (_, i) => order === "queue" ? i : slotCount - 1 - i,
+    );
+    this.#freeCount = this.#leastFree = slotCount;
+    this.#views = Array(slotCount);
+    this.#probe = this.#bytesOf(0);
+    this.#viewOf(0); // throws where the store is not aligned as the views need it
+  }
+
+  /** Slots that are free. */
+  get freeCount(): number {
+    return this.#freeCount;
+  }
+
+  /** Slots that are in use. */
+  get inUse(): number {
+    return this.slotCount - this.#freeCount;
+  }
+
+  /** Most slots that were in use at a time, since the start or the last `reset`. */
+  get highWaterMark(): number {
+    return this.slotCount - this.#leastFree;
+  }
+
+  /**
+   * Takes a free slot, whose bytes are whatever they were, or zero with `clear`.
+   *
+   * @returns Its handle.
+   * @throws {PoolExhaustedError} None is free.
+   */
+  acquire(): number {
+    const handle = this.tryAcquire();
+    if (handle === NO_SPACE) throw this.#exhausted(1);
+    return handle;
+  }
+
+  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  tryAcquire(): number {
+    const count = this.#freeCount - 1;
+    if (count < 0) return NO_SPACE;
+    this.#freeCount = count;
+    if (count < this.#leastFree) this.#leastFree = count;
+    const slot = this.#isStack ? this.#free[count] : this.#takeOther();
+    return this.#handles[slot] = ~this.#handles[slot];
+  }
+
+  /**
+   * Takes several free slots, or none.
+   *
+   * @param into Where their handles go; an array of its own by default.
+   * @returns `into`.
+   * @throws {PoolExhaustedError} Fewer are free.
+   */
+  acquireMany<A extends { [index: number]: number } = number[]>(count: number, into?: A): A {
+    checkInteger("count", count);
+    if (count > this.#freeCount) throw this.#exhausted(count);
+    const handles = into ?? ([] as unknown as A);
+    for (let i = 0; i < count; i++) handles[i] = this.tryAcquire();
+    return handles;
+  }
+
+  /**
+   * Gives a slot back.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  release(handle: number): void {
+    const slot = this.#expect(handle);
+    if (this.#clear) this.#bytesOf(slot).fill(0);
+    const next = handle + this.#mask + 1;
+    this.#handles[slot] = ~(next < HANDLE_LIMIT ? next : slot);
+    const count = this.#freeCount;
+    if (this.#isStack) this.#free[count] = slot;
+    else if (this.#bitmap !== undefined) this.#bitmap.giveOne(slot);
+    else this.#free[this.#ringIndex(count)] = slot;
+    this.#freeCount = count + 1;
+  }
+
+  /**
+   * The slot as a typed array. Do not keep it for longer than the handle.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  view(handle: number): V {
+    const slot = this.#expect(handle);
+    if (this.#store !== undefined && this.#probe.length === 0) this.#renewViews();
+    return this.#views[slot] ?? this.#viewOf(slot);
+  }
+
+  /**
+   * First byte of a slot in the store.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  offset(handle: number): number {
+    return this.#expect(handle) * this.stride;
+  }
+
+  /** The handles of the slots in use, in the order of their places. */
+  *handles(): Generator<number, void, void> {
+    for (const handle of this.#handles) if (handle >= 0) yield handle;
+  }
+
+  /** Gives all slots back; all handles are refused from then on. */
+  reset(): void {
+    for (const handle of this.handles()) this.release(handle);
+    this.#leastFree = this.slotCount;
+  }
+
+  /**
+   * Verifies every invariant.
+   *
+   * @throws {Error} One is broken: a bug, since no call can bring that about.
+   */
+  check(): void {
+    const free = new Uint8Array(this.slotCount);
+    for (let i = 0; i < this.#freeCount; i++) {
+      if (this.#bitmap === undefined) free[this.#free[this.#isStack ? i : this.#ringIndex(i)]]++;
+    }
+    let freeCount = 0;
+    this.#handles.forEach((handle, slot) => {
+      const isFree = this.#bitmap === undefined ? free[slot] === 1 : this.#bitmap.has(slot);
+      const number = (handle < 0 ? ~handle : handle) & this.#mask;
+      expectInvariant(number === slot, "a handle does not name its slot");
+      expectInvariant(isFree === handle < 0, "a slot is neither free nor in use, or both");
+      if (isFree) freeCount++;
+    });
+    expectInvariant(freeCount === this.#freeCount, "the number of free slots is wrong");
+  }
+
+  /** The slot that a handle names. */
+  #expect(handle: number): number {
+    if (typeof handle === "number" && handle >= 0) {
+      const slot = handle & this.#mask;
+      if (this.#handles[slot] === handle) return slot;
+    }
+    throw new NotAllocatedError(handle);
+  }
+
+  /** Takes the first slot of the ring, or of the bitmap. */
+  #takeOther(): number {
+    if (this.#bitmap !== undefined) return this.#bitmap.takeFirst();
+    const slot = this.#free[this.#first];
+    this.#first = this.#first + 1 === this.slotCount ? 0 : this.#first + 1;
+    return slot;
+  }
+
+  /** Where the slot `count` behind the first stands in the ring. */
+  #ringIndex(count: number): number {
+    const index = this.#first + count;
+    return index < this.slotCount ? index : index - this.slotCount;
+  }
+
+  /** Forgets the views of memory that was replaced. */
+  #renewViews(): void {
+    this.#views.fill(undefined);
+    this.#probe = this.#bytesOf(0);
+  }
+
+  #viewOf(slot: number): V {
+    const { buffer, byteOffset } = this.#bytesOf(slot);
+    return this.#views[slot] = new this.#type(buffer, byteOffset, this.#length);
+  }
+
+  #bytesOf(slot: number): Uint8Array {
+    const offset = slot * this.stride;
+    return this.#store?.view(offset, this.slotSize) ??
+      new Uint8Array(this.#memory!, offset, this.slotSize);
+  }
+
+  #exhausted(requested: number): PoolExhaustedError {
+    const { slotCount, freeCount } = this;
+    return new PoolExhaustedError(requested, {
+      available: freeCount,
+      capacity: slotCount,
+      waiting: 0,
+    });
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * The report as JSON, for other programs to read.
+ *
+ * @module
+ */
+
+import type { Allocator, Extent } from "../allocator.ts";
+import { type Report, report } from "./report.ts";
+import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts";
+
+/** What {@linkcode reportJson} includes. */
+export interface ReportJsonOptions {
+  /** Whether every region is listed; `false` by default. */
+  readonly regions?: boolean;
+  /** Gives the label of an allocation. */
+  readonly labels?: Labels;
+}
+
+/** What {@linkcode reportJson} gives, version 1. A later version may add members. */
+export interface ReportJson extends Report {
+  /** Tells it from other JSON. */
+  readonly format: "suballoc-report";
+  /** Changes when a member is removed or means something else. */
+  readonly version: 1;
+  /** The spans of the space, in address order. */
+  readonly spans: readonly Extent[];
+  /** All regions in address order, where they were asked for. */
+  readonly regions?: readonly ReportRegion[];
+}
+
+/**
+ * Reports as a plain object that `JSON.stringify` writes without loss.
+ *
+ * @param allocator Any strategy; it is only looked at.
+ * @param options What to include.
+ *
+ * @example
+ * ```ts
+ * import { OffsetAllocator } from "@suballoc/offset-allocator";
+ * import { reportJson } from "@suballoc/offset-allocator/report";
+ *
+ * const allocator = new OffsetAllocator(1000);
+ * allocator.allocate(100);
+ * const text = JSON.stringify(reportJson(allocator, { regions: true }));
+ * ```
+ */
+export function reportJson(allocator: Allocator, options: ReportJsonOptions = {}): ReportJson {
+  const spans = Array.from(spansOf(allocator), ({ offset, size }) => ({ offset, size }));
+  const figures = { format: "suballoc-report", version: 1, ...report(allocator), spans } as const;
+  if (!options.regions) return figures;
+  return { ...figures, regions: [...regionsOf(allocator, options.labels)] };
+}

@@ -1,0 +1,254 @@
+/**
+ * Labels and stacks of allocations, to find those that nobody freed.
+ *
+ * @module
+ */
+
+import type { Allocation, Allocator, Extent } from "../allocator.ts";
+import { NO_SPACE } from "../allocator.ts";
+import { describe } from "../util/check_integer.ts";
+import { memberOf, type OptionalMember } from "../allocators/optional_member.ts";
+import { framesOf, type Trace, traceBelow } from "../util/stack.ts";
+
+/** What a {@linkcode TrackedAllocator} remembers. */
+export interface TrackedAllocatorOptions {
+  /**
+   * Whether it keeps the stack of each allocation, `Error.stackTraceLimit` frames long;
+   * `false` by default, as that costs far more than the allocation.
+   */
+  readonly stacks?: boolean;
+}
+
+/** An allocation that is still live. */
+export interface Leak extends Allocation {
+  /** Its label, where it has one. */
+  readonly label?: string;
+  /** Where it was made, innermost call first, a line each; only with `stacks`. */
+  readonly stack?: string;
+}
+
+interface Notes {
+  label?: string;
+  trace?: Trace;
+}
+
+/**
+ * Wraps an allocator and remembers, by handle, what each allocation is for and, if asked
+ * to, where it was made. Offsets, handles and answers are those of the inner one, and so
+ * are the optional members, where it has them.
+ *
+ * Allocations made past the wrapper are among the leaks too, without label and stack. Free
+ * and reset by the wrapper: else notes stay behind, which costs memory and, where handles
+ * come again (`IdAllocator`), shows them with the next allocation. `inner` has what is not
+ * here.
+ *
+ * | call | cost beside the inner one's |
+ * | ---- | ---- |
+ * | `allocate`, `free` | O(1); with `stacks`, `allocate` walks the stack |
+ * | `label`, `labelOf` | O(1) |
+ * | `leaks` | O(allocations) |
+ *
+ * @typeParam A The inner allocator.
+ *
+ * @example
+ * ```ts
+ * import { OffsetAllocator } from "@suballoc/offset-allocator";
+ * import { formatLeaks, TrackedAllocator } from "@suballoc/offset-allocator/report";
+ *
+ * const allocator = new TrackedAllocator(new OffsetAllocator(1000), { stacks: true });
+ * const mesh = allocator.label(allocator.allocate(100), "mesh 7");
+ *
+ * console.log(formatLeaks(allocator.leaks())); // mesh 7, its size, and the lines it came from
+ * allocator.free(mesh);
+ * allocator.leaks(); // []
+ * ```
+ */
+export class TrackedAllocator<A extends Allocator = Allocator> implements Allocator {
+  /** The allocator that does the work. */
+  readonly inner: A;
+  /** The label of a handle; what reports take as `labels`. Needs no `this`. */
+  readonly labelOf: (handle: number) => string | undefined;
+  /** Adds units at the end of the space, where the inner allocator can. */
+  readonly grow: OptionalMember<A, "grow">;
+  /** Takes units off the end of the space, where the inner allocator can. */
+  readonly shrink: OptionalMember<A, "shrink">;
+  /** Reserves a given place, where the inner allocator can. */
+  readonly allocateAt: OptionalMember<A, "allocateAt">;
+  /** Reserves given places in order, where the inner allocator can. */
+  readonly appendAt: OptionalMember<A, "appendAt">;
+  /** Adds a span of space, where the inner allocator can. */
+  readonly addSpan: OptionalMember<A, "addSpan">;
+  /** The spans in address order, where the inner allocator has them. */
+  readonly spans: OptionalMember<A, "spans">;
+  /** The inner allocator's state as bytes, where it can; without labels and stacks. */
+  readonly snapshot: OptionalMember<A, "snapshot">;
+  /** Plans a compaction, where the inner allocator can. */
+  readonly planCompaction: OptionalMember<A, "planCompaction">;
+  /** Records a move, where the inner allocator can; labels and stacks stay. */
+  readonly applyMove: OptionalMember<A, "applyMove">;
+  readonly #stacks: boolean;
+  readonly #notes: Map<number, Notes> = new Map();
+
+  /**
+   * Wraps an allocator.
+   *
+   * @param inner Any strategy; what is live in it already counts, too.
+   * @param options What to remember.
+   */
+  constructor(inner: A, options: TrackedAllocatorOptions = {}) {
+    this.inner = inner;
+    this.#stacks = options.stacks ?? false;
+    this.labelOf = (handle) => this.#notes.get(handle)?.label;
+    this.grow = memberOf(inner, "grow");
+    this.shrink = memberOf(inner, "shrink");
+    this.allocateAt = this.#noting(memberOf(inner, "allocateAt"));
+    this.appendAt = this.#notingAll(memberOf(inner, "appendAt"));
+    this.addSpan = memberOf(inner, "addSpan");
+    this.spans = memberOf(inner, "spans");
+    this.snapshot = memberOf(inner, "snapshot");
+    this.planCompaction = memberOf(inner, "planCompaction");
+    this.applyMove = memberOf(inner, "applyMove");
+  }
+
+  /** Units in the whole space. */
+  get capacity(): number {
+    return this.inner.capacity;
+  }
+
+  /** Units in all free regions together. */
+  get freeSpace(): number {
+    return this.inner.freeSpace;
+  }
+
+  /** Units free at the end of the space, where the inner allocator tells. */
+  get tailSpace(): OptionalMember<A, "tailSpace"> {
+    return (this.inner as { tailSpace?: unknown }).tailSpace as OptionalMember<A, "tailSpace">;
+  }
+
+  /** Number of live allocations. */
+  get allocationCount(): number {
+    return this.inner.allocationCount;
+  }
+
+  /** Reserves units: the inner allocator's `allocate`, noted. */
+  allocate(size: number, alignment?: number): number {
+    const handle = this.inner.allocate(size, alignment);
+    if (this.#stacks) this.#note(handle, TrackedAllocator.prototype.allocate);
+    return handle;
+  }
+
+  /**
+   * Gives an allocation back.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  free(handle: number): void {
+    this.inner.free(handle);
+    if (this.#notes.size > 0) this.#notes.delete(handle);
+  }
+
+  /** First unit of a live allocation. */
+  offset(handle: number): number {
+    return this.inner.offset(handle);
+  }
+
+  /** Number of units of a live allocation. */
+  size(handle: number): number {
+    return this.inner.size(handle);
+  }
+
+  /** Changes the size in place; label and stack stay. */
+  resize(handle: number, size: number): boolean {
+    return this.inner.resize(handle, size);
+  }
+
+  /** Frees everything, and forgets all labels and stacks. */
+  reset(): void {
+    this.inner.reset();
+    this.#notes.clear();
+  }
+
+  /** Exact size of the largest free region, in units. */
+  largestFreeRegion(): number {
+    return this.inner.largestFreeRegion();
+  }
+
+  /** The free regions in address order. */
+  freeRegions(): Iterable<Extent> {
+    return this.inner.freeRegions();
+  }
+
+  /** The live allocations in address order. */
+  allocations(): Iterable<Allocation> {
+    return this.inner.allocations();
+  }
+
+  /** Verifies every invariant of the inner allocator. */
+  check(): void {
+    this.inner.check();
+  }
+
+  /**
+   * Says what an allocation is for; reports show it.
+   *
+   * @param handle A live allocation.
+   * @param label Any text. Allocations of the same label are reported together.
+   * @returns The handle.
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   * @throws {TypeError} `label` is not a string.
+   */
+  label(handle: number, label: string): number {
+    this.inner.size(handle); // throws where the handle is not live
+    if (typeof label !== "string") {
+      throw new TypeError(`Expected label to be a string, got ${describe(label)}`);
+    }
+    const notes = this.#notes.get(handle);
+    if (notes === undefined) this.#notes.set(handle, { label });
+    else notes.label = label;
+    return handle;
+  }
+
+  /** What is live, in address order: at the end of a program, what nobody freed. */
+  leaks(): Leak[] {
+    return Array.from(this.inner.allocations(), ({ handle, offset, size }) => {
+      const { label, trace } = this.#notes.get(handle) ?? {};
+      return {
+        handle,
+        offset,
+        size,
+        ...label === undefined ? {} : { label },
+        ...trace === undefined ? {} : { stack: framesOf(trace) },
+      };
+    });
+  }
+
+  #note(handle: number, below: (...args: never[]) => unknown): void {
+    if (handle !== NO_SPACE) this.#notes.set(handle, { trace: traceBelow(below) });
+  }
+
+  /** `allocateAt`, noted. */
+  #noting<Member>(member: Member): Member {
+    if (!this.#stacks || typeof member !== "function") return member;
+    const noted = (offset: number, size: number) => {
+      const handle = member(offset, size);
+      this.#note(handle, noted);
+      return handle;
+    };
+    return noted as Member;
+  }
+
+  /** `appendAt`, noted. */
+  #notingAll<Member>(member: Member): Member {
+    if (!this.#stacks || typeof member !== "function") return member;
+    const noted = (
+      offsets: ArrayLike<number>,
+      sizes: ArrayLike<number>,
+      handles: { [index: number]: number },
+    ) => {
+      const count = member(offsets, sizes, handles);
+      for (let i = 0; i < count; i++) this.#note(handles[i], noted);
+      return count;
+    };
+    return noted as Member;
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * {@linkcode SharedOffsetAllocator}: one allocator for any number of threads.
+ *
+ * @module
+ */
+
+import { type Allocation, type Extent, NO_SPACE, type SharedAllocator } from "../allocator.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkRoom } from "../gap_table/operations.ts";
+import { MAX_CAPACITY, MAX_NARROW, STRICT } from "../gap_table/layout.ts";
+import { Lock, MAX_OWNER } from "./lock.ts";
+import { LockedTable } from "./locked_table.ts";
+import { repair } from "./repair.ts";
+import type { SharedSource } from "./shared_buffer.ts";
+import {
+  INTENT,
+  layOutState,
+  LOCK,
+  nextWorker,
+  openState,
+  type SharedState,
+  stateByteLength,
+  type StatePlan,
+} from "./state.ts";
+import type { WorkerCache } from "./worker_cache.ts";
+
+const MAX_CACHED_SIZE = 2 ** 20;
+
+/** How one worker takes part in a {@linkcode SharedOffsetAllocator}. */
+export interface SharedAttachOptions {
+  /** First byte of the state in the buffer, a multiple of 8 (of 64 is best); 0 by default. */
+  readonly byteOffset?: number;
+  /**
+   * The number of this worker, from 1 to 4095, by which {@linkcode
+   * SharedOffsetAllocator.recover} knows it; by default the next that nobody has.
+   */
+  readonly worker?: number;
+  /** Milliseconds after which whoever holds the lock is taken for dead; 2000 by default. */
+  readonly abandonedAfter?: number;
+  /**
+   * What happens then: `"throw"`, the default, gives a `LockAbandonedError`. `"recover"`
+   * takes the lock and repairs the state, which is right only where no worker can be stopped
+   * for so long, by a debugger say, and then go on.
+   */
+  readonly onAbandoned?: "throw" | "recover";
+}
+
+/** How a {@linkcode SharedOffsetAllocator} is made. */
+export interface SharedAllocatorOptions extends SharedAttachOptions {
+  /**
+   * Most live allocations, from 1 to 67,108,863; 65,535 by default. The state has 36 bytes
+   * for each, 52 beyond 32-bit capacities, and 4 more where blocks are cached.
+   */
+  readonly maxAllocations?: number;
+  /**
+   * How far {@linkcode SharedOffsetAllocator.grow} may go, at most 2^53 - 1; by default 2^32 - 1,
+   * or to 2^53 - 1 where the capacity is beyond that already.
+   */
+  readonly maxCapacity?: number;
+  /** As in `OffsetAllocatorOptions`; `false` by default. */
+  readonly strict?: boolean;
+  /**
+   * Sizes up to this one, at most 2^20, come from a cache of each worker, without the lock:
+   * rounded up to one of eight sizes per power of two, as many blocks at a time as suits. 0,
+   * the default, for no caches.
+   */
+  readonly maxCachedSize?: number;
+  /** Where the state goes, all zero or no longer needed; a buffer of its own by default. */
+  readonly buffer?: SharedSource;
+}
+
+/**
+ * An {@linkcode OffsetAllocator} whose whole state lies in a SharedArrayBuffer or a shared
+ * `WebAssembly.Memory`: any number of workers use it at once, and a handle is good in all of
+ * them. Without caches its offsets are those of `OffsetAllocator`, in the order in which the
+ * workers get the lock.
+ *
+ * Every operation but `offset` and `size` takes a lock. A thread that waits for it looks a
+ * short while and sleeps then; on the main thread of a page, which may not sleep, it keeps
+ * looking: use the `...Async` methods there. With `maxCachedSize` small blocks pass through a
+ * cache of each worker: no lock, one atomic operation for each allocate and free. What the
+ * caches hold is neither free nor allocated; a worker that finds no space takes it from all
+ * of them.
+ *
+ * A worker may be terminated at any time. If it held the lock, the others find that out after
+ * `abandonedAfter` milliseconds and get a `LockAbandonedError` until one of them calls
+ * {@linkcode SharedOffsetAllocator.recover}; whoever terminates a worker can call it as soon as
+ * that has ended. The operation that was interrupted is then done or undone. What the dead
+ * worker had allocated stays allocated.
+ *
+ * | Method | Cost |
+ * | --- | --- |
+ * | `allocate`, `free`, `resize`, `grow`, `freeSpace` | the lock, and as `OffsetAllocator` |
+ * | `allocate`, `free` of a cached size | O(1) without the lock, once in 16 or 32 times with it |
+ * | `allocate` before it gives `NO_SPACE`, with caches | O(allocations) |
+ * | `offset`, `size` | O(1), no lock |
+ * | `allocationCount` | O(1), with caches O(allocations) |
+ * | `recover` that finds a dead holder | O(allocations log allocations) |
+ * | everything else | O(allocations) |
+ *
+ * @example
+ * ```ts
+ * import { SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
+ *
+ * const allocator = SharedOffsetAllocator.create(2 ** 20, { maxAllocations: 1000 });
+ * // In a worker, to which allocator.buffer was posted:
+ * const sameInWorker = SharedOffsetAllocator.attach(allocator.buffer);
+ * const handle = sameInWorker.allocate(256);
+ * allocator.offset(handle); // 0
+ * allocator.free(handle);
+ * ```
+ */
+export class SharedOffsetAllocator implements SharedAllocator {
+  /** The number of this worker. */
+  readonly worker: number;
+  readonly #state: SharedState;
+  readonly #header: Int32Array;
+  readonly #table: LockedTable;
+  readonly #cache: WorkerCache | undefined;
+  readonly #lock: Lock;
+
+  private constructor(state: SharedState, options: SharedAttachOptions) {
+    const { worker, abandonedAfter = 2000, onAbandoned = "throw" } = options;
+    if (worker !== undefined) checkInteger("worker", worker, 1, MAX_OWNER);
+    checkInteger("abandonedAfter", abandonedAfter, 1);
+    if (onAbandoned !== "throw" && onAbandoned !== "recover") {
+      const got = describe(onAbandoned);
+      throw new TypeError(`Expected onAbandoned to be "throw" or "recover", got ${got}`);
+    }
+    this.worker = worker ?? nextWorker(state.header);
+    this.#state = state;
+    this.#header = state.header;
+    this.#table = new LockedTable(state, this.worker);
+    this.#cache = this.#table.cache;
+    const rules = { abandonedAfter, seizes: onAbandoned === "recover" };
+    this.#lock = new Lock(state.header, LOCK, this.worker, rules, () => repair(state));
+  }
+
+  /**
+   * Makes an allocator whose whole space is free, and takes part in it.
+   *
+   * @param capacity Units to hand out, from 0 to 2^53 - 1.
+   * @throws {TypeError} An option is of the wrong type.
+   * @throws {RangeError} An option is out of range, or the buffer is too small.
+   */
+  static create(capacity: number, options: SharedAllocatorOptions = {}): SharedOffsetAllocator {
+    const plan = planOf(capacity, options);
+    return new SharedOffsetAllocator(
+      layOutState(plan, options.buffer, options.byteOffset),
+      options,
+    );
+  }
+
+  /**
+   * Takes part in an allocator that another thread made.
+   *
+   * @param source Its {@linkcode SharedOffsetAllocator.buffer}, or the memory it lies in.
+   * @throws {TypeError} There is none.
+   * @throws {RangeError} An option is out of range.
+   */
+  static attach(source: SharedSource, options: SharedAttachOptions = {}): SharedOffsetAllocator {
+    return new SharedOffsetAllocator(openState(source, options.byteOffset), options);
+  }
+
+  /** Bytes that the state of such an allocator takes. */
+  static byteLength(capacity: number, options: SharedAllocatorOptions = {}): number {
+    return stateByteLength(planOf(capacity, options));
+  }
+
+  /** Where the state lies: what to post to a worker. */
+  get buffer(): SharedArrayBuffer {
+    return this.#state.buffer;
+  }
+
+  /** First byte of the state in the buffer. */
+  get byteOffset(): number {
+    return this.#state.byteOffset;
+  }
+
+  /** Units in the whole space. */
+  get capacity(): number {
+    return this.#locked(() => this.#table.capacity);
+  }
+
+  /** Units in all free regions together; blocks in caches are in none. */
+  get freeSpace(): number {
+    return this.#locked(() => this.#table.freeSpace);
+  }
+
+  /** Number of live allocations. */
+  get allocationCount(): number {
+    return this.#locked(() => this.#table.allocationCount);
+  }
+
+  /**
+   * Reserves `size` units at an offset that is a multiple of `alignment`.
+   *
+   * @param size Number of units, 0 or more.
+   * @param alignment Any positive integer; 1 by default.
+   * @returns The handle, or `NO_SPACE`.
+   * @throws {TypeError} An argument is not a number.
+   * @throws {RangeError} An argument is not an integer in range.
+   * @throws {LockAbandonedError} A worker ended while it held the lock.
+   */
+  allocate(size: number, alignment: number = 1): number {
+    const cached = this.#cache === undefined ? NO_SPACE : this.#cache.take(size, alignment);
+    if (cached !== NO_SPACE) return cached;
+    this.#lock.acquire();
+    try {
+      return this.#table.reserve(size, alignment);
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  /** {@linkcode SharedOffsetAllocator.allocate} for a thread that may not wait. */
+  async allocateAsync(size: number, alignment: number = 1): Promise<number> {
+    const cached = this.#cache === undefined ? NO_SPACE : this.#cache.take(size, alignment);
+    if (cached !== NO_SPACE) return cached;
+    return await this.#lockedAsync(() => this.#table.reserve(size, alignment));
+  }
+
+  /**
+   * Gives an allocation back, whichever worker made it.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   * @throws {LockAbandonedError} A worker ended while it held the lock.
+   */
+  free(handle: number): void {
+    if (this.#cache !== undefined && this.#cache.put(handle)) return;
+    this.#lock.acquire();
+    try {
+      this.#table.free(handle);
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  /** {@linkcode SharedOffsetAllocator.free} for a thread that may not wait. */
+  async freeAsync(handle: number): Promise<void> {
+    if (this.#cache !== undefined && this.#cache.put(handle)) return;
+    await this.#lockedAsync(() => this.#table.free(handle));
+  }
+
+  /**
+   * First unit of a live allocation.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  offset(handle: number): number {
+    return this.#table.offset(handle);
+  }
+
+  /**
+   * Number of units of a live allocation.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  size(handle: number): number {
+    return this.#table.size(handle);
+  }
+
+  /**
+   * Changes the size of an allocation in place.
+   *
+   * @returns Whether it fitted; `false` means that nothing changed.
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   * @throws {TypeError | RangeError} `size` is not an integer in range.
+   */
+  resize(handle: number, size: number): boolean {
+    return this.#locked(() => this.#table.resize(handle, size));
+  }
+
+  /**
+   * Reserves a given place.
+   *
+   * @returns The handle, or `NO_SPACE` where any of the units is taken or beyond the capacity.
+   * @throws {TypeError | RangeError} An argument is not an integer in range.
+   */
+  allocateAt(offset: number, size: number): number {
+    return this.#locked(() => this.#table.allocateAt(offset, size));
+  }
+
+  /**
+   * Adds units at the end of the space.
+   *
+   * @throws {TypeError | RangeError} `additional` is not an integer, or the capacity would
+   * exceed what `maxCapacity` made room for.
+   */
+  grow(additional: number): void {
+    checkInteger("additional", additional);
+    this.#locked(() => this.#table.growTo(this.#table.capacity + additional));
+  }
+
+  /**
+   * Adds units at the end until the capacity is at least this: of several workers that see
+   * the space exhausted, each may ask.
+   *
+   * @throws {TypeError | RangeError} As for {@linkcode SharedOffsetAllocator.grow}.
+   */
+  growTo(capacity: number): void {
+    this.#locked(() => this.#table.growTo(capacity));
+  }
+
+  /** Frees everything, whichever worker made it. All handles are refused from then on. */
+  reset(): void {
+    this.#locked(() => this.#table.reset());
+  }
+
+  /**
+   * Gives the blocks in the caches of all workers back to the free regions.
+   *
+   * @returns How many there were.
+   */
+  reclaim(): number {
+    return this.#locked(() => this.#table.reclaim());
+  }
+
+  /** Exact size of the largest free region, in units. */
+  largestFreeRegion(): number {
+    return this.#locked(() => this.#table.largestFreeRegion());
+  }
+
+  /** The free regions in address order, as they are now. */
+  freeRegions(): IterableIterator<Extent> {
+    return this.#locked(() => this.#table.freeRegions()).values();
+  }
+
+  /** The live allocations in address order, as they are now. */
+  allocations(): IterableIterator<Allocation> {
+    return this.#locked(() => this.#table.allocations()).values();
+  }
+
+  /**
+   * Verifies every invariant of the state; with caches, while no other worker uses it.
+   *
+   * @throws {Error} One is broken: a bug, since no call can bring that about.
+   */
+  check(): void {
+    this.#locked(() => this.#table.check());
+  }
+
+  /**
+   * Tells that a worker has ended, for certain: `terminate()` of a Web Worker returns before it
+   * has. If it held the lock, what it was doing is done or undone and the lock is free again.
+   *
+   * @param worker The number of the worker: its {@linkcode SharedOffsetAllocator.worker}, or
+   *   the one in a `LockAbandonedError`.
+   * @returns Whether it held the lock.
+   * @throws {TypeError | RangeError} `worker` is no number of a worker.
+   */
+  recover(worker: number): boolean {
+    checkInteger("worker", worker, 1, MAX_OWNER);
+    this.#table.suspectCaches();
+    if (!this.#lock.seizeFrom(worker)) return false;
+    this.#unlock();
+    return true;
+  }
+
+  #unlock(): void {
+    this.#header[INTENT] = 0;
+    this.#lock.release();
+  }
+
+  #locked<T>(action: () => T): T {
+    this.#lock.acquire();
+    return this.#finish(action);
+  }
+
+  #lockedAsync<T>(action: () => T): Promise<T> {
+    return this.#lock.acquireAsync(() => this.#finish(action));
+  }
+
+  /** Does something with the lock, and lets go. */
+  #finish<T>(action: () => T): T {
+    try {
+      return action();
+    } finally {
+      this.#unlock();
+    }
+  }
+}
+
+/** What is to be laid out. */
+function planOf(capacity: number, options: SharedAllocatorOptions): StatePlan {
+  const { maxAllocations = 65_535, maxCachedSize = 0, strict = false } = options;
+  checkRoom(capacity, { maxAllocations });
+  const maxCapacity = options.maxCapacity ?? (capacity <= MAX_NARROW ? MAX_NARROW : MAX_CAPACITY);
+  checkInteger("maxCapacity", maxCapacity, capacity);
+  checkInteger("maxCachedSize", maxCachedSize, 0, MAX_CACHED_SIZE);
+  const mode = strict ? STRICT : 0;
+  return { capacity, maxCapacity, maxAllocations, mode, cachedSize: maxCachedSize };
+}

@@ -1,0 +1,306 @@
+/**
+ * {@linkcode SharedSlotPool}: slots in shared memory, for any number of threads, without a lock.
+ *
+ * @module
+ */
+
+import { NO_SPACE } from "../allocator.ts";
+import { alignUp } from "../util/align_up.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import { PoolExhaustedError } from "../util/pool_errors.ts";
+import type { ViewConstructor } from "../util/view_constructor.ts";
+import { bufferFor, makeBuffer, type SharedSource } from "./shared_buffer.ts";
+import { SharedSlots } from "./shared_slots.ts";
+import { checkSlots, type SlotLayout, slotStride } from "../util/slot_layout.ts";
+
+// From `byteOffset` on, in words of 32 bits; shared/shared_slots.ts says how it is used:
+//
+//   | header | HEAD, alone in a cache line | handles: by slot | links: by slot | slots, aligned |
+const MAGIC = 0;
+const SLOT_COUNT = 1;
+const SLOT_SIZE = 2;
+const STRIDE = 3;
+const SLOTS_AT = 4; // bytes from the beginning of the state
+const HEAD = 16;
+const HEADER = 32;
+
+const FORMAT = 0x53505331;
+const LINE = 64;
+
+/** What a worker's cache in front of a pool needs of it. */
+export let sharedSlotsOf: (pool: SharedSlotPool<unknown>) => SharedSlots;
+
+/** How a {@linkcode SharedSlotPool} is made; the views are each worker's own choice. */
+export interface SharedSlotPoolOptions<V> extends SlotLayout<V> {
+  /** Where state and slots go; a buffer of their own by default. */
+  readonly buffer?: SharedSource;
+  /** First byte there, a multiple of 8 (of 64 is best); 0 by default. */
+  readonly byteOffset?: number;
+}
+
+/** How a worker takes part in a {@linkcode SharedSlotPool}. */
+export interface SharedSlotAttachOptions<V> {
+  /** First byte of the state in the buffer; 0 by default. */
+  readonly byteOffset?: number;
+  /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
+  readonly type?: ViewConstructor<V>;
+}
+
+/**
+ * Slots of one size in shared memory: any number of workers acquire and release them, a
+ * handle is good in all of them, and no worker ever waits for another one. One that is
+ * terminated blocks nobody; the slots that it held stay in use until somebody who knows of
+ * them releases them.
+ *
+ * A handle carries a generation; of two workers that release the same one, one is refused.
+ * The generations of a slot repeat after 2^30 / slots releases or more.
+ *
+ * | Method | Cost, with n slots |
+ * | --- | --- |
+ * | `acquire`, `tryAcquire`, `release` | O(1), 2 or 3 atomic operations, more if contended |
+ * | `acquireMany`, `releaseMany`, of k slots | O(k), and one change of the head |
+ * | `view`, `offset` | O(1), no atomic operation |
+ * | `freeCount`, `handles`, `check` | O(n) |
+ *
+ * `LocalSlotCache` spares most of the atomic operations.
+ *
+ * @typeParam V The views.
+ *
+ * @example
+ * ```ts
+ * import { SharedSlotPool } from "@suballoc/offset-allocator/shared";
+ *
+ * const pool = SharedSlotPool.create(64, { slotSize: 512, type: Float32Array });
+ * // In a worker, to which pool.buffer was posted:
+ * const sameInWorker = SharedSlotPool.attach(pool.buffer, { type: Float32Array });
+ * const handle = sameInWorker.acquire();
+ * pool.view(handle)[0] = 0.5; // the same bytes
+ * pool.release(handle);
+ * ```
+ */
+export class SharedSlotPool<V = Uint8Array> {
+  /** Where state and slots lie: what to post to a worker. */
+  readonly buffer: SharedArrayBuffer;
+  /** First byte of the state in the buffer. */
+  readonly byteOffset: number;
+  /** Number of slots. */
+  readonly slotCount: number;
+  /** Bytes in a slot. */
+  readonly slotSize: number;
+  /** Bytes from one slot to the next: the size, up to a multiple of the alignment. */
+  readonly stride: number;
+  readonly #slotsAt: number;
+  readonly #type: ViewConstructor<V>;
+  readonly #slots: SharedSlots;
+  /** By slot: this worker's view of it, once there was one. */
+  readonly #views: (V | undefined)[];
+
+  static {
+    sharedSlotsOf = (pool) => pool.#slots;
+  }
+
+  private constructor(
+    buffer: SharedArrayBuffer,
+    byteOffset: number,
+    type: ViewConstructor<V> | undefined,
+  ) {
+    const header = new Int32Array(buffer, byteOffset, HEADER);
+    const slotCount = header[SLOT_COUNT], at = byteOffset + HEADER * 4;
+    this.buffer = buffer;
+    this.byteOffset = byteOffset;
+    this.slotCount = slotCount;
+    this.slotSize = header[SLOT_SIZE];
+    this.stride = header[STRIDE];
+    this.#slotsAt = byteOffset + header[SLOTS_AT];
+    const { slotSize, stride } = this;
+    this.#type = checkSlots(slotCount, { slotSize, alignment: stride, type }).type;
+    this.#slots = new SharedSlots(
+      new BigInt64Array(buffer, byteOffset + 4 * HEAD, 1),
+      new Int32Array(buffer, at, slotCount),
+      new Int32Array(buffer, at + 4 * slotCount, slotCount),
+    );
+    this.#views = Array(slotCount);
+  }
+
+  /**
+   * Makes a pool whose slots are all free, and takes part in it.
+   *
+   * @param slotCount From 1 to 2^24.
+   * @throws {TypeError} An option is of the wrong type.
+   * @throws {RangeError} An option is out of range, or the buffer is too small.
+   */
+  static create<V = Uint8Array>(
+    slotCount: number,
+    options: SharedSlotPoolOptions<V>,
+  ): SharedSlotPool<V> {
+    const { byteOffset = 0 } = options, slotsAt = slotsOffset(slotCount, options);
+    const byteLength = SharedSlotPool.byteLength(slotCount, options);
+    const source = options.buffer ?? makeBuffer(byteOffset, byteLength);
+    const buffer = bufferFor(source, byteOffset, byteLength);
+    new Uint8Array(buffer, byteOffset, slotsAt).fill(0);
+    const header = new Int32Array(buffer, byteOffset, HEADER);
+    header[SLOT_COUNT] = slotCount;
+    header[SLOT_SIZE] = options.slotSize;
+    header[STRIDE] = slotStride(options);
+    header[SLOTS_AT] = slotsAt;
+    const pool = new SharedSlotPool(buffer, byteOffset, options.type);
+    pool.#slots.layOut();
+    Atomics.store(header, MAGIC, FORMAT); // last: who attaches looks for it
+    return pool;
+  }
+
+  /**
+   * Takes part in a pool that another thread made.
+   *
+   * @param source Its {@linkcode SharedSlotPool.buffer}, or the memory it lies in.
+   * @throws {TypeError} There is none.
+   * @throws {RangeError} The slots do not suit the views.
+   */
+  static attach<V = Uint8Array>(
+    source: SharedSource,
+    options: SharedSlotAttachOptions<V> = {},
+  ): SharedSlotPool<V> {
+    const { byteOffset = 0, type } = options;
+    const buffer = bufferFor(source, byteOffset, HEADER * 4);
+    const header = new Int32Array(buffer, byteOffset, HEADER);
+    const end = header[SLOTS_AT] + header[STRIDE] * header[SLOT_COUNT];
+    if (Atomics.load(header, MAGIC) !== FORMAT || end > buffer.byteLength - byteOffset) {
+      throw new TypeError(`Expected a shared pool of slots at byte ${byteOffset} of the buffer`);
+    }
+    return new SharedSlotPool(buffer, byteOffset, type);
+  }
+
+  /** Bytes that state and slots take. */
+  static byteLength<V>(slotCount: number, options: SharedSlotPoolOptions<V>): number {
+    checkSlots(slotCount, options);
+    return slotsOffset(slotCount, options) + slotStride(options) * slotCount;
+  }
+
+  /** Slots that are free; while other workers go on, what it was at some time or other. */
+  get freeCount(): number {
+    let used = 0;
+    for (const _ of this.#slots.inUse()) used++;
+    return this.slotCount - used;
+  }
+
+  /**
+   * Takes a free slot, whose bytes are whatever they were.
+   *
+   * @returns Its handle.
+   * @throws {PoolExhaustedError} None is free.
+   */
+  acquire(): number {
+    const handle = this.tryAcquire();
+    if (handle === NO_SPACE) throw this.#exhausted(1);
+    return handle;
+  }
+
+  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  tryAcquire(): number {
+    const slot = this.#slots.pop();
+    return slot < 0 ? NO_SPACE : this.#slots.take(slot);
+  }
+
+  /**
+   * Takes several free slots at once, or none.
+   *
+   * @param into Where their handles go; an array of its own by default.
+   * @returns `into`.
+   * @throws {PoolExhaustedError} Fewer are free; `into` is as it was, or overwritten.
+   */
+  acquireMany<A extends { [index: number]: number } = number[]>(count: number, into?: A): A {
+    checkInteger("count", count);
+    const handles = into ?? ([] as unknown as A);
+    if (count === 0) return handles;
+    if (this.#slots.popMany(count, count, handles) === 0) throw this.#exhausted(count);
+    for (let i = 0; i < count; i++) handles[i] = this.#slots.take(handles[i]);
+    return handles;
+  }
+
+  /**
+   * Gives a slot back, whichever worker acquired it.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  release(handle: number): void {
+    this.#slots.push(this.#slots.free(handle));
+  }
+
+  /**
+   * Gives several slots back at once.
+   *
+   * @throws {NotAllocatedError} A handle names no slot in use; those before it are released.
+   */
+  releaseMany(handles: ArrayLike<number>): void {
+    const freed: number[] = [];
+    try {
+      for (let i = 0; i < handles.length; i++) freed.push(this.#slots.free(handles[i]));
+    } finally {
+      this.#slots.pushMany(freed, 0, freed.length);
+    }
+  }
+
+  /**
+   * The slot as a typed array. Do not keep it for longer than the handle.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  view(handle: number): V {
+    const slot = this.#slots.find(handle);
+    return this.#views[slot] ?? this.#viewOf(slot);
+  }
+
+  /**
+   * First byte of a slot in the buffer.
+   *
+   * @throws {NotAllocatedError} `handle` names no slot in use.
+   */
+  offset(handle: number): number {
+    return this.#slotsAt + this.#slots.find(handle) * this.stride;
+  }
+
+  /** The handles of the slots in use, in the order of their places. */
+  handles(): Generator<number, void, void> {
+    return this.#slots.inUse();
+  }
+
+  /**
+   * Puts the slots back that a dead worker was about to take or to give back, or kept in a
+   * `LocalSlotCache`; while no other worker uses the pool.
+   */
+  recover(): void {
+    this.#slots.restack();
+  }
+
+  /**
+   * Verifies every invariant, while no other worker uses the pool or keeps slots.
+   *
+   * @throws {Error} One is broken: a bug, or a worker died between two steps of an operation,
+   * which {@linkcode SharedSlotPool.recover} mends.
+   */
+  check(): void {
+    this.#slots.check();
+  }
+
+  #viewOf(slot: number): V {
+    const { BYTES_PER_ELEMENT = 1 } = this.#type, at = this.#slotsAt + slot * this.stride;
+    const view = new this.#type(this.buffer, at, this.slotSize / BYTES_PER_ELEMENT);
+    return this.#views[slot] = view;
+  }
+
+  #exhausted(requested: number): PoolExhaustedError {
+    const { slotCount, freeCount } = this;
+    return new PoolExhaustedError(requested, {
+      available: freeCount,
+      capacity: slotCount,
+      waiting: 0,
+    });
+  }
+}
+
+/** Bytes from the beginning of the state to the slots. */
+function slotsOffset<V>(slotCount: number, options: SharedSlotPoolOptions<V>): number {
+  const { byteOffset = 0, alignment = options.type?.BYTES_PER_ELEMENT ?? 1 } = options;
+  const end = byteOffset + 4 * (HEADER + 2 * slotCount);
+  return alignUp(end, LINE % alignment === 0 ? LINE : alignment) - byteOffset;
+}

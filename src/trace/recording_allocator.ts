@@ -1,0 +1,234 @@
+/**
+ * Records what is asked of an allocator.
+ *
+ * @module
+ */
+
+import type { Allocation, Allocator, Extent, Move } from "../allocator.ts";
+import { NO_SPACE } from "../allocator.ts";
+import { memberOf, type OptionalMember } from "../allocators/optional_member.ts";
+import { REFUSED, TRACE_FORMAT, TRACE_VERSION } from "./trace.ts";
+
+/** Where the lines of a trace go, one at a time and without a line end. */
+export type TraceSink = (line: string) => void;
+
+/**
+ * Wraps an allocator and writes each operation that it carries out, and each that it refuses,
+ * as a line of a trace. Offsets, handles and answers are those of the inner one, and so are
+ * the optional members, where it has them.
+ *
+ * What throws is not recorded. Nor is what goes past the wrapper: other members of the inner
+ * allocator, such as `LinearAllocator.resetTo`. What is live when it is wrapped is recorded
+ * as `allocateAt`, so that a trace is complete.
+ *
+ * Each call costs O(1) beside the inner one's, `appendAt` O(allocations): a line of text, a
+ * look-up of the id by handle, and what the sink does. What the sink throws comes out of the
+ * call, which is done by then.
+ *
+ * @typeParam A The inner allocator.
+ *
+ * @example
+ * ```ts
+ * import { OffsetAllocator } from "@suballoc/offset-allocator";
+ * import { replayTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
+ *
+ * const lines: string[] = [];
+ * const allocator = new RecordingAllocator(new OffsetAllocator(4096), (line) => lines.push(line));
+ * const handle = allocator.allocate(100, 16);
+ * allocator.free(handle);
+ *
+ * lines; // {"format":"suballoc-trace","version":1,"capacity":4096}, ["a",100,16], ["f",0]
+ * replayTrace(lines, new OffsetAllocator(64)).refused; // 1
+ * ```
+ */
+export class RecordingAllocator<A extends Allocator = Allocator> implements Allocator {
+  /** The allocator that does the work. */
+  readonly inner: A;
+  /** Adds units at the end of the space, where the inner allocator can. */
+  readonly grow: OptionalMember<A, "grow">;
+  /** Takes units off the end of the space, where the inner allocator can. */
+  readonly shrink: OptionalMember<A, "shrink">;
+  /** Reserves a given place, where the inner allocator can. */
+  readonly allocateAt: OptionalMember<A, "allocateAt">;
+  /** Reserves given places in order, where the inner allocator can; recorded one by one. */
+  readonly appendAt: OptionalMember<A, "appendAt">;
+  /** Adds a span of space, where the inner allocator can. */
+  readonly addSpan: OptionalMember<A, "addSpan">;
+  /** The spans in address order, where the inner allocator has them. */
+  readonly spans: OptionalMember<A, "spans">;
+  /** The inner allocator's state as bytes, where it can; not recorded. */
+  readonly snapshot: OptionalMember<A, "snapshot">;
+  /** Plans a compaction, where the inner allocator can; not recorded. */
+  readonly planCompaction: OptionalMember<A, "planCompaction">;
+  /** Records a move, where the inner allocator can. */
+  readonly applyMove: OptionalMember<A, "applyMove">;
+  readonly #sink: TraceSink;
+  /** By handle. */
+  readonly #ids: Map<number, number> = new Map();
+  #nextId = 0;
+
+  /**
+   * Wraps an allocator, and writes the header and what is there already.
+   *
+   * @param inner Any strategy.
+   * @param sink Where the lines go.
+   */
+  constructor(inner: A, sink: TraceSink) {
+    this.inner = inner;
+    this.#sink = sink;
+    this.spans = memberOf(inner, "spans");
+    this.snapshot = memberOf(inner, "snapshot");
+    this.planCompaction = memberOf(inner, "planCompaction");
+    this.grow = this.#recorded("grow", (_: unknown, units: number) => sink(`["g",${units}]`));
+    this.shrink = this.#recorded("shrink", (_: unknown, units: number) => sink(`["s",${units}]`));
+    this.addSpan = this.#recorded(
+      "addSpan",
+      (_: unknown, start: number, size: number) => sink(`["S",${start},${size}]`),
+    );
+    this.applyMove = this.#recorded(
+      "applyMove",
+      (_: unknown, { handle, to }: Move) => this.#named(handle, (id) => `["m",${id},${to}]`),
+    );
+    this.allocateAt = this.#recorded(
+      "allocateAt",
+      (handle: number, offset: number, size: number) =>
+        this.#made(handle, `["A",${offset},${size ?? 1}`),
+    );
+    this.appendAt = this.#recorded("appendAt", (
+      count: number,
+      offsets: ArrayLike<number>,
+      sizes: ArrayLike<number>,
+      handles: { readonly [index: number]: number },
+    ) => {
+      for (let i = 0; i < count; i++) this.#made(handles[i], `["A",${offsets[i]},${sizes[i]}`);
+    });
+    this.#begin();
+  }
+
+  /** Units in the whole space. */
+  get capacity(): number {
+    return this.inner.capacity;
+  }
+
+  /** Units in all free regions together. */
+  get freeSpace(): number {
+    return this.inner.freeSpace;
+  }
+
+  /** Units free at the end of the space, where the inner allocator tells. */
+  get tailSpace(): OptionalMember<A, "tailSpace"> {
+    return (this.inner as { tailSpace?: unknown }).tailSpace as OptionalMember<A, "tailSpace">;
+  }
+
+  /** Number of live allocations. */
+  get allocationCount(): number {
+    return this.inner.allocationCount;
+  }
+
+  /** Reserves units: the inner allocator's `allocate`, recorded. */
+  allocate(size: number, alignment?: number): number {
+    const handle = this.inner.allocate(size, alignment);
+    const aligned = alignment === undefined || alignment === 1 ? "" : `,${alignment}`;
+    this.#made(handle, `["a",${size ?? 1}${aligned}`); // of ids, one is the default
+    return handle;
+  }
+
+  /**
+   * Gives an allocation back.
+   *
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   */
+  free(handle: number): void {
+    this.inner.free(handle);
+    this.#named(handle, (id) => `["f",${id}]`);
+    this.#ids.delete(handle);
+  }
+
+  /** First unit of a live allocation. */
+  offset(handle: number): number {
+    return this.inner.offset(handle);
+  }
+
+  /** Number of units of a live allocation. */
+  size(handle: number): number {
+    return this.inner.size(handle);
+  }
+
+  /** Changes the size in place: the inner allocator's `resize`, recorded. */
+  resize(handle: number, size: number): boolean {
+    const done = this.inner.resize(handle, size);
+    this.#named(handle, (id) => `["r",${id},${size}${done ? "]" : `,"${REFUSED}"]`}`);
+    return done;
+  }
+
+  /** Frees everything. */
+  reset(): void {
+    this.inner.reset();
+    this.#ids.clear();
+    this.#sink(`["z"]`);
+  }
+
+  /** Exact size of the largest free region, in units. */
+  largestFreeRegion(): number {
+    return this.inner.largestFreeRegion();
+  }
+
+  /** The free regions in address order. */
+  freeRegions(): Iterable<Extent> {
+    return this.inner.freeRegions();
+  }
+
+  /** The live allocations in address order. */
+  allocations(): Iterable<Allocation> {
+    return this.inner.allocations();
+  }
+
+  /** Verifies every invariant of the inner allocator. */
+  check(): void {
+    this.inner.check();
+  }
+
+  /** The header: one span from 0 on; then the other spans and what is live. */
+  #begin(): void {
+    const spans = (this.spans as (() => Iterable<Extent>) | undefined)?.() ??
+      [{ offset: 0, size: this.capacity }];
+    const [first, ...others] = spans;
+    const startsAtZero = first?.offset === 0;
+    const capacity = startsAtZero ? first.size : 0;
+    this.#sink(JSON.stringify({ format: TRACE_FORMAT, version: TRACE_VERSION, capacity }));
+    for (const { offset, size } of startsAtZero ? others : spans) {
+      this.#sink(`["S",${offset},${size}]`);
+    }
+    for (const { handle, offset, size } of this.inner.allocations()) {
+      this.#made(handle, `["A",${offset},${size}`);
+    }
+  }
+
+  /** Ends the line of an allocation, and gives it the next id. */
+  #made(handle: number, line: string): void {
+    const id = this.#nextId++;
+    if (handle !== NO_SPACE) this.#ids.set(handle, id);
+    this.#sink(handle === NO_SPACE ? `${line},"${REFUSED}"]` : `${line}]`);
+  }
+
+  /** The line of what was done with an allocation, but for one made past the wrapper. */
+  #named(handle: number, line: (id: number) => string): void {
+    const id = this.#ids.get(handle);
+    if (id !== undefined) this.#sink(line(id));
+  }
+
+  /** A member of the inner allocator, and what to do with its answer and its arguments. */
+  #recorded<Name extends string>(
+    name: Name,
+    record: (...answerAndArguments: never[]) => void,
+  ): OptionalMember<A, Name> {
+    const member = memberOf(this.inner, name) as ((...args: unknown[]) => unknown) | undefined;
+    if (member === undefined) return undefined as OptionalMember<A, Name>;
+    const recorded = (...args: unknown[]) => {
+      const answer = member(...args);
+      (record as (...all: unknown[]) => void)(answer, ...args);
+      return answer;
+    };
+    return recorded as OptionalMember<A, Name>;
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Does again, on any allocator, what a trace says.
+ *
+ * @module
+ */
+
+import { type Allocator, type Move, NO_SPACE } from "../allocator.ts";
+import { parseTrace, type Trace } from "./trace.ts";
+
+/** What a replay tells on the way. */
+export interface ReplayOptions {
+  /**
+   * Called after each operation, done or not.
+   *
+   * @param count Number of operations so far.
+   * @param liveUnits Units of all live allocations, as asked for.
+   */
+  readonly onStep?: (count: number, liveUnits: number) => void;
+}
+
+/** What became of a trace on an allocator. */
+export interface ReplayResult {
+  /** Operations in the trace. */
+  readonly operations: number;
+  /** Allocations that the allocator refused. */
+  readonly refused: number;
+  /** Resizes that it refused. */
+  readonly refusedResizes: number;
+  /** Allocations and resizes that were refused when recorded and not now: undone at once. */
+  readonly gained: number;
+  /** Operations left out: on an allocation that was refused or is unsupported. */
+  readonly skipped: number;
+  /** Operations left out: the allocator has no such method, or it is beyond its limits. */
+  readonly unsupported: number;
+  /** Most live allocations. */
+  readonly peakAllocations: number;
+  /** Most units in live allocations, as asked for. */
+  readonly peakUnits: number;
+  /** Most units not free: those in live allocations, and padding. */
+  readonly peakUsed: number;
+  /** Highest end that an allocation had: the space that would have been enough. */
+  readonly highWater: number;
+}
+
+/** The optional members that a trace may ask for. */
+interface Target extends Allocator {
+  allocateAt?(offset: number, size: number): number;
+  applyMove?(move: Move): void;
+  grow?(additional: number): void;
+  shrink?(removed: number): void;
+  addSpan?(start: number, size: number): void;
+}
+
+// Letters of the operations, as char codes.
+const [ALLOCATE, ALLOCATE_AT, FREE, RESIZE, MOVE, GROW, SHRINK, ADD_SPAN, RESET] = Array.from(
+  "aAfrmgsSz",
+  (letter) => letter.charCodeAt(0),
+);
+
+/** What an allocator throws at what is right in itself, but beyond it. */
+const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
+
+/**
+ * Replays a trace. An allocation that the allocator refuses is counted, and what the trace
+ * does with it later is skipped; so is what the allocator has no method for, or what is
+ * beyond its limits: an empty id, a move in a layout that is not the recorded one.
+ *
+ * The allocator is left as it is at the end of the trace. One like the recorded one has
+ * the recorded offsets.
+ *
+ * O(operations) beside what the allocator does.
+ *
+ * @param trace The text of a trace, its lines, or a trace from {@linkcode parseTrace}.
+ * @param target An allocator, empty, or what makes one of a capacity.
+ * @throws {TraceError} A line is not one of a trace; nothing was done.
+ *
+ * @example
+ * ```ts
+ * import { BestFitAllocator } from "@suballoc/offset-allocator";
+ * import { parseTrace, replayTrace } from "@suballoc/offset-allocator/trace";
+ *
+ * const trace = parseTrace(`{"format":"suballoc-trace","version":1,"capacity":100}
+ * ["a",60]
+ * ["f",0]
+ * ["a",30]
+ * ["a",60]`);
+ * const result = replayTrace(trace, (capacity) => new BestFitAllocator(capacity));
+ * result.peakUnits; // 90
+ * result.refused; // 0
+ * ```
+ */
+export function replayTrace(
+  trace: Trace | string | Iterable<string>,
+  target: Allocator | ((capacity: number) => Allocator),
+  options: ReplayOptions = {},
+): ReplayResult {
+  const parsed = typeof trace === "object" && "steps" in trace ? trace : parseTrace(trace);
+  const allocator = typeof target === "function" ? target(parsed.capacity) : target;
+  return new Replay(parsed, allocator).run(options);
+}
+
+class Replay {
+  readonly #trace: Trace;
+  readonly #allocator: Target;
+  /** By id; `NO_SPACE` where the allocation is not there. */
+  readonly #handles: Int32Array;
+  #live = 0;
+  readonly #result = {
+    operations: 0,
+    refused: 0,
+    refusedResizes: 0,
+    gained: 0,
+    skipped: 0,
+    unsupported: 0,
+    peakAllocations: 0,
+    peakUnits: 0,
+    peakUsed: 0,
+    highWater: 0,
+  };
+
+  constructor(trace: Trace, allocator: Allocator) {
+    this.#trace = trace;
+    this.#allocator = allocator;
+    this.#handles = new Int32Array(trace.idCount).fill(NO_SPACE);
+  }
+
+  run({ onStep }: ReplayOptions): ReplayResult {
+    const { operationCount, steps, amounts } = this.#trace, result = this.#result;
+    for (let i = 0; i < operationCount; i++) {
+      try {
+        const refused = steps[3 * i + 2] === 1;
+        this.#step(steps[3 * i], steps[3 * i + 1], amounts[2 * i], amounts[2 * i + 1], refused);
+      } catch (error) {
+        if (!(error instanceof Error && LIMITS.includes(error.name))) throw error;
+        result.unsupported++;
+      }
+      result.operations++;
+      onStep?.(result.operations, this.#live);
+    }
+    return result;
+  }
+
+  #step(letter: number, id: number, x: number, y: number, refused: boolean): void {
+    const allocator = this.#allocator;
+    if (letter === ALLOCATE) return this.#take(id, allocator.allocate(x, y), refused);
+    if (letter === ALLOCATE_AT && allocator.allocateAt !== undefined) {
+      return this.#take(id, allocator.allocateAt(x, y), refused);
+    }
+    if (letter === RESET) {
+      allocator.reset();
+      this.#live = 0;
+      return;
+    }
+    if (letter === GROW && allocator.grow !== undefined) return allocator.grow(x);
+    if (letter === SHRINK && allocator.shrink !== undefined) return allocator.shrink(x);
+    if (letter === ADD_SPAN && allocator.addSpan !== undefined) return allocator.addSpan(x, y);
+    const isNamed = letter === FREE || letter === RESIZE || letter === MOVE;
+    if (isNamed && this.#handles[id] === NO_SPACE) this.#result.skipped++;
+    else if (letter === FREE) this.#free(id);
+    else if (letter === RESIZE) this.#resize(this.#handles[id], x, refused);
+    else if (letter === MOVE && allocator.applyMove !== undefined) this.#move(id, x);
+    else this.#result.unsupported++;
+  }
+
+  #take(id: number, handle: number, refused: boolean): void {
+    if (handle === NO_SPACE) {
+      this.#result.refused++;
+    } else if (refused) {
+      // The program went on without it: nothing in the trace frees it.
+      this.#allocator.free(handle);
+      this.#result.gained++;
+    } else {
+      this.#handles[id] = handle;
+      this.#live += this.#allocator.size(handle);
+      this.#measure(handle);
+    }
+  }
+
+  #free(id: number): void {
+    const handle = this.#handles[id];
+    this.#live -= this.#allocator.size(handle);
+    this.#allocator.free(handle);
+  }
+
+  #resize(handle: number, size: number, refused: boolean): void {
+    const allocator = this.#allocator, before = allocator.size(handle);
+    if (!allocator.resize(handle, size)) {
+      this.#result.refusedResizes++;
+    } else if (refused && allocator.resize(handle, before)) {
+      this.#result.gained++;
+    } else {
+      this.#live += size - before;
+      this.#measure(handle);
+    }
+  }
+
+  #move(id: number, to: number): void {
+    const allocator = this.#allocator, handle = this.#handles[id];
+    const from = allocator.offset(handle), size = allocator.size(handle);
+    allocator.applyMove?.({ handle, from, to, size });
+  }
+
+  #measure(handle: number): void {
+    const allocator = this.#allocator, result = this.#result;
+    const { allocationCount, capacity, freeSpace } = allocator;
+    const end = allocator.offset(handle) + allocator.size(handle);
+    result.peakAllocations = Math.max(result.peakAllocations, allocationCount);
+    result.peakUnits = Math.max(result.peakUnits, this.#live);
+    result.peakUsed = Math.max(result.peakUsed, capacity - freeSpace);
+    result.highWater = Math.max(result.highWater, end);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * What every other folder may use: arithmetic, checks of arguments, bits, locks.
+ *
+ * @module
+ */
+
+export { alignUp } from "./align_up.ts";
+export { binOf, binSize } from "./bin_of.ts";
+export { Bitmap, MAX_UNITS, wordsFor } from "./bitmap.ts";
+export { cellsOf } from "./cells.ts";
+export type { Cell, Piece } from "./cells.ts";
+export { checkInteger, describe } from "./check_integer.ts";
+export { crc32 } from "./crc32.ts";
+export { expectInvariant } from "./expect_invariant.ts";
+export { paintMap } from "./paint_map.ts";
+export type { MapKind } from "./paint_map.ts";
+export {
+  PoolClosedError,
+  PoolExhaustedError,
+  PoolTimeoutError,
+  ReleasedError,
+} from "./pool_errors.ts";
+export { printable } from "./printable.ts";
+export { RwLock } from "./rw_lock.ts";
+export { checkSlots, maskFor, slotStride } from "./slot_layout.ts";
+export type { SlotLayout } from "./slot_layout.ts";
+export { framesOf, traceBelow } from "./stack.ts";
+export type { Trace } from "./stack.ts";
+export { isPromise, runAsync, runSync } from "./steps.ts";
+export type { Steps } from "./steps.ts";
+export type { ViewConstructor } from "./view_constructor.ts";

@@ -1,0 +1,15 @@
+/**
+ * What views of memory are made by.
+ *
+ * @module
+ */
+
+/** A typed array class, or `DataView`. */
+export interface ViewConstructor<V> {
+  /** Takes `length` elements of `buffer` from `byteOffset` on. */
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): V;
+  /** Bytes per element; a `DataView` counts in bytes. */
+  readonly BYTES_PER_ELEMENT?: number;
+  /** What the class is called. */
+  readonly name: string;
+}

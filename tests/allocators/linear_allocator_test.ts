@@ -1,0 +1,393 @@
+/**
+ * `LinearAllocator`: the contract, the fuzz, and a naive model of each way of use, which
+ * says where every allocation goes.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { type Extent, NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
+import {
+  LinearAllocator,
+  type LinearMark,
+  StaleMarkError,
+} from "../../src/allocators/linear_allocator.ts";
+import { allocatorContract } from "../support/allocator_contract.ts";
+import { refuses } from "../support/allocator_contract_options.ts";
+import { fuzzAllocator } from "../support/allocator_fuzz.ts";
+import { linearAllocatorRuns, linearHabits } from "./linear_allocator_runs.ts";
+import { type Random, withSeed } from "../support/random.ts";
+
+allocatorContract("LinearAllocator", {
+  ...linearHabits,
+  make: (capacity) => new LinearAllocator(capacity),
+  skip: {
+    allocateAt: "the place is always behind the newest allocation",
+    addSpan: "one span",
+    snapshot: "OffsetAllocator is the one whose state is kept",
+    compaction: "what lies in the middle is soon freed, or this is the wrong strategy",
+  },
+});
+
+/** How often each step is taken. */
+interface Use {
+  readonly allocate: number;
+  readonly allocateTop?: number;
+  readonly freeNewest?: number;
+  readonly freeOldest?: number;
+  readonly freeAny?: number;
+  readonly mark?: number;
+  readonly resetTo?: number;
+  readonly resize?: number;
+  readonly grow?: number;
+  readonly reset?: number;
+}
+
+const USES: Readonly<Record<string, Use>> = {
+  "a bump allocator": { allocate: 60, resize: 2, reset: 1 },
+  "a stack": { allocate: 50, freeNewest: 48, resize: 5 },
+  "a stack with marks": { allocate: 60, freeNewest: 15, mark: 10, resetTo: 10, resize: 5 },
+  "a ring": { allocate: 50, freeOldest: 48, resize: 5 },
+  "a ring that is freed from both ends": { allocate: 50, freeOldest: 30, freeNewest: 20 },
+  "two stacks": { allocate: 30, allocateTop: 30, freeNewest: 58, resize: 5 },
+  "two stacks with marks": { allocate: 40, allocateTop: 40, freeNewest: 10, mark: 9, resetTo: 9 },
+  "all at once": {
+    allocate: 40,
+    allocateTop: 8,
+    freeNewest: 15,
+    freeOldest: 20,
+    freeAny: 20,
+    mark: 5,
+    resetTo: 2,
+    resize: 15,
+    grow: 1,
+    reset: 1,
+  },
+};
+
+describe("LinearAllocator", () => {
+  for (const [name, run] of Object.entries(linearAllocatorRuns)) {
+    it(`does as the model does, ${name}`, () => {
+      for (let seed = 1; seed <= 3; seed++) fuzzAllocator({ ...run, seed, steps: 4000 });
+    });
+  }
+
+  for (const [name, use] of Object.entries(USES)) {
+    it(`gives the places that the naive model gives, as ${name}`, async () => {
+      for (let seed = 1; seed <= 4; seed++) {
+        await withSeed(seed, (random) => {
+          const pair = new Pair([200, 60, 1000, 7][seed - 1], random);
+          for (let step = 0; step < 2500; step++) pair.step(use);
+          pair.finish();
+        });
+      }
+    });
+  }
+
+  it("refuses bad options", () => {
+    for (const maxAllocations of [0, -1, 1.5, NaN, Infinity, 2 ** 25]) {
+      assertThrows(() => new LinearAllocator(8, { maxAllocations }), RangeError, "maxAllocations");
+    }
+  });
+
+  it("refuses bad arguments at the top as at the bottom", () => {
+    const allocator = new LinearAllocator(64);
+    for (const bad of [-1, 0.5, NaN, 2 ** 53]) {
+      refuses(allocator, [RangeError], () => allocator.allocateTop(bad));
+      refuses(allocator, [RangeError], () => allocator.allocateTop(1, bad));
+    }
+    refuses(allocator, [RangeError], () => allocator.allocateTop(1, 0));
+    refuses(allocator, [TypeError], () => allocator.allocateTop("1" as unknown as number));
+    assertEquals(allocator.allocateTop(65), NO_SPACE);
+    assertEquals(allocator.allocateTop(Number.MAX_SAFE_INTEGER), NO_SPACE);
+  });
+
+  it("never shows a -0", () => {
+    const allocator = new LinearAllocator(-0);
+    const handles = [allocator.allocate(-0), allocator.allocateTop(-0)];
+    const shown = handles.flatMap((handle) => [allocator.offset(handle), allocator.size(handle)]);
+    assertEquals([...shown, allocator.capacity].map((value) => Object.is(value, 0)), [
+      true,
+      true,
+      true,
+      true,
+      true,
+    ]);
+    assert(allocator.resize(handles[0], -0));
+    assert(Object.is(allocator.size(handles[0]), 0));
+  });
+
+  it("goes round, and tells full from empty", () => {
+    const ring = new LinearAllocator(30);
+    const [a, b] = [ring.allocate(10), ring.allocate(15)];
+    assertEquals(ring.allocate(10), NO_SPACE); // 5 at the end, nothing at the start
+    ring.free(a);
+    assertEquals([...ring.freeRegions()], [{ offset: 0, size: 10 }, { offset: 25, size: 5 }]);
+    const c = ring.allocate(10);
+    assertEquals(ring.offset(c), 0);
+    assertEquals([ring.freeSpace, ring.allocate(1), ring.allocate(0)], [0, NO_SPACE, NO_SPACE]);
+    assertEquals(ring.allocateTop(1), NO_SPACE); // the 5 at the end are padding
+    assertEquals([...ring.allocations()].map(({ handle }) => handle), [c, b]);
+    ring.free(b);
+    assertEquals([...ring.freeRegions()], [{ offset: 10, size: 20 }]);
+  });
+
+  it("does not go round below an upper stack", () => {
+    const allocator = new LinearAllocator(30), [a, b] = [10, 10].map((n) => allocator.allocate(n));
+    const top = allocator.allocateTop(8, 4);
+    assertEquals(allocator.offset(top), 20);
+    allocator.free(a);
+    assertEquals([allocator.freeSpace, allocator.allocate(1)], [0, NO_SPACE]);
+    allocator.free(top);
+    assertEquals(allocator.freeSpace, 20);
+    assertEquals(allocator.offset(allocator.allocate(11 - 1)), 20);
+    assertEquals(allocator.offset(allocator.allocate(10)), 0);
+    allocator.free(b);
+  });
+
+  it("keeps what it knows while its tables grow, at the bottom and at the top", () => {
+    for (const first of ["allocate", "allocateTop"] as const) {
+      const allocator = new LinearAllocator(1000), handles: number[] = [];
+      for (let i = 0; i < 250; i++) {
+        handles.push(allocator[first](1));
+        allocator.check();
+      }
+      const other = first === "allocate" ? "allocateTop" : "allocate";
+      while (allocator.freeSpace > 0) handles.push(allocator[other](1));
+      allocator.check();
+      assertEquals([handles.length, allocator[first](1), allocator[other](1)], [1000, -1, -1]);
+      assertEquals(new Set(handles.map((handle) => allocator.offset(handle))).size, 1000);
+    }
+  });
+
+  it("gives no handle twice until all are worn out, and then goes on", () => {
+    const allocator = new LinearAllocator(10, { maxAllocations: 2 });
+    const stays = allocator.allocate(1), first = allocator.allocate(1);
+    let count = 1, handle = first;
+    do {
+      allocator.free(handle);
+      handle = allocator.allocate(1);
+      count++;
+    } while (handle !== first && handle !== stays && count < 2 ** 26);
+    assertEquals([handle, count], [first, 63 * (2 ** 19 - 1) + 1]);
+    allocator.check();
+    assertEquals([allocator.offset(stays), allocator.allocate(1)], [0, NO_SPACE]);
+    allocator.free(stays);
+    assertThrows(() => allocator.free(stays), NotAllocatedError);
+    assertEquals(allocator.allocationCount, 1);
+  });
+
+  it("refuses a stale mark, and changes nothing", () => {
+    const allocator = new LinearAllocator(100), other = new LinearAllocator(100);
+    const atStart = allocator.mark(), a = allocator.allocate(10), onA = allocator.mark();
+    const top = allocator.allocateTop(10), onBoth = allocator.mark();
+    allocator.allocate(5);
+    other.allocate(10);
+    for (const mark of [other.mark(), undefined, 0, {}] as LinearMark[]) {
+      refuses(allocator, [StaleMarkError], () => allocator.resetTo(mark));
+    }
+    allocator.free(top);
+    refuses(allocator, [StaleMarkError], () => allocator.resetTo(onBoth));
+    allocator.resetTo(onA);
+    allocator.resetTo(onA);
+    assertEquals(allocator.allocationCount, 1);
+    allocator.free(a);
+    allocator.allocate(10);
+    const error = refuses(allocator, [StaleMarkError], () => allocator.resetTo(onA));
+    assertEquals(
+      error.message,
+      "Cannot go back to the mark: the allocation that was newest then was freed",
+    );
+    allocator.resetTo(atStart);
+    assertEquals(allocator.freeSpace, 100);
+  });
+});
+
+/** A live allocation of the model. */
+interface Entry {
+  readonly handle: number;
+  readonly start: number;
+  end: number;
+}
+
+/** An allocator and its naive model: two arrays, the oldest first. */
+class Pair {
+  readonly #allocator: LinearAllocator;
+  readonly #random: Random;
+  #capacity: number;
+  #lower: Entry[] = [];
+  #upper: Entry[] = [];
+  readonly #marks: { mark: LinearMark; lower: Entry | undefined; upper: Entry | undefined }[] = [];
+
+  constructor(capacity: number, random: Random) {
+    this.#allocator = new LinearAllocator(capacity);
+    this.#capacity = capacity;
+    this.#random = random;
+  }
+
+  step(use: Use): void {
+    const steps: Record<keyof Use, () => void> = {
+      allocate: () => this.#allocate(false),
+      allocateTop: () => this.#allocate(true),
+      freeNewest: () => this.#free(this.#list().at(-1)),
+      freeOldest: () => this.#free(this.#lower[0]),
+      freeAny: () => this.#free(this.#any()),
+      mark: () => this.#mark(),
+      resetTo: () => this.#resetTo(),
+      resize: () => this.#resize(this.#random(2) === 0 ? this.#any() : this.#list().at(-1)),
+      grow: () => this.#grow(this.#random(20)),
+      reset: () => this.#reset(),
+    };
+    const names = Object.keys(steps) as (keyof Use)[];
+    let pick = this.#random(names.reduce((sum, name) => sum + (use[name] ?? 0), 0));
+    steps[names.find((name) => (pick -= use[name] ?? 0) < 0)!]();
+    this.#compare();
+  }
+
+  /** Free all, allocate everything. */
+  finish(): void {
+    while (this.#lower.length + this.#upper.length > 0) {
+      this.#free(this.#any());
+      this.#compare();
+    }
+    assertEquals(this.#allocator.freeSpace, this.#capacity);
+    assert(this.#allocator.allocate(this.#capacity) !== NO_SPACE);
+    assertEquals(this.#allocator.freeSpace, 0);
+  }
+
+  #allocate(atTop: boolean): void {
+    const limit = [1, 6, 20, 60, this.#capacity + 2][this.#random(5)];
+    const size = this.#random(limit), alignment = [1, 1, 1, 2, 5, 12, 64][this.#random(7)];
+    const start = atTop ? this.#placeAtTop(size, alignment) : this.#place(size, alignment);
+    const handle = atTop
+      ? this.#allocator.allocateTop(size, alignment)
+      : this.#allocator.allocate(size, alignment);
+    if (start === undefined) return assertEquals(handle, NO_SPACE);
+    assert(handle !== NO_SPACE, `${size} units at ${start} are refused`);
+    assertEquals(this.#allocator.offset(handle), start);
+    (atTop ? this.#upper : this.#lower).push({ handle, start, end: start + size });
+  }
+
+  /** The lowest start that is aligned, from the top up and then from 0 on. */
+  #place(size: number, alignment: number): number | undefined {
+    for (
+      const [from, to] of this.#wrapped() ? [this.#behind()] : [this.#behind(), this.#before()]
+    ) {
+      for (let start = from; start + size <= to; start++) {
+        const looksEmpty = this.#wrapped() && start === this.#lower[0].start;
+        if (start % alignment === 0 && !looksEmpty) return start;
+      }
+    }
+    return undefined;
+  }
+
+  #placeAtTop(size: number, alignment: number): number | undefined {
+    if (this.#wrapped()) return undefined;
+    const [from, to] = this.#behind();
+    for (let start = to - size; start >= from; start--) if (start % alignment === 0) return start;
+    return undefined;
+  }
+
+  #wrapped(): boolean {
+    return this.#lower.some(({ start }, i) => i > 0 && start < this.#lower[i - 1].start);
+  }
+
+  /** The free units behind the newest lower one, from and to. */
+  #behind(): [number, number] {
+    const roof = Math.min(this.#capacity, ...this.#upper.map(({ start }) => start));
+    return [this.#lower.at(-1)?.end ?? 0, this.#wrapped() ? this.#lower[0].start : roof];
+  }
+
+  /** The free units before the oldest one, where it may go round; none: from 0 to -1. */
+  #before(): [number, number] {
+    const first = this.#lower[0]?.start ?? 0;
+    return [0, this.#upper.length > 0 || this.#wrapped() || first === 0 ? -1 : first];
+  }
+
+  #list(): Entry[] {
+    return this.#random(2) === 0 && this.#upper.length > 0 || this.#lower.length === 0
+      ? this.#upper
+      : this.#lower;
+  }
+
+  #any(): Entry | undefined {
+    const all = [...this.#lower, ...this.#upper];
+    return all[this.#random(all.length)];
+  }
+
+  #free(entry: Entry | undefined): void {
+    if (entry === undefined) return;
+    this.#allocator.free(entry.handle);
+    this.#lower = this.#lower.filter((other) => other !== entry);
+    this.#upper = this.#upper.filter((other) => other !== entry);
+    assertThrows(() => this.#allocator.free(entry.handle), NotAllocatedError);
+  }
+
+  #mark(): void {
+    const mark = this.#allocator.mark();
+    this.#marks.push({ mark, lower: this.#lower.at(-1), upper: this.#upper.at(-1) });
+    if (this.#marks.length > 8) this.#marks.shift();
+  }
+
+  #resetTo(): void {
+    const chosen = this.#marks[this.#random(this.#marks.length)];
+    if (chosen === undefined) return;
+    const { mark, lower, upper } = chosen;
+    const ends = [[this.#lower, lower], [this.#upper, upper]] as const;
+    if (ends.some(([list, end]) => end !== undefined && !list.includes(end))) {
+      assertThrows(() => this.#allocator.resetTo(mark), StaleMarkError);
+      return;
+    }
+    this.#allocator.resetTo(mark);
+    for (const [list, end] of ends) list.length = end === undefined ? 0 : list.indexOf(end) + 1;
+  }
+
+  #resize(entry: Entry | undefined): void {
+    if (entry === undefined) return;
+    const size = this.#random([4, 30, this.#capacity + 2][this.#random(3)]);
+    const all = this.#inOrder(), next = all[all.indexOf(entry) + 1];
+    const fits = entry.start + size <= Math.max(entry.end, next?.start ?? this.#capacity);
+    assertEquals(this.#allocator.resize(entry.handle, size), fits);
+    if (fits) entry.end = entry.start + size;
+  }
+
+  #grow(additional: number): void {
+    if (this.#capacity > 1500) return;
+    this.#allocator.grow(additional);
+    this.#capacity += additional;
+  }
+
+  #reset(): void {
+    this.#allocator.reset();
+    this.#lower = [];
+    this.#upper = [];
+  }
+
+  /** By address; where that is equal, by what the order of the lists says. */
+  #inOrder(): Entry[] {
+    return [...this.#lower, ...[...this.#upper].reverse()]
+      .map((entry, i) => ({ entry, i }))
+      .sort((a, b) => a.entry.start - b.entry.start || a.i - b.i)
+      .map(({ entry }) => entry);
+  }
+
+  #compare(): void {
+    const allocator = this.#allocator;
+    allocator.check();
+    const regions: Extent[] = [this.#before(), this.#behind()]
+      .map(([from, to]) => ({ offset: from, size: to - from }))
+      .filter(({ size }) => size > 0);
+    assertEquals([...allocator.freeRegions()], regions);
+    assertEquals(allocator.freeSpace, regions.reduce((sum, { size }) => sum + size, 0));
+    assertEquals(allocator.largestFreeRegion(), Math.max(0, ...regions.map(({ size }) => size)));
+    assertEquals(allocator.capacity, this.#capacity);
+    assertEquals(allocator.allocationCount, this.#lower.length + this.#upper.length);
+    assertEquals(
+      [...allocator.allocations()],
+      this.#inOrder().map(({ handle, start, end }) => ({
+        handle,
+        offset: start,
+        size: end - start,
+      })),
+    );
+  }
+}

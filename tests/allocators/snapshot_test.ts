@@ -1,0 +1,386 @@
+/**
+ * Snapshots: what they keep, and that damaged bytes are refused, also those whose
+ * checksum is right.
+ */
+
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Buffer } from "node:buffer";
+import { NO_SPACE } from "../../src/allocator.ts";
+import { crc32 } from "../../src/util/crc32.ts";
+import {
+  allocatorOver,
+  InvalidSnapshotError,
+  OffsetAllocator,
+} from "../../src/allocators/offset_allocator.ts";
+import { BinTable } from "../../src/gap_table/bin_table.ts";
+import * as layout from "../../src/gap_table/layout.ts";
+import { type Random, seeded } from "../support/random.ts";
+
+const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
+const { MODE, FIXED, SLOTS, MASK, TOP, WORN, SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } =
+  layout;
+const BIN = BINS - BIN_NEXT;
+
+const CHECKSUM = 18 * 4; // where the checksum stands in a snapshot
+const FIRST_NODE = 456 * 4; // where the nodes begin
+
+/** Allocators in all the states that a snapshot can show. */
+function allocators(random: Random): OffsetAllocator[] {
+  const made = [
+    new OffsetAllocator(0),
+    new OffsetAllocator(1000),
+    new OffsetAllocator(5000, { maxAllocations: 300, strict: true }),
+    new OffsetAllocator(2 ** 45, { maxAllocations: 300 }),
+    new OffsetAllocator(2 ** 53 - 1),
+  ];
+  for (const allocator of made) {
+    const live: number[] = [];
+    for (let i = 0; i < 400; i++) {
+      if (random(3) > 0) {
+        const handle = allocator.allocate(random(Math.min(allocator.capacity, 60)), 1 + random(4));
+        if (handle !== NO_SPACE) live.push(handle);
+      } else if (live.length > 0) allocator.free(live.splice(random(live.length), 1)[0]);
+    }
+  }
+  return made;
+}
+
+/** Makes the checksum of damaged bytes right, as an attacker would. */
+function sealed(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  view.setUint32(CHECKSUM, 0, true);
+  view.setUint32(CHECKSUM, crc32(bytes), true);
+  return bytes;
+}
+
+function refused(bytes: Uint8Array, message?: string): void {
+  assertThrows(() => OffsetAllocator.restore(bytes), InvalidSnapshotError, message);
+}
+
+describe("a snapshot", () => {
+  it("leaves out what was never used", () => {
+    const small = new OffsetAllocator(1000, { maxAllocations: 100_000 });
+    small.allocate(1);
+    assert(small.snapshot().length < 3000);
+    const restored = OffsetAllocator.restore(small.snapshot());
+    for (let i = 1; i < 1000; i++) assert(restored.allocate(1) !== NO_SPACE);
+    restored.check();
+  });
+
+  it("keeps handles and the generations of the freed ones", () => {
+    const allocator = new OffsetAllocator(1000);
+    const live = allocator.allocate(10), freed = allocator.allocate(10);
+    allocator.free(freed);
+    const restored = OffsetAllocator.restore(allocator.snapshot());
+    assertEquals(restored.offset(live), 0);
+    for (let i = 0; i < 500; i++) assert(restored.allocate(1) !== freed);
+    assertThrows(() => new OffsetAllocator(1000).free(freed));
+  });
+
+  it("keeps the last generation of a slot, which ends in no other", () => {
+    for (const capacity of [100, 2 ** 40]) {
+      const allocator = OffsetAllocator.restore(damaged(capacity, ({ words }, at) => {
+        words[at(FREE) + HANDLE] = 64 - 2 ** 30;
+      }));
+      // The first comes from that slot; then the table doubles twice.
+      const handles = Array.from({ length: 200 }, () => allocator.allocate(0));
+      assertEquals(handles[0], FREE + 2 ** 30 - 64);
+      assert(handles.every((handle) => handle > 0 && handle < 2 ** 30));
+      assertEquals(new Set(handles).size, handles.length);
+      allocator.check();
+    }
+  });
+
+  it("can lie anywhere in a buffer", () => {
+    const bytes = new OffsetAllocator(77).snapshot();
+    const shifted = new Uint8Array(bytes.length + 3);
+    shifted.set(bytes, 3);
+    assertEquals(OffsetAllocator.restore(shifted.subarray(3)).capacity, 77);
+  });
+
+  it("can be a Buffer, and stays as it is", () => {
+    const allocator = new OffsetAllocator(77), bytes = Buffer.from(allocator.snapshot());
+    for (let i = 0; i < 2; i++) assertEquals(OffsetAllocator.restore(bytes).capacity, 77);
+    assertEquals(new Uint8Array(bytes), allocator.snapshot());
+  });
+
+  it("is refused when it is none", () => {
+    refused(new Uint8Array(0), "0 bytes");
+    refused(new Uint8Array(3));
+    refused(new Uint8Array(FIRST_NODE + 32), "another format");
+    refused(new Uint8Array(1 << 16).fill(255), "another format");
+    refused(new TextEncoder().encode("x".repeat(5000)), "another format");
+    for (const value of [undefined, null, [1, 2], "bytes", new Int32Array(2000)]) {
+      refused(value as unknown as Uint8Array, "no Uint8Array");
+    }
+    const older = new OffsetAllocator(8).snapshot();
+    new DataView(older.buffer).setInt32(4, 0, true);
+    refused(sealed(older), "version 0");
+    const { length } = new OffsetAllocator(8).snapshot();
+    for (const shorter of [4, 1000, FIRST_NODE - 4, length - 1]) {
+      const bytes = new OffsetAllocator(8).snapshot().slice(0, shorter);
+      refused(shorter > CHECKSUM ? sealed(bytes) : bytes, `${shorter} bytes is no length`);
+    }
+  });
+
+  it("is refused at every truncation and with anything appended", () => {
+    for (const allocator of allocators(seeded(5))) {
+      const bytes = allocator.snapshot();
+      for (let length = 0; length < bytes.length; length += 1 + (length >>> 5)) {
+        refused(bytes.subarray(0, length));
+      }
+      refused(bytes.subarray(0, bytes.length - 1));
+      const longer = new Uint8Array(bytes.length + 4);
+      longer.set(bytes);
+      longer[bytes.length] = 1;
+      refused(longer, "checksum");
+    }
+  });
+
+  it("is refused with any bits flipped: 10,000 times", () => {
+    const seed = 20, random = seeded(seed), states = allocators(random);
+    for (let i = 0; i < 10_000; i++) {
+      const bytes = states[i % states.length].snapshot();
+      for (let flips = 1 + random(3); flips > 0; flips--) {
+        bytes[random(bytes.length)] ^= 1 << random(8);
+      }
+      if (states.some((state) => sameBytes(state.snapshot(), bytes))) continue;
+      refused(bytes);
+    }
+  });
+
+  it("with a right checksum is refused or sound: 20,000 times", () => {
+    const seed = 21, random = seeded(seed), states = allocators(random);
+    const snapshots = states.map((state) => state.snapshot());
+    let sound = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = sealed(damage(snapshots[i % snapshots.length].slice(), random));
+      let restored: OffsetAllocator;
+      try {
+        restored = OffsetAllocator.restore(bytes);
+      } catch (error) {
+        assertInstanceOf(error, InvalidSnapshotError, `seed ${seed}, mutation ${i}: ${error}`);
+        continue;
+      }
+      sound++;
+      exercise(restored, random);
+    }
+    assert(sound > 0 && sound < 10_000, `${sound} of 20,000 were sound`);
+  });
+});
+
+/** Damages a table; `at` gives the node of a slot. */
+type Damage = (table: BinTable, at: (slot: number) => number) => void;
+
+// Slot 1 is free, slot 2 has 20 units behind a gap of 10, slot 3 has 30 behind none.
+const [FREE, LOW, HIGH] = [1, 2, 3];
+
+const DAMAGES: Record<string, Damage[]> = {
+  "its lengths contradict each other": [
+    ({ words }) => words[STRIDE] = 4,
+    ({ words }) => words[STRIDE] += 1,
+    ({ words }) => words[SLOTS] = 3,
+    ({ words }) => words[SLOTS] = 2 ** 26 + 1,
+    ({ words }) => words[SLOTS] = -1,
+    ...[0, -1, 31, 127, 0b10111111, 2 ** 27 - 1].map((mask): Damage => ({ words }) =>
+      words[MASK] = mask
+    ),
+  ],
+  "the mode is unknown": [({ words }) => words[MODE] = 4],
+  "the table has an odd size": [({ words }) => words[SLOTS] = 63],
+  "a link leads out of the table": [
+    ({ words }) => words[END + NEXT] = 0,
+    ({ words }, at) => words[END + NEXT] = at(LOW) + 2,
+    ({ words }, at) => words[at(LOW) + NEXT] = at(64),
+    ({ words }, at) => words[at(HIGH) + NEXT] = at(-1),
+    ({ words }, at) => words[at(HIGH) + NEXT] = -at(LOW),
+  ],
+  "neighbours disagree": [
+    ({ words }, at) => words[END + NEXT] = at(HIGH),
+    ({ words }, at) => words[at(LOW) + NEXT] = at(LOW),
+    ({ words }) => words[END + PREV] = END,
+  ],
+  "a handle does not name its node": [
+    ({ words }) => words[END + HANDLE] = 0,
+    ({ words }, at) => words[at(LOW) + HANDLE] = HIGH,
+    ({ words }, at) => words[at(LOW) + HANDLE] = LOW + 2 ** 30,
+    ({ words }, at) => words[at(LOW) + HANDLE] = LOW - 64,
+  ],
+  "a free region is in no bin": [
+    ({ words }, at) => words[at(LOW) + BIN_PREV] = 0,
+    ({ words }) => words[BINS + 10] = 0,
+  ],
+  "the space has a hole or an overlap": [
+    (table, at) => table.set(at(LOW), OFFSET, 11),
+    (table, at) => table.set(at(HIGH), SIZE, 29),
+    (table) => table.set(END, OFFSET, table.capacity - 1),
+  ],
+  "the number of allocations is wrong": [
+    ({ words }, at) => words[at(FREE) + HANDLE] = FREE,
+    ({ words }, at) => words[at(FREE) + HANDLE] = -63, // of a wall that is nowhere
+  ],
+  "the free space is wrong": [(table) => table.freeSpace--],
+  "the bitmap contradicts itself": [
+    ({ words }) => words[SUMMARY] |= words[LEAF + 15] = 1 << 16, // of bin 495
+    ({ words }) => { // of bin 408, the first that is not there
+      words[LEAF + 12] |= 1 << 7;
+      words[SUMMARY] |= 1 << 19;
+    },
+    ({ words }) => words[SUMMARY] &= 0x7fffffff, // of bins 0 to 31
+  ],
+  "a bin holds no node": [
+    ({ words }, at) => words[BINS + 10] = at(LOW) + 2,
+    ({ words }, at) => words[BINS + 10] = at(FREE),
+    ({ words }, at) => words[at(LOW) + BIN_NEXT] = at(64),
+  ],
+  "the list of a bin is broken": [
+    ({ words }, at) => words[at(LOW) + BIN_PREV] = BIN + 11,
+    ({ words }, at) => words[at(LOW) + BIN_NEXT] = at(LOW),
+  ],
+  "a free region is in the wrong bin": [({ words }, at) => {
+    words[BINS + 10] = 0;
+    words[BINS + 11] = at(LOW);
+    words[at(LOW) + BIN_PREV] = BIN + 11;
+    words[LEAF] |= 0x80000000 >>> 11;
+  }],
+  "a bin that holds regions is not marked": [({ words }) => words[LEAF] = 0],
+  "the summary is too long": [
+    ({ words }) => words[SUMMARY] |= 0x8000,
+    ({ words }) => words[layout.SUMMARY_HIGH] = 1,
+  ],
+  "a wall is not where it should be": [
+    ({ words }, at) => words[at(LOW) + HANDLE] = -words[at(LOW) + HANDLE],
+  ],
+  "a generation is broken": [
+    ({ words }, at) => words[at(FREE) + HANDLE] = -(2 ** 30) - 64,
+  ],
+  "a free slot has a gap": [
+    (table, at) => table.set(at(FREE), GAP, 1),
+    ({ words }, at) => words[at(FREE) + BIN_PREV] = BIN + 1,
+  ],
+};
+
+describe("a snapshot with a right checksum is refused:", () => {
+  for (const [reason, damages] of Object.entries(DAMAGES)) {
+    it(reason, () => {
+      for (const capacity of [100, 2 ** 40]) {
+        for (const damage of damages) refused(damaged(capacity, damage), reason);
+      }
+    });
+  }
+
+  it("a table without slots", () => {
+    const words = new Int32Array(new OffsetAllocator(8).snapshot().buffer);
+    words[MODE] = FIXED;
+    words[MASK] = words[SLOTS] = 1;
+    refused(sealed(new Uint8Array(words.buffer)), "lengths");
+  });
+
+  it("a size is not a number of units", () => {
+    refused(damaged(2 ** 40, tiled(-1, 11, 10)), "number of units");
+    refused(damaged(2 ** 40, tiled(0.5, 0.5, 10)), "number of units");
+    refused(damaged(2 ** 40, tiled(0, 0.5, 0.5)), "number of units");
+    refused(damaged(2 ** 40, tiled(0, -10, 70)), "number of units");
+    refused(damaged(2 ** 40, tiled(0, NaN, 1)), "number of units");
+    const capacity = "the capacity is not a number of units";
+    refused(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 52)), capacity);
+    const sound = OffsetAllocator.restore(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 51)));
+    assertEquals(sound.capacity, sound.freeSpace + 2 ** 52 + 2 ** 51);
+  });
+});
+
+/** What a snapshot cannot show: its bins are there, its free slots are stacked anew. */
+const DAMAGES_IN_USE: Record<string, Damage> = {
+  "the free space is wrong": (table) => table.freeSpace--,
+  "a bin that holds regions is not marked": ({ words }) => words[LEAF] = 0,
+  "a free slot is out of the table": ({ words }) => words[words[TOP]] &= ~layout.FREE,
+  "a free slot is stacked twice": ({ words }) => words[words[TOP] + 1] = words[words[TOP]],
+  "a live slot is stacked as free": ({ words }, at) => words[words[TOP]] = at(LOW) | layout.FREE,
+  "a worn slot is stacked": ({ words }, at) => words[at(FREE) + HANDLE] = layout.WORN_OUT,
+  "a slot has a handle, but no place": ({ words }, at) => {
+    words[at(FREE) + HANDLE] = FREE + 64;
+    words[TOP]++;
+    words[WORN]++;
+  },
+};
+
+describe("check()", () => {
+  for (const [reason, damage] of Object.entries(DAMAGES_IN_USE)) {
+    it(`finds that ${reason}`, () => {
+      for (const capacity of [100, 2 ** 40]) {
+        const table = BinTable.create(layout.OFFSET_SHAPE, capacity, {});
+        const allocator = allocatorOver(table);
+        const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
+        allocator.free(first);
+        allocator.check();
+        damage(table, (slot) => END + slot * table.words[STRIDE]);
+        assertThrows(() => allocator.check(), Error, `Broken invariant: ${reason}`);
+      }
+    });
+  }
+});
+
+/** A snapshot with some of its words changed. */
+function damaged(capacity: number, damage: Damage): Uint8Array {
+  const allocator = new OffsetAllocator(capacity);
+  const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
+  allocator.free(first);
+  const table = new BinTable(layout.OFFSET_SHAPE, new Int32Array(allocator.snapshot().buffer));
+  const stride = table.words[STRIDE];
+  damage(table, (slot) => END + slot * stride);
+  return sealed(new Uint8Array(table.words.buffer));
+}
+
+/** Gives the two allocations other sizes, and everything that follows from them. */
+function tiled(gap: number, low: number, high: number): Damage {
+  return (table, at) => {
+    const last = table.get(END, GAP);
+    const extents = [[LOW, gap, low], [HIGH, 0, high]];
+    let position = 0;
+    for (const [slot, before, size] of extents) {
+      table.set(at(slot), GAP, before);
+      table.set(at(slot), OFFSET, position + before);
+      table.set(at(slot), SIZE, size);
+      position += before + size;
+    }
+    table.set(END, OFFSET, position + last);
+    table.freeSpace = gap + last;
+    table.words[BINS + 10] = table.words[at(LOW) + BIN_PREV] = 0;
+  };
+}
+
+/** Changes some words, so that links, sizes and counts look likely. */
+function damage(bytes: Uint8Array, random: Random): Uint8Array {
+  const view = new DataView(bytes.buffer), words = bytes.length >>> 2;
+  for (let changes = 1 + random(3); changes > 0; changes--) {
+    const at = 4 * (random(3) === 0 ? random(48) : random(words));
+    const value = [
+      () => view.getInt32(at, true) + random(17) - 8,
+      () => view.getInt32(4 * random(words), true), // a link, an offset of elsewhere
+      () => 456 + 8 * random(words >>> 3),
+      () => view.getInt32(at, true) ^ (1 << random(32)),
+      () => [0, 1, -1, 2 ** 31 - 1, -(2 ** 31), 8, 12][random(7)],
+    ][random(5)];
+    if (at > 4) view.setInt32(at, value(), true);
+  }
+  return bytes;
+}
+
+/** Uses an allocator that claims to be sound; it must stay so. */
+function exercise(allocator: OffsetAllocator, random: Random): void {
+  allocator.check();
+  for (let i = 0; i < 10; i++) {
+    allocator.allocate(random(50), 1 + random(3));
+    const [first] = allocator.allocations();
+    if (first !== undefined && random(2) === 0) allocator.free(first.handle);
+    allocator.check();
+  }
+  for (const { handle } of allocator.allocations()) allocator.free(handle);
+  allocator.check();
+  assertEquals(allocator.freeSpace, allocator.capacity);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,394 @@
+/**
+ * The file of a blob store is what `docs/format.md` says: a reader that was written from
+ * the page alone gives what the store itself gives, whatever was done to the store, after a
+ * crash and in damaged files; and the example on the page is such a file.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import { MemoryStore } from "../../backends/memory.ts";
+import type { BackingStore, SyncBackingStore } from "../../src/arena/backing_store.ts";
+import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { CorruptBlobError, CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
+import type { BlobStoreOptions, FileRegion, FileRegionKind } from "../../src/blob_store/types.ts";
+import { bytesOf, contentsOf, memory, storeOf, streamOf } from "./helpers.ts";
+import { crashRun } from "./crash/crash_run.ts";
+import { PROFILES } from "./crash/workload.ts";
+import { DamagedStore, readStore, type StoredBlob } from "./format_reader.ts";
+import { withSeed } from "../support/random.ts";
+
+/** What the store itself gives. */
+async function blobsOf(blobs: BlobStore): Promise<Map<string, StoredBlob>> {
+  const all = new Map<string, StoredBlob>();
+  for await (const { key, size, time, metadata } of blobs.list()) {
+    const bytes = await blobs.get(key).catch((error) => {
+      if (!(error instanceof CorruptBlobError)) throw error;
+      return undefined;
+    });
+    all.set(key, { bytes, size, time: time.getTime(), metadata });
+  }
+  return all;
+}
+
+function assertSame(read: Map<string, StoredBlob>, expected: Map<string, StoredBlob>): void {
+  const withoutBytes = (blobs: Map<string, StoredBlob>) =>
+    [...blobs].map(([key, { bytes, ...rest }]) => ({ key, length: bytes?.length, ...rest }))
+      .sort((a, b) => a.key < b.key ? -1 : 1);
+  assertEquals(withoutBytes(read), withoutBytes(expected));
+  for (const [key, { bytes }] of read) {
+    const other = expected.get(key)!.bytes;
+    assert(bytes?.every((byte, i) => byte === other![i]) ?? other === undefined, key);
+  }
+}
+
+/** Fails unless both readers give the same, or both refuse. Tells whether they gave anything. */
+async function assertAgreed(file: Uint8Array): Promise<boolean> {
+  let read: Map<string, StoredBlob> | Error, expected: typeof read;
+  try {
+    read = readStore(file);
+  } catch (error) {
+    if (!(error instanceof DamagedStore)) throw error;
+    read = error;
+  }
+  try {
+    await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
+    expected = await blobsOf(blobs);
+  } catch (error) {
+    if (!(error instanceof CorruptStoreError)) throw error;
+    expected = error;
+  }
+  if (read instanceof Map && expected instanceof Map) {
+    assertSame(read, expected);
+    return true;
+  }
+  assert(!(read instanceof Map), `only the store refuses it: ${expected}`);
+  assert(!(expected instanceof Map), `only the reader refuses it: ${read}`);
+  return false;
+}
+
+/** Fails unless the reader gives what the open store gives. */
+async function check(store: SyncBackingStore, blobs: BlobStore) {
+  const read = readStore(contentsOf(store));
+  assertSame(read, await blobsOf(blobs));
+  return read;
+}
+
+/** The same, also once the store is closed. */
+async function checkAndClose(store: SyncBackingStore, blobs: BlobStore): Promise<void> {
+  const before = await check(store, blobs);
+  await blobs.close();
+  assertSame(readStore(contentsOf(store)), before);
+}
+
+/** The ranges of this kind in the file. */
+function regionsOf(blobs: BlobStore, kind: FileRegionKind): FileRegion[] {
+  return [...blobs.regions()].filter((region) => region.kind === kind);
+}
+
+const CHUNK = 65536, SLOT = 4096;
+
+describe("the format, read by a program that knows only its page", () => {
+  it("has small, empty, overwritten and deleted blobs in its log", async () => {
+    const store = memory(), blobs = await BlobStore.open(store);
+    await check(store, blobs);
+    await blobs.put("a", bytesOf(1, 300), { metadata: { type: "text/plain", tags: ["é", 1] } });
+    await blobs.put("empty", "");
+    await blobs.put("empty with metadata", "", { metadata: null });
+    await blobs.put("é, 名前, 😀", "unicode");
+    await blobs.put("x".repeat(1024), bytesOf(2, 4096), { metadata: "m".repeat(4000) });
+    await blobs.put("gone", bytesOf(3, 10));
+    await blobs.put("a", bytesOf(4, 100));
+    await blobs.delete("gone");
+    await blobs.batch([
+      { type: "put", key: "b", value: bytesOf(5, 20) },
+      { type: "delete", key: "b" },
+      { type: "delete", key: "was never there" },
+      { type: "put", key: "c", value: "" },
+      { type: "put", key: "c", value: "last" },
+    ]);
+    const read = await check(store, blobs);
+    assertEquals(
+      [...read.keys()].map((key) => key.slice(0, 5)).sort().join(),
+      "a,c,empty,empty,xxxxx,é, 名前",
+    );
+    await blobs.checkpoint();
+    assertSame(await check(store, blobs), read);
+    await checkAndClose(store, blobs);
+  });
+
+  for (const granule of [16, 64, 4096, 65536]) {
+    it(`has large blobs, units of ${granule} bytes`, async () => {
+      const store = memory(), blobs = await BlobStore.open(store, { granule });
+      for (const size of [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1, 300_001]) {
+        await blobs.put(`put ${size}`, bytesOf(size, size));
+        await blobs.put(`stream ${size}`, streamOf(bytesOf(size, size), [50_000]));
+      }
+      await blobs.put("long", bytesOf(7, 1_500_000));
+      await check(store, blobs);
+      await blobs.checkpoint();
+      await blobs.put("long", bytesOf(8, 1_200_000));
+      await checkAndClose(store, blobs);
+    });
+  }
+
+  it("has blobs in several parts", async () => {
+    const store = new MemoryStore(2 ** 20), blobs = await BlobStore.open(store);
+    let count = 0;
+    const isTaken = () => blobs.put(`${count}`, bytesOf(count, 6000)).then(() => true, () => false);
+    while (await isTaken()) count++;
+    for (let i = 0; i < count; i += 2) await blobs.delete(`${i}`);
+    await blobs.put("in parts", bytesOf(1, 200_000), { metadata: 1 });
+    assert(regionsOf(blobs, "blob").length > blobs.stats().blobs + 10, "there is no blob in parts");
+    await check(store, blobs);
+    await blobs.checkpoint();
+    await blobs.put("also in parts", bytesOf(2, 50_000));
+    await check(store, blobs);
+    await blobs.delete("1");
+    await blobs.compact();
+    await checkAndClose(store, blobs);
+  });
+
+  it("has a log of several segments", async () => {
+    const store = memory(), blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 30 });
+    for (let i = 0; i < 60; i++) await blobs.put(`${i}`, bytesOf(i, 900));
+    assert(regionsOf(blobs, "log").length >= 4);
+    await check(store, blobs);
+    const puts = Array.from({ length: 300 }, (_, i) => blobs.put(`${i}`, bytesOf(i, 3000)));
+    await Promise.all(puts);
+    await checkAndClose(store, blobs);
+  });
+
+  it("has blobs that were moved", async () => {
+    const options: BlobStoreOptions = { checkpointBytes: 2 ** 30, compactAbove: 1 };
+    const store = memory(), blobs = await BlobStore.open(store, options);
+    // Few, so that no checkpoint is worth its while before.
+    for (let i = 0; i < 40; i++) await blobs.put(`${i}`, bytesOf(i, 5000 + 1750 * i));
+    for (let i = 0; i < 24; i++) await blobs.delete(`${i}`);
+    const { checkpoints } = blobs.stats();
+    const { movedBlobs } = await blobs.compact({ maxBytes: 500_000 });
+    assert(movedBlobs > 0 && blobs.stats().checkpoints === checkpoints, "no move is in the log");
+    await check(store, blobs);
+    await blobs.compact();
+    await checkAndClose(store, blobs);
+  });
+
+  it("has a mark that it was closed where no checkpoint was made", async () => {
+    const store = memory(), blobs = await BlobStore.open(store);
+    const keys = Array.from({ length: 300 }, (_, i) => `${i}`);
+    await blobs.batch(keys.map((key) => ({ type: "put", key, value: key })));
+    await blobs.checkpoint();
+    const { checkpoints } = blobs.stats();
+    await blobs.put("one more", bytesOf(1, 5000));
+    await checkAndClose(store, blobs);
+    const again = await BlobStore.open(store);
+    assertEquals(again.stats().checkpoints, checkpoints);
+    await check(store, again);
+  });
+
+  it("holds blobs that were not flushed", async () => {
+    for (const durability of ["batch", "none"] as const) {
+      const store = memory(), blobs = await BlobStore.open(store, { durability });
+      for (let i = 0; i < 20; i++) await blobs.put(`${i}`, bytesOf(i, 400 * i));
+      await checkAndClose(store, blobs);
+    }
+  });
+});
+
+describe("after a crash the store and the reader say the same", () => {
+  for (const [seed, { name }] of PROFILES.entries()) {
+    it(name, async () => {
+      let images = 0, readable = 0;
+      const open = async (store: BackingStore, options?: BlobStoreOptions) => {
+        images++;
+        if (await assertAgreed(contentsOf(store as SyncBackingStore))) readable++;
+        return await BlobStore.open(store, options);
+      };
+      await crashRun({ open, seed, maxImages: 150 });
+      assert(readable > 50, `${readable} of ${images} stores could be read`);
+    });
+  }
+});
+
+/** Makes the checksum of a slot right. */
+function seal(file: Uint8Array, at: number): void {
+  const view = new DataView(file.buffer);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 12, crc32(file.subarray(at, at + view.getUint32(at + 16, true))), true);
+}
+
+/** A store with all that can be in one: a checkpoint, a log of segments, blobs of all kinds. */
+async function variedStore(): Promise<Uint8Array> {
+  const store = memory();
+  const blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 30, granule: 256 });
+  for (let i = 0; i < 30; i++) await blobs.put(`${i}`, bytesOf(i, 300 * i), { metadata: i });
+  await blobs.put("large", bytesOf(1, CHUNK + 5000));
+  await blobs.checkpoint();
+  for (let i = 20; i < 50; i++) await blobs.put(`${i}`, bytesOf(i, 100 * i));
+  await blobs.batch([{ type: "delete", key: "7" }, { type: "put", key: "9", value: "" }]);
+  return contentsOf(store);
+}
+
+describe("of a damaged file the store and the reader say the same", () => {
+  it("wherever a bit is wrong", async () => {
+    const file = await variedStore(), regions: FileRegion[] = [];
+    await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
+    for (const region of blobs.regions()) if (region.kind !== "free") regions.push(region);
+    await withSeed(1, async (random) => {
+      let readable = 0;
+      for (let i = 0; i < 400; i++) {
+        const { offset, length } = regions[random(regions.length)];
+        const at = offset + random(random(4) === 0 ? Math.min(length, 128) : length);
+        const damaged = file.slice();
+        damaged[at] ^= 1 << random(8);
+        if (await assertAgreed(damaged)) readable++;
+      }
+      assert(readable > 100 && readable < 390, `${readable} could be read`);
+    });
+  });
+
+  it("wherever it is cut off", async () => {
+    const file = await variedStore();
+    await withSeed(2, async (random) => {
+      for (let i = 0; i < 100; i++) await assertAgreed(file.slice(0, random(file.length)));
+    });
+  });
+
+  it("in one of its headers, or where one is old or of another version", async () => {
+    const store = memory(), blobs = await BlobStore.open(store);
+    await blobs.put("a", bytesOf(1, 5000));
+    const before = contentsOf(store);
+    for (let i = 0; i < 3; i++) { // what the old header stands on is overwritten
+      await blobs.checkpoint();
+      await blobs.put("a", bytesOf(i, 6000));
+      await blobs.put("b", bytesOf(i, 7000));
+    }
+    const file = contentsOf(store);
+    for (const at of [0, SLOT]) {
+      const old = file.slice(), torn = file.slice(), newer = file.slice();
+      old.set(before.subarray(at, at + SLOT), at);
+      torn.fill(0, at + 20, at + 60);
+      assert(await assertAgreed(old));
+      assert(await assertAgreed(torn));
+      newer[at + 8] = 2;
+      seal(newer, at);
+      assert(!await assertAgreed(newer));
+    }
+  });
+
+  it("in the last batch, which may have been torn, and in its blobs", async () => {
+    const store = memory(), blobs = await BlobStore.open(store), value = bytesOf(1, 9000);
+    await blobs.put("first", "1");
+    await blobs.put("flushed with its batch", value);
+    const one = contentsOf(store);
+    const [{ offset: blob }] = regionsOf(blobs, "blob");
+    assertEquals(one.subarray(blob, blob + 9), value.subarray(0, 9));
+    one[blob + 5000] ^= 1;
+    assert(await assertAgreed(one));
+    assertEquals([...readStore(one).keys()], ["first"]);
+    await blobs.put("flushed before its batch", streamOf(bytesOf(2, 2 * CHUNK)));
+    const two = contentsOf(store), other = blob + Math.ceil(9000 / 64) * 64;
+    two[other + 70_000] ^= 1;
+    assert(await assertAgreed(two));
+    assertEquals(readStore(two).get("flushed before its batch")?.bytes, undefined);
+    assertEquals(readStore(two).size, 3);
+  });
+
+  it("at the end of a segment", async () => {
+    const file = await variedStore();
+    await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
+    const segments = regionsOf(blobs, "log");
+    assert(segments.length > 2);
+    let readable = 0;
+    for (const { offset, length } of segments) {
+      for (let back = 1; back <= 2048; back += back < 70 ? 1 : 61) {
+        const damaged = file.slice();
+        damaged[offset + length - back] ^= 1;
+        if (await assertAgreed(damaged)) readable++;
+        if (back > 32) continue;
+        damaged[offset + length - back - 32] ^= 1;
+        await assertAgreed(damaged);
+      }
+    }
+    assert(readable >= 64 * segments.length, `${readable} could be read`);
+  });
+
+  it("in the only batch of a segment that is not the last", async () => {
+    const store = memory(), blobs = await BlobStore.open(store);
+    const keys = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(500, "k"));
+    await blobs.batch(keys.map((key) => ({ type: "put", key, value: "" })));
+    const [, segment] = regionsOf(blobs, "log");
+    await blobs.put("behind it", bytesOf(1, 4000));
+    const file = contentsOf(store);
+    assertEquals(readStore(file).size, 101);
+    file[segment.offset + segment.length / 2] ^= 1;
+    assertThrows(() => readStore(file), DamagedStore);
+    assert(!await assertAgreed(file));
+  });
+});
+
+/** The file that the page shows, and its length there. */
+function exampleOnPage(): Uint8Array {
+  const page = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
+  const example = page.slice(page.indexOf("\n## A store, byte by byte\n"));
+  const length = example.match(/the file has ([\d,]+) bytes/)![1].replace(",", "");
+  const file = new Uint8Array(Number(length));
+  let end = -1, lines = 0;
+  for (const [, address, hex] of example.matchAll(/^([\da-f]{4}) ((?: [\da-f]{2})+)(?: {2}|$)/gm)) {
+    const at = Number.parseInt(address, 16), bytes = hex.trim().split(" ");
+    assert(at === end || (at & 63) === 0, `a line is missing before ${address}`);
+    file.set(bytes.map((byte) => Number.parseInt(byte, 16)), at);
+    end = at + bytes.length;
+    lines++;
+  }
+  assert(lines > 50, `only ${lines} lines of bytes were found`);
+  file.copyWithin(0x1000, 0, 0x1000); // slot 1 has the same bytes as slot 0
+  return file;
+}
+
+describe("the example on the page", () => {
+  const time = Date.UTC(2026, 0, 1), encoder = new TextEncoder();
+  const expected = new Map<string, StoredBlob>([
+    ["note", { bytes: encoder.encode("hi"), size: 2, time, metadata: undefined }],
+    ["greeting", {
+      bytes: encoder.encode("Hello, world!\n"),
+      size: 14,
+      time,
+      metadata: { type: "text/plain" },
+    }],
+  ]);
+
+  it("is what the reader makes of it", () => assertSame(readStore(exampleOnPage()), expected));
+
+  it("is a store that opens, and goes on", async () => {
+    const store = storeOf(exampleOnPage());
+    await using blobs = await BlobStore.open(store, { create: false });
+    assertSame(await blobsOf(blobs), expected);
+    assertEquals((await blobs.verify()).damaged, []);
+    blobs.check();
+    const layout = [...blobs.regions()].map(({ offset, kind }) => `${offset.toString(16)} ${kind}`);
+    assertEquals(layout.join(), "0 header,2000 free,3000 blob,3040 log,4040 index");
+    await blobs.put("more", bytesOf(1, 100));
+    assertEquals(readStore(contentsOf(store)).size, 3);
+  });
+
+  it("may have its sizes and places as doubles", async () => {
+    const example = exampleOnPage(), file = new Uint8Array(example.length + 64);
+    file.set(example);
+    const view = new DataView(file.buffer), start = 0x4040, end = 0x40e0;
+    view.setUint32(start + 4, 8, true);
+    [0, 14, 0, 2 ** 53 + 2].forEach((n, i) => view.setFloat64(0x40a8 + 8 * i, n, true));
+    [1, 64, 1].forEach((n, i) => view.setUint32(0x40c8 + 8 * i, n, true)); // one part
+    for (const at of [0, SLOT]) {
+      view.setUint32(at + 0x34, crc32(file.subarray(start, end), 0x33333333), true);
+      view.setUint32(at + 0x38, end - start, true);
+      view.setUint32(at + 0x68, 3, true); // units
+      seal(file, at);
+    }
+    assert(await assertAgreed(file));
+    assertSame(readStore(file), expected);
+  });
+});

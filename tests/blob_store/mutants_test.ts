@@ -1,0 +1,172 @@
+/**
+ * The crash tests can fail: each bug planted in a copy of the sources is found.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { crashRun, type OpenStore } from "./crash/crash_run.ts";
+import { PROFILES } from "./crash/workload.ts";
+import { newPath, removeAfterwards } from "../support/temporary_files.ts";
+
+/** What is replaced in a file of `src/blob_store`. */
+interface Edit {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A bug. */
+interface Mutant extends Edit {
+  readonly name: string;
+  /** What else is replaced: what keeps the bug from doing harm. */
+  readonly also?: readonly Edit[];
+  /** The workloads that are after it, where others take long to find it. */
+  readonly profiles?: readonly string[];
+}
+
+/**
+ * What a batch of an earlier log would have to get past besides its salt: its segment is
+ * zeroed when it serves again, and sequences never begin anew.
+ */
+const WITHOUT_OTHER_GUARDS: readonly Edit[] = [
+  {
+    file: "log.ts",
+    from: "await this.#device.zero(segment.position, segment.length);",
+    to: "",
+  },
+  {
+    file: "make_checkpoint.ts",
+    from: "log = new Log(device, space, salt, oldLog.sequence);",
+    to: "log = new Log(device, space, salt, 1);",
+  },
+  { file: "make_checkpoint.ts", from: "sequence: oldLog.sequence,", to: "sequence: 1," },
+];
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    name: "the data of the last batch is not looked at",
+    file: "recovery.ts",
+    from: "if (!await isWindowWhole(device, superblock, state)) {",
+    to: "if (false) {",
+  },
+  {
+    name: "space is given away before what superseded it is durable",
+    file: "committer.ts",
+    from: "state.retired.push(...ownHandlesOf(state, slot));",
+    to: "state.space.releaseAll(ownHandlesOf(state, slot));",
+    profiles: ["none, much of it", "batch"], // others have flushed by then
+  },
+  {
+    name: "what a killed process left is not flushed",
+    file: "store_core.ts",
+    from: "    await flushBefore(device);\n",
+    to: "",
+  },
+  {
+    name: "a torn tail is left in the log",
+    file: "recovery.ts",
+    from: "if (replay.isDirty) await device.zero(position + replay.tail, length - replay.tail);",
+    to: "",
+  },
+  {
+    name: "a torn tail is cleared, but not durably",
+    file: "recovery.ts",
+    from: "  await device.flush();\n}",
+    to: "}",
+    profiles: ["batch", "none", "together"],
+  },
+  {
+    name: "the superblock is written before the checkpoint is durable",
+    file: "make_checkpoint.ts",
+    from: "    await device.flush();\n  } catch (error) {\n    space.releaseAll(taken);",
+    to: "  } catch (error) {\n    space.releaseAll(taken);",
+  },
+  {
+    name: "there is a single superblock",
+    file: "make_checkpoint.ts",
+    from: "for (const slot of [first, 1 - first]) {",
+    to: "for (const slot of [0]) if (first >= 0) {",
+  },
+  {
+    name: "both superblocks are written at once",
+    file: "make_checkpoint.ts",
+    from: "    await device.flush();\n  }\n}",
+    to: "  }\n  await device.flush();\n}",
+  },
+  {
+    name: "a batch is acknowledged before it is durable",
+    file: "committer.ts",
+    from: "if (isFlushed) await this.#flush(position);",
+    to: "",
+  },
+  {
+    name: "a link is written while what is before it, and behind it, is not durable",
+    file: "log.ts",
+    from: "    await device.flush();\n    this.durable = this.sequence - 1;\n",
+    to: "",
+    profiles: ["none, much of it", "batch", "none"],
+  },
+  {
+    name: "the checksums of all logs begin alike",
+    file: "make_checkpoint.ts",
+    from: "const salt = newSalt(state.superblock.salt);",
+    to: "const salt = state.superblock.salt;",
+    also: WITHOUT_OTHER_GUARDS,
+    profiles: ["in place", "small"],
+  },
+];
+
+/** A mutant that lives through so many images would live for ever. */
+const MOST_IMAGES = 20_000;
+
+removeAfterwards();
+
+describe("the crash test finds a planted bug", () => {
+  for (const mutant of MUTANTS) {
+    it(mutant.name, async () => {
+      const open = await openWith([mutant, ...mutant.also ?? []]);
+      const { profiles = PROFILES.map(({ name }) => name) } = mutant;
+      let images = 0, found: Error | undefined;
+      for (let round = 0; found === undefined; round++) {
+        const name = profiles[round % profiles.length];
+        const profile = PROFILES.find((profile) => profile.name === name);
+        assert(profile, name);
+        assert(images < MOST_IMAGES, `it lives after ${images} images`);
+        try {
+          images += await crashRun({ open, profile, seed: round });
+        } catch (error) {
+          found = error as Error;
+        }
+      }
+    });
+  }
+});
+
+describe("the salt of a log", () => {
+  it("keeps batches of earlier logs out, with no other guard", async () => {
+    const open = await openWith(WITHOUT_OTHER_GUARDS);
+    for (const profile of PROFILES.filter(({ name }) => name === "in place" || name === "small")) {
+      for (let seed = 0; seed < 3; seed++) await crashRun({ open, profile, seed });
+    }
+  });
+});
+
+/** The opening function of a copy of the sources that was changed. */
+async function openWith(edits: readonly Edit[]): Promise<OpenStore> {
+  const folder = newPath();
+  cpSync(fileURLToPath(new URL("../../src", import.meta.url)), folder, { recursive: true });
+  for (const { file, from, to } of edits) {
+    const path = join(folder, "blob_store", file), source = readFileSync(path, "utf8");
+    assertEquals(source.split(from).length, 2, `${file} does not hold once: ${from}`);
+    writeFileSync(path, source.replace(from, () => to));
+  }
+  const copy = pathToFileURL(join(folder, "blob_store", "blob_store.ts")).href;
+  const { BlobStore: Mutated }: { BlobStore: typeof BlobStore } = await import(copy);
+  return (store, options) => Mutated.open(store, options);
+}

@@ -1,0 +1,307 @@
+/**
+ * The command as a whole: what it is called with, its exit codes, and that it ends
+ * cleanly when it is interrupted.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { spawn as start } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { BlobStore } from "../../backends/blob_store/mod.ts";
+import { VERSION } from "../../cli/mod.ts";
+import { blobCommands } from "../../cli/commands/blob_commands.ts";
+import { type Command, Invocation } from "../../cli/command.ts";
+import { formatBytes } from "../../cli/format.ts";
+import { printable } from "../../src/util/printable.ts";
+import { storeCommands } from "../../cli/commands/store_commands.ts";
+import { transferCommands } from "../../cli/commands/transfer_commands.ts";
+import { CLI, run, spawn, storeOf, succeed } from "./cli_helpers.ts";
+import { randomBytes, seeded } from "../support/random.ts";
+import { newPath, removeAfterwards } from "../support/temporary_files.ts";
+
+removeAfterwards();
+
+const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...transferCommands];
+const posix = process.platform === "win32" ? it.skip : it;
+
+describe("the command", () => {
+  it("shows its help, and that of each command", async () => {
+    const { stdout } = await succeed(["--help"]);
+    for (const command of COMMANDS) {
+      assertStringIncludes(stdout, `  ${command.name} ${command.operands}  `);
+      assertStringIncludes(stdout, command.summary);
+      for (const args of [[command.name, "--help"], [command.name, "a", "b", "c", "d", "-h"]]) {
+        const { stdout } = await succeed(args);
+        assert(stdout.startsWith(`Usage: offset-allocator ${command.name} ${command.operands} `));
+        for (const option of Object.keys(command.options ?? {})) {
+          assertStringIncludes(stdout, `\n  --${option}`);
+        }
+        for (const [line, purpose] of command.examples) {
+          assertStringIncludes(stdout, `\n  ${line}\n      ${purpose}\n`);
+        }
+      }
+    }
+    assertEquals((await succeed(["-h"])).stdout, stdout);
+    for (const line of stdout.split("\n")) assert(line.length <= 100, line);
+  });
+
+  it("takes the examples of its help", () => {
+    const { io } = ioOf();
+    let count = 0;
+    for (const { examples } of COMMANDS) {
+      for (const [line] of examples) {
+        for (const part of line.split(" | ")) {
+          const [, name, rest] = part.match(/\boffset-allocator (\S+) (.*)$/) ?? [];
+          if (name === undefined) continue;
+          const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b);
+          // The keys come from the program before it.
+          if (part.startsWith("xargs")) words.push("key");
+          new Invocation(COMMANDS.find((one) => one.name === name)!, words, io);
+          count++;
+        }
+      }
+    }
+    assert(count >= 2 * COMMANDS.length - 2, `${count} examples`);
+  });
+
+  it("has the version of the package", async () => {
+    const manifest = fs.readFileSync(new URL("../../deno.json", import.meta.url), "utf8");
+    assertEquals(VERSION, JSON.parse(manifest).version);
+    assertEquals((await succeed(["--version"])).stdout, `${VERSION}\n`);
+  });
+
+  it("refuses what it is not called with, with exit code 2 and the usage", async () => {
+    const store = await storeOf("key");
+    const cases: [args: string[], reason: string][] = [
+      [[], "a command is missing"],
+      [["frobnicate"], 'unknown command "frobnicate"'],
+      [["--frob"], 'unknown option "--frob"'],
+      [["ls"], "<store> is missing"],
+      [["get", store], "<key> is missing"],
+      [["rm", store], "<key>… is missing"],
+      [["put", store, "key"], "<file|-> is missing"],
+      [["ls", store, "a", "b"], 'unexpected argument "b"'],
+      [["ls", store, "--frob"], "Unknown option '--frob'"],
+      [["ls", store, "--json=yes"], "Option '--json' does not take an argument"],
+      [["ls", store, "--limit"], "Option '--limit <value>' argument missing"],
+      [["ls", store, "--limit", "few"], '--limit must be a whole number, got "few"'],
+      [["ls", store, "--limit", "1.5"], '--limit must be a whole number, got "1.5"'],
+      [["ls", store, "--limit", "99999999999999999999"], "--limit must be a whole number"],
+      [["ls", store, "--limit=-1"], '--limit must be a whole number, got "-1"'],
+      [["compact", store, "--max-bytes", ""], '--max-bytes must be a whole number, got ""'],
+      [
+        ["get", store, "key", "--range", "a"],
+        '--range: the offset must be a whole number, got "a"',
+      ],
+      [
+        ["get", store, "key", "--range", "1:"],
+        '--range: the length must be a whole number, got ""',
+      ],
+      [["get", store, "key", "--range", "1:2:3"], "--range must be OFFSET[:LENGTH]"],
+      [["get", store, "key", "--json"], "--json needs standard output"],
+      [["put", store, "key", "-", "--metadata", "{"], "--metadata must be JSON"],
+      [["export", store, "-", "--json"], "--json needs standard output"],
+    ];
+    for (const [args, reason] of cases) {
+      const { code, stdout, stderr } = await run(args);
+      const command = COMMANDS.find(({ name }) => name === args[0]);
+      const called = command ? `${command.name} ${command.operands}` : "<command> <store>";
+      assertEquals([code, stdout], [2, ""], args.join(" "));
+      const [error, usage, advice, ...more] = stderr.split("\n");
+      assertStringIncludes(error, `offset-allocator: ${reason}`);
+      assertStringIncludes(usage, `Usage: offset-allocator ${called}`);
+      assertMatch(advice, /^Try: offset-allocator .*--help$/);
+      assertEquals(more, [""]);
+    }
+    const { code, stderr } = await run(["export", store, "-"], { columns: 80 });
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "standard output is a terminal");
+  });
+
+  it("explains what is no surprise in one line, with exit code 1", async () => {
+    const store = await storeOf("key"), none = newPath(), text = newPath(), folder = newPath();
+    fs.writeFileSync(text, "this is a text and no store at all".repeat(1000));
+    fs.mkdirSync(folder);
+    const cases: [args: string[], reason: string][] = [
+      ...["ls", "check", "compact", "map", "stats"].map((name): [string[], string] => [
+        [name, none],
+        `there is no store "${none}"`,
+      ]),
+      [["rm", none, "key"], "there is no store"],
+      [["ls", text], "Cannot open the store"],
+      [["put", text, "key", text], "Cannot open the store"],
+      [["ls", folder], "it is a folder"],
+      [["get", store, "other"], `"${store}" has no blob "other"`],
+      [["get", store, "es\x1bcape"], 'has no blob "es\\x1bcape"'],
+      [["stat", store, "other"], 'has no blob "other"'],
+      [["get", store, "key", "--range", "4"], "range.offset"],
+      [["get", store, "key", folder], "EISDIR"],
+      [["put", none, "key", newPath()], "ENOENT"],
+      [["put", none, "key", folder], "is a folder; import takes those"],
+      [["put", store, "", "-"], "key"],
+      [["put", store, "x".repeat(1025), "-"], "key"],
+      [["put", store, "key", "-", "--metadata", JSON.stringify("x".repeat(5000))], "metadata"],
+      [["put", store, "self", store], `"${store}" belongs to the store`],
+      [["get", store, "key", store], `"${store}" belongs to the store`],
+      [["get", store, "key", `${store}.lock`], "belongs to the store"],
+      [["get", store, "key", `${store}.owner`], "belongs to the store"],
+      [["import", none, newPath()], "ENOENT"],
+      [["import", store, text], "Cannot read the archive: "],
+      [["import", store, store], "belongs to the store"],
+      [["export", store, store], "is a file; archives end in .tar, .tar.gz or .tgz"],
+      [["backup", store, text], "the file is there already"],
+      [["backup", store, store], "the file is there already"],
+    ];
+    for (const [args, reason] of cases) {
+      const { code, stdout, stderr } = await run(args);
+      assertEquals([code, stdout], [1, ""], args.join(" "));
+      assert(/^offset-allocator: [^\n]*\n$/.test(stderr), stderr);
+      assertStringIncludes(stderr, reason);
+    }
+    assert(!fs.existsSync(none), "no store is made for nothing");
+    assertEquals((await succeed(["get", store, "key"])).stdout, "key");
+  });
+
+  it("tells who has the store", async () => {
+    const path = await storeOf("key"), store = await BlobStore.open(path);
+    try {
+      const { code, stderr } = await run(["put", path, "other", "-"]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `offset-allocator: Cannot open ${path} for writing`);
+      // Reading needs no lock.
+      assertEquals((await succeed(["get", path, "key"])).stdout, "key");
+    } finally {
+      await store.close();
+    }
+  });
+});
+
+describe("long work", () => {
+  it("shows on a terminal how far it is, and takes that away", async () => {
+    const store = newPath(), file = newPath();
+    async function* slow() {
+      for (let i = 0; i < 3; i++) {
+        yield new Uint8Array(1_000_000);
+        await new Promise((resolve) => setTimeout(resolve, 120));
+      }
+    }
+    const { stderr } = await run(["put", store, "key", "-"], { stdin: slow(), columns: 80 });
+    // deno-lint-ignore no-control-regex
+    assertMatch(stderr, /^(?:\r {5}\d MB +[\d.]+ MB\/s\x1b\[K)+\r\x1b\[K$/);
+    fs.writeFileSync(file, new Uint8Array(10));
+    assertEquals((await run(["put", store, "key", file], { columns: 80 })).stderr, "");
+  });
+
+  it("that is interrupted leaves nothing half done", async () => {
+    const store = newPath(), folder = newPath();
+    fs.mkdirSync(folder);
+    await succeed(["put", store, "large", "-"], { stdin: [new Uint8Array(5_000_000)] });
+    for (
+      const args of [
+        ["get", store, "large", join(folder, "file")],
+        ["get", store, "large", "-"],
+        ["export", store, join(folder, "export")],
+        ["export", store, join(folder, "export.tar")],
+        ["export", store, join(folder, "export.tgz")],
+        ["backup", store, join(folder, "backup")],
+        ["put", store, "new", "-"],
+        ["import", store, "-"],
+        ["check", store],
+        ["compact", store],
+      ]
+    ) {
+      const { code, stderr } = await run(args, {
+        signal: AbortSignal.abort(143),
+        stdin: [new Uint8Array(10)],
+      });
+      assertEquals(code, 143, `${args} ${stderr}`);
+      const left = fs.readdirSync(folder, { recursive: true });
+      assertEquals(left.filter((name) => name !== "export"), [], args.join(" "));
+    }
+    // An input that ends because of it is not taken for a whole one.
+    const controller = new AbortController(), { signal } = controller;
+    async function* stdin() {
+      yield new Uint8Array(10);
+      controller.abort(130);
+    }
+    assertEquals((await run(["put", store, "new", "-"], { stdin: stdin(), signal })).code, 130);
+    assertEquals((await succeed(["ls", store])).stdout, "large\n");
+    await succeed(["check", store]);
+  });
+});
+
+describe("as a process, the command", () => {
+  it("gives exit codes, reads standard input and writes standard output", () => {
+    const store = newPath(), bytes = randomBytes(seeded(4), 1_500_000);
+    const put = spawn(["put", store, "key", "-"], bytes);
+    assertEquals([put.code, put.stdout, put.stderr], [0, "", ""]);
+    assertEquals(spawn(["get", store, "key"]).bytes, bytes);
+    assertEquals(spawn(["get", store, "none"]).code, 1);
+    assertEquals(spawn(["get"]).code, 2);
+    assertMatch(spawn(["--help"]).stdout, /^Usage: /);
+  });
+
+  posix("ends quietly when nobody reads on", async () => {
+    const store = newPath();
+    await succeed(["put", store, "key", "-"], { stdin: [new Uint8Array(4_000_000)] });
+    for (const args of [["get", store, "key"], ["export", store, "-"]]) {
+      const child = startCli(args);
+      let stderr = "";
+      child.stderr.on("data", (data) => stderr += data);
+      child.stdout.once("data", () => child.stdout.destroy());
+      const [code] = await once(child, "close");
+      assertEquals([code, stderr], [0, ""]);
+    }
+  });
+
+  posix("closes the store when it is interrupted", async () => {
+    const store = newPath();
+    await succeed(["put", store, "before", "-"], { stdin: "text" });
+    for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+      const child = startCli(["put", store, "never", "-"]);
+      child.stdin.write(new Uint8Array(100_000));
+      // Once it has the store it reads on for ever.
+      while (!fs.existsSync(`${store}.owner`)) await new Promise((done) => setTimeout(done, 20));
+      await new Promise((done) => setTimeout(done, 200));
+      // Deno's child.kill() closes standard input, too, and that is an end like any other.
+      process.kill(child.pid!, signal);
+      const [status] = await once(child, "close");
+      assertEquals(status, code);
+      assert(!fs.existsSync(`${store}.owner`), "the lock is released");
+      assertEquals((await succeed(["ls", store])).stdout, "before\n");
+      await succeed(["check", store]);
+    }
+  });
+});
+
+describe("figures and names", () => {
+  it("are short, and harmless to a terminal", () => {
+    for (
+      const [bytes, text] of [
+        [0, "0 B"],
+        [999, "999 B"],
+        [1000, "1 kB"],
+        [999_499, "999 kB"],
+        [999_500, "1 MB"],
+        [1.5e15, "1.5 PB"],
+      ] as const
+    ) assertEquals(formatBytes(bytes), text);
+    assertEquals(printable("a\x1b[0m\u202eb\x9b\n☃"), "a\\x1b[0m\\u202eb\\x9b\\x0a☃");
+  });
+});
+
+function startCli(args: readonly string[]) {
+  const [program, ...rest] = CLI;
+  return start(program, [...rest, ...args]);
+}
+
+function ioOf() {
+  const output = { write() {} };
+  async function* nothing() {}
+  return { io: { stdin: nothing(), stdout: output, stderr: output } };
+}
