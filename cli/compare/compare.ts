@@ -10,7 +10,7 @@ import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { parseTrace, type Trace } from "../../src/trace/trace.ts";
 import { RecordingAllocator } from "../../src/trace/recording_allocator.ts";
 import { strategies, type Strategy } from "./strategies.ts";
-import { replay, workloads } from "../../scripts/bench/workloads.ts";
+import { replay, workloads } from "./workloads.ts";
 import { chart } from "./chart.ts";
 import { FULL, measure, QUICK } from "./measure.ts";
 import { table } from "./table.ts";

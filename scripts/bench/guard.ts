@@ -24,7 +24,7 @@ import { parseArgs } from "node:util";
 import { contestant } from "./allocators/contestants.ts";
 import { race } from "./allocators/measure.ts";
 import { commandOf, geometricMean } from "./runner.ts";
-import { workloads } from "./workloads.ts";
+import { workloads } from "../../cli/compare/workloads.ts";
 
 /** The most that the working tree may take, as a multiple of the base. */
 const LIMIT = 1.1;

@@ -34,7 +34,7 @@ const steps: Record<string, string[]> = {
     "--no-check",
     "--doc",
     "mod.ts",
-    "cli/mod.ts",
+    "cli",
     "src",
     "backends",
     "README.md",

@@ -1,6 +1,7 @@
 /**
- * Runs the cases of `tests/webgpu/gpu` on real implementations of WebGPU. A machine without a GPU needs
- * drivers that run on the CPU: they are installed where this runs as root and there is apt.
+ * Runs the cases of `tests/webgpu/gpu` on real implementations of WebGPU. A machine
+ * without a GPU needs drivers that run on the CPU: they are installed where this runs as root and
+ * there is apt.
  *
  * ```sh
  * deno task test:gpu                  # Deno, Node on two drivers, Bun, Chromium

@@ -12,38 +12,35 @@ import { runIn, type Runtime } from "./runtimes.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** What the package has; its sources are not compiled a second time. */
-const PACKAGED = ["mod.js", "cli.js", "cli", "src", "backends"];
+const PACKAGED = ["mod.js", "cli", "src", "backends"];
 
 /** Tests of the repository, not of the package, and why. */
 const OF_SOURCES: Readonly<Record<string, string>> = {
-  "tests/blob_store_mutants_test.js": "changes sources and imports them",
-  "tests/code_blocks_test.js": "reads the pages of the repository",
-  "tests/coverage_test.js": "of a script",
-  "tests/drawings_test.js": "compares pages of the repository",
-  "tests/links_test.js": "reads the pages of the repository",
-  "tests/mutate_test.js": "of a script",
-  "tests/tidy_test.js": "reads the sources",
-  "tests/webgpu_types_test.js": "compiles the sources",
+  "tests/blob_store/mutants_test.js": "changes sources and imports them",
+  "tests/docs/code_blocks_test.js": "reads the pages of the repository",
+  "tests/tools/coverage_test.js": "of a script",
+  "tests/docs/drawings_test.js": "compares pages of the repository",
+  "tests/docs/links_test.js": "reads the pages of the repository",
+  "tests/tools/mutate_test.js": "of a script",
+  "tests/tools/tidy_test.js": "reads the sources",
+  "tests/webgpu/webgpu_types_test.js": "compiles the sources",
 };
 
 /**
  * Where a run has to be quick: what works with the runtime, which on another one may be there in
  * another form, but for the minutes of simulated crashes. The rest is arithmetic.
  */
-const QUICK = [
-  ...["arena", "audio", "blob", "cli", "connections", "export", "file", "import", "memory"],
-  ...["pack", "particles", "region", "serve", "tar"],
-];
-const LONG = /\/blob_store_(?:crash|damage|full_disk|kill)_test/;
+const QUICK = ["arena", "blob_store", "cli", "examples", "file", "memory"];
+const LONG = /\/blob_store\/(?:crash|damage|full_disk|kill)_test/;
 
 function isQuickly(path: string): boolean {
-  return QUICK.some((name) => path.startsWith(`tests/${name}_`)) && !LONG.test(path);
+  return QUICK.some((name) => path.startsWith(`tests/${name}/`)) && !LONG.test(path);
 }
 
 /** Compiles the suite into `folder`, beside the `node_modules` that has the package. */
 export async function compileSuite(folder: string): Promise<void> {
   const suite = join(folder, "suite"), packed = join(folder, "node_modules", config.name);
-  const sources = ["tests", "examples", "cli/compare"].flatMap((name) =>
+  const sources = ["tests", "examples", "scripts/bench"].flatMap((name) =>
     filesBelow(join(ROOT, name)).map((path) => join(name, path))
   );
   const isModule = (path: string) => path.endsWith(".ts");

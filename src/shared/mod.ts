@@ -2,8 +2,8 @@
  * One allocator, one pool for all threads: their state lies in shared memory, a handle is good in
  * every worker.
  *
- * {@linkcode SharedOffsetAllocator} is an `OffsetAllocator` behind a lock that survives the death of
- * its holder; {@linkcode SharedSlotPool} hands out slots of one size without a lock, and
+ * {@linkcode SharedOffsetAllocator} is an `OffsetAllocator` behind a lock that survives the
+ * death of its holder; {@linkcode SharedSlotPool} hands out slots of one size without a lock, and
  * {@linkcode LocalSlotCache} keeps some of them for one worker.
  *
  * @example

@@ -8,7 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { strategies } from "../../cli/compare/strategies.ts";
-import { replay, type Trace, workloads } from "../../scripts/bench/workloads.ts";
+import { replay, type Trace, workloads } from "../../cli/compare/workloads.ts";
 import type { Allocator } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 

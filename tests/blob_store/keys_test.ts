@@ -30,7 +30,7 @@ describe("keys and metadata", () => {
       "\0",
       " ",
       "a/b",
-      "../..",
+      "..",
       "__proto__",
       "constructor",
       "\ufeff",

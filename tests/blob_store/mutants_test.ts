@@ -37,22 +37,22 @@ interface Mutant extends Edit {
 const WITHOUT_OTHER_GUARDS: readonly Edit[] = [
   {
     file: "log.ts",
-    from: "await this.#device.zero(segment.position, segment.length);",
+    from: "await this.#file.zero(segment.position, segment.length);",
     to: "",
   },
   {
-    file: "make_checkpoint.ts",
-    from: "log = new Log(device, space, salt, oldLog.sequence);",
-    to: "log = new Log(device, space, salt, 1);",
+    file: "checkpoint.ts",
+    from: "log = new Log(file, space, salt, oldLog.sequence);",
+    to: "log = new Log(file, space, salt, 1);",
   },
-  { file: "make_checkpoint.ts", from: "sequence: oldLog.sequence,", to: "sequence: 1," },
+  { file: "checkpoint.ts", from: "sequence: oldLog.sequence,", to: "sequence: 1," },
 ];
 
 const MUTANTS: readonly Mutant[] = [
   {
     name: "the data of the last batch is not looked at",
     file: "recovery.ts",
-    from: "if (!await isWindowWhole(device, superblock, state)) {",
+    from: "if (!await isWindowWhole(file, superblock, state)) {",
     to: "if (false) {",
   },
   {
@@ -64,40 +64,40 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "what a killed process left is not flushed",
-    file: "store_core.ts",
-    from: "    await flushBefore(device);\n",
+    file: "open_store.ts",
+    from: "    await flushBefore(file);\n",
     to: "",
   },
   {
     name: "a torn tail is left in the log",
     file: "recovery.ts",
-    from: "if (replay.isDirty) await device.zero(position + replay.tail, length - replay.tail);",
+    from: "if (replay.isDirty) await file.zero(position + replay.tail, length - replay.tail);",
     to: "",
   },
   {
     name: "a torn tail is cleared, but not durably",
     file: "recovery.ts",
-    from: "  await device.flush();\n}",
+    from: "  await file.flush();\n}",
     to: "}",
     profiles: ["batch", "none", "together"],
   },
   {
     name: "the superblock is written before the checkpoint is durable",
-    file: "make_checkpoint.ts",
-    from: "    await device.flush();\n  } catch (error) {\n    space.releaseAll(taken);",
+    file: "checkpoint.ts",
+    from: "    await file.flush();\n  } catch (error) {\n    space.releaseAll(taken);",
     to: "  } catch (error) {\n    space.releaseAll(taken);",
   },
   {
     name: "there is a single superblock",
-    file: "make_checkpoint.ts",
+    file: "checkpoint.ts",
     from: "for (const slot of [first, 1 - first]) {",
     to: "for (const slot of [0]) if (first >= 0) {",
   },
   {
     name: "both superblocks are written at once",
-    file: "make_checkpoint.ts",
-    from: "    await device.flush();\n  }\n}",
-    to: "  }\n  await device.flush();\n}",
+    file: "checkpoint.ts",
+    from: "    await file.flush();\n  }\n}",
+    to: "  }\n  await file.flush();\n}",
   },
   {
     name: "a batch is acknowledged before it is durable",
@@ -108,13 +108,13 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "a link is written while what is before it, and behind it, is not durable",
     file: "log.ts",
-    from: "    await device.flush();\n    this.durable = this.sequence - 1;\n",
+    from: "    await file.flush();\n    this.durable = this.sequence - 1;\n",
     to: "",
     profiles: ["none, much of it", "batch", "none"],
   },
   {
     name: "the checksums of all logs begin alike",
-    file: "make_checkpoint.ts",
+    file: "checkpoint.ts",
     from: "const salt = newSalt(state.superblock.salt);",
     to: "const salt = state.superblock.salt;",
     also: WITHOUT_OTHER_GUARDS,

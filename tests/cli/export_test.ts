@@ -126,7 +126,7 @@ describe("export", () => {
     fs.writeFileSync(join(around, "outside", "sub", "x"), "outside");
     fs.symlinkSync("../outside", join(to, "link"));
     fs.symlinkSync(join(around, "outside"), join(to, "absolute"));
-    fs.symlinkSync("../..", join(to, "up"));
+    fs.symlinkSync("..", join(to, "up"));
     fs.symlinkSync("../outside/x", join(to, "file"));
     fs.symlinkSync("../new", join(to, "dangling"));
     fs.symlinkSync(".", join(to, "self"));
@@ -134,7 +134,7 @@ describe("export", () => {
   }
 
   const segments = [
-    ...["../..", ".", "", "x", "sub", "link", "absolute", "up", "file", "dangling", "self", "to"],
+    ...["..", ".", "", "x", "sub", "link", "absolute", "up", "file", "dangling", "self", "to"],
     ...["new", "\\", "..\\x", "C:", "C:\\x", "\0", "a\0b", "con", "x.", "x ", "~", "$HOME"],
   ];
 
@@ -198,7 +198,7 @@ describe("a name", () => {
       "a/",
       "a//b",
       ".",
-      "../..",
+      "..",
       "./a",
       "a/.",
       "a/..",

@@ -121,7 +121,7 @@ describe("an archive of the system's tar", () => {
     );
     contents.set("large", randomBytes(random, 300_001));
     for (const [name, bytes] of contents) {
-      fs.mkdirSync(join(folder, name, "../.."), { recursive: true });
+      fs.mkdirSync(join(folder, name, ".."), { recursive: true });
       fs.writeFileSync(join(folder, name), bytes);
       fs.utimesSync(join(folder, name), 1e9, 1e9);
     }
@@ -134,7 +134,7 @@ describe("an archive of the system's tar", () => {
       const expected = new Map(contents);
       const takesLong = format === "gnu" || format === "oldgnu" || format === "pax";
       if (takesLong) {
-        fs.mkdirSync(join(folder, long, "../.."), { recursive: true });
+        fs.mkdirSync(join(folder, long, ".."), { recursive: true });
         fs.writeFileSync(join(folder, long), "long");
         expected.set(long, new TextEncoder().encode("long"));
         names.push(long);
@@ -159,7 +159,7 @@ describe("an archive of the system's tar", () => {
     const archive = tar("--sort=name", "-C", from, "-cf", "-", ".");
     const read = await readAll(pieces(archive, () => 512));
     assertEquals(read.map(({ name, type, size }) => [name, type, size]), [
-      ["../", "folder", 0],
+      ["./", "folder", 0],
       ["./file", "file", 5],
       ["./hard link", "hard link", 0],
       ["./pipe", "named pipe", 0],

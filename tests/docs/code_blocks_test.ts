@@ -72,7 +72,7 @@ const rules: readonly Rule[] = [
         parts.some((part) => path === part || path.startsWith(part.replace(/(\/\*\*.*)?$/, "/")));
       return Array.from(files).flatMap(([path, text]) => {
         const has = path.endsWith(".md") ? /^ *```[tj]s\b/m : /^ *\* ```[tj]s\b/m;
-        const isOurs = /\.md$|^(?:mod|cli)\.ts$|^(?:src|backends|cli)\//.test(path);
+        const isOurs = /\.md$|^mod\.ts$|^(?:src|backends|cli)\//.test(path);
         return !isOurs || !has.test(text) || looks(path) ? [] : [path];
       });
     },
@@ -163,7 +163,7 @@ const rules: readonly Rule[] = [
 ];
 
 /** The pages, the sources with examples in their comments, and what says how these are run. */
-const LOOKED_AT = /^(?:docs|src|backends|cli)\/|^[^/]+\.(?:md|ts)$|^scripts\/test_all\.ts$/;
+const LOOKED_AT = /^(?:docs|src|backends|cli)\/|^[^/]+\.(?:md|ts)$|^scripts\/ci\/test_all\.ts$/;
 
 holdRules(
   "blocks of code",
@@ -267,7 +267,7 @@ async function complaintsOfImport(
     imports === undefined && mapped === config.name + path.slice(1)
   );
   if (entry === undefined) {
-    const isOurs = !specifier.startsWith("../") || mapped.includes(config.name);
+    const isOurs = !specifier.startsWith("./") || mapped.includes(config.name);
     return isOurs ? [`${specifier} is found nowhere`] : [];
   }
   const exported = await import(new URL(entry[1], new URL("../../", import.meta.url)).href);

@@ -118,7 +118,7 @@ describe("the types of the WebGPU backend", () => {
         const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
         assertEquals(code.match(/(?<![\w.])GPU[A-Z]\w*/g), null, path);
       }
-      const from = join(declarations, "backends/webgpu.d.ts");
+      const from = join(declarations, "backends/webgpu/mod.d.ts");
       assertEquals(await compile({ compiler, files: [from] }), "");
       const types = ["@webgpu/types"];
       assertEquals(await compile({ compiler, files: [CONSUMER], from, types }), "");

@@ -10,7 +10,7 @@ import malloc from "malloc";
 import { NO_SPACE } from "../../../src/allocator.ts";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 import { strategies as all } from "../../../cli/compare/strategies.ts";
-import type { Trace } from "../workloads.ts";
+import type { Trace } from "../../../cli/compare/workloads.ts";
 
 /** The part of an allocator that is timed. */
 export interface Subject {

@@ -8,7 +8,13 @@
 import process from "node:process";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 import { host } from "../runner.ts";
-import { churn, replay, type Trace, type Workload, workloads } from "../workloads.ts";
+import {
+  churn,
+  replay,
+  type Trace,
+  type Workload,
+  workloads,
+} from "../../../cli/compare/workloads.ts";
 import { type Contestant, narrow, nothing, peers, strategies, wide } from "./contestants.ts";
 
 /** How long to measure. */

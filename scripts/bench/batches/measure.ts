@@ -8,7 +8,7 @@ import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 import { contestant, narrow } from "../allocators/contestants.ts";
 import { race } from "../allocators/measure.ts";
 import { host } from "../runner.ts";
-import { churn, type Trace, workloads } from "../workloads.ts";
+import { churn, type Trace, workloads } from "../../../cli/compare/workloads.ts";
 import { type BatchResult, measureBatches } from "./batches.ts";
 import { measureTails, type TailResult } from "./tails.ts";
 

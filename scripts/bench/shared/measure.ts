@@ -10,7 +10,7 @@ import { SharedSlotPool } from "../../../src/shared/shared_slot_pool.ts";
 import { spawnThread, type Thread } from "../../../tests/shared/threads/spawn_thread.ts";
 import { contestant, narrow } from "../allocators/contestants.ts";
 import { race } from "../allocators/measure.ts";
-import { workloads } from "../workloads.ts";
+import { workloads } from "../../../cli/compare/workloads.ts";
 import type { Kind, WorkerTask } from "./worker.ts";
 
 /** How long to measure. */

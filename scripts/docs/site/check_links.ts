@@ -50,7 +50,7 @@ export function deadMarkdownLinks(pages: Files, exists: (path: string) => boolea
         return OUTSIDE.test(link) ? [] : [`${page}:${line}: ${link}: only https leads outside`];
       }
       const path = target.path.replace(/(.)\/$/, "$1");
-      if (path.startsWith("/") || path.startsWith("../..") || !exists(path)) {
+      if (path.startsWith("/") || path.startsWith("..") || !exists(path)) {
         return [`${page}:${line}: ${link}: no such file`];
       }
       // The anchors of other files are theirs: `#L7` of a source is GitHub's.
