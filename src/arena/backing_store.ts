@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkInteger } from "../util/check_integer.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 
 /**
  * Bytes that are read and written by offset. A store whose methods give no
@@ -179,11 +179,5 @@ const UINT8_ARRAY = "[object Uint8Array]";
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
   if (value instanceof Uint8Array) return;
   if (ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === UINT8_ARRAY) return;
-  throw new TypeError(`Expected ${name} to be a Uint8Array, got ${typeName(value)}`);
-}
-
-/** What a value of the wrong type is called in an error message. */
-function typeName(value: unknown): string {
-  if (value === null || typeof value !== "object") return String(value);
-  return `an object of type ${value.constructor?.name ?? "Object"}`;
+  throw new TypeError(`Expected ${name} to be a Uint8Array, got ${describe(value)}`);
 }

@@ -21,5 +21,7 @@ export function describe(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
   if (typeof value === "bigint") return `the bigint ${value}n`;
-  return value === null || value === undefined ? String(value) : `a value of type ${typeof value}`;
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  return `an object of type ${value.constructor?.name ?? "Object"}`;
 }

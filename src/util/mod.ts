@@ -10,6 +10,7 @@ export { Bitmap, MAX_UNITS, wordsFor } from "./bitmap.ts";
 export { cellsOf } from "./cells.ts";
 export type { Cell, Piece } from "./cells.ts";
 export { checkInteger, describe } from "./check_integer.ts";
+export { checkOptions } from "./check_options.ts";
 export { crc32 } from "./crc32.ts";
 export { expectInvariant } from "./expect_invariant.ts";
 export { paintMap } from "./paint_map.ts";

@@ -23,7 +23,7 @@ describe("checkInteger", () => {
     assertEquals(message(2n, TypeError), `${expected}the bigint 2n`);
     assertEquals(message(undefined, TypeError), `${expected}undefined`);
     assertEquals(message(null, TypeError), `${expected}null`);
-    assertEquals(message(Symbol("2"), TypeError), `${expected}a value of type symbol`);
-    assertEquals(message({ valueOf: () => 2 }, TypeError), `${expected}a value of type object`);
+    assertEquals(message(Symbol("2"), TypeError), `${expected}Symbol(2)`);
+    assertEquals(message({ valueOf: () => 2 }, TypeError), `${expected}an object of type Object`);
   });
 });

@@ -1,0 +1,38 @@
+/**
+ * Throws unless `options` is an object whose names are all known; the error names the nearest.
+ *
+ * @module
+ */
+
+import { describe } from "./check_integer.ts";
+
+/**
+ * Refuses options that nobody reads: a value where an object belongs, a name with a typing error.
+ * `undefined` stands for no options. Not for hot calls.
+ *
+ * @param options What was given.
+ * @param names Every name that is known, with spaces between them.
+ * @param name What the argument is called in the message.
+ * @throws {TypeError} It is no object, or has a name that is not known.
+ */
+export function checkOptions(options: unknown, names: string, name: string = "options"): void {
+  if (options === undefined) return;
+  const known = names.split(" ");
+  let got = describe(options);
+  if (typeof options === "object" && options !== null) {
+    const unknown = Object.keys(options).find((key) => !known.includes(key));
+    if (unknown === undefined) return;
+    known.sort((a, b) => likeness(b, unknown) - likeness(a, unknown));
+    got = unknown;
+  }
+  throw new TypeError(`Expected ${name} to be an object with ${known.join(", ")}, got ${got}`);
+}
+
+/** How many letters two names have in common at their ends. */
+function likeness(known: string, given: string): number {
+  const a = known.toLowerCase(), b = given.toLowerCase();
+  let first = 0, last = 0;
+  while (first < b.length && a[first] === b[first]) first++;
+  while (last < b.length && a.at(-1 - last) === b.at(-1 - last)) last++;
+  return first + last;
+}
