@@ -10,7 +10,7 @@ import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type { BatchOperation, ByteRange, Metadata } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
-const MAX_COPIED = 2 ** 20;
+const MAX_COPIED = 1_048_576; // = 2 ** 20
 
 const encoder = new TextEncoder();
 

@@ -16,9 +16,9 @@ import type { BackupReport, ProgressOptions } from "./types.ts";
 import { newDelete, streamedWrite, type Write } from "./pending_write.ts";
 
 /** Bytes that are put into one commit of the copy. */
-const COMMIT = 2 ** 22;
+const COMMIT = 4_194_304; // = 2 ** 22
 /** Bytes of a large blob that are copied at once. */
-const PIECE = 16 * CHUNK_LENGTH;
+const PIECE = 1_048_576; // = 16 * CHUNK_LENGTH
 /** How often a reader catches up with the writer before it gives up. */
 const MAX_ROUNDS = 100;
 

@@ -13,9 +13,9 @@ export const MAX_KEY_LENGTH = 1024;
 export const MAX_METADATA = 4096;
 
 /** `place` of a blob without bytes. */
-export const NO_PLACE: number = 2 ** 53;
+export const NO_PLACE: number = 9_007_199_254_740_992; // = 2 ** 53
 /** `place` of a blob in several parts. */
-export const MANY_PLACES: number = 2 ** 53 + 2;
+export const MANY_PLACES: number = 9_007_199_254_740_994; // = 2 ** 53 + 2
 
 // A key has a slot, and in each column an entry. The table finds the slot by the
 // key's hash: open addressing, linear probing, at most half full. Key and metadata
@@ -27,7 +27,7 @@ export const MANY_PLACES: number = 2 ** 53 + 2;
 const ALIGN = 4;
 const ENTRY_HEADER = 4;
 /** Room behind the heap for the key at hand. */
-const HEAP_MARGIN: number = ENTRY_HEADER + MAX_KEY_LENGTH;
+const HEAP_MARGIN: number = 1028; // = ENTRY_HEADER + MAX_KEY_LENGTH
 const FIRST_SLOTS = 64;
 const EMPTY: Uint8Array = new Uint8Array(0);
 const encoder = new TextEncoder();

@@ -24,9 +24,9 @@ export const FORMAT_VERSION = 1;
 /** Bytes from one slot to the next: no write of one can tear the other. */
 export const SLOT_LENGTH = 4096;
 /** Bytes before the space that is divided: both slots. */
-export const HEADER_LENGTH: number = 2 * SLOT_LENGTH;
+export const HEADER_LENGTH: number = 8192; // = 2 * SLOT_LENGTH
 /** Most parts that a checkpoint can be in. */
-export const MAX_PARTS: number = (SLOT_LENGTH - PARTS) / 16;
+export const MAX_PARTS: number = 250; // = (SLOT_LENGTH - PARTS) / 16
 
 /** Units of the space, from one on. */
 export interface Part {

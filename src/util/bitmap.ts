@@ -15,12 +15,12 @@ import { expectInvariant } from "./expect_invariant.ts";
 //   above   | word 0..31 | ...    | 0 |         1 = that word is not 0
 //   ...     | one word | 0 |
 
-const TOP_BIT = 1 << 31;
-const FAR = 2 ** 29; // more than any capacity, and still an int32 when one is added
+const TOP_BIT = -2_147_483_648; // = 1 << 31
+const FAR = 536_870_912; // = 2 ** 29; more than any capacity, and still an int32 when one is added
 const clz32 = Math.clz32;
 
 /** Most units that a bitmap can have. */
-export const MAX_UNITS: number = 2 ** 28;
+export const MAX_UNITS: number = 268_435_456; // = 2 ** 28
 
 /**
  * The free units of a space. Searches go to the lowest unit and skip what is taken, 32 to
