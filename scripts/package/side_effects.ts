@@ -1,5 +1,5 @@
 /**
- * What an entry does when it is only imported: nothing, if it is free of side effects.
+ * What a module does when it is only imported: nothing, if it is free of side effects.
  *
  * @module
  */
@@ -9,25 +9,26 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
+/** An import of a module of the runtime, or the name of a file: neither is ours. */
+const NOT_OURS = /^\/\/ .*\n|^import (?:[^"]* from )?"node:[^"]*";\n/gm;
+
 /**
- * What esbuild keeps of a module that is imported for nothing but its side effects: the statements
- * that it must not drop, or an empty text. `node:` modules are somebody else's.
+ * The statements that a bundler must not drop from a module that nobody imports a name of, those of
+ * the modules that it imports among them; an empty text where there are none.
  *
- * @param path The module, from the root of the repository, or its code where `code` is given.
+ * @param code A module; what it imports is looked up from the root of the repository.
  */
-export async function sideEffectsOf(path: string, code?: string): Promise<string> {
-  const { outputFiles: [file] } = await build({
-    stdin: { contents: code ?? `import "./${path}";`, resolveDir: ROOT, loader: "ts" },
+export async function sideEffectsOf(code: string): Promise<string> {
+  const { outputFiles: [{ text }] } = await build({
+    stdin: { contents: code, resolveDir: ROOT, loader: "ts" },
     bundle: true,
     format: "esm",
     platform: "neutral",
     target: "es2022",
     external: ["node:*"],
-    minifySyntax: true, // `2 ** 26` counts as the number that it is
     ignoreAnnotations: true, // neither `sideEffects: false` nor `@__PURE__` counts
     write: false,
     logLevel: "silent",
   });
-  const kept = file.text.split("\n").filter((line) => !/^import "node:.*";$/.test(line));
-  return kept.join("\n").trim();
+  return text.replace(NOT_OURS, "").trim();
 }

@@ -118,8 +118,18 @@ export class InvalidSnapshotError extends Error {
   }
 }
 
+/** The table of the allocator that is being made, where that is there already. */
+let given: BinTable | undefined;
+
 /** An allocator over a table that is there already. */
-export let allocatorOver: (table: BinTable, cache?: CacheOptions) => OffsetAllocator;
+export function allocatorOver(table: BinTable, cache?: CacheOptions): OffsetAllocator {
+  given = table;
+  try {
+    return new OffsetAllocator(0, { cache });
+  } finally {
+    given = undefined;
+  }
+}
 
 /**
  * Hands out ranges of any contiguous space in O(1), with offsets equal to those of
@@ -177,7 +187,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
     calls.checkRoom(capacity, options);
     const mode = options.strict ? STRICT : 0;
-    this.#use(BinTable.create(SHAPE, capacity, options, mode), options.cache);
+    this.#use(given ?? BinTable.create(SHAPE, capacity, options, mode), options.cache);
   }
 
   /** Units in the whole space. */
@@ -695,14 +705,6 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     const table = this.#table, quick = this.#quick;
     if (quick === undefined) expectSound(table, () => binDamage(table));
     else expectSoundWithKept(table, (nodes) => quick.damage(nodes));
-  }
-
-  static {
-    allocatorOver = (table, cache) => {
-      const allocator = new OffsetAllocator(0);
-      allocator.#use(table, cache);
-      return allocator;
-    };
   }
 
   /** Works on this table from now on. */
