@@ -8,7 +8,7 @@
 export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Bytes that are gathered before they are worth a write. */
-const PIECE = 256 * 1024;
+const PIECE = 262_144; // = 256 * 1024
 
 /**
  * Joins small pieces, so that each write is worth its call.

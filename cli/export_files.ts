@@ -21,7 +21,7 @@ import { escapes, parents, unportable } from "./safe_name.ts";
 import { type TarFile, writeTar } from "./tar/write_tar.ts";
 
 /** Larger blobs are streamed. */
-const SMALL = 2 ** 20;
+const SMALL = 1_048_576; // = 2 ** 20
 
 /** Where an export reads from, and how. */
 export interface ExportSource {

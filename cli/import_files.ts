@@ -17,7 +17,7 @@ import { readTar, type TarEntry } from "./tar/read_tar.ts";
 import { escapes } from "./safe_name.ts";
 
 /** Larger files are streamed, smaller ones share a batch. */
-const SMALL = 2 ** 20;
+const SMALL = 1_048_576; // = 2 ** 20
 /** Files and bytes from which on a batch is written. */
 const BATCH_FILES = 256, BATCH_BYTES = 2 ** 22;
 /** Most bytes of a key. */

@@ -22,7 +22,9 @@ import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 
 /** The checksum of the runtime; Node has it from 20.15 on. */
-const { crc32 } = zlib as { crc32?: Crc32 };
+function nativeCrc32(): Crc32 | undefined {
+  return (zlib as { crc32?: Crc32 }).crc32;
+}
 
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */
 type OpenWith = (
@@ -66,7 +68,7 @@ export class BlobStore extends CoreStore {
   ): Promise<BlobStore> {
     if (options.readOnly && options.create) throw new TypeError("Expected readOnly without create");
     const opened = isStore(target)
-      ? await super.openWith(target, options, { crc32 })
+      ? await super.openWith(target, options, { crc32: nativeCrc32() })
       : await openPath(pathOf(target), options, super.openWith);
     return new BlobStore(opened);
   }
@@ -141,7 +143,7 @@ async function openFile(
     }
   };
   try {
-    const hooks = { crc32, reload: () => file.reload(), release };
+    const hooks = { crc32: nativeCrc32(), reload: () => file.reload(), release };
     return await openWith(file, { ...options, create: false }, hooks);
   } catch (error) {
     await file.close();
@@ -158,7 +160,7 @@ async function makeStore(
   const temporary = `${path}.new`;
   const file = BlobFile.open(temporary, { create: true, truncate: true });
   await publish(temporary, path, file, async () => {
-    await (await openWith(file, { ...options, create: true }, { crc32 })).close();
+    await (await openWith(file, { ...options, create: true }, { crc32: nativeCrc32() })).close();
     const before = statSync(path, { throwIfNoEntry: false });
     if (before) chmodSync(temporary, before.mode);
   });

@@ -38,7 +38,7 @@ export const DRAW_BYTES = 16;
 /** Bytes of the arguments of one indirect draw with indices. */
 export const DRAW_INDEXED_BYTES = 20;
 
-const MAX_UINT32 = 2 ** 32 - 1;
+const MAX_UINT32 = 4_294_967_295; // = 2 ** 32 - 1
 
 /**
  * The arguments of `draw`, where the whole buffer of the region is set as the vertex buffer:

@@ -46,7 +46,7 @@ export interface GpuRegionOptions {
   readonly pinned?: boolean;
 }
 
-const MIB = 2 ** 20;
+const MIB = 1_048_576; // = 2 ** 20
 
 /** The options that are numbers, checked, with what they are by default. */
 export interface CheckedOptions extends SlabPolicy {

@@ -39,7 +39,7 @@ export interface GpuReadRange {
 
 const WORD = 4;
 /** Bytes copied at a time where a copy needs another place in between. */
-const MAX_SCRATCH = 2 ** 20;
+const MAX_SCRATCH = 1_048_576; // = 2 ** 20
 
 /**
  * An asynchronous store over one GPU buffer, which it makes, or is given.

@@ -105,7 +105,7 @@ interface PlannedMove<B extends GpuBufferLike> {
 
 /** The scratch buffer begins with a word that the copies clear: the proof that they were made. */
 const PROOF_BYTES = 8;
-const MAX_SCRATCH = 2 ** 20;
+const MAX_SCRATCH = 1_048_576; // = 2 ** 20
 
 /**
  * Plans moves: from the last slab of each pool to earlier ones, then within each slab, into

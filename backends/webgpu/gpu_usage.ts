@@ -11,15 +11,13 @@ import type { GpuLimitsLike } from "./gpu_types.ts";
 /** What regions are used for. Each role has slabs of its own. */
 export type GpuRole = "vertex" | "index" | "uniform" | "storage" | "indirect";
 
-const { COPY_SRC, COPY_DST, MAP_READ, MAP_WRITE, INDEX, VERTEX, UNIFORM, STORAGE, INDIRECT } =
-  GpuUsage;
-
+// Flags of GpuUsage, as numbers: what reads an object is work at module level.
 const ROLES: Readonly<Record<GpuRole, number>> = {
-  vertex: VERTEX,
-  index: INDEX,
-  uniform: UNIFORM,
-  storage: STORAGE,
-  indirect: INDIRECT,
+  vertex: 0x20,
+  index: 0x10,
+  uniform: 0x40,
+  storage: 0x80,
+  indirect: 0x100,
 };
 
 /** What WebGPU asks of the offset and size of every copy and write. */
@@ -41,7 +39,7 @@ export interface PlaceOptions {
 export function usageOf({ role, usage }: PlaceOptions): number {
   if (usage === undefined) {
     if (typeof role === "string" && Object.hasOwn(ROLES, role)) {
-      return ROLES[role] | COPY_SRC | COPY_DST;
+      return ROLES[role] | GpuUsage.COPY_SRC | GpuUsage.COPY_DST;
     }
     const roles = Object.keys(ROLES).join(", ");
     throw new TypeError(`Expected role to be one of ${roles}, or a usage, got ${String(role)}`);
@@ -57,18 +55,18 @@ export function usageOf({ role, usage }: PlaceOptions): number {
  */
 export function checkUsage(usage: number): number {
   checkInteger("usage", usage, 1, 0x3ff);
-  if ((usage & (MAP_READ | MAP_WRITE)) !== 0) {
+  if ((usage & (GpuUsage.MAP_READ | GpuUsage.MAP_WRITE)) !== 0) {
     throw new RangeError(
       `Expected usage without MAP_READ and MAP_WRITE, which go with no other use, got ${usage}`,
     );
   }
-  return usage | COPY_SRC | COPY_DST;
+  return usage | GpuUsage.COPY_SRC | GpuUsage.COPY_DST;
 }
 
 /** What every offset of a usage must be a multiple of: for copies, and for bindings. */
 export function usageAlignment(usage: number, limits: GpuLimitsLike): number {
-  const uniform = (usage & UNIFORM) !== 0 ? limits.minUniformBufferOffsetAlignment : 1;
-  const storage = (usage & STORAGE) !== 0 ? limits.minStorageBufferOffsetAlignment : 1;
+  const uniform = (usage & GpuUsage.UNIFORM) !== 0 ? limits.minUniformBufferOffsetAlignment : 1;
+  const storage = (usage & GpuUsage.STORAGE) !== 0 ? limits.minStorageBufferOffsetAlignment : 1;
   // All three are powers of two.
   return Math.max(COPY_ALIGNMENT, uniform, storage);
 }
@@ -85,10 +83,10 @@ export function alignmentOf(usage: number, least: number, options: PlaceOptions)
   let common = least;
   if (stride !== undefined) {
     checkInteger("stride", stride, 1);
-    if ((usage & INDEX) !== 0 && stride !== 2 && stride !== 4) {
+    if ((usage & GpuUsage.INDEX) !== 0 && stride !== 2 && stride !== 4) {
       throw new RangeError(`Expected stride to be 2 or 4 for indices, got ${stride}`);
     }
-    if ((usage & VERTEX) !== 0 && stride % 4 !== 0) {
+    if ((usage & GpuUsage.VERTEX) !== 0 && stride % 4 !== 0) {
       throw new RangeError(`Expected stride to be a multiple of 4 for vertices, got ${stride}`);
     }
     common = multiple(common, stride);
@@ -103,7 +101,7 @@ export function alignmentOf(usage: number, least: number, options: PlaceOptions)
 
 /** What a usage is called: its role, or its flags. */
 export function nameOfUsage(usage: number): string {
-  const own = usage & ~(COPY_SRC | COPY_DST);
+  const own = usage & ~(GpuUsage.COPY_SRC | GpuUsage.COPY_DST);
   const role = Object.entries(ROLES).find(([, flag]) => flag === own)?.[0];
   if (role !== undefined) return role;
   const flags = Object.entries(GpuUsage).filter(([, flag]) => (own & flag) !== 0);
@@ -113,8 +111,8 @@ export function nameOfUsage(usage: number): string {
 /** Most bytes that a binding of a usage may have. */
 export function maxBindingSize(usage: number, limits: GpuLimitsLike): number {
   let most = limits.maxBufferSize;
-  if ((usage & UNIFORM) !== 0) most = Math.min(most, limits.maxUniformBufferBindingSize);
-  if ((usage & STORAGE) !== 0) most = Math.min(most, limits.maxStorageBufferBindingSize);
+  if ((usage & GpuUsage.UNIFORM) !== 0) most = Math.min(most, limits.maxUniformBufferBindingSize);
+  if ((usage & GpuUsage.STORAGE) !== 0) most = Math.min(most, limits.maxStorageBufferBindingSize);
   return most;
 }
 

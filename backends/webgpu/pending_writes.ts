@@ -18,13 +18,13 @@ export type Upload<B extends GpuBufferLike> = (
 ) => void;
 
 /** Bytes in a page, a multiple of every alignment that a usage has. */
-const PAGE = 2 ** 18;
+const PAGE = 262_144; // = 2 ** 18
 /** Pages that are kept for the next writes: 16 MiB. */
 const MAX_SPARE_PAGES = 64;
 
 const FIRST_WRITES = 16;
 /** Longer lists of writes are not kept for the next ones. */
-const MAX_SPARE_WRITES = 2 ** 16;
+const MAX_SPARE_WRITES = 65_536; // = 2 ** 16
 
 /** Memory in pages, for all slabs of an arena. */
 export class PagePool {

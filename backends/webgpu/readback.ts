@@ -11,7 +11,7 @@ import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
 const MAP_READ = 1; // GPUMapMode.READ
 const WORD = 4;
 const LEAST_STAGING = 4096;
-const MAX_POOLED_BYTES = 2 ** 24;
+const MAX_POOLED_BYTES = 16_777_216; // = 2 ** 24
 
 /** A range that is to be read. */
 interface Request<B extends GpuBufferLike> {

@@ -11,7 +11,7 @@ import type { Slab } from "./slab.ts";
 import type { PendingWrites } from "./pending_writes.ts";
 
 const MAP_WRITE = 2; // GPUMapMode.WRITE
-const LEAST_CHUNK = 2 ** 16;
+const LEAST_CHUNK = 65_536; // = 2 ** 16
 /** Times that a chunk may lie idle before it goes. */
 const MAX_IDLE = 60;
 

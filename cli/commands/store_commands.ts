@@ -11,7 +11,7 @@ import { drawMap } from "../file_map.ts";
 import { withStore } from "../store_access.ts";
 
 /** Bytes that are moved before it is looked whether to go on. */
-const COMPACTION_STEP = 2 ** 26;
+const COMPACTION_STEP = 67_108_864; // = 2 ** 26
 
 const check: Command = {
   name: "check",

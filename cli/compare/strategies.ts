@@ -26,7 +26,7 @@ export interface Strategy {
   readonly make: (capacity: number, room?: number) => Allocator;
 }
 
-const MOST_PAGES = 2 ** 22;
+const MOST_PAGES = 4_194_304; // = 2 ** 22
 
 /** The strategies, the default one first. */
 export const strategies: readonly Strategy[] = [

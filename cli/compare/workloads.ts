@@ -42,7 +42,7 @@ export interface Workload {
 }
 
 const OPS = 500_000;
-const SPACE = 2 ** 30;
+const SPACE = 1_073_741_824; // = 2 ** 30
 
 /** The workloads; the sums are those of the reference (`strict` search, in this package). */
 export const workloads: readonly Workload[] = [

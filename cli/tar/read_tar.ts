@@ -9,7 +9,7 @@ import { concat } from "../chunks.ts";
 import { BLOCK, checksum, MAGIC, padding } from "./tar.ts";
 
 /** Most bytes of names and attributes before one entry; real ones have a few hundred. */
-const MAX_EXTENSION = 2 ** 20;
+const MAX_EXTENSION = 1_048_576; // = 2 ** 20
 
 /** An archive that is damaged, cut off, or none. */
 export class TarError extends Error {

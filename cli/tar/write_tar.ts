@@ -9,7 +9,7 @@ import type { Chunks } from "../chunks.ts";
 import { BLOCK, checksum, MAGIC, padding } from "./tar.ts";
 
 /** What a size or a time in octal digits must stay below. */
-const OCTAL_LIMIT = 8 ** 11;
+const OCTAL_LIMIT = 8_589_934_592; // = 8 ** 11
 
 const encoder = new TextEncoder();
 

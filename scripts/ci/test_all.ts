@@ -41,6 +41,7 @@ const steps: Record<string, string[]> = {
     "docs/**/*.md",
   ],
   workflows: ["task", "lint:workflows"],
+  size: ["task", "size"],
   deno: ["test", "-A", "--no-check"],
   node: ["task", "test:node"],
   bun: ["task", "test:bun"],

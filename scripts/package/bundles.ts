@@ -1,62 +1,144 @@
 /**
- * What the package weighs in a page: bundled by esbuild and by rollup, minified, compressed.
+ * Bundlers, and what one name weighs when it is bundled by them: minified, compressed.
  *
  * @module
  */
 
 import { build, transform } from "esbuild";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
-import { rollup } from "rollup";
+import { type Plugin, rollup } from "rollup";
 import config from "../../deno.json" with { type: "json" };
 
-/** What a page imports, and how many bytes that may be. */
-const PAGES = {
-  "OffsetAllocator": { code: `export { OffsetAllocator } from "${config.name}";`, limit: 12_500 },
-  "all of mod.ts": { code: `export * from "${config.name}";`, limit: 48_500 },
-};
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A bundle, and its bytes. */
-export interface Bundle {
-  readonly page: string;
-  readonly bundler: "esbuild" | "rollup";
-  /** Bytes minified and compressed by gzip. */
-  readonly byteLength: number;
-  /** Most bytes it may have. */
+/** Where the bundled modules come from: the folder where the package is installed, or this tree. */
+export type Origin = "sources" | { readonly folder: string };
+
+/** Bundles one module, given as code, and minifies it. */
+type Bundler = (code: string, origin: Origin) => Promise<string>;
+
+/** The bundlers by name. */
+export const bundlers: Readonly<Record<string, Bundler>> = { esbuild: byEsbuild, rollup: byRollup };
+
+/** A name of an entry, and the most bytes that it may weigh. */
+export interface Page {
+  /** What the page imports: a name, several, or `*`. */
+  readonly names: string;
+  /** The entry, as in deno.json. */
+  readonly entry: keyof typeof config.exports;
+  /** Most bytes, bundled from the sources. */
   readonly limit: number;
 }
 
-/** Bundles each page in `folder`, where the package is installed. */
-export async function bundle(folder: string): Promise<Bundle[]> {
+/** A bundle, and its bytes. */
+export interface Bundle extends Page {
+  readonly bundler: string;
+  /** Bytes minified and compressed by gzip. */
+  readonly byteLength: number;
+}
+
+/** Bundles each page by each bundler. No `sideEffects` flag counts where the origin is the tree. */
+export async function measure(pages: readonly Page[], origin: Origin): Promise<Bundle[]> {
   const bundles: Bundle[] = [];
-  for (const [page, { code, limit }] of Object.entries(PAGES)) {
-    const entry = join(folder, "entry.js");
-    await Deno.writeTextFile(entry, code);
-    for (const [bundler, make] of [["esbuild", byEsbuild], ["rollup", byRollup]] as const) {
-      const minified = await make(entry);
-      bundles.push({ page, bundler, byteLength: gzipSync(minified, { level: 9 }).length, limit });
+  for (const page of pages) {
+    const module = specifier(page.entry), { names } = page;
+    const code = names === "*"
+      ? `export * from "${module}";`
+      : `export { ${names} } from "${module}";`;
+    for (const [bundler, make] of Object.entries(bundlers)) {
+      const minified = await make(code, origin);
+      const byteLength = gzipSync(minified, { level: 9 }).length;
+      bundles.push({ ...page, bundler, byteLength });
     }
   }
   return bundles;
 }
 
-async function byEsbuild(entry: string): Promise<string> {
+/** One row a page, one column a bundler; a figure over its limit has a mark. */
+export function table(bundles: readonly Bundle[]): string {
+  const rows = new Map<string, string[]>();
+  for (const { names, entry, limit, byteLength } of bundles) {
+    const page = `${names === "*" ? "everything" : names} of ${entry}`;
+    const row = rows.get(page) ?? [page.padEnd(44), String(limit).padStart(8)];
+    row.push(`${byteLength}${byteLength > limit ? "!" : " "}`.padStart(10));
+    rows.set(page, row);
+  }
+  const head = ["bytes, minified, gzip -9".padEnd(44), "at most".padStart(8)];
+  for (const name of Object.keys(bundlers)) head.push(`${name} `.padStart(10));
+  return [head, ...rows.values()].map((row) => row.join("").trimEnd()).join("\n");
+}
+
+/** How users import an entry. */
+function specifier(entry: string): string {
+  return config.name + entry.slice(1);
+}
+
+/** The module of this tree that a specifier names, if it names one. */
+function sourceOf(specifier: string): string | undefined {
+  const entry = `.${specifier.slice(config.name.length)}`;
+  const path = (config.exports as Record<string, string>)[entry];
+  return specifier.startsWith(config.name) && path !== undefined ? join(ROOT, path) : undefined;
+}
+
+/** Bundles by esbuild, minified or as it comes. */
+export async function byEsbuild(code: string, origin: Origin, minify = true): Promise<string> {
   const { outputFiles: [file] } = await build({
-    entryPoints: [entry],
+    stdin: { contents: code, resolveDir: origin === "sources" ? ROOT : origin.folder },
     bundle: true,
-    minify: true,
+    minify,
     format: "esm",
     platform: "browser",
     target: "es2022",
+    external: ["node:*"],
+    alias: origin === "sources" ? sources() : {},
     write: false,
   });
   return file.text;
 }
 
-async function byRollup(entry: string): Promise<string> {
-  const made = await rollup({ input: entry, plugins: [nodeResolve({ browser: true })] });
-  const { output: [{ code }] } = await made.generate({ format: "es" });
+/** The module of each entry, longest name first: esbuild takes a prefix for the whole. */
+function sources(): Record<string, string> {
+  const entries = Object.entries(config.exports).map(([entry, path]) =>
+    [specifier(entry), join(ROOT, path)] as const
+  );
+  return Object.fromEntries(entries.sort(([a], [b]) => b.length - a.length));
+}
+
+async function byRollup(code: string, origin: Origin): Promise<string> {
+  const isTree = origin === "sources";
+  const made = await rollup({
+    input: "page.js",
+    external: /^node:/,
+    plugins: [
+      inMemory("page.js", code, isTree ? ROOT : origin.folder),
+      isTree ? typesStripped() : nodeResolve({ browser: true }),
+    ],
+  });
+  const { output: [{ code: bundled }] } = await made.generate({ format: "es" });
   await made.close();
-  return (await transform(code, { minify: true, format: "esm", target: "es2022" })).code;
+  return (await transform(bundled, { minify: true, format: "esm", target: "es2022" })).code;
+}
+
+/** A module that is in no file, as if it were in this folder. */
+function inMemory(name: string, code: string, folder: string): Plugin {
+  const path = join(folder, name);
+  return {
+    name: "in memory",
+    resolveId: (id) => id === name ? path : null,
+    load: (id) => id === path ? code : null,
+  };
+}
+
+/** The modules of this tree, without their types. */
+function typesStripped(): Plugin {
+  return {
+    name: "types stripped",
+    resolveId: (id, importer) =>
+      sourceOf(id) ?? (id.startsWith(".") && importer ? join(dirname(importer), id) : null),
+    transform: async (code, id) =>
+      id.endsWith(".ts") ? (await transform(code, { loader: "ts", target: "es2022" })).code : null,
+  };
 }

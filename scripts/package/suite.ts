@@ -22,6 +22,7 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/docs/drawings_test.js": "compares pages of the repository",
   "tests/docs/links_test.js": "reads the pages of the repository",
   "tests/tools/mutate_test.js": "of a script",
+  "tests/tools/side_effects_test.js": "bundles the sources",
   "tests/tools/tidy_test.js": "reads the sources",
   "tests/webgpu/webgpu_types_test.js": "compiles the sources",
 };

@@ -12,10 +12,11 @@
 
 import { join } from "node:path";
 import { buildNpm, differences } from "./build_npm.ts";
-import { bundle } from "./bundles.ts";
+import { measure, table } from "./bundles.ts";
 import { compileConsumers } from "./consumers.ts";
 import { filesBelow, preferredEmitter, ROOT, run } from "./emit.ts";
 import { NODE, runIn, runtimes } from "./runtimes.ts";
+import { pages } from "./sizes.ts";
 import { compileSuite, runSuite } from "./suite.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -46,12 +47,10 @@ const checks: Record<string, () => Promise<string[]>> = {
   attw: () => passes(tool("@arethetypeswrong/cli/dist/index.js"), [tarball, "--profile=esm-only"]),
   consumers: () => compileConsumers(folder),
   bundles: async () => {
-    const bundles = await bundle(folder);
-    for (const { page, bundler, byteLength, limit } of bundles) {
-      console.log(`  ${page} by ${bundler}: ${byteLength} of ${limit} bytes`);
-    }
+    const bundles = await measure(pages, { folder });
+    console.log(table(bundles).replace(/^/gm, "  "));
     return bundles.filter(({ byteLength, limit }) => byteLength > limit)
-      .map(({ page, bundler }) => `${page} by ${bundler} is over its limit`);
+      .map(({ names, entry, bundler }) => `${names} of ${entry} by ${bundler} is over its limit`);
   },
   runtimes: async () => {
     const program = join(folder, "first_program.js");

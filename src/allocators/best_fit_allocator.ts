@@ -15,7 +15,7 @@ import {
 } from "../allocator.ts";
 import * as calls from "../gap_table/operations.ts";
 import { expectSound } from "../gap_table/check_table.ts";
-import { GAP, OFFSET, SIZE } from "../gap_table/layout.ts";
+import { GAP } from "../gap_table/layout.ts";
 import { treeDamage } from "../gap_table/check_tree.ts";
 import { TreeTable } from "../gap_table/tree_table.ts";
 import { planCompaction } from "./plan_compaction.ts";
@@ -138,6 +138,7 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   offset(handle: number): number {
+    const OFFSET = 5;
     return this.#table.get(calls.expectNode(this.#table, handle), OFFSET);
   }
 
@@ -147,6 +148,7 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   size(handle: number): number {
+    const SIZE = 6;
     return this.#table.get(calls.expectNode(this.#table, handle), SIZE);
   }
 

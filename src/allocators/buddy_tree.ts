@@ -30,10 +30,7 @@ const USED = 128;
 const SPLIT = 256;
 
 const ORDERS = 53; // 2^52 is the largest block: a capacity is at most 2^53 - 1
-const UNITS: Float64Array = Float64Array.from({ length: ORDERS }, (_, order) => 2 ** order);
 const INDEX = 0x0fffffff; // tells V8 that a node is not negative
-
-const clz32 = Math.clz32;
 
 /** Blocks of powers of two, free or used by a number of the caller's, the slot. */
 export class BuddyTree {
@@ -65,7 +62,7 @@ export class BuddyTree {
 
   /** Number of units of a block. */
   size(block: number): number {
-    return UNITS[this.#nodes[block * STRIDE + STATE] & ORDER];
+    return unitsOf(this.#nodes[block * STRIDE + STATE] & ORDER);
   }
 
   /** Whether a block is free. */
@@ -107,7 +104,7 @@ export class BuddyTree {
     let order = N[node * STRIDE + STATE] & ORDER;
     // As far up as it must, then up again to do it.
     let top = node;
-    for (; UNITS[order] < needed; order++, top = N[top * STRIDE + UP]) {
+    for (; unitsOf(order) < needed; order++, top = N[top * STRIDE + UP]) {
       if ((top & 1) !== 0 || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return 0;
     }
     while (node !== top) {
@@ -146,19 +143,19 @@ export class BuddyTree {
 
   /** Cuts a span into free roots, the largest that lie in it. */
   cut({ offset, size }: Extent): void {
-    const least = UNITS[this.#minOrder], end = offset + size;
+    const least = unitsOf(this.#minOrder), end = offset + size;
     for (let start = alignUp(offset, least); start + least <= end;) {
       let order = this.#minOrder;
       while (
-        order + 1 < ORDERS && start % UNITS[order + 1] === 0 && start + UNITS[order + 1] <= end
+        order + 1 < ORDERS && start % unitsOf(order + 1) === 0 && start + unitsOf(order + 1) <= end
       ) order++;
       const root = this.#takePair();
       this.#nodes[root * STRIDE + UP] = this.#nodes[(root + 1) * STRIDE + STATE] = 0;
       this.#offsets[root] = start;
       this.#roots.push(root);
       this.#link(root, order);
-      this.capacity += UNITS[order];
-      start += UNITS[order];
+      this.capacity += unitsOf(order);
+      start += unitsOf(order);
     }
     this.#roots.sort((a, b) => this.#offsets[a] - this.#offsets[b]);
   }
@@ -166,8 +163,8 @@ export class BuddyTree {
   /** Size of the largest free block, in units. */
   largest(): number {
     const [low, high] = this.#orders;
-    if (high !== 0) return UNITS[63 - clz32(high)];
-    return low === 0 ? 0 : UNITS[31 - clz32(low)];
+    if (high !== 0) return unitsOf(63 - Math.clz32(high));
+    return low === 0 ? 0 : unitsOf(31 - Math.clz32(low));
   }
 
   /** The blocks that are free or used, in address order. */
@@ -235,18 +232,18 @@ export class BuddyTree {
     const orders = this.#orders;
     if (order < 32) {
       const low = orders[0] & (-1 << order);
-      if (low !== 0) return 31 - clz32(low & -low);
+      if (low !== 0) return 31 - Math.clz32(low & -low);
       order = 32;
     }
     const high = orders[1] & (-1 << order);
-    return order < 64 && high !== 0 ? 63 - clz32(high & -high) : 64;
+    return order < 64 && high !== 0 ? 63 - Math.clz32(high & -high) : 64;
   }
 
   /** A free block with an aligned place for so many units, or 0. */
   #findAligned(units: number, alignment: number, order: number): number {
     // O(1): one that is aligned by itself, as blocks are to powers of two.
     const alignmentOrder = orderOf(alignment);
-    if (alignmentOrder < ORDERS && UNITS[alignmentOrder] === alignment) {
+    if (alignmentOrder < ORDERS && unitsOf(alignmentOrder) === alignment) {
       const from = this.#orderFrom(Math.max(order, alignmentOrder));
       if (from < ORDERS) return this.#heads[from];
     }
@@ -255,7 +252,7 @@ export class BuddyTree {
     for (let from = this.#orderFrom(order); from < ORDERS; from = this.#orderFrom(from + 1)) {
       for (let node = this.#heads[from]; node !== 0; node = N[node * STRIDE + NEXT]) {
         const offset = this.#offsets[node], place = alignUp(offset, alignment);
-        if (place + units <= offset + UNITS[from]) return node;
+        if (place + units <= offset + unitsOf(from)) return node;
       }
     }
     return 0;
@@ -265,7 +262,7 @@ export class BuddyTree {
   #halve(node: number, units: number, alignment: number, least: number): number {
     if (alignment === 1) return this.#halveAround(node, this.#offsets[node], units, least);
     for (let order = this.#nodes[node * STRIDE + STATE] & ORDER; order > least; order--) {
-      const half = UNITS[order - 1], offset = this.#offsets[node], middle = offset + half;
+      const half = unitsOf(order - 1), offset = this.#offsets[node], middle = offset + half;
       const fitsLower = alignUp(offset, alignment) + units <= middle;
       if (!fitsLower && alignUp(middle, alignment) + units > middle + half) break;
       node = this.#split(node, order, fitsLower ? 0 : 1);
@@ -276,7 +273,7 @@ export class BuddyTree {
   /** The same around a given place. */
   #halveAround(node: number, place: number, units: number, least: number): number {
     for (let order = this.#nodes[node * STRIDE + STATE] & ORDER; order > least; order--) {
-      const middle = this.#offsets[node] + UNITS[order - 1];
+      const middle = this.#offsets[node] + unitsOf(order - 1);
       if (place < middle && place + units > middle) break;
       node = this.#split(node, order, place < middle ? 0 : 1);
     }
@@ -290,7 +287,7 @@ export class BuddyTree {
     N[node * STRIDE + NEXT] = pair;
     N[pair * STRIDE + UP] = N[(pair + 1) * STRIDE + UP] = node;
     this.#offsets[pair] = offset;
-    this.#offsets[pair + 1] = offset + UNITS[order - 1];
+    this.#offsets[pair + 1] = offset + unitsOf(order - 1);
     const kept = pair + side;
     N[kept * STRIDE + STATE] = order - 1;
     this.#link(kept ^ 1, order - 1);
@@ -306,7 +303,7 @@ export class BuddyTree {
     N[head * STRIDE + PREV] = node;
     heads[order] = node;
     this.#orders[order >> 5] |= 1 << order;
-    this.freeSpace += UNITS[order];
+    this.freeSpace += unitsOf(order);
   }
 
   /** Takes a block from the free ones. */
@@ -320,7 +317,7 @@ export class BuddyTree {
       if (next === 0) this.#orders[order >> 5] &= ~(1 << order);
     }
     N[at + STATE] = order;
-    this.freeSpace -= UNITS[order];
+    this.freeSpace -= unitsOf(order);
   }
 
   /** Two nodes, the first of them even. */
@@ -347,8 +344,13 @@ export class BuddyTree {
 
 /** The order of the smallest block with room for `size` units; 53 for more than any has. */
 function orderOf(size: number): number {
-  if (size <= 2 ** 31) return size <= 1 ? 0 : 32 - clz32(size - 1);
+  if (size <= 2 ** 31) return size <= 1 ? 0 : 32 - Math.clz32(size - 1);
   let order = 32;
-  while (order < ORDERS && UNITS[order] < size) order++;
+  while (order < ORDERS && unitsOf(order) < size) order++;
   return order;
+}
+
+/** Units of a block of an order. */
+function unitsOf(order: number): number {
+  return order < 31 ? 1 << order : 2 ** order;
 }

@@ -18,10 +18,10 @@ const FIRST = 64;
 const BLOCK_BITS = 5;
 const BLOCK = 31;
 const FIRST_BITS = 6;
-const HANDLE_LIMIT: number = 2 ** 30;
+const HANDLE_LIMIT: number = 1_073_741_824; // = 2 ** 30
 
 /** Most slots that a table can have. */
-export const MAX_SLOTS: number = 2 ** 25 - FIRST;
+export const MAX_SLOTS: number = 33_554_368; // = 2 ** 25 - FIRST
 
 /**
  * Gives out slots, and a handle for each that is refused once the slot was released.

@@ -57,9 +57,9 @@ const START = 2; // in doubles, as END
 const END = 3;
 const SLOT_WORDS = 8;
 const FIRST = 512;
-const TOP: number = LOWER + FREE;
-const LAST: number = UPPER + FREE;
-const WALL: number = 16 / 2 + START; // in doubles
+const TOP: number = 3; // = LOWER + FREE
+const LAST: number = 11; // = UPPER + FREE
+const WALL: number = 10; // = 16 / 2 + START; in doubles
 const SLOT = 0xffffff8; // tells V8 that a slot is not negative
 
 // Handles are made as in HandleTable: the lowest five bits say in which block a slot is,
@@ -67,7 +67,7 @@ const SLOT = 0xffffff8; // tells V8 that a slot is not negative
 // `slot << 2 | block` is the first handle of a slot. A slot that is free has in HANDLE its
 // next handle with all bits turned: read as a handle, that never leads to the slot itself.
 const BLOCK = 31;
-const HANDLE_LIMIT: number = 2 ** 30;
+const HANDLE_LIMIT: number = 1_073_741_824; // = 2 ** 30
 
 /** How a {@linkcode LinearAllocator} is made. */
 export interface LinearAllocatorOptions {

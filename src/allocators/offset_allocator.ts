@@ -34,31 +34,23 @@ import {
   expectSoundWithKept,
   tableDamage,
 } from "../gap_table/check_table.ts";
-import * as layout from "../gap_table/layout.ts";
-import * as lists from "../gap_table/block_cache.ts";
+import {
+  BIN_NEXT,
+  CHECKSUM,
+  GAP,
+  gapExponent,
+  MAGIC,
+  OFFSET_BINS as BINS,
+  OFFSET_END as END,
+  OFFSET_SHAPE as SHAPE,
+  STRICT,
+  VERSION,
+} from "../gap_table/layout.ts";
+import { QuickLists } from "../gap_table/block_cache.ts";
 import { FORMAT, FORMAT_VERSION, load, save } from "../gap_table/snapshot.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
-// The layout is drawn in gap_table/layout.ts. Its names are constants of this module too:
-// V8 compiles those into the code, but reads an imported one at every use.
-const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, WIDE } = layout;
-const { TOP, MASK, SUMMARY, LEAF, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
-const { OFFSET_SHAPE: SHAPE, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
-const { TOP_BIN, BUDGET, KEPT, LEFT, COUNTS, SIZES, HANDLES, DEPTH, ORIGINS, NO_BIN } = lists;
-const BIN = BINS - BIN_NEXT; // node BIN + b has the head of bin b as BIN_NEXT
 const NARROW_BINS = 256; // as in the reference, although sizes reach bin 239 only
-
-// The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
-// one of its gap, which half that is by the machine, starts with the exponent and the three
-// bits of mantissa that make the bin: for large gaps, since for others integers are faster.
-const WIDE_OFFSET = 3;
-const WIDE_SIZE = 4;
-const WIDE_GAP = 5;
-const GAP_EXPONENT = 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
-const MAX_INT = 0x7fffffff;
-const EXPONENT_8 = (1023 + 2) << 3; // the bin of 8 is 8, its exponent 3
-
-const clz32 = Math.clz32;
 
 /** How an {@linkcode OffsetAllocator} is made. */
 export interface OffsetAllocatorOptions {
@@ -126,8 +118,18 @@ export class InvalidSnapshotError extends Error {
   }
 }
 
+/** The table of the allocator that is being made, where that is there already. */
+let given: BinTable | undefined;
+
 /** An allocator over a table that is there already. */
-export let allocatorOver: (table: BinTable, cache?: CacheOptions) => OffsetAllocator;
+export function allocatorOver(table: BinTable, cache?: CacheOptions): OffsetAllocator {
+  given = table;
+  try {
+    return new OffsetAllocator(0, { cache });
+  } finally {
+    given = undefined;
+  }
+}
 
 /**
  * Hands out ranges of any contiguous space in O(1), with offsets equal to those of
@@ -169,8 +171,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
   #floats: Float64Array | undefined;
+  #exponent = 0;
   /** The blocks that are kept, with `cache`, and their lists. */
-  #quick: lists.QuickLists | undefined;
+  #quick: QuickLists | undefined;
   #lists: Int32Array | undefined;
 
   /**
@@ -183,8 +186,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
     calls.checkRoom(capacity, options);
-    const mode = options.strict ? layout.STRICT : 0;
-    this.#use(BinTable.create(SHAPE, capacity, options, mode), options.cache);
+    const mode = options.strict ? STRICT : 0;
+    this.#use(given ?? BinTable.create(SHAPE, capacity, options, mode), options.cache);
   }
 
   /** Units in the whole space. */
@@ -228,13 +231,19 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
+    const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
+    const WIDE = 12, WIDE_OFFSET = 3, WIDE_SIZE = 4, WIDE_GAP = 5, TOP = 12, MASK = 14;
+    const SUMMARY = 15, LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 48, END = 456;
+    const TOP_BIN = 0, BUDGET = 1, COUNTS = 8, SIZES = 264, HANDLES = 520, DEPTH = 64;
+    const ORIGINS = 16_904, NO_BIN = 255, MAX_INT = 0x7fffffff, EXPONENT_8 = 8200;
+    const BIN = BINS - BIN_NEXT;
     const H = this.#words, F = this.#floats, L = this.#lists, asked = size;
     if (typeof size !== "number") return this.#allocateSlowly(asked, alignment);
     // The smallest bin whose every region is large enough.
     let bin = 0, origin = 0;
     if (size >>> 0 === size) {
       if (size !== 0) {
-        const s = (size - 1) | 0, m = 28 - clz32(s | 8);
+        const s = (size - 1) | 0, m = 28 - Math.clz32(s | 8);
         bin = ((m << 3) + (s >>> m) + 1) & 0x1ff;
       }
       if (L !== undefined) {
@@ -267,14 +276,14 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       if (bits === 0) {
         const above = H[SUMMARY] & (0x7fffffff >>> w);
         if (above === 0) return this.#allocateSlowly(asked, alignment);
-        w = clz32(above);
+        w = Math.clz32(above);
         bits = H[LEAF + w];
         if (bits === 0) {
           H[SUMMARY] &= ~(0x80000000 >>> w);
           continue;
         }
       }
-      bin = ((w << 5) + clz32(bits)) & 0x1ff;
+      bin = ((w << 5) + Math.clz32(bits)) & 0x1ff;
       node = H[BINS + bin] & NODE;
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
@@ -293,7 +302,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       H[slot + SIZE] = size;
       H[node + GAP] = rest;
       H[SIZE] = (H[SIZE] - size) | 0;
-      const m = 28 - clz32(rest | 8);
+      const m = 28 - Math.clz32(rest | 8);
       if (rest !== 0) restBin = ((m << 3) + (rest >>> m)) & 0xff;
       number = (slot - END) >>> 3;
     } else {
@@ -302,9 +311,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       F[s + WIDE_SIZE] = size + 0; // not -0
       F[n + WIDE_GAP] = rest;
       F[WIDE_SIZE] -= size;
-      if (rest > MAX_INT) restBin = ((H[node + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
+      if (rest > MAX_INT) restBin = ((H[node + this.#exponent] >>> 17) - EXPONENT_8) & 0x1ff;
       else if (rest !== 0) {
-        const units = rest | 0, m = 28 - clz32(units | 8);
+        const units = rest | 0, m = 28 - Math.clz32(units | 8);
         restBin = ((m << 3) + (units >>> m)) & 0xff;
       }
       number = ((slot - END) / WIDE) | 0;
@@ -343,6 +352,12 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   free(handle: number): void {
+    const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, SIZE = 6, GAP = 7, WIDE = 12;
+    const WIDE_SIZE = 4, WIDE_GAP = 5, TOP = 12, MASK = 14, SUMMARY = 15, LEAF = 32;
+    const HANDLE_LIMIT = 1_073_741_824, FREE = -2_147_483_648, NODE = 0x3ffffffc, LINK = 0x3fffffff;
+    const BINS = 48, END = 456, TOP_BIN = 0, BUDGET = 1, KEPT = 2, LEFT = 3, COUNTS = 8;
+    const SIZES = 264, HANDLES = 520, DEPTH = 64, ORIGINS = 16_904, MAX_INT = 0x7fffffff;
+    const EXPONENT_8 = 8200, BIN = BINS - BIN_NEXT;
     if (typeof handle !== "number") throw new NotAllocatedError(handle);
     const H = this.#words, F = this.#floats, mask = H[MASK];
     const number = handle & mask;
@@ -384,7 +399,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       H[node + GAP] = 0;
       H[next + GAP] = gap;
       H[SIZE] = (H[SIZE] + size) | 0;
-      const m = 28 - clz32(gap | 8);
+      const m = 28 - Math.clz32(gap | 8);
       bin = ((m << 3) + (gap >>> m)) & 0xff;
     } else {
       const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
@@ -393,9 +408,9 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       F[x + WIDE_GAP] = gap;
       F[WIDE_SIZE] += size;
       if (gap <= MAX_INT) {
-        const units = gap | 0, m = 28 - clz32(units | 8);
+        const units = gap | 0, m = 28 - Math.clz32(units | 8);
         bin = ((m << 3) + (units >>> m)) & 0xff;
-      } else bin = ((H[next + GAP_EXPONENT] >>> 17) - EXPONENT_8) & 0x1ff;
+      } else bin = ((H[next + this.#exponent] >>> 17) - EXPONENT_8) & 0x1ff;
     }
     if (H[next + BIN_PREV] !== BIN + bin) {
       unlink(H, next);
@@ -456,6 +471,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   offset(handle: number): number {
+    const OFFSET = 5;
     return this.#table.get(calls.expectNode(this.#table, handle), OFFSET);
   }
 
@@ -465,6 +481,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   size(handle: number): number {
+    const SIZE = 6;
     const size = this.#table.get(calls.expectNode(this.#table, handle), SIZE);
     return this.#quick === undefined ? size : size - this.#quick.slackOf(handle);
   }
@@ -642,7 +659,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   snapshot(): Uint8Array {
     this.#quick?.settle();
     const bytes = save(this.#table);
-    new Int32Array(bytes.buffer)[layout.CHECKSUM] = crc32(bytes);
+    new Int32Array(bytes.buffer)[CHECKSUM] = crc32(bytes);
     return bytes;
   }
 
@@ -665,13 +682,13 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
       fail(`${bytes.length} bytes is no length of a snapshot`);
     }
     // A copy: the slice() of a Buffer would be a view.
-    const words = new Int32Array(new Uint8Array(bytes).buffer), checksum = words[layout.CHECKSUM];
-    if (words[layout.MAGIC] !== FORMAT) fail("it has another format");
-    const version = words[layout.VERSION];
+    const words = new Int32Array(new Uint8Array(bytes).buffer), checksum = words[CHECKSUM];
+    if (words[MAGIC] !== FORMAT) fail("it has another format");
+    const version = words[VERSION];
     if (version !== FORMAT_VERSION) {
       fail(`it has version ${version}, not ${FORMAT_VERSION}`);
     }
-    words[layout.CHECKSUM] = 0;
+    words[CHECKSUM] = 0;
     if ((crc32(new Uint8Array(words.buffer)) | 0) !== checksum) fail("the checksum does not match");
     const table = load(SHAPE, words) ?? fail("its lengths contradict each other");
     const damage = tableDamage(table) ?? binDamage(table);
@@ -690,21 +707,14 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     else expectSoundWithKept(table, (nodes) => quick.damage(nodes));
   }
 
-  static {
-    allocatorOver = (table, cache) => {
-      const allocator = new OffsetAllocator(0);
-      allocator.#use(table, cache);
-      return allocator;
-    };
-  }
-
   /** Works on this table from now on. */
   #use(table: BinTable, cache: CacheOptions | undefined): void {
     this.#table = table;
-    this.#quick = cache && new lists.QuickLists(table, cache.maxShare);
+    this.#quick = cache && new QuickLists(table, cache.maxShare);
     table.onWords(() => {
       this.#words = table.words;
       this.#floats = table.floats;
+      if (table.floats !== undefined) this.#exponent = gapExponent();
       this.#quick?.renew();
       this.#lists = this.#quick?.words;
     });
@@ -725,6 +735,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /** Whether the place so far before a node is at a multiple of `alignment`, if that is valid. */
   #isAligned(node: number, before: number, alignment: number): boolean {
+    const OFFSET = 5;
     const start = this.#table.get(node, OFFSET) - before;
     return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
   }
@@ -735,6 +746,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
  * is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
  */
 function unlink(H: Int32Array, node: number): void {
+  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
   const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
   const binNext = H[node + BIN_NEXT] & isLinked & NODE;
   H[binPrev + BIN_NEXT] = binNext;

@@ -23,11 +23,9 @@ const PARENT = 4; // handle in the parent
 const STRIDE = 8;
 
 const SLAB = 0x03ffffff; // tells V8 that a slab is not negative
-const TOP_BIT = 1 << 31;
+const TOP_BIT = -2_147_483_648; // = 1 << 31
 const MAX_CLASSES = 255;
-const MAX_CLASS = 2 ** 16;
-
-const clz32 = Math.clz32;
+const MAX_CLASS = 65_536; // = 2 ** 16
 
 /** How a {@linkcode SlabAllocator} is made. */
 export interface SlabAllocatorOptions {
@@ -391,7 +389,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slot of a slab that has one, and gives its place. */
   #takeSlot(slab: number, number: number): number {
-    const S = this.#slabs, at = slab * STRIDE, bits = S[at + BITS], index = clz32(bits);
+    const S = this.#slabs, at = slab * STRIDE, bits = S[at + BITS], index = Math.clz32(bits);
     const left = bits ^ (TOP_BIT >>> index);
     if (bits === this.#empty) this.#empties[number]--;
     S[at + BITS] = left;

@@ -18,28 +18,9 @@ import { binOf } from "../util/bin_of.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/operations.ts";
 import { binDamage, expectSound } from "../gap_table/check_table.ts";
-import * as layout from "../gap_table/layout.ts";
+import { gapExponent, STRICT, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
 import { addSpan, freeSpans, spansOf } from "../gap_table/spans.ts";
 import { planCompaction } from "./plan_compaction.ts";
-
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP } = layout;
-const { WIDE, TOP, MASK, SUMMARY, SUMMARY_HIGH, LEAF, NODE, LINK, HANDLE_LIMIT, FREE } = layout;
-const { TLSF_SHAPE: SHAPE, TLSF_BINS: BINS, TLSF_END: END } = layout;
-const BIN = BINS - BIN_NEXT; // node BIN + b has the head of bin b as BIN_NEXT
-const HIGH = 32 * 32; // the first bin of the second summary word
-
-// The doubles of the wide node at word n are at n / 2 plus these. The upper half of the
-// one of its gap, which half that is by the machine, starts with the exponent and the five
-// bits of mantissa that make the bin: for large gaps, since for others integers are faster.
-const WIDE_OFFSET = 3;
-const WIDE_SIZE = 4;
-const WIDE_GAP = 5;
-const GAP_EXPONENT = 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
-const MAX_INT = 0x7fffffff;
-const EXPONENT_32 = (1023 + 4) << 5; // the bin of 32 is 32, its exponent 5
-
-const clz32 = Math.clz32;
 
 /** How a {@linkcode TlsfAllocator} is made. */
 export interface TlsfAllocatorOptions {
@@ -96,6 +77,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
   // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
   #floats: Float64Array | undefined;
+  #exponent = 0;
 
   /**
    * Makes an allocator whose whole space is free.
@@ -109,12 +91,13 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
   constructor(capacity: number, options: TlsfAllocatorOptions = {}) {
     const { initialAllocations, strict } = options;
     calls.checkRoom(capacity, { initialAllocations });
-    const mode = strict ? layout.STRICT : 0;
+    const mode = strict ? STRICT : 0;
     const table = BinTable.create(SHAPE, capacity, { initialAllocations }, mode);
     this.#table = table;
     table.onWords(() => {
       this.#words = table.words;
       this.#floats = table.floats;
+      if (table.floats !== undefined) this.#exponent = gapExponent();
     });
   }
 
@@ -146,6 +129,10 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
+    const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
+    const WIDE = 12, WIDE_OFFSET = 3, WIDE_SIZE = 4, WIDE_GAP = 5, TOP = 12, SUMMARY = 15;
+    const LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, END = 1656, HIGH = 1024;
+    const MAX_INT = 0x7fffffff, EXPONENT_32 = 32_864, BIN = BINS - BIN_NEXT;
     const H = this.#words, F = this.#floats;
     if (alignment !== 1 || typeof size !== "number" || size === 0) {
       return calls.allocate(this.#table, size, alignment);
@@ -153,7 +140,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     // The first list whose every region is large enough.
     let bin = 0;
     if (size >>> 0 === size) {
-      const s = (size - 1) | 0, m = 26 - clz32(s | 32);
+      const s = (size - 1) | 0, m = 26 - Math.clz32(s | 32);
       bin = ((m << 5) + (s >>> m) + 1) & 0x7ff;
     } else if (Number.isSafeInteger(size) && size > 0) {
       bin = (binOf(size - 1, 5) + 1) & 0x7ff;
@@ -172,14 +159,14 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
           node = H[BINS + bin] & NODE;
           break;
         }
-        w = clz32(above);
+        w = Math.clz32(above);
         bits = H[LEAF + w];
         if (bits === 0) {
           H[SUMMARY] &= ~(0x80000000 >>> w);
           continue;
         }
       }
-      bin = ((w << 5) + clz32(bits)) & 0x7ff;
+      bin = ((w << 5) + Math.clz32(bits)) & 0x7ff;
       node = H[BINS + bin] & NODE;
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
@@ -195,7 +182,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       H[slot + SIZE] = size;
       H[node + GAP] = rest;
       H[SIZE] = (H[SIZE] - size) | 0;
-      const m = 26 - clz32(rest | 32);
+      const m = 26 - Math.clz32(rest | 32);
       if (rest !== 0) restBin = ((m << 5) + (rest >>> m)) & 0x3ff;
       number = (slot - END) >>> 3;
     } else {
@@ -204,9 +191,9 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       F[s + WIDE_SIZE] = size;
       F[n + WIDE_GAP] = rest;
       F[WIDE_SIZE] -= size;
-      if (rest > MAX_INT) restBin = ((H[node + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
+      if (rest > MAX_INT) restBin = ((H[node + this.#exponent] >>> 15) - EXPONENT_32) & 0x7ff;
       else if (rest !== 0) {
-        const units = rest | 0, m = 26 - clz32(units | 32);
+        const units = rest | 0, m = 26 - Math.clz32(units | 32);
         restBin = ((m << 5) + (units >>> m)) & 0x3ff;
       }
       number = ((slot - END) / WIDE) | 0;
@@ -235,6 +222,10 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   free(handle: number): void {
+    const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, SIZE = 6, GAP = 7, WIDE = 12;
+    const WIDE_SIZE = 4, WIDE_GAP = 5, TOP = 12, MASK = 14, HANDLE_LIMIT = 1_073_741_824;
+    const FREE = -2_147_483_648, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, END = 1656;
+    const MAX_INT = 0x7fffffff, EXPONENT_32 = 32_864, BIN = BINS - BIN_NEXT;
     if (typeof handle !== "number" || !(handle > 0)) throw new NotAllocatedError(handle);
     const H = this.#words, F = this.#floats, number = handle & H[MASK];
     const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
@@ -251,7 +242,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       H[node + GAP] = 0;
       H[next + GAP] = gap;
       H[SIZE] = (H[SIZE] + size) | 0;
-      const m = 26 - clz32(gap | 32);
+      const m = 26 - Math.clz32(gap | 32);
       if (gap !== 0) bin = ((m << 5) + (gap >>> m)) & 0x3ff;
     } else {
       const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
@@ -259,9 +250,9 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       F[n + WIDE_GAP] = 0;
       F[x + WIDE_GAP] = gap;
       F[WIDE_SIZE] += size;
-      if (gap > MAX_INT) bin = ((H[next + GAP_EXPONENT] >>> 15) - EXPONENT_32) & 0x7ff;
+      if (gap > MAX_INT) bin = ((H[next + this.#exponent] >>> 15) - EXPONENT_32) & 0x7ff;
       else if (gap !== 0) {
-        const units = gap | 0, m = 26 - clz32(units | 32);
+        const units = gap | 0, m = 26 - Math.clz32(units | 32);
         bin = ((m << 5) + (units >>> m)) & 0x3ff;
       }
     }
@@ -284,6 +275,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   offset(handle: number): number {
+    const OFFSET = 5;
     return this.#table.get(calls.expectNode(this.#table, handle), OFFSET);
   }
 
@@ -293,6 +285,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   size(handle: number): number {
+    const SIZE = 6;
     return this.#table.get(calls.expectNode(this.#table, handle), SIZE);
   }
 
@@ -411,6 +404,8 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
 
 /** Makes a node, which is in no list, the newest of one. */
 function link(H: Int32Array, node: number, bin: number): void {
+  const BIN_PREV = 2, BIN_NEXT = 3, SUMMARY = 15, SUMMARY_HIGH = 20, LEAF = 32, NODE = 0x3ffffffc;
+  const BINS = 84, HIGH = 1024, BIN = BINS - BIN_NEXT;
   const head = H[BINS + bin] & NODE, w = bin >>> 5, bits = H[LEAF + w];
   H[node + BIN_PREV] = BIN + bin;
   H[node + BIN_NEXT] = head;
@@ -425,6 +420,7 @@ function link(H: Int32Array, node: number, bin: number): void {
  * case is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
  */
 function unlink(H: Int32Array, node: number): void {
+  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
   const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
   const binNext = H[node + BIN_NEXT] & isLinked & NODE;
   H[binPrev + BIN_NEXT] = binNext;

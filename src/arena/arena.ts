@@ -78,7 +78,7 @@ const MIN_SWEEP = 256;
 const SHARED_TRIES = 10;
 
 /** Bytes copied at a time through memory, where the store cannot copy by itself. */
-const MAX_SCRATCH = 2 ** 18;
+const MAX_SCRATCH = 262_144; // = 2 ** 18
 
 /**
  * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is

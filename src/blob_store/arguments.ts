@@ -6,13 +6,12 @@
 
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { encodeText } from "../util/text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type { BatchOperation, ByteRange, Metadata } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
-const MAX_COPIED = 2 ** 20;
-
-const encoder = new TextEncoder();
+const MAX_COPIED = 1_048_576; // = 2 ** 20
 
 /** A value that is written before it is committed. */
 export type LongSource = Uint8Array | Blob | ReadableStream<Uint8Array>;
@@ -46,7 +45,7 @@ export function operationOf(step: BatchOperation): Operation {
 
 /** The bytes of a value that has them at hand; undefined for one that has to be read. */
 function bytesOf(value: unknown): Uint8Array | undefined {
-  if (typeof value === "string") return encoder.encode(value);
+  if (typeof value === "string") return encodeText(value);
   if (value instanceof Blob || value instanceof ReadableStream) return undefined;
   if (ArrayBuffer.isView(value)) {
     checkBytes("value", value);
@@ -71,7 +70,7 @@ function encodeMetadata(metadata: Metadata | undefined): Uint8Array | undefined 
   if (json === undefined) {
     throw new TypeError(`Expected metadata that JSON can hold, got ${describe(metadata)}`);
   }
-  const bytes = encoder.encode(json);
+  const bytes = encodeText(json);
   if (bytes.length <= MAX_METADATA) return bytes;
   throw new RangeError(
     `Expected metadata of at most ${MAX_METADATA} bytes as JSON, got ${bytes.length}`,

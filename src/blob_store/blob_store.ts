@@ -7,6 +7,7 @@
 import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { decodeText, encodeText } from "../util/text.ts";
 import { writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { newDelete, streamedWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
@@ -41,9 +42,6 @@ import type {
   VerifyReport,
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /**
  * Named blobs in one backing store, none lost. See the module of the export for what it
@@ -221,8 +219,8 @@ export class BlobStore {
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
     const { prefix = "", after, limit = Infinity } = options;
     if (limit !== Infinity) checkInteger("limit", limit);
-    const start = encoder.encode(checkString("prefix", prefix));
-    const behind = after === undefined ? undefined : encoder.encode(checkString("after", after));
+    const start = encodeText(checkString("prefix", prefix));
+    const behind = after === undefined ? undefined : encodeText(checkString("after", after));
     this.#opened.state.file.checkOpen("read");
     let from = start, isBehind = false;
     if (behind !== undefined && compareBytes(behind, start) >= 0) {
@@ -354,7 +352,7 @@ export class BlobStore {
       key: index.key(slot),
       size: index.size[slot],
       time: new Date(index.time[slot]),
-      metadata: metadata.length === 0 ? undefined : JSON.parse(decoder.decode(metadata)),
+      metadata: metadata.length === 0 ? undefined : JSON.parse(decodeText(metadata)),
       etag: etag.join(""),
     };
   }

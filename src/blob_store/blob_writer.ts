@@ -11,11 +11,11 @@ import { checkBytes } from "../arena/backing_store.ts";
 import type { LongSource } from "./arguments.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
 
-const FRAME = CHUNK_LENGTH + 4;
+const FRAME = 65_540; // = CHUNK_LENGTH + 4
 /** Chunks that are gathered before they are written. */
 const GATHERED = 16;
 /** Space that is asked for at once where the size is not known, at most. */
-const MAX_STEP = 2 ** 26;
+const MAX_STEP = 67_108_864; // = 2 ** 26
 
 /** A blob that is in the file, and in no index yet. */
 export interface WrittenBlob {

@@ -13,7 +13,7 @@ import { placeBlob, releaseRetired, type StoreState, updateReserve } from "./sto
 import { encodeSuperblock, MAX_PARTS, SLOT_LENGTH, type Superblock } from "./superblock.ts";
 
 /** Bytes of blobs from the log that are gathered before they are written. */
-const GATHERED = 2 ** 20;
+const GATHERED = 1_048_576; // = 2 ** 20
 
 /**
  * Makes a checkpoint. Until the first superblock is durable, the old one with its log

@@ -19,7 +19,7 @@ import type { Space } from "./space.ts";
 //   places (n): the first unit; all ones (4), or 2^53 + 2, for a blob in parts
 //   of each blob in parts: number of parts (8), then unit (8) and units (8) of each
 const HEADER = 16;
-const IN_PARTS = 2 ** 32 - 1;
+const IN_PARTS = 4_294_967_295; // = 2 ** 32 - 1
 
 /** The index as bytes. `places` overrides where some blobs are. */
 export function encodeCheckpoint(

@@ -15,7 +15,7 @@ import { getUint32, setUint32 } from "./codec.ts";
 //   | 65536 bytes | checksum (4) | 65536 bytes | checksum (4) | ... | 1 to 65536 bytes |
 export const CHUNK_LENGTH = 65536;
 const CHECKSUM_LENGTH = 4;
-const FRAME = CHUNK_LENGTH + CHECKSUM_LENGTH;
+const FRAME = 65_540; // = CHUNK_LENGTH + CHECKSUM_LENGTH
 
 /** A range of the file. */
 export interface FileRange {

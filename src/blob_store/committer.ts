@@ -24,14 +24,14 @@ import type { Write } from "./pending_write.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
-const MAX_INLINE_COMMIT = 2 ** 13;
+const MAX_INLINE_COMMIT = 8192; // = 2 ** 13
 /** Staged bytes after which a commit takes no more. */
-const MAX_STAGED = 2 ** 22;
+const MAX_STAGED = 4_194_304; // = 2 ** 22
 /** Superseded space that is left alone before the file grows, in places and in bytes. */
 const MIN_RETIRED = 64;
-const MIN_RETIRED_BYTES = 2 ** 20;
+const MIN_RETIRED_BYTES = 1_048_576; // = 2 ** 20
 /** Unflushed bytes after which a commit is flushed, unless the user said never. */
-const MAX_UNFLUSHED = 2 ** 23;
+const MAX_UNFLUSHED = 8_388_608; // = 2 ** 23
 
 /** Writes that are committed together or not at all. */
 interface Transaction {

@@ -18,7 +18,7 @@ import type { CompactionReport } from "./types.ts";
 /** Passes of one compaction. */
 const MAX_PASSES = 5;
 /** Below so many bytes less, no checkpoint is made to shorten the file. */
-const MIN_GAIN = 2 ** 16;
+const MIN_GAIN = 65_536; // = 2 ** 16
 
 /** Moves the blobs of a store together; one call after another. */
 export class Compactor {

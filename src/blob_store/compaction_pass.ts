@@ -22,9 +22,9 @@ import {
 } from "./store_state.ts";
 
 /** Bytes that are copied before the store is free for others again. */
-const STEP = 2 ** 22;
+const STEP = 4_194_304; // = 2 ** 22
 /** Larger moves are durable before their record: no recovery has to read them. */
-const MAX_UNPROVEN = 2 ** 23;
+const MAX_UNPROVEN = 8_388_608; // = 2 ** 23
 
 /** A blob that was copied, and is to be recorded. */
 interface CopiedBlob {

@@ -14,15 +14,14 @@ import { type OpenStore, openStore } from "./open_store.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
 import { newDelete, streamedWrite, type Write } from "./pending_write.ts";
+import { encodeText } from "../util/text.ts";
 
 /** Bytes that are put into one commit of the copy. */
-const COMMIT = 2 ** 22;
+const COMMIT = 4_194_304; // = 2 ** 22
 /** Bytes of a large blob that are copied at once. */
-const PIECE = 16 * CHUNK_LENGTH;
+const PIECE = 1_048_576; // = 16 * CHUNK_LENGTH
 /** How often a reader catches up with the writer before it gives up. */
 const MAX_ROUNDS = 100;
-
-const encoder = new TextEncoder();
 
 /**
  * Copies all blobs into an empty backing store, one behind the other. What is deleted
@@ -103,7 +102,7 @@ class Copy {
     for (const key of this.#copied.keys()) {
       if (wanted.has(key)) continue;
       this.#copied.delete(key);
-      this.#commit(newDelete(encoder.encode(key)));
+      this.#commit(newDelete(encodeText(key)));
     }
     for (const [key, blob] of wanted) {
       const { framed } = blob, copied = this.#copied.get(key);
@@ -152,7 +151,7 @@ class Copy {
 
   /** Copies a blob, in place of what the copy has of that key. */
   async #copy(key: string, { framed, metadata, time }: OldBlob): Promise<void> {
-    const { committer, state } = this.#target, { size } = framed, name = encoder.encode(key);
+    const { committer, state } = this.#target, { size } = framed, name = encodeText(key);
     const read = async (offset: number, into: Uint8Array) => {
       try {
         await readFramed(this.#from, () => key, framed, offset, into);

@@ -5,6 +5,7 @@
  */
 
 import { describe } from "../util/check_integer.ts";
+import { decodeText, encodeText } from "../util/text.ts";
 import { KeyOrder } from "./key_order.ts";
 
 /** Most bytes of UTF-8 in a key. */
@@ -13,9 +14,9 @@ export const MAX_KEY_LENGTH = 1024;
 export const MAX_METADATA = 4096;
 
 /** `place` of a blob without bytes. */
-export const NO_PLACE: number = 2 ** 53;
+export const NO_PLACE: number = 9_007_199_254_740_992; // = 2 ** 53
 /** `place` of a blob in several parts. */
-export const MANY_PLACES: number = 2 ** 53 + 2;
+export const MANY_PLACES: number = 9_007_199_254_740_994; // = 2 ** 53 + 2
 
 // A key has a slot, and in each column an entry. The table finds the slot by the
 // key's hash: open addressing, linear probing, at most half full. Key and metadata
@@ -27,11 +28,8 @@ export const MANY_PLACES: number = 2 ** 53 + 2;
 const ALIGN = 4;
 const ENTRY_HEADER = 4;
 /** Room behind the heap for the key at hand. */
-const HEAP_MARGIN: number = ENTRY_HEADER + MAX_KEY_LENGTH;
+const HEAP_MARGIN: number = 1028; // = ENTRY_HEADER + MAX_KEY_LENGTH
 const FIRST_SLOTS = 64;
-const EMPTY: Uint8Array = new Uint8Array(0);
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A map from keys to slots, and the columns. */
 export class KeyIndex {
@@ -106,7 +104,7 @@ export class KeyIndex {
     bytes: Uint8Array,
     at = 0,
     length: number = bytes.length,
-    metadata: Uint8Array = EMPTY,
+    metadata: Uint8Array = new Uint8Array(0),
   ): number {
     this.#takeBytes(bytes, at, length);
     return this.#set(metadata);
@@ -146,7 +144,7 @@ export class KeyIndex {
   }
 
   key(slot: number): string {
-    return decoder.decode(this.keyBytes(slot));
+    return decodeText(this.keyBytes(slot));
   }
 
   /** A key where it lies; valid until the next change. */
@@ -402,7 +400,7 @@ export function encodeKey(key: unknown): Uint8Array {
   if (typeof key !== "string") {
     throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
   }
-  const bytes = encoder.encode(key);
+  const bytes = encodeText(key);
   if (bytes.length < 1 || bytes.length > MAX_KEY_LENGTH) {
     throw new RangeError(
       `Expected key to have 1 to ${MAX_KEY_LENGTH} bytes of UTF-8, got ${bytes.length}`,

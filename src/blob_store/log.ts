@@ -29,12 +29,12 @@ const BATCH_MAGIC = 0x4242414f; // "OABB"
 const LINK_MAGIC = 0x4c42414f; // "OABL"
 export const BATCH_HEADER = 32;
 const LINK_LENGTH = 32;
-export const FOOTER: number = 2 * LINK_LENGTH;
+export const FOOTER: number = 64; // = 2 * LINK_LENGTH
 
-export const MIN_SEGMENT: number = 2 ** 12;
+export const MIN_SEGMENT: number = 4096; // = 2 ** 12
 /** What a first segment has at least, where space is short: room for some deletes. */
-const FIRST_NEEDED: number = MIN_SEGMENT / 2;
-const MAX_SEGMENT = 2 ** 22;
+const FIRST_NEEDED: number = 2048; // = MIN_SEGMENT / 2
+const MAX_SEGMENT = 4_194_304; // = 2 ** 22
 
 /** A writer with room for the header of a batch. */
 export function newBatch(capacity?: number): ByteWriter {

@@ -147,12 +147,12 @@ export class StoreFile {
 }
 
 /** What systems say where a disk, or what a user may take of it, is full. */
-const FULL = new Set<unknown>(["ENOSPC", "EDQUOT"]);
+const FULL: readonly unknown[] = ["ENOSPC", "EDQUOT"];
 
 /** Whether the disk had no room: that is no fault, and may be over at any moment. */
 export function isDiskFull(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (FULL.has((e as { code?: unknown }).code)) return true;
+    if (FULL.includes((e as { code?: unknown }).code)) return true;
   }
   return false;
 }

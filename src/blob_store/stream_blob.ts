@@ -13,7 +13,7 @@ import type { OpenStore } from "./open_store.ts";
 import type { ByteRange } from "./types.ts";
 
 /** Bytes a stream reads at once. */
-const STREAM_PIECE = 4 * CHUNK_LENGTH;
+const STREAM_PIECE = 262_144; // = 4 * CHUNK_LENGTH
 
 /**
  * A blob, or a range of it, as a stream that reads on only as its reader asks, a

@@ -15,7 +15,7 @@ import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 //   88 number of parts (4)  92 zero (4)  96 parts: unit (8), units (8), ...
 //
 // Magic, version, checksum and length stay where they are in every version.
-const MAGIC = Uint8Array.of(0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a); // \x89OAB\r\n\x1a\n
+const MAGIC = [0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a]; // \x89OAB\r\n\x1a\n
 const CHECKSUM = 12;
 const PARTS = 96;
 
@@ -24,9 +24,9 @@ export const FORMAT_VERSION = 1;
 /** Bytes from one slot to the next: no write of one can tear the other. */
 export const SLOT_LENGTH = 4096;
 /** Bytes before the space that is divided: both slots. */
-export const HEADER_LENGTH: number = 2 * SLOT_LENGTH;
+export const HEADER_LENGTH: number = 8192; // = 2 * SLOT_LENGTH
 /** Most parts that a checkpoint can be in. */
-export const MAX_PARTS: number = (SLOT_LENGTH - PARTS) / 16;
+export const MAX_PARTS: number = 250; // = (SLOT_LENGTH - PARTS) / 16
 
 /** Units of the space, from one on. */
 export interface Part {

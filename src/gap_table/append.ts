@@ -5,7 +5,6 @@
  */
 
 import type { GapTable } from "./gap_table.ts";
-import { GAP, HANDLE, NEXT, OFFSET, PREV, SIZE } from "./layout.ts";
 
 /**
  * Appends allocations in ascending order, without a search for each. The gap behind them
@@ -17,6 +16,7 @@ export function append(
   sizes: ArrayLike<number>,
   handles: { [index: number]: number },
 ): number {
+  const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
   const END = table.end, capacity = table.get(END, OFFSET);
   let end = capacity - table.get(END, GAP), units = 0, i = 0;
   table.setGap(END, 0);

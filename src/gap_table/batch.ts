@@ -7,23 +7,11 @@
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { type BinTable, link, unlink } from "./bin_table.ts";
-import * as layout from "./layout.ts";
-
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { PREV, NEXT, HANDLE, OFFSET, SIZE, GAP, TOP, MASK } = layout;
-const { NARROW, WIDE, NODE, LINK, FREE, HANDLE_LIMIT, OFFSET_BINS: BINS } = layout;
-
-const clz32 = Math.clz32;
-
-// From half the index of a wide node on, in doubles.
-const WIDE_OFFSET = 3;
-const WIDE_SIZE = 4;
-const WIDE_GAP = 5;
 
 /** So many are not worth a search for each half. */
 const FEW = 4;
 /** While holes are more than this part of what is in use, the space behind all is left alone. */
-const HOLES = 1 / 4;
+const HOLES = 0.25; // = 1 / 4
 
 /**
  * The sum of sizes.
@@ -63,6 +51,7 @@ export function allocateAll(
   to: number,
   units: number,
 ): number {
+  const OFFSET = 5, GAP = 7;
   const isBatch = to - from > 1 && units <= table.freeSpace && hasSlots(table, to - from);
   const node = isBatch ? table.first(units) : 0;
   if (node !== 0) {
@@ -101,6 +90,7 @@ export function allocateEach(
 
 /** Whether so many slots are free and stacked, without another table. */
 function hasSlots(table: BinTable, count: number): boolean {
+  const TOP = 12;
   const H = table.words;
   return H[TOP] + count < H.length;
 }
@@ -115,6 +105,8 @@ function place(
   from: number,
   to: number,
 ): void {
+  const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, WIDE = 12, WIDE_OFFSET = 3;
+  const WIDE_SIZE = 4, TOP = 12, NODE = 0x3ffffffc;
   const H = table.words, F = table.floats, { end } = table;
   const gap = table.get(next, GAP);
   let prev = H[next + PREV] & NODE, offset = table.get(next, OFFSET) - gap, top = H[TOP];
@@ -151,6 +143,7 @@ function place(
  * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
  */
 export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
+  const PREV = 0, NEXT = 1, HANDLE = 4, NARROW = 8, WIDE = 12, MASK = 14, NODE = 0x3ffffffc;
   const H = table.words, mask = H[MASK], stride = table.floats === undefined ? NARROW : WIDE;
   for (let i = 0; i < handles.length; i++) {
     const handle = handles[i];
@@ -170,6 +163,7 @@ export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
 
 /** Undoes {@linkcode claimAll} for the first `count` handles. */
 export function unclaimAll(table: BinTable, handles: ArrayLike<number>, count: number): void {
+  const HANDLE = 4;
   for (let i = 0; i < count; i++) table.words[table.nodeOf(handles[i]) + HANDLE] = handles[i];
 }
 
@@ -178,6 +172,9 @@ export function unclaimAll(table: BinTable, handles: ArrayLike<number>, count: n
  * not name a neighbour: that one takes the gap over, whose size it then changes again.
  */
 export function freeAll(table: BinTable, handles: ArrayLike<number>): void {
+  const PREV = 0, NEXT = 1, HANDLE = 4, SIZE = 6, GAP = 7, NARROW = 8, WIDE = 12, WIDE_SIZE = 4;
+  const WIDE_GAP = 5, TOP = 12, MASK = 14, HANDLE_LIMIT = 1_073_741_824, FREE = -2_147_483_648;
+  const NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 48;
   const H = table.words, F = table.floats, mask = H[MASK], { end } = table;
   const stride = F === undefined ? NARROW : WIDE, count = handles.length;
   let top = H[TOP] & LINK,
@@ -197,7 +194,7 @@ export function freeAll(table: BinTable, handles: ArrayLike<number>): void {
       H[node + GAP] = 0;
       H[next + GAP] = gap;
       units += size >>> 0;
-      const m = 28 - clz32(gap | 8);
+      const m = 28 - Math.clz32(gap | 8);
       if (gap !== 0) bin = ((m << 3) + (gap >>> m)) & 0xff;
     } else {
       const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];

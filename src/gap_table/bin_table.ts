@@ -7,13 +7,16 @@
 import { alignUp } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
 import { emptyWords, GapTable, type TableRoom } from "./gap_table.ts";
-import * as layout from "./layout.ts";
-
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { BIN_PREV, BIN_NEXT, GAP, NEXT, OFFSET, MODE, STRICT } = layout;
-const { LEAF, SUMMARY, SUMMARY_HIGH, MAX_CAPACITY, NODE, LINK } = layout;
-
-const clz32 = Math.clz32;
+import {
+  BIN_NEXT,
+  type BinShape,
+  GAP,
+  LEAF,
+  MODE,
+  STRICT,
+  SUMMARY,
+  SUMMARY_HIGH,
+} from "./layout.ts";
 
 /**
  * Bins by size, the newest gap of a bin first, and a bitmap of two levels over them. Bits
@@ -22,7 +25,7 @@ const clz32 = Math.clz32;
 export class BinTable extends GapTable {
   /** A table of an empty space; `make` gives the words, all zero, where they are not its own. */
   static create(
-    shape: layout.BinShape,
+    shape: BinShape,
     capacity: number,
     room: TableRoom,
     mode = 0,
@@ -49,6 +52,7 @@ export class BinTable extends GapTable {
   }
 
   override search(size: number, alignment: number): number {
+    const NEXT = 1, BIN_NEXT = 3, MODE = 16, STRICT = 2, MAX_CAPACITY = 9_007_199_254_740_991;
     const H = this.words, { bins } = this.shape, strict = (H[MODE] & STRICT) !== 0;
     // O(1): the first region that is surely large enough, as it lies or with the
     // most that alignment can cost.
@@ -95,12 +99,14 @@ export class BinTable extends GapTable {
 
   /** Whether the gap of a node takes `size` units at an aligned offset. */
   fits(node: number, size: number, alignment: number): boolean {
+    const OFFSET = 5, GAP = 7;
     const gap = this.get(node, GAP), start = this.get(node, OFFSET) - gap;
     return alignUp(start, alignment) - start + size <= gap;
   }
 
   /** The first bin from `bin` on that has any node, or -1. */
   binFrom(bin: number): number {
+    const LEAF = 32;
     const H = this.words, { bins, binCount } = this.shape;
     while (bin < binCount) {
       const w = bin >>> 5, bits = H[LEAF + w] & (-1 >>> bin);
@@ -108,7 +114,7 @@ export class BinTable extends GapTable {
         bin = this.#leafAfter(w) << 5;
         continue;
       }
-      bin = (w << 5) + clz32(bits);
+      bin = (w << 5) + Math.clz32(bits);
       if (H[bins + bin] !== 0) return bin;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
@@ -117,6 +123,7 @@ export class BinTable extends GapTable {
 
   /** The first leaf word behind `w` that has a bit set, or 64: beyond all bins. */
   #leafAfter(w: number): number {
+    const LEAF = 32;
     const H = this.words;
     for (w++; w < 64;) {
       const bits = H[summaryOf(w)] & (-1 >>> w);
@@ -124,7 +131,7 @@ export class BinTable extends GapTable {
         w = (w | 31) + 1;
         continue;
       }
-      w = (w & 32) + clz32(bits);
+      w = (w & 32) + Math.clz32(bits);
       if (H[LEAF + w] !== 0) return w;
       H[summaryOf(w)] &= ~(0x80000000 >>> w);
     }
@@ -146,6 +153,7 @@ export class BinTable extends GapTable {
 
 /** Makes a node, which is in no bin, the newest of one. */
 export function link(H: Int32Array, bins: number, node: number, bin: number): void {
+  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc;
   const head = H[bins + bin] & NODE;
   H[node + BIN_PREV] = bins - BIN_NEXT + bin;
   H[node + BIN_NEXT] = head;
@@ -156,6 +164,7 @@ export function link(H: Int32Array, bins: number, node: number, bin: number): vo
 
 /** Takes a node out of its bin. Where it is in none, the writes go to the header. */
 export function unlink(H: Int32Array, node: number): void {
+  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
   const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
   const binNext = H[node + BIN_NEXT] & isLinked & NODE;
   H[binPrev + BIN_NEXT] = binNext;
@@ -165,6 +174,7 @@ export function unlink(H: Int32Array, node: number): void {
 
 /** Marks a bin as one that may hold a node. */
 export function mark(H: Int32Array, bin: number): void {
+  const LEAF = 32;
   const w = bin >>> 5, bits = H[LEAF + w];
   H[LEAF + w] = bits | (0x80000000 >>> bin);
   if (bits === 0) H[summaryOf(w)] |= 0x80000000 >>> w;
@@ -172,5 +182,6 @@ export function mark(H: Int32Array, bin: number): void {
 
 /** The summary word in which leaf word `w` has its bit. */
 export function summaryOf(w: number): number {
+  const SUMMARY = 15, SUMMARY_HIGH = 20;
   return w < 32 ? SUMMARY : SUMMARY_HIGH;
 }

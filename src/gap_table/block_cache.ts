@@ -9,10 +9,7 @@ import { binSize } from "../util/bin_of.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import type { BinTable } from "./bin_table.ts";
 import * as calls from "./operations.ts";
-import * as layout from "./layout.ts";
-
-const { FRESH, GAP, HANDLE, MASK, OFFSET, PREV, SIZE, SLOTS } = layout;
-const { OFFSET_END: END } = layout;
+import { FRESH, GAP, HANDLE, MASK, PREV, SIZE, SLOTS } from "./layout.ts";
 
 // What a hit touches is one Int32Array, which an engine checks once a call:
 //
@@ -27,11 +24,11 @@ export const BUDGET = 1; // units that may be kept besides those that are
 export const KEPT = 2; // blocks kept since it was last asked whether that is of use
 export const LEFT = 3; // how many blocks are to be turned away before the next review
 export const COUNTS = 8;
-export const SIZES: number = COUNTS + 256;
-export const HANDLES: number = SIZES + 256;
+export const SIZES: number = 264; // = COUNTS + 256
+export const HANDLES: number = 520; // = SIZES + 256
 /** Most blocks of one bin. */
 export const DEPTH = 64;
-export const ORIGINS: number = HANDLES + 256 * DEPTH;
+export const ORIGINS: number = 16_904; // = HANDLES + 256 * DEPTH
 /** The bin of what is too large to be kept; closed for ever. */
 export const NO_BIN = 255;
 /** The part of an origin that is the slack. */
@@ -40,15 +37,15 @@ export const SLACK = 0xffffff;
 /** The highest bin there is, of blocks of 125,829,120 units: their slack is below 2^24. */
 const LAST_BIN = 199;
 /** Most units in the lists. */
-const MAX_UNITS: number = 2 ** 30;
+const MAX_UNITS: number = 1_073_741_824; // = 2 ** 30
 /** Blocks turned away between two reviews, and reviews until it is asked whether that is of use. */
 const REVIEW = 16;
 const REVIEWS = 64;
 /** While the lists are of use, so many blocks are kept for each that is turned away. */
 const GOOD = 4;
 /** The shortest and the longest rest, in blocks that are turned away meanwhile. */
-const SHORT_REST: number = REVIEW * REVIEWS;
-const LONG_REST: number = 32 * SHORT_REST;
+const SHORT_REST: number = 1024; // = REVIEW * REVIEWS
+const LONG_REST: number = 32_768; // = 32 * SHORT_REST
 
 /**
  * A stack of blocks for each bin, of exactly the size at which the bin begins: whoever asks for
@@ -128,16 +125,19 @@ export class QuickLists {
 
   /** By how much the block of a live allocation is larger than what was asked for. */
   slackOf(handle: number): number {
+    const ORIGINS = 16_904, SLACK = 0xffffff;
     return this.words[ORIGINS + (handle & this.#mask)] & SLACK;
   }
 
   /** Notes the origin of an allocation. */
   note(handle: number, origin: number): void {
+    const ORIGINS = 16_904;
     this.words[ORIGINS + (handle & this.#mask)] = origin;
   }
 
   /** Follows the units in use, and asks now and then whether the lists are of use. */
   review(): void {
+    const TOP_BIN = 0, KEPT = 2, LEFT = 3;
     const L = this.words, isRest = L[TOP_BIN] === 0;
     L[LEFT] = REVIEW;
     this.#setUnits(this.units);
@@ -184,6 +184,7 @@ export class QuickLists {
 
   /** Gives the blocks of a bin back to the table. */
   #giveBack(bin: number): void {
+    const HANDLE = 4, COUNTS = 8, SIZES = 264, HANDLES = 520, DEPTH = 64;
     const L = this.words, table = this.#table, count = L[COUNTS + bin];
     for (let i = 0; i < count; i++) {
       const handle = L[HANDLES + bin * DEPTH + i], node = table.nodeOf(handle);
@@ -197,6 +198,7 @@ export class QuickLists {
 
   /** Notes how many units are kept, and how many may be. */
   #setUnits(units: number): void {
+    const OFFSET = 5, END = 456, BUDGET = 1;
     const table = this.#table, used = table.get(END, OFFSET) - table.freeSpace;
     this.#limit = Math.min(Math.floor(used * this.#part), MAX_UNITS);
     this.words[BUDGET] = this.#limit - units;

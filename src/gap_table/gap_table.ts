@@ -6,12 +6,33 @@
  * @module
  */
 
-import * as layout from "./layout.ts";
-
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, NARROW, WIDE } = layout;
-const { STRIDE, TOP, WORN, MASK, MODE, SLOTS, FRESH, FIXED, NODE, FREE } = layout;
-const { FIRST_SLOTS, FRESH_SLOTS, MAX_SLOTS, MAX_NARROW, HANDLE_LIMIT, WORN_OUT } = layout;
+import {
+  BIN_NEXT,
+  BIN_PREV,
+  type BinShape,
+  FIRST_SLOTS,
+  FIXED,
+  FREE,
+  FRESH,
+  FRESH_SLOTS,
+  GAP,
+  HANDLE,
+  MASK,
+  MAX_NARROW,
+  MAX_SLOTS,
+  MODE,
+  NARROW,
+  NEXT,
+  OFFSET,
+  PREV,
+  SIZE,
+  SLOTS,
+  STRIDE,
+  TOP,
+  WIDE,
+  WORN,
+  WORN_OUT,
+} from "./layout.ts";
 
 /** How many allocations a table has room for. */
 export interface TableRoom {
@@ -25,14 +46,14 @@ export interface TableRoom {
 
 /**
  * Nodes in address order, their slots and their handles, in one array of integers. Which
- * gap takes an allocation is up to the index: the bins of a {@linkcode layout.BinShape}, filled
+ * gap takes an allocation is up to the index: the bins of a {@linkcode BinShape}, filled
  * by the classes below this one. The layout is drawn in layout.ts.
  */
 export abstract class GapTable {
   words: Int32Array;
   /** The same bytes as doubles, beyond 32-bit capacities. */
   floats: Float64Array | undefined;
-  readonly shape: layout.BinShape;
+  readonly shape: BinShape;
   /** The node at the end of the space. */
   readonly end: number;
   /** The walls between spans, in address order. */
@@ -42,7 +63,7 @@ export abstract class GapTable {
   /** Told whenever the table has other words. */
   #onWords: (() => void) | undefined;
 
-  constructor(shape: layout.BinShape, words: Int32Array) {
+  constructor(shape: BinShape, words: Int32Array) {
     this.shape = shape;
     this.end = shape.end;
     this.words = words;
@@ -76,10 +97,12 @@ export abstract class GapTable {
   }
 
   get freeSpace(): number {
+    const SIZE = 6;
     return this.get(0, SIZE);
   }
 
   set freeSpace(units: number) {
+    const SIZE = 6;
     this.set(0, SIZE, units);
   }
 
@@ -103,6 +126,7 @@ export abstract class GapTable {
 
   /** The node a handle names, or 0. */
   find(handle: unknown): number {
+    const HANDLE = 4;
     if (typeof handle !== "number") return 0;
     const node = this.nodeOf(handle);
     return this.words[node + HANDLE] === handle && handle > 0 ? node : 0;
@@ -110,12 +134,14 @@ export abstract class GapTable {
 
   /** The node of the slot that a handle leads to, whether or not it is that of the handle. */
   nodeOf(handle: number): number {
+    const MASK = 14, STRIDE = 21;
     const H = this.words;
     return this.end + (handle & H[MASK]) * H[STRIDE];
   }
 
   /** The node whose gap takes all of `offset` to `offset + size`, or 0. */
   gapAround(offset: number, size: number): number {
+    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, GAP = 7;
     const H = this.words, endNode = this.end, end = offset + size;
     if (end > this.get(endNode, OFFSET)) return 0;
     let node = this.#near;
@@ -132,6 +158,7 @@ export abstract class GapTable {
 
   /** A new allocation in the gap of `node`; there is a free slot. Gives its handle. */
   place(node: number, offset: number, size: number): number {
+    const HANDLE = 4;
     const H = this.words, slot = this.takeSlot();
     this.attach(slot, node, offset, size);
     this.freeSpace -= size;
@@ -140,6 +167,7 @@ export abstract class GapTable {
 
   /** Frees the allocation of a node. */
   remove(node: number): void {
+    const HANDLE = 4, SIZE = 6;
     this.freeSpace += this.get(node, SIZE);
     this.detach(node);
     this.recycle(node, this.words[node + HANDLE]);
@@ -194,6 +222,7 @@ export abstract class GapTable {
 
   /** Puts a node in front of `next`, within its gap, and shares the gap out. */
   attach(node: number, next: number, offset: number, size: number): void {
+    const PREV = 0, NEXT = 1, OFFSET = 5, SIZE = 6, GAP = 7;
     const H = this.words, prev = H[next + PREV];
     const start = this.get(next, OFFSET) - this.get(next, GAP);
     H[node + PREV] = prev;
@@ -211,6 +240,7 @@ export abstract class GapTable {
 
   /** Takes a node out; its units and its gap go to the gap of the next one. */
   detach(node: number): void {
+    const PREV = 0, NEXT = 1, SIZE = 6, GAP = 7;
     const H = this.words, prev = H[node + PREV], next = H[node + NEXT];
     const gap = this.get(node, GAP) + this.get(node, SIZE) + this.get(next, GAP);
     H[prev + NEXT] = next;
@@ -228,6 +258,7 @@ export abstract class GapTable {
 
   /** Takes the free slot on top; there is one. It has its handle. */
   takeSlot(): number {
+    const HANDLE = 4, NARROW = 8, WIDE = 12, TOP = 12, STRIDE = 21, NODE = 0x3ffffffc;
     const H = this.words, slot = H[H[TOP]++] & NODE;
     const words = slot - this.end, number = H[STRIDE] === NARROW ? words >>> 3 : words / WIDE;
     H[slot + HANDLE] = (number - H[slot + HANDLE]) | 0;
@@ -240,6 +271,8 @@ export abstract class GapTable {
    * as it can.
    */
   recycle(slot: number, handle: number): void {
+    const HANDLE = 4, TOP = 12, WORN = 13, MASK = 14, HANDLE_LIMIT = 1_073_741_824;
+    const WORN_OUT = -1_073_741_824, FREE = -2_147_483_648;
     const H = this.words, generation = (handle | H[MASK]) + 1;
     if (generation < HANDLE_LIMIT) {
       H[slot + HANDLE] = -generation;
@@ -252,11 +285,13 @@ export abstract class GapTable {
 
   /** Whether a node is in the ring: live, or a wall, whose handle is negative there. */
   isTaken(node: number): boolean {
+    const HANDLE = 4, MASK = 14;
     const handle = this.words[node + HANDLE];
     return handle > 0 || (-handle & this.words[MASK]) !== 0;
   }
 
   get hasFreeSlot(): boolean {
+    const TOP = 12;
     return this.words[this.words[TOP]] !== 0;
   }
 
@@ -408,7 +443,7 @@ export abstract class GapTable {
  * default.
  */
 export function emptyWords(
-  shape: layout.BinShape,
+  shape: BinShape,
   capacity: number,
   room: TableRoom,
   make: (length: number) => Int32Array = (length) => new Int32Array(length),
@@ -424,7 +459,7 @@ export function emptyWords(
 
 /** Words per node, slots (the end node's among them) and words of a table. */
 export function tableSize(
-  shape: layout.BinShape,
+  shape: BinShape,
   capacity: number,
   { maxAllocations, initialAllocations = 0, maxCapacity = capacity }: TableRoom,
 ): { stride: number; slots: number; length: number } {

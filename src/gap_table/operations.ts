@@ -36,6 +36,7 @@ export function expectNode(table: GapTable, handle: number): number {
 
 /** A place for `size` units, wherever the index finds one. */
 export function allocate(table: GapTable, size: number, alignment: number): number {
+  const OFFSET = 5, GAP = 7;
   checkInteger("size", size);
   checkInteger("alignment", alignment, 1);
   let node = table.search(size, alignment);
@@ -66,6 +67,7 @@ export function resize(table: GapTable, handle: number, size: number): boolean {
 
 /** Another size for the allocation of a node, from the gap behind it. */
 export function resizeNode(table: GapTable, node: number, size: number): boolean {
+  const NEXT = 1, SIZE = 6, GAP = 7;
   const next = table.words[node + NEXT], gap = table.get(next, GAP);
   const added = size - table.get(node, SIZE);
   if (added > gap) return false;

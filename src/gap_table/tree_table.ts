@@ -8,14 +8,7 @@ import { NO_SPACE } from "../allocator.ts";
 import { binOf } from "../util/bin_of.ts";
 import { BinTable, mark } from "./bin_table.ts";
 import { emptyWords, type TableRoom } from "./gap_table.ts";
-import * as layout from "./layout.ts";
-
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { PREV, NEXT, HANDLE, OFFSET, SIZE, GAP, TOP, MASK, NODE, LINK, FREE } = layout;
-const { HANDLE_LIMIT } = layout;
-const { TLSF_SHAPE: SHAPE, TLSF_BINS: BINS, TLSF_END: END } = layout;
-
-const clz32 = Math.clz32;
+import { GAP, NODE, TLSF_BINS as BINS, TREE_SHAPE as SHAPE } from "./layout.ts";
 
 // A bin holds the root of an AVL tree (G. M. Adelson-Velsky, E. M. Landis, 1962) of the
 // gaps of its sizes, ordered by size, then by address:
@@ -30,13 +23,9 @@ const clz32 = Math.clz32;
 // no link upward, which keeps them at 32 bytes; the way down is in PATH instead: the words
 // of the links that were followed. The parent of a link is `link & NODE`, the link to the
 // sibling `link ^ 1`.
-export const LEFT: number = layout.BIN_PREV;
-export const RIGHT: number = layout.BIN_NEXT;
+export const LEFT = 2; // = BIN_PREV
+export const RIGHT = 3; // = BIN_NEXT
 const HIGHER = 1;
-
-/** A tree of 2^26 nodes has at most 38 levels. */
-const PATH = new Int32Array(64);
-let foundDepth = 0;
 
 /** Bins by size, each a tree: the best fit is found in O(log n). */
 export class TreeTable extends BinTable {
@@ -53,9 +42,12 @@ export class TreeTable extends BinTable {
    * no free slot.
    */
   take(size: number): number {
+    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, TOP = 12;
+    const NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, FOUND_DEPTH = 1652, END = 1720, LEFT = 2;
+    const RIGHT = 3;
     const H = this.words, top = H[TOP] & LINK, slot = H[top] & NODE;
     if (slot === 0) return NO_SPACE;
-    const m = 26 - clz32(size | 32), bin = ((m << 5) + (size >>> m)) & 0x3ff;
+    const m = 26 - Math.clz32(size | 32), bin = ((m << 5) + (size >>> m)) & 0x3ff;
     let root = BINS + bin, node = H[root] & NODE;
     if (node !== 0) node = this.#smallest(root, size);
     if (node === 0) {
@@ -77,13 +69,13 @@ export class TreeTable extends BinTable {
     if ((H[node + LEFT] | H[node + RIGHT]) === 0 && H[root] === node) {
       // Alone in its tree, which stays in order whatever its gap is.
       H[node + GAP] = rest;
-      const r = 26 - clz32(rest | 32);
+      const r = 26 - Math.clz32(rest | 32);
       if (BINS + (r << 5) + (rest >>> r) !== root) {
         H[root] = 0;
         if (rest !== 0) this.link(node, rest >>> 0);
       }
     } else {
-      this.#remove(node, foundDepth);
+      this.#remove(node, H[FOUND_DEPTH]);
       H[node + GAP] = rest;
       if (rest !== 0) this.link(node, rest >>> 0);
     }
@@ -94,6 +86,9 @@ export class TreeTable extends BinTable {
 
   /** Frees an allocation, where the capacity is within 32 bits; `false` for no handle. */
   give(handle: number): boolean {
+    const PREV = 0, NEXT = 1, HANDLE = 4, SIZE = 6, GAP = 7, TOP = 12, MASK = 14;
+    const HANDLE_LIMIT = 1_073_741_824, FREE = -2_147_483_648, NODE = 0x3ffffffc, LINK = 0x3fffffff;
+    const END = 1720;
     const H = this.words, node = (((handle & H[MASK]) << 3) + END) & NODE;
     if (H[node + HANDLE] !== handle || !(handle > 0)) return false;
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
@@ -120,6 +115,7 @@ export class TreeTable extends BinTable {
   }
 
   override setGap(node: number, gap: number): void {
+    const GAP = 7, BINS = 84, LEFT = 2, RIGHT = 3;
     const H = this.words, before = this.get(node, GAP);
     if (before === gap) return;
     if (before !== 0) {
@@ -135,6 +131,7 @@ export class TreeTable extends BinTable {
   }
 
   override link(node: number, gap: number): void {
+    const LINK = 0x3fffffff, BINS = 84, PATH = 1656, LEFT = 2, RIGHT = 3, HIGHER = 1;
     const H = this.words;
     H[node + LEFT] = H[node + RIGHT] = 0;
     if (gap === 0) return;
@@ -145,16 +142,16 @@ export class TreeTable extends BinTable {
       return;
     }
     let depth = this.#descend(root, node);
-    H[PATH[depth]] = node;
+    H[H[PATH + depth]] = node;
     // Up to where the tree is not higher than before.
     for (; depth > 0; depth--) {
-      const link = PATH[depth] & LINK, other = link ^ 1;
+      const link = H[PATH + depth] & LINK, other = link ^ 1;
       if ((H[other] & HIGHER) !== 0) {
         H[other] ^= HIGHER;
         return;
       }
       if ((H[link] & HIGHER) !== 0) {
-        this.#rotate(PATH[depth - 1] & LINK, link);
+        this.#rotate(H[PATH + depth - 1] & LINK, link);
         return;
       }
       H[link] |= HIGHER;
@@ -162,6 +159,7 @@ export class TreeTable extends BinTable {
   }
 
   override unlink(node: number): void {
+    const GAP = 7, BINS = 84;
     const gap = this.get(node, GAP);
     if (gap === 0) return;
     this.#remove(node, this.#descend(BINS + binOf(gap, 5), node));
@@ -169,24 +167,26 @@ export class TreeTable extends BinTable {
 
   /** Takes a node out to which `PATH` leads. */
   #remove(node: number, depth: number): void {
+    const NODE = 0x3ffffffc, LINK = 0x3fffffff, PATH = 1656, LEFT = 2, RIGHT = 3, HIGHER = 1;
     const H = this.words;
-    const link = PATH[depth] & LINK;
+    const link = H[PATH + depth] & LINK;
     const left = H[node + LEFT] & NODE, right = H[node + RIGHT] & NODE;
     if (left === 0 || right === 0) H[link] = left | right | H[link] & HIGHER;
     else depth = this.#replace(node, link, depth);
     H[node + LEFT] = H[node + RIGHT] = 0;
     // Up to where the tree is not lower than before.
     for (; depth > 0; depth--) {
-      const link = PATH[depth] & LINK, other = link ^ 1;
+      const link = H[PATH + depth] & LINK, other = link ^ 1;
       if ((H[link] & HIGHER) !== 0) H[link] ^= HIGHER;
       else if ((H[other] & HIGHER) === 0) {
         H[other] |= HIGHER;
         return;
-      } else if (!this.#rotate(PATH[depth - 1] & LINK, other)) return;
+      } else if (!this.#rotate(H[PATH + depth - 1] & LINK, other)) return;
     }
   }
 
   override search(size: number, alignment: number): number {
+    const NEXT = 1, BINS = 84;
     const H = this.words;
     for (let bin = this.binFrom(binOf(size, 5)); bin >= 0; bin = this.binFrom(bin + 1)) {
       const root = BINS + bin;
@@ -211,16 +211,18 @@ export class TreeTable extends BinTable {
    * PATH has the links; gives the number of the last.
    */
   #descend(root: number, node: number): number {
+    const OFFSET = 5, GAP = 7, NODE = 0x3ffffffc, LINK = 0x3fffffff, PATH = 1656, RIGHT = 3;
+    const LEFT = 2;
     const H = this.words, F = this.floats;
     let link = root & LINK, depth = 0;
-    PATH[0] = link;
+    H[PATH] = link;
     if (F === undefined) {
       const gap = H[node + GAP] >>> 0, offset = H[node + OFFSET] >>> 0;
       for (let at = H[link] & NODE; at !== node && at !== 0; at = H[link] & NODE) {
         const other = H[at + GAP] >>> 0;
         const isBelow = other === gap ? H[at + OFFSET] >>> 0 < offset : other < gap;
         link = at + (isBelow ? RIGHT : LEFT);
-        PATH[++depth] = link;
+        H[PATH + ++depth] = link;
       }
       return depth;
     }
@@ -229,50 +231,54 @@ export class TreeTable extends BinTable {
       const other = this.get(at, GAP);
       const isBelow = other === gap ? this.get(at, OFFSET) < offset : other < gap;
       link = at + (isBelow ? RIGHT : LEFT);
-      PATH[++depth] = link;
+      H[PATH + ++depth] = link;
     }
     return depth;
   }
 
   /** Puts the next larger gap in the place of a node, to which `top` leads. */
   #replace(node: number, top: number, depth: number): number {
+    const NODE = 0x3ffffffc, PATH = 1656, RIGHT = 3, LEFT = 2, HIGHER = 1;
     const H = this.words, below = depth + 1;
     let link = node + RIGHT, heir = H[link] & NODE;
-    PATH[++depth] = link;
+    H[PATH + ++depth] = link;
     for (let next = H[heir + LEFT] & NODE; next !== 0; next = H[heir + LEFT] & NODE) {
       link = heir + LEFT;
-      PATH[++depth] = link;
+      H[PATH + ++depth] = link;
       heir = next;
     }
     H[link] = H[heir + RIGHT] & NODE | H[link] & HIGHER;
     H[heir + LEFT] = H[node + LEFT];
     H[heir + RIGHT] = H[node + RIGHT];
     H[top] = heir | H[top] & HIGHER;
-    PATH[below] = heir + RIGHT;
+    H[PATH + below] = heir + RIGHT;
     return depth;
   }
 
   /**
    * The smallest gap of at least `size` units in a tree, the lowest of those; or 0. PATH
-   * has the links to it, `foundDepth` is the number of the last.
+   * has the links to it, FOUND_DEPTH is the number of the last.
    */
   #smallest(root: number, size: number): number {
+    const GAP = 7, NODE = 0x3ffffffc, LINK = 0x3fffffff, FOUND_DEPTH = 1652, PATH = 1656, LEFT = 2;
+    const RIGHT = 3;
     const H = this.words, F = this.floats;
     let link = root & LINK, depth = 0, best = 0;
-    PATH[0] = link;
+    H[PATH] = link;
     for (let at = H[link] & NODE; at !== 0; at = H[link] & NODE) {
       if (F === undefined ? H[at + GAP] >>> 0 >= size : this.get(at, GAP) >= size) {
         best = at;
-        foundDepth = depth;
+        H[FOUND_DEPTH] = depth;
         link = at + LEFT;
       } else link = at + RIGHT;
-      PATH[++depth] = link;
+      H[PATH + ++depth] = link;
     }
     return best;
   }
 
   /** The same, where an aligned place of that size has to be in the gap. */
   #smallestAligned(node: number, size: number, alignment: number): number {
+    const GAP = 7, NODE = 0x3ffffffc, RIGHT = 3, LEFT = 2;
     const H = this.words;
     for (; node !== 0; node = H[node + RIGHT] & NODE) {
       if (this.get(node, GAP) < size) continue;
@@ -288,6 +294,7 @@ export class TreeTable extends BinTable {
    * Gives whether the whole is lower than before.
    */
   #rotate(root: number, near: number): boolean {
+    const NODE = 0x3ffffffc, HIGHER = 1;
     const H = this.words, parent = near & NODE, far = near ^ 1;
     const child = H[near] & NODE, outer = child + (near & 3), inner = child + (far & 3);
     let top = child, isLower = true;

@@ -23,7 +23,7 @@ import { FREE, GONE, HELD, makeSlot, NEW, refusalOf, type Slot, slotOf, TAKEN } 
 import { type AcquireOptions, Waiters } from "./waiters.ts";
 
 /** Most milliseconds of a timer; beyond them it would run at once. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
+const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
 
 /**
  * Objects that are handed out and come back: what `FixedPool` and `GrowingPool` have in common.

@@ -15,7 +15,9 @@ import type { Slot } from "./slot.ts";
  * @throws {TypeError} It is no handle of this pool.
  * @throws {ReleasedError} It ended already.
  */
-export let endHandle: <T extends object>(handle: PoolHandle<T>, pool: Pool<T>) => Slot<T>;
+export function endHandle<T extends object>(handle: PoolHandle<T>, pool: Pool<T>): Slot<T> {
+  return PoolHandle["end"](handle, pool);
+}
 
 /**
  * An object that is out of its pool. Each time it is acquired it has a new handle: one that
@@ -38,19 +40,17 @@ export let endHandle: <T extends object>(handle: PoolHandle<T>, pool: Pool<T>) =
 export class PoolHandle<T extends object> {
   #slot: Slot<T> | undefined;
 
-  static {
-    endHandle = (handle, pool) => {
-      if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
-        throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);
-      }
-      const slot = handle.#slot;
-      if (slot === undefined) throw new ReleasedError("handle");
-      if (slot.pool !== pool) {
-        throw new TypeError("Expected handle to be one of this pool, got one of another");
-      }
-      handle.#slot = undefined;
-      return slot;
-    };
+  private static end<T extends object>(handle: PoolHandle<T>, pool: Pool<T>): Slot<T> {
+    if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
+      throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);
+    }
+    const slot = handle.#slot;
+    if (slot === undefined) throw new ReleasedError("handle");
+    if (slot.pool !== pool) {
+      throw new TypeError("Expected handle to be one of this pool, got one of another");
+    }
+    handle.#slot = undefined;
+    return slot;
   }
 
   /** Pools make handles. */

@@ -77,8 +77,9 @@ export class Slot<T extends object> {
 }
 
 /** The slot of an object, of whatever pool. */
-export const slotOf: <T extends object>(object: T) => Slot<T> | undefined = Stamp
-  .slotOf as <T extends object>(object: T) => Slot<T> | undefined;
+export function slotOf<T extends object>(object: T): Slot<T> | undefined {
+  return Stamp.slotOf(object) as Slot<T> | undefined;
+}
 
 /**
  * The slot of an object that `create` makes.

@@ -33,7 +33,7 @@ const KINDS: Readonly<Record<string, MapKind>> = {
 };
 
 /** Allocations without a letter, where others have one. */
-const OTHER: MapKind = { ...KINDS.used, name: "other allocations" };
+const OTHER: MapKind = { character: "#", colour: 32, name: "other allocations" };
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 const LETTER_COLOURS = [36, 35, 34, 31, 96, 95, 94, 91];

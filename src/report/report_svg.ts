@@ -10,7 +10,7 @@ import { report } from "./report.ts";
 import { labelGroups } from "./label_groups.ts";
 import { type Labels, regionsOf, type ReportRegion } from "./regions.ts";
 import { blockRows, cellRows, type DrawnPiece, MAX_BLOCKS } from "./svg_rows.ts";
-import { LABEL_COLOURS, STYLE } from "./svg_style.ts";
+import { LABEL_COLOURS, style } from "./svg_style.ts";
 import { escaped, grouped, percent, pixels, shortened } from "./svg_text.ts";
 
 /** What {@linkcode reportSvg} draws. */
@@ -103,7 +103,7 @@ export function reportSvg(allocator: Allocator, options: ReportSvgOptions = {}):
 
   return `<svg xmlns="http://www.w3.org/2000/svg" class="suballoc" role="img" ` +
     `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">\n` +
-    `<title>${escaped(title)}</title>\n<desc>${summary}</desc>\n<style>\n${STYLE}\n</style>\n` +
+    `<title>${escaped(title)}</title>\n<desc>${summary}</desc>\n<style>\n${style()}\n</style>\n` +
     `<rect class="ground" width="${width}" height="${height}"/>\n` +
     `<text class="title" x="${MARGIN}" y="32">${escaped(title)}</text>\n` +
     `<text class="note faint" x="${MARGIN}" y="52">${summary}</text>\n` +

@@ -12,9 +12,9 @@
 // The turn counts the times that the holder has taken the lock: whoever sees the same word
 // for long knows that it was held all the time, and not taken again and again.
 const OWNER_BITS = 12;
-const OWNER = (1 << OWNER_BITS) - 1;
-const TURNS = (1 << 30) - 1;
-const WAITERS = 1 << 30;
+const OWNER = 4095; // = (1 << OWNER_BITS) - 1
+const TURNS = 1_073_741_823; // = (1 << 30) - 1
+const WAITERS = 1_073_741_824; // = 1 << 30
 
 /** Most holders that have numbers of their own. */
 export const MAX_OWNER: number = OWNER;

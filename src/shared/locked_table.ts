@@ -9,14 +9,11 @@ import { checkInteger } from "../util/check_integer.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/operations.ts";
 import { expectSoundWithKept } from "../gap_table/check_table.ts";
-import * as layout from "../gap_table/layout.ts";
+import { MAX_NARROW, STRIDE, WIDE } from "../gap_table/layout.ts";
 import { allocatorOver, type OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { RESET } from "./repair.ts";
 import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
 import { WorkerCache } from "./worker_cache.ts";
-
-const { HANDLE, HANDLE_LIMIT, MASK, MAX_NARROW, NEXT, NODE } = layout;
-const { SIZE, STRIDE, TOP, WIDE, WORN_OUT } = layout;
 
 /** Blocks that go to a cache at a time, at most; it must have room for them. */
 const BATCH = 16;
@@ -66,6 +63,7 @@ export class LockedTable {
 
   /** Units of a live allocation, as asked for; no lock. */
   size(handle: number): number {
+    const MASK = 14;
     const size = this.#inner.size(handle);
     if (this.cache === undefined || size > this.#cachedSize) return size;
     return this.#asked[handle & this.#words[MASK]];
@@ -94,6 +92,7 @@ export class LockedTable {
 
   /** Another size for an allocation, in place. */
   resize(handle: number, size: number): boolean {
+    const HANDLE = 4, MASK = 14;
     const { table, cache } = this;
     if (cache === undefined) return this.#inner.resize(handle, size);
     const node = calls.expectNode(table, handle), W = this.#words, header = this.#header;
@@ -152,6 +151,7 @@ export class LockedTable {
 
   /** Gives the blocks in all caches back; how many there were. */
   reclaim(): number {
+    const NEXT = 1, HANDLE = 4;
     const W = this.#words, { end } = this.table;
     if (this.cache === undefined || this.#header[CACHED] === 0) return 0;
     // Before the search: what is put in a cache meanwhile sets it again.
@@ -207,6 +207,7 @@ export class LockedTable {
 
   /** Notes the size that was asked for. */
   #note(handle: number, size: number): number {
+    const MASK = 14;
     if (handle !== NO_SPACE && this.cache !== undefined) {
       this.#asked[handle & this.#words[MASK]] = size;
     }
@@ -215,6 +216,7 @@ export class LockedTable {
 
   /** Says which node is to become an allocation: the free one on top. */
   #announce(): void {
+    const TOP = 12, NODE = 0x3ffffffc;
     const W = this.#words;
     if (W[W[TOP]] === 0) this.table.makeSlots();
     this.#header[INTENT] = -(W[W[TOP]] & NODE);
@@ -243,6 +245,7 @@ export class LockedTable {
 
   /** Frees a block that was in a cache as `-handle`; `false` if it is no longer there. */
   #release(node: number, handle: number): boolean {
+    const HANDLE = 4, SIZE = 6, MASK = 14, HANDLE_LIMIT = 1_073_741_824, WORN_OUT = -1_073_741_824;
     const { table } = this, W = this.#words, generation = (handle | W[MASK]) + 1;
     const free = generation < HANDLE_LIMIT ? -generation : WORN_OUT; // as recycle() has it
     if (Atomics.compareExchange(W, node + HANDLE, -handle, free) !== -handle) return false;

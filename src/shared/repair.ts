@@ -17,7 +17,7 @@ import { CLAIMED, INTENT, type SharedState } from "./state.ts";
 //
 // If it dies, whoever takes the lock from it frees what was to be freed, also the allocation
 // that nobody knows of, and works out the rest of the table anew.
-export const RESET: number = -(2 ** 31);
+export const RESET: number = -2_147_483_648; // = -(2 ** 31)
 
 /**
  * Completes or undoes what a dead holder of the lock was about to do. Dying in here does no

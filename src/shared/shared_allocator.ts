@@ -24,7 +24,7 @@ import {
 } from "./state.ts";
 import type { WorkerCache } from "./worker_cache.ts";
 
-const MAX_CACHED_SIZE = 2 ** 20;
+const MAX_CACHED_SIZE = 1_048_576; // = 2 ** 20
 
 /** How one worker takes part in a {@linkcode SharedOffsetAllocator}. */
 export interface SharedAttachOptions {

@@ -28,7 +28,9 @@ const FORMAT = 0x53505331;
 const LINE = 64;
 
 /** What a worker's cache in front of a pool needs of it. */
-export let sharedSlotsOf: (pool: SharedSlotPool<unknown>) => SharedSlots;
+export function sharedSlotsOf(pool: SharedSlotPool<unknown>): SharedSlots {
+  return SharedSlotPool["slotsOf"](pool);
+}
 
 /** How a {@linkcode SharedSlotPool} is made; the views are each worker's own choice. */
 export interface SharedSlotPoolOptions<V> extends SlotLayout<V> {
@@ -95,8 +97,8 @@ export class SharedSlotPool<V = Uint8Array> {
   /** By slot: this worker's view of it, once there was one. */
   readonly #views: (V | undefined)[];
 
-  static {
-    sharedSlotsOf = (pool) => pool.#slots;
+  private static slotsOf(pool: SharedSlotPool<unknown>): SharedSlots {
+    return pool.#slots;
   }
 
   private constructor(

@@ -6,14 +6,9 @@
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
-import * as layout from "../gap_table/layout.ts";
+import { MASK, STRIDE } from "../gap_table/layout.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import { CACHED, type SharedState } from "./state.ts";
-
-// Constants of this module: V8 compiles those into the code, but reads imported ones.
-const { HANDLE, OFFSET, SIZE, MASK, STRIDE, NODE, HANDLE_LIMIT } = layout;
-
-const WIDE_SIZE = 4; // from half the index of a node on, in doubles
 
 /** Most blocks of one size; the older half goes back when there are more. */
 const PER_BIN = 64;
@@ -22,7 +17,7 @@ const KEPT_PART = 32;
 /** Blocks that pass by an emptied cache: where space is short it would be emptied again. */
 const REST = 1000;
 const ALL = -1;
-const COMMON_BIT = 1 << 31; // of all workers beyond number 30
+const COMMON_BIT = -2_147_483_648; // = 1 << 31; of all workers beyond number 30
 
 /**
  * Stacks of blocks, one for each size of block: the sizes are those of the bins, so that a
@@ -87,6 +82,7 @@ export class WorkerCache {
 
   /** A handle for a block from the cache, or NO_SPACE where that has none. */
   take(size: number, alignment: number): number {
+    const HANDLE = 4, NODE = 0x3ffffffc, PER_BIN = 64;
     if (typeof size !== "number" || size >>> 0 !== size || size - 1 >>> 0 >= this.#largest) {
       return NO_SPACE;
     }
@@ -112,6 +108,7 @@ export class WorkerCache {
    * @throws {NotAllocatedError} Another worker freed it meanwhile.
    */
   put(handle: number): boolean {
+    const HANDLE = 4, NODE = 0x3ffffffc;
     if (typeof handle !== "number" || (handle | 0) !== handle || handle <= 0) return false;
     const W = this.#words, mask = this.#mask;
     const node = (this.#end + (handle & mask) * this.#stride) & NODE;
@@ -131,6 +128,7 @@ export class WorkerCache {
 
   /** Puts in an allocation that nobody knows of yet; `false` where there is no room. */
   add(handle: number, size: number): boolean {
+    const HANDLE = 4;
     if (!this.#hasRoom(handle, size)) return false;
     const node = this.#end + (handle & this.#mask) * this.#stride;
     Atomics.store(this.#words, node + HANDLE, -handle);
@@ -177,6 +175,7 @@ export class WorkerCache {
 
   /** Whether a block may be kept: it has a size for it, there is room and a next handle. */
   #hasRoom(handle: number, size: number): boolean {
+    const HANDLE_LIMIT = 1_073_741_824, PER_BIN = 64, ALL = -1;
     if (size <= 0 || size > this.#largest) return false;
     if (this.#rest > 0) {
       this.#rest--;
@@ -192,11 +191,13 @@ export class WorkerCache {
 
   /** Units of a node; a wrong number where they are more than 2^31, which are never cached. */
   #sizeOf(node: number): number {
+    const SIZE = 6, WIDE_SIZE = 4;
     const floats = this.#floats;
     return floats === undefined ? this.#words[node + SIZE] : floats[(node >>> 1) + WIDE_SIZE];
   }
 
   #push(handle: number, size: number): void {
+    const PER_BIN = 64;
     const bin = binFor(size);
     this.#handles[bin * PER_BIN + this.#counts[bin]++] = handle;
     this.#units += size;
@@ -205,6 +206,7 @@ export class WorkerCache {
 
   /** Whether a block begins at a multiple of `alignment`, if that is valid. */
   #isAligned(node: number, alignment: number): boolean {
+    const OFFSET = 5;
     const isValid = Number.isSafeInteger(alignment) && alignment > 0;
     return isValid && this.#table.get(node, OFFSET) % alignment === 0;
   }

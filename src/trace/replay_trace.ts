@@ -52,10 +52,15 @@ interface Target extends Allocator {
 }
 
 // Letters of the operations, as char codes.
-const [ALLOCATE, ALLOCATE_AT, FREE, RESIZE, MOVE, GROW, SHRINK, ADD_SPAN, RESET] = Array.from(
-  "aAfrmgsSz",
-  (letter) => letter.charCodeAt(0),
-);
+const ALLOCATE = 97; // "a"
+const ALLOCATE_AT = 65; // "A"
+const FREE = 102; // "f"
+const RESIZE = 114; // "r"
+const MOVE = 109; // "m"
+const GROW = 103; // "g"
+const SHRINK = 115; // "s"
+const ADD_SPAN = 83; // "S"
+const RESET = 122; // "z"
 
 /** What an allocator throws at what is right in itself, but beyond it. */
 const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];

@@ -52,27 +52,17 @@ interface Form {
   readonly refusable: boolean;
 }
 
-const FORMS: ReadonlyMap<unknown, Form> = new Map([
-  form("a", "size", "alignment?"),
-  form("A", "offset", "size"),
-  form("f", "id"),
-  form("r", "id", "size"),
-  form("m", "id", "to"),
-  form("g", "units"),
-  form("s", "units"),
-  form("S", "start", "size"),
-  form("z"),
-]);
-
-function form(letter: string, ...fields: string[]): [unknown, Form] {
-  return [letter, {
-    fields,
-    least: fields.filter((field) => !field.endsWith("?")).length,
-    ids: fields[0] === "id" ? 1 : 0,
-    makes: letter === "a" || letter === "A",
-    refusable: letter === "a" || letter === "A" || letter === "r",
-  }];
-}
+const FORMS: Readonly<Record<string, Form>> = {
+  a: { fields: ["size", "alignment?"], least: 1, ids: 0, makes: true, refusable: true },
+  A: { fields: ["offset", "size"], least: 2, ids: 0, makes: true, refusable: true },
+  f: { fields: ["id"], least: 1, ids: 1, makes: false, refusable: false },
+  r: { fields: ["id", "size"], least: 2, ids: 1, makes: false, refusable: true },
+  m: { fields: ["id", "to"], least: 2, ids: 1, makes: false, refusable: false },
+  g: { fields: ["units"], least: 1, ids: 0, makes: false, refusable: false },
+  s: { fields: ["units"], least: 1, ids: 0, makes: false, refusable: false },
+  S: { fields: ["start", "size"], least: 2, ids: 0, makes: false, refusable: false },
+  z: { fields: [], least: 0, ids: 0, makes: false, refusable: false },
+};
 
 /**
  * A trace in memory, as {@linkcode parseTrace} makes it: read once, replayed often.
@@ -188,7 +178,8 @@ class Reader {
 
   #operation(value: unknown, line: string): void {
     const operation: readonly unknown[] = Array.isArray(value) ? value : [];
-    const letter = operation[0], form = FORMS.get(letter);
+    const letter = operation[0];
+    const form = Object.hasOwn(FORMS, letter as string) ? FORMS[letter as string] : undefined;
     if (form === undefined) return this.#fail('an operation, such as ["a",100]', excerpt(line));
     const { fields, least, ids, makes, refusable } = form;
     const refused = refusable && operation[operation.length - 1] === REFUSED;

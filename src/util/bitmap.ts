@@ -15,12 +15,11 @@ import { expectInvariant } from "./expect_invariant.ts";
 //   above   | word 0..31 | ...    | 0 |         1 = that word is not 0
 //   ...     | one word | 0 |
 
-const TOP_BIT = 1 << 31;
-const FAR = 2 ** 29; // more than any capacity, and still an int32 when one is added
-const clz32 = Math.clz32;
+const TOP_BIT = -2_147_483_648; // = 1 << 31
+const FAR = 536_870_912; // = 2 ** 29; more than any capacity, and still an int32 when one is added
 
 /** Most units that a bitmap can have. */
-export const MAX_UNITS: number = 2 ** 28;
+export const MAX_UNITS: number = 268_435_456; // = 2 ** 28
 
 /**
  * The free units of a space. Searches go to the lowest unit and skip what is taken, 32 to
@@ -93,9 +92,9 @@ export class Bitmap {
       index = (index >>> 5) + 1;
       if (++level === levels.length) return -1;
     }
-    index = (index & ~31) | clz32(bits);
+    index = (index & ~31) | Math.clz32(bits);
     // Down, to the first bit below.
-    while (level > 0) index = (index << 5) | clz32(W[levels[--level] + index]);
+    while (level > 0) index = (index << 5) | Math.clz32(W[levels[--level] + index]);
     return index;
   }
 
@@ -107,7 +106,7 @@ export class Bitmap {
       if (++at > last) return end;
       bits = ~W[at];
     }
-    return Math.min(end, (at << 5) | clz32(bits));
+    return Math.min(end, (at << 5) | Math.clz32(bits));
   }
 
   /** Whether all units from `start` to `end` are there and free. */
@@ -144,7 +143,7 @@ export class Bitmap {
       this.#low = at = unit >>> 5;
       bits = W[at];
     }
-    const bit = clz32(bits), rest = bits ^ (TOP_BIT >>> bit);
+    const bit = Math.clz32(bits), rest = bits ^ (TOP_BIT >>> bit);
     W[at] = rest;
     this.freeCount--;
     if (rest === 0) this.#clearOne(at);

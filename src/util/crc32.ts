@@ -4,17 +4,10 @@
  * @module
  */
 
-// TABLE[k * 256 + b]: the remainder that byte b, followed by k zero bytes, leaves.
+// table[k * 256 + b]: the remainder that byte b, followed by k zero bytes, leaves.
 // Eight tables take eight bytes a step (slicing-by-8, Kounavis and Berry 2005).
-const TABLE = new Int32Array(8 * 256);
-for (let byte = 0; byte < 256; byte++) {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  TABLE[byte] = crc;
-}
-for (let i = 256; i < TABLE.length; i++) {
-  TABLE[i] = (TABLE[i - 256] >>> 8) ^ TABLE[TABLE[i - 256] & 0xff];
-}
+// Made by the first call: a module that is only imported does no work.
+let table: Int32Array | undefined;
 
 /**
  * CRC-32 of `bytes` (polynomial 0xEDB88320, as in zlib, gzip and PNG).
@@ -24,7 +17,7 @@ for (let i = 256; i < TABLE.length; i++) {
  * @returns An unsigned 32-bit integer.
  */
 export function crc32(bytes: Uint8Array, seed = 0): number {
-  const T = TABLE, end = bytes.length - 7;
+  const T = table ??= makeTable(), end = bytes.length - 7;
   let crc = ~seed, i = 0;
   for (; i < end; i += 8) {
     crc ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
@@ -34,4 +27,17 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   }
   for (; i < bytes.length; i++) crc = (crc >>> 8) ^ T[(crc ^ bytes[i]) & 0xff];
   return ~crc >>> 0;
+}
+
+function makeTable(): Int32Array {
+  const table = new Int32Array(8 * 256);
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    table[byte] = crc;
+  }
+  for (let i = 256; i < table.length; i++) {
+    table[i] = (table[i - 256] >>> 8) ^ table[table[i - 256] & 0xff];
+  }
+  return table;
 }

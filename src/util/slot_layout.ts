@@ -9,7 +9,7 @@ import { checkInteger, describe } from "./check_integer.ts";
 import type { ViewConstructor } from "./view_constructor.ts";
 
 /** Most slots of a pool: 2^6 generations or more are left for each. */
-export const MAX_SLOTS: number = 2 ** 24;
+export const MAX_SLOTS: number = 16_777_216; // = 2 ** 24
 
 /**
  * What the slots of a pool are like.

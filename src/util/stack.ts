@@ -11,15 +11,13 @@ export interface Trace {
 
 type Callable = (...args: never[]) => unknown;
 
-/** Not everywhere, but on all engines of late. */
-const capture = (Error as { captureStackTrace?: (trace: Trace, below: Callable) => void })
-  .captureStackTrace;
-
 /** The stack of now without `below` and what it called; `Error.stackTraceLimit` holds. */
 export function traceBelow(below: Callable): Trace {
-  if (capture === undefined) return new Error();
+  // Not everywhere, but on all engines of late.
+  const engine = Error as { captureStackTrace?: (trace: Trace, below: Callable) => void };
+  if (engine.captureStackTrace === undefined) return new Error();
   const trace: Trace = {};
-  capture(trace, below);
+  engine.captureStackTrace(trace, below);
   return trace;
 }
 

@@ -13,13 +13,13 @@ import {
 import { checkInteger } from "../../../src/util/check_integer.ts";
 
 /** Requests up to this size cost less in place (1-2 us) than through the pool (30-60 us). */
-export const MAX_IN_PLACE: number = 2 ** 20;
+export const MAX_IN_PLACE: number = 1_048_576; // = 2 ** 20
 
 /** Bytes in place, plus 4 KiB a request, until the event loop has a turn: some 10 ms. */
-export const MAX_PER_TURN: number = 2 ** 24;
+export const MAX_PER_TURN: number = 16_777_216; // = 2 ** 24
 
 /** Above 2^31 - 1 bytes a single call is refused by Node and cut short by Linux. */
-const MAX_PER_CALL = 2 ** 30;
+const MAX_PER_CALL = 1_073_741_824; // = 2 ** 30
 
 /** What a file is asked for, whatever stands for it; a transfer may be short. */
 export interface RawFile {

@@ -15,7 +15,8 @@ import {
   type Workload,
   workloads,
 } from "../../../cli/compare/workloads.ts";
-import { type Contestant, narrow, nothing, peers, strategies, wide } from "./contestants.ts";
+import type { Contestant } from "./contestant.ts";
+import { narrow, nothing, peers, strategies, wide } from "./contestants.ts";
 
 /** How long to measure. */
 export interface Effort {
