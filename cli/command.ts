@@ -11,7 +11,7 @@ import type { CommandIO } from "./io.ts";
 import { Progress } from "./progress.ts";
 
 /** The name of the program. */
-export const PROGRAM = "offset-allocator";
+export const PROGRAM = "blobs";
 
 /** The command cannot have been meant like that: exit code 2. */
 export class UsageError extends Error {
@@ -85,7 +85,10 @@ export class Invocation {
       parsed = parseArgs({ args: [...args], options, allowPositionals: true });
     } catch (error) {
       // What follows the first sentence is advice of several lines.
-      throw new UsageError((error as Error).message.split(/\.(?:\s|$)|\n/)[0]);
+      const [message] = (error as Error).message.split(/\.(?:\s|$)|\n/);
+      const [, unknown] = message.match(/^Unknown option '(.*)'/) ?? [];
+      const known = Object.keys(options).map((name) => `--${name}`);
+      throw new UsageError(message + (unknown === undefined ? "" : suggestion(unknown, known)));
     }
     this.io = io;
     this.operands = parsed.positionals;
@@ -151,6 +154,66 @@ export function wholeNumber(what: string, text: string): number {
   throw new UsageError(`${what} must be a whole number, got ${JSON.stringify(text)}`);
 }
 
+/** What other programs call it, and what it is called here. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  "-V": "--version",
+  "-v": "--version",
+  add: "put",
+  cat: "get",
+  cp: "backup",
+  del: "rm",
+  delete: "rm",
+  dir: "ls",
+  extract: "export",
+  fsck: "check",
+  help: "--help",
+  info: "stat",
+  list: "ls",
+  read: "get",
+  remove: "rm",
+  set: "put",
+  show: "stat",
+  vacuum: "compact",
+  verify: "check",
+  version: "--version",
+  write: "put",
+};
+
+/**
+ * Names what was meant, as it ends a message: `: did you mean ls?`.
+ *
+ * @param given The name that is not known.
+ * @param known The names that are.
+ * @returns Nothing where no name is near.
+ */
+export function suggestion(given: string, known: readonly string[]): string {
+  const synonym = Object.hasOwn(SYNONYMS, given) ? SYNONYMS[given] : undefined;
+  let nearest = synonym !== undefined && known.includes(synonym) ? synonym : undefined;
+  let least = Math.max(1, Math.floor(given.replace(/^-+/, "").length / 3)) + 1;
+  if (nearest === undefined) {
+    for (const name of known) {
+      const distance = distanceOf(given.toLowerCase(), name.toLowerCase());
+      if (distance < least) [nearest, least] = [name, distance];
+    }
+  }
+  return nearest === undefined ? "" : `: did you mean ${nearest}?`;
+}
+
+/** Letters to put in, leave out or replace; one at most where a name was not written out. */
+function distanceOf(given: string, name: string): number {
+  if (/^(?:--)?\w{2}/.test(given) && name.startsWith(given)) return given === name ? 0 : 1;
+  let row = Array.from({ length: name.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= given.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= name.length; j++) {
+      const replaced = row[j - 1] + (given[i - 1] === name[j - 1] ? 0 : 1);
+      next[j] = Math.min(replaced, row[j] + 1, next[j - 1] + 1);
+    }
+    row = next;
+  }
+  return row[name.length];
+}
+
 function checkOperands(command: Command, given: readonly string[]): void {
   const wanted = command.operands.split(" ");
   const least = wanted.filter((operand) => operand.startsWith("<")).length;
@@ -185,7 +248,7 @@ export function helpOf(command: Command): string {
 export function helpOfAll(commands: readonly Command[]): string {
   return [
     `Usage: ${PROGRAM} <command> <store> … [options]`,
-    "Keeps named blobs in one file, the store.",
+    "Keeps named blobs in one file, the store. The program is called offset-allocator, too.",
     `Commands:\n${
       columns(commands.map(({ name, operands, summary }) => [`${name} ${operands}`, summary]))
     }`,

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * The command `offset-allocator`: a blob store in a file, from the shell.
+ * The command `blobs`: a blob store in a file, from the shell; `blobs compare` replays traces.
  *
  * ```sh
- * offset-allocator put photos.db cat.jpg ~/cat.jpg
- * offset-allocator ls photos.db --long
- * offset-allocator get photos.db cat.jpg > cat.jpg
- * offset-allocator --help
+ * blobs put photos.blobs cat.jpg ~/cat.jpg
+ * blobs ls photos.blobs --long
+ * blobs get photos.blobs cat.jpg > cat.jpg
+ * blobs compare trace.jsonl
+ * blobs --help
  * ```
  *
  * {@linkcode main} is the same within a program.
@@ -17,27 +18,24 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { blobCommands } from "./commands/blob_commands.ts";
+import { commands } from "./commands/mod.ts";
 import {
   type Command,
   helpOf,
   helpOfAll,
   Invocation,
   PROGRAM,
+  suggestion,
   UsageError,
   usageOf,
 } from "./command.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
-import { storeCommands } from "./commands/store_commands.ts";
-import { transferCommands } from "./commands/transfer_commands.ts";
 
 export type { CommandIO, CommandOutput } from "./io.ts";
 
 /** The version of the package. */
 export const VERSION = "0.1.0";
-
-const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...transferCommands];
 
 /**
  * Runs a command.
@@ -47,7 +45,7 @@ const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...tran
  * import { main } from "@suballoc/offset-allocator/cli";
  * import { mkdtemp } from "node:fs/promises";
  *
- * const store = `${await mkdtemp("/tmp/photos-")}/photos.db`;
+ * const store = `${await mkdtemp("/tmp/photos-")}/photos.blobs`;
  * async function* stdin() {
  *   yield new Uint8Array([0xff, 0xd8]);
  * }
@@ -64,13 +62,14 @@ export async function main(args: readonly string[], io: CommandIO = ofProcess())
   let command: Command | undefined;
   try {
     const [name, ...rest] = args;
-    if (name === "--help" || name === "-h") return await print(io, helpOfAll(COMMANDS));
+    if (name === "--help" || name === "-h") return await print(io, helpOfAll(commands));
     if (name === "--version") return await print(io, VERSION);
     if (name === undefined) throw new UsageError("a command is missing");
-    command = COMMANDS.find((one) => one.name === name);
+    command = commands.find((one) => one.name === name);
     if (command === undefined) {
       const what = name.startsWith("-") ? "option" : "command";
-      throw new UsageError(`unknown ${what} ${JSON.stringify(name)}`);
+      const known = [...commands.map(({ name }) => name), "--help", "--version"];
+      throw new UsageError(`unknown ${what} ${JSON.stringify(name)}${suggestion(name, known)}`);
     }
     const invocation = new Invocation(command, rest, io);
     if (invocation.flag("help")) return await print(io, helpOf(command));

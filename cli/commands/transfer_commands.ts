@@ -33,9 +33,9 @@ refused, and make the exit code 1. What was put before a failure stays.`,
     attributes: { help: "keep permissions and times as metadata" },
   },
   examples: [
-    ["offset-allocator import photos.db ~/Pictures", "puts every file of a folder"],
-    ["offset-allocator import photos.db old.tar.gz --prefix old/", "puts the files of an archive"],
-    ["git archive HEAD | offset-allocator import code.db -", "puts what a program prints"],
+    ["blobs import photos.blobs ~/Pictures", "puts every file of a folder"],
+    ["blobs import photos.blobs old.tar.gz --prefix old/", "puts the files of an archive"],
+    ["git archive HEAD | blobs import code.blobs -", "puts what a program prints"],
   ],
   async run(invocation) {
     const { io: { stdin, signal }, operands: [path, from] } = invocation;
@@ -82,9 +82,9 @@ and so are files that exist; the others are written, and the exit code is 1.`,
     "any-name": { help: "export names that Windows cannot hold, too" },
   },
   examples: [
-    ["offset-allocator export photos.db restored", "writes every blob as a file"],
-    ["offset-allocator export photos.db 2026.tar.gz --prefix 2026/", "makes an archive of some"],
-    ["offset-allocator export photos.db - | ssh host tar x", "sends them elsewhere"],
+    ["blobs export photos.blobs restored", "writes every blob as a file"],
+    ["blobs export photos.blobs 2026.tar.gz --prefix 2026/", "makes an archive of some"],
+    ["blobs export photos.blobs - | ssh host tar x", "sends them elsewhere"],
   ],
   async run(invocation) {
     const { io: { stdout, stderr, signal }, operands: [path, to] } = invocation;

@@ -14,30 +14,27 @@ import { join } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { VERSION } from "../../cli/mod.ts";
-import { blobCommands } from "../../cli/commands/blob_commands.ts";
-import { type Command, Invocation } from "../../cli/command.ts";
+import { commands } from "../../cli/commands/mod.ts";
+import { Invocation } from "../../cli/command.ts";
 import { formatBytes } from "../../cli/format.ts";
 import { printable } from "../../src/util/printable.ts";
-import { storeCommands } from "../../cli/commands/store_commands.ts";
-import { transferCommands } from "../../cli/commands/transfer_commands.ts";
 import { CLI, run, spawn, storeOf, succeed } from "./cli_helpers.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
 
-const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...transferCommands];
 const posix = process.platform === "win32" ? it.skip : it;
 
 describe("the command", () => {
   it("shows its help, and that of each command", async () => {
     const { stdout } = await succeed(["--help"]);
-    for (const command of COMMANDS) {
+    for (const command of commands) {
       assertStringIncludes(stdout, `  ${command.name} ${command.operands}  `);
       assertStringIncludes(stdout, command.summary);
       for (const args of [[command.name, "--help"], [command.name, "a", "b", "c", "d", "-h"]]) {
         const { stdout } = await succeed(args);
-        assert(stdout.startsWith(`Usage: offset-allocator ${command.name} ${command.operands} `));
+        assert(stdout.startsWith(`Usage: blobs ${command.name} ${command.operands} `));
         for (const option of Object.keys(command.options ?? {})) {
           assertStringIncludes(stdout, `\n  --${option}`);
         }
@@ -53,20 +50,20 @@ describe("the command", () => {
   it("takes the examples of its help", () => {
     const { io } = ioOf();
     let count = 0;
-    for (const { examples } of COMMANDS) {
+    for (const { examples } of commands) {
       for (const [line] of examples) {
         for (const part of line.split(" | ")) {
-          const [, name, rest] = part.match(/\boffset-allocator (\S+) (.*)$/) ?? [];
+          const [, name, rest] = part.match(/\bblobs (\S+) (.*)$/) ?? [];
           if (name === undefined) continue;
           const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b);
           // The keys come from the program before it.
           if (part.startsWith("xargs")) words.push("key");
-          new Invocation(COMMANDS.find((one) => one.name === name)!, words, io);
+          new Invocation(commands.find((one) => one.name === name)!, words, io);
           count++;
         }
       }
     }
-    assert(count >= 2 * COMMANDS.length - 2, `${count} examples`);
+    assert(count >= 2 * commands.length - 2, `${count} examples`);
   });
 
   it("has the version of the package", async () => {
@@ -81,6 +78,19 @@ describe("the command", () => {
       [[], "a command is missing"],
       [["frobnicate"], 'unknown command "frobnicate"'],
       [["--frob"], 'unknown option "--frob"'],
+      [["list", store], 'unknown command "list": did you mean ls?'],
+      [["cat", store], 'unknown command "cat": did you mean get?'],
+      [["help"], 'unknown command "help": did you mean --help?'],
+      [["-v"], 'unknown option "-v": did you mean --version?'],
+      [["--versoin"], 'unknown option "--versoin": did you mean --version?'],
+      [["improt", store], 'unknown command "improt": did you mean import?'],
+      [["EXPORT", store], 'unknown command "EXPORT": did you mean export?'],
+      [["constructor"], 'unknown command "constructor"'],
+      [["ls", store, "--lmit", "1"], "Unknown option '--lmit': did you mean --limit?"],
+      [
+        ["put", store, "k", "-", "--meta", "1"],
+        "Unknown option '--meta': did you mean --metadata?",
+      ],
       [["ls"], "<store> is missing"],
       [["get", store], "<key> is missing"],
       [["rm", store], "<key>… is missing"],
@@ -109,13 +119,14 @@ describe("the command", () => {
     ];
     for (const [args, reason] of cases) {
       const { code, stdout, stderr } = await run(args);
-      const command = COMMANDS.find(({ name }) => name === args[0]);
+      const command = commands.find(({ name }) => name === args[0]);
       const called = command ? `${command.name} ${command.operands}` : "<command> <store>";
       assertEquals([code, stdout], [2, ""], args.join(" "));
       const [error, usage, advice, ...more] = stderr.split("\n");
-      assertStringIncludes(error, `offset-allocator: ${reason}`);
-      assertStringIncludes(usage, `Usage: offset-allocator ${called}`);
-      assertMatch(advice, /^Try: offset-allocator .*--help$/);
+      assertStringIncludes(error, `blobs: ${reason}`);
+      assertEquals(error.includes("did you mean"), reason.includes("did you mean"), error);
+      assertStringIncludes(usage, `Usage: blobs ${called}`);
+      assertMatch(advice, /^Try: blobs .*--help$/);
       assertEquals(more, [""]);
     }
     const { code, stderr } = await run(["export", store, "-"], { columns: 80 });
@@ -160,7 +171,7 @@ describe("the command", () => {
     for (const [args, reason] of cases) {
       const { code, stdout, stderr } = await run(args);
       assertEquals([code, stdout], [1, ""], args.join(" "));
-      assert(/^offset-allocator: [^\n]*\n$/.test(stderr), stderr);
+      assert(/^blobs: [^\n]*\n$/.test(stderr), stderr);
       assertStringIncludes(stderr, reason);
     }
     assert(!fs.existsSync(none), "no store is made for nothing");
@@ -172,7 +183,7 @@ describe("the command", () => {
     try {
       const { code, stderr } = await run(["put", path, "other", "-"]);
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `offset-allocator: Cannot open ${path} for writing`);
+      assertStringIncludes(stderr, `blobs: Cannot open ${path} for writing`);
       // Reading needs no lock.
       assertEquals((await succeed(["get", path, "key"])).stdout, "key");
     } finally {
