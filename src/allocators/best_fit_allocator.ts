@@ -13,6 +13,7 @@ import {
   type Move,
   NO_SPACE,
 } from "../allocator.ts";
+import { checkOptions } from "../util/check_options.ts";
 import * as calls from "../gap_table/operations.ts";
 import { expectSound } from "../gap_table/check_table.ts";
 import { GAP, OFFSET, SIZE } from "../gap_table/layout.ts";
@@ -80,6 +81,7 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: BestFitAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations initialAllocations");
     calls.checkRoom(capacity, options);
     this.#table = TreeTable.of(capacity, options);
   }

@@ -15,6 +15,7 @@ import {
 } from "../allocator.ts";
 import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
@@ -83,12 +84,18 @@ export class BuddyAllocator implements SpanAllocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: BuddyAllocatorOptions = {}) {
+    checkOptions(options, "minBlock maxAllocations");
     const { minBlock = 1, maxAllocations = MAX_SLOTS } = options;
     checkInteger("capacity", capacity);
     checkInteger("minBlock", minBlock, 1, 2 ** 52);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
     if (2 ** Math.round(Math.log2(minBlock)) !== minBlock) {
       throw new RangeError(`Expected minBlock to be a power of two, got ${minBlock}`);
+    }
+    if (capacity > 0 && minBlock > capacity) {
+      throw new RangeError(
+        `Expected minBlock to be at most the capacity ${capacity}, got ${minBlock}`,
+      );
     }
     this.#tree = new BuddyTree(minBlock);
     this.#table = new HandleTable(maxAllocations);

@@ -13,6 +13,7 @@ import {
 } from "../allocator.ts";
 import { Bitmap, MAX_UNITS, wordsFor } from "../util/bitmap.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 
 /** How an {@linkcode IdAllocator} is made. */
@@ -37,7 +38,7 @@ export interface IdAllocatorOptions {
  * | `allocate()` | O(log32 n) |
  * | `allocate` of a run, or aligned | O(n / 32 + free regions below the place found) |
  * | `allocateAt`, `free`, `size`, `resize`, of k ids | O(log32 n + k / 32) |
- * | `offset`, `isAllocated`, `used`, `available` | O(1) |
+ * | `offset`, `isAllocated`, `freeSpace`, `allocationCount` | O(1) |
  * | `grow`, `reset` | O(n / 32) |
  * | `largestFreeRegion`, `freeRegions` | O(n / 32 + free regions) |
  * | `allocations` | O(n / 32 + allocations) |
@@ -76,6 +77,7 @@ export class IdAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: IdAllocatorOptions = {}) {
+    checkOptions(options, "order");
     const { order = "lowest" } = options;
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     if (order !== "lowest" && order !== "next") {
@@ -94,16 +96,6 @@ export class IdAllocator implements GrowableAllocator {
   /** Number of free ids. */
   get freeSpace(): number {
     return this.#free.freeCount;
-  }
-
-  /** Number of free ids, as {@linkcode IdAllocator.freeSpace}. */
-  get available(): number {
-    return this.#free.freeCount;
-  }
-
-  /** Number of ids that are allocated. */
-  get used(): number {
-    return this.#free.capacity - this.#free.freeCount;
   }
 
   /** Number of live allocations, of one id or of a run. */

@@ -14,6 +14,7 @@ import {
   NotAllocatedError,
 } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { MAX_SLOTS } from "./handle_table.ts";
 
@@ -156,10 +157,12 @@ export class LinearAllocator implements GrowableAllocator {
    * Makes an allocator whose whole space is free.
    *
    * @param capacity Number of units, at most 2^53 - 1.
-   * @throws {TypeError} An argument is not a number.
-   * @throws {RangeError} An argument is not an integer in range.
+   * @param options Bound on the number of allocations.
+   * @throws {TypeError} An argument is of the wrong type.
+   * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: LinearAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations");
     const { maxAllocations = MAX_SLOTS } = options;
     checkInteger("capacity", capacity);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);

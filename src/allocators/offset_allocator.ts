@@ -15,7 +15,10 @@ import {
   NotAllocatedError,
 } from "../allocator.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
+import { checkArray, checkHandles } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { crc32 } from "../util/crc32.ts";
 import { append } from "../gap_table/append.ts";
 import {
@@ -182,7 +185,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations initialAllocations strict cache");
     calls.checkRoom(capacity, options);
+    checkType("strict", options.strict, "boolean");
+    checkOptions(options.cache, "maxShare", "cache");
     const mode = options.strict ? layout.STRICT : 0;
     this.#use(BinTable.create(SHAPE, capacity, options, mode), options.cache);
   }
@@ -425,11 +431,13 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @param sizes Number of units of each, 0 or more.
    * @param handles Where the handles go; a typed array makes no garbage.
    * @returns How many were reserved: all of them, or those before the first that got no place.
-   * @throws {TypeError} A size is not a number; nothing changed.
-   * @throws {RangeError} A size is not an integer in range; nothing changed.
+   * @throws {TypeError} An argument is no array, or a size not a number; nothing changed.
+   * @throws {RangeError} A size is not an integer in range, or `handles` is a typed array that is
+   *   too short; nothing changed.
    */
   allocateMany(sizes: ArrayLike<number>, handles: { [index: number]: number }): number {
     const units = sumOf(sizes), count = sizes.length;
+    checkHandles(handles, count);
     return this.#quick === undefined
       ? allocateAll(this.#table, this, sizes, handles, 0, count, units)
       : allocateEach(this, sizes, handles, 0, count); // from the cache where it can
@@ -442,6 +450,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    *
    * @param handles A handle each, in any order.
    * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
+   * @throws {TypeError} `handles` is no array.
    */
   freeMany(handles: ArrayLike<number>): void {
     claimAll(this.#table, handles);
@@ -540,22 +549,27 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @param handles Where the handles go.
    * @returns How many were reserved: all of them, or those before the first that is not
    *   behind the others, or beyond the capacity.
-   * @throws {TypeError} An offset or a size is not a number.
-   * @throws {RangeError} An offset or a size is not an integer in range.
+   * @throws {TypeError} An argument is no array, or an offset or a size not a number; nothing
+   *   changed.
+   * @throws {RangeError} An offset or a size is not an integer in range, or `handles` is a typed
+   *   array that is too short; nothing changed.
    */
   appendAt(
     offsets: ArrayLike<number>,
     sizes: ArrayLike<number>,
     handles: { [index: number]: number },
   ): number {
+    checkArray("offsets", offsets);
+    checkArray("sizes", sizes);
+    checkHandles(handles, offsets.length);
     for (let i = 0; i < offsets.length; i++) {
       const offset = offsets[i], size = sizes[i];
       // Spares two calls each, while the machine code of a loop is not there yet.
       if (Number.isSafeInteger(offset) && Number.isSafeInteger(size) && offset >= 0 && size >= 0) {
         continue;
       }
-      checkInteger("offset", offset);
-      checkInteger("size", size);
+      checkInteger(`offsets[${i}]`, offset);
+      checkInteger(`sizes[${i}]`, size);
     }
     return append(this.#settled, offsets, sizes, handles);
   }
@@ -630,6 +644,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    *
    * @throws {StaleMoveError} The allocation was freed, moved or resized since the
    *   plan was made, or the target is no longer free; nothing changed.
+   * @throws {TypeError} `move` is not a move of a plan.
    */
   applyMove(move: Move): void {
     calls.applyMove(this.#settled, move);
@@ -657,6 +672,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     bytes: Uint8Array,
     options: Pick<OffsetAllocatorOptions, "cache"> = {},
   ): OffsetAllocator {
+    checkOptions(options, "cache");
+    checkOptions(options.cache, "maxShare", "cache");
     const fail = (reason: string): never => {
       throw new InvalidSnapshotError(reason);
     };

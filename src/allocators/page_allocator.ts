@@ -7,6 +7,7 @@
 import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "../allocator.ts";
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
@@ -64,6 +65,7 @@ export class PageAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: PageAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations");
     const { maxAllocations = MAX_SLOTS } = options;
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);

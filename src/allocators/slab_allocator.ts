@@ -4,8 +4,16 @@
  * @module
  */
 
-import { type Allocation, type Allocator, type Extent, NO_SPACE } from "../allocator.ts";
+import {
+  type Allocation,
+  type Allocator,
+  checkAllocator,
+  type Extent,
+  NO_SPACE,
+} from "../allocator.ts";
+import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
@@ -131,10 +139,12 @@ export class SlabAllocator implements Allocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(parent: Allocator, options: SlabAllocatorOptions = {}) {
+    checkAllocator(parent, "parent");
+    checkOptions(options, "classes slotsPerSlab keepEmpty maxAllocations");
     const { classes = defaultClasses(), slotsPerSlab = 32, keepEmpty = 1 } = options;
     const { maxAllocations = MAX_SLOTS } = options;
-    if (typeof parent?.allocate !== "function") throw new TypeError("Expected parent to allocate");
-    checkInteger("number of classes", classes.length, 1, MAX_CLASSES);
+    checkArray("classes", classes);
+    checkInteger("classes.length", classes.length, 1, MAX_CLASSES);
     for (let i = 0; i < classes.length; i++) {
       checkInteger(`classes[${i}]`, classes[i], i === 0 ? 1 : classes[i - 1] + 1, MAX_CLASS);
     }

@@ -20,6 +20,8 @@ import * as calls from "../gap_table/operations.ts";
 import { binDamage, expectSound } from "../gap_table/check_table.ts";
 import * as layout from "../gap_table/layout.ts";
 import { addSpan, freeSpans, spansOf } from "../gap_table/spans.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
 // Constants of this module: V8 compiles those into the code, but reads imported ones.
@@ -107,7 +109,9 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: TlsfAllocatorOptions = {}) {
+    checkOptions(options, "initialAllocations strict");
     const { initialAllocations, strict } = options;
+    checkType("strict", strict, "boolean");
     calls.checkRoom(capacity, { initialAllocations });
     const mode = strict ? layout.STRICT : 0;
     const table = BinTable.create(SHAPE, capacity, { initialAllocations }, mode);
@@ -385,7 +389,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    */
   planCompaction(options: CompactionOptions = {}): Move[] {
     const isOneSpan = this.#table.walls.length === 0;
-    return planCompaction(this, isOneSpan ? options : { ...options, overlap: false });
+    return planCompaction(this, options, isOneSpan);
   }
 
   /**

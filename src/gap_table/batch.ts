@@ -5,6 +5,7 @@
  */
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { type BinTable, link, unlink } from "./bin_table.ts";
 import * as layout from "./layout.ts";
@@ -32,6 +33,7 @@ const HOLES = 1 / 4;
  * @throws {RangeError} One is not an integer in range.
  */
 export function sumOf(sizes: ArrayLike<number>): number {
+  checkArray("sizes", sizes);
   for (let i = 0; i < sizes.length; i++) {
     const size = sizes[i];
     if (!Number.isSafeInteger(size) || size < 0) checkInteger(`sizes[${i}]`, size);
@@ -151,6 +153,7 @@ function place(
  * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
  */
 export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
+  checkArray("handles", handles);
   const H = table.words, mask = H[MASK], stride = table.floats === undefined ? NARROW : WIDE;
   for (let i = 0; i < handles.length; i++) {
     const handle = handles[i];

@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { printable } from "../util/printable.ts";
 import type { Cell } from "../util/cells.ts";
 import { labelGroups } from "./label_groups.ts";
@@ -47,7 +49,7 @@ const MAX_NAME = 32;
  * @param allocator Any strategy; it is only looked at.
  * @param options What to draw.
  * @returns Lines, for `console.log`.
- * @throws {TypeError} A dimension is not a number.
+ * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  * @throws {RangeError} A dimension is not an integer in range.
  *
  * @example
@@ -62,9 +64,13 @@ const MAX_NAME = 32;
  * ```
  */
 export function drawMap(allocator: Allocator, options: MapOptions = {}): string {
+  checkAllocator(allocator);
+  checkOptions(options, "width height colour labels");
   const { width = 80, height = 16, colour = false, labels } = options;
   checkInteger("width", width, 20, 1000);
   checkInteger("height", height, 1, 1000);
+  checkType("colour", colour, "boolean");
+  checkType("labels", labels, "function");
 
   const regions = [...regionsOf(allocator, labels)], groups = labelGroups(regions, LETTERS.length);
   const kinds: Record<string, MapKind> = {}, kindOfLabel = new Map<string, string>();

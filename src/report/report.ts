@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 
 /** The sizes between two powers of two. */
 export interface SizeClass {
@@ -55,6 +55,7 @@ export interface Report {
  *
  * @param allocator Any strategy; it is only looked at.
  * @returns A plain object, for `console.log` or a log.
+ * @throws {TypeError} `allocator` is none.
  *
  * @example
  * ```ts
@@ -70,6 +71,7 @@ export interface Report {
  * ```
  */
 export function report(allocator: Allocator): Report {
+  checkAllocator(allocator);
   const { capacity } = allocator;
   const live = sizesOf(allocator.allocations()), gaps = sizesOf(allocator.freeRegions());
   return {

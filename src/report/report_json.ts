@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { Allocator, Extent } from "../allocator.ts";
+import { type Allocator, checkAllocator, type Extent } from "../allocator.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { type Report, report } from "./report.ts";
 import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts";
 
@@ -33,6 +35,7 @@ export interface ReportJson extends Report {
  *
  * @param allocator Any strategy; it is only looked at.
  * @param options What to include.
+ * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  *
  * @example
  * ```ts
@@ -45,6 +48,10 @@ export interface ReportJson extends Report {
  * ```
  */
 export function reportJson(allocator: Allocator, options: ReportJsonOptions = {}): ReportJson {
+  checkAllocator(allocator);
+  checkOptions(options, "regions labels");
+  checkType("regions", options.regions, "boolean");
+  checkType("labels", options.labels, "function");
   const spans = Array.from(spansOf(allocator), ({ offset, size }) => ({ offset, size }));
   const figures = { format: "suballoc-report", version: 1, ...report(allocator), spans } as const;
   if (!options.regions) return figures;

@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { report } from "./report.ts";
 import { labelGroups } from "./label_groups.ts";
 import { type Labels, regionsOf, type ReportRegion } from "./regions.ts";
@@ -40,7 +42,7 @@ const LINE = 19;
  * @param allocator Any strategy; it is only looked at.
  * @param options What to draw.
  * @returns An SVG document, which may also stand within an HTML page.
- * @throws {TypeError} `width` is not a number.
+ * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  * @throws {RangeError} `width` is not an integer in range.
  *
  * @example
@@ -55,8 +57,12 @@ const LINE = 19;
  * ```
  */
 export function reportSvg(allocator: Allocator, options: ReportSvgOptions = {}): string {
+  checkAllocator(allocator);
+  checkOptions(options, "width title labels");
   const { width = 960, title = "Allocator", labels } = options;
   checkInteger("width", width, 320, 10_000);
+  checkType("title", title, "string");
+  checkType("labels", labels, "function");
   const regions = [...regionsOf(allocator, labels)];
   const groups = labelGroups(regions, LABEL_COLOURS);
   const colours = new Map(groups.map(({ label }, i) => [label, `l${i}`]));

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type Allocator, type Move, NO_SPACE } from "../allocator.ts";
+import { type Allocator, checkAllocator, type Move, NO_SPACE } from "../allocator.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { parseTrace, type Trace } from "./trace.ts";
 
 /** What a replay tells on the way. */
@@ -72,7 +74,9 @@ const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
  *
  * @param trace The text of a trace, its lines, or a trace from {@linkcode parseTrace}.
  * @param target An allocator, empty, or what makes one of a capacity.
+ * @param options What to call on the way.
  * @throws {TraceError} A line is not one of a trace; nothing was done.
+ * @throws {TypeError} An argument is of the wrong type, or an option is not known.
  *
  * @example
  * ```ts
@@ -94,8 +98,13 @@ export function replayTrace(
   target: Allocator | ((capacity: number) => Allocator),
   options: ReplayOptions = {},
 ): ReplayResult {
-  const parsed = typeof trace === "object" && "steps" in trace ? trace : parseTrace(trace);
+  if (typeof target !== "function") checkAllocator(target, "target");
+  checkOptions(options, "onStep");
+  checkType("onStep", options.onStep, "function");
+  const isParsed = typeof trace === "object" && trace !== null && "steps" in trace;
+  const parsed = isParsed ? trace : parseTrace(trace);
   const allocator = typeof target === "function" ? target(parsed.capacity) : target;
+  checkAllocator(allocator, "what target returns");
   return new Replay(parsed, allocator).run(options);
 }
 

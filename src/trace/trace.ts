@@ -122,6 +122,7 @@ export class TraceError extends Error {
  *
  * @param source The text, or its lines without their ends.
  * @throws {TraceError} A line is not one of a trace, or names an allocation that is not live.
+ * @throws {TypeError} `source` is no text and has no lines.
  *
  * @example
  * ```ts
@@ -134,6 +135,10 @@ export class TraceError extends Error {
  * ```
  */
 export function parseTrace(source: string | Iterable<string>): Trace {
+  const lines = source as Partial<Iterable<string>> | null | undefined;
+  if (typeof lines?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Expected source to be a text or its lines, got ${describe(source)}`);
+  }
   const reader = new Reader();
   for (const line of typeof source === "string" ? source.split("\n") : source) reader.read(line);
   return reader.trace();
@@ -224,7 +229,7 @@ class Reader {
   }
 
   #integer(name: string, value: unknown, min = 0): number {
-    if (Number.isSafeInteger(value) && value as number >= min) return value as number + 0; // not -0
+    if (Number.isSafeInteger(value) && (value as number) >= min) return (value as number) + 0; // not -0
     const expected = `${name} to be an integer from ${min} to ${Number.MAX_SAFE_INTEGER}`;
     return this.#fail(expected, describe(value));
   }

@@ -5,26 +5,26 @@
  */
 
 /** A stack that is put into words only when it is asked for, which is what costs. */
-export interface Trace {
+export interface StackTrace {
   readonly stack?: string;
 }
 
 type Callable = (...args: never[]) => unknown;
 
 /** Not everywhere, but on all engines of late. */
-const capture = (Error as { captureStackTrace?: (trace: Trace, below: Callable) => void })
+const capture = (Error as { captureStackTrace?: (trace: StackTrace, below: Callable) => void })
   .captureStackTrace;
 
 /** The stack of now without `below` and what it called; `Error.stackTraceLimit` holds. */
-export function traceBelow(below: Callable): Trace {
+export function traceBelow(below: Callable): StackTrace {
   if (capture === undefined) return new Error();
-  const trace: Trace = {};
+  const trace: StackTrace = {};
   capture(trace, below);
   return trace;
 }
 
 /** The frames of a trace, one a line; the heading that some engines put first is none. */
-export function framesOf({ stack = "" }: Trace): string {
+export function framesOf({ stack = "" }: StackTrace): string {
   const frames = stack.split("\n").map((line) => line.trim());
   return frames.filter((line) => /^at |@/.test(line)).join("\n");
 }
