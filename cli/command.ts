@@ -1,6 +1,6 @@
 /**
- * What a command is, and what it is given: from its description come the check of its
- * arguments and its help.
+ * The description of a command, which makes the check of its arguments and its help, and its
+ * invocation.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { Progress } from "./progress.ts";
 /** The name of the program. */
 export const PROGRAM = "blobs";
 
-/** The command cannot have been meant like that: exit code 2. */
+/** The command line is wrong: exit code 2. */
 export class UsageError extends Error {
   /** The name of the class. */
   override readonly name: string = "UsageError";
 }
 
-/** The command did not succeed, for a reason that is no surprise: exit code 1. */
+/** The command failed for an expected reason: exit code 1. */
 export class Failure extends Error {
   /** The name of the class. */
   override readonly name: string = "Failure";
@@ -27,9 +27,9 @@ export class Failure extends Error {
 
 /** An option of a command. */
 export interface CommandOption {
-  /** What it is good for, in a few words. */
+  /** Its purpose, in a few words. */
   readonly help: string;
-  /** What its value is, for the help; without one the option takes none. */
+  /** The name of its value in the help; without one the option takes no value. */
   readonly value?: string;
   /** Its name in one letter. */
   readonly short?: string;
@@ -39,17 +39,17 @@ export interface CommandOption {
 export interface Command {
   /** Its name. */
   readonly name: string;
-  /** Its arguments as the help shows them: `<needed>`, `[left out]`, `<several>…`. */
+  /** Its arguments as the help shows them: `<needed>`, `[optional]`, `<several>…`. */
   readonly operands: string;
   /** What it does, in one line. */
   readonly summary: string;
-  /** What else there is to say. */
+  /** More lines of the help. */
   readonly details?: string;
   /** Its options by name, apart from those of every command. */
   readonly options?: Readonly<Record<string, CommandOption>>;
-  /** Command lines, each with what it is for. */
+  /** Command lines, each with its purpose. */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
-  /** Does it and gives the exit code. */
+  /** Runs the command and resolves to the exit code. */
   run(invocation: Invocation): Promise<number>;
 }
 
@@ -58,7 +58,7 @@ const COMMON: Readonly<Record<string, CommandOption>> = {
   help: { short: "h", help: "show this help" },
 };
 
-/** A command with what it was given. */
+/** A command with its options and arguments. */
 export class Invocation {
   /** What it reads from and writes to. */
   readonly io: CommandIO;
@@ -72,7 +72,7 @@ export class Invocation {
    * @param command The command.
    * @param args What follows its name.
    * @param io What it reads from and writes to.
-   * @throws {UsageError} Where that is not what the command takes.
+   * @throws {UsageError} The command does not take these.
    */
   constructor(command: Command, args: readonly string[], io: CommandIO) {
     const options: ParseArgsConfig["options"] = {};
@@ -122,7 +122,7 @@ export class Invocation {
     await this.print(JSON.stringify(value));
   }
 
-  /** Says something that is not part of the result, such as why there is none. */
+  /** Prints a message that is not part of the result, such as the reason of a failure. */
   async warn(message: string): Promise<void> {
     const { stderr } = this.io;
     // Where a progress bar may stand.
@@ -130,7 +130,7 @@ export class Invocation {
     await stderr.write(`${start}${PROGRAM}: ${printable(message)}\n`);
   }
 
-  /** Does long work under a progress bar. */
+  /** Shows a progress bar during long work. */
   async withProgress<T>(total: number, work: (bar: Progress) => Promise<T>): Promise<T> {
     const bar = new Progress(this.io.stderr, total);
     try {
@@ -146,7 +146,7 @@ export class Invocation {
  *
  * @param what What it is, for the error.
  * @param text The digits.
- * @throws {UsageError} Where it is none.
+ * @throws {UsageError} `text` is no whole number.
  */
 export function wholeNumber(what: string, text: string): number {
   const value = Number(text);

@@ -44,8 +44,8 @@ export interface FileAttributes {
 }
 
 /**
- * Makes a file under another name and then gives it its own, so that a file of that name
- * is there as a whole or stays what it was. A symbolic link of that name is replaced, not
+ * Makes a file under another name and then renames it: a file of that name is either whole or
+ * unchanged. A symbolic link of that name is replaced, not
  * followed.
  *
  * @param path Its path.

@@ -10,7 +10,7 @@
  * blobs --help
  * ```
  *
- * {@linkcode main} is the same within a program.
+ * {@linkcode main} runs a command within a program.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export const VERSION = "0.1.0";
 /**
  * Runs a command.
  *
- * @example Making a store and looking into it
+ * @example Make a store and list its keys
  * ```ts
  * import { main } from "@suballoc/offset-allocator/cli";
  * import { mkdtemp } from "node:fs/promises";
@@ -54,8 +54,8 @@ export const VERSION = "0.1.0";
  * await main(["ls", store]); // 0, the exit code; prints 1.jpg
  * ```
  *
- * @param args Its name and arguments, as in a shell.
- * @param io What it reads from and writes to; that of the process by default.
+ * @param args The name of the command and its arguments, as in a shell.
+ * @param io Input and output; those of the process by default.
  * @returns The exit code: 0 done, 1 not found or failed, 2 called wrongly, 130 interrupted.
  */
 export async function main(args: readonly string[], io: CommandIO = ofProcess()): Promise<number> {
@@ -84,14 +84,14 @@ async function print({ stdout }: CommandIO, text: string): Promise<number> {
   return 0;
 }
 
-/** Says why a command failed, and gives the exit code. */
+/** Prints why a command failed, and returns the exit code. */
 async function explain(
   error: unknown,
   command: Command | undefined,
   { stderr, signal }: CommandIO,
 ): Promise<number> {
   if (signal?.aborted) return typeof signal.reason === "number" ? signal.reason : 130;
-  // Whoever reads the output has seen enough: the rest of a `head`.
+  // The reader of the output has closed it, as `head` does.
   if ((error as { code?: string }).code === "EPIPE") return 0;
   const message = error instanceof Error ? error.message : String(error);
   await stderr.write(`${PROGRAM}: ${printable(message)}\n`);

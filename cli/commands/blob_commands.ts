@@ -156,9 +156,9 @@ const rm: Command = {
 const stat: Command = {
   name: "stat",
   operands: "<store> <key>",
-  summary: "Show what is known of a blob.",
+  summary: "Show size, time, metadata and etag of a blob.",
   examples: [
-    ["blobs stat photos.blobs cat.jpg", "shows size, time, metadata and etag"],
+    ["blobs stat photos.blobs cat.jpg", "shows one blob"],
     ["blobs stat photos.blobs cat.jpg --json | jq .metadata", "prints its metadata"],
   ],
   async run(invocation) {

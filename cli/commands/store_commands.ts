@@ -40,7 +40,7 @@ const check: Command = {
         }));
       return { ...report, error };
     }).catch(async (found) => {
-      // Whoever reads JSON must not have to look at standard error for the answer.
+      // A reader of JSON must not have to look at standard error for the result.
       const isTold = invocation.flag("json") && found instanceof Error && !signal?.aborted;
       if (isTold) await invocation.printJson({ ok: false, error: found.message });
       throw found;
@@ -65,7 +65,7 @@ const check: Command = {
 const compact: Command = {
   name: "compact",
   operands: "<store>",
-  summary: "Move blobs together and give the space between them back.",
+  summary: "Move blobs together and release the space between them.",
   options: { "max-bytes": { value: "N", help: "move at most so many bytes" } },
   examples: [
     ["blobs compact photos.blobs", "makes the file as short as it can be"],
@@ -75,7 +75,7 @@ const compact: Command = {
     const { io: { signal }, operands: [path] } = invocation;
     let left = invocation.count("max-bytes") ?? Infinity;
     let movedBlobs = 0, movedBytes = 0, releasedBytes = 0, done = false;
-    // Nothing is moved but what is asked for.
+    // The store compacts only when it is asked to.
     await withStore(
       path,
       { compactAbove: 1 },
@@ -188,7 +188,7 @@ const backup: Command = {
   operands: "<store> <file>",
   summary: "Copy the store into a new file, without its free space.",
   details: "The file must not exist. It is there as a whole or not at all, and holds the store\n" +
-    "as it was at one moment, also where a program changes the store meanwhile.",
+    "as it was at one moment, even if a program changes the store during the copy.",
   examples: [
     ["blobs backup photos.blobs photos-2026.blobs", "copies a store that may be in use"],
     ["blobs backup photos.blobs /mnt/photos.blobs --json", "prints what was copied as JSON"],

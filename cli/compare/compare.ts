@@ -19,7 +19,7 @@ import { table } from "./table.ts";
 /**
  * Compares the strategies on a trace and prints the figures.
  *
- * @param invocation The command, and what it was given.
+ * @param invocation The options and arguments.
  * @returns The exit code.
  */
 export async function compare(invocation: Invocation): Promise<number> {
@@ -47,7 +47,7 @@ function choose(names: string | undefined): readonly Strategy[] {
   });
 }
 
-/** The lines of the trace, and what it is called. */
+/** The lines of the trace and its name. */
 function source(
   example: string | undefined,
   files: readonly string[],

@@ -166,8 +166,8 @@ function carriedOut(trace: Trace, result: ReplayResult, make: () => Allocator): 
 let collect: (() => void) | null | undefined;
 
 /**
- * Bytes of what a function makes and gives, tables and all. JavaScriptCore does not say;
- * `undefined` then.
+ * Bytes of the object that a function makes, with its tables. `undefined` on JavaScriptCore, which
+ * does not tell.
  */
 export function stateBytes(make: () => object): number | undefined {
   collect ??= collector();

@@ -22,7 +22,7 @@ export interface MapOptions {
   readonly height?: number;
   /** Whether it has ANSI colours; `false` by default. */
   readonly colour?: boolean;
-  /** Gives the label of an allocation: the 26 labels of most units get a letter each. */
+  /** Returns the label of an allocation: the 26 labels of most units have a letter each. */
   readonly labels?: Labels;
 }
 
@@ -42,11 +42,10 @@ const LETTER_COLOURS = [36, 35, 34, 31, 96, 95, 94, 91];
 const MAX_NAME = 32;
 
 /**
- * Draws the space in rows of cells; each stands for as many units as the next. A legend
- * follows. A row begins with the offset of its first unit; spans follow each other without
- * the gaps between them.
+ * Draws the space in rows of cells, all of the same number of units, and a legend. A row begins with
+ * the offset of its first unit; spans follow each other without the gaps between them.
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @param options What to draw.
  * @returns Lines, for `console.log`.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.

@@ -12,7 +12,7 @@ import type { Leak } from "./tracked_allocator.ts";
 
 /** How {@linkcode formatLeaks} writes. */
 export interface FormatLeaksOptions {
-  /** Most groups that are written out; 20 by default, `Infinity` for all. */
+  /** Most groups in the text; 20 by default, `Infinity` for all. */
   readonly most?: number;
 }
 
@@ -22,9 +22,9 @@ const MAX_HANDLES = 8;
  * Writes leaks for a person: those of the same label and stack together, the groups of most
  * units first.
  *
- * @param leaks What {@linkcode TrackedAllocator.leaks} gave.
+ * @param leaks What {@linkcode TrackedAllocator.leaks} returned.
  * @param options How to write.
- * @returns Lines; one that says so where nothing is live.
+ * @returns Lines; one that says so if no allocation is live.
  * @throws {TypeError} `leaks` is no array, or an option is not known or no number.
  * @throws {RangeError} `most` is not an integer in range.
  */

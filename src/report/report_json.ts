@@ -14,11 +14,11 @@ import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts
 export interface ReportJsonOptions {
   /** Whether every region is listed; `false` by default. */
   readonly regions?: boolean;
-  /** Gives the label of an allocation. */
+  /** Returns the label of an allocation. */
   readonly labels?: Labels;
 }
 
-/** What {@linkcode reportJson} gives, version 1. A later version may add members. */
+/** What {@linkcode reportJson} returns, version 1. A later version may add members. */
 export interface ReportJson extends Report {
   /** Tells it from other JSON. */
   readonly format: "suballoc-report";
@@ -26,14 +26,14 @@ export interface ReportJson extends Report {
   readonly version: 1;
   /** The spans of the space, in address order. */
   readonly spans: readonly Extent[];
-  /** All regions in address order, where they were asked for. */
+  /** All regions in address order, with the option `regions`. */
   readonly regions?: readonly ReportRegion[];
 }
 
 /**
  * Reports as a plain object that `JSON.stringify` writes without loss.
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @param options What to include.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  *

@@ -21,25 +21,25 @@ export interface ReportSvgOptions {
   readonly width?: number;
   /** The heading; "Allocator" by default. */
   readonly title?: string;
-  /** Gives the label of an allocation: the 8 labels of most units get a colour each. */
+  /** Returns the label of an allocation: the 8 labels of most units have a colour each. */
   readonly labels?: Labels;
 }
 
 const MARGIN = 20;
 /** Width of a character of the offsets, and of the legend. */
 const CHARACTER = 6.7;
-/** Regions up to which each is listed. */
+/** Most regions that the list shows. */
 const MAX_LISTED = 24;
 const LINE = 19;
 
 /**
- * Draws the space as rows of blocks, at most as many as there are regions; beyond 1,500
- * regions as rows of small cells, coloured by what is most of a cell and paler the less of
- * it is used. Up to 24 regions are listed below with offset, size and label.
+ * Draws the space as rows of blocks, one a region; beyond 1,500 regions as rows of small cells, each
+ * in the colour of its most frequent kind, paler the less of it is used. A list below the picture has
+ * offset, size and label of up to 24 regions.
  *
  * The picture suits light and dark pages, and stays below 300 kB at the default width.
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @param options What to draw.
  * @returns An SVG document, which may also stand within an HTML page.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
@@ -134,7 +134,7 @@ function legendOf(
   return { svg, height: y - 68 + 24 };
 }
 
-/** Every region by itself, one a line, in two columns where they are many. */
+/** The list of the regions, one a line, in two columns where they are many. */
 function listOf(
   regions: readonly ReportRegion[],
   colourOf: (region: ReportRegion) => string,

@@ -1,5 +1,5 @@
 /**
- * Labels and stacks of allocations, to find those that nobody freed.
+ * {@linkcode TrackedAllocator}: labels and stacks of allocations, to find those that nobody freed.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { framesOf, type StackTrace, traceBelow } from "../util/stack.ts";
 export interface TrackedAllocatorOptions {
   /**
    * Whether it keeps the stack of each allocation, `Error.stackTraceLimit` frames long;
-   * `false` by default, as that costs far more than the allocation.
+   * `false` by default, since a stack costs far more than the allocation.
    */
   readonly stacks?: boolean;
 }
@@ -38,14 +38,13 @@ interface Notes {
 }
 
 /**
- * Wraps an allocator and remembers, by handle, what each allocation is for and, if asked
- * to, where it was made. Offsets, handles and answers are those of the inner one, and so
- * are the optional members, where it has them.
+ * Wraps an allocator and remembers, by handle, the label of each allocation and, with `stacks`,
+ * the call that made it. Offsets, handles and results are those of the inner allocator; the wrapper
+ * has its optional members, too. Every other member is in `inner`.
  *
- * Allocations made past the wrapper are among the leaks too, without label and stack. Free
- * and reset by the wrapper: else notes stay behind, which costs memory and, where handles
- * come again (`IdAllocator`), shows them with the next allocation. `inner` has what is not
- * here.
+ * Leaks include allocations made past the wrapper, without label and stack. Free and reset through
+ * the wrapper: otherwise notes stay, take memory and, where handles come again (`IdAllocator`), show
+ * with the next allocation.
  *
  * | call | cost beside the inner one's |
  * | ---- | ---- |
@@ -81,7 +80,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
   /**
    * Wraps an allocator.
    *
-   * @param inner Any strategy; what is live in it already counts, too.
+   * @param inner Any strategy; its live allocations count, too.
    * @param options What to remember.
    * @throws {TypeError} `inner` is no allocator, or an option is not known or of the wrong type.
    */
@@ -103,7 +102,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
   }
 
   /**
-   * Gives an allocation back.
+   * Frees an allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -119,7 +118,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
   }
 
   /**
-   * Says what an allocation is for; reports show it.
+   * Names the purpose of an allocation; reports show it.
    *
    * @param handle A live allocation.
    * @param label Any text. Allocations of the same label are reported together.
@@ -138,7 +137,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
     return handle;
   }
 
-  /** What is live, in address order: at the end of a program, what nobody freed. */
+  /** The live allocations in address order: at the end of a program, those nobody freed. */
   leaks(): Leak[] {
     return Array.from(this.inner.allocations(), ({ handle, offset, size }) => {
       const { label, trace } = this.#notes.get(handle) ?? {};

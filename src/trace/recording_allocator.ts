@@ -1,5 +1,5 @@
 /**
- * Records what is asked of an allocator.
+ * {@linkcode RecordingAllocator}: records the operations of an allocator.
  *
  * @module
  */
@@ -17,17 +17,17 @@ import { REFUSED, TRACE_FORMAT, TRACE_VERSION } from "./trace.ts";
 export type TraceSink = (line: string) => void;
 
 /**
- * Wraps an allocator and writes each operation that it carries out, and each that it refuses,
- * as a line of a trace. Offsets, handles and answers are those of the inner one, and so are
- * the optional members, where it has them.
+ * Wraps an allocator and writes every operation, carried out or refused, as a line of a trace.
+ * Offsets, handles and results are those of the inner allocator; the wrapper has its optional
+ * members, too.
  *
- * What throws is not recorded. Nor is what goes past the wrapper: other members of the inner
- * allocator, such as `LinearAllocator.resetTo`. What is live when it is wrapped is recorded
- * as `allocateAt`, so that a trace is complete.
+ * The trace has no calls that throw, and no calls past the wrapper: other members of the inner
+ * allocator, such as `LinearAllocator.resetTo`. It begins with the allocations that are live when the
+ * allocator is wrapped, as `allocateAt`.
  *
  * Each call costs O(1) beside the inner one's, `appendAt` O(allocations): a line of text, a
- * look-up of the id by handle, and what the sink does. What the sink throws comes out of the
- * call, which is done by then.
+ * look-up of the id by handle, and the sink. A call throws what its sink throws, after the
+ * operation.
  *
  * @typeParam A The inner allocator.
  *
@@ -64,7 +64,7 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
   #nextId = 0;
 
   /**
-   * Wraps an allocator, and writes the header and what is there already.
+   * Wraps an allocator, and writes the header and the allocations that are live.
    *
    * @param inner Any strategy.
    * @param sink Where the lines go.
@@ -111,7 +111,7 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
   }
 
   /**
-   * Gives an allocation back.
+   * Frees an allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -135,7 +135,7 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
     this.#sink(`["z"]`);
   }
 
-  /** The header: one span from 0 on; then the other spans and what is live. */
+  /** The header with the span from 0 on; then the other spans and the live allocations. */
   #begin(): void {
     const spans = (this.spans as (() => Iterable<Extent>) | undefined)?.() ??
       [{ offset: 0, size: this.capacity }];
@@ -151,20 +151,20 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
     }
   }
 
-  /** Ends the line of an allocation, and gives it the next id. */
+  /** Ends the line of an allocation, which has the next id. */
   #made(handle: number, line: string): void {
     const id = this.#nextId++;
     if (handle !== NO_SPACE) this.#ids.set(handle, id);
     this.#sink(handle === NO_SPACE ? `${line},"${REFUSED}"]` : `${line}]`);
   }
 
-  /** The line of what was done with an allocation, but for one made past the wrapper. */
+  /** The line of an operation on an allocation, but for one made past the wrapper. */
   #named(handle: number, line: (id: number) => string): void {
     const id = this.#ids.get(handle);
     if (id !== undefined) this.#sink(line(id));
   }
 
-  /** A member of the inner allocator, and what to do with its answer and its arguments. */
+  /** A member of the inner allocator that is recorded with its result and its arguments. */
   #recorded<Name extends string>(
     name: Name,
     record: (...answerAndArguments: never[]) => void,

@@ -1,5 +1,5 @@
 /**
- * Does again, on any allocator, what a trace says.
+ * The replay of a trace on any allocator.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { parseTrace, type Trace } from "./trace.ts";
 
-/** What a replay tells on the way. */
+/** What a replay reports on the way. */
 export interface ReplayOptions {
   /**
-   * Called after each operation, done or not.
+   * Called after each operation, carried out or not.
    *
    * @param count Number of operations so far.
-   * @param liveUnits Units of all live allocations, as asked for.
+   * @param liveUnits Units of all live allocations, as requested.
    */
   readonly onStep?: (count: number, liveUnits: number) => void;
 }
 
-/** What became of a trace on an allocator. */
+/** The outcome of a trace on an allocator. */
 export interface ReplayResult {
   /** Operations in the trace. */
   readonly operations: number;
@@ -28,7 +28,7 @@ export interface ReplayResult {
   readonly refused: number;
   /** Resizes that it refused. */
   readonly refusedResizes: number;
-  /** Allocations and resizes that were refused when recorded and not now: undone at once. */
+  /** Allocations and resizes refused in the recording and not in the replay: undone at once. */
   readonly gained: number;
   /** Operations left out: on an allocation that was refused or is unsupported. */
   readonly skipped: number;
@@ -36,11 +36,11 @@ export interface ReplayResult {
   readonly unsupported: number;
   /** Most live allocations. */
   readonly peakAllocations: number;
-  /** Most units in live allocations, as asked for. */
+  /** Most units in live allocations, as requested. */
   readonly peakUnits: number;
   /** Most units not free: those in live allocations, and padding. */
   readonly peakUsed: number;
-  /** Highest end that an allocation had: the space that would have been enough. */
+  /** Highest end of an allocation: the capacity that is enough. */
   readonly highWater: number;
 }
 
@@ -59,23 +59,23 @@ const [ALLOCATE, ALLOCATE_AT, FREE, RESIZE, MOVE, GROW, SHRINK, ADD_SPAN, RESET]
   (letter) => letter.charCodeAt(0),
 );
 
-/** What an allocator throws at what is right in itself, but beyond it. */
+/** What an allocator throws at a valid request beyond its limits. */
 const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
 
 /**
- * Replays a trace. An allocation that the allocator refuses is counted, and what the trace
- * does with it later is skipped; so is what the allocator has no method for, or what is
- * beyond its limits: an empty id, a move in a layout that is not the recorded one.
+ * Replays a trace. The replay counts allocations that the allocator refuses, and skips later
+ * operations on them. It counts operations that the allocator has no method for or that are beyond
+ * its limits: an empty id, a move in a layout that is not the recorded one.
  *
- * The allocator is left as it is at the end of the trace. One like the recorded one has
- * the recorded offsets.
+ * The allocator keeps its state at the end of the trace. The recorded strategy with the same options
+ * returns the recorded offsets.
  *
- * O(operations) beside what the allocator does.
+ * O(operations) beside the time of the allocator.
  *
  * @param trace The text of a trace, its lines, or a trace from {@linkcode parseTrace}.
- * @param target An allocator, empty, or what makes one of a capacity.
+ * @param target An empty allocator, or a function that makes one of a capacity.
  * @param options What to call on the way.
- * @throws {TraceError} A line is not one of a trace; nothing was done.
+ * @throws {TraceError} A line is no part of a trace; the replay did not begin.
  * @throws {TypeError} An argument is of the wrong type, or an option is not known.
  *
  * @example
