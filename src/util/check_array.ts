@@ -14,9 +14,10 @@ import { checkInteger, describe } from "./check_integer.ts";
  * @throws {TypeError} It is none of these.
  */
 export function checkArray(name: string, value: unknown): asserts value is ArrayLike<unknown> {
-  const isList = typeof value === "object" && value !== null && "length" in value;
-  if (!isList) throw new TypeError(`Expected ${name} to be an array, got ${describe(value)}`);
-  checkInteger(`${name}.length`, value.length);
+  const length = (value as ArrayLike<unknown> | null | undefined)?.length;
+  if (typeof value === "object" && length !== undefined && length >>> 0 === length) return;
+  if (typeof value === "object" && length !== undefined) checkInteger(`${name}.length`, length);
+  throw new TypeError(`Expected ${name} to be an array, got ${describe(value)}`);
 }
 
 /**
@@ -28,11 +29,10 @@ export function checkArray(name: string, value: unknown): asserts value is Array
  * @throws {RangeError} It is a typed array, which does not grow, and shorter.
  */
 export function checkHandles(handles: unknown, count: number): void {
-  if (typeof handles !== "object" || handles === null) {
-    throw new TypeError(`Expected handles to be an array, got ${describe(handles)}`);
-  }
-  const length = ArrayBuffer.isView(handles) ? (handles as Int32Array).length : count;
-  if (length < count) {
-    throw new RangeError(`Expected handles to have room for ${count}, got a length of ${length}`);
-  }
+  const isObject = typeof handles === "object" && handles !== null;
+  const length = isObject ? (handles as { readonly length?: unknown }).length : undefined;
+  if (isObject && (length as number) >= count) return;
+  if (!isObject) throw new TypeError(`Expected handles to be an array, got ${describe(handles)}`);
+  if (!ArrayBuffer.isView(handles)) return;
+  throw new RangeError(`Expected handles to have room for ${count}, got a length of ${length}`);
 }
