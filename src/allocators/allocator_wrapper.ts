@@ -78,7 +78,7 @@ export abstract class AllocatorWrapper<A extends Allocator = Allocator> implemen
     return this.inner.freeSpace;
   }
 
-  /** Units free at the end of the space, where the inner allocator tells. */
+  /** Units free at the end of the space, where the inner allocator has it. */
   get tailSpace(): OptionalMember<A, "tailSpace"> {
     return (this.inner as { tailSpace?: unknown }).tailSpace as OptionalMember<A, "tailSpace">;
   }
@@ -92,7 +92,7 @@ export abstract class AllocatorWrapper<A extends Allocator = Allocator> implemen
   abstract allocate(size: number, alignment?: number): number;
 
   /**
-   * Gives an allocation back.
+   * Frees an allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */

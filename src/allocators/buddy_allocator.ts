@@ -122,7 +122,7 @@ export class BuddyAllocator implements SpanAllocator {
 
   /**
    * Reserves the smallest block that has room for `size` units at a multiple of
-   * `alignment`. It never gives `NO_SPACE` while a free block has, unless `maxAllocations`
+   * `alignment`. It never returns `NO_SPACE` while a free block has, unless `maxAllocations`
    * is reached. An empty allocation takes a block of the smallest kind.
    *
    * @param size Number of units, 0 or more.
@@ -153,7 +153,7 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * Gives an allocation back. Its block joins with its buddy, as long as that is free too.
+   * Frees an allocation. Its block joins with its buddy, as long as that is free too.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -173,7 +173,7 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * Number of units of a live allocation, as asked for.
+   * Number of units of a live allocation, as requested.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -268,8 +268,8 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * The live allocations in address order, as they are when the first is asked for. Those
-   * that were given may be freed meanwhile; change nothing else.
+   * The live allocations in address order, as they are at the start of the iteration.
+   * Those that it has returned may be freed; change nothing else.
    */
   *allocations(): Generator<Allocation, void, void> {
     const slots: number[] = [];

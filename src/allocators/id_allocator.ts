@@ -20,18 +20,18 @@ import { expectInvariant } from "../util/expect_invariant.ts";
 export interface IdAllocatorOptions {
   /**
    * Which of the free ids comes next. `"lowest"`, the default, keeps ids small and dense.
-   * `"next"` goes on behind the last one given and begins again at the end, so that a freed
-   * id stays away for as long as possible, as process ids do.
+   * `"next"` takes the next free id behind the latest one and wraps at the end, as process ids do:
+   * a freed id comes back as late as possible.
    */
   readonly order?: "lowest" | "next";
 }
 
 /**
- * Hands out unique ids from 0 on: one, several in a row, aligned or given ones.
+ * Hands out unique ids from 0 on: one, several in a row, aligned or at a given number.
  *
  * An id is its own handle and offset, and a run of ids is named by its first one. There is
  * no table beside two bits an id: whether it is free, and whether a run begins with it. So
- * an id carries no generation: once freed it is refused until it is given again.
+ * an id carries no generation: once freed it is refused until it is allocated again.
  *
  * | Method | Cost, with n ids |
  * | --- | --- |
@@ -72,7 +72,7 @@ export class IdAllocator implements GrowableAllocator {
    * Makes an allocator whose ids are all free.
    *
    * @param capacity Number of ids, from 0 to 2^28.
-   * @param options The order in which ids are given.
+   * @param options The order of the ids.
    * @throws {TypeError} An argument is of the wrong type.
    * @throws {RangeError} An argument is out of range.
    */
@@ -105,7 +105,7 @@ export class IdAllocator implements GrowableAllocator {
 
   /**
    * Reserves an id, or `size` of them in a row whose first is a multiple of `alignment`. It
-   * never gives `NO_SPACE` while there are such.
+   * never returns `NO_SPACE` while there are such.
    *
    * @param size Number of ids, 1 or more; 1 by default.
    * @param alignment Any positive integer; 1 by default.
@@ -148,7 +148,7 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * Whether an id is allocated, by itself or in a run.
+   * Whether an id is allocated, alone or in a run.
    *
    * @param id Any id; one beyond the capacity is not allocated.
    * @throws {TypeError} `id` is not a number.
@@ -160,7 +160,7 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * Gives an id back, or all of a run.
+   * Frees an id, or all of a run.
    *
    * @param id The id, the first one of a run.
    * @throws {NotAllocatedError} `id` is not the first of a live allocation.
@@ -244,8 +244,8 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before the next
-   * is asked for.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows.
    */
   *allocations(): Generator<Allocation, void, void> {
     for (let at = 0; at < this.#starts.length; at++) {

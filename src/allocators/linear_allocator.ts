@@ -76,7 +76,7 @@ export interface LinearAllocatorOptions {
   readonly maxAllocations?: number;
 }
 
-/** A moment in the life of a {@linkcode LinearAllocator}; of use only to the one that gave it. */
+/** A moment in the life of a {@linkcode LinearAllocator}, valid for that allocator only. */
 export interface LinearMark {
   /** Whose it is. */
   readonly allocator: LinearAllocator;
@@ -119,9 +119,9 @@ export class StaleMarkError extends Error {
  * when all above it or all below it are freed. A long life that outlasts its neighbours
  * holds up the rest: take `OffsetAllocator` where frees come in any order.
  *
- * Free is what a next allocation can use: what lies behind the newest one and, for a ring,
+ * Free are the units that a next allocation can use: those behind the newest one and, for a ring,
  * before the oldest. The ring and the second stack exclude each other: while something is
- * at the top, nothing wraps round; while the ring is wrapped, `allocateTop` gives
+ * at the top, nothing wraps round; while the ring is wrapped, `allocateTop` returns
  * `NO_SPACE`.
  *
  * | Method | Cost |
@@ -246,7 +246,7 @@ export class LinearAllocator implements GrowableAllocator {
   }
 
   /**
-   * Gives an allocation back. Its units are free at once if it is the newest or the oldest
+   * Frees an allocation. Its units are free at once if it is the newest or the oldest
    * one, and padding otherwise.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
@@ -349,8 +349,8 @@ export class LinearAllocator implements GrowableAllocator {
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before
-   * the next is asked for; change nothing else meanwhile.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows; change nothing else.
    */
   *allocations(): Generator<Allocation, void, void> {
     for (const slot of this.#inOrder()) {

@@ -1,5 +1,5 @@
 /**
- * {@linkcode SlabAllocator}: slots of a few sizes, in slabs that a parent allocator gives.
+ * {@linkcode SlabAllocator}: slots of a few sizes, in slabs of a parent allocator.
  *
  * @module
  */
@@ -217,7 +217,7 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * Gives an allocation back. Its slot serves the next one of its class; a slab that is
+   * Frees an allocation. Its slot serves the next one of its class; a slab that is
    * empty goes back to the parent, unless its class keeps it.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
@@ -239,7 +239,7 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * Number of units of a live allocation, as asked for.
+   * Number of units of a live allocation, as requested.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -263,7 +263,7 @@ export class SlabAllocator implements Allocator {
     return fits;
   }
 
-  /** Frees everything that was allocated here, and gives all slabs back to the parent. */
+  /** Frees every allocation of this allocator, and all slabs in the parent. */
   reset(): void {
     this.#table.handles.forEach((handle, slot) => {
       if (handle > 0 && this.#places[slot] < 0) this.parent.free(~this.#places[slot]);
@@ -277,7 +277,7 @@ export class SlabAllocator implements Allocator {
     this.#fresh = 1;
   }
 
-  /** Gives the empty slabs that are kept back to the parent. */
+  /** Frees the kept empty slabs in the parent. */
   trim(): void {
     for (let number = 0; number < this.#classes.length; number++) {
       for (let slab = this.#heads[number]; this.#empties[number] > 0;) {

@@ -141,7 +141,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * Reserves `size` units at an offset that is a multiple of `alignment`. The units
    * skipped to align stay free.
    *
-   * With `strict: false` it never gives `NO_SPACE` while a free region fits.
+   * With `strict: false` it never returns `NO_SPACE` while a free region fits.
    *
    * @param size Number of units, 0 or more.
    * @param alignment Any positive integer; 1 by default.
@@ -234,7 +234,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
   }
 
   /**
-   * Gives an allocation back. Its units merge with the free regions beside them.
+   * Frees an allocation. Its units merge with the free regions beside them.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -366,14 +366,14 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     return this.#table.largestGap();
   }
 
-  /** The free regions in address order. Do not change the allocator meanwhile. */
+  /** The free regions in address order. Do not change the allocator during the iteration. */
   freeRegions(): Generator<Extent, void, void> {
     return calls.freeRegions(this.#table);
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before the
-   * next is asked for; change nothing else meanwhile.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows; change nothing else.
    */
   allocations(): Generator<Allocation, void, void> {
     return calls.allocations(this.#table);
@@ -394,7 +394,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
 
   /**
    * Records that an allocation's data was copied to another place. The handle stays valid
-   * and gives the new offset.
+   * and has the new offset.
    *
    * @throws {StaleMoveError} The allocation was freed, moved or resized since the plan was
    *   made, or the target is no longer free; nothing changed.
