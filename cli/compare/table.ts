@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
   {
     title: "refused",
     cell: ({ refused }) => count(refused),
-    about: "allocations that were answered NO_SPACE",
+    about: "allocations that returned NO_SPACE",
   },
   {
     title: "resizes",
