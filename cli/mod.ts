@@ -18,7 +18,7 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { commands } from "./commands/mod.ts";
+import { allCommands } from "./commands/mod.ts";
 import {
   type Command,
   helpOf,
@@ -59,6 +59,7 @@ export const VERSION = "0.1.0";
  * @returns The exit code: 0 done, 1 not found or failed, 2 called wrongly, 130 interrupted.
  */
 export async function main(args: readonly string[], io: CommandIO = ofProcess()): Promise<number> {
+  const commands = allCommands();
   let command: Command | undefined;
   try {
     const [name, ...rest] = args;

@@ -11,9 +11,6 @@ import { storeCommands } from "./store_commands.ts";
 import { transferCommands } from "./transfer_commands.ts";
 
 /** All commands. */
-export const commands: readonly Command[] = [
-  ...blobCommands,
-  ...storeCommands,
-  ...transferCommands,
-  compareCommand,
-];
+export function allCommands(): readonly Command[] {
+  return [...blobCommands, ...storeCommands, ...transferCommands, compareCommand];
+}

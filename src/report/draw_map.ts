@@ -42,8 +42,8 @@ const LETTER_COLOURS = [36, 35, 34, 31, 96, 95, 94, 91];
 const MAX_NAME = 32;
 
 /**
- * Draws the space in rows of cells, all of the same number of units, and a legend. A row begins with
- * the offset of its first unit; spans follow each other without the gaps between them.
+ * Draws the space in rows of cells, all of the same number of units, and a legend. A row begins
+ * with the offset of its first unit; spans follow each other without the gaps between them.
  *
  * @param allocator Any strategy; it does not change.
  * @param options What to draw.

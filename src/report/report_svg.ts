@@ -33,9 +33,9 @@ const MAX_LISTED = 24;
 const LINE = 19;
 
 /**
- * Draws the space as rows of blocks, one a region; beyond 1,500 regions as rows of small cells, each
- * in the colour of its most frequent kind, paler the less of it is used. A list below the picture has
- * offset, size and label of up to 24 regions.
+ * Draws the space as rows of blocks, one a region; beyond 1,500 regions as rows of small cells,
+ * each in the colour of its most frequent kind, paler the less of it is used. A list below the
+ * picture has offset, size and label of up to 24 regions.
  *
  * The picture suits light and dark pages, and stays below 300 kB at the default width.
  *

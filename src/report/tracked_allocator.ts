@@ -39,8 +39,8 @@ interface Notes {
 
 /**
  * Wraps an allocator and remembers, by handle, the label of each allocation and, with `stacks`,
- * the call that made it. Offsets, handles and results are those of the inner allocator; the wrapper
- * has its optional members, too. Every other member is in `inner`.
+ * the call that made it. Offsets, handles and results are those of the inner allocator; the
+ * wrapper has its optional members, too. Every other member is in `inner`.
  *
  * Leaks include allocations made past the wrapper, without label and stack. Free and reset through
  * the wrapper: otherwise notes stay, take memory and, where handles come again (`IdAllocator`), show

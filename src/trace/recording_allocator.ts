@@ -22,8 +22,8 @@ export type TraceSink = (line: string) => void;
  * members, too.
  *
  * The trace has no calls that throw, and no calls past the wrapper: other members of the inner
- * allocator, such as `LinearAllocator.resetTo`. It begins with the allocations that are live when the
- * allocator is wrapped, as `allocateAt`.
+ * allocator, such as `LinearAllocator.resetTo`. It begins with the allocations that are live when
+ * the allocator is wrapped, as `allocateAt`.
  *
  * Each call costs O(1) beside the inner one's, `appendAt` O(allocations): a line of text, a
  * look-up of the id by handle, and the sink. A call throws what its sink throws, after the

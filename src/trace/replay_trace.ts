@@ -67,8 +67,8 @@ const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
  * operations on them. It counts operations that the allocator has no method for or that are beyond
  * its limits: an empty id, a move in a layout that is not the recorded one.
  *
- * The allocator keeps its state at the end of the trace. The recorded strategy with the same options
- * returns the recorded offsets.
+ * The allocator keeps its state at the end of the trace. The recorded strategy with the same
+ * options returns the recorded offsets.
  *
  * O(operations) beside the time of the allocator.
  *

@@ -229,7 +229,8 @@ class Reader {
   }
 
   #integer(name: string, value: unknown, min = 0): number {
-    if (Number.isSafeInteger(value) && (value as number) >= min) return (value as number) + 0; // not -0
+    // Never -0; the parentheses are for parsers that cannot do without them.
+    if (Number.isSafeInteger(value) && (value as number) >= min) return (value as number) + 0;
     const expected = `${name} to be an integer from ${min} to ${Number.MAX_SAFE_INTEGER}`;
     return this.#fail(expected, describe(value));
   }

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { VERSION } from "../../cli/mod.ts";
-import { commands } from "../../cli/commands/mod.ts";
+import { allCommands } from "../../cli/commands/mod.ts";
 import { Invocation } from "../../cli/command.ts";
 import { formatBytes } from "../../cli/format.ts";
 import { printable } from "../../src/util/printable.ts";
@@ -24,6 +24,7 @@ import { newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
 
+const commands = allCommands();
 const posix = process.platform === "win32" ? it.skip : it;
 
 describe("the command", () => {

@@ -10,7 +10,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync } from "node:fs";
 import config from "../../deno.json" with { type: "json" };
-import { commands } from "../../cli/commands/mod.ts";
+import { allCommands } from "../../cli/commands/mod.ts";
 import { Invocation, PROGRAM } from "../../cli/command.ts";
 import { compiled, entries } from "../../scripts/package/manifest.ts";
 import { type CodeBlock, readMarkdown } from "../../scripts/docs/site/markdown.ts";
@@ -322,7 +322,7 @@ function complaintsOfCommand(words: string[]): string[] {
   }
   const args = argumentsOfProgram(words);
   if (args === undefined || args[0] === "--help" || args[0] === "--version") return found;
-  const command = commands.find(({ name }) => name === args[0]);
+  const command = allCommands().find(({ name }) => name === args[0]);
   if (command === undefined) return [...found, complaint(`no command ${args[0]}`)];
   const quiet = { write() {} };
   try {
