@@ -42,9 +42,9 @@ interface Notes {
  * the call that made it. Offsets, handles and results are those of the inner allocator; the
  * wrapper has its optional members, too. Every other member is in `inner`.
  *
- * Leaks include allocations made past the wrapper, without label and stack. Free and reset through
- * the wrapper: otherwise notes stay, take memory and, where handles come again (`IdAllocator`), show
- * with the next allocation.
+ * Leaks include allocations made past the wrapper, without label and stack. Free and reset
+ * through the wrapper: otherwise notes stay, take memory and, where handles come again
+ * (`IdAllocator`), show with the next allocation.
  *
  * | call | cost beside the inner one's |
  * | ---- | ---- |

@@ -163,6 +163,12 @@ describe("the command", () => {
       [["get", store, "key", `${store}.lock`], "belongs to the store"],
       [["get", store, "key", `${store}.owner`], "belongs to the store"],
       [["import", none, newPath()], "ENOENT"],
+      [["get", store, "key", join(none, "file")], `there is no folder "${none}"`],
+      [["import", none, fileOf("\xfd7zXZ\0 and more")], "it is compressed by xz; unpack it on"],
+      [["import", none, fileOf("\x28\xb5\x2f\xfd")], "as in: zstd -dc FILE | blobs import STORE -"],
+      [["import", none, fileOf("BZh91AY&SY")], "it is compressed by bzip2"],
+      [["import", none, fileOf("PK\x03\x04")], "it is a zip archive; unpack it and import the fo"],
+      [["import", none, fileOf("7z\xbc\xaf\x27\x1c")], "it is a 7z archive"],
       [["import", store, text], "Cannot read the archive: "],
       [["import", store, store], "belongs to the store"],
       [["export", store, store], "is a file; archives end in .tar, .tar.gz or .tgz"],
@@ -176,6 +182,8 @@ describe("the command", () => {
       assertStringIncludes(stderr, reason);
     }
     assert(!fs.existsSync(none), "no store is made for nothing");
+    const piped = await run(["import", newPath(), "-"], { stdin: "BZh91AY&SY and more" });
+    assertStringIncludes(piped.stderr, "it is compressed by bzip2");
     assertEquals((await succeed(["get", store, "key"])).stdout, "key");
   });
 
@@ -306,6 +314,13 @@ describe("figures and names", () => {
     assertEquals(printable("a\x1b[0m\u202eb\x9b\n☃"), "a\\x1b[0m\\u202eb\\x9b\\x0a☃");
   });
 });
+
+/** A file of these bytes, one a character. */
+function fileOf(text: string): string {
+  const path = newPath();
+  fs.writeFileSync(path, text, "latin1");
+  return path;
+}
 
 function startCli(args: readonly string[]) {
   const [program, ...rest] = CLI;
