@@ -9,7 +9,7 @@
  * const lines: string[] = [];
  * const allocator = new RecordingAllocator(new OffsetAllocator(1000), (line) => lines.push(line));
  * allocator.free(allocator.allocate(10));
- * replayTrace(parseTrace(lines.join("")), new BestFitAllocator(1000));
+ * replayTrace(parseTrace(lines), new BestFitAllocator(1000));
  * ```
  *
  * @module
