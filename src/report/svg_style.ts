@@ -20,7 +20,7 @@ export const STYLE: string = [
   ".suballoc .title{font:600 16px system-ui,'Segoe UI','DejaVu Sans',sans-serif}",
   ".suballoc .note{font:12px system-ui,'Segoe UI','DejaVu Sans',sans-serif}",
   ".suballoc .end{text-anchor:end}",
-  // Half-transparent cells are drawn over the colour of free units.
+  // Half-transparent cells lie on the colour of what is free.
   ...[0.25, 0.5, 0.75, 1].map((opacity, i) => `.suballoc .o${i + 1}{fill-opacity:${opacity}}`),
   ...theme({ ground: "#fff", text: "#1e293b", faint: "#64748b", on: "#fff" }, {
     used: "#2563eb",
