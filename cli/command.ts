@@ -1,6 +1,6 @@
 /**
- * What a command is, and what it is given: from its description come the check of its
- * arguments and its help.
+ * The description of a command, which makes the check of its arguments and its help, and its
+ * invocation.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import type { CommandIO } from "./io.ts";
 import { Progress } from "./progress.ts";
 
 /** The name of the program. */
-export const PROGRAM = "offset-allocator";
+export const PROGRAM = "blobs";
 
-/** The command cannot have been meant like that: exit code 2. */
+/** The command line is wrong: exit code 2. */
 export class UsageError extends Error {
   /** The name of the class. */
   override readonly name: string = "UsageError";
 }
 
-/** The command did not succeed, for a reason that is no surprise: exit code 1. */
+/** The command failed for an expected reason: exit code 1. */
 export class Failure extends Error {
   /** The name of the class. */
   override readonly name: string = "Failure";
@@ -27,9 +27,9 @@ export class Failure extends Error {
 
 /** An option of a command. */
 export interface CommandOption {
-  /** What it is good for, in a few words. */
+  /** Its purpose, in a few words. */
   readonly help: string;
-  /** What its value is, for the help; without one the option takes none. */
+  /** The name of its value in the help; without one the option takes no value. */
   readonly value?: string;
   /** Its name in one letter. */
   readonly short?: string;
@@ -39,17 +39,17 @@ export interface CommandOption {
 export interface Command {
   /** Its name. */
   readonly name: string;
-  /** Its arguments as the help shows them: `<needed>`, `[left out]`, `<several>…`. */
+  /** Its arguments as the help shows them: `<needed>`, `[optional]`, `<several>…`. */
   readonly operands: string;
   /** What it does, in one line. */
   readonly summary: string;
-  /** What else there is to say. */
+  /** More lines of the help. */
   readonly details?: string;
   /** Its options by name, apart from those of every command. */
   readonly options?: Readonly<Record<string, CommandOption>>;
-  /** Command lines, each with what it is for. */
+  /** Command lines, each with its purpose. */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
-  /** Does it and gives the exit code. */
+  /** Runs the command and resolves to the exit code. */
   run(invocation: Invocation): Promise<number>;
 }
 
@@ -58,7 +58,7 @@ const COMMON: Readonly<Record<string, CommandOption>> = {
   help: { short: "h", help: "show this help" },
 };
 
-/** A command with what it was given. */
+/** A command with its options and arguments. */
 export class Invocation {
   /** What it reads from and writes to. */
   readonly io: CommandIO;
@@ -72,7 +72,7 @@ export class Invocation {
    * @param command The command.
    * @param args What follows its name.
    * @param io What it reads from and writes to.
-   * @throws {UsageError} Where that is not what the command takes.
+   * @throws {UsageError} The command does not take these.
    */
   constructor(command: Command, args: readonly string[], io: CommandIO) {
     const options: ParseArgsConfig["options"] = {};
@@ -85,7 +85,10 @@ export class Invocation {
       parsed = parseArgs({ args: [...args], options, allowPositionals: true });
     } catch (error) {
       // What follows the first sentence is advice of several lines.
-      throw new UsageError((error as Error).message.split(/\.(?:\s|$)|\n/)[0]);
+      const [message] = (error as Error).message.split(/\.(?:\s|$)|\n/);
+      const [, unknown] = message.match(/^Unknown option '(.*)'/) ?? [];
+      const known = Object.keys(options).map((name) => `--${name}`);
+      throw new UsageError(message + (unknown === undefined ? "" : suggestion(unknown, known)));
     }
     this.io = io;
     this.operands = parsed.positionals;
@@ -119,7 +122,7 @@ export class Invocation {
     await this.print(JSON.stringify(value));
   }
 
-  /** Says something that is not part of the result, such as why there is none. */
+  /** Prints a message that is not part of the result, such as the reason of a failure. */
   async warn(message: string): Promise<void> {
     const { stderr } = this.io;
     // Where a progress bar may stand.
@@ -127,7 +130,7 @@ export class Invocation {
     await stderr.write(`${start}${PROGRAM}: ${printable(message)}\n`);
   }
 
-  /** Does long work under a progress bar. */
+  /** Shows a progress bar during long work. */
   async withProgress<T>(total: number, work: (bar: Progress) => Promise<T>): Promise<T> {
     const bar = new Progress(this.io.stderr, total);
     try {
@@ -143,12 +146,72 @@ export class Invocation {
  *
  * @param what What it is, for the error.
  * @param text The digits.
- * @throws {UsageError} Where it is none.
+ * @throws {UsageError} `text` is no whole number.
  */
 export function wholeNumber(what: string, text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
   throw new UsageError(`${what} must be a whole number, got ${JSON.stringify(text)}`);
+}
+
+/** What other programs call it, and what it is called here. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  "-V": "--version",
+  "-v": "--version",
+  add: "put",
+  cat: "get",
+  cp: "backup",
+  del: "rm",
+  delete: "rm",
+  dir: "ls",
+  extract: "export",
+  fsck: "check",
+  help: "--help",
+  info: "stat",
+  list: "ls",
+  read: "get",
+  remove: "rm",
+  set: "put",
+  show: "stat",
+  vacuum: "compact",
+  verify: "check",
+  version: "--version",
+  write: "put",
+};
+
+/**
+ * Names what was meant, as it ends a message: `: did you mean ls?`.
+ *
+ * @param given The name that is not known.
+ * @param known The names that are.
+ * @returns Nothing where no name is near.
+ */
+export function suggestion(given: string, known: readonly string[]): string {
+  const synonym = Object.hasOwn(SYNONYMS, given) ? SYNONYMS[given] : undefined;
+  let nearest = synonym !== undefined && known.includes(synonym) ? synonym : undefined;
+  let least = Math.max(1, Math.floor(given.replace(/^-+/, "").length / 3)) + 1;
+  if (nearest === undefined) {
+    for (const name of known) {
+      const distance = distanceOf(given.toLowerCase(), name.toLowerCase());
+      if (distance < least) [nearest, least] = [name, distance];
+    }
+  }
+  return nearest === undefined ? "" : `: did you mean ${nearest}?`;
+}
+
+/** Letters to put in, leave out or replace; one at most where a name was not written out. */
+function distanceOf(given: string, name: string): number {
+  if (/^(?:--)?\w{2}/.test(given) && name.startsWith(given)) return given === name ? 0 : 1;
+  let row = Array.from({ length: name.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= given.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= name.length; j++) {
+      const replaced = row[j - 1] + (given[i - 1] === name[j - 1] ? 0 : 1);
+      next[j] = Math.min(replaced, row[j] + 1, next[j - 1] + 1);
+    }
+    row = next;
+  }
+  return row[name.length];
 }
 
 function checkOperands(command: Command, given: readonly string[]): void {
@@ -185,7 +248,7 @@ export function helpOf(command: Command): string {
 export function helpOfAll(commands: readonly Command[]): string {
   return [
     `Usage: ${PROGRAM} <command> <store> … [options]`,
-    "Keeps named blobs in one file, the store.",
+    "Keeps named blobs in one file, the store. The program is called offset-allocator, too.",
     `Commands:\n${
       columns(commands.map(({ name, operands, summary }) => [`${name} ${operands}`, summary]))
     }`,

@@ -28,7 +28,11 @@ const DIGITS = "999.9 kB".length;
  * @param styled Whether it has colours.
  * @returns Its lines.
  */
-export function drawMap(regions: Iterable<FileRegion>, columns: number, styled: boolean): string[] {
+export function drawFileMap(
+  regions: Iterable<FileRegion>,
+  columns: number,
+  styled: boolean,
+): string[] {
   const pieces = Array.from(
     regions,
     ({ offset, length, kind }) => ({ offset, size: length, kind }),

@@ -9,6 +9,8 @@ import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Chunks } from "./chunks.ts";
+import { Failure } from "./command.ts";
+import { quoted } from "./format.ts";
 
 /** Bytes read or written at once: enough that the call itself no longer counts. */
 const PIECE = 262_144; // = 256 * 1024
@@ -44,9 +46,8 @@ export interface FileAttributes {
 }
 
 /**
- * Makes a file under another name and then gives it its own, so that a file of that name
- * is there as a whole or stays what it was. A symbolic link of that name is replaced, not
- * followed.
+ * Makes a file under another name and then renames it: a file of that name is either whole or
+ * unchanged. A symbolic link of that name is replaced, not followed.
  *
  * @param path Its path.
  * @param chunks Its bytes.
@@ -85,6 +86,8 @@ export async function makeFile(
  */
 export async function writeFile(path: string, chunks: Chunks): Promise<void> {
   const found = fs.statSync(path, { throwIfNoEntry: false });
+  const folder = dirname(path);
+  if (!fs.existsSync(folder)) throw new Failure(`there is no folder ${quoted(folder)}`);
   if (found === undefined || found.isFile()) {
     const target = found === undefined ? path : fs.realpathSync(path);
     await makeFile(target, chunks, { mode: found?.mode });

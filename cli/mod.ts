@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 /**
- * The command `offset-allocator`: a blob store in a file, from the shell.
+ * The command `blobs`: a blob store in a file, from the shell; `blobs compare` replays traces.
  *
  * ```sh
- * offset-allocator put photos.db cat.jpg ~/cat.jpg
- * offset-allocator ls photos.db --long
- * offset-allocator get photos.db cat.jpg > cat.jpg
- * offset-allocator --help
+ * blobs put photos.blobs cat.jpg ~/cat.jpg
+ * blobs ls photos.blobs --long
+ * blobs get photos.blobs cat.jpg > cat.jpg
+ * blobs compare trace.jsonl
+ * blobs --help
  * ```
  *
- * {@linkcode main} is the same within a program.
+ * {@linkcode main} runs a command within a program.
  *
  * @module
  */
@@ -17,37 +18,34 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { blobCommands } from "./commands/blob_commands.ts";
+import { allCommands } from "./commands/mod.ts";
 import {
   type Command,
   helpOf,
   helpOfAll,
   Invocation,
   PROGRAM,
+  suggestion,
   UsageError,
   usageOf,
 } from "./command.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
-import { storeCommands } from "./commands/store_commands.ts";
-import { transferCommands } from "./commands/transfer_commands.ts";
 
 export type { CommandIO, CommandOutput } from "./io.ts";
 
 /** The version of the package. */
 export const VERSION = "0.1.0";
 
-const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...transferCommands];
-
 /**
  * Runs a command.
  *
- * @example Making a store and looking into it
+ * @example Make a store and list its keys
  * ```ts
  * import { main } from "@suballoc/offset-allocator/cli";
  * import { mkdtemp } from "node:fs/promises";
  *
- * const store = `${await mkdtemp("/tmp/photos-")}/photos.db`;
+ * const store = `${await mkdtemp("/tmp/photos-")}/photos.blobs`;
  * async function* stdin() {
  *   yield new Uint8Array([0xff, 0xd8]);
  * }
@@ -56,21 +54,23 @@ const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...tran
  * await main(["ls", store]); // 0, the exit code; prints 1.jpg
  * ```
  *
- * @param args Its name and arguments, as in a shell.
- * @param io What it reads from and writes to; that of the process by default.
+ * @param args The name of the command and its arguments, as in a shell.
+ * @param io Input and output; those of the process by default.
  * @returns The exit code: 0 done, 1 not found or failed, 2 called wrongly, 130 interrupted.
  */
 export async function main(args: readonly string[], io: CommandIO = ofProcess()): Promise<number> {
+  const commands = allCommands();
   let command: Command | undefined;
   try {
     const [name, ...rest] = args;
-    if (name === "--help" || name === "-h") return await print(io, helpOfAll(COMMANDS));
+    if (name === "--help" || name === "-h") return await print(io, helpOfAll(commands));
     if (name === "--version") return await print(io, VERSION);
     if (name === undefined) throw new UsageError("a command is missing");
-    command = COMMANDS.find((one) => one.name === name);
+    command = commands.find((one) => one.name === name);
     if (command === undefined) {
       const what = name.startsWith("-") ? "option" : "command";
-      throw new UsageError(`unknown ${what} ${JSON.stringify(name)}`);
+      const known = [...commands.map(({ name }) => name), "--help", "--version"];
+      throw new UsageError(`unknown ${what} ${JSON.stringify(name)}${suggestion(name, known)}`);
     }
     const invocation = new Invocation(command, rest, io);
     if (invocation.flag("help")) return await print(io, helpOf(command));
@@ -85,14 +85,14 @@ async function print({ stdout }: CommandIO, text: string): Promise<number> {
   return 0;
 }
 
-/** Says why a command failed, and gives the exit code. */
+/** Prints why a command failed, and returns the exit code. */
 async function explain(
   error: unknown,
   command: Command | undefined,
   { stderr, signal }: CommandIO,
 ): Promise<number> {
   if (signal?.aborted) return typeof signal.reason === "number" ? signal.reason : 130;
-  // Whoever reads the output has seen enough: the rest of a `head`.
+  // The reader of the output has closed it, as `head` does.
   if ((error as { code?: string }).code === "EPIPE") return 0;
   const message = error instanceof Error ? error.message : String(error);
   await stderr.write(`${PROGRAM}: ${printable(message)}\n`);

@@ -258,6 +258,15 @@ export function allocateOrThrow(allocator: Allocator, size: number, alignment: n
   return handle;
 }
 
+/** Throws unless a value has the methods of an {@linkcode Allocator} that every one has. */
+export function checkAllocator(
+  allocator: unknown,
+  name: string = "allocator",
+): asserts allocator is Allocator {
+  if (typeof (allocator as Allocator | null | undefined)?.freeRegions === "function") return;
+  throw new TypeError(`Expected ${name} to be an allocator, got ${describe(allocator)}`);
+}
+
 /** Throws unless `start` to `start + size` can be a span: integers, at most 2^53 - 1. */
 export function checkSpan(start: number, size: number): void {
   checkInteger("start", start);

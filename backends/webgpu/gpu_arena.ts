@@ -6,7 +6,7 @@
 
 import { alignUp } from "../../src/util/align_up.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
-import { type Trace, traceBelow } from "../../src/util/stack.ts";
+import { type StackTrace, traceBelow } from "../../src/util/stack.ts";
 import type { Leak } from "../../src/report/tracked_allocator.ts";
 import { type CheckedOptions, checkOptions } from "./gpu_arena_options.ts";
 import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
@@ -122,7 +122,7 @@ export class GpuArena<B extends GpuBufferLike> {
     return this.#allocate(byteLength, options, this.#traceBelow(GpuArena.prototype.allocate));
   }
 
-  #allocate(byteLength: number, options: GpuRegionOptions, trace: Trace | undefined) {
+  #allocate(byteLength: number, options: GpuRegionOptions, trace: StackTrace | undefined) {
     const { limits } = this.#context;
     this.#expectUsable();
     const usage = usageOf(options ?? {});
@@ -356,7 +356,7 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   /** Where the program called `caller`, if that is to be kept. */
-  #traceBelow(caller: (...args: never[]) => unknown): Trace | undefined {
+  #traceBelow(caller: (...args: never[]) => unknown): StackTrace | undefined {
     return this.#stacks ? traceBelow(caller) : undefined;
   }
 

@@ -6,7 +6,7 @@
 
 import { NotAllocatedError } from "../../src/allocator.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
-import type { Trace } from "../../src/util/stack.ts";
+import type { StackTrace } from "../../src/util/stack.ts";
 import type { GpuRegionOptions } from "./gpu_arena_options.ts";
 import type { GpuContext } from "./gpu_context.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
@@ -130,7 +130,7 @@ export interface GpuRegionHost<B extends GpuBufferLike> {
 export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   readonly host: GpuRegionHost<B>;
   /** Where it was made, if that is kept. */
-  readonly trace: Trace | undefined;
+  readonly trace: StackTrace | undefined;
   readonly size: number;
   readonly alignment: number;
   readonly stride: number | undefined;
@@ -152,7 +152,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
     { slab, handle }: Place<B>,
     sizes: { readonly size: number; readonly extent: number; readonly alignment: number },
     options: GpuRegionOptions,
-    trace: Trace | undefined,
+    trace: StackTrace | undefined,
   ) {
     this.host = host;
     this.slab = slab;

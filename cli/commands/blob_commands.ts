@@ -22,9 +22,9 @@ const put: Command = {
     metadata: { value: "JSON", help: "what to keep with the blob, at most 4 KiB" },
   },
   examples: [
-    ["offset-allocator put photos.db cat.jpg ~/cat.jpg", "keeps a file under the key cat.jpg"],
+    ["blobs put photos.blobs cat.jpg ~/cat.jpg", "keeps a file under the key cat.jpg"],
     [
-      `tar c src | offset-allocator put backups.db src.tar - --metadata '{"by":"me"}'`,
+      `tar c src | blobs put backups.blobs src.tar - --metadata '{"by":"me"}'`,
       "keeps what a program prints, and a note with it",
     ],
   ],
@@ -59,8 +59,8 @@ const get: Command = {
     range: { value: "OFFSET[:LENGTH]", help: "only these bytes; to the end without a length" },
   },
   examples: [
-    ["offset-allocator get photos.db cat.jpg cat.jpg", "writes a blob to a file"],
-    ["offset-allocator get photos.db cat.jpg --range 0:512 | xxd", "prints its first 512 bytes"],
+    ["blobs get photos.blobs cat.jpg cat.jpg", "writes a blob to a file"],
+    ["blobs get photos.blobs cat.jpg --range 0:512 | xxd", "prints its first 512 bytes"],
   ],
   async run(invocation) {
     const { io, operands: [path, key, to = "-"] } = invocation;
@@ -102,8 +102,8 @@ const ls: Command = {
     limit: { value: "N", help: "at most so many" },
   },
   examples: [
-    ["offset-allocator ls photos.db 2026/ -l", "lists the blobs whose keys begin with 2026/"],
-    ["offset-allocator ls photos.db --json | jq -r .size", "prints the size of every blob"],
+    ["blobs ls photos.blobs 2026/ -l", "lists the blobs whose keys begin with 2026/"],
+    ["blobs ls photos.blobs --json | jq -r .size", "prints the size of every blob"],
   ],
   async run(invocation) {
     const { io: { stdout, signal }, operands: [path, prefix] } = invocation;
@@ -134,9 +134,9 @@ const rm: Command = {
   summary: "Delete blobs, all at once.",
   details: "Keys that are not there are reported and make the exit code 1; the others go.",
   examples: [
-    ["offset-allocator rm photos.db cat.jpg dog.jpg", "deletes two blobs"],
+    ["blobs rm photos.blobs cat.jpg dog.jpg", "deletes two blobs"],
     [
-      "offset-allocator ls photos.db tmp/ | xargs -d '\\n' offset-allocator rm photos.db --",
+      "blobs ls photos.blobs tmp/ | xargs -d '\\n' blobs rm photos.blobs --",
       "deletes every blob whose key begins with tmp/",
     ],
   ],
@@ -156,10 +156,10 @@ const rm: Command = {
 const stat: Command = {
   name: "stat",
   operands: "<store> <key>",
-  summary: "Show what is known of a blob.",
+  summary: "Show size, time, metadata and etag of a blob.",
   examples: [
-    ["offset-allocator stat photos.db cat.jpg", "shows size, time, metadata and etag"],
-    ["offset-allocator stat photos.db cat.jpg --json | jq .metadata", "prints its metadata"],
+    ["blobs stat photos.blobs cat.jpg", "shows one blob"],
+    ["blobs stat photos.blobs cat.jpg --json | jq .metadata", "prints its metadata"],
   ],
   async run(invocation) {
     const [path, key] = invocation.operands;

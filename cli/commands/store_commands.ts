@@ -7,7 +7,7 @@
 import type { CompactionReport } from "../../backends/blob_store/mod.ts";
 import type { Command } from "../command.ts";
 import { formatBytes, formatCount, plural, quoted } from "../format.ts";
-import { drawMap } from "../file_map.ts";
+import { drawFileMap } from "../file_map.ts";
 import { withStore } from "../store_access.ts";
 
 /** Bytes that are moved before it is looked whether to go on. */
@@ -19,8 +19,8 @@ const check: Command = {
   summary: "Read everything and report what is damaged.",
   details: "The exit code is 1 if anything is, or if the store does not open. It may be in use.",
   examples: [
-    ["offset-allocator check photos.db", "reads every blob and compares checksums"],
-    ["offset-allocator check photos.db --json | jq -r '.damaged[].key'", "prints damaged keys"],
+    ["blobs check photos.blobs", "reads every blob and compares checksums"],
+    ["blobs check photos.blobs --json | jq -r '.damaged[].key'", "prints damaged keys"],
   ],
   async run(invocation) {
     const { io: { signal }, operands: [path] } = invocation;
@@ -40,7 +40,7 @@ const check: Command = {
         }));
       return { ...report, error };
     }).catch(async (found) => {
-      // Whoever reads JSON must not have to look at standard error for the answer.
+      // A reader of JSON must not have to look at standard error for the result.
       const isTold = invocation.flag("json") && found instanceof Error && !signal?.aborted;
       if (isTold) await invocation.printJson({ ok: false, error: found.message });
       throw found;
@@ -65,17 +65,17 @@ const check: Command = {
 const compact: Command = {
   name: "compact",
   operands: "<store>",
-  summary: "Move blobs together and give the space between them back.",
+  summary: "Move blobs together and release the space between them.",
   options: { "max-bytes": { value: "N", help: "move at most so many bytes" } },
   examples: [
-    ["offset-allocator compact photos.db", "makes the file as short as it can be"],
-    ["offset-allocator compact photos.db --max-bytes 100000000", "moves at most 100 MB for it"],
+    ["blobs compact photos.blobs", "makes the file as short as it can be"],
+    ["blobs compact photos.blobs --max-bytes 100000000", "moves at most 100 MB for it"],
   ],
   async run(invocation) {
     const { io: { signal }, operands: [path] } = invocation;
     let left = invocation.count("max-bytes") ?? Infinity;
     let movedBlobs = 0, movedBytes = 0, releasedBytes = 0, done = false;
-    // Nothing is moved but what is asked for.
+    // The store compacts only when it is asked to.
     await withStore(
       path,
       { compactAbove: 1 },
@@ -116,9 +116,9 @@ const map: Command = {
   summary: "Draw which parts of the file hold what.",
   details: "With --json it prints the regions, without gaps.",
   examples: [
-    ["offset-allocator map photos.db", "draws blobs, log, index and free space"],
+    ["blobs map photos.blobs", "draws blobs, log, index and free space"],
     [
-      `offset-allocator map photos.db --json | jq 'map(select(.kind == "free"))'`,
+      `blobs map photos.blobs --json | jq 'map(select(.kind == "free"))'`,
       "prints the free regions",
     ],
   ],
@@ -131,7 +131,7 @@ const map: Command = {
     );
     if (invocation.flag("json")) await invocation.printJson(regions);
     else {
-      for (const line of drawMap(regions, stdout.columns ?? 74, stdout.styled ?? false)) {
+      for (const line of drawFileMap(regions, stdout.columns ?? 74, stdout.styled ?? false)) {
         await invocation.print(line);
       }
     }
@@ -144,8 +144,8 @@ const stats: Command = {
   operands: "<store>",
   summary: "Show figures of the store.",
   examples: [
-    ["offset-allocator stats photos.db", "shows how many blobs there are and what they take"],
-    ["offset-allocator stats photos.db --json | jq .freeBytes", "prints one figure, exactly"],
+    ["blobs stats photos.blobs", "shows how many blobs there are and what they take"],
+    ["blobs stats photos.blobs --json | jq .freeBytes", "prints one figure, exactly"],
   ],
   async run(invocation) {
     const [path] = invocation.operands;
@@ -188,10 +188,10 @@ const backup: Command = {
   operands: "<store> <file>",
   summary: "Copy the store into a new file, without its free space.",
   details: "The file must not exist. It is there as a whole or not at all, and holds the store\n" +
-    "as it was at one moment, also where a program changes the store meanwhile.",
+    "as it was at one moment, even if a program changes the store during the copy.",
   examples: [
-    ["offset-allocator backup photos.db photos-2026.db", "copies a store that may be in use"],
-    ["offset-allocator backup photos.db /mnt/photos.db --json", "prints what was copied as JSON"],
+    ["blobs backup photos.blobs photos-2026.blobs", "copies a store that may be in use"],
+    ["blobs backup photos.blobs /mnt/photos.blobs --json", "prints what was copied as JSON"],
   ],
   async run(invocation) {
     const { io: { signal }, operands: [path, file] } = invocation;

@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import { buffered, concat, counted, joined, peek } from "../chunks.ts";
-import { type Command, Failure, type Invocation, UsageError } from "../command.ts";
+import { type Command, Failure, type Invocation, PROGRAM, UsageError } from "../command.ts";
 import { exportFolder, type ExportReport, exportTar } from "../export_files.ts";
 import { makeFile, readFile } from "../files.ts";
 import { formatBytes, plural, quoted } from "../format.ts";
@@ -33,14 +33,15 @@ refused, and make the exit code 1. What was put before a failure stays.`,
     attributes: { help: "keep permissions and times as metadata" },
   },
   examples: [
-    ["offset-allocator import photos.db ~/Pictures", "puts every file of a folder"],
-    ["offset-allocator import photos.db old.tar.gz --prefix old/", "puts the files of an archive"],
-    ["git archive HEAD | offset-allocator import code.db -", "puts what a program prints"],
+    ["blobs import photos.blobs ~/Pictures", "puts every file of a folder"],
+    ["blobs import photos.blobs old.tar.gz --prefix old/", "puts the files of an archive"],
+    ["git archive HEAD | blobs import code.blobs -", "puts what a program prints"],
   ],
   async run(invocation) {
     const { io: { stdin, signal }, operands: [path, from] } = invocation;
     // Before the store is made for it.
     const source = from === "-" ? undefined : fs.statSync(from);
+    if (source?.isFile()) refuseFormat(firstBytes(from));
     const notices = new Notices(invocation);
     const report = await withStore(
       path,
@@ -82,9 +83,9 @@ and so are files that exist; the others are written, and the exit code is 1.`,
     "any-name": { help: "export names that Windows cannot hold, too" },
   },
   examples: [
-    ["offset-allocator export photos.db restored", "writes every blob as a file"],
-    ["offset-allocator export photos.db 2026.tar.gz --prefix 2026/", "makes an archive of some"],
-    ["offset-allocator export photos.db - | ssh host tar x", "sends them elsewhere"],
+    ["blobs export photos.blobs restored", "writes every blob as a file"],
+    ["blobs export photos.blobs 2026.tar.gz --prefix 2026/", "makes an archive of some"],
+    ["blobs export photos.blobs - | ssh host tar x", "sends them elsewhere"],
   ],
   async run(invocation) {
     const { io: { stdout, stderr, signal }, operands: [path, to] } = invocation;
@@ -153,10 +154,43 @@ async function finish(
 
 /** The bytes of an archive, whether or not they are compressed by gzip. */
 async function* decompressed(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const peeked = await peek(chunks, 2);
-  const all = joined(peeked);
-  const [first, second] = concat(peeked.head);
-  yield* first === 0x1f && second === 0x8b ? piped(all, createGunzip()) : all;
+  const peeked = await peek(chunks, HEAD);
+  const all = joined(peeked), head = concat(peeked.head);
+  refuseFormat(head);
+  yield* head[0] === 0x1f && head[1] === 0x8b ? piped(all, createGunzip()) : all;
+}
+
+/** Bytes that name the format of an archive, at most. */
+const HEAD = 10;
+
+/** Formats that are not read: how they begin, their names, and what to do instead. */
+const FORMATS = [
+  ["\xfd7zXZ\0", "compressed by xz", "xz -dc"],
+  ["\x28\xb5\x2f\xfd", "compressed by zstd", "zstd -dc"],
+  ["BZh91AY&SY", "compressed by bzip2", "bzip2 -dc"], // a tar archive may begin with BZh
+  ["PK\x03\x04", "a zip archive", undefined],
+  ["7z\xbc\xaf\x27\x1c", "a 7z archive", undefined],
+] as const;
+
+/** Throws where an archive begins as one of another format. */
+function refuseFormat(head: Uint8Array): void {
+  const text = String.fromCharCode(...head.subarray(0, HEAD));
+  const [, name, unpack] = FORMATS.find(([magic]) => text.startsWith(magic)) ?? [];
+  if (name === undefined) return;
+  const advice = unpack === undefined
+    ? "unpack it and import the folder"
+    : `unpack it on the way, as in: ${unpack} FILE | ${PROGRAM} import STORE -`;
+  throw new Failure(`Cannot read the archive: it is ${name}; ${advice}`);
+}
+
+/** The first bytes of a file, before a store is made for it. */
+function firstBytes(path: string): Uint8Array {
+  const fd = fs.openSync(path, "r"), bytes = new Uint8Array(HEAD);
+  try {
+    return bytes.subarray(0, fs.readSync(fd, bytes, 0, HEAD, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /** The bytes after a transformation. */

@@ -1,89 +1,39 @@
 /**
- * The command: its options, where its trace comes from and where its results go.
+ * What the command `compare` does: where its trace comes from and where its results go.
  *
  * @module
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { parseTrace, type Trace } from "../../src/trace/trace.ts";
 import { RecordingAllocator } from "../../src/trace/recording_allocator.ts";
+import { Failure, type Invocation, suggestion, UsageError } from "../command.ts";
+import { quoted } from "../format.ts";
 import { strategies, type Strategy } from "./strategies.ts";
 import { replay, workloads } from "./workloads.ts";
 import { chart } from "./chart.ts";
 import { FULL, measure, QUICK } from "./measure.ts";
 import { table } from "./table.ts";
 
-const EXAMPLES = workloads.map(({ name }) => name);
-
-const HELP = `Usage: deno task compare [options] <trace.jsonl>
-
-Replays a trace on every strategy: how fast it is, what it refuses, how much space it
-needs, how fragmented its free space is. RecordingAllocator records a trace: docs/tracing.md.
-
-  --example <name>      a workload of the benchmark in place of a trace:
-                        ${EXAMPLES.join(", ")}
-  --strategies <names>  some of them, such as Offset,BestFit,Tlsf
-  --svg <file>          draws the fragmentation over time
-  --save <file>         writes the trace of the example
-  --quick               fewer passes; times to be taken as rough
-  --json                the figures as JSON
-  --help                this text
-
-Other programs on the machine should rest meanwhile, if times are to be compared.`;
-
-/** Where text goes. */
-export interface Output {
-  print(text: string): void;
-  complain(text: string): void;
-}
-
-/** What is wrong with the way the command was called; its exit status is 2. */
-class UsageError extends Error {}
-
-/** Runs the command; gives its exit status. */
-export function compare(args: readonly string[], output: Output): number {
-  try {
-    run(args, output);
-    return 0;
-  } catch (error) {
-    const { message } = error as Error, isUsage = error instanceof UsageError;
-    output.complain(isUsage ? `${message}\n\n${HELP}` : message);
-    return isUsage ? 2 : 1;
-  }
-}
-
-function run(args: readonly string[], { print }: Output): void {
-  const { values, positionals } = parse(args);
-  if (values.help || args.length === 0) return print(HELP);
-  const chosen = choose(values.strategies);
-  const { name, lines } = source(values.example, positionals);
-  if (values.save !== undefined) writeFileSync(values.save, [...lines, ""].join("\n"));
+/**
+ * Compares the strategies on a trace and prints the figures.
+ *
+ * @param invocation The options and arguments.
+ * @returns The exit code.
+ */
+export async function compare(invocation: Invocation): Promise<number> {
+  const chosen = choose(invocation.text("strategies"));
+  const { name, lines } = source(invocation.text("example"), invocation.operands);
   const trace = read(name, lines);
-  const report = measure(name, trace, chosen, values.quick ? QUICK : FULL);
-  print(values.json ? JSON.stringify(report, null, 2) : table(report));
-  if (values.svg !== undefined) writeFileSync(values.svg, chart(report));
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        example: { type: "string" },
-        strategies: { type: "string" },
-        svg: { type: "string" },
-        save: { type: "string" },
-        quick: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const saved = invocation.text("save"), drawn = invocation.text("svg");
+  if (saved !== undefined) writeFileSync(saved, [...lines, ""].join("\n"));
+  const effort = invocation.flag("quick") ? QUICK : FULL;
+  const report = await measure(name, trace, chosen, effort, invocation.io.signal);
+  if (invocation.flag("json")) await invocation.printJson(report);
+  else await invocation.print(table(report));
+  if (drawn !== undefined) writeFileSync(drawn, chart(report));
+  return 0;
 }
 
 /** The strategies of these names, with or without "Allocator", in any case. */
@@ -93,25 +43,26 @@ function choose(names: string | undefined): readonly Strategy[] {
   return names.split(",").map((name) => {
     const found = strategies.find((strategy) => short(strategy.name) === short(name));
     if (found !== undefined) return found;
-    const all = strategies.map((strategy) => strategy.name).join(", ");
-    throw new UsageError(`No strategy ${name}; there are ${all}`);
+    throw unknown("strategy", name, strategies.map((strategy) => strategy.name));
   });
 }
 
-/** The lines of the trace, and what it is called. */
+/** The lines of the trace and its name. */
 function source(
   example: string | undefined,
   files: readonly string[],
-): { name: string; lines: readonly string[] } {
-  if ((example === undefined ? 0 : 1) + files.length !== 1) {
-    throw new UsageError("Expected one trace, or one example");
-  }
+): { name: string; lines: string[] } {
   if (example === undefined) {
-    return { name: files[0], lines: readFileSync(files[0], "utf8").split("\n") };
+    if (files.length === 0) throw new UsageError("a trace or --example is missing");
+    const lines = readFileSync(files[0], "utf8").split("\n");
+    // The end of the last line begins no other one.
+    if (lines.at(-1) === "") lines.pop();
+    return { name: files[0], lines };
   }
+  if (files.length > 0) throw new UsageError("a trace and --example exclude each other");
   const workload = workloads.find(({ name }) => name === example);
   if (workload === undefined) {
-    throw new UsageError(`No example ${example}; there are ${EXAMPLES.join(", ")}`);
+    throw unknown("example", example, workloads.map(({ name }) => name));
   }
   const lines: string[] = [], trace = workload.trace();
   const allocator = new OffsetAllocator(trace.capacity);
@@ -119,10 +70,15 @@ function source(
   return { name: `${example} (${workload.about})`, lines };
 }
 
+function unknown(what: string, name: string, known: readonly string[]): UsageError {
+  const all = `there are ${known.join(", ")}`;
+  return new UsageError(`unknown ${what} ${quoted(name)}; ${all}${suggestion(name, known)}`);
+}
+
 function read(name: string, lines: readonly string[]): Trace {
   try {
     return parseTrace(lines);
-  } catch (cause) {
-    throw new Error(`${name}: ${(cause as Error).message}`, { cause });
+  } catch (error) {
+    throw new Failure(`${name}: ${(error as Error).message}`);
   }
 }

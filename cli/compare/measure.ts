@@ -5,13 +5,15 @@
  * @module
  */
 
+import process from "node:process";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Allocator } from "../../src/allocator.ts";
 import { type ReplayResult, replayTrace } from "../../src/trace/replay_trace.ts";
 import { parseTrace, type Trace } from "../../src/trace/trace.ts";
 import { RecordingAllocator } from "../../src/trace/recording_allocator.ts";
 import type { Strategy } from "./strategies.ts";
-import { race, type Runner } from "./race.ts";
-import { stateBytes } from "./state_bytes.ts";
+import { race, type Runner, turn } from "./race.ts";
 
 /** How long to measure. */
 export interface Effort {
@@ -68,16 +70,29 @@ export interface Report {
   readonly strategies: readonly (Figures | Absence)[];
 }
 
-/** Replays the trace on all strategies. */
-export function measure(
+/**
+ * Replays the trace on all strategies.
+ *
+ * @param name What the trace is called.
+ * @param trace The trace.
+ * @param strategies The strategies to compare.
+ * @param effort How long to measure.
+ * @param signal Ends the measurement between two passes.
+ */
+export async function measure(
   name: string,
   trace: Trace,
   strategies: readonly Strategy[],
   effort: Effort,
-): Report {
-  const studies = strategies.map((strategy) => study(trace, strategy, effort));
+  signal?: AbortSignal,
+): Promise<Report> {
+  const studies: (Study | Absence)[] = [];
+  for (const strategy of strategies) {
+    await turn(signal);
+    studies.push(study(trace, strategy, effort));
+  }
   const runners = studies.flatMap((result) => "runner" in result ? [result.runner] : []);
-  const times = race(trace, runners, effort);
+  const times = await race(trace, runners, effort, signal);
   return {
     trace: name,
     capacity: trace.capacity,
@@ -146,4 +161,37 @@ function carriedOut(trace: Trace, result: ReplayResult, make: () => Allocator): 
   const lines: string[] = [];
   replayTrace(trace, new RecordingAllocator(make(), (line) => lines.push(line)));
   return parseTrace(lines);
+}
+
+let collect: (() => void) | null | undefined;
+
+/**
+ * Bytes of the object that a function makes, with its tables. `undefined` on JavaScriptCore, which
+ * does not tell.
+ */
+export function stateBytes(make: () => object): number | undefined {
+  collect ??= collector();
+  if (collect === null) return undefined;
+  const before = used(collect), made = make(), after = used(collect);
+  return keep(made) ? Math.max(0, after - before) : undefined;
+}
+
+/** V8's collector, which no program sees without a flag. */
+function collector(): (() => void) | null {
+  if (process.versions.bun !== undefined) return null;
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc");
+}
+
+function used(collect: () => void): number {
+  // Buffers are given back by a thread that the second call waits for.
+  collect();
+  collect();
+  const { external, heapUsed } = process.memoryUsage();
+  return external + heapUsed;
+}
+
+/** Makes the object live until here. */
+function keep(object: object): boolean {
+  return Object.isExtensible(object);
 }

@@ -23,16 +23,30 @@ const MOST_RUNS = 500;
 const FEWEST_PASSES = 2;
 
 /** Nanoseconds per operation of each. */
-export function race(trace: Trace, runners: readonly Runner[], effort: Effort): number[] {
+export async function race(
+  trace: Trace,
+  runners: readonly Runner[],
+  effort: Effort,
+  signal?: AbortSignal,
+): Promise<number[]> {
   const empty: Runner = { name: "nothing", make: () => new Nothing(), trace };
   const lanes = [empty, ...runners].map((runner) => new Lane(runner, effort));
   const end = performance.now() + 1000 * effort.seconds;
   for (let i = 0; i < effort.repeats; i++) {
     if (i >= FEWEST_PASSES && performance.now() > end) break;
-    for (const lane of lanes) lane.pass();
+    for (const lane of lanes) {
+      await turn(signal);
+      lane.pass();
+    }
   }
   const [nothing, ...timed] = lanes.map(({ ns }) => ns);
   return timed.map((ns) => Math.max(0, ns - nothing));
+}
+
+/** Lets the event loop see signals; throws the reason once there was one. */
+export async function turn(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve));
+  signal?.throwIfAborted();
 }
 
 class Lane {

@@ -1,6 +1,6 @@
 /**
  * All strategies by name, behind one factory: what the benchmark times and what
- * `deno task compare` replays a trace on.
+ * the command `compare` replays a trace on.
  *
  * @module
  */

@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
   {
     title: "refused",
     cell: ({ refused }) => count(refused),
-    about: "allocations that were answered NO_SPACE",
+    about: "allocations that returned NO_SPACE",
   },
   {
     title: "resizes",
@@ -35,13 +35,13 @@ const COLUMNS: readonly Column[] = [
   {
     title: "gained",
     cell: ({ gained }) => count(gained),
-    about: "what was refused when the trace was recorded, and not here",
+    about: "allocations and resizes refused in the recording, and not here",
     when: ({ gained }) => gained > 0,
   },
   {
     title: "skipped",
     cell: ({ skipped }) => count(skipped),
-    about: "operations on what was refused here",
+    about: "operations on allocations that were refused here",
     when: ({ skipped }) => skipped > 0,
   },
   {

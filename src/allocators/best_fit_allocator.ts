@@ -13,6 +13,7 @@ import {
   type Move,
   NO_SPACE,
 } from "../allocator.ts";
+import { checkOptions } from "../util/check_options.ts";
 import * as calls from "../gap_table/operations.ts";
 import { expectSound } from "../gap_table/check_table.ts";
 import { GAP } from "../gap_table/layout.ts";
@@ -24,13 +25,13 @@ import { planCompaction } from "./plan_compaction.ts";
 export interface BestFitAllocatorOptions {
   /**
    * Most live allocations, from 1 to 67,108,863. All bookkeeping is allocated up front (36
-   * bytes each, 52 beyond 32-bit capacities) and one allocation more gives `NO_SPACE`.
+   * bytes each, 52 beyond 32-bit capacities) and one allocation more returns `NO_SPACE`.
    * Without it the bookkeeping doubles when it is full, up to as many.
    */
   readonly maxAllocations?: number;
   /**
-   * Live allocations to make room for at once, where more are not ruled out. 0 by default;
-   * `maxAllocations` goes over it.
+   * Live allocations to make room for up front, without a limit. 0 by default; ignored with
+   * `maxAllocations`.
    */
   readonly initialAllocations?: number;
 }
@@ -39,7 +40,7 @@ export interface BestFitAllocatorOptions {
  * Takes the smallest free region that fits, of equal ones the lowest: what keeps large
  * regions whole for longest (P. R. Wilson et al., "Dynamic Storage Allocation: A Survey and
  * Critical Review", 1995, on address-ordered best fit). Neighbouring free regions merge at
- * once. It never gives `NO_SPACE` while a free region fits, whatever the alignment, unless
+ * once. It never returns `NO_SPACE` while a free region fits, whatever the alignment, unless
  * `maxAllocations` is reached.
  *
  * Free regions are in AVL trees, one for each class of sizes, in the array that holds the
@@ -80,6 +81,7 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: BestFitAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations initialAllocations");
     calls.checkRoom(capacity, options);
     this.#table = TreeTable.of(capacity, options);
   }
@@ -122,7 +124,7 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
   }
 
   /**
-   * Gives an allocation back. Its units merge with the free regions beside them.
+   * Frees an allocation. Its units merge with the free regions beside them.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -215,14 +217,14 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
     return this.#table.largestGap();
   }
 
-  /** The free regions in address order. Do not change the allocator meanwhile. */
+  /** The free regions in address order. Do not change the allocator during the iteration. */
   freeRegions(): Generator<Extent, void, void> {
     return calls.freeRegions(this.#table);
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before the
-   * next is asked for; change nothing else meanwhile.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows; change nothing else.
    */
   allocations(): Generator<Allocation, void, void> {
     return calls.allocations(this.#table);
@@ -241,7 +243,7 @@ export class BestFitAllocator implements GrowableAllocator, CompactableAllocator
 
   /**
    * Records that an allocation's data was copied to another place. The handle stays valid
-   * and gives the new offset.
+   * and has the new offset.
    *
    * @throws {StaleMoveError} The allocation was freed, moved or resized since the plan was
    *   made, or the target is no longer free; nothing changed.

@@ -15,6 +15,7 @@ import {
 } from "../allocator.ts";
 import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
@@ -83,12 +84,18 @@ export class BuddyAllocator implements SpanAllocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: BuddyAllocatorOptions = {}) {
+    checkOptions(options, "minBlock maxAllocations");
     const { minBlock = 1, maxAllocations = MAX_SLOTS } = options;
     checkInteger("capacity", capacity);
     checkInteger("minBlock", minBlock, 1, 2 ** 52);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
     if (2 ** Math.round(Math.log2(minBlock)) !== minBlock) {
       throw new RangeError(`Expected minBlock to be a power of two, got ${minBlock}`);
+    }
+    if (capacity > 0 && minBlock > capacity) {
+      throw new RangeError(
+        `Expected minBlock to be at most the capacity ${capacity}, got ${minBlock}`,
+      );
     }
     this.#tree = new BuddyTree(minBlock);
     this.#table = new HandleTable(maxAllocations);
@@ -115,7 +122,7 @@ export class BuddyAllocator implements SpanAllocator {
 
   /**
    * Reserves the smallest block that has room for `size` units at a multiple of
-   * `alignment`. It never gives `NO_SPACE` while a free block has, unless `maxAllocations`
+   * `alignment`. It never returns `NO_SPACE` while a free block has, unless `maxAllocations`
    * is reached. An empty allocation takes a block of the smallest kind.
    *
    * @param size Number of units, 0 or more.
@@ -146,7 +153,7 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * Gives an allocation back. Its block joins with its buddy, as long as that is free too.
+   * Frees an allocation. Its block joins with its buddy, as long as that is free too.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -166,7 +173,7 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * Number of units of a live allocation, as asked for.
+   * Number of units of a live allocation, as requested.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -261,8 +268,8 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * The live allocations in address order, as they are when the first is asked for. Those
-   * that were given may be freed meanwhile; change nothing else.
+   * The live allocations in address order, as they are at the start of the iteration.
+   * Those that it has returned may be freed; change nothing else.
    */
   *allocations(): Generator<Allocation, void, void> {
     const slots: number[] = [];

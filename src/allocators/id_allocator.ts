@@ -13,31 +13,32 @@ import {
 } from "../allocator.ts";
 import { Bitmap, MAX_UNITS, wordsFor } from "../util/bitmap.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 
 /** How an {@linkcode IdAllocator} is made. */
 export interface IdAllocatorOptions {
   /**
    * Which of the free ids comes next. `"lowest"`, the default, keeps ids small and dense.
-   * `"next"` goes on behind the last one given and begins again at the end, so that a freed
-   * id stays away for as long as possible, as process ids do.
+   * `"next"` takes the next free id behind the latest one and wraps at the end, as process ids do:
+   * a freed id comes back as late as possible.
    */
   readonly order?: "lowest" | "next";
 }
 
 /**
- * Hands out unique ids from 0 on: one, several in a row, aligned or given ones.
+ * Hands out unique ids from 0 on: one, several in a row, aligned or at a given number.
  *
  * An id is its own handle and offset, and a run of ids is named by its first one. There is
  * no table beside two bits an id: whether it is free, and whether a run begins with it. So
- * an id carries no generation: once freed it is refused until it is given again.
+ * an id carries no generation: once freed it is refused until it is allocated again.
  *
  * | Method | Cost, with n ids |
  * | --- | --- |
  * | `allocate()` | O(log32 n) |
  * | `allocate` of a run, or aligned | O(n / 32 + free regions below the place found) |
  * | `allocateAt`, `free`, `size`, `resize`, of k ids | O(log32 n + k / 32) |
- * | `offset`, `isAllocated`, `used`, `available` | O(1) |
+ * | `offset`, `isAllocated`, `freeSpace`, `allocationCount` | O(1) |
  * | `grow`, `reset` | O(n / 32) |
  * | `largestFreeRegion`, `freeRegions` | O(n / 32 + free regions) |
  * | `allocations` | O(n / 32 + allocations) |
@@ -71,11 +72,12 @@ export class IdAllocator implements GrowableAllocator {
    * Makes an allocator whose ids are all free.
    *
    * @param capacity Number of ids, from 0 to 2^28.
-   * @param options The order in which ids are given.
+   * @param options The order of the ids.
    * @throws {TypeError} An argument is of the wrong type.
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: IdAllocatorOptions = {}) {
+    checkOptions(options, "order");
     const { order = "lowest" } = options;
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     if (order !== "lowest" && order !== "next") {
@@ -96,16 +98,6 @@ export class IdAllocator implements GrowableAllocator {
     return this.#free.freeCount;
   }
 
-  /** Number of free ids, as {@linkcode IdAllocator.freeSpace}. */
-  get available(): number {
-    return this.#free.freeCount;
-  }
-
-  /** Number of ids that are allocated. */
-  get used(): number {
-    return this.#free.capacity - this.#free.freeCount;
-  }
-
   /** Number of live allocations, of one id or of a run. */
   get allocationCount(): number {
     return this.#count;
@@ -113,7 +105,7 @@ export class IdAllocator implements GrowableAllocator {
 
   /**
    * Reserves an id, or `size` of them in a row whose first is a multiple of `alignment`. It
-   * never gives `NO_SPACE` while there are such.
+   * never returns `NO_SPACE` while there are such.
    *
    * @param size Number of ids, 1 or more; 1 by default.
    * @param alignment Any positive integer; 1 by default.
@@ -156,7 +148,7 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * Whether an id is allocated, by itself or in a run.
+   * Whether an id is allocated, alone or in a run.
    *
    * @param id Any id; one beyond the capacity is not allocated.
    * @throws {TypeError} `id` is not a number.
@@ -168,7 +160,7 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * Gives an id back, or all of a run.
+   * Frees an id, or all of a run.
    *
    * @param id The id, the first one of a run.
    * @throws {NotAllocatedError} `id` is not the first of a live allocation.
@@ -252,8 +244,8 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before the next
-   * is asked for.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows.
    */
   *allocations(): Generator<Allocation, void, void> {
     for (let at = 0; at < this.#starts.length; at++) {

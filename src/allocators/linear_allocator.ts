@@ -14,6 +14,7 @@ import {
   NotAllocatedError,
 } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { MAX_SLOTS } from "./handle_table.ts";
 
@@ -75,7 +76,7 @@ export interface LinearAllocatorOptions {
   readonly maxAllocations?: number;
 }
 
-/** A moment in the life of a {@linkcode LinearAllocator}; of use only to the one that gave it. */
+/** A moment in the life of a {@linkcode LinearAllocator}, valid for that allocator only. */
 export interface LinearMark {
   /** Whose it is. */
   readonly allocator: LinearAllocator;
@@ -118,9 +119,9 @@ export class StaleMarkError extends Error {
  * when all above it or all below it are freed. A long life that outlasts its neighbours
  * holds up the rest: take `OffsetAllocator` where frees come in any order.
  *
- * Free is what a next allocation can use: what lies behind the newest one and, for a ring,
+ * Free are the units that a next allocation can use: those behind the newest one and, for a ring,
  * before the oldest. The ring and the second stack exclude each other: while something is
- * at the top, nothing wraps round; while the ring is wrapped, `allocateTop` gives
+ * at the top, nothing wraps round; while the ring is wrapped, `allocateTop` returns
  * `NO_SPACE`.
  *
  * | Method | Cost |
@@ -156,10 +157,12 @@ export class LinearAllocator implements GrowableAllocator {
    * Makes an allocator whose whole space is free.
    *
    * @param capacity Number of units, at most 2^53 - 1.
-   * @throws {TypeError} An argument is not a number.
-   * @throws {RangeError} An argument is not an integer in range.
+   * @param options Bound on the number of allocations.
+   * @throws {TypeError} An argument is of the wrong type.
+   * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: LinearAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations");
     const { maxAllocations = MAX_SLOTS } = options;
     checkInteger("capacity", capacity);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
@@ -243,7 +246,7 @@ export class LinearAllocator implements GrowableAllocator {
   }
 
   /**
-   * Gives an allocation back. Its units are free at once if it is the newest or the oldest
+   * Frees an allocation. Its units are free at once if it is the newest or the oldest
    * one, and padding otherwise.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
@@ -346,8 +349,8 @@ export class LinearAllocator implements GrowableAllocator {
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before
-   * the next is asked for; change nothing else meanwhile.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows; change nothing else.
    */
   *allocations(): Generator<Allocation, void, void> {
     for (const slot of this.#inOrder()) {

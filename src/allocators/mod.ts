@@ -4,6 +4,8 @@
  * @module
  */
 
+export { AllocatorWrapper, memberOf } from "./allocator_wrapper.ts";
+export type { OptionalMember } from "./allocator_wrapper.ts";
 export { BestFitAllocator } from "./best_fit_allocator.ts";
 export type { BestFitAllocatorOptions } from "./best_fit_allocator.ts";
 export { BuddyAllocator } from "./buddy_allocator.ts";
@@ -20,8 +22,6 @@ export type {
   StorageReport,
   StorageReportFull,
 } from "./offset_allocator.ts";
-export { memberOf } from "./optional_member.ts";
-export type { OptionalMember } from "./optional_member.ts";
 export { PageAllocator } from "./page_allocator.ts";
 export type { PageAllocatorOptions } from "./page_allocator.ts";
 export { SlabAllocator } from "./slab_allocator.ts";

@@ -15,7 +15,10 @@ import {
   NotAllocatedError,
 } from "../allocator.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
+import { checkArray, checkHandles } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { crc32 } from "../util/crc32.ts";
 import { append } from "../gap_table/append.ts";
 import {
@@ -57,35 +60,34 @@ export interface OffsetAllocatorOptions {
   /**
    * Most live allocations, from 1 to 67,108,863. All bookkeeping is allocated up
    * front (36 bytes each, 52 beyond 32-bit capacities) and one allocation more
-   * gives `NO_SPACE`. Without it the bookkeeping doubles when it is full, up to as
+   * returns `NO_SPACE`. Without it the bookkeeping doubles when it is full, up to as
    * many.
    */
   readonly maxAllocations?: number;
   /**
-   * Live allocations to make room for at once, where more are not ruled out: spares the
-   * doubling on the way there. 0 by default; `maxAllocations` goes over it.
+   * Live allocations to make room for up front, without a limit: spares the doubling up to there.
+   * 0 by default; ignored with `maxAllocations`.
    */
   readonly initialAllocations?: number;
   /**
-   * Answers as the C++ reference does, in bounded time: `NO_SPACE` also where only
+   * Refuses as the C++ reference does, in bounded time: `NO_SPACE` also where only
    * the bin below the rounded-up size holds a region that would fit. `false` by
-   * default: that bin is searched too.
+   * default: `allocate` searches that bin, too.
    */
   readonly strict?: boolean;
   /**
-   * Keeps freed blocks apart, each to serve the next request of its size at once: 0.6 to 0.7 of
-   * the time with thousands of live allocations; with few of them or a stack it is of no use, and
-   * 1.1 of the time. Sizes are rounded up to their bin, by at most 12.5 %, and
-   * offsets are not those of the C++ reference. Where space is short, what is kept is given back
-   * before anything is refused. What is kept takes its part of `maxAllocations`; reports call it
-   * free. Off by default.
+   * Keeps freed blocks apart, each for the next request of its size: 0.6 to 0.7 of the time with
+   * thousands of live allocations, 1.1 of the time with few of them or a stack. Sizes are rounded
+   * up to their bin, by at most 12.5 %, and offsets are not those of the C++ reference. Where space
+   * is short, the allocator frees the kept blocks before it refuses a request. A kept block counts
+   * toward `maxAllocations`; reports call it free. Off by default.
    */
   readonly cache?: CacheOptions;
 }
 
-/** What an {@linkcode OffsetAllocator} may keep for the next requests. */
+/** How many freed blocks an {@linkcode OffsetAllocator} may keep for the next requests. */
 export interface CacheOptions {
-  /** The part of the live units that may be kept besides, from 0 to 1: the price in space. */
+  /** Most units in kept blocks, as a part of the live units, from 0 to 1: the price in space. */
   readonly maxShare: number;
 }
 
@@ -185,7 +187,10 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations initialAllocations strict cache");
     calls.checkRoom(capacity, options);
+    checkType("strict", options.strict, "boolean");
+    checkOptions(options.cache, "maxShare", "cache");
     const mode = options.strict ? STRICT : 0;
     this.#use(given ?? BinTable.create(SHAPE, capacity, options, mode), options.cache);
   }
@@ -221,7 +226,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * Reserves `size` units at an offset that is a multiple of `alignment`. The units
    * skipped to align stay free.
    *
-   * With `strict: false` it never gives `NO_SPACE` while a free region fits and
+   * With `strict: false` it never returns `NO_SPACE` while a free region fits and
    * `maxAllocations` is not reached. `allocate(0)` then always succeeds.
    *
    * @param size Number of units, 0 or more.
@@ -347,7 +352,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   }
 
   /**
-   * Gives an allocation back. Its units merge with the free regions beside them.
+   * Frees an allocation. Its units merge with the free regions beside them.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -434,29 +439,31 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   /**
    * Reserves several ranges at once: one behind the other in one free region, if there is one for
    * all of them, else in as few as halving them finds. Behind all other allocations only while
-   * holes are at most a quarter of what is in use: else one by one, into the holes. Takes less
-   * than half as long as single calls where what was allocated together is freed together.
+   * holes are at most a quarter of the used units: else one by one, into the holes. Takes less
+   * than half as long as single calls if allocations made together are freed together.
    *
    * @param sizes Number of units of each, 0 or more.
    * @param handles Where the handles go; a typed array makes no garbage.
    * @returns How many were reserved: all of them, or those before the first that got no place.
-   * @throws {TypeError} A size is not a number; nothing changed.
-   * @throws {RangeError} A size is not an integer in range; nothing changed.
+   * @throws {TypeError} An argument is no array, or a size not a number; nothing changed.
+   * @throws {RangeError} A size is not an integer in range, or `handles` is a typed array that is
+   *   too short; nothing changed.
    */
   allocateMany(sizes: ArrayLike<number>, handles: { [index: number]: number }): number {
     const units = sumOf(sizes), count = sizes.length;
+    checkHandles(handles, count);
     return this.#quick === undefined
       ? allocateAll(this.#table, this, sizes, handles, 0, count, units)
       : allocateEach(this, sizes, handles, 0, count); // from the cache where it can
   }
 
   /**
-   * Gives several allocations back at once: in some two thirds of the time of single calls where
-   * they lie beside each other, or where there are a million others; all of them or, where a
-   * handle is wrong, none.
+   * Frees several allocations at once, or none if a handle is wrong. Takes some two thirds of the
+   * time of single calls if they are neighbours, or if there are a million others.
    *
    * @param handles A handle each, in any order.
    * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
+   * @throws {TypeError} `handles` is no array.
    */
   freeMany(handles: ArrayLike<number>): void {
     claimAll(this.#table, handles);
@@ -548,8 +555,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   }
 
   /**
-   * Reserves given places, in ascending order and behind all that are taken: what a
-   * store does with its extents when it is opened. O(1) each, several times as fast as
+   * Reserves given places, in ascending order and behind all that are taken: how a
+   * store restores its extents when it opens. O(1) each, several times as fast as
    * {@linkcode allocateAt}.
    *
    * @param offsets First unit of each.
@@ -557,22 +564,27 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    * @param handles Where the handles go.
    * @returns How many were reserved: all of them, or those before the first that is not
    *   behind the others, or beyond the capacity.
-   * @throws {TypeError} An offset or a size is not a number.
-   * @throws {RangeError} An offset or a size is not an integer in range.
+   * @throws {TypeError} An argument is no array, or an offset or a size not a number; nothing
+   *   changed.
+   * @throws {RangeError} An offset or a size is not an integer in range, or `handles` is a typed
+   *   array that is too short; nothing changed.
    */
   appendAt(
     offsets: ArrayLike<number>,
     sizes: ArrayLike<number>,
     handles: { [index: number]: number },
   ): number {
+    checkArray("offsets", offsets);
+    checkArray("sizes", sizes);
+    checkHandles(handles, offsets.length);
     for (let i = 0; i < offsets.length; i++) {
       const offset = offsets[i], size = sizes[i];
       // Spares two calls each, while the machine code of a loop is not there yet.
       if (Number.isSafeInteger(offset) && Number.isSafeInteger(size) && offset >= 0 && size >= 0) {
         continue;
       }
-      checkInteger("offset", offset);
-      checkInteger("size", size);
+      checkInteger(`offsets[${i}]`, offset);
+      checkInteger(`sizes[${i}]`, size);
     }
     return append(this.#settled, offsets, sizes, handles);
   }
@@ -610,14 +622,14 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     return { freeRegions };
   }
 
-  /** The free regions in address order. Do not change the allocator meanwhile. */
+  /** The free regions in address order. Do not change the allocator during the iteration. */
   freeRegions(): Generator<Extent, void, void> {
     return this.#quick?.freeRegions() ?? calls.freeRegions(this.#table);
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before
-   * the next is asked for; change nothing else meanwhile.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows; change nothing else.
    */
   allocations(): Generator<Allocation, void, void> {
     return this.#quick?.allocations() ?? calls.allocations(this.#table);
@@ -643,10 +655,11 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
 
   /**
    * Records that an allocation's data was copied to another place. The handle
-   * stays valid and gives the new offset.
+   * stays valid and has the new offset.
    *
    * @throws {StaleMoveError} The allocation was freed, moved or resized since the
    *   plan was made, or the target is no longer free; nothing changed.
+   * @throws {TypeError} `move` is not a move of a plan.
    */
   applyMove(move: Move): void {
     calls.applyMove(this.#settled, move);
@@ -674,6 +687,8 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
     bytes: Uint8Array,
     options: Pick<OffsetAllocatorOptions, "cache"> = {},
   ): OffsetAllocator {
+    checkOptions(options, "cache");
+    checkOptions(options.cache, "maxShare", "cache");
     const fail = (reason: string): never => {
       throw new InvalidSnapshotError(reason);
     };

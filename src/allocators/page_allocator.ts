@@ -7,6 +7,7 @@
 import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "../allocator.ts";
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
@@ -64,6 +65,7 @@ export class PageAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: PageAllocatorOptions = {}) {
+    checkOptions(options, "maxAllocations");
     const { maxAllocations = MAX_SLOTS } = options;
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
@@ -89,7 +91,7 @@ export class PageAllocator implements GrowableAllocator {
 
   /**
    * Reserves the lowest `size` pages in a row whose first is a multiple of `alignment`. It
-   * never gives `NO_SPACE` while there are such and `maxAllocations` is not reached. An
+   * never returns `NO_SPACE` while there are such and `maxAllocations` is not reached. An
    * empty allocation is at page 0 and takes nothing.
    *
    * @param size Number of pages, 0 or more.
@@ -133,7 +135,7 @@ export class PageAllocator implements GrowableAllocator {
   }
 
   /**
-   * Gives the pages of an allocation back.
+   * Frees the pages of an allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -212,8 +214,8 @@ export class PageAllocator implements GrowableAllocator {
   }
 
   /**
-   * The live allocations in address order, as they are when the first is asked for. Those
-   * that were given may be freed meanwhile; change nothing else.
+   * The live allocations in address order, as they are at the start of the iteration.
+   * Those that it has returned may be freed; change nothing else.
    */
   *allocations(): Generator<Allocation, void, void> {
     const extents = this.#extents, { handles } = this.#table;

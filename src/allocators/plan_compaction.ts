@@ -1,6 +1,8 @@
 import { alignUp } from "../util/align_up.ts";
 import type { Allocation, Allocator, CompactionOptions, Extent, Move } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 
 /** An allocation and the alignment it must keep. */
 interface Movable extends Allocation {
@@ -29,13 +31,21 @@ interface Budget {
  *
  * O((a + h) log a) for a allocations and h holes.
  *
- * @throws {TypeError} A bound or an alignment is not a number.
+ * @param canOverlap Whether moves may overlap their sources in this space at all.
+ * @throws {TypeError} An option is not known or of the wrong type.
  * @throws {RangeError} A bound or an alignment is not an integer in range.
  */
-export function planCompaction(allocator: Allocator, options: CompactionOptions = {}): Move[] {
+export function planCompaction(
+  allocator: Allocator,
+  options: CompactionOptions,
+  canOverlap: boolean = true,
+): Move[] {
+  checkOptions(options, "maxMoves maxUnits alignmentOf overlap");
   const { maxMoves = Infinity, maxUnits = Infinity, alignmentOf, overlap = true } = options;
   if (maxMoves !== Infinity) checkInteger("maxMoves", maxMoves);
   if (maxUnits !== Infinity) checkInteger("maxUnits", maxUnits);
+  checkType("alignmentOf", alignmentOf, "function");
+  checkType("overlap", overlap, "boolean");
   const movables = Array.from(allocator.allocations(), (allocation) => {
     const { handle } = allocation, alignment = alignmentOf?.(handle) ?? 1;
     if (alignment !== Infinity) checkInteger(`alignmentOf(${handle})`, alignment, 1);
@@ -43,7 +53,7 @@ export function planCompaction(allocator: Allocator, options: CompactionOptions 
   });
   const budget = () => ({ moves: maxMoves, units: maxUnits, maxUnits });
   const fill = fillHoles(movables, allocator.freeRegions(), budget());
-  if (!overlap) return fill;
+  if (!overlap || !canOverlap) return fill;
   const bounded = maxMoves !== Infinity || maxUnits !== Infinity;
   if (bounded && fill.length > 0) return fill;
   const slide = slideDown(movables, budget());

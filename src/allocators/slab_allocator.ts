@@ -1,11 +1,19 @@
 /**
- * {@linkcode SlabAllocator}: slots of a few sizes, in slabs that a parent allocator gives.
+ * {@linkcode SlabAllocator}: slots of a few sizes, in slabs of a parent allocator.
  *
  * @module
  */
 
-import { type Allocation, type Allocator, type Extent, NO_SPACE } from "../allocator.ts";
+import {
+  type Allocation,
+  type Allocator,
+  checkAllocator,
+  type Extent,
+  NO_SPACE,
+} from "../allocator.ts";
+import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
@@ -129,10 +137,12 @@ export class SlabAllocator implements Allocator {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(parent: Allocator, options: SlabAllocatorOptions = {}) {
+    checkAllocator(parent, "parent");
+    checkOptions(options, "classes slotsPerSlab keepEmpty maxAllocations");
     const { classes = defaultClasses(), slotsPerSlab = 32, keepEmpty = 1 } = options;
     const { maxAllocations = MAX_SLOTS } = options;
-    if (typeof parent?.allocate !== "function") throw new TypeError("Expected parent to allocate");
-    checkInteger("number of classes", classes.length, 1, MAX_CLASSES);
+    checkArray("classes", classes);
+    checkInteger("classes.length", classes.length, 1, MAX_CLASSES);
     for (let i = 0; i < classes.length; i++) {
       checkInteger(`classes[${i}]`, classes[i], i === 0 ? 1 : classes[i - 1] + 1, MAX_CLASS);
     }
@@ -205,7 +215,7 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * Gives an allocation back. Its slot serves the next one of its class; a slab that is
+   * Frees an allocation. Its slot serves the next one of its class; a slab that is
    * empty goes back to the parent, unless its class keeps it.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
@@ -227,7 +237,7 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * Number of units of a live allocation, as asked for.
+   * Number of units of a live allocation, as requested.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -251,7 +261,7 @@ export class SlabAllocator implements Allocator {
     return fits;
   }
 
-  /** Frees everything that was allocated here, and gives all slabs back to the parent. */
+  /** Frees every allocation of this allocator, and all slabs in the parent. */
   reset(): void {
     this.#table.handles.forEach((handle, slot) => {
       if (handle > 0 && this.#places[slot] < 0) this.parent.free(~this.#places[slot]);
@@ -265,7 +275,7 @@ export class SlabAllocator implements Allocator {
     this.#fresh = 1;
   }
 
-  /** Gives the empty slabs that are kept back to the parent. */
+  /** Frees the kept empty slabs in the parent. */
   trim(): void {
     for (let number = 0; number < this.#classes.length; number++) {
       for (let slab = this.#heads[number]; this.#empties[number] > 0;) {

@@ -20,6 +20,8 @@ import * as calls from "../gap_table/operations.ts";
 import { binDamage, expectSound } from "../gap_table/check_table.ts";
 import { gapExponent, STRICT, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
 import { addSpan, freeSpans, spansOf } from "../gap_table/spans.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
 /** How a {@linkcode TlsfAllocator} is made. */
@@ -89,7 +91,9 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: TlsfAllocatorOptions = {}) {
+    checkOptions(options, "initialAllocations strict");
     const { initialAllocations, strict } = options;
+    checkType("strict", strict, "boolean");
     calls.checkRoom(capacity, { initialAllocations });
     const mode = strict ? STRICT : 0;
     const table = BinTable.create(SHAPE, capacity, { initialAllocations }, mode);
@@ -120,7 +124,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * Reserves `size` units at an offset that is a multiple of `alignment`. The units
    * skipped to align stay free.
    *
-   * With `strict: false` it never gives `NO_SPACE` while a free region fits.
+   * With `strict: false` it never returns `NO_SPACE` while a free region fits.
    *
    * @param size Number of units, 0 or more.
    * @param alignment Any positive integer; 1 by default.
@@ -217,7 +221,7 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
   }
 
   /**
-   * Gives an allocation back. Its units merge with the free regions beside them.
+   * Frees an allocation. Its units merge with the free regions beside them.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
@@ -355,14 +359,14 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     return this.#table.largestGap();
   }
 
-  /** The free regions in address order. Do not change the allocator meanwhile. */
+  /** The free regions in address order. Do not change the allocator during the iteration. */
   freeRegions(): Generator<Extent, void, void> {
     return calls.freeRegions(this.#table);
   }
 
   /**
-   * The live allocations in address order. The one just given may be freed before the
-   * next is asked for; change nothing else meanwhile.
+   * The live allocations in address order. Each may be freed before the
+   * next one follows; change nothing else.
    */
   allocations(): Generator<Allocation, void, void> {
     return calls.allocations(this.#table);
@@ -378,12 +382,12 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    */
   planCompaction(options: CompactionOptions = {}): Move[] {
     const isOneSpan = this.#table.walls.length === 0;
-    return planCompaction(this, isOneSpan ? options : { ...options, overlap: false });
+    return planCompaction(this, options, isOneSpan);
   }
 
   /**
    * Records that an allocation's data was copied to another place. The handle stays valid
-   * and gives the new offset.
+   * and has the new offset.
    *
    * @throws {StaleMoveError} The allocation was freed, moved or resized since the plan was
    *   made, or the target is no longer free; nothing changed.

@@ -5,6 +5,7 @@
  */
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { type BinTable, link, unlink } from "./bin_table.ts";
 
@@ -20,6 +21,7 @@ const HOLES = 0.25; // = 1 / 4
  * @throws {RangeError} One is not an integer in range.
  */
 export function sumOf(sizes: ArrayLike<number>): number {
+  checkArray("sizes", sizes);
   for (let i = 0; i < sizes.length; i++) {
     const size = sizes[i];
     if (!Number.isSafeInteger(size) || size < 0) checkInteger(`sizes[${i}]`, size);
@@ -143,6 +145,7 @@ function place(
  * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
  */
 export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
+  checkArray("handles", handles);
   const PREV = 0, NEXT = 1, HANDLE = 4, NARROW = 8, WIDE = 12, MASK = 14, NODE = 0x3ffffffc;
   const H = table.words, mask = H[MASK], stride = table.floats === undefined ? NARROW : WIDE;
   for (let i = 0; i < handles.length; i++) {

@@ -13,7 +13,7 @@ import {
   NotAllocatedError,
   StaleMoveError,
 } from "../allocator.ts";
-import { checkInteger } from "../util/check_integer.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 import type { GapTable, TableRoom } from "./gap_table.ts";
 import { GAP, HANDLE, MAX_CAPACITY, MAX_SLOTS, NEXT, OFFSET, SIZE } from "./layout.ts";
 
@@ -124,8 +124,11 @@ export function* allocations(table: GapTable): Generator<Allocation, void, void>
 
 /** Records a move that was planned and carried out. */
 export function applyMove(table: GapTable, move: Move): void {
+  if (typeof move !== "object" || move === null) {
+    throw new TypeError(`Expected move to be one of a plan, got ${describe(move)}`);
+  }
   const { handle, from, to, size } = move;
-  checkInteger("to", to);
+  checkInteger("move.to", to);
   const node = table.find(handle);
   if (node === 0) throw new StaleMoveError(move, "the handle is not allocated");
   if (table.get(node, OFFSET) !== from || table.get(node, SIZE) !== size) {

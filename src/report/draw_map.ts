@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { printable } from "../util/printable.ts";
 import type { Cell } from "../util/cells.ts";
 import { labelGroups } from "./label_groups.ts";
@@ -20,7 +22,7 @@ export interface MapOptions {
   readonly height?: number;
   /** Whether it has ANSI colours; `false` by default. */
   readonly colour?: boolean;
-  /** Gives the label of an allocation: the 26 labels of most units get a letter each. */
+  /** Returns the label of an allocation: the 26 labels of most units have a letter each. */
   readonly labels?: Labels;
 }
 
@@ -40,14 +42,13 @@ const LETTER_COLOURS = [36, 35, 34, 31, 96, 95, 94, 91];
 const MAX_NAME = 32;
 
 /**
- * Draws the space in rows of cells; each stands for as many units as the next. A legend
- * follows. A row begins with the offset of its first unit; spans follow each other without
- * the gaps between them.
+ * Draws the space in rows of cells, all of the same number of units, and a legend. A row begins
+ * with the offset of its first unit; spans follow each other without the gaps between them.
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @param options What to draw.
  * @returns Lines, for `console.log`.
- * @throws {TypeError} A dimension is not a number.
+ * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  * @throws {RangeError} A dimension is not an integer in range.
  *
  * @example
@@ -62,9 +63,13 @@ const MAX_NAME = 32;
  * ```
  */
 export function drawMap(allocator: Allocator, options: MapOptions = {}): string {
+  checkAllocator(allocator);
+  checkOptions(options, "width height colour labels");
   const { width = 80, height = 16, colour = false, labels } = options;
   checkInteger("width", width, 20, 1000);
   checkInteger("height", height, 1, 1000);
+  checkType("colour", colour, "boolean");
+  checkType("labels", labels, "function");
 
   const regions = [...regionsOf(allocator, labels)], groups = labelGroups(regions, LETTERS.length);
   const kinds: Record<string, MapKind> = {}, kindOfLabel = new Map<string, string>();

@@ -4,12 +4,15 @@
  * @module
  */
 
+import { checkArray } from "../util/check_array.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { printable } from "../util/printable.ts";
 import type { Leak } from "./tracked_allocator.ts";
 
 /** How {@linkcode formatLeaks} writes. */
 export interface FormatLeaksOptions {
-  /** Most groups that are written out; 20 by default. */
+  /** Most groups in the text; 20 by default, `Infinity` for all. */
   readonly most?: number;
 }
 
@@ -19,12 +22,17 @@ const MAX_HANDLES = 8;
  * Writes leaks for a person: those of the same label and stack together, the groups of most
  * units first.
  *
- * @param leaks What {@linkcode TrackedAllocator.leaks} gave.
+ * @param leaks What {@linkcode TrackedAllocator.leaks} returned.
  * @param options How to write.
- * @returns Lines; one that says so where nothing is live.
+ * @returns Lines; one that says so if no allocation is live.
+ * @throws {TypeError} `leaks` is no array, or an option is not known or no number.
+ * @throws {RangeError} `most` is not an integer in range.
  */
 export function formatLeaks(leaks: readonly Leak[], options: FormatLeaksOptions = {}): string {
+  checkArray("leaks", leaks);
+  checkOptions(options, "most");
   const { most = 20 } = options;
+  if (most !== Infinity) checkInteger("most", most);
   if (leaks.length === 0) return "No allocation is live";
   const groups = new Map<string, Leak[]>();
   for (const leak of leaks) {

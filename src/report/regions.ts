@@ -9,7 +9,7 @@ import type { Allocator, Extent, SpanAllocator } from "../allocator.ts";
 /** What a part of the space is: in an allocation, free, or neither of the two. */
 export type RegionKind = "used" | "free" | "padding";
 
-/** Gives the label of an allocation, where it has one. */
+/** Returns the label of an allocation, where it has one. */
 export type Labels = (handle: number) => string | undefined;
 
 /** A part of the space. */
@@ -30,7 +30,7 @@ export function* regionsOf(allocator: Allocator, labels?: Labels): Generator<Rep
   const spans = spansOf(allocator)[Symbol.iterator]();
   let span = spans.next(), at = span.done ? 0 : span.value.offset;
 
-  /** What nobody claims, up to `until`. */
+  /** Units that are neither free nor allocated, up to `until`. */
   function* paddingUntil(until: number): Generator<ReportRegion> {
     while (!span.done && at < until) {
       const end = span.value.offset + span.value.size, size = Math.min(until, end) - at;
@@ -38,7 +38,7 @@ export function* regionsOf(allocator: Allocator, labels?: Labels): Generator<Rep
       if (until < end) at = until;
       else {
         span = spans.next();
-        // What was claimed last may reach into this span, too, where spans touch.
+        // The last region may reach into this span, too, where spans touch.
         if (!span.done) at = Math.max(at, span.value.offset);
       }
     }
@@ -69,7 +69,7 @@ function* claimed(allocator: Allocator, labels?: Labels): Generator<ReportRegion
   }
 }
 
-/** The spans of an allocator: what it says, or all from 0 to its capacity. */
+/** The spans of an allocator: its own, or one from 0 to its capacity. */
 export function spansOf(allocator: Allocator): Iterable<Extent> {
   const { spans } = allocator as Partial<SpanAllocator>;
   return spans === undefined

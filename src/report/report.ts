@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 
 /** The sizes between two powers of two. */
 export interface SizeClass {
@@ -32,15 +32,15 @@ export interface SizeReport {
   readonly histogram: readonly SizeClass[];
 }
 
-/** What {@linkcode report} gives. Units in allocations, free and padding are the capacity. */
+/** What {@linkcode report} returns. `used`, `free` and `padding` add up to the capacity. */
 export interface Report {
   /** Units in the whole space. */
   readonly capacity: number;
-  /** Units in allocations, as they were asked for. */
+  /** Units in allocations, as requested. */
   readonly used: number;
   /** Units in free regions. */
   readonly free: number;
-  /** Units in neither: what a strategy took beyond what was asked for. */
+  /** Units in neither: what a strategy took beyond the requests. */
   readonly padding: number;
   /** 1 - largest / total free: 0 for one free region or none, near 1 for many small ones. */
   readonly fragmentation: number;
@@ -53,8 +53,9 @@ export interface Report {
 /**
  * Counts what an allocator holds, in O(allocations + free regions).
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @returns A plain object, for `console.log` or a log.
+ * @throws {TypeError} `allocator` is none.
  *
  * @example
  * ```ts
@@ -70,6 +71,7 @@ export interface Report {
  * ```
  */
 export function report(allocator: Allocator): Report {
+  checkAllocator(allocator);
   const { capacity } = allocator;
   const live = sizesOf(allocator.allocations()), gaps = sizesOf(allocator.freeRegions());
   return {

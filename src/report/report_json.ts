@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { Allocator, Extent } from "../allocator.ts";
+import { type Allocator, checkAllocator, type Extent } from "../allocator.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { type Report, report } from "./report.ts";
 import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts";
 
@@ -12,11 +14,11 @@ import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts
 export interface ReportJsonOptions {
   /** Whether every region is listed; `false` by default. */
   readonly regions?: boolean;
-  /** Gives the label of an allocation. */
+  /** Returns the label of an allocation. */
   readonly labels?: Labels;
 }
 
-/** What {@linkcode reportJson} gives, version 1. A later version may add members. */
+/** What {@linkcode reportJson} returns, version 1. A later version may add members. */
 export interface ReportJson extends Report {
   /** Tells it from other JSON. */
   readonly format: "suballoc-report";
@@ -24,15 +26,16 @@ export interface ReportJson extends Report {
   readonly version: 1;
   /** The spans of the space, in address order. */
   readonly spans: readonly Extent[];
-  /** All regions in address order, where they were asked for. */
+  /** All regions in address order, with the option `regions`. */
   readonly regions?: readonly ReportRegion[];
 }
 
 /**
  * Reports as a plain object that `JSON.stringify` writes without loss.
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @param options What to include.
+ * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  *
  * @example
  * ```ts
@@ -45,6 +48,10 @@ export interface ReportJson extends Report {
  * ```
  */
 export function reportJson(allocator: Allocator, options: ReportJsonOptions = {}): ReportJson {
+  checkAllocator(allocator);
+  checkOptions(options, "regions labels");
+  checkType("regions", options.regions, "boolean");
+  checkType("labels", options.labels, "function");
   const spans = Array.from(spansOf(allocator), ({ offset, size }) => ({ offset, size }));
   const figures = { format: "suballoc-report", version: 1, ...report(allocator), spans } as const;
   if (!options.regions) return figures;

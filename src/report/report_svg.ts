@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { report } from "./report.ts";
 import { labelGroups } from "./label_groups.ts";
 import { type Labels, regionsOf, type ReportRegion } from "./regions.ts";
@@ -19,28 +21,28 @@ export interface ReportSvgOptions {
   readonly width?: number;
   /** The heading; "Allocator" by default. */
   readonly title?: string;
-  /** Gives the label of an allocation: the 8 labels of most units get a colour each. */
+  /** Returns the label of an allocation: the 8 labels of most units have a colour each. */
   readonly labels?: Labels;
 }
 
 const MARGIN = 20;
 /** Width of a character of the offsets, and of the legend. */
 const CHARACTER = 6.7;
-/** Regions up to which each is listed. */
+/** Most regions that the list shows. */
 const MAX_LISTED = 24;
 const LINE = 19;
 
 /**
- * Draws the space as rows of blocks, at most as many as there are regions; beyond 1,500
- * regions as rows of small cells, coloured by what is most of a cell and paler the less of
- * it is used. Up to 24 regions are listed below with offset, size and label.
+ * Draws the space as rows of blocks, one a region; beyond 1,500 regions as rows of small cells,
+ * each in the colour of its most frequent kind, paler the less of it is used. A list below the
+ * picture has offset, size and label of up to 24 regions.
  *
  * The picture suits light and dark pages, and stays below 300 kB at the default width.
  *
- * @param allocator Any strategy; it is only looked at.
+ * @param allocator Any strategy; it does not change.
  * @param options What to draw.
  * @returns An SVG document, which may also stand within an HTML page.
- * @throws {TypeError} `width` is not a number.
+ * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  * @throws {RangeError} `width` is not an integer in range.
  *
  * @example
@@ -55,8 +57,12 @@ const LINE = 19;
  * ```
  */
 export function reportSvg(allocator: Allocator, options: ReportSvgOptions = {}): string {
+  checkAllocator(allocator);
+  checkOptions(options, "width title labels");
   const { width = 960, title = "Allocator", labels } = options;
   checkInteger("width", width, 320, 10_000);
+  checkType("title", title, "string");
+  checkType("labels", labels, "function");
   const regions = [...regionsOf(allocator, labels)];
   const groups = labelGroups(regions, LABEL_COLOURS);
   const colours = new Map(groups.map(({ label }, i) => [label, `l${i}`]));
@@ -128,7 +134,7 @@ function legendOf(
   return { svg, height: y - 68 + 24 };
 }
 
-/** Every region by itself, one a line, in two columns where they are many. */
+/** The list of the regions, one a line, in two columns where they are many. */
 function listOf(
   regions: readonly ReportRegion[],
   colourOf: (region: ReportRegion) => string,

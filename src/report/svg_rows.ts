@@ -31,7 +31,7 @@ export interface Rows {
   readonly height: number;
 }
 
-/** Pieces up to which each is drawn by itself. */
+/** Most pieces that each have a block of their own. */
 export const MAX_BLOCKS = 1500;
 
 /** Characters of a name in a tooltip: so that long labels make no large file. */
@@ -108,7 +108,7 @@ function block(
 }
 
 /**
- * Draws cells of some pixels each. The colour of a cell is that of what is most of it, but
+ * Draws cells of some pixels each. A cell has the colour of its most frequent kind, but
  * for free space; the less of it is used, the paler. Cells of one look are one path, so
  * that the picture is no larger for more regions.
  */

@@ -1,20 +1,25 @@
 /**
- * Labels and stacks of allocations, to find those that nobody freed.
+ * {@linkcode TrackedAllocator}: labels and stacks of allocations, to find those that nobody freed.
  *
  * @module
  */
 
-import type { Allocation, Allocator, Extent } from "../allocator.ts";
-import { NO_SPACE } from "../allocator.ts";
+import { type Allocation, type Allocator, NO_SPACE } from "../allocator.ts";
+import {
+  AllocatorWrapper,
+  memberOf,
+  type OptionalMember,
+} from "../allocators/allocator_wrapper.ts";
 import { describe } from "../util/check_integer.ts";
-import { memberOf, type OptionalMember } from "../allocators/optional_member.ts";
-import { framesOf, type Trace, traceBelow } from "../util/stack.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
+import { framesOf, type StackTrace, traceBelow } from "../util/stack.ts";
 
 /** What a {@linkcode TrackedAllocator} remembers. */
 export interface TrackedAllocatorOptions {
   /**
    * Whether it keeps the stack of each allocation, `Error.stackTraceLimit` frames long;
-   * `false` by default, as that costs far more than the allocation.
+   * `false` by default, since a stack costs far more than the allocation.
    */
   readonly stacks?: boolean;
 }
@@ -29,18 +34,17 @@ export interface Leak extends Allocation {
 
 interface Notes {
   label?: string;
-  trace?: Trace;
+  trace?: StackTrace;
 }
 
 /**
- * Wraps an allocator and remembers, by handle, what each allocation is for and, if asked
- * to, where it was made. Offsets, handles and answers are those of the inner one, and so
- * are the optional members, where it has them.
+ * Wraps an allocator and remembers, by handle, the label of each allocation and, with `stacks`,
+ * the call that made it. Offsets, handles and results are those of the inner allocator; the
+ * wrapper has its optional members, too. Every other member is in `inner`.
  *
- * Allocations made past the wrapper are among the leaks too, without label and stack. Free
- * and reset by the wrapper: else notes stay behind, which costs memory and, where handles
- * come again (`IdAllocator`), shows them with the next allocation. `inner` has what is not
- * here.
+ * Leaks include allocations made past the wrapper, without label and stack. Free and reset
+ * through the wrapper: otherwise notes stay, take memory and, where handles come again
+ * (`IdAllocator`), show with the next allocation.
  *
  * | call | cost beside the inner one's |
  * | ---- | ---- |
@@ -63,133 +67,58 @@ interface Notes {
  * allocator.leaks(); // []
  * ```
  */
-export class TrackedAllocator<A extends Allocator = Allocator> implements Allocator {
-  /** The allocator that does the work. */
-  readonly inner: A;
+export class TrackedAllocator<A extends Allocator = Allocator> extends AllocatorWrapper<A> {
   /** The label of a handle; what reports take as `labels`. Needs no `this`. */
   readonly labelOf: (handle: number) => string | undefined;
-  /** Adds units at the end of the space, where the inner allocator can. */
-  readonly grow: OptionalMember<A, "grow">;
-  /** Takes units off the end of the space, where the inner allocator can. */
-  readonly shrink: OptionalMember<A, "shrink">;
-  /** Reserves a given place, where the inner allocator can. */
-  readonly allocateAt: OptionalMember<A, "allocateAt">;
-  /** Reserves given places in order, where the inner allocator can. */
-  readonly appendAt: OptionalMember<A, "appendAt">;
-  /** Adds a span of space, where the inner allocator can. */
-  readonly addSpan: OptionalMember<A, "addSpan">;
-  /** The spans in address order, where the inner allocator has them. */
-  readonly spans: OptionalMember<A, "spans">;
-  /** The inner allocator's state as bytes, where it can; without labels and stacks. */
-  readonly snapshot: OptionalMember<A, "snapshot">;
-  /** Plans a compaction, where the inner allocator can. */
-  readonly planCompaction: OptionalMember<A, "planCompaction">;
-  /** Records a move, where the inner allocator can; labels and stacks stay. */
-  readonly applyMove: OptionalMember<A, "applyMove">;
+  /** Reserves a given place, where the inner allocator can; noted. */
+  override readonly allocateAt: OptionalMember<A, "allocateAt">;
+  /** Reserves given places in order, where the inner allocator can; noted. */
+  override readonly appendAt: OptionalMember<A, "appendAt">;
   readonly #stacks: boolean;
   readonly #notes: Map<number, Notes> = new Map();
 
   /**
    * Wraps an allocator.
    *
-   * @param inner Any strategy; what is live in it already counts, too.
+   * @param inner Any strategy; its live allocations count, too.
    * @param options What to remember.
+   * @throws {TypeError} `inner` is no allocator, or an option is not known or of the wrong type.
    */
   constructor(inner: A, options: TrackedAllocatorOptions = {}) {
-    this.inner = inner;
+    super(inner);
+    checkOptions(options, "stacks");
+    checkType("stacks", options.stacks, "boolean");
     this.#stacks = options.stacks ?? false;
     this.labelOf = (handle) => this.#notes.get(handle)?.label;
-    this.grow = memberOf(inner, "grow");
-    this.shrink = memberOf(inner, "shrink");
     this.allocateAt = this.#noting(memberOf(inner, "allocateAt"));
     this.appendAt = this.#notingAll(memberOf(inner, "appendAt"));
-    this.addSpan = memberOf(inner, "addSpan");
-    this.spans = memberOf(inner, "spans");
-    this.snapshot = memberOf(inner, "snapshot");
-    this.planCompaction = memberOf(inner, "planCompaction");
-    this.applyMove = memberOf(inner, "applyMove");
-  }
-
-  /** Units in the whole space. */
-  get capacity(): number {
-    return this.inner.capacity;
-  }
-
-  /** Units in all free regions together. */
-  get freeSpace(): number {
-    return this.inner.freeSpace;
-  }
-
-  /** Units free at the end of the space, where the inner allocator tells. */
-  get tailSpace(): OptionalMember<A, "tailSpace"> {
-    return (this.inner as { tailSpace?: unknown }).tailSpace as OptionalMember<A, "tailSpace">;
-  }
-
-  /** Number of live allocations. */
-  get allocationCount(): number {
-    return this.inner.allocationCount;
   }
 
   /** Reserves units: the inner allocator's `allocate`, noted. */
-  allocate(size: number, alignment?: number): number {
+  override allocate(size: number, alignment?: number): number {
     const handle = this.inner.allocate(size, alignment);
     if (this.#stacks) this.#note(handle, TrackedAllocator.prototype.allocate);
     return handle;
   }
 
   /**
-   * Gives an allocation back.
+   * Frees an allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
-  free(handle: number): void {
+  override free(handle: number): void {
     this.inner.free(handle);
     if (this.#notes.size > 0) this.#notes.delete(handle);
   }
 
-  /** First unit of a live allocation. */
-  offset(handle: number): number {
-    return this.inner.offset(handle);
-  }
-
-  /** Number of units of a live allocation. */
-  size(handle: number): number {
-    return this.inner.size(handle);
-  }
-
-  /** Changes the size in place; label and stack stay. */
-  resize(handle: number, size: number): boolean {
-    return this.inner.resize(handle, size);
-  }
-
   /** Frees everything, and forgets all labels and stacks. */
-  reset(): void {
+  override reset(): void {
     this.inner.reset();
     this.#notes.clear();
   }
 
-  /** Exact size of the largest free region, in units. */
-  largestFreeRegion(): number {
-    return this.inner.largestFreeRegion();
-  }
-
-  /** The free regions in address order. */
-  freeRegions(): Iterable<Extent> {
-    return this.inner.freeRegions();
-  }
-
-  /** The live allocations in address order. */
-  allocations(): Iterable<Allocation> {
-    return this.inner.allocations();
-  }
-
-  /** Verifies every invariant of the inner allocator. */
-  check(): void {
-    this.inner.check();
-  }
-
   /**
-   * Says what an allocation is for; reports show it.
+   * Names the purpose of an allocation; reports show it.
    *
    * @param handle A live allocation.
    * @param label Any text. Allocations of the same label are reported together.
@@ -208,7 +137,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> implements Alloca
     return handle;
   }
 
-  /** What is live, in address order: at the end of a program, what nobody freed. */
+  /** The live allocations in address order: at the end of a program, those nobody freed. */
   leaks(): Leak[] {
     return Array.from(this.inner.allocations(), ({ handle, offset, size }) => {
       const { label, trace } = this.#notes.get(handle) ?? {};

@@ -1,29 +1,33 @@
 /**
- * Records what is asked of an allocator.
+ * {@linkcode RecordingAllocator}: records the operations of an allocator.
  *
  * @module
  */
 
-import type { Allocation, Allocator, Extent, Move } from "../allocator.ts";
-import { NO_SPACE } from "../allocator.ts";
-import { memberOf, type OptionalMember } from "../allocators/optional_member.ts";
+import { type Allocator, type Extent, type Move, NO_SPACE } from "../allocator.ts";
+import {
+  AllocatorWrapper,
+  memberOf,
+  type OptionalMember,
+} from "../allocators/allocator_wrapper.ts";
+import { describe } from "../util/check_integer.ts";
 import { REFUSED, TRACE_FORMAT, TRACE_VERSION } from "./trace.ts";
 
 /** Where the lines of a trace go, one at a time and without a line end. */
 export type TraceSink = (line: string) => void;
 
 /**
- * Wraps an allocator and writes each operation that it carries out, and each that it refuses,
- * as a line of a trace. Offsets, handles and answers are those of the inner one, and so are
- * the optional members, where it has them.
+ * Wraps an allocator and writes every operation, carried out or refused, as a line of a trace.
+ * Offsets, handles and results are those of the inner allocator; the wrapper has its optional
+ * members, too.
  *
- * What throws is not recorded. Nor is what goes past the wrapper: other members of the inner
- * allocator, such as `LinearAllocator.resetTo`. What is live when it is wrapped is recorded
- * as `allocateAt`, so that a trace is complete.
+ * The trace has no calls that throw, and no calls past the wrapper: other members of the inner
+ * allocator, such as `LinearAllocator.resetTo`. It begins with the allocations that are live when
+ * the allocator is wrapped, as `allocateAt`.
  *
  * Each call costs O(1) beside the inner one's, `appendAt` O(allocations): a line of text, a
- * look-up of the id by handle, and what the sink does. What the sink throws comes out of the
- * call, which is done by then.
+ * look-up of the id by handle, and the sink. A call throws what its sink throws, after the
+ * operation.
  *
  * @typeParam A The inner allocator.
  *
@@ -41,44 +45,37 @@ export type TraceSink = (line: string) => void;
  * replayTrace(lines, new OffsetAllocator(64)).refused; // 1
  * ```
  */
-export class RecordingAllocator<A extends Allocator = Allocator> implements Allocator {
-  /** The allocator that does the work. */
-  readonly inner: A;
-  /** Adds units at the end of the space, where the inner allocator can. */
-  readonly grow: OptionalMember<A, "grow">;
-  /** Takes units off the end of the space, where the inner allocator can. */
-  readonly shrink: OptionalMember<A, "shrink">;
-  /** Reserves a given place, where the inner allocator can. */
-  readonly allocateAt: OptionalMember<A, "allocateAt">;
+export class RecordingAllocator<A extends Allocator = Allocator> extends AllocatorWrapper<A> {
+  /** Adds units at the end of the space, where the inner allocator can; recorded. */
+  override readonly grow: OptionalMember<A, "grow">;
+  /** Takes units off the end of the space, where the inner allocator can; recorded. */
+  override readonly shrink: OptionalMember<A, "shrink">;
+  /** Reserves a given place, where the inner allocator can; recorded. */
+  override readonly allocateAt: OptionalMember<A, "allocateAt">;
   /** Reserves given places in order, where the inner allocator can; recorded one by one. */
-  readonly appendAt: OptionalMember<A, "appendAt">;
-  /** Adds a span of space, where the inner allocator can. */
-  readonly addSpan: OptionalMember<A, "addSpan">;
-  /** The spans in address order, where the inner allocator has them. */
-  readonly spans: OptionalMember<A, "spans">;
-  /** The inner allocator's state as bytes, where it can; not recorded. */
-  readonly snapshot: OptionalMember<A, "snapshot">;
-  /** Plans a compaction, where the inner allocator can; not recorded. */
-  readonly planCompaction: OptionalMember<A, "planCompaction">;
-  /** Records a move, where the inner allocator can. */
-  readonly applyMove: OptionalMember<A, "applyMove">;
+  override readonly appendAt: OptionalMember<A, "appendAt">;
+  /** Adds a span of space, where the inner allocator can; recorded. */
+  override readonly addSpan: OptionalMember<A, "addSpan">;
+  /** Applies a planned move, where the inner allocator can; recorded. */
+  override readonly applyMove: OptionalMember<A, "applyMove">;
   readonly #sink: TraceSink;
   /** By handle. */
   readonly #ids: Map<number, number> = new Map();
   #nextId = 0;
 
   /**
-   * Wraps an allocator, and writes the header and what is there already.
+   * Wraps an allocator, and writes the header and the allocations that are live.
    *
    * @param inner Any strategy.
    * @param sink Where the lines go.
+   * @throws {TypeError} `inner` is no allocator, or `sink` no function.
    */
   constructor(inner: A, sink: TraceSink) {
-    this.inner = inner;
+    super(inner);
+    if (typeof sink !== "function") {
+      throw new TypeError(`Expected sink to be a function, got ${describe(sink)}`);
+    }
     this.#sink = sink;
-    this.spans = memberOf(inner, "spans");
-    this.snapshot = memberOf(inner, "snapshot");
-    this.planCompaction = memberOf(inner, "planCompaction");
     this.grow = this.#recorded("grow", (_: unknown, units: number) => sink(`["g",${units}]`));
     this.shrink = this.#recorded("shrink", (_: unknown, units: number) => sink(`["s",${units}]`));
     this.addSpan = this.#recorded(
@@ -105,28 +102,8 @@ export class RecordingAllocator<A extends Allocator = Allocator> implements Allo
     this.#begin();
   }
 
-  /** Units in the whole space. */
-  get capacity(): number {
-    return this.inner.capacity;
-  }
-
-  /** Units in all free regions together. */
-  get freeSpace(): number {
-    return this.inner.freeSpace;
-  }
-
-  /** Units free at the end of the space, where the inner allocator tells. */
-  get tailSpace(): OptionalMember<A, "tailSpace"> {
-    return (this.inner as { tailSpace?: unknown }).tailSpace as OptionalMember<A, "tailSpace">;
-  }
-
-  /** Number of live allocations. */
-  get allocationCount(): number {
-    return this.inner.allocationCount;
-  }
-
   /** Reserves units: the inner allocator's `allocate`, recorded. */
-  allocate(size: number, alignment?: number): number {
+  override allocate(size: number, alignment?: number): number {
     const handle = this.inner.allocate(size, alignment);
     const aligned = alignment === undefined || alignment === 1 ? "" : `,${alignment}`;
     this.#made(handle, `["a",${size ?? 1}${aligned}`); // of ids, one is the default
@@ -134,61 +111,31 @@ export class RecordingAllocator<A extends Allocator = Allocator> implements Allo
   }
 
   /**
-   * Gives an allocation back.
+   * Frees an allocation.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
-  free(handle: number): void {
+  override free(handle: number): void {
     this.inner.free(handle);
     this.#named(handle, (id) => `["f",${id}]`);
     this.#ids.delete(handle);
   }
 
-  /** First unit of a live allocation. */
-  offset(handle: number): number {
-    return this.inner.offset(handle);
-  }
-
-  /** Number of units of a live allocation. */
-  size(handle: number): number {
-    return this.inner.size(handle);
-  }
-
   /** Changes the size in place: the inner allocator's `resize`, recorded. */
-  resize(handle: number, size: number): boolean {
+  override resize(handle: number, size: number): boolean {
     const done = this.inner.resize(handle, size);
     this.#named(handle, (id) => `["r",${id},${size}${done ? "]" : `,"${REFUSED}"]`}`);
     return done;
   }
 
   /** Frees everything. */
-  reset(): void {
+  override reset(): void {
     this.inner.reset();
     this.#ids.clear();
     this.#sink(`["z"]`);
   }
 
-  /** Exact size of the largest free region, in units. */
-  largestFreeRegion(): number {
-    return this.inner.largestFreeRegion();
-  }
-
-  /** The free regions in address order. */
-  freeRegions(): Iterable<Extent> {
-    return this.inner.freeRegions();
-  }
-
-  /** The live allocations in address order. */
-  allocations(): Iterable<Allocation> {
-    return this.inner.allocations();
-  }
-
-  /** Verifies every invariant of the inner allocator. */
-  check(): void {
-    this.inner.check();
-  }
-
-  /** The header: one span from 0 on; then the other spans and what is live. */
+  /** The header with the span from 0 on; then the other spans and the live allocations. */
   #begin(): void {
     const spans = (this.spans as (() => Iterable<Extent>) | undefined)?.() ??
       [{ offset: 0, size: this.capacity }];
@@ -204,20 +151,20 @@ export class RecordingAllocator<A extends Allocator = Allocator> implements Allo
     }
   }
 
-  /** Ends the line of an allocation, and gives it the next id. */
+  /** Ends the line of an allocation, which has the next id. */
   #made(handle: number, line: string): void {
     const id = this.#nextId++;
     if (handle !== NO_SPACE) this.#ids.set(handle, id);
     this.#sink(handle === NO_SPACE ? `${line},"${REFUSED}"]` : `${line}]`);
   }
 
-  /** The line of what was done with an allocation, but for one made past the wrapper. */
+  /** The line of an operation on an allocation, but for one made past the wrapper. */
   #named(handle: number, line: (id: number) => string): void {
     const id = this.#ids.get(handle);
     if (id !== undefined) this.#sink(line(id));
   }
 
-  /** A member of the inner allocator, and what to do with its answer and its arguments. */
+  /** A member of the inner allocator that is recorded with its result and its arguments. */
   #recorded<Name extends string>(
     name: Name,
     record: (...answerAndArguments: never[]) => void,

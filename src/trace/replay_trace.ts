@@ -1,24 +1,26 @@
 /**
- * Does again, on any allocator, what a trace says.
+ * The replay of a trace on any allocator.
  *
  * @module
  */
 
-import { type Allocator, type Move, NO_SPACE } from "../allocator.ts";
+import { type Allocator, checkAllocator, type Move, NO_SPACE } from "../allocator.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { parseTrace, type Trace } from "./trace.ts";
 
-/** What a replay tells on the way. */
+/** What a replay reports on the way. */
 export interface ReplayOptions {
   /**
-   * Called after each operation, done or not.
+   * Called after each operation, carried out or not.
    *
    * @param count Number of operations so far.
-   * @param liveUnits Units of all live allocations, as asked for.
+   * @param liveUnits Units of all live allocations, as requested.
    */
   readonly onStep?: (count: number, liveUnits: number) => void;
 }
 
-/** What became of a trace on an allocator. */
+/** The outcome of a trace on an allocator. */
 export interface ReplayResult {
   /** Operations in the trace. */
   readonly operations: number;
@@ -26,7 +28,7 @@ export interface ReplayResult {
   readonly refused: number;
   /** Resizes that it refused. */
   readonly refusedResizes: number;
-  /** Allocations and resizes that were refused when recorded and not now: undone at once. */
+  /** Allocations and resizes refused in the recording and not in the replay: undone at once. */
   readonly gained: number;
   /** Operations left out: on an allocation that was refused or is unsupported. */
   readonly skipped: number;
@@ -34,11 +36,11 @@ export interface ReplayResult {
   readonly unsupported: number;
   /** Most live allocations. */
   readonly peakAllocations: number;
-  /** Most units in live allocations, as asked for. */
+  /** Most units in live allocations, as requested. */
   readonly peakUnits: number;
   /** Most units not free: those in live allocations, and padding. */
   readonly peakUsed: number;
-  /** Highest end that an allocation had: the space that would have been enough. */
+  /** Highest end of an allocation: the capacity that is enough. */
   readonly highWater: number;
 }
 
@@ -62,22 +64,24 @@ const SHRINK = 115; // "s"
 const ADD_SPAN = 83; // "S"
 const RESET = 122; // "z"
 
-/** What an allocator throws at what is right in itself, but beyond it. */
+/** What an allocator throws at a valid request beyond its limits. */
 const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
 
 /**
- * Replays a trace. An allocation that the allocator refuses is counted, and what the trace
- * does with it later is skipped; so is what the allocator has no method for, or what is
- * beyond its limits: an empty id, a move in a layout that is not the recorded one.
+ * Replays a trace. The replay counts allocations that the allocator refuses, and skips later
+ * operations on them. It counts operations that the allocator has no method for or that are beyond
+ * its limits: an empty id, a move in a layout that is not the recorded one.
  *
- * The allocator is left as it is at the end of the trace. One like the recorded one has
- * the recorded offsets.
+ * The allocator keeps its state at the end of the trace. The recorded strategy with the same
+ * options returns the recorded offsets.
  *
- * O(operations) beside what the allocator does.
+ * O(operations) beside the time of the allocator.
  *
  * @param trace The text of a trace, its lines, or a trace from {@linkcode parseTrace}.
- * @param target An allocator, empty, or what makes one of a capacity.
- * @throws {TraceError} A line is not one of a trace; nothing was done.
+ * @param target An empty allocator, or a function that makes one of a capacity.
+ * @param options What to call on the way.
+ * @throws {TraceError} A line is no part of a trace; the replay did not begin.
+ * @throws {TypeError} An argument is of the wrong type, or an option is not known.
  *
  * @example
  * ```ts
@@ -99,8 +103,13 @@ export function replayTrace(
   target: Allocator | ((capacity: number) => Allocator),
   options: ReplayOptions = {},
 ): ReplayResult {
-  const parsed = typeof trace === "object" && "steps" in trace ? trace : parseTrace(trace);
+  if (typeof target !== "function") checkAllocator(target, "target");
+  checkOptions(options, "onStep");
+  checkType("onStep", options.onStep, "function");
+  const isParsed = typeof trace === "object" && trace !== null && "steps" in trace;
+  const parsed = isParsed ? trace : parseTrace(trace);
   const allocator = typeof target === "function" ? target(parsed.capacity) : target;
+  checkAllocator(allocator, "what target returns");
   return new Replay(parsed, allocator).run(options);
 }
 

@@ -1,7 +1,7 @@
 /**
- * Traces: what a program asked of an allocator, as text, one JSON value a line.
+ * Traces: the calls of an allocator as text, one JSON value a line.
  *
- * The first line is the header, with the capacity at first:
+ * The first line is the header, with the capacity at the start:
  *
  *     {"format":"suballoc-trace","version":1,"capacity":4096}
  *
@@ -19,9 +19,9 @@
  * | `["S",start,size]` | `addSpan` |
  * | `["z"]` | `reset` |
  *
- * An id counts the lines of `a` and `A` before that of the allocation, from 0. Where the
- * recorded allocator refused, `a`, `A` and `r` end with `"no"`: `["a",100,"no"]`. Empty lines
- * and further members of the header mean nothing.
+ * An id counts the lines of `a` and `A` before that of the allocation, from 0. A refused `a`, `A`
+ * or `r` ends with `"no"`: `["a",100,"no"]`. Readers ignore empty lines and further members of the
+ * header.
  *
  * @module
  */
@@ -72,10 +72,10 @@ const FORMS: Readonly<Record<string, Form>> = {
  *     steps[3 * i]     letter (its char code) | id, or 0 | whether it was refused: 0 or 1
  *     amounts[2 * i]   the other numbers of its line, in their order
  *
- * The alignment is there, too, where the line leaves it out.
+ * The alignment is 1 where the line leaves it out.
  */
 export interface Trace {
-  /** Units of the space at first. */
+  /** Units of the space at the start. */
   readonly capacity: number;
   /** Number of operations. */
   readonly operationCount: number;
@@ -83,11 +83,11 @@ export interface Trace {
   readonly idCount: number;
   /** Letter, id and refusal of each operation. */
   readonly steps: Int32Array;
-  /** What each operation is given. */
+  /** The numbers of each operation. */
   readonly amounts: Float64Array;
 }
 
-/** A line that is no line of a trace. */
+/** A line that is no part of a trace. */
 export class TraceError extends Error {
   /** The name of the class. */
   override readonly name: string = "TraceError";
@@ -98,8 +98,8 @@ export class TraceError extends Error {
    * Makes the error for a line.
    *
    * @param line Number of the line, from 1.
-   * @param expected What should be there.
-   * @param got What is there.
+   * @param expected What the line should have.
+   * @param got What it has.
    */
   constructor(line: number, expected: string, got: string) {
     super(`Cannot read line ${line} of the trace: expected ${expected}, got ${got}`);
@@ -111,7 +111,8 @@ export class TraceError extends Error {
  * Reads a trace. O(lines).
  *
  * @param source The text, or its lines without their ends.
- * @throws {TraceError} A line is not one of a trace, or names an allocation that is not live.
+ * @throws {TraceError} A line is no part of a trace, or names an allocation that is not live.
+ * @throws {TypeError} `source` is no text and has no lines.
  *
  * @example
  * ```ts
@@ -124,6 +125,10 @@ export class TraceError extends Error {
  * ```
  */
 export function parseTrace(source: string | Iterable<string>): Trace {
+  const lines = source as Partial<Iterable<string>> | null | undefined;
+  if (typeof lines?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Expected source to be a text or its lines, got ${describe(source)}`);
+  }
   const reader = new Reader();
   for (const line of typeof source === "string" ? source.split("\n") : source) reader.read(line);
   return reader.trace();
@@ -215,7 +220,8 @@ class Reader {
   }
 
   #integer(name: string, value: unknown, min = 0): number {
-    if (Number.isSafeInteger(value) && value as number >= min) return value as number + 0; // not -0
+    // Never -0; the parentheses are for parsers that cannot do without them.
+    if (Number.isSafeInteger(value) && (value as number) >= min) return (value as number) + 0;
     const expected = `${name} to be an integer from ${min} to ${Number.MAX_SAFE_INTEGER}`;
     return this.#fail(expected, describe(value));
   }

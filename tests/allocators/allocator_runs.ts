@@ -14,7 +14,7 @@ import { pageAllocatorRuns } from "./page_allocator_runs.ts";
 import { sharedAllocatorRuns } from "../shared/shared_allocator_runs.ts";
 import { slabAllocatorRuns } from "./slab_allocator_runs.ts";
 import { tlsfAllocatorRuns } from "./tlsf_allocator_runs.ts";
-import { tracingAllocatorRuns } from "../trace/recording_allocator_runs.ts";
+import { recordingAllocatorRuns } from "../trace/recording_allocator_runs.ts";
 import { trackedAllocatorRuns } from "../report/tracked_allocator_runs.ts";
 
 /** A run of the fuzz; the seed and the number of steps are the caller's. */
@@ -31,7 +31,7 @@ const strategies: Readonly<Record<string, Readonly<Record<string, Run>>>> = {
   LinearAllocator: linearAllocatorRuns,
   SharedOffsetAllocator: sharedAllocatorRuns,
   TrackedAllocator: trackedAllocatorRuns,
-  RecordingAllocator: tracingAllocatorRuns,
+  RecordingAllocator: recordingAllocatorRuns,
 };
 
 /** By the name of the strategy and of the kind. */

@@ -34,7 +34,7 @@ describe("IdAllocator", () => {
     assertEquals([ids.allocate(), ids.allocate(), ids.allocate(8, 8)], [0, 1, 8]);
     assertEquals([ids.allocateAt(42), ids.allocateAt(42), ids.allocateAt(41, 2)], [42, -1, -1]);
     assertEquals([ids.offset(8), ids.size(8), ids.size(42)], [8, 8, 1]);
-    assertEquals([ids.used, ids.available, ids.allocationCount], [11, 89, 4]);
+    assertEquals([ids.freeSpace, ids.allocationCount], [89, 4]);
     assertEquals([7, 8, 15, 16, 42, 100].map((id) => ids.isAllocated(id)), [
       false,
       true,
@@ -69,13 +69,13 @@ describe("IdAllocator", () => {
     }
     ids.free(run);
     assertThrows(() => ids.free(run), NotAllocatedError);
-    assertEquals([ids.used, ids.allocationCount], [0, 0]);
+    assertEquals([ids.freeSpace, ids.allocationCount], [ids.capacity, 0]);
   });
 
   it("tells runs apart that touch", () => {
     const ids = new IdAllocator(4096), sizes = [1, 31, 32, 1, 33, 64, 1000, 1, 1, 2932];
     const runs = sizes.map((size) => ids.allocate(size));
-    assertEquals(ids.available, 0);
+    assertEquals(ids.freeSpace, 0);
     assertEquals(runs.map((id) => ids.size(id)), sizes);
     assertEquals([...ids.allocations()].map(({ size }) => size), sizes);
     for (const id of runs.filter((_, i) => i % 2 === 1)) ids.free(id);
@@ -119,7 +119,7 @@ describe("IdAllocator", () => {
   it("works at real sizes, from empty to full", () => {
     for (const capacity of [2 ** 16, 2 ** 20, MAX_IDS]) {
       const ids = new IdAllocator(capacity), all = ids.allocate(capacity);
-      assertEquals([ids.size(all), ids.available, ids.allocate()], [capacity, 0, NO_SPACE]);
+      assertEquals([ids.size(all), ids.freeSpace, ids.allocate()], [capacity, 0, NO_SPACE]);
       assertEquals(ids.resize(all, capacity - 5000), true);
       assertEquals(ids.allocate(12, 4096), Math.ceil((capacity - 5000) / 4096) * 4096);
       assertEquals(ids.allocate(7, 3), Math.ceil((capacity - 5000) / 3) * 3);
@@ -151,7 +151,7 @@ describe("IdAllocator", () => {
       assertEquals([ids.allocate(), ids.allocate()], [before, NO_SPACE]);
       ids.grow(5000);
       assertEquals(ids.resize(before, 5001), true);
-      assertEquals([ids.available, ids.allocationCount], [0, before + 1]);
+      assertEquals([ids.freeSpace, ids.allocationCount], [0, before + 1]);
       ids.check();
     }
   });
@@ -161,7 +161,7 @@ describe("IdAllocator", () => {
     assert(Object.is(ids.allocateAt(-0), 0));
     assert(Object.is(ids.offset(-0), 0));
     ids.free(-0);
-    assertEquals(ids.used, 0);
+    assertEquals(ids.freeSpace, ids.capacity);
   });
 
   for (const [name, run] of Object.entries(idAllocatorRuns)) {

@@ -19,7 +19,7 @@ describe("OffsetAllocator at its edges", () => {
       offset: () => allocator.allocateAt(-1, 1),
       additional: () => allocator.grow(-1),
       removed: () => allocator.shrink(-1),
-      to: () => allocator.applyMove({ handle, from: 0, to: -1, size: 1 }),
+      "move.to": () => allocator.applyMove({ handle, from: 0, to: -1, size: 1 }),
     };
     for (const [name, misuse] of Object.entries(wrong)) {
       assertThrows(misuse, RangeError, `Expected ${name} to be an integer from `);

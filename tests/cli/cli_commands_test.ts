@@ -10,7 +10,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
-import { drawMap } from "../../cli/file_map.ts";
+import { drawFileMap } from "../../cli/file_map.ts";
 import { run, storeOf, succeed } from "./cli_helpers.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { newPath, removeAfterwards } from "../support/temporary_files.ts";
@@ -265,7 +265,7 @@ describe("compact, stats, map and backup", () => {
   });
 
   it("map shows what most of a cell holds", () => {
-    const lines = drawMap(
+    const lines = drawFileMap(
       [
         { offset: 0, length: 64, kind: "header" },
         { offset: 64, length: 64 * 5 + 33, kind: "blob" },
@@ -288,8 +288,11 @@ describe("compact, stats, map and backup", () => {
   });
 
   it("map draws the shortest and the emptiest", () => {
-    assertEquals(drawMap([], 80, false).filter((line) => /[H#LI]{2}/.test(line)), []);
-    assertEquals(drawMap([{ offset: 0, length: 3, kind: "log" }], 80, false)[0], "     0 B  LLL");
+    assertEquals(drawFileMap([], 80, false).filter((line) => /[H#LI]{2}/.test(line)), []);
+    assertEquals(
+      drawFileMap([{ offset: 0, length: 3, kind: "log" }], 80, false)[0],
+      "     0 B  LLL",
+    );
   });
 
   it("backup copies the store into a file of its own", async () => {

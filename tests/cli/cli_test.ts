@@ -14,30 +14,28 @@ import { join } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { VERSION } from "../../cli/mod.ts";
-import { blobCommands } from "../../cli/commands/blob_commands.ts";
-import { type Command, Invocation } from "../../cli/command.ts";
+import { allCommands } from "../../cli/commands/mod.ts";
+import { Invocation } from "../../cli/command.ts";
 import { formatBytes } from "../../cli/format.ts";
 import { printable } from "../../src/util/printable.ts";
-import { storeCommands } from "../../cli/commands/store_commands.ts";
-import { transferCommands } from "../../cli/commands/transfer_commands.ts";
 import { CLI, run, spawn, storeOf, succeed } from "./cli_helpers.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
 
-const COMMANDS: readonly Command[] = [...blobCommands, ...storeCommands, ...transferCommands];
+const commands = allCommands();
 const posix = process.platform === "win32" ? it.skip : it;
 
 describe("the command", () => {
   it("shows its help, and that of each command", async () => {
     const { stdout } = await succeed(["--help"]);
-    for (const command of COMMANDS) {
+    for (const command of commands) {
       assertStringIncludes(stdout, `  ${command.name} ${command.operands}  `);
       assertStringIncludes(stdout, command.summary);
       for (const args of [[command.name, "--help"], [command.name, "a", "b", "c", "d", "-h"]]) {
         const { stdout } = await succeed(args);
-        assert(stdout.startsWith(`Usage: offset-allocator ${command.name} ${command.operands} `));
+        assert(stdout.startsWith(`Usage: blobs ${command.name} ${command.operands} `));
         for (const option of Object.keys(command.options ?? {})) {
           assertStringIncludes(stdout, `\n  --${option}`);
         }
@@ -53,20 +51,20 @@ describe("the command", () => {
   it("takes the examples of its help", () => {
     const { io } = ioOf();
     let count = 0;
-    for (const { examples } of COMMANDS) {
+    for (const { examples } of commands) {
       for (const [line] of examples) {
         for (const part of line.split(" | ")) {
-          const [, name, rest] = part.match(/\boffset-allocator (\S+) (.*)$/) ?? [];
+          const [, name, rest] = part.match(/\bblobs (\S+) (.*)$/) ?? [];
           if (name === undefined) continue;
           const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b);
           // The keys come from the program before it.
           if (part.startsWith("xargs")) words.push("key");
-          new Invocation(COMMANDS.find((one) => one.name === name)!, words, io);
+          new Invocation(commands.find((one) => one.name === name)!, words, io);
           count++;
         }
       }
     }
-    assert(count >= 2 * COMMANDS.length - 2, `${count} examples`);
+    assert(count >= 2 * commands.length - 2, `${count} examples`);
   });
 
   it("has the version of the package", async () => {
@@ -81,6 +79,19 @@ describe("the command", () => {
       [[], "a command is missing"],
       [["frobnicate"], 'unknown command "frobnicate"'],
       [["--frob"], 'unknown option "--frob"'],
+      [["list", store], 'unknown command "list": did you mean ls?'],
+      [["cat", store], 'unknown command "cat": did you mean get?'],
+      [["help"], 'unknown command "help": did you mean --help?'],
+      [["-v"], 'unknown option "-v": did you mean --version?'],
+      [["--versoin"], 'unknown option "--versoin": did you mean --version?'],
+      [["improt", store], 'unknown command "improt": did you mean import?'],
+      [["EXPORT", store], 'unknown command "EXPORT": did you mean export?'],
+      [["constructor"], 'unknown command "constructor"'],
+      [["ls", store, "--lmit", "1"], "Unknown option '--lmit': did you mean --limit?"],
+      [
+        ["put", store, "k", "-", "--meta", "1"],
+        "Unknown option '--meta': did you mean --metadata?",
+      ],
       [["ls"], "<store> is missing"],
       [["get", store], "<key> is missing"],
       [["rm", store], "<key>… is missing"],
@@ -109,13 +120,14 @@ describe("the command", () => {
     ];
     for (const [args, reason] of cases) {
       const { code, stdout, stderr } = await run(args);
-      const command = COMMANDS.find(({ name }) => name === args[0]);
+      const command = commands.find(({ name }) => name === args[0]);
       const called = command ? `${command.name} ${command.operands}` : "<command> <store>";
       assertEquals([code, stdout], [2, ""], args.join(" "));
       const [error, usage, advice, ...more] = stderr.split("\n");
-      assertStringIncludes(error, `offset-allocator: ${reason}`);
-      assertStringIncludes(usage, `Usage: offset-allocator ${called}`);
-      assertMatch(advice, /^Try: offset-allocator .*--help$/);
+      assertStringIncludes(error, `blobs: ${reason}`);
+      assertEquals(error.includes("did you mean"), reason.includes("did you mean"), error);
+      assertStringIncludes(usage, `Usage: blobs ${called}`);
+      assertMatch(advice, /^Try: blobs .*--help$/);
       assertEquals(more, [""]);
     }
     const { code, stderr } = await run(["export", store, "-"], { columns: 80 });
@@ -151,6 +163,12 @@ describe("the command", () => {
       [["get", store, "key", `${store}.lock`], "belongs to the store"],
       [["get", store, "key", `${store}.owner`], "belongs to the store"],
       [["import", none, newPath()], "ENOENT"],
+      [["get", store, "key", join(none, "file")], `there is no folder "${none}"`],
+      [["import", none, fileOf("\xfd7zXZ\0 and more")], "it is compressed by xz; unpack it on"],
+      [["import", none, fileOf("\x28\xb5\x2f\xfd")], "as in: zstd -dc FILE | blobs import STORE -"],
+      [["import", none, fileOf("BZh91AY&SY")], "it is compressed by bzip2"],
+      [["import", none, fileOf("PK\x03\x04")], "it is a zip archive; unpack it and import the fo"],
+      [["import", none, fileOf("7z\xbc\xaf\x27\x1c")], "it is a 7z archive"],
       [["import", store, text], "Cannot read the archive: "],
       [["import", store, store], "belongs to the store"],
       [["export", store, store], "is a file; archives end in .tar, .tar.gz or .tgz"],
@@ -160,10 +178,12 @@ describe("the command", () => {
     for (const [args, reason] of cases) {
       const { code, stdout, stderr } = await run(args);
       assertEquals([code, stdout], [1, ""], args.join(" "));
-      assert(/^offset-allocator: [^\n]*\n$/.test(stderr), stderr);
+      assert(/^blobs: [^\n]*\n$/.test(stderr), stderr);
       assertStringIncludes(stderr, reason);
     }
     assert(!fs.existsSync(none), "no store is made for nothing");
+    const piped = await run(["import", newPath(), "-"], { stdin: "BZh91AY&SY and more" });
+    assertStringIncludes(piped.stderr, "it is compressed by bzip2");
     assertEquals((await succeed(["get", store, "key"])).stdout, "key");
   });
 
@@ -172,7 +192,7 @@ describe("the command", () => {
     try {
       const { code, stderr } = await run(["put", path, "other", "-"]);
       assertEquals(code, 1);
-      assertStringIncludes(stderr, `offset-allocator: Cannot open ${path} for writing`);
+      assertStringIncludes(stderr, `blobs: Cannot open ${path} for writing`);
       // Reading needs no lock.
       assertEquals((await succeed(["get", path, "key"])).stdout, "key");
     } finally {
@@ -294,6 +314,13 @@ describe("figures and names", () => {
     assertEquals(printable("a\x1b[0m\u202eb\x9b\n☃"), "a\\x1b[0m\\u202eb\\x9b\\x0a☃");
   });
 });
+
+/** A file of these bytes, one a character. */
+function fileOf(text: string): string {
+  const path = newPath();
+  fs.writeFileSync(path, text, "latin1");
+  return path;
+}
 
 function startCli(args: readonly string[]) {
   const [program, ...rest] = CLI;

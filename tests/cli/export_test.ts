@@ -28,7 +28,7 @@ describe("export", () => {
     assertEquals([code, stdout], [1, "1 blob, 1 B exported, 1 file refused\n"]);
     assertEquals(
       stderr,
-      'offset-allocator: refused "a": it exists, and --force is not given\n',
+      'blobs: refused "a": it exists, and --force is not given\n',
     );
     assertEquals(filesIn(to), new Map([["a", new Uint8Array(9)], ["b", bytes("b")]]));
     await succeed(["export", store, to, "--force"]);
@@ -97,7 +97,7 @@ describe("export", () => {
     fs.mkdirSync(dirname(archive));
     const whole = await run(["export", store, archive]);
     assertEquals([whole.code, whole.stdout], [1, ""]);
-    assertStringIncludes(whole.stderr, 'offset-allocator: Cannot read "key 2": ');
+    assertStringIncludes(whole.stderr, 'blobs: Cannot read "key 2": ');
     assertEquals(fs.readdirSync(dirname(archive)), []);
     const small = await run(["export", store, archive, "--prefix", "key"]);
     assertEquals(small.code, 1);
@@ -106,14 +106,14 @@ describe("export", () => {
   it("never replaces the store it reads", async () => {
     const folder = newPath();
     fs.mkdirSync(folder);
-    const store = join(folder, "store.db");
-    for (const key of ["store.db", "store.db.lock", "good"]) {
+    const store = join(folder, "store.blobs");
+    for (const key of ["store.blobs", "store.blobs.lock", "good"]) {
       await succeed(["put", store, key, "-"], { stdin: "harmful" });
     }
     const { code, stderr } = await run(["export", store, folder, "--force"]);
     assertEquals(code, 1);
-    assertStringIncludes(stderr, 'refused "store.db": it belongs to the store');
-    assertEquals((await succeed(["ls", store])).stdout, "good\nstore.db\nstore.db.lock\n");
+    assertStringIncludes(stderr, 'refused "store.blobs": it belongs to the store');
+    assertEquals((await succeed(["ls", store])).stdout, "good\nstore.blobs\nstore.blobs.lock\n");
   });
 
   /** A folder to export into, full of traps, and around it what must not be touched. */

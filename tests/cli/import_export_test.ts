@@ -170,10 +170,10 @@ describe("import", () => {
     await new Promise((done) => server.close(done));
     assertEquals([code, stdout], [0, "1 blob, 3 B imported, 4 entries skipped\n"]);
     assertEquals(stderr.split("\n"), [
-      'offset-allocator: skipped "link to a folder": it is a symbolic link',
-      'offset-allocator: skipped "pipe": it is a named pipe',
-      'offset-allocator: skipped "socket": it is a socket',
-      'offset-allocator: skipped "sub/link": it is a symbolic link',
+      'blobs: skipped "link to a folder": it is a symbolic link',
+      'blobs: skipped "pipe": it is a named pipe',
+      'blobs: skipped "socket": it is a socket',
+      'blobs: skipped "sub/link": it is a symbolic link',
       "",
     ]);
     assertEquals((await succeed(["ls", store])).stdout, "sub/file\n");
@@ -195,14 +195,14 @@ describe("import", () => {
 
   it("leaves out the files of the store itself, and keeps its lock", async () => {
     const from = folderOf(new Map([["file", new Uint8Array(3)]]));
-    const store = join(from, "store.db");
+    const store = join(from, "store.blobs");
     await succeed(["put", store, "key", "-"]);
     const { code, stdout, stderr } = await run(["import", store, from]);
     assertEquals(code, 0);
     assertStringIncludes(stdout, "1 blob, 3 B imported, ");
-    assertStringIncludes(stderr, 'skipped "store.db": it belongs to the store');
+    assertStringIncludes(stderr, 'skipped "store.blobs": it belongs to the store');
     // The lock is a file of the one name or the other.
-    assert(/skipped "store\.db\.(lock|owner)": it belongs to the store/.test(stderr), stderr);
+    assert(/skipped "store\.blobs\.(lock|owner)": it belongs to the store/.test(stderr), stderr);
     assertEquals((await succeed(["ls", store])).stdout, "file\nkey\n");
   });
 
@@ -253,7 +253,7 @@ describe("import", () => {
         const stdin = inPieces(damaged);
         const { code, stdout, stderr } = await run(["import", store, "-"], { stdin });
         assertEquals([code, stdout], [1, ""]);
-        assert(/^offset-allocator: [^\n]+\n$/.test(stderr), stderr);
+        assert(/^blobs: [^\n]+\n$/.test(stderr), stderr);
         // The checksum of gzip comes last: what it covers may be stored by then.
         if (i % 4 === 3) continue;
         for (const [key, bytes] of await blobsOf(store)) assertEquals(bytes, contents.get(key));

@@ -10,10 +10,8 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync } from "node:fs";
 import config from "../../deno.json" with { type: "json" };
-import { blobCommands } from "../../cli/commands/blob_commands.ts";
+import { allCommands } from "../../cli/commands/mod.ts";
 import { Invocation, PROGRAM } from "../../cli/command.ts";
-import { storeCommands } from "../../cli/commands/store_commands.ts";
-import { transferCommands } from "../../cli/commands/transfer_commands.ts";
 import { compiled, entries } from "../../scripts/package/manifest.ts";
 import { type CodeBlock, readMarkdown } from "../../scripts/docs/site/markdown.ts";
 import { type Files, holdRules, readTree, ROOT, type Rule } from "../support/rules.ts";
@@ -32,12 +30,13 @@ const LANGUAGES: Readonly<Record<string, string>> = {
 
 /** What shell blocks call; of the first ones the arguments are looked at. */
 const PROGRAMS = [
-  ...[PROGRAM, "deno", "npx", "bunx"],
+  ...["blobs", "offset-allocator", "deno", "npx", "bunx"],
   ...["npm", "node", "bun"],
   ...["cat", "cd", "cp", "curl", "head", "jq", "ls", "mkdir", "mv", "sha256sum", "tar"],
 ];
 
-const COMMANDS = [...blobCommands, ...storeCommands, ...transferCommands];
+/** The names of our command. */
+const BINS = [PROGRAM, "offset-allocator"];
 
 const rules: readonly Rule[] = [
   {
@@ -128,16 +127,20 @@ const rules: readonly Rule[] = [
     name: "shell blocks call programs that are known, with arguments that exist",
     complaints: eachBlock(/^sh$/, ({ text }) => shellCommands(text).flatMap(complaintsOfCommand)),
     broken: [
-      "offset-allocator put store.db",
-      "offset-allocator list store.db",
-      "offset-allocator ls store.db --all   # a comment",
-      "offset-allocator ls --limit",
-      "offset-allocator ls a | offset-allocator get",
+      "blobs put a.blobs",
+      "blobs list a.blobs",
+      "blobs ls a.blobs --all   # a comment",
+      "blobs ls --limit",
+      "blobs ls a | blobs get",
+      "offset-allocator put a.blobs",
+      "blobs compare trace.jsonl --fast",
+      "deno task compare trace.jsonl --fast",
       "npx -y PACKAGE lst a",
       "npx --package PACKAGE offset-allocator lst a",
+      "npx --package PACKAGE blobs lst a",
       "deno run -A jsr:PACKAGE/cli lst a",
       "deno task cli lst a",
-      "deno install -gA -n offset-allocator jsr:PACKAGE/gone",
+      "deno install -gA -n blobs jsr:PACKAGE/gone",
       "npm install @suballoc/allocator",
       "deno run -A examples/gone.ts",
       "rm -rf .",
@@ -319,7 +322,7 @@ function complaintsOfCommand(words: string[]): string[] {
   }
   const args = argumentsOfProgram(words);
   if (args === undefined || args[0] === "--help" || args[0] === "--version") return found;
-  const command = COMMANDS.find(({ name }) => name === args[0]);
+  const command = allCommands().find(({ name }) => name === args[0]);
   if (command === undefined) return [...found, complaint(`no command ${args[0]}`)];
   const quiet = { write() {} };
   try {
@@ -338,12 +341,13 @@ function complaintsOfCommand(words: string[]): string[] {
 function argumentsOfProgram(words: string[]): string[] | undefined {
   const [first] = words;
   let index = -1;
-  if (first === PROGRAM) index = 0;
+  if (BINS.includes(first)) index = 0;
   else if (first === "npx" || first === "bunx") {
-    index = words.indexOf(PROGRAM);
+    index = words.findIndex((word) => BINS.includes(word));
     if (index < 0) index = words.findIndex((word) => /^@suballoc\/[\w-]+(@.*)?$/.test(word));
   } else if (first === "deno" && words[1] === "run") {
     index = words.findIndex((word) => /^(?:jsr|npm):@suballoc\/[\w-]+(?:@[^/]+)?\/cli$/.test(word));
   } else if (first === "deno" && words[1] === "task" && words[2] === "cli") index = 2;
+  else if (first === "deno" && words[1] === "task" && words[2] === "compare") index = 1;
   return index < 0 ? undefined : words.slice(index + 1);
 }

@@ -11,7 +11,7 @@ import type { FuzzRun } from "../support/fuzz_run.ts";
 const trace = (inner: OffsetAllocator) => new RecordingAllocator(inner, () => {});
 
 /** By name; the seed and the number of steps are the caller's. */
-export const tracingAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {
+export const recordingAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {
   "as it comes": {
     make: (capacity) => trace(new OffsetAllocator(capacity)),
     restore: (bytes) => trace(OffsetAllocator.restore(bytes)),

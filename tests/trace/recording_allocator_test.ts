@@ -13,11 +13,11 @@ import { allocatorContract } from "../support/allocator_contract.ts";
 import { fuzzAllocator } from "../support/allocator_fuzz.ts";
 import type { AnyAllocator } from "../support/fuzz_run.ts";
 import { type Random, withSeed } from "../support/random.ts";
-import { tracingAllocatorRuns } from "./recording_allocator_runs.ts";
+import { recordingAllocatorRuns } from "./recording_allocator_runs.ts";
 
 const HEADER = '{"format":"suballoc-trace","version":1,"capacity":100}';
 
-for (const [name, run] of Object.entries(tracingAllocatorRuns)) {
+for (const [name, run] of Object.entries(recordingAllocatorRuns)) {
   allocatorContract(`RecordingAllocator ${name}`, {
     ...run,
     skip: { addSpan: "the inner allocator has one span" },
@@ -31,7 +31,7 @@ allocatorContract("RecordingAllocator of spans", {
 
 describe("RecordingAllocator", () => {
   it("writes a line for each operation", () => {
-    const { allocator, lines } = traced(new OffsetAllocator(100));
+    const { allocator, lines } = recorded(new OffsetAllocator(100));
     const a = allocator.allocate(10), b = allocator.allocate(20, 16);
     assertEquals(allocator.allocate(100), NO_SPACE);
     assertEquals(allocator.allocate(99, 2), NO_SPACE);
@@ -71,7 +71,7 @@ describe("RecordingAllocator", () => {
   });
 
   it("writes nothing of what throws, nor of what goes past it", () => {
-    const { allocator, lines } = traced(new OffsetAllocator(100));
+    const { allocator, lines } = recorded(new OffsetAllocator(100));
     const past = allocator.inner.allocate(5), other = allocator.inner.allocate(5);
     allocator.resize(past, 2);
     allocator.free(past);
@@ -92,7 +92,7 @@ describe("RecordingAllocator", () => {
   });
 
   it("does not take what goes past it for an allocation of before", () => {
-    const { allocator, lines } = traced(new IdAllocator(100));
+    const { allocator, lines } = recorded(new IdAllocator(100));
     const first = allocator.allocate(1);
     allocator.free(first);
     assertEquals(allocator.inner.allocate(1), first);
@@ -105,7 +105,7 @@ describe("RecordingAllocator", () => {
     inner.addSpan(1000, 50);
     const handle = inner.allocate(80);
     inner.allocateAt(1010, 5);
-    const { allocator, lines } = traced(inner);
+    const { allocator, lines } = recorded(inner);
     allocator.free(handle);
     allocator.addSpan(2000, 1);
     assertEquals(lines, [
@@ -123,7 +123,7 @@ describe("RecordingAllocator", () => {
   });
 
   it("takes one id where no size is given", () => {
-    const { allocator, lines } = traced(new IdAllocator(100));
+    const { allocator, lines } = recorded(new IdAllocator(100));
     (allocator.allocate as () => number)();
     allocator.free(0);
     allocator.allocate(1);
@@ -132,7 +132,7 @@ describe("RecordingAllocator", () => {
   });
 
   it("has the optional members of the inner allocator, and no others", () => {
-    const { allocator: linear } = traced(new LinearAllocator(100));
+    const { allocator: linear } = recorded(new LinearAllocator(100));
     const others = [linear.allocateAt, linear.addSpan, linear.spans, linear.applyMove];
     assertEquals(others, [undefined, undefined, undefined, undefined]);
     linear.grow(20);
@@ -144,7 +144,7 @@ describe("replayTrace", () => {
   it("does on a like allocator what was recorded, to the unit", async () => {
     for (let seed = 1; seed <= 6; seed++) {
       await withSeed(seed, (random) => {
-        const { allocator, lines } = traced(new OffsetAllocator(3000));
+        const { allocator, lines } = recorded(new OffsetAllocator(3000));
         work(allocator, random, 3000);
         const again = new OffsetAllocator(3000), result = replayTrace(lines, again);
         again.check();
@@ -183,7 +183,7 @@ describe("replayTrace", () => {
 
   it("does a trace again as it did it first", async () => {
     await withSeed(11, (random) => {
-      const { allocator, lines } = traced(new OffsetAllocator(2000));
+      const { allocator, lines } = recorded(new OffsetAllocator(2000));
       work(allocator, random, 2000);
       const again: string[] = [];
       replayTrace(lines, new RecordingAllocator(new OffsetAllocator(2000), (l) => again.push(l)));
@@ -194,7 +194,7 @@ describe("replayTrace", () => {
   it("counts what a smaller allocator refuses, and skips what hangs on it", async () => {
     for (let seed = 1; seed <= 4; seed++) {
       await withSeed(seed, (random) => {
-        const { allocator, lines } = traced(new OffsetAllocator(4000));
+        const { allocator, lines } = recorded(new OffsetAllocator(4000));
         work(allocator, random, 2000, false);
         const small = new OffsetAllocator(900);
         const result = replayTrace(lines, small), naive = naively(lines, new OffsetAllocator(900));
@@ -260,7 +260,7 @@ describe("replayTrace", () => {
 });
 
 /** An allocator whose trace is kept. */
-function traced<A extends Allocator>(inner: A) {
+function recorded<A extends Allocator>(inner: A) {
   const lines: string[] = [];
   return { allocator: new RecordingAllocator(inner, (line) => lines.push(line)), lines };
 }
