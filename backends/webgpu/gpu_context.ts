@@ -5,6 +5,7 @@
  * @module
  */
 
+import { describe } from "../../src/util/check_integer.ts";
 import { DeviceLostError, GpuOutOfMemoryError } from "./gpu_errors.ts";
 import type {
   GpuBufferDescriptorLike,
@@ -19,6 +20,27 @@ const madeBy = new WeakMap<object, object>();
 
 /** One per device, shared by all stores and arenas on it. */
 const contexts = new WeakMap<object, GpuContext<never>>();
+
+/** The members of a value, whatever it is. */
+function membersOf(value: unknown): Record<string, unknown> {
+  return Object(value) as Record<string, unknown>;
+}
+
+/** Whether it has what is used of a device; a WebGL context has a `createBuffer`, too. */
+function isDevice(device: unknown): boolean {
+  const { createBuffer, createCommandEncoder, queue, limits } = membersOf(device);
+  return typeof createBuffer === "function" && typeof createCommandEncoder === "function" &&
+    typeof queue === "object" && typeof limits === "object";
+}
+
+/** What to write instead of something that leads to a device. */
+function hint(given: unknown): string {
+  const { then, requestAdapter, requestDevice } = membersOf(given);
+  if (typeof then === "function") return ": await it";
+  if (typeof requestDevice === "function") return ": await its requestDevice()";
+  if (typeof requestAdapter === "function") return ": await its requestAdapter() first";
+  return "";
+}
 
 /** A device, and whether it is lost. */
 export class GpuContext<B extends GpuBufferLike> {
@@ -53,8 +75,10 @@ export class GpuContext<B extends GpuBufferLike> {
    * @throws {TypeError} It is no device.
    */
   static of<B extends GpuBufferLike>(device: GpuDeviceLike<B>): GpuContext<B> {
-    if (typeof (device as Partial<GpuDeviceLike<B>> | undefined)?.createBuffer !== "function") {
-      throw new TypeError(`Expected device to be a GPUDevice, got ${String(device)}`);
+    if (!isDevice(device)) {
+      throw new TypeError(
+        `Expected device to be a GPUDevice, got ${describe(device)}${hint(device)}`,
+      );
     }
     let context = contexts.get(device) as GpuContext<B> | undefined;
     if (context === undefined) {

@@ -11,6 +11,7 @@ export { cellsOf } from "./cells.ts";
 export type { Cell, Piece } from "./cells.ts";
 export { checkInteger, describe } from "./check_integer.ts";
 export { checkOptions } from "./check_options.ts";
+export { checkType } from "./check_type.ts";
 export { crc32 } from "./crc32.ts";
 export { expectInvariant } from "./expect_invariant.ts";
 export { paintMap } from "./paint_map.ts";
