@@ -16,10 +16,10 @@ import type {
 } from "./gpu_types.ts";
 
 /** The device of each buffer that was made here: WebGPU does not tell. */
-const madeBy = new WeakMap<object, object>();
+let madeBy: WeakMap<object, object> | undefined;
 
 /** One per device, shared by all stores and arenas on it. */
-const contexts = new WeakMap<object, GpuContext<never>>();
+let contexts: WeakMap<object, GpuContext<never>> | undefined;
 
 /** The members of a value, whatever it is. */
 function membersOf(value: unknown): Record<string, unknown> {
@@ -80,6 +80,7 @@ export class GpuContext<B extends GpuBufferLike> {
         `Expected device to be a GPUDevice, got ${describe(device)}${hint(device)}`,
       );
     }
+    contexts ??= new WeakMap();
     let context = contexts.get(device) as GpuContext<B> | undefined;
     if (context === undefined) {
       context = new GpuContext(device);
@@ -139,7 +140,7 @@ export class GpuContext<B extends GpuBufferLike> {
     let buffer: B | undefined, reason: string | undefined;
     try {
       buffer = device.createBuffer(descriptor);
-      madeBy.set(buffer, device);
+      (madeBy ??= new WeakMap()).set(buffer, device);
     } catch (error) {
       // No room to map it: the one failure that is thrown.
       reason = (error as Error).message;
@@ -159,7 +160,7 @@ export class GpuContext<B extends GpuBufferLike> {
    * @throws {TypeError}
    */
   expectOwn(name: string, buffer: B): void {
-    const device = madeBy.get(buffer);
+    const device = madeBy?.get(buffer);
     if (device === undefined || device === this.device) return;
     throw new TypeError(`Expected ${name} to be of the same device, got one of another`);
   }

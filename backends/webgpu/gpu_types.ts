@@ -122,7 +122,7 @@ export const GpuUsage: {
   readonly STORAGE: 0x80;
   readonly INDIRECT: 0x100;
   readonly QUERY_RESOLVE: 0x200;
-} = Object.freeze({
+} = {
   MAP_READ: 0x1,
   MAP_WRITE: 0x2,
   COPY_SRC: 0x4,
@@ -133,4 +133,4 @@ export const GpuUsage: {
   STORAGE: 0x80,
   INDIRECT: 0x100,
   QUERY_RESOLVE: 0x200,
-});
+};

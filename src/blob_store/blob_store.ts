@@ -7,21 +7,28 @@
 import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
-import { writeSource, type WrittenBlob } from "./blob_writer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { decodeText, encodeText } from "../util/text.ts";
+import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { newDelete, streamedWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
+  checkListOptions,
+  checkProgressOptions,
+  checkStore,
   checkString,
   compareBytes,
+  deleteOf,
   type Operation,
-  operationOf,
+  operationsOf,
   putOf,
+  rangeIn,
   rangeOf,
 } from "./arguments.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
-import { OpenStore, openStore } from "./open_store.ts";
+import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { streamBlob } from "./stream_blob.ts";
 import type {
@@ -32,6 +39,7 @@ import type {
   BlobSource,
   BlobStoreOptions,
   BlobStoreStats,
+  ByteRange,
   CompactionReport,
   FileRegion,
   GetOptions,
@@ -41,9 +49,6 @@ import type {
   VerifyReport,
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /**
  * Named blobs in one backing store, none lost. See the module of the export for what it
@@ -79,12 +84,12 @@ export class BlobStore {
 
   /**
    * Opens the store that a backing store holds; an empty one is made a blob store,
-   * unless `create` is false. The backing store must have no other user, and stays open
-   * when this store is closed.
+   * unless `create` is false. The backing store must have no other user. It stays open when
+   * this store is closed, unless `closeStore` is true, and also where `open` fails.
    *
    * @throws {CorruptStoreError} It holds something else, or damage beyond the blobs.
    * @throws {StorageError} It cannot be read or written.
-   * @throws {TypeError | RangeError} An option makes no sense.
+   * @throws {TypeError | RangeError} It is no backing store, or an option makes no sense.
    */
   static async open(store: BackingStore, options: BlobStoreOptions = {}): Promise<BlobStore> {
     return new BlobStore(await BlobStore.openWith(store, options));
@@ -104,6 +109,16 @@ export class BlobStore {
     return await openStore(store, options, hooks);
   }
 
+  /**
+   * Throws unless a store can be opened with these options: for the `open` of a subclass, before
+   * it makes a file.
+   *
+   * @throws {TypeError | RangeError} One is not known, or makes no sense.
+   */
+  protected static checkOptions(options: BlobStoreOptions): void {
+    checkOpenOptions(options);
+  }
+
   /** Whether writes are refused. */
   get readOnly(): boolean {
     return this.#opened.state.file.readOnly;
@@ -111,13 +126,15 @@ export class BlobStore {
 
   /**
    * Puts a blob, in place of the one with this key if there is one. Bytes of up to 1 MiB
-   * are copied at once; larger ones must not change until the promise settles.
+   * are copied at once; larger ones must not change until the promise settles. A stream, a body
+   * or an iterable is read to its end; where the put fails, it is cancelled.
    *
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
    * @throws {TypeError | RangeError} The key, the value or the metadata is not valid.
    */
   async put(key: string, value: BlobSource, options: PutOptions = {}): Promise<void> {
+    checkOptions(options, "metadata");
     await this.#write([putOf(key, value, options.metadata)], false);
   }
 
@@ -131,11 +148,12 @@ export class BlobStore {
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
     const { state } = this.#opened;
-    if (state.file.readOnly) return await this.#getBesideWriter(key, options);
-    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    if (state.file.readOnly) return await this.#getBesideWriter(key, range);
+    const { offset, length } = rangeOf(range, state.index.size[slot]);
     const into = roomFor(state, slot, length);
     const pending = readBlob(state, slot, offset, into);
     if (pending) await pending;
@@ -155,13 +173,14 @@ export class BlobStore {
     options?: GetOptions,
   ): Promise<number | undefined> {
     checkBytes("buffer", buffer);
+    const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
     const { state } = this.#opened;
-    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    const { offset, length } = rangeOf(range, state.index.size[slot]);
     checkRoom(buffer, length);
     if (state.file.readOnly) {
-      const bytes = await this.#getBesideWriter(key, options);
+      const bytes = await this.#getBesideWriter(key, range);
       if (bytes === undefined) return undefined;
       checkRoom(buffer, bytes.length); // it may be a longer one by now
       buffer.set(bytes);
@@ -183,9 +202,10 @@ export class BlobStore {
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   stream(key: string, options?: GetOptions): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+    const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
-    return streamBlob(this.#opened, key, slot, options?.range);
+    return streamBlob(this.#opened, key, slot, range);
   }
 
   /** Whether there is a blob with this key. */
@@ -200,7 +220,7 @@ export class BlobStore {
    * @throws {StorageError} It could not be recorded, or the store takes no writes.
    */
   async delete(key: string): Promise<boolean> {
-    const operation = operationOf({ type: "delete", key });
+    const operation = deleteOf(key);
     const { committer, state } = this.#opened;
     state.file.checkWritable();
     if (committer.isIdle && state.index.find(key) < 0) return false;
@@ -219,10 +239,11 @@ export class BlobStore {
    * meanwhile: what is put or deleted behind the current key is seen.
    */
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
+    checkListOptions(options);
     const { prefix = "", after, limit = Infinity } = options;
     if (limit !== Infinity) checkInteger("limit", limit);
-    const start = encoder.encode(checkString("prefix", prefix));
-    const behind = after === undefined ? undefined : encoder.encode(checkString("after", after));
+    const start = encodeText(checkString("prefix", prefix));
+    const behind = after === undefined ? undefined : encodeText(checkString("after", after));
     this.#opened.state.file.checkOpen("read");
     let from = start, isBehind = false;
     if (behind !== undefined && compareBytes(behind, start) >= 0) {
@@ -250,7 +271,7 @@ export class BlobStore {
    * @throws {TypeError | RangeError} An operation is not valid.
    */
   async batch(operations: Iterable<BatchOperation>): Promise<void> {
-    await this.#write(Array.from(operations, operationOf), true);
+    await this.#write(operationsOf(operations), true);
   }
 
   /** Resolves once everything written so far is durable. */
@@ -272,6 +293,7 @@ export class BlobStore {
    * Where the disk is full, it does as much as it can.
    */
   async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
+    checkOptions(options, "maxBytes");
     const { maxBytes = Infinity } = options;
     if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
     return await this.#opened.compact(maxBytes);
@@ -283,6 +305,7 @@ export class BlobStore {
    * replaced or deleted meanwhile is not damaged.
    */
   async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     return await verifyBlobs(this.#opened, this.list(), options);
   }
@@ -299,6 +322,8 @@ export class BlobStore {
    * could be copied, 100 times. The copy is worthless.
    */
   async backup(to: BackingStore, options: ProgressOptions = {}): Promise<BackupReport> {
+    checkStore("to", to);
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     return await copyBlobs(this.#opened, to, options);
   }
@@ -329,8 +354,9 @@ export class BlobStore {
 
   /**
    * Waits for what was begun, leaves a file that opens at once, and frees it. Where much
-   * of the file lies idle (`compactAbove`), that may take as long as the writing took.
-   * Further use is refused. Closing again does nothing.
+   * of the file is idle (`compactAbove`), that may take as long as the writing took.
+   * Further use is refused. A file that was opened by its path is closed, a backing store only
+   * with `closeStore`. Closing again does nothing.
    */
   async close(): Promise<void> {
     await this.#opened.close();
@@ -354,7 +380,7 @@ export class BlobStore {
       key: index.key(slot),
       size: index.size[slot],
       time: new Date(index.time[slot]),
-      metadata: metadata.length === 0 ? undefined : JSON.parse(decoder.decode(metadata)),
+      metadata: metadata.length === 0 ? undefined : JSON.parse(decodeText(metadata)),
       etag: etag.join(""),
     };
   }
@@ -362,11 +388,11 @@ export class BlobStore {
   /** A writer may have reused the place of a blob since it was looked up: then looks again. */
   #getBesideWriter(
     key: string,
-    options?: GetOptions,
+    range?: ByteRange,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return readWithRefresh(this.#opened, key, async (slot) => {
       const { state } = this.#opened;
-      const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+      const { offset, length } = rangeOf(range, state.index.size[slot]);
       const into = roomFor(state, slot, length);
       await readBlob(state, slot, offset, into);
       return into;
@@ -376,14 +402,18 @@ export class BlobStore {
   /** Writes what has to be written first, then commits operations together. */
   async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
     const { state } = this.#opened;
-    state.file.checkWritable();
-    if (operations.length === 0) return 0;
-    if (operations.every(({ source }) => source === undefined)) {
-      return await this.#commit(operations, isBatch);
+    const unread = operations.filter(({ source }) => source !== undefined);
+    if (unread.length === 0) {
+      state.file.checkWritable();
+      return operations.length === 0 ? 0 : await this.#commit(operations, isBatch);
     }
     state.streams++;
     try {
-      return await this.#commit(operations, isBatch, await this.#writeSources(operations));
+      state.file.checkWritable();
+      return await this.#commit(operations, isBatch, await this.#writeSources(unread));
+    } catch (error) {
+      await Promise.all(unread.map(({ source }) => discardSource(source!, error)));
+      throw error;
     } finally {
       state.streams--;
     }
@@ -410,17 +440,14 @@ export class BlobStore {
     return committer.commit(writes, isBatch);
   }
 
-  /** Writes what is long or comes from elsewhere to places of its own. */
-  async #writeSources(
-    operations: readonly Operation[],
-  ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
+  /** Writes what is long or comes from elsewhere to places of its own; takes it out of `unread`. */
+  async #writeSources(unread: Operation[]): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
     const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
     const written = new Map<Operation, WrittenBlob | Uint8Array>();
     try {
-      for (const operation of operations) {
-        const { source } = operation;
-        if (source === undefined) continue;
-        written.set(operation, await writeSource(state, committer.newSeed(), source, makeRoom));
+      for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
+        const seed = committer.newSeed();
+        written.set(next, await writeSource(state, seed, next.source!, makeRoom));
       }
       state.file.checkWritable();
     } catch (error) {

@@ -5,7 +5,10 @@
  * @module
  */
 
-const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+/** Whether numbers in memory are as they are in the file. */
+function isLittleEndian(): boolean {
+  return new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+}
 
 /** Writes at the end of a buffer that grows. */
 export class ByteWriter {
@@ -111,14 +114,14 @@ export class ByteReader {
   /** Several of them, all at once where the machine has the byte order of the file. */
   uint32s(count: number): Uint32Array {
     const bytes = this.view(4 * count).slice();
-    if (IS_LITTLE_ENDIAN) return new Uint32Array(bytes.buffer, 0, count);
+    if (isLittleEndian()) return new Uint32Array(bytes.buffer, 0, count);
     return Uint32Array.from({ length: count }, (_, i) => getUint32(bytes, 4 * i));
   }
 
   /** Several doubles. */
   doubles(count: number): Float64Array {
     const bytes = this.view(8 * count).slice();
-    if (IS_LITTLE_ENDIAN) return new Float64Array(bytes.buffer, 0, count);
+    if (isLittleEndian()) return new Float64Array(bytes.buffer, 0, count);
     const view = new DataView(bytes.buffer);
     return Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true));
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { encodeText } from "../util/text.ts";
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { BlobWriter } from "./blob_writer.ts";
@@ -13,7 +14,7 @@ import { readFramed } from "./read_blob.ts";
 import { type OpenStore, openStore } from "./open_store.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
-import { newDelete, streamedWrite, type Write } from "./pending_write.ts";
+import { newDelete, type PendingWrite, streamedWrite } from "./pending_write.ts";
 
 /** Bytes that are put into one commit of the copy. */
 const COMMIT = 2 ** 22;
@@ -21,8 +22,6 @@ const COMMIT = 2 ** 22;
 const PIECE = 16 * CHUNK_LENGTH;
 /** How often a reader catches up with the writer before it gives up. */
 const MAX_ROUNDS = 100;
-
-const encoder = new TextEncoder();
 
 /**
  * Copies all blobs into an empty backing store, one behind the other. What is deleted
@@ -47,7 +46,7 @@ export async function copyBlobs(
       throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
     }
     const copy = new Copy(core.state, target, onProgress);
-    space.hold();
+    space.pinAll();
     try {
       for (let round = 1; await copy.update(); round++) {
         if (round === MAX_ROUNDS) copy.giveUp();
@@ -56,7 +55,7 @@ export async function copyBlobs(
       await target.compact(Infinity); // the log left holes between them
       copy.tell();
     } finally {
-      space.letGo();
+      space.unpinAll();
     }
     return { blobs: target.state.index.count, bytes: target.state.blobBytes };
   } finally {
@@ -103,7 +102,7 @@ class Copy {
     for (const key of this.#copied.keys()) {
       if (wanted.has(key)) continue;
       this.#copied.delete(key);
-      this.#commit(newDelete(encoder.encode(key)));
+      this.#commit(newDelete(encodeText(key)));
     }
     for (const [key, blob] of wanted) {
       const { framed } = blob, copied = this.#copied.get(key);
@@ -138,7 +137,7 @@ class Copy {
     this.#onProgress?.(this.#done, Math.max(this.#done, this.#from.blobBytes));
   }
 
-  #commit(write: Write): void {
+  #commit(write: PendingWrite): void {
     const committed = this.#target.committer.commit([write], false);
     committed.catch(() => {}); // told by `#settle`
     this.#pending.push(committed);
@@ -152,7 +151,7 @@ class Copy {
 
   /** Copies a blob, in place of what the copy has of that key. */
   async #copy(key: string, { framed, metadata, time }: OldBlob): Promise<void> {
-    const { committer, state } = this.#target, { size } = framed, name = encoder.encode(key);
+    const { committer, state } = this.#target, { size } = framed, name = encodeText(key);
     const read = async (offset: number, into: Uint8Array) => {
       try {
         await readFramed(this.#from, () => key, framed, offset, into);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { decodeText, encodeText } from "../util/text.ts";
 import { describe } from "../util/check_integer.ts";
 import { KeyOrder } from "./key_order.ts";
 
@@ -29,9 +30,6 @@ const ENTRY_HEADER = 4;
 /** Room behind the heap for the key at hand. */
 const HEAP_MARGIN: number = ENTRY_HEADER + MAX_KEY_LENGTH;
 const FIRST_SLOTS = 64;
-const EMPTY: Uint8Array = new Uint8Array(0);
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A map from keys to slots, and the columns. */
 export class KeyIndex {
@@ -106,7 +104,7 @@ export class KeyIndex {
     bytes: Uint8Array,
     at = 0,
     length: number = bytes.length,
-    metadata: Uint8Array = EMPTY,
+    metadata?: Uint8Array,
   ): number {
     this.#takeBytes(bytes, at, length);
     return this.#set(metadata);
@@ -146,7 +144,7 @@ export class KeyIndex {
   }
 
   key(slot: number): string {
-    return decoder.decode(this.keyBytes(slot));
+    return decodeText(this.keyBytes(slot));
   }
 
   /** A key where it lies; valid until the next change. */
@@ -248,7 +246,7 @@ export class KeyIndex {
     return true;
   }
 
-  #set(metadata: Uint8Array): number {
+  #set(metadata?: Uint8Array): number {
     if (2 * (this.count + 1) > this.#table.length) this.#growTable();
     const found = this.#find();
     if (found >= 0) {
@@ -266,9 +264,12 @@ export class KeyIndex {
     return slot;
   }
 
-  #replaceMetadata(slot: number, metadata: Uint8Array): void {
+  #replaceMetadata(slot: number, metadata: Uint8Array | undefined): void {
     const before = this.metadata(slot);
-    if (before.length === metadata.length) return before.set(metadata);
+    if (before.length === (metadata?.length ?? 0)) {
+      if (metadata !== undefined) before.set(metadata);
+      return;
+    }
     const length = this.#entryLength(slot);
     this.#ref[slot] = this.#store(metadata);
     this.#heapDead += length;
@@ -276,18 +277,18 @@ export class KeyIndex {
   }
 
   /** Keeps the key at hand, with its metadata behind it. */
-  #store(metadata: Uint8Array): number {
-    const at = this.#heapEnd, keyLength = this.#keyLength;
-    this.#heapEnd = at + entryLength(keyLength, metadata.length);
+  #store(metadata: Uint8Array | undefined): number {
+    const at = this.#heapEnd, keyLength = this.#keyLength, length = metadata?.length ?? 0;
+    this.#heapEnd = at + entryLength(keyLength, length);
     this.#growHeap(this.#heapEnd);
     const heap = this.#heap;
     heap[at] = keyLength;
     heap[at + 1] = keyLength >>> 8;
-    heap[at + 2] = metadata.length;
-    heap[at + 3] = metadata.length >>> 8;
-    if (metadata.length > 0) heap.set(metadata, at + ENTRY_HEADER + keyLength);
+    heap[at + 2] = length;
+    heap[at + 3] = length >>> 8;
+    if (metadata !== undefined) heap.set(metadata, at + ENTRY_HEADER + keyLength);
     // What was looked up before may have left its key there.
-    heap.fill(0, at + ENTRY_HEADER + keyLength + metadata.length, this.#heapEnd);
+    heap.fill(0, at + ENTRY_HEADER + keyLength + length, this.#heapEnd);
     return at / ALIGN;
   }
 
@@ -402,7 +403,7 @@ export function encodeKey(key: unknown): Uint8Array {
   if (typeof key !== "string") {
     throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
   }
-  const bytes = encoder.encode(key);
+  const bytes = encodeText(key);
   if (bytes.length < 1 || bytes.length > MAX_KEY_LENGTH) {
     throw new RangeError(
       `Expected key to have 1 to ${MAX_KEY_LENGTH} bytes of UTF-8, got ${bytes.length}`,

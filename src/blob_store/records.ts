@@ -125,7 +125,7 @@ function readParts(from: ByteReader): Part[] | undefined {
 export function readRecord(from: ByteReader): LogRecord | undefined {
   const record: LogRecord = {
     type: from.uint8(),
-    key: NOTHING,
+    key: new Uint8Array(0),
     metadata: undefined,
     size: 0,
     time: 0,
@@ -158,5 +158,3 @@ export function readRecord(from: ByteReader): LogRecord | undefined {
   }
   return from.isBeyond ? undefined : record;
 }
-
-const NOTHING = new Uint8Array(0);

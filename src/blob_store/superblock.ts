@@ -15,7 +15,7 @@ import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 //   88 number of parts (4)  92 zero (4)  96 parts: unit (8), units (8), ...
 //
 // Magic, version, checksum and length stay where they are in every version.
-const MAGIC = Uint8Array.of(0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a); // \x89OAB\r\n\x1a\n
+const MAGIC = [0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a]; // \x89OAB\r\n\x1a\n
 const CHECKSUM = 12;
 const PARTS = 96;
 

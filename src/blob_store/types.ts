@@ -13,8 +13,28 @@ export type Metadata =
   | readonly Metadata[]
   | { readonly [name: string]: Metadata };
 
-/** What a blob can be made of. A string is kept as UTF-8. */
-export type BlobSource = Uint8Array | string | Blob | ReadableStream<Uint8Array>;
+/** Bytes at hand: a buffer, or those that a view of one covers. */
+export type BlobBytes = ArrayBufferLike | ArrayBufferView;
+
+/** A `Request` or a `Response`, by its structure. */
+export interface BlobBody {
+  /** The bytes; null for none. */
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** Whether they were read: they cannot be put then. */
+  readonly bodyUsed: boolean;
+}
+
+/**
+ * What a blob can be made of. A string is kept as UTF-8; of a `Request` or a `Response` the body
+ * is put. A stream of Node is an async iterable.
+ */
+export type BlobSource =
+  | string
+  | BlobBytes
+  | Blob
+  | BlobBody
+  | ReadableStream<BlobBytes>
+  | AsyncIterable<BlobBytes>;
 
 /**
  * When a write counts as done.
@@ -67,6 +87,11 @@ export interface BlobStoreOptions {
    * bytes as were written at most; 0.1 by default, 1 never compacts by itself.
    */
   readonly compactAbove?: number;
+  /**
+   * Whether `close` also closes the backing store that was passed in; `false` by default. A file
+   * that was opened by its path is always closed.
+   */
+  readonly closeStore?: boolean;
 }
 
 /** What goes with a blob. */
