@@ -94,7 +94,7 @@ describe("what cannot be put", () => {
     await assertRejects(() => store.put("key", used), TypeError, "a body that nobody read");
     const locked = new Response("text");
     locked.body!.getReader();
-    await assertRejects(() => store.put("key", locked), TypeError, "locked");
+    await assertRejects(() => store.put("key", locked), TypeError, "nobody read");
     const ended = Readable.from([bytesOf(1, 4)]);
     for await (const _ of ended);
     await assertRejects(() => store.put("key", ended), TypeError, "has ended");
