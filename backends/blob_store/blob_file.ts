@@ -84,7 +84,7 @@ export class BlobFile implements BackingStore {
     this.#isQuick = performance.now() - start < QUICK_FLUSH;
   }
 
-  /** Looks at the file's length anew: another process may be writing it. */
+  /** Reads the file's length again: another process may be writing it. */
   reload(): void {
     this.#file.io.reload();
   }

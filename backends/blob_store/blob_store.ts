@@ -46,7 +46,7 @@ interface OpenedStore {
  * Named blobs in a file, or in any backing store.
  *
  * A file has one writer at a time, in whatever process or runtime: another one gets a
- * {@linkcode StoreLockedError} that says who it is. Beside the file `x` lies `x.lock`, an
+ * {@linkcode StoreLockedError} that says who it is. Beside the file `x` is `x.lock`, an
  * empty file that stays there, and while a writer has the store open `x.owner`, which
  * names it. The lock of a crashed process is free at once. Any number of readers may have
  * the store open with `readOnly`, which takes no lock and writes nothing.
@@ -80,7 +80,7 @@ export class BlobStore extends CoreStore {
   /**
    * Copies every blob, as of now, into a store of its own, packed.
    *
-   * A file gets its name once it is complete and durable. Until then it lies beside it
+   * A file gets its name once it is complete and durable. Until then it is beside it
    * under a name that ends with `.new`, which is removed where the backup fails.
    *
    * @param to A path or `file:` URL where nothing is, or an empty backing store.

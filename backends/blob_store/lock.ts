@@ -12,7 +12,7 @@
  * `store.owner` says who holds the lock, and is removed with it. Where there is no
  * SQLite (Node 20) this note is the lock, and that of an ended process is replaced. It
  * is weaker: of another machine's note nobody can tell whether it still holds, and the
- * number of an ended process may belong to another one. Whoever knows better removes it.
+ * number of an ended process may belong to another one. A person who knows better removes it.
  *
  * A name counts with its symbolic links resolved; a second hard link is another file.
  *

@@ -114,7 +114,7 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   /**
-   * Reserves a region of `byteLength` bytes, at least 1, which hold whatever was there before.
+   * Reserves a region of `byteLength` bytes, at least 1. Its bytes are those that were there before.
    * `undefined` means out of space: it would take more than `maxBytes`. Ranges that were freed
    * and are still in use count until then: {@linkcode GpuArena.settled} waits for them.
    *
@@ -161,7 +161,7 @@ export class GpuArena<B extends GpuBufferLike> {
     const longest = limits.maxBufferSize - limits.maxBufferSize % pool.alignment;
     checkInteger("byteLength", byteLength, 1, longest);
     const alignment = alignmentOf(usage, pool.alignment, options);
-    // What is left up to the next offset that any region can have is of use to no other.
+    // No other region can use what is left up to the next aligned offset.
     const extent = alignUp(byteLength, pool.alignment);
     const place = pool.allocate(extent, alignment, this.#budget());
     if (place === undefined) return undefined;
@@ -463,7 +463,7 @@ export class GpuArena<B extends GpuBufferLike> {
     const failed = made.find(({ status }) => status === "rejected") as
       | PromiseRejectedResult
       | undefined;
-    // Uploads that an encoder got meanwhile go to the buffers of now.
+    // Uploads that an encoder got in between go to the buffers of now.
     while (this.#recorded !== undefined) await this.#context.orLost(this.#recorded.ended);
     // Slabs may have gone, and shrunk ones may have got regions again.
     const current = new Set(this.#allSlabs());

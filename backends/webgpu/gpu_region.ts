@@ -60,7 +60,7 @@ export interface GpuRegion<B extends GpuBufferLike> {
   pinned: boolean;
 
   /**
-   * The buffer it lies in now.
+   * The buffer that it is in now.
    *
    * @throws {Error} It is not there before `upload()`.
    */
@@ -107,7 +107,7 @@ export interface GpuRegion<B extends GpuBufferLike> {
   read(at?: number, length?: number): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
-   * Calls `listener` whenever `buffer` or `offset` has changed: to make bind groups anew.
+   * Calls `listener` whenever `buffer` or `offset` has changed: to make new bind groups.
    *
    * @returns What ends that.
    */

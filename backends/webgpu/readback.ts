@@ -170,7 +170,7 @@ function placesOf<B extends GpuBufferLike>(requests: readonly Request<B>[]) {
   });
 }
 
-/** Bytes of the whole words that a range lies in. */
+/** Bytes of the whole words that a range touches. */
 function widened({ offset, length }: { offset: number; length: number }): number {
   return Math.ceil((offset % WORD + length) / WORD) * WORD;
 }

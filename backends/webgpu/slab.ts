@@ -72,7 +72,7 @@ export class Slab<B extends GpuBufferLike, R extends { readonly label: string | 
     return this.allocator.capacity;
   }
 
-  /** Lies in this buffer from now on. */
+  /** Is in this buffer from now on. */
   use(buffer: B): void {
     this.buffer = buffer;
     this.backed = buffer.size;

@@ -51,7 +51,7 @@ import type {
 import { verifyBlobs } from "./verify_blobs.ts";
 
 /**
- * Named blobs in one backing store, none lost. See the module of the export for what it
+ * Named blobs in one backing store, none lost. See the module for what it
  * promises, and `docs/format.md` for how.
  *
  * Keys are well-formed strings of 1 to 1024 bytes of UTF-8. The index is in memory:
@@ -161,7 +161,7 @@ export class BlobStore {
   }
 
   /**
-   * Reads a blob, or a part of it, into a buffer of the caller's. Gives the number of
+   * Reads a blob, or a part of it, into a buffer of the caller's. Returns the number of
    * bytes, or undefined if there is no such blob.
    *
    * @throws {CorruptBlobError} They are not what was written.
@@ -236,7 +236,7 @@ export class BlobStore {
 
   /**
    * The blobs in the order of their keys, by their bytes of UTF-8. The store may change
-   * meanwhile: what is put or deleted behind the current key is seen.
+   * in between: a put or a delete behind the current key is seen.
    */
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
     checkListOptions(options);
@@ -280,8 +280,8 @@ export class BlobStore {
   }
 
   /**
-   * Writes the whole index down, so that the log can begin anew: everything written so far
-   * is durable then. Happens by itself.
+   * Writes the whole index, so that a new log can begin: everything written so far is durable
+   * then. The store makes checkpoints on its own, too.
    */
   async checkpoint(): Promise<void> {
     await this.#opened.checkpoint();
@@ -289,7 +289,7 @@ export class BlobStore {
 
   /**
    * Moves blobs from the end of the file into holes before them, and cuts the end off.
-   * The store is used as ever meanwhile: it waits for at most some MiB to be copied.
+   * Other calls go on: they wait for at most some MiB to be copied.
    * Where the disk is full, it does as much as it can.
    */
   async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
@@ -301,8 +301,8 @@ export class BlobStore {
 
   /**
    * Reads and checks every byte of every blob. Reports, and repairs nothing. A read-only
-   * store refreshes itself where a blob does not read as it was written: what a writer
-   * replaced or deleted meanwhile is not damaged.
+   * store refreshes itself where a blob does not read as it was written: a blob that a writer
+   * replaced or deleted is not damaged.
    */
   async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
     checkProgressOptions(options);
@@ -311,8 +311,8 @@ export class BlobStore {
   }
 
   /**
-   * Copies every blob into an empty backing store, as all of them are now: what happens
-   * meanwhile is not in it. The space of what is deleted meanwhile is kept until the end.
+   * Copies every blob into an empty backing store, as all of them are now: later puts and
+   * deletes are not in the copy. Deleted blobs keep their space until the end.
    *
    * A read-only store beside a writer refreshes itself instead, and brings the copy up to
    * that, until nothing is missing: that too is the store as it was at one moment.
@@ -334,7 +334,7 @@ export class BlobStore {
     return statsOf(this.#opened.state);
   }
 
-  /** What lies where in the file, from start to end. The store must not change meanwhile. */
+  /** What is where in the file, from start to end. The store must not change in between. */
   regions(): Iterable<FileRegion> {
     this.#opened.state.file.checkOpen("read");
     return regionsOf(this.#opened.state);

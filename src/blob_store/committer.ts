@@ -1,6 +1,6 @@
 /**
- * The one way into the log: writes that wait are committed together, and whatever
- * needs the store for itself waits in the same line.
+ * The one way into the log: writes that wait are committed together, and jobs that
+ * need the store alone wait in the same line.
  *
  * @module
  */
@@ -244,7 +244,7 @@ export class Committer {
         (state.unflushedBytes > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
     const batch = newBatch();
     try {
-      // Whoever only deletes may use what is kept for it.
+      // A commit of deletes may use the reserve.
       if (writes.some(({ isDelete }) => !isDelete)) await state.space.reserveOnDisk();
       await this.#writeData(group, writes, isFlushed);
       this.#writeRecords(group, writes, batch);

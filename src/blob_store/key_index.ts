@@ -62,7 +62,7 @@ export class KeyIndex {
   readonly #freeSlots: number[] = [];
   #order: KeyOrder | undefined;
 
-  // The key at hand lies behind the heap, where it stays if it is a new one.
+  // The key at hand is behind the heap, where it stays if it is a new one.
   #keyLength = 0;
   #keyHash = 0;
   readonly #salt: number;
@@ -97,7 +97,7 @@ export class KeyIndex {
   }
 
   /**
-   * The slot of a key as UTF-8, which lies somewhere in `bytes`. It gets one if it has
+   * The slot of a key as UTF-8, which is somewhere in `bytes`. It gets one if it has
    * none; its metadata is replaced.
    */
   setBytes(
@@ -147,13 +147,13 @@ export class KeyIndex {
     return decodeText(this.keyBytes(slot));
   }
 
-  /** A key where it lies; valid until the next change. */
+  /** A key in place; valid until the next change. */
   keyBytes(slot: number): Uint8Array {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     return heap.subarray(at + 4, at + ENTRY_HEADER + (heap[at] | (heap[at + 1] << 8)));
   }
 
-  /** Metadata where it lies; valid until the next change. */
+  /** Metadata in place; valid until the next change. */
   metadata(slot: number): Uint8Array {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     const start = at + ENTRY_HEADER + (heap[at] | (heap[at + 1] << 8));

@@ -27,7 +27,7 @@ import type { BlobStoreOptions, CompactionReport } from "./types.ts";
 
 const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 2 ** 22;
-/** Below so many idle bytes, no compaction begins by itself. */
+/** Below so many idle bytes, the store begins no compaction. */
 const MIN_IDLE = 2 ** 20;
 /** How often a reader beside a writer looks again: in any case, and where it changed. */
 const MIN_ATTEMPTS = 4;
@@ -74,7 +74,7 @@ export class OpenStore {
     await this.committer.next(() => this.#makeRoom());
   }
 
-  /** Whether so much lies idle, before the end, that blobs are moved to fill it. */
+  /** Whether so much is idle, before the end, that blobs are moved to fill it. */
   get #isIdle(): boolean {
     const { space: { allocator, granule }, settings } = this.state;
     const idle = allocator.freeSpace - allocator.tailSpace;
@@ -83,7 +83,7 @@ export class OpenStore {
 
   #compactIfIdle(): void {
     if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle) return;
-    // Only what moves little: to slide everything is for whoever asks for it.
+    // Only what moves little: a caller of `compact` slides everything.
     this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
   }
 

@@ -240,7 +240,7 @@ export class Space {
 
   /** Lengthens the file for `units` more in one piece at its end; false where it may not. */
   async #grow(units: number): Promise<boolean> {
-    // One at a time; whoever waited looks again.
+    // One at a time; a call that waited looks again.
     if (this.#growth !== undefined) return await this.#growth;
     if (this.#isFull) return false;
     const { allocator, granule } = this, { capacity, tailSpace } = allocator;
