@@ -35,7 +35,7 @@ import { formatBytes, formatCount, formatSeconds, formatTable } from "./terminal
 export interface BlobCacheOptions {
   /** Most bytes of all blobs together. The file also holds keys and an index. */
   readonly maxBytes: number;
-  /** How long a blob is good for after it was put; for ever by default. */
+  /** How long a blob is good for after it was put; no limit by default. */
   readonly maxAgeMs?: number;
   /** The time in milliseconds, for the age; `Date.now` by default. */
   readonly now?: () => number;
@@ -58,7 +58,7 @@ export interface CacheStats {
 /** What is known of a blob without asking the store. */
 interface Entry {
   readonly size: number;
-  /** Until when it is good; Infinity for ever. */
+  /** Until when it is good; Infinity for no limit. */
   readonly expires: number;
 }
 
@@ -135,8 +135,8 @@ export class BlobCache {
   }
 
   /**
-   * The bytes of a blob, which are made where they are not in the cache. Whoever asks for
-   * them meanwhile shares them: nobody may change them.
+   * The bytes of a blob, which are made where they are not in the cache. Calls that
+   * wait for the same blob share its bytes: nobody may change them.
    */
   async getOrMake(
     key: string,
@@ -210,7 +210,7 @@ export class BlobCache {
   #make(key: string, make: () => Uint8Array | Promise<Uint8Array>): Promise<Uint8Array> {
     const isWanted = () => this.#making.get(key) === making;
     const making: Promise<Uint8Array> = Promise.resolve().then(make).then(async (value) => {
-      // Unless it was put or deleted meanwhile.
+      // Unless it was put or deleted in between.
       await this.#inTurn(async () => isWanted() && await this.#keep(key, value));
       return value;
     }).finally(() => {

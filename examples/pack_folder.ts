@@ -170,7 +170,7 @@ function fill(region: Region<SyncBackingStore>, file: number, bar?: Bar): string
   let at = 0;
   while (at < region.size) {
     const count = readSync(file, buffer, 0, Math.min(buffer.length, region.size - at), at);
-    // Somebody cut the file short meanwhile: the region gives back what it does not need.
+    // Somebody cut the file short: the region gives back what it does not need.
     if (count === 0) region.resize(at);
     const piece = buffer.subarray(0, count);
     hash.update(piece);
@@ -258,7 +258,7 @@ Usage: pack_folder.ts [options] [folder]
 
   folder        What to pack, by default this project; it is only read.
   --seed N      Which half is deleted: 0 to 4294967295, 1 by default.
-  --all         Packs also what lies in folders called .git and node_modules.
+  --all         Packs also the contents of folders called .git and node_modules.
   --keep PATH   Packs into a new file at PATH, and leaves it there. By default the
                 file is a temporary one (in TMPDIR, where that is set). Either needs
                 as much space on its disk as the folder.

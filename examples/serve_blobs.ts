@@ -103,7 +103,7 @@ export async function handle(request: Request, store: BlobStore): Promise<Respon
     return await get(request, store, key);
   } catch (error) {
     const refusal = refusalOf(error);
-    // What went wrong inside is for whoever runs the server.
+    // The reason is for the operator of the server.
     if (refusal.status === 500 && !request.signal.aborted) console.error(error);
     const body = request.method === "HEAD" ? null : `${refusal.message}\n`;
     return new Response(body, { status: refusal.status, headers: refusal.headers });
@@ -244,7 +244,7 @@ function validatorsOf({ etag, time }: BlobInfo): Record<string, string> {
 /** The type that was put with a blob, else the one that its name ends with. */
 function typeOf({ key, metadata }: BlobInfo): string {
   const { type } = (metadata ?? {}) as { type?: unknown };
-  // Whoever wrote the metadata may have put anything there.
+  // Other programs may have put anything into the metadata.
   if (typeof type === "string" && /^[\x21-\x7e][\x20-\x7e]*$/.test(type)) return type;
   const extension = /\.(\w+)$/.exec(key)?.[1].toLowerCase() ?? "";
   return Object.hasOwn(TYPES, extension) ? TYPES[extension] : "application/octet-stream";
@@ -371,7 +371,7 @@ function requestOf(incoming: IncomingMessage): Request {
 
 /** The body of a request as a stream that fails where the client goes away before its end. */
 function bodyOf(incoming: Readable, gone: AbortController): ReadableStream<Uint8Array> {
-  // Whoever has read enough still answers: the connection must stay.
+  // A handler that has read enough still answers: the connection must stay.
   const chunks = incoming.iterator({ destroyOnReturn: false });
   return new ReadableStream({
     async pull(controller) {
@@ -397,7 +397,7 @@ Usage: serve_blobs.ts [options] STORE
   STORE            The file. It is opened read-only, and what another process writes
                    to it is seen within a second.
   --writable       Takes PUT and DELETE as well; the file is made if it is not there.
-                   There is no access control: whoever reaches the server may write.
+                   There is no access control: anyone who reaches the server may write.
   --port N         The port, 8000 by default; 0 takes any free one.
   --hostname NAME  The address, 127.0.0.1 by default: this machine alone.
   --help           Shows this text.`;

@@ -39,7 +39,7 @@ function print({ shared, own, mostMeshes, movedBytes, fragmentation }: StreamFig
   const holes = Object.entries(fragmentation)
     .map(([role, value]) => `${role} ${value.toFixed(2)}`).join(", ");
   console.log(`\nat most ${formatCount(mostMeshes)} meshes in a frame; all frames equal`);
-  console.log(`defragmentation moved ${formatBytes(movedBytes)}; fragmentation: ${holes}`);
+  console.log(`compaction moved ${formatBytes(movedBytes)}; fragmentation: ${holes}`);
 }
 
 async function main(): Promise<number> {

@@ -219,7 +219,11 @@ export class OutOfSpaceError extends Error {
    * @param requested Units that were asked for.
    * @param alignment Alignment that was asked for.
    */
-  constructor(allocator: Allocator, requested: number, alignment: number) {
+  constructor(
+    allocator: Pick<Allocator, "freeSpace" | "largestFreeRegion">,
+    requested: number,
+    alignment: number,
+  ) {
     const largestFree = allocator.largestFreeRegion(), totalFree = allocator.freeSpace;
     const aligned = alignment === 1 ? "" : ` at a multiple of ${alignment}`;
     super(

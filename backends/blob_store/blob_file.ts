@@ -84,7 +84,7 @@ export class BlobFile implements BackingStore {
     this.#isQuick = performance.now() - start < QUICK_FLUSH;
   }
 
-  /** Looks at the file's length anew: another process may be writing it. */
+  /** Reads the file's length again: another process may be writing it. */
   reload(): void {
     this.#file.io.reload();
   }
@@ -96,7 +96,7 @@ export class BlobFile implements BackingStore {
 }
 
 /** What systems say that cannot make a folder durable, Windows among them. */
-const CANNOT_SYNC = new Set(["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS", "EBADF"]);
+const CANNOT_SYNC = ["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS", "EBADF"];
 
 /**
  * Makes the names in a folder durable, after a file was made or renamed in it. Where
@@ -113,7 +113,7 @@ export function syncFolder(path: string): void {
       closeSync(fd);
     }
   } catch (cause) {
-    if (CANNOT_SYNC.has((cause as { code?: string }).code ?? "")) return;
+    if (CANNOT_SYNC.includes((cause as { code?: string }).code ?? "")) return;
     throw new StorageError("flush", 0, 0, `${messageOf(cause)} (${path})`, { cause });
   }
 }

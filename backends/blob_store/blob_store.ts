@@ -16,14 +16,18 @@ import {
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
+import { describe } from "../../src/util/check_integer.ts";
+import { checkOptions } from "../../src/util/check_options.ts";
+import { checkType } from "../../src/util/check_type.ts";
 import { BlobFile, syncFolder } from "./blob_file.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 
 /** The checksum of the runtime; Node has it from 20.15 on. */
-function nativeCrc32(): Crc32 | undefined {
-  return (zlib as { crc32?: Crc32 }).crc32;
+function hooksOf(): RuntimeHooks {
+  const { crc32 } = zlib as { crc32?: Crc32 };
+  return { crc32 };
 }
 
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */
@@ -42,7 +46,7 @@ interface OpenedStore {
  * Named blobs in a file, or in any backing store.
  *
  * A file has one writer at a time, in whatever process or runtime: another one gets a
- * {@linkcode StoreLockedError} that says who it is. Beside the file `x` lies `x.lock`, an
+ * {@linkcode StoreLockedError} that says who it is. Beside the file `x` is `x.lock`, an
  * empty file that stays there, and while a writer has the store open `x.owner`, which
  * names it. The lock of a crashed process is free at once. Any number of readers may have
  * the store open with `readOnly`, which takes no lock and writes nothing.
@@ -53,8 +57,8 @@ export class BlobStore extends CoreStore {
    *
    * A file is opened as it is, and never overwritten. With `create` a missing or empty one
    * is made a store, under another name (`x.new`) until it is complete: a crash leaves
-   * either nothing or an empty store. A backing store stays the caller's: closing the
-   * store flushes it, and does not close it.
+   * either nothing or an empty store. Closing the store closes its file. A backing store is
+   * flushed then and stays open, unless `closeStore` is true.
    *
    * @param target A path, a `file:` URL or a backing store.
    * @throws {StorageError} There is no such file, it cannot be opened, or it is a folder.
@@ -66,17 +70,17 @@ export class BlobStore extends CoreStore {
     target: string | URL | BackingStore,
     options: BlobStoreOptions = {},
   ): Promise<BlobStore> {
-    if (options.readOnly && options.create) throw new TypeError("Expected readOnly without create");
+    super.checkOptions(options);
     const opened = isStore(target)
-      ? await super.openWith(target, options, { crc32: nativeCrc32() })
-      : await openPath(pathOf(target), options, super.openWith);
+      ? await super.openWith(target, options, hooksOf())
+      : await openPath(pathIn("target", target), options, super.openWith);
     return new BlobStore(opened);
   }
 
   /**
    * Copies every blob, as of now, into a store of its own, packed.
    *
-   * A file gets its name once it is complete and durable. Until then it lies beside it
+   * A file gets its name once it is complete and durable. Until then it is beside it
    * under a name that ends with `.new`, which is removed where the backup fails.
    *
    * @param to A path or `file:` URL where nothing is, or an empty backing store.
@@ -87,7 +91,9 @@ export class BlobStore extends CoreStore {
     options: ProgressOptions = {},
   ): Promise<BackupReport> {
     if (isStore(to)) return await super.backup(to, options);
-    const path = pathOf(to);
+    checkOptions(options, "onProgress");
+    checkType("onProgress", options.onProgress, "function");
+    const path = pathIn("to", to);
     checkAbsent(path);
     // Two backups to one path must not write the same file before one of them loses.
     const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
@@ -103,6 +109,18 @@ export class BlobStore extends CoreStore {
 /** Whether a target is a backing store. */
 function isStore(target: string | URL | BackingStore): target is BackingStore {
   return typeof (target as Partial<BackingStore> | null)?.read === "function";
+}
+
+/** The path that an argument is. */
+function pathIn(name: string, given: string | URL): string {
+  if (typeof given === "string" || typeof given?.href === "string") return pathOf(given);
+  const hint = ArrayBuffer.isView(given) || (given as unknown) instanceof ArrayBuffer
+    ? ": wrap it in a MemoryStore"
+    : typeof (given as { then?: unknown } | null)?.then === "function"
+    ? ": await it"
+    : "";
+  const got = `${describe(given)}${hint}`;
+  throw new TypeError(`Expected ${name} to be a path, a file: URL or a backing store, got ${got}`);
 }
 
 /** Opens the store in a file. */
@@ -143,8 +161,8 @@ async function openFile(
     }
   };
   try {
-    const hooks = { crc32: nativeCrc32(), reload: () => file.reload(), release };
-    return await openWith(file, { ...options, create: false }, hooks);
+    const hooks = { ...hooksOf(), reload: () => file.reload(), release };
+    return await openWith(file, { ...options, create: false, closeStore: false }, hooks);
   } catch (error) {
     await file.close();
     throw error;
@@ -160,7 +178,8 @@ async function makeStore(
   const temporary = `${path}.new`;
   const file = BlobFile.open(temporary, { create: true, truncate: true });
   await publish(temporary, path, file, async () => {
-    await (await openWith(file, { ...options, create: true }, { crc32: nativeCrc32() })).close();
+    const making = { ...options, create: true, closeStore: false };
+    await (await openWith(file, making, hooksOf())).close();
     const before = statSync(path, { throwIfNoEntry: false });
     if (before) chmodSync(temporary, before.mode);
   });

@@ -12,7 +12,7 @@
  * `store.owner` says who holds the lock, and is removed with it. Where there is no
  * SQLite (Node 20) this note is the lock, and that of an ended process is replaced. It
  * is weaker: of another machine's note nobody can tell whether it still holds, and the
- * number of an ended process may belong to another one. Whoever knows better removes it.
+ * number of an ended process may belong to another one. A person who knows better removes it.
  *
  * A name counts with its symbolic links resolved; a second hard link is another file.
  *
@@ -65,7 +65,7 @@ interface Held {
 }
 
 /** The locks of this process by path: an owner note alone cannot tell two of one process apart. */
-const held = new Map<string, Held>();
+let held: Map<string, Held> | undefined;
 
 /**
  * Locks a file, which need not exist, for writing.
@@ -75,10 +75,10 @@ const held = new Map<string, Held>();
  */
 export function acquireLock(path: string): Lock {
   const name = attempt(path, () => realPath(path));
-  const here = held.get(name);
+  const here = held?.get(name);
   if (here) throw new StoreLockedError(path, holderOf(here.note));
   const lock = attempt(path, () => take(path, name));
-  held.set(name, lock);
+  (held ??= new Map()).set(name, lock);
   return { path: name, release: () => release(name, lock) };
 }
 
@@ -104,7 +104,7 @@ function take(path: string, name: string): Held {
 }
 
 function release(name: string, lock: Held): void {
-  if (held.get(name) !== lock) return;
+  if (held?.get(name) !== lock) return;
   // The note goes first: after the lock it could be the next holder's.
   try {
     dropNote(ownerOf(name), lock.note);

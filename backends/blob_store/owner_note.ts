@@ -49,7 +49,7 @@ export function takeNote(
   const obstacle = obstacleAt(path, holds);
   if (obstacle) return obstacle;
   // Two that saw the same stale note must not both replace it, the second one the first
-  // one's: whoever has the claim looks again. A claim whose process died is itself stale.
+  // one's: the holder of the claim looks again. A claim whose process died is itself stale.
   const claim = `${path}.claim`, claimNote = ownNote(true);
   const claimed = takeNote(claim, claimNote, isAlive);
   if (claimed) return claimed;

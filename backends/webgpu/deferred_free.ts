@@ -6,7 +6,11 @@
 
 import type { GpuContext } from "./gpu_context.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
-import type { Place } from "./slab_pool.ts";
+import type { Allocator } from "../../src/allocator.ts";
+import type { Place } from "./slab.ts";
+
+/** An allocation in whatever has an allocator. */
+type Freed = Place<{ readonly allocator: Allocator }>;
 
 /**
  * Gives ranges back to their allocators once the work submitted before they were freed is done.
@@ -14,7 +18,7 @@ import type { Place } from "./slab_pool.ts";
  */
 export class DeferredFrees<B extends GpuBufferLike> {
   readonly #context: GpuContext<B>;
-  #open: Place<B>[] = [];
+  #open: Freed[] = [];
   readonly #fences: Set<Promise<void>> = new Set();
   #isScheduled = false;
   #isHeld = false;
@@ -30,7 +34,7 @@ export class DeferredFrees<B extends GpuBufferLike> {
   }
 
   /** Gives a range back later. */
-  add(place: Place<B>): void {
+  add(place: Freed): void {
     this.#open.push(place);
     this.#byteLength += place.slab.allocator.size(place.handle);
     this.#schedule();

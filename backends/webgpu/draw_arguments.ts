@@ -5,6 +5,7 @@
  */
 
 import { checkInteger } from "../../src/util/check_integer.ts";
+import { checkOptions } from "../../src/util/check_options.ts";
 import type { GpuRegion } from "./gpu_region.ts";
 import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
 import { nameOfUsage } from "./gpu_usage.ts";
@@ -55,6 +56,7 @@ export function drawArguments<B extends GpuBufferLike>(
   vertices: GpuRegion<B>,
   options: DrawOptions = {},
 ): Uint32Array<ArrayBuffer> {
+  checkOptions(options, "firstVertex vertexCount instanceCount firstInstance");
   const { firstVertex = 0, instanceCount = 1, firstInstance = 0 } = options;
   expectUsage("vertices", vertices, GpuUsage.VERTEX | GpuUsage.STORAGE);
   const { elementCount, firstElement } = vertices;
@@ -82,6 +84,7 @@ export function drawIndexedArguments<B extends GpuBufferLike>(
   vertices: GpuRegion<B>,
   options: DrawIndexedOptions = {},
 ): Uint32Array<ArrayBuffer> {
+  checkOptions(options, "firstIndex indexCount instanceCount firstInstance");
   const { firstIndex = 0, instanceCount = 1, firstInstance = 0 } = options;
   expectUsage("indices", indices, GpuUsage.INDEX);
   expectUsage("vertices", vertices, GpuUsage.VERTEX | GpuUsage.STORAGE);

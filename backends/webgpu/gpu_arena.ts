@@ -5,10 +5,13 @@
  */
 
 import { alignUp } from "../../src/util/align_up.ts";
+import { OutOfSpaceError } from "../../src/allocator.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { checkOptions } from "../../src/util/check_options.ts";
+import { checkType } from "../../src/util/check_type.ts";
 import { type StackTrace, traceBelow } from "../../src/util/stack.ts";
 import type { Leak } from "../../src/report/tracked_allocator.ts";
-import { type CheckedOptions, checkOptions } from "./gpu_arena_options.ts";
+import { checkArenaOptions, type CheckedOptions, checkRegionOptions } from "./gpu_arena_options.ts";
 import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
 import { leaksOf, reportJsonOf, reportSvgOf, statsOf } from "./gpu_arena_report.ts";
 import type {
@@ -18,16 +21,16 @@ import type {
   GpuArenaSvgOptions,
 } from "./gpu_arena_report.ts";
 import { GpuContext } from "./gpu_context.ts";
-import { LiveGpuDefragmentation, planMoves } from "./gpu_compaction.ts";
+import { LiveGpuCompaction, planMoves } from "./gpu_compaction.ts";
 import type { GpuCompaction, GpuCompactionOptions } from "./gpu_compaction.ts";
 import { LiveGpuRegion } from "./gpu_region.ts";
-import type { GpuData, GpuRegion, GpuRegionHost } from "./gpu_region.ts";
+import type { GpuData, GpuRegion, GpuRegionHost, RegionSlab } from "./gpu_region.ts";
 import type { GpuBufferLike, GpuDeviceLike, GpuEncoderLike } from "./gpu_types.ts";
 import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
 import { alignmentOf, COPY_ALIGNMENT, usageAlignment, usageOf } from "./gpu_usage.ts";
 import { Readback } from "./readback.ts";
 import { DeferredFrees } from "./deferred_free.ts";
-import type { GpuSlab, Slab } from "./slab.ts";
+import type { GpuSlab } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
 import { PagePool, type PendingWrites, type Upload } from "./pending_writes.ts";
 import { StagingBelt } from "./staging_belt.ts";
@@ -36,14 +39,14 @@ import { StagingBelt } from "./staging_belt.ts";
  * Puts many regions into few GPU buffers: slabs, one list of them for each usage.
  *
  * `allocate` is synchronous and makes no GPU call; buffers are made, and made longer, by the next
- * `flush`, which also uploads what was written, neighbours in one piece. A region stays valid
+ * `upload`, which also uploads what was written, neighbours in one piece. A region stays valid
  * while its buffer is replaced or it is moved.
  *
  * | call | cost |
  * | ---- | ---- |
  * | `allocate`, `free` | O(slabs of the usage) |
  * | `write` | O(bytes) |
- * | `flush` | O(writes), and a copy of each buffer that grows |
+ * | `upload` | O(writes), and a copy of each buffer that grows |
  * | `planCompaction` | O((regions + holes) log regions) |
  * | `stats`, `leaks`, reports | O(regions) |
  *
@@ -59,9 +62,10 @@ import { StagingBelt } from "./staging_belt.ts";
  * async function upload<B extends GpuBufferLike>(device: GpuDeviceLike<B>) {
  *   const arena = new GpuArena(device);
  *   const positions = new Float32Array([0, 0, 1, 0, 0, 1]);
- *   const mesh = arena.allocateFrom(positions, { role: "vertex", stride: 8, label: "triangle" });
- *   if (mesh === undefined) throw new Error("out of space");
- *   await arena.flush();
+ *   const { byteLength } = positions;
+ *   const mesh = arena.allocateOrThrow(byteLength, { role: "vertex", stride: 8, label: "triangle" });
+ *   mesh.write(positions);
+ *   await arena.upload();
  *   // pass.setVertexBuffer(0, mesh.buffer);
  *   // pass.draw(mesh.elementCount, 1, mesh.firstElement);
  *   return mesh;
@@ -79,14 +83,14 @@ export class GpuArena<B extends GpuBufferLike> {
   readonly #pools: Map<number, SlabPool<B>> = new Map();
   readonly #pages: PagePool = new PagePool();
   readonly #readback: Readback<B>;
-  readonly #retirement: DeferredFrees<B>;
+  readonly #deferredFrees: DeferredFrees<B>;
   readonly #belt: StagingBelt<B>;
   readonly #regionHost: GpuRegionHost<B>;
   /** Recorded, and not known to be submitted. */
-  #upload: LiveGpuUpload<B> | undefined;
-  #defragmentation: Promise<LiveGpuDefragmentation<B>> | LiveGpuDefragmentation<B> | undefined;
+  #recorded: LiveGpuUpload<B> | undefined;
+  #compaction: Promise<LiveGpuCompaction<B>> | LiveGpuCompaction<B> | undefined;
   #growth: Promise<void> | undefined;
-  #isDestroyed = false;
+  #isClosed = false;
 
   /**
    * Makes an arena without buffers.
@@ -95,12 +99,12 @@ export class GpuArena<B extends GpuBufferLike> {
    */
   constructor(device: GpuDeviceLike<B>, options: GpuArenaOptions = {}) {
     this.#context = GpuContext.of(device);
-    this.#options = checkOptions(options, this.#context.limits.maxBufferSize);
+    this.#options = checkArenaOptions(options, this.#context.limits.maxBufferSize);
     this.device = device;
     this.#label = options.label;
     this.#stacks = options.stacks ?? false;
     this.#readback = new Readback(this.#context);
-    this.#retirement = new DeferredFrees(this.#context);
+    this.#deferredFrees = new DeferredFrees(this.#context);
     this.#belt = new StagingBelt(this.#context, this.#options.maxBeltBytes);
     this.#regionHost = {
       context: this.#context,
@@ -110,7 +114,7 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   /**
-   * Reserves a region of `byteLength` bytes, at least 1, which hold whatever was there before.
+   * Reserves a region of `byteLength` bytes, at least 1. Its bytes are those that were there before.
    * `undefined` means out of space: it would take more than `maxBytes`. Ranges that were freed
    * and are still in use count until then: {@linkcode GpuArena.settled} waits for them.
    *
@@ -122,10 +126,33 @@ export class GpuArena<B extends GpuBufferLike> {
     return this.#allocate(byteLength, options, this.#traceBelow(GpuArena.prototype.allocate));
   }
 
+  /**
+   * Reserves a region as {@linkcode GpuArena.allocate} does, for callers to whom a full arena is
+   * an error.
+   *
+   * @throws {OutOfSpaceError} It would take more than `maxBytes`.
+   * @throws As {@linkcode GpuArena.allocate}.
+   */
+  allocateOrThrow(byteLength: number, options: GpuRegionOptions): GpuRegion<B> {
+    const trace = this.#traceBelow(GpuArena.prototype.allocateOrThrow);
+    const region = this.#allocate(byteLength, options, trace);
+    if (region !== undefined) return region;
+    const pool = this.#pools.get(usageOf(options))!, budget = this.#budget();
+    let freeSpace = budget, largest = budget;
+    for (const { allocator, dedicated } of pool.slabs) {
+      if (dedicated) continue;
+      freeSpace += allocator.freeSpace;
+      largest = Math.max(largest, allocator.largestFreeRegion());
+    }
+    const room = { freeSpace, largestFreeRegion: () => largest };
+    throw new OutOfSpaceError(room, byteLength, alignmentOf(pool.usage, pool.alignment, options));
+  }
+
   #allocate(byteLength: number, options: GpuRegionOptions, trace: StackTrace | undefined) {
     const { limits } = this.#context;
     this.#expectUsable();
-    const usage = usageOf(options ?? {});
+    checkRegionOptions(options);
+    const usage = usageOf(options);
     let pool = this.#pools.get(usage);
     if (pool === undefined) {
       const least = usageAlignment(usage, limits);
@@ -134,7 +161,7 @@ export class GpuArena<B extends GpuBufferLike> {
     const longest = limits.maxBufferSize - limits.maxBufferSize % pool.alignment;
     checkInteger("byteLength", byteLength, 1, longest);
     const alignment = alignmentOf(usage, pool.alignment, options);
-    // What is left up to the next offset that any region can have is of use to no other.
+    // No other region can use what is left up to the next aligned offset.
     const extent = alignUp(byteLength, pool.alignment);
     const place = pool.allocate(extent, alignment, this.#budget());
     if (place === undefined) return undefined;
@@ -170,12 +197,12 @@ export class GpuArena<B extends GpuBufferLike> {
    * which is replaced must be submitted before: it is destroyed.
    *
    * @throws {GpuOutOfMemoryError} (as a rejection, as all) A buffer could not be made. Nothing is
-   * lost: the regions keep what they have, and what they wait for goes with a later flush.
+   * lost: the regions keep what they have, and what they wait for goes with a later `upload`.
    * @throws {DeviceLostError} The device is lost.
    * @throws {Error} An upload recorded by `encodeUploads` is not known to be submitted. What an
    * `onRelocate` listener threw: all has been done then.
    */
-  async flush(): Promise<void> {
+  async upload(): Promise<void> {
     this.#expectUsable();
     this.#expectNoUpload();
     this.#uploadAll();
@@ -194,7 +221,7 @@ export class GpuArena<B extends GpuBufferLike> {
   /**
    * Records what was written as copies in an encoder of yours, from staging buffers, instead of
    * giving it to the queue: so it comes after what the encoder has so far. Only for regions that
-   * are `ready`; others wait for `flush`. What the staging buffers have no room for (the first
+   * are `ready`; others wait for `upload`. What the staging buffers have no room for (the first
    * time, all) goes through the queue, ahead of the encoder.
    *
    * @returns What to call once the encoder's commands are submitted; `undefined` where nothing
@@ -217,20 +244,20 @@ export class GpuArena<B extends GpuBufferLike> {
       return undefined;
     }
     const queued = rest.reduce((sum, { length }) => sum + length, 0);
-    this.#retirement.hold();
-    this.#upload = new LiveGpuUpload(encoder, { encoded, queued }, {
+    this.#deferredFrees.hold();
+    this.#recorded = new LiveGpuUpload(encoder, { encoded, queued }, {
       submitted: () => {
         for (const uploads of taken) uploads.done();
         this.#belt.recall(chunk);
         this.#uploadEnded();
       },
       cancelled: () => {
-        for (const uploads of taken) uploads.slab.uploads.putBack(uploads);
+        for (const uploads of taken) uploads.slab.pending.putBack(uploads);
         this.#belt.discard(chunk);
         this.#uploadEnded();
       },
     });
-    return this.#upload;
+    return this.#recorded;
   }
 
   /**
@@ -248,40 +275,41 @@ export class GpuArena<B extends GpuBufferLike> {
   async planCompaction(
     options: GpuCompactionOptions = {},
   ): Promise<GpuCompaction<B>> {
+    checkOptions(options, "maxBytes maxMoves");
     const { maxBytes = Number.MAX_SAFE_INTEGER, maxMoves = Number.MAX_SAFE_INTEGER } = options;
     this.#expectUsable();
     checkInteger("maxBytes", maxBytes);
     checkInteger("maxMoves", maxMoves);
-    if (this.#defragmentation !== undefined) {
-      throw new Error("Expected the last defragmentation to be committed or cancelled");
+    if (this.#compaction !== undefined) {
+      throw new Error("Expected the last compaction to be committed or cancelled");
     }
     const moves = planMoves(this.#pools.values(), maxBytes, maxMoves);
     const isEmpty = moves.length === 0;
-    const planned = LiveGpuDefragmentation.of({
+    const planned = LiveGpuCompaction.of({
       context: this.#context,
       readback: this.#readback,
       expectInOrder: (encoder) => {
         expectEncoder(encoder);
-        if (this.#upload?.encoder !== encoder) this.#expectNoUpload();
+        if (this.#recorded?.encoder !== encoder) this.#expectNoUpload();
       },
       beforeRelocation: () => {
         this.#expectNoUpload();
         this.#uploadAll();
       },
-      retire: (place) => this.#retirement.add(place),
-      ended: () => this.#defragmentation = undefined,
+      freeLater: (place) => this.#deferredFrees.add(place),
+      ended: () => this.#compaction = undefined,
     }, moves);
-    if (!isEmpty) this.#defragmentation = planned;
+    if (!isEmpty) this.#compaction = planned;
     const plan = await planned;
-    if (this.#isDestroyed) plan.cancel();
-    else if (!isEmpty) this.#defragmentation = plan;
+    if (this.#isClosed) plan.cancel();
+    else if (!isEmpty) this.#compaction = plan;
     this.#expectUsable();
     return plan;
   }
 
   /**
-   * Destroys the buffers of empty slabs now; the next `flush` shortens those that are far too
-   * long. Does nothing while a defragmentation is planned.
+   * Destroys the buffers of empty slabs now; the next `upload` shortens those that are far too
+   * long. Does nothing while a compaction is planned.
    */
   trim(): void {
     this.#expectUsable();
@@ -297,14 +325,14 @@ export class GpuArena<B extends GpuBufferLike> {
   async settled(): Promise<void> {
     this.#expectNoUpload();
     await this.#readback.settled();
-    await this.#retirement.settled();
+    await this.#deferredFrees.settled();
   }
 
   /** Counts what there is, in O(slabs). */
-  get stats(): GpuArenaStats {
+  stats(): GpuArenaStats {
     return statsOf(this.#allSlabs(), {
-      pendingBytes: [...this.#allSlabs()].reduce((sum, slab) => sum + slab.uploads.byteLength, 0),
-      retiringBytes: this.#retirement.byteLength,
+      pendingBytes: [...this.#allSlabs()].reduce((sum, slab) => sum + slab.pending.byteLength, 0),
+      retiringBytes: this.#deferredFrees.byteLength,
       beltBytes: this.#belt.byteLength,
     });
   }
@@ -326,33 +354,36 @@ export class GpuArena<B extends GpuBufferLike> {
 
   /** The reports of all slabs as a plain object, for other programs to read. */
   reportJson(options: GpuArenaJsonOptions = {}): GpuArenaJson {
-    return reportJsonOf(this.stats, this.slabs(), options);
+    checkOptions(options, "regions");
+    checkType("regions", options.regions, "boolean");
+    return reportJsonOf(this.stats(), this.slabs(), options);
   }
 
   /** The pictures of all slabs, one above the other, as one SVG document. */
   reportSvg(options: GpuArenaSvgOptions = {}): string {
+    checkOptions(options, "width");
     return reportSvgOf(this.slabs(), options);
   }
 
   /**
    * Destroys all buffers, once submitted work is done with them. Regions can no longer be used;
-   * reads that are under way are rejected.
+   * reads that are under way are rejected. The device stays as it is. Closing again does nothing.
    */
-  destroy(): void {
-    if (this.#isDestroyed) return;
-    this.#isDestroyed = true;
-    if (this.#defragmentation instanceof LiveGpuDefragmentation) this.#defragmentation.cancel();
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#compaction instanceof LiveGpuCompaction) this.#compaction.cancel();
     for (const region of [...this.#liveRegions()]) region.free();
     for (const { buffer } of this.#allSlabs()) buffer?.destroy();
     this.#pools.clear();
-    this.#upload?.cancel();
-    this.#belt.destroy();
-    this.#readback.destroy();
+    this.#recorded?.cancel();
+    this.#belt.close();
+    this.#readback.close();
   }
 
-  /** Destroys the arena. */
+  /** Closes the arena. */
   [Symbol.dispose](): void {
-    this.destroy();
+    this.close();
   }
 
   /** Where the program called `caller`, if that is to be kept. */
@@ -361,7 +392,7 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   async #read(region: LiveGpuRegion<B>, at: number, length: number) {
-    if (!region.ready) await this.flush();
+    if (!region.ready) await this.upload();
     this.#expectUsable();
     this.#expectNoUpload();
     this.#uploadAll();
@@ -373,7 +404,7 @@ export class GpuArena<B extends GpuBufferLike> {
     slab.regions.delete(handle);
     // No command can know a place that never was on the GPU.
     if (region.start + region.extent > slab.backed) slab.allocator.free(handle);
-    else this.#retirement.add({ slab, handle });
+    else this.#deferredFrees.add({ slab, handle });
   }
 
   /** Gives the queue what was written to regions that are there. */
@@ -392,29 +423,29 @@ export class GpuArena<B extends GpuBufferLike> {
 
   #takeUploads(): PendingWrites<B>[] {
     const taken: PendingWrites<B>[] = [];
-    for (const { uploads } of this.#allSlabs()) {
-      if (uploads.isEmpty) continue;
-      const ready = uploads.take();
+    for (const { pending } of this.#allSlabs()) {
+      if (pending.isEmpty) continue;
+      const ready = pending.take();
       if (!ready.isEmpty) taken.push(ready);
     }
     return taken;
   }
 
   #uploadEnded(): void {
-    this.#upload = undefined;
-    this.#retirement.unhold();
+    this.#recorded = undefined;
+    this.#deferredFrees.unhold();
   }
 
   #trim(trimAfter?: number): void {
     // Its copies may be recorded: they need the buffers they were recorded with.
-    if (this.#defragmentation !== undefined) return;
+    if (this.#compaction !== undefined) return;
     for (const pool of this.#pools.values()) {
       for (const { buffer } of pool.trim(trimAfter)) buffer?.destroy();
     }
   }
 
   /** The slabs whose buffer has another length than they. */
-  #misfits(): Slab<B>[] {
+  #misfits(): RegionSlab<B>[] {
     return [...this.#allSlabs()].filter((slab) => slab.backed !== slab.byteLength);
   }
 
@@ -432,12 +463,12 @@ export class GpuArena<B extends GpuBufferLike> {
     const failed = made.find(({ status }) => status === "rejected") as
       | PromiseRejectedResult
       | undefined;
-    // Uploads that an encoder got meanwhile go to the buffers of now.
-    while (this.#upload !== undefined) await this.#context.orLost(this.#upload.ended);
+    // Uploads that an encoder got in between go to the buffers of now.
+    while (this.#recorded !== undefined) await this.#context.orLost(this.#recorded.ended);
     // Slabs may have gone, and shrunk ones may have got regions again.
     const current = new Set(this.#allSlabs());
     const encoder = this.device.createCommandEncoder();
-    const replaced: { slab: Slab<B>; old: B | undefined; buffer: B }[] = [];
+    const replaced: { slab: RegionSlab<B>; old: B | undefined; buffer: B }[] = [];
     made.forEach((result, i) => {
       if (result.status === "rejected") return;
       const slab = slabs[i], buffer = result.value, old = slab.buffer;
@@ -465,7 +496,7 @@ export class GpuArena<B extends GpuBufferLike> {
     if (errors.length > 0) throw errors[0];
   }
 
-  *#allSlabs(): Generator<Slab<B>, void, void> {
+  *#allSlabs(): Generator<RegionSlab<B>, void, void> {
     for (const { slabs } of this.#pools.values()) yield* slabs;
   }
 
@@ -489,12 +520,12 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   #expectUsable(): void {
-    if (this.#isDestroyed) throw new Error("Expected an arena that is in use: it was destroyed");
+    if (this.#isClosed) throw new Error("Expected an arena that is open: it was closed");
     this.#context.expectAlive();
   }
 
   #expectNoUpload(): void {
-    if (this.#upload === undefined) return;
+    if (this.#recorded === undefined) return;
     throw new Error(
       "Expected the upload recorded by encodeUploads() to be ended by submitted() or cancel()",
     );

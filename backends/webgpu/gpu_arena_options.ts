@@ -5,8 +5,9 @@
  */
 
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { checkOptions } from "../../src/util/check_options.ts";
+import { checkType } from "../../src/util/check_type.ts";
 import { COPY_ALIGNMENT, type GpuRole } from "./gpu_usage.ts";
-import type { SlabPolicy } from "./slab_pool.ts";
 
 /** How a `GpuArena` makes its buffers. Lengths are multiples of 4. */
 export interface GpuArenaOptions {
@@ -20,7 +21,7 @@ export interface GpuArenaOptions {
   readonly dedicatedBytes?: number;
   /** Most bytes in all buffers together; no limit by default. */
   readonly maxBytes?: number;
-  /** Flushes in a row for which a slab was empty before its buffer goes; 60 by default. */
+  /** Uploads in a row for which a slab was empty before its buffer goes; 60 by default. */
   readonly trimAfter?: number;
   /** Most bytes of staging buffers for `encodeUploads`; 16 MiB by default. */
   readonly maxBeltBytes?: number;
@@ -42,11 +43,20 @@ export interface GpuRegionOptions {
   readonly alignment?: number;
   /** What it is called in reports. */
   readonly label?: string;
-  /** Whether a defragmentation leaves it where it is; `false` by default. */
+  /** Whether a compaction leaves it where it is; `false` by default. */
   readonly pinned?: boolean;
 }
 
-const MIB = 1_048_576; // = 2 ** 20
+/** How slabs grow, in bytes. */
+export interface SlabPolicy {
+  readonly initialSlabBytes: number;
+  readonly maxSlabBytes: number;
+  readonly dedicatedBytes: number;
+  readonly growth: number;
+  readonly trimAfter: number;
+}
+
+const MIB = 2 ** 20;
 
 /** The options that are numbers, checked, with what they are by default. */
 export interface CheckedOptions extends SlabPolicy {
@@ -59,7 +69,16 @@ export interface CheckedOptions extends SlabPolicy {
  *
  * @throws {TypeError | RangeError} One is out of range.
  */
-export function checkOptions(options: GpuArenaOptions, maxBufferSize: number): CheckedOptions {
+export function checkArenaOptions(
+  options: GpuArenaOptions,
+  maxBufferSize: number,
+): CheckedOptions {
+  checkOptions(
+    options,
+    "initialSlabBytes maxSlabBytes growth dedicatedBytes maxBytes trimAfter maxBeltBytes stacks label",
+  );
+  checkType("stacks", options.stacks, "boolean");
+  checkType("label", options.label, "string");
   const longest = maxBufferSize - maxBufferSize % COPY_ALIGNMENT;
   const { maxSlabBytes = Math.min(256 * MIB, longest), growth = 1.5, trimAfter = 60 } = options;
   checkInteger("maxSlabBytes", maxSlabBytes, COPY_ALIGNMENT, longest);
@@ -80,4 +99,15 @@ export function checkOptions(options: GpuArenaOptions, maxBufferSize: number): C
   checkInteger("maxBeltBytes", maxBeltBytes);
   const policy = { initialSlabBytes, maxSlabBytes, dedicatedBytes, growth, trimAfter };
   return { ...policy, maxBytes, maxBeltBytes: maxBeltBytes - maxBeltBytes % COPY_ALIGNMENT };
+}
+
+/**
+ * Checks the options of a region, as far as its place does not depend on them.
+ *
+ * @throws {TypeError} They are no object, or one is not known or of another type.
+ */
+export function checkRegionOptions(options: GpuRegionOptions): void {
+  checkOptions(options ?? null, "role usage stride alignment label pinned");
+  checkType("label", options.label, "string");
+  checkType("pinned", options.pinned, "boolean");
 }

@@ -18,15 +18,15 @@ export interface GpuArenaStats {
   readonly buffers: number;
   /** Bytes in them. */
   readonly bufferBytes: number;
-  /** Slabs, those included that get their buffer with the next `flush`. */
+  /** Slabs, those included that get their buffer with the next `upload`. */
   readonly slabs: number;
   /** How many of them belong to one large region each. */
   readonly dedicated: number;
-  /** Bytes in all slabs: what `bufferBytes` will be after the next `flush`. */
+  /** Bytes in all slabs: what `bufferBytes` will be after the next `upload`. */
   readonly byteLength: number;
   /** Live regions. */
   readonly regions: number;
-  /** Bytes in regions and in the reserved targets of a defragmentation. */
+  /** Bytes in regions and in the reserved targets of a compaction. */
   readonly usedBytes: number;
   /** Bytes that were freed and may still be in use by the GPU. */
   readonly retiringBytes: number;
@@ -34,7 +34,7 @@ export interface GpuArenaStats {
   readonly freeBytes: number;
   /** The largest free region of any slab. */
   readonly largestFreeBytes: number;
-  /** Bytes written that wait for `flush`. */
+  /** Bytes written that wait for `upload`. */
   readonly pendingBytes: number;
   /** Bytes in staging buffers for `encodeUploads`. */
   readonly beltBytes: number;

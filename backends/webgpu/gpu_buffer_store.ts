@@ -12,6 +12,8 @@ import {
   type StorageOperation,
 } from "../../src/arena/backing_store.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { checkOptions } from "../../src/util/check_options.ts";
+import { checkType } from "../../src/util/check_type.ts";
 import { RwLock } from "../../src/util/rw_lock.ts";
 import { GpuContext } from "./gpu_context.ts";
 import { GpuOutOfMemoryError } from "./gpu_errors.ts";
@@ -123,7 +125,9 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
         `Expected a GPUBuffer or options with a byteLength, got ${describe(source)}`,
       );
     }
+    checkOptions(source, "byteLength usage label");
     const { byteLength, usage = GpuUsage.STORAGE, label } = source;
+    checkType("label", label, "string");
     checkInteger("byteLength", byteLength, 0, longest(context));
     context.expectAlive();
     this.#usage = checkUsage(usage);
@@ -229,23 +233,18 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
     });
   }
 
-  /** Ends the operations under way, then destroys the store. */
+  /**
+   * Waits for the operations under way, then destroys the buffer, unless it was given. Closing
+   * again does nothing.
+   */
   async close(): Promise<void> {
-    await this.#turns.exclusive(() => this.destroy());
-  }
-
-  /** Destroys the buffer, unless it was given. Reads that are under way are rejected. */
-  destroy(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    if (this.#isOwn) this.#buffer?.destroy();
-    this.#scratch?.destroy();
-    this.#readback.destroy();
-  }
-
-  /** Destroys the store. */
-  [Symbol.dispose](): void {
-    this.destroy();
+    await this.#turns.exclusive(() => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      if (this.#isOwn) this.#buffer?.destroy();
+      this.#scratch?.destroy();
+      this.#readback.close();
+    });
   }
 
   /** Closes the store. */
@@ -297,8 +296,6 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
         if (!(cause instanceof GpuOutOfMemoryError)) throw cause;
         throw new StorageError("copy", from, length, cause.message, { cause });
       }
-      if (this.#isClosed) scratch.destroy();
-      this.#expectOpen("copy", from, length);
       this.#scratch?.destroy();
       this.#scratch = scratch;
     }
@@ -326,8 +323,6 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
       if (!(cause instanceof GpuOutOfMemoryError)) throw cause;
       throw new StorageError("resize", 0, byteLength, cause.message, { cause });
     }
-    if (this.#isClosed) buffer.destroy();
-    this.#expectOpen("resize", 0, byteLength);
     const old = this.#buffer, encoder = this.device.createCommandEncoder();
     const kept = Math.min(sizeFor(this.#byteLength), buffer.size);
     encoder.copyBufferToBuffer(old, 0, buffer, 0, Math.min(kept, old.size - old.size % WORD));

@@ -1,18 +1,17 @@
 /**
- * Defragmentation: regions move down, to earlier buffers first, by copies in the user's encoder.
+ * Compaction: regions move down, to earlier buffers first, by copies in the user's encoder.
  *
  * @module
  */
 
 import { type Allocator, NO_SPACE } from "../../src/allocator.ts";
 import type { GpuContext } from "./gpu_context.ts";
-import type { GpuRegion, LiveGpuRegion } from "./gpu_region.ts";
+import type { GpuRegion, LiveGpuRegion, RegionPlace, RegionSlab } from "./gpu_region.ts";
 import { type GpuBufferLike, type GpuEncoderLike, GpuUsage } from "./gpu_types.ts";
 import type { Readback } from "./readback.ts";
-import type { Slab } from "./slab.ts";
-import type { Place, SlabPool } from "./slab_pool.ts";
+import type { SlabPool } from "./slab_pool.ts";
 
-/** Bounds of one defragmentation. */
+/** Bounds of one compaction. */
 export interface GpuCompactionOptions {
   /** Most bytes moved; no limit by default. A larger region never moves. */
   readonly maxBytes?: number;
@@ -35,7 +34,7 @@ export interface GpuMove<B extends GpuBufferLike> {
 }
 
 /**
- * A planned defragmentation. Its targets are reserved; nothing has moved yet.
+ * A planned compaction. Its targets are reserved; nothing has moved yet.
  *
  * 1. `encode(encoder)` records the copies, behind whatever the encoder has. From now on what is
  *    written to a region goes to both of its places, so that it does not matter whether a write
@@ -44,7 +43,7 @@ export interface GpuMove<B extends GpuBufferLike> {
  * 3. `await commit()` proves that the copies were carried out; then the regions are at their new
  *    places: `offset` and `generation` change, and listeners are called.
  *
- * What was freed or pinned meanwhile stays out of it. A region that commands of yours write to
+ * A region that is freed or pinned in between stays out of it. A region that commands of yours write to
  * must not be in a plan between `encode` and `commit`, unless they are recorded before the
  * copies: pin it.
  *
@@ -80,8 +79,8 @@ export interface GpuCompaction<B extends GpuBufferLike> {
   [Symbol.dispose](): void;
 }
 
-/** What a defragmentation needs of its arena. */
-export interface DefragmentationHost<B extends GpuBufferLike> {
+/** What a compaction needs of its arena. */
+export interface CompactionHost<B extends GpuBufferLike> {
   readonly context: GpuContext<B>;
   readonly readback: Readback<B>;
   /** Throws where copies in this encoder could overtake uploads. */
@@ -89,8 +88,8 @@ export interface DefragmentationHost<B extends GpuBufferLike> {
   /** Uploads what was written, as it goes to both places now; throws where it cannot. */
   beforeRelocation(): void;
   /** Gives a range back once the GPU is done with it. */
-  retire(place: Place<B>): void;
-  /** The defragmentation is over, or cannot go on. */
+  freeLater(place: RegionPlace<B>): void;
+  /** The compaction is over, or cannot go on. */
   ended(): void;
 }
 
@@ -99,8 +98,8 @@ interface PlannedMove<B extends GpuBufferLike> {
   readonly from: number;
   readonly to: number;
   readonly size: number;
-  readonly source: Place<B>;
-  readonly target: Place<B>;
+  readonly source: RegionPlace<B>;
+  readonly target: RegionPlace<B>;
 }
 
 /** The scratch buffer begins with a word that the copies clear: the proof that they were made. */
@@ -121,7 +120,7 @@ export function planMoves<B extends GpuBufferLike>(
   let bytes = 0;
   const isMovable = (region: LiveGpuRegion<B> | undefined): region is LiveGpuRegion<B> =>
     region !== undefined && region.ready && !region.pinned && !moving.has(region);
-  const add = (region: LiveGpuRegion<B>, target: Place<B>) => {
+  const add = (region: LiveGpuRegion<B>, target: RegionPlace<B>) => {
     const { slab, handle, start: from } = region, size = slab.allocator.size(handle);
     const to = target.slab.allocator.offset(target.handle);
     moves.push({ region, from, to, size, source: { slab, handle }, target });
@@ -161,10 +160,10 @@ export function planMoves<B extends GpuBufferLike>(
 
 /** A place in one of the slabs that is there on the GPU already. */
 function placeIn<B extends GpuBufferLike>(
-  slabs: readonly Slab<B>[],
+  slabs: readonly RegionSlab<B>[],
   size: number,
   alignment: number,
-): Place<B> | undefined {
+): RegionPlace<B> | undefined {
   for (const slab of slabs) {
     const allocator: Allocator = slab.allocator;
     const handle = allocator.allocate(size, alignment);
@@ -176,14 +175,14 @@ function placeIn<B extends GpuBufferLike>(
 }
 
 /** The one {@linkcode GpuCompaction}. */
-export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompaction<B> {
-  readonly #host: DefragmentationHost<B>;
+export class LiveGpuCompaction<B extends GpuBufferLike> implements GpuCompaction<B> {
+  readonly #host: CompactionHost<B>;
   #moves: PlannedMove<B>[];
   /** The proof, and room for copies within a buffer, which WebGPU does not have. */
   readonly #scratch: B | undefined;
   #state: "planned" | "encoded" | "committing" | "committed" | "cancelled" = "planned";
 
-  private constructor(host: DefragmentationHost<B>, moves: PlannedMove<B>[], scratch?: B) {
+  private constructor(host: CompactionHost<B>, moves: PlannedMove<B>[], scratch?: B) {
     this.#host = host;
     this.#moves = moves;
     this.#scratch = scratch;
@@ -195,12 +194,12 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompa
    * @throws {GpuOutOfMemoryError | DeviceLostError} It could not; the targets were given back.
    */
   static async of<B extends GpuBufferLike>(
-    host: DefragmentationHost<B>,
+    host: CompactionHost<B>,
     moves: PlannedMove<B>[],
-  ): Promise<LiveGpuDefragmentation<B>> {
+  ): Promise<LiveGpuCompaction<B>> {
     if (moves.length === 0) {
       host.ended();
-      return new LiveGpuDefragmentation(host, moves);
+      return new LiveGpuCompaction(host, moves);
     }
     const within = moves.filter(({ source, target }) => source.slab === target.slab);
     const needed = within.reduce((sum, { size }) => sum + size, 0);
@@ -209,11 +208,11 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompa
         size: PROOF_BYTES + Math.min(needed, MAX_SCRATCH),
         usage: GpuUsage.COPY_SRC | GpuUsage.COPY_DST,
         mappedAtCreation: true,
-        label: "defragmentation",
+        label: "compaction",
       });
       new Uint8Array(scratch.getMappedRange()).fill(1, 0, PROOF_BYTES);
       scratch.unmap();
-      return new LiveGpuDefragmentation(host, moves, scratch);
+      return new LiveGpuCompaction(host, moves, scratch);
     } catch (error) {
       for (const { target: { slab, handle } } of moves) slab.allocator.free(handle);
       host.ended();
@@ -258,7 +257,7 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompa
     this.#state = "committing";
     try {
       await this.#expectSubmitted();
-      // It may have been cancelled, or the arena destroyed, meanwhile.
+      // It may have been cancelled, or the arena closed, in between.
       this.#expect("committing", "commit");
       this.#host.beforeRelocation();
     } catch (error) {
@@ -277,7 +276,7 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompa
     this.#state = "cancelled";
     for (const { region, target } of this.#moves) {
       if (region.target === target) region.target = undefined;
-      if (wasEncoded) this.#host.retire(target);
+      if (wasEncoded) this.#host.freeLater(target);
       else target.slab.allocator.free(target.handle);
     }
     this.#end();
@@ -300,11 +299,11 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompa
     const { region, source, target } = move;
     region.target = undefined;
     if (!isStill(move)) {
-      this.#host.retire(target);
+      this.#host.freeLater(target);
       return [];
     }
     source.slab.regions.delete(source.handle);
-    this.#host.retire(source);
+    this.#host.freeLater(source);
     region.slab = target.slab;
     region.handle = target.handle;
     region.start = target.slab.allocator.offset(target.handle);
@@ -322,7 +321,7 @@ export class LiveGpuDefragmentation<B extends GpuBufferLike> implements GpuCompa
 
   #expect(state: string, call: string): void {
     if (this.#state === state) return;
-    throw new Error(`Cannot ${call} a defragmentation that is ${this.#state}`);
+    throw new Error(`Cannot ${call} a compaction that is ${this.#state}`);
   }
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { describe } from "../../src/util/check_integer.ts";
 import { DeviceLostError, GpuOutOfMemoryError } from "./gpu_errors.ts";
 import type {
   GpuBufferDescriptorLike,
@@ -15,10 +16,31 @@ import type {
 } from "./gpu_types.ts";
 
 /** The device of each buffer that was made here: WebGPU does not tell. */
-const madeBy = new WeakMap<object, object>();
+let madeBy: WeakMap<object, object> | undefined;
 
 /** One per device, shared by all stores and arenas on it. */
-const contexts = new WeakMap<object, GpuContext<never>>();
+let contexts: WeakMap<object, GpuContext<never>> | undefined;
+
+/** The members of a value, whatever it is. */
+function membersOf(value: unknown): Record<string, unknown> {
+  return Object(value) as Record<string, unknown>;
+}
+
+/** Whether it has what is used of a device; a WebGL context has a `createBuffer`, too. */
+function isDevice(device: unknown): boolean {
+  const { createBuffer, createCommandEncoder, queue, limits } = membersOf(device);
+  return typeof createBuffer === "function" && typeof createCommandEncoder === "function" &&
+    typeof queue === "object" && typeof limits === "object";
+}
+
+/** What to write instead of something that leads to a device. */
+function hint(given: unknown): string {
+  const { then, requestAdapter, requestDevice } = membersOf(given);
+  if (typeof then === "function") return ": await it";
+  if (typeof requestDevice === "function") return ": await its requestDevice()";
+  if (typeof requestAdapter === "function") return ": await its requestAdapter() first";
+  return "";
+}
 
 /** A device, and whether it is lost. */
 export class GpuContext<B extends GpuBufferLike> {
@@ -53,9 +75,12 @@ export class GpuContext<B extends GpuBufferLike> {
    * @throws {TypeError} It is no device.
    */
   static of<B extends GpuBufferLike>(device: GpuDeviceLike<B>): GpuContext<B> {
-    if (typeof (device as Partial<GpuDeviceLike<B>> | undefined)?.createBuffer !== "function") {
-      throw new TypeError(`Expected device to be a GPUDevice, got ${String(device)}`);
+    if (!isDevice(device)) {
+      throw new TypeError(
+        `Expected device to be a GPUDevice, got ${describe(device)}${hint(device)}`,
+      );
     }
+    contexts ??= new WeakMap();
     let context = contexts.get(device) as GpuContext<B> | undefined;
     if (context === undefined) {
       context = new GpuContext(device);
@@ -115,7 +140,7 @@ export class GpuContext<B extends GpuBufferLike> {
     let buffer: B | undefined, reason: string | undefined;
     try {
       buffer = device.createBuffer(descriptor);
-      madeBy.set(buffer, device);
+      (madeBy ??= new WeakMap()).set(buffer, device);
     } catch (error) {
       // No room to map it: the one failure that is thrown.
       reason = (error as Error).message;
@@ -135,7 +160,7 @@ export class GpuContext<B extends GpuBufferLike> {
    * @throws {TypeError}
    */
   expectOwn(name: string, buffer: B): void {
-    const device = madeBy.get(buffer);
+    const device = madeBy?.get(buffer);
     if (device === undefined || device === this.device) return;
     throw new TypeError(`Expected ${name} to be of the same device, got one of another`);
   }

@@ -11,8 +11,7 @@ import type { GpuRegionOptions } from "./gpu_arena_options.ts";
 import type { GpuContext } from "./gpu_context.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { COPY_ALIGNMENT, maxBindingSize, nameOfUsage } from "./gpu_usage.ts";
-import type { Slab } from "./slab.ts";
-import type { Place } from "./slab_pool.ts";
+import type { Place, Slab } from "./slab.ts";
 
 /** What can be written to a region: a buffer, or any view of one. */
 export type GpuData = ArrayBufferLike | ArrayBufferView;
@@ -32,7 +31,7 @@ export interface GpuBinding<B extends GpuBufferLike> {
  * moved: `buffer` and `offset` are those of now, and `generation` tells when they changed.
  *
  * What was taken from it for commands (a bind group, an offset in a draw) holds until
- * `generation` changes, which happens in `flush()` and at the end of a defragmentation only:
+ * `generation` changes, which happens in `upload()` and at the end of a compaction only:
  * submit what was recorded before.
  *
  * @typeParam B The buffers.
@@ -53,17 +52,17 @@ export interface GpuRegion<B extends GpuBufferLike> {
   readonly label: string | undefined;
   /** Whether it can no longer be used. */
   readonly freed: boolean;
-  /** Whether its buffer is there: after the first `flush()`. */
+  /** Whether its buffer is there: after the first `upload()`. */
   readonly ready: boolean;
   /** Goes up by one whenever `buffer` or `offset` changes. */
   readonly generation: number;
-  /** Whether a defragmentation leaves it where it is; `false` by default. */
+  /** Whether a compaction leaves it where it is; `false` by default. */
   pinned: boolean;
 
   /**
-   * The buffer it lies in now.
+   * The buffer that it is in now.
    *
-   * @throws {Error} It is not there before `flush()`.
+   * @throws {Error} It is not there before `upload()`.
    */
   readonly buffer: B;
   /** First byte within the buffer. */
@@ -90,7 +89,7 @@ export interface GpuRegion<B extends GpuBufferLike> {
   binding(at?: number, length?: number): GpuBinding<B>;
 
   /**
-   * Takes a copy of `data`, for `at` (0) on. It reaches the buffer with the next `flush()`.
+   * Takes a copy of `data`, for `at` (0) on. It reaches the buffer with the next `upload()`.
    *
    * @throws {RangeError} The range is outside the region; `at` is not a multiple of 4, or the
    * length is not, unless the range ends with the region.
@@ -108,7 +107,7 @@ export interface GpuRegion<B extends GpuBufferLike> {
   read(at?: number, length?: number): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
-   * Calls `listener` whenever `buffer` or `offset` has changed: to make bind groups anew.
+   * Calls `listener` whenever `buffer` or `offset` has changed: to make new bind groups.
    *
    * @returns What ends that.
    */
@@ -118,6 +117,11 @@ export interface GpuRegion<B extends GpuBufferLike> {
   /** Frees the region, unless that has happened. */
   [Symbol.dispose](): void;
 }
+
+/** A slab of regions. */
+export type RegionSlab<B extends GpuBufferLike> = Slab<B, LiveGpuRegion<B>>;
+/** An allocation in a slab of regions. */
+export type RegionPlace<B extends GpuBufferLike> = Place<RegionSlab<B>>;
 
 /** What a region needs of its arena. */
 export interface GpuRegionHost<B extends GpuBufferLike> {
@@ -135,7 +139,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   readonly alignment: number;
   readonly stride: number | undefined;
   readonly label: string | undefined;
-  slab: Slab<B>;
+  slab: RegionSlab<B>;
   handle: number;
   /** First byte in the slab, and bytes reserved there: what the allocator would say. */
   start: number;
@@ -144,12 +148,12 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   freed = false;
   pinned: boolean;
   /** Where it is being copied to: writes go there, too, as the copy may be done already. */
-  target: Place<B> | undefined = undefined;
+  target: RegionPlace<B> | undefined = undefined;
   #listeners: Set<(region: GpuRegion<B>) => void> | undefined = undefined;
 
   constructor(
     host: GpuRegionHost<B>,
-    { slab, handle }: Place<B>,
+    { slab, handle }: RegionPlace<B>,
     sizes: { readonly size: number; readonly extent: number; readonly alignment: number },
     options: GpuRegionOptions,
     trace: StackTrace | undefined,
@@ -182,7 +186,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   get buffer(): B {
     this.#checkLive();
     if (this.ready) return this.slab.buffer!;
-    throw new Error(`Expected flush() to be awaited before the buffer of ${this.#name()} is used`);
+    throw new Error(`Expected upload() to be awaited before the buffer of ${this.#name()} is used`);
   }
 
   get offset(): number {
@@ -241,7 +245,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
     }
     if (bytes.length === 0) return;
     const end = at + bytes.length;
-    this.slab.uploads.add(this, at, bytes, end === this.size ? this.extent : end);
+    this.slab.pending.add(this, at, bytes, end === this.size ? this.extent : end);
   }
 
   async read(at = 0, length?: number): Promise<Uint8Array<ArrayBuffer>> {

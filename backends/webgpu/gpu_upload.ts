@@ -8,7 +8,7 @@ import type { GpuBufferLike, GpuEncoderLike } from "./gpu_types.ts";
 
 /**
  * Uploads recorded by `encodeUploads`. Until it is told that they are submitted, the arena
- * carries out no write that could overtake them: `flush` and `read` refuse.
+ * carries out no write that could overtake them: `upload` and `read` refuse.
  */
 export interface GpuUpload {
   /** Bytes recorded in the encoder. */

@@ -11,7 +11,10 @@ import type { GpuLimitsLike } from "./gpu_types.ts";
 /** What regions are used for. Each role has slabs of its own. */
 export type GpuRole = "vertex" | "index" | "uniform" | "storage" | "indirect";
 
-// Flags of GpuUsage, as numbers: what reads an object is work at module level.
+// Flags of WebGPU, not taken out of GpuUsage: bundlers keep what is read at module level.
+const MAP_READ = 0x1, MAP_WRITE = 0x2, COPY_SRC = 0x4, COPY_DST = 0x8;
+const INDEX = 0x10, VERTEX = 0x20, UNIFORM = 0x40, STORAGE = 0x80, INDIRECT = 0x100;
+
 const ROLES: Readonly<Record<GpuRole, number>> = {
   vertex: 0x20,
   index: 0x10,

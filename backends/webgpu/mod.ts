@@ -1,7 +1,7 @@
 /**
  * GPU buffers: many regions in a few buffers that grow, move and report, and a single buffer as a
- * backing store. Runs on whatever gives a `GPUDevice`: browsers, Deno, and Node or Bun with the
- * npm package `webgpu`.
+ * backing store. It runs wherever there is a `GPUDevice`: in browsers, on Deno, and on Node or Bun
+ * with the npm package `webgpu`.
  *
  * {@linkcode GpuArena} is for meshes, uniforms and storage ranges; {@linkcode GpuBufferStore}
  * puts one buffer under an `Arena`.
@@ -13,13 +13,12 @@
  *
  * async function main<B extends GpuBufferLike>(device: GpuDeviceLike<B>) {
  *   using arena = new GpuArena(device); // a GPUDevice
- *   const lights = arena.allocate(4096, { role: "storage", label: "lights" });
- *   if (lights === undefined) throw new Error("out of space");
+ *   const lights = arena.allocateOrThrow(4096, { role: "storage", label: "lights" });
  *   lights.write(new Float32Array(1024).fill(1));
- *   await arena.flush();
+ *   await arena.upload();
  *
  *   const entries = [{ binding: 0, resource: lights.binding() }]; // of device.createBindGroup
- *   lights.onRelocate(() => {}); // make the bind group anew
+ *   lights.onRelocate(() => {}); // make another bind group
  *   lights.free();
  * }
  * ```

@@ -4,13 +4,28 @@
  * @module
  */
 
-import type { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
-import type { Slab } from "./slab.ts";
+
+/** What writes need of a slab. */
+export interface WritableSlab<B extends GpuBufferLike> {
+  readonly buffer: B | undefined;
+  readonly allocator: { offset(handle: number): number };
+  readonly pending: PendingWrites<B>;
+}
+
+/** What writes need of a region. */
+export interface WritableRegion<B extends GpuBufferLike> {
+  /** First byte in the slab. */
+  readonly start: number;
+  readonly ready: boolean;
+  readonly freed: boolean;
+  /** Where it is being copied to. */
+  readonly target: { readonly slab: WritableSlab<B>; readonly handle: number } | undefined;
+}
 
 /** Carries out one write: `length` bytes of `bytes`, from `start` on, at `offset` of a slab. */
 export type Upload<B extends GpuBufferLike> = (
-  slab: Slab<B>,
+  slab: WritableSlab<B>,
   offset: number,
   bytes: Uint8Array<ArrayBuffer>,
   start: number,
@@ -54,7 +69,7 @@ export class PagePool {
  * ```
  */
 export class PendingWrites<B extends GpuBufferLike> {
-  readonly slab: Slab<B>;
+  readonly slab: WritableSlab<B>;
   readonly #pool: PagePool;
   #pages: Map<number, Uint8Array<ArrayBuffer>> = new Map();
   /** The page of the last write. */
@@ -62,13 +77,13 @@ export class PendingWrites<B extends GpuBufferLike> {
   #pageNumber = -1;
   // By write: its region, and the bytes it takes in the slab. The arrays are longer than that.
   #count = 0;
-  #regions: (LiveGpuRegion<B> | undefined)[] = [];
+  #regions: (WritableRegion<B> | undefined)[] = [];
   #starts: Float64Array = new Float64Array(FIRST_WRITES);
   #ends: Float64Array = new Float64Array(FIRST_WRITES);
   /** One that is empty, for the next {@linkcode PendingWrites.take}. */
   #spare: PendingWrites<B> | undefined;
 
-  constructor(slab: Slab<B>, pool: PagePool) {
+  constructor(slab: WritableSlab<B>, pool: PagePool) {
     this.slab = slab;
     this.#pool = pool;
   }
@@ -86,7 +101,7 @@ export class PendingWrites<B extends GpuBufferLike> {
   }
 
   /** Takes a copy of `data` for a region, from `at` on, and zeros after it up to `end`. */
-  add(region: LiveGpuRegion<B>, at: number, data: Uint8Array, end: number): void {
+  add(region: WritableRegion<B>, at: number, data: Uint8Array, end: number): void {
     const start = region.start + at, dataEnd = start + data.length;
     const stop = region.start + end;
     const first = Math.floor(start / PAGE);
@@ -168,7 +183,7 @@ export class PendingWrites<B extends GpuBufferLike> {
     this.#pageNumber = -1;
     this.#regions.fill(undefined, 0, this.#count);
     this.#count = 0;
-    if (this.#starts.length <= MAX_SPARE_WRITES) this.slab.uploads.#spare = this;
+    if (this.#starts.length <= MAX_SPARE_WRITES) this.slab.pending.#spare = this;
   }
 
   /** The bytes of a range, page by page. */

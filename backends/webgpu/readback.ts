@@ -36,7 +36,7 @@ export class Readback<B extends GpuBufferLike> {
   /** Staging buffers in no use. */
   #pool: B[] = [];
   #pooledBytes = 0;
-  #isDestroyed = false;
+  #isClosed = false;
 
   constructor(context: GpuContext<B>) {
     this.#context = context;
@@ -50,7 +50,7 @@ export class Readback<B extends GpuBufferLike> {
    */
   read(buffer: B, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     return new Promise((resolve, reject) => {
-      if (this.#isDestroyed) return reject(destroyed());
+      if (this.#isClosed) return reject(closed());
       if (this.#context.lost !== undefined) return reject(this.#context.lost);
       if (length === 0) return resolve(new Uint8Array(0));
       this.#open.push({ buffer, offset, length, resolve, reject });
@@ -76,9 +76,9 @@ export class Readback<B extends GpuBufferLike> {
   }
 
   /** Destroys the staging buffers; reads under way are rejected. */
-  destroy(): void {
-    this.#isDestroyed = true;
-    for (const { reject } of this.#open) reject(destroyed());
+  close(): void {
+    this.#isClosed = true;
+    for (const { reject } of this.#open) reject(closed());
     this.#open = [];
     for (const buffer of this.#pool) buffer.destroy();
     this.#pool = [];
@@ -117,7 +117,7 @@ export class Readback<B extends GpuBufferLike> {
         if (cause === this.#context.lost) throw cause;
         throw new Error("Cannot read from the GPU: the copy could not be mapped", { cause });
       }
-      if (this.#isDestroyed) throw destroyed();
+      if (this.#isClosed) throw closed();
       const bytes = new Uint8Array(staging.getMappedRange());
       requests.forEach(({ offset, length, resolve }, i) => {
         const start = places[i].at + offset - places[i].from;
@@ -170,7 +170,7 @@ function placesOf<B extends GpuBufferLike>(requests: readonly Request<B>[]) {
   });
 }
 
-/** Bytes of the whole words that a range lies in. */
+/** Bytes of the whole words that a range touches. */
 function widened({ offset, length }: { offset: number; length: number }): number {
   return Math.ceil((offset % WORD + length) / WORD) * WORD;
 }
@@ -190,6 +190,6 @@ function* batches<B extends GpuBufferLike>(requests: readonly Request<B>[], most
   yield requests.slice(first);
 }
 
-function destroyed(): Error {
-  return new Error("Cannot read from the GPU: the arena or store was destroyed");
+function closed(): Error {
+  return new Error("Cannot read from the GPU: the arena or store was closed");
 }

@@ -6,7 +6,6 @@
 
 import type { Allocator } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
-import type { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { nameOfUsage } from "./gpu_usage.ts";
 import { type PagePool, PendingWrites } from "./pending_writes.ts";
@@ -17,9 +16,9 @@ export interface GpuSlab<B extends GpuBufferLike> {
   readonly role: string;
   /** `GpuUsage` flags. */
   readonly usage: number;
-  /** The buffer; `undefined` before the first `flush`. */
+  /** The buffer; `undefined` before the first `upload`. */
   readonly buffer: B | undefined;
-  /** Bytes that the buffer has, or will have after the next `flush`. */
+  /** Bytes that the buffer has, or will have after the next `upload`. */
   readonly byteLength: number;
   /** Whether it belongs to one large region. */
   readonly dedicated: boolean;
@@ -32,26 +31,33 @@ export interface GpuSlab<B extends GpuBufferLike> {
 /** What reports call a range that was freed and may still be in use. */
 const RETIRING = "(freed, in use by the GPU)";
 
-/** The one {@linkcode GpuSlab}. Its allocator has its length; the buffer follows at a flush. */
-export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
+/** An allocation in a slab. */
+export interface Place<S> {
+  readonly slab: S;
+  readonly handle: number;
+}
+
+/** The one {@linkcode GpuSlab}. Its allocator has its length; the buffer follows at an upload. */
+export class Slab<B extends GpuBufferLike, R extends { readonly label: string | undefined }>
+  implements GpuSlab<B> {
   readonly usage: number;
   readonly dedicated: boolean;
   readonly allocator: OffsetAllocator;
   /** By handle. A handle without a region is reserved for a move, or retiring. */
-  readonly regions: Map<number, LiveGpuRegion<B>> = new Map();
+  readonly regions: Map<number, R> = new Map();
   readonly labelOf: (handle: number) => string | undefined;
-  readonly uploads: PendingWrites<B>;
+  readonly pending: PendingWrites<B>;
   buffer: B | undefined;
   /** Bytes that are there on the GPU: of the buffer, where every look at its size is a call. */
   backed = 0;
-  /** Flushes in a row that found it empty, or far too long. */
+  /** Uploads in a row that found it empty, or far too long. */
   idle = 0;
 
   constructor(usage: number, byteLength: number, dedicated: boolean, pages: PagePool) {
     this.usage = usage;
     this.dedicated = dedicated;
     this.allocator = new OffsetAllocator(byteLength);
-    this.uploads = new PendingWrites(this, pages);
+    this.pending = new PendingWrites(this, pages);
     this.labelOf = (handle) => {
       const region = this.regions.get(handle);
       return region === undefined ? RETIRING : region.label;
@@ -66,7 +72,7 @@ export class Slab<B extends GpuBufferLike> implements GpuSlab<B> {
     return this.allocator.capacity;
   }
 
-  /** Lies in this buffer from now on. */
+  /** Is in this buffer from now on. */
   use(buffer: B): void {
     this.buffer = buffer;
     this.backed = buffer.size;

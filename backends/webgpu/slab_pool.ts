@@ -6,32 +6,19 @@
 
 import { alignUp } from "../../src/util/align_up.ts";
 import { NO_SPACE } from "../../src/allocator.ts";
+import type { SlabPolicy } from "./gpu_arena_options.ts";
+import type { RegionPlace, RegionSlab } from "./gpu_region.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { COPY_ALIGNMENT } from "./gpu_usage.ts";
 import { Slab } from "./slab.ts";
 import type { PagePool } from "./pending_writes.ts";
-
-/** How slabs grow, in bytes. */
-export interface SlabPolicy {
-  readonly initialSlabBytes: number;
-  readonly maxSlabBytes: number;
-  readonly dedicatedBytes: number;
-  readonly growth: number;
-  readonly trimAfter: number;
-}
-
-/** An allocation in a slab. */
-export interface Place<B extends GpuBufferLike> {
-  readonly slab: Slab<B>;
-  readonly handle: number;
-}
 
 /** The slabs of one usage, in the order in which they are filled. */
 export class SlabPool<B extends GpuBufferLike> {
   readonly usage: number;
   /** What every offset is a multiple of, and so the bytes that a region takes. */
   readonly alignment: number;
-  readonly slabs: Slab<B>[] = [];
+  readonly slabs: RegionSlab<B>[] = [];
   readonly #policy: SlabPolicy;
   readonly #pages: PagePool;
 
@@ -46,7 +33,7 @@ export class SlabPool<B extends GpuBufferLike> {
    * Reserves bytes: in a free region, else by a longer slab, else in a new one. At most `budget`
    * bytes are added to the slabs; `undefined` where that is not enough.
    */
-  allocate(byteLength: number, alignment: number, budget: number): Place<B> | undefined {
+  allocate(byteLength: number, alignment: number, budget: number): RegionPlace<B> | undefined {
     if (byteLength > this.#policy.dedicatedBytes) {
       return byteLength > budget ? undefined : this.#add(byteLength, byteLength, true);
     }
@@ -66,8 +53,8 @@ export class SlabPool<B extends GpuBufferLike> {
   }
 
   /** Takes off what has been unused for long; gives the slabs that are to go. */
-  trim(trimAfter: number = this.#policy.trimAfter): Slab<B>[] {
-    const gone = new Set<Slab<B>>();
+  trim(trimAfter: number = this.#policy.trimAfter): RegionSlab<B>[] {
+    const gone = new Set<RegionSlab<B>>();
     for (const slab of this.slabs) {
       const isEmpty = slab.allocator.allocationCount === 0;
       const target = this.#shrunk(slab);
@@ -83,14 +70,14 @@ export class SlabPool<B extends GpuBufferLike> {
   }
 
   /** Half of what a slab has, where no more than a quarter of it is in use. */
-  #shrunk(slab: Slab<B>): number {
+  #shrunk(slab: RegionSlab<B>): number {
     const { byteLength, end } = slab, { initialSlabBytes } = this.#policy;
     if (slab.dedicated || end > byteLength / 4 || byteLength <= initialSlabBytes) return byteLength;
     return alignUp(Math.max(end * 2, initialSlabBytes), COPY_ALIGNMENT);
   }
 
   /** Makes a slab long enough, within its limit and the budget. */
-  #lengthen(slab: Slab<B>, byteLength: number, alignment: number, budget: number): boolean {
+  #lengthen(slab: RegionSlab<B>, byteLength: number, alignment: number, budget: number): boolean {
     const { maxSlabBytes, growth } = this.#policy, { byteLength: now } = slab;
     const least = alignUp(slab.end, alignment) + byteLength;
     const most = Math.min(maxSlabBytes, now + budget);
@@ -100,8 +87,8 @@ export class SlabPool<B extends GpuBufferLike> {
     return true;
   }
 
-  #add(length: number, byteLength: number, dedicated: boolean): Place<B> {
-    const slab = new Slab<B>(this.usage, alignDown(length), dedicated, this.#pages);
+  #add(length: number, byteLength: number, dedicated: boolean): RegionPlace<B> {
+    const slab: RegionSlab<B> = new Slab(this.usage, alignDown(length), dedicated, this.#pages);
     this.slabs.push(slab);
     return { slab, handle: slab.allocator.allocate(byteLength) };
   }

@@ -7,8 +7,7 @@
 
 import type { GpuContext } from "./gpu_context.ts";
 import { type GpuBufferLike, type GpuEncoderLike, GpuUsage } from "./gpu_types.ts";
-import type { Slab } from "./slab.ts";
-import type { PendingWrites } from "./pending_writes.ts";
+import type { PendingWrites, WritableSlab } from "./pending_writes.ts";
 
 const MAP_WRITE = 2; // GPUMapMode.WRITE
 const LEAST_CHUNK = 65_536; // = 2 ** 16
@@ -23,7 +22,7 @@ interface Chunk<B extends GpuBufferLike> {
 
 /** One write, as `Upload` takes it. */
 interface Run<B extends GpuBufferLike> {
-  readonly slab: Slab<B>;
+  readonly slab: WritableSlab<B>;
   readonly offset: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly start: number;
@@ -49,7 +48,7 @@ export class StagingBelt<B extends GpuBufferLike> {
   /** All there are, and those that are being made. */
   #byteLength = 0;
   #isMaking = false;
-  #isDestroyed = false;
+  #isClosed = false;
 
   constructor(context: GpuContext<B>, maxBytes: number) {
     this.#context = context;
@@ -108,7 +107,7 @@ export class StagingBelt<B extends GpuBufferLike> {
   recall(chunk: Chunk<B>): void {
     const map = chunk.buffer.mapAsync(MAP_WRITE);
     this.#context.orLost(map).then(
-      () => void (this.#isDestroyed ? chunk.buffer.destroy() : this.#free.push(chunk)),
+      () => void (this.#isClosed ? chunk.buffer.destroy() : this.#free.push(chunk)),
       () => this.discard(chunk),
     );
   }
@@ -119,8 +118,8 @@ export class StagingBelt<B extends GpuBufferLike> {
     chunk.buffer.destroy();
   }
 
-  destroy(): void {
-    this.#isDestroyed = true;
+  close(): void {
+    this.#isClosed = true;
     for (const { buffer } of this.#free) buffer.destroy();
     this.#free = [];
   }
@@ -150,7 +149,7 @@ export class StagingBelt<B extends GpuBufferLike> {
         mappedAtCreation: true,
         label: "staging belt",
       });
-      if (this.#isDestroyed) buffer.destroy();
+      if (this.#isClosed) buffer.destroy();
       else this.#free.push({ buffer, size, idle: 0 });
     } catch {
       // Without it uploads go through the queue, as they do when the belt is full.

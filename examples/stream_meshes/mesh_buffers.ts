@@ -64,9 +64,9 @@ export class SharedBuffers implements MeshBuffers {
       this.#placed.set(mesh, placed);
       this.#outdated.add(placed);
     }
-    await this.arena.flush();
+    await this.arena.upload();
     this.#writeDraws();
-    await this.arena.flush(); // nothing has to grow: it is done when the call returns
+    await this.arena.upload(); // nothing has to grow: it is done when the call returns
   }
 
   draw(pass: GPURenderPassEncoder, meshes: readonly Mesh[]): void {
@@ -96,12 +96,12 @@ export class SharedBuffers implements MeshBuffers {
   }
 
   size(): { buffers: number; bytes: number } {
-    const { buffers, bufferBytes } = this.arena.stats;
+    const { buffers, bufferBytes } = this.arena.stats();
     return { buffers, bytes: bufferBytes };
   }
 
   destroy(): void {
-    this.arena.destroy();
+    this.arena.close();
   }
 
   #place(mesh: Mesh): Placed {

@@ -39,7 +39,7 @@ export interface StreamFigures {
   readonly own: WayFigures;
   /** Most meshes in a frame. */
   readonly mostMeshes: number;
-  /** Bytes that defragmentation moved, and what the slabs were like at the end. */
+  /** Bytes that compaction moved, and what the slabs were like at the end. */
   readonly movedBytes: number;
   readonly fragmentation: Readonly<Record<string, number>>;
 }

@@ -4,17 +4,32 @@
  * @module
  */
 
-import { checkBytes } from "../arena/backing_store.ts";
+import type { BackingStore } from "../arena/backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { encodeText } from "../util/text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
-import type { BatchOperation, ByteRange, Metadata } from "./types.ts";
+import type {
+  BatchOperation,
+  ByteRange,
+  GetOptions,
+  ListOptions,
+  Metadata,
+  ProgressOptions,
+} from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
-const MAX_COPIED = 1_048_576; // = 2 ** 20
+const MAX_COPIED = 2 ** 20;
+/** Letters of a string that a message shows. */
+const MAX_SHOWN = 40;
 
 /** A value that is written before it is committed. */
-export type LongSource = Uint8Array | Blob | ReadableStream<Uint8Array>;
+export type LongSource =
+  | { readonly bytes: Uint8Array }
+  | { readonly blob: Blob }
+  | { readonly stream: ReadableStream<unknown> }
+  | { readonly iterable: AsyncIterable<unknown> };
 
 /** An operation, checked. */
 export interface Operation {
@@ -31,30 +46,102 @@ export interface Operation {
 export function putOf(key: unknown, value: unknown, metadata?: Metadata): Operation {
   const put = { key: encodeKey(key), isDelete: false, metadata: encodeMetadata(metadata) };
   const bytes = bytesOf(value);
-  if (bytes !== undefined && bytes.length <= MAX_COPIED) return { ...put, bytes };
-  return { ...put, source: bytes ?? value as LongSource };
+  if (bytes === undefined) return { ...put, source: sourceOf(value) };
+  return bytes.length <= MAX_COPIED ? { ...put, bytes } : { ...put, source: { bytes } };
+}
+
+/** The steps of a batch, checked. */
+export function operationsOf(steps: Iterable<BatchOperation>): Operation[] {
+  if (typeof steps === "string" || typeof steps?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Expected operations to be an array of steps, got ${describe(steps)}`);
+  }
+  return Array.from(steps, operationOf);
 }
 
 /** A step of a batch, checked. */
-export function operationOf(step: BatchOperation): Operation {
+function operationOf(step: BatchOperation): Operation {
   const type: unknown = step?.type;
-  if (step?.type === "put") return putOf(step.key, step.value, step.metadata);
-  if (step?.type === "delete") return { key: encodeKey(step.key), isDelete: true };
-  throw new TypeError(`Expected type to be "put" or "delete", got ${describe(type)}`);
+  if (type !== "put" && type !== "delete") {
+    const got = typeof step === "object" && step !== null ? describe(type) : describe(step);
+    throw new TypeError(`Expected the type of each step to be "put" or "delete", got ${got}`);
+  }
+  checkOptions(step, type === "put" ? "type key value metadata" : "type key", `a ${type}`);
+  if (step.type === "put") return putOf(step.key, step.value, step.metadata);
+  return deleteOf(step.key);
+}
+
+/** A delete, checked. */
+export function deleteOf(key: unknown): Operation {
+  return { key: encodeKey(key), isDelete: true };
 }
 
 /** The bytes of a value that has them at hand; undefined for one that has to be read. */
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (typeof value === "string") return encodeText(value);
-  if (value instanceof Blob || value instanceof ReadableStream) return undefined;
+  const bytes = viewOf(value);
+  // Another thread may write shared bytes between their checksum and their copy.
+  if (bytes === undefined || bytes.length > MAX_COPIED || !isShared(bytes.buffer)) return bytes;
+  return new Uint8Array(bytes);
+}
+
+/** The bytes that a view covers, or a buffer has; undefined for anything else. */
+function viewOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
   if (ArrayBuffer.isView(value)) {
-    checkBytes("value", value);
-    return value;
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  const tag = Object.prototype.toString.call(value);
+  if (tag !== "[object ArrayBuffer]" && tag !== "[object SharedArrayBuffer]") return undefined;
+  return new Uint8Array(value as ArrayBufferLike);
+}
+
+function isShared(buffer: ArrayBufferLike): boolean {
+  return Object.prototype.toString.call(buffer) === "[object SharedArrayBuffer]";
+}
+
+/** How a value that has its bytes elsewhere is read. By structure: a runtime may lack a class. */
+function sourceOf(value: unknown): LongSource {
+  const given = Object(value) as {
+    readonly [name: string]: unknown;
+    readonly [Symbol.asyncIterator]?: unknown;
+  };
+  if (typeof given.stream === "function" && typeof given.size === "number") {
+    return { blob: value as Blob };
+  }
+  if (typeof given.getReader === "function") {
+    if (given.locked !== true) return { stream: value as ReadableStream<unknown> };
+    throw new TypeError("Expected value to be a stream that nobody reads, got one that is locked");
+  }
+  if (typeof given[Symbol.asyncIterator] === "function") {
+    if (given.readableEnded !== true) return { iterable: value as AsyncIterable<unknown> };
+    throw new TypeError("Expected value to be a stream that was not read, got one that has ended");
+  }
+  if ("body" in given && "bodyUsed" in given) {
+    if (given.bodyUsed === true) {
+      const got = `${describe(value)} whose body was read`;
+      throw new TypeError(`Expected value to have a body that nobody read, got ${got}`);
+    }
+    if (given.body === null) return { bytes: new Uint8Array(0) };
+    return sourceOf(given.body);
   }
   throw new TypeError(
-    `Expected value to be a Uint8Array, a string, a Blob or a ReadableStream, got ${
-      describe(value)
-    }`,
+    "Expected value to be a string, an ArrayBuffer, a view of one, a Blob, a ReadableStream, " +
+      `a Request, a Response or an async iterable, got ${describe(value)}`,
+  );
+}
+
+/**
+ * The bytes of a piece that a stream or an iterable gave.
+ *
+ * @throws {TypeError} It is something else, as a string.
+ */
+export function bytesOfPiece(piece: unknown): Uint8Array {
+  const bytes = viewOf(piece);
+  if (bytes !== undefined) return bytes;
+  const isLong = typeof piece === "string" && piece.length > MAX_SHOWN;
+  const got = describe(isLong ? `${piece.slice(0, MAX_SHOWN)}...` : piece);
+  throw new TypeError(
+    `Expected each piece of value to be an ArrayBuffer or a view of one, got ${got}`,
   );
 }
 
@@ -75,6 +162,45 @@ function encodeMetadata(metadata: Metadata | undefined): Uint8Array | undefined 
   throw new RangeError(
     `Expected metadata of at most ${MAX_METADATA} bytes as JSON, got ${bytes.length}`,
   );
+}
+
+/** The range of a blob that is read, checked as far as that goes without the blob. */
+export function rangeIn(options: GetOptions | undefined): ByteRange | undefined {
+  if (options === undefined) return undefined;
+  checkOptions(options, "range");
+  checkOptions(options.range, "offset length", "range");
+  return options.range;
+}
+
+/** Throws unless these are options of a list. */
+export function checkListOptions(options: ListOptions): void {
+  if (typeof options === "string") {
+    const example = `{ prefix: ${JSON.stringify(options)} }`;
+    throw new TypeError(`Expected options as ${example}, got ${describe(options)}`);
+  }
+  checkOptions(options, "prefix after limit");
+}
+
+/** Throws unless these are options of long work. */
+export function checkProgressOptions(options: ProgressOptions): void {
+  checkOptions(options, "onProgress");
+  checkType("onProgress", options.onProgress, "function");
+}
+
+/** Throws unless this is a backing store; the error tells what to write instead. */
+export function checkStore(name: string, store: unknown): asserts store is BackingStore {
+  const { read, write, then } = Object(store) as Record<string, unknown>;
+  if (typeof read === "function" && typeof write === "function") return;
+  const isPath = typeof store === "string" ||
+    Object.prototype.toString.call(store) === "[object URL]";
+  const hint = isPath
+    ? ': "@suballoc/offset-allocator/blob-store" opens files by path'
+    : viewOf(store) !== undefined
+    ? ": wrap it in a MemoryStore"
+    : typeof then === "function"
+    ? ": await it"
+    : "";
+  throw new TypeError(`Expected ${name} to be a backing store, got ${describe(store)}${hint}`);
 }
 
 /** A range within a blob of `size` bytes. */

@@ -7,22 +7,28 @@
 import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { decodeText, encodeText } from "../util/text.ts";
-import { writeSource, type WrittenBlob } from "./blob_writer.ts";
+import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { newDelete, streamedWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
+  checkListOptions,
+  checkProgressOptions,
+  checkStore,
   checkString,
   compareBytes,
+  deleteOf,
   type Operation,
-  operationOf,
+  operationsOf,
   putOf,
+  rangeIn,
   rangeOf,
 } from "./arguments.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
-import { OpenStore, openStore } from "./open_store.ts";
+import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { streamBlob } from "./stream_blob.ts";
 import type {
@@ -33,6 +39,7 @@ import type {
   BlobSource,
   BlobStoreOptions,
   BlobStoreStats,
+  ByteRange,
   CompactionReport,
   FileRegion,
   GetOptions,
@@ -44,7 +51,7 @@ import type {
 import { verifyBlobs } from "./verify_blobs.ts";
 
 /**
- * Named blobs in one backing store, none lost. See the module of the export for what it
+ * Named blobs in one backing store, none lost. See the module for what it
  * promises, and `docs/format.md` for how.
  *
  * Keys are well-formed strings of 1 to 1024 bytes of UTF-8. The index is in memory:
@@ -77,12 +84,12 @@ export class BlobStore {
 
   /**
    * Opens the store that a backing store holds; an empty one is made a blob store,
-   * unless `create` is false. The backing store must have no other user, and stays open
-   * when this store is closed.
+   * unless `create` is false. The backing store must have no other user. It stays open when
+   * this store is closed, unless `closeStore` is true, and also where `open` fails.
    *
    * @throws {CorruptStoreError} It holds something else, or damage beyond the blobs.
    * @throws {StorageError} It cannot be read or written.
-   * @throws {TypeError | RangeError} An option makes no sense.
+   * @throws {TypeError | RangeError} It is no backing store, or an option makes no sense.
    */
   static async open(store: BackingStore, options: BlobStoreOptions = {}): Promise<BlobStore> {
     return new BlobStore(await BlobStore.openWith(store, options));
@@ -102,6 +109,16 @@ export class BlobStore {
     return await openStore(store, options, hooks);
   }
 
+  /**
+   * Throws unless a store can be opened with these options: for the `open` of a subclass, before
+   * it makes a file.
+   *
+   * @throws {TypeError | RangeError} One is not known, or makes no sense.
+   */
+  protected static checkOptions(options: BlobStoreOptions): void {
+    checkOpenOptions(options);
+  }
+
   /** Whether writes are refused. */
   get readOnly(): boolean {
     return this.#opened.state.file.readOnly;
@@ -109,13 +126,15 @@ export class BlobStore {
 
   /**
    * Puts a blob, in place of the one with this key if there is one. Bytes of up to 1 MiB
-   * are copied at once; larger ones must not change until the promise settles.
+   * are copied at once; larger ones must not change until the promise settles. A stream, a body
+   * or an iterable is read to its end; where the put fails, it is cancelled.
    *
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
    * @throws {TypeError | RangeError} The key, the value or the metadata is not valid.
    */
   async put(key: string, value: BlobSource, options: PutOptions = {}): Promise<void> {
+    checkOptions(options, "metadata");
     await this.#write([putOf(key, value, options.metadata)], false);
   }
 
@@ -129,11 +148,12 @@ export class BlobStore {
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
     const { state } = this.#opened;
-    if (state.file.readOnly) return await this.#getBesideWriter(key, options);
-    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    if (state.file.readOnly) return await this.#getBesideWriter(key, range);
+    const { offset, length } = rangeOf(range, state.index.size[slot]);
     const into = roomFor(state, slot, length);
     const pending = readBlob(state, slot, offset, into);
     if (pending) await pending;
@@ -141,7 +161,7 @@ export class BlobStore {
   }
 
   /**
-   * Reads a blob, or a part of it, into a buffer of the caller's. Gives the number of
+   * Reads a blob, or a part of it, into a buffer of the caller's. Returns the number of
    * bytes, or undefined if there is no such blob.
    *
    * @throws {CorruptBlobError} They are not what was written.
@@ -153,13 +173,14 @@ export class BlobStore {
     options?: GetOptions,
   ): Promise<number | undefined> {
     checkBytes("buffer", buffer);
+    const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
     const { state } = this.#opened;
-    const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+    const { offset, length } = rangeOf(range, state.index.size[slot]);
     checkRoom(buffer, length);
     if (state.file.readOnly) {
-      const bytes = await this.#getBesideWriter(key, options);
+      const bytes = await this.#getBesideWriter(key, range);
       if (bytes === undefined) return undefined;
       checkRoom(buffer, bytes.length); // it may be a longer one by now
       buffer.set(bytes);
@@ -181,9 +202,10 @@ export class BlobStore {
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   stream(key: string, options?: GetOptions): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+    const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
-    return streamBlob(this.#opened, key, slot, options?.range);
+    return streamBlob(this.#opened, key, slot, range);
   }
 
   /** Whether there is a blob with this key. */
@@ -198,7 +220,7 @@ export class BlobStore {
    * @throws {StorageError} It could not be recorded, or the store takes no writes.
    */
   async delete(key: string): Promise<boolean> {
-    const operation = operationOf({ type: "delete", key });
+    const operation = deleteOf(key);
     const { committer, state } = this.#opened;
     state.file.checkWritable();
     if (committer.isIdle && state.index.find(key) < 0) return false;
@@ -214,9 +236,10 @@ export class BlobStore {
 
   /**
    * The blobs in the order of their keys, by their bytes of UTF-8. The store may change
-   * meanwhile: what is put or deleted behind the current key is seen.
+   * in between: a put or a delete behind the current key is seen.
    */
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
+    checkListOptions(options);
     const { prefix = "", after, limit = Infinity } = options;
     if (limit !== Infinity) checkInteger("limit", limit);
     const start = encodeText(checkString("prefix", prefix));
@@ -248,7 +271,7 @@ export class BlobStore {
    * @throws {TypeError | RangeError} An operation is not valid.
    */
   async batch(operations: Iterable<BatchOperation>): Promise<void> {
-    await this.#write(Array.from(operations, operationOf), true);
+    await this.#write(operationsOf(operations), true);
   }
 
   /** Resolves once everything written so far is durable. */
@@ -257,8 +280,8 @@ export class BlobStore {
   }
 
   /**
-   * Writes the whole index down, so that the log can begin anew: everything written so far
-   * is durable then. Happens by itself.
+   * Writes the whole index, so that a new log can begin: everything written so far is durable
+   * then. The store makes checkpoints on its own, too.
    */
   async checkpoint(): Promise<void> {
     await this.#opened.checkpoint();
@@ -266,10 +289,11 @@ export class BlobStore {
 
   /**
    * Moves blobs from the end of the file into holes before them, and cuts the end off.
-   * The store is used as ever meanwhile: it waits for at most some MiB to be copied.
+   * Other calls go on: they wait for at most some MiB to be copied.
    * Where the disk is full, it does as much as it can.
    */
   async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
+    checkOptions(options, "maxBytes");
     const { maxBytes = Infinity } = options;
     if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
     return await this.#opened.compact(maxBytes);
@@ -277,17 +301,18 @@ export class BlobStore {
 
   /**
    * Reads and checks every byte of every blob. Reports, and repairs nothing. A read-only
-   * store refreshes itself where a blob does not read as it was written: what a writer
-   * replaced or deleted meanwhile is not damaged.
+   * store refreshes itself where a blob does not read as it was written: a blob that a writer
+   * replaced or deleted is not damaged.
    */
   async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     return await verifyBlobs(this.#opened, this.list(), options);
   }
 
   /**
-   * Copies every blob into an empty backing store, as all of them are now: what happens
-   * meanwhile is not in it. The space of what is deleted meanwhile is kept until the end.
+   * Copies every blob into an empty backing store, as all of them are now: later puts and
+   * deletes are not in the copy. Deleted blobs keep their space until the end.
    *
    * A read-only store beside a writer refreshes itself instead, and brings the copy up to
    * that, until nothing is missing: that too is the store as it was at one moment.
@@ -297,6 +322,8 @@ export class BlobStore {
    * could be copied, 100 times. The copy is worthless.
    */
   async backup(to: BackingStore, options: ProgressOptions = {}): Promise<BackupReport> {
+    checkStore("to", to);
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     return await copyBlobs(this.#opened, to, options);
   }
@@ -307,7 +334,7 @@ export class BlobStore {
     return statsOf(this.#opened.state);
   }
 
-  /** What lies where in the file, from start to end. The store must not change meanwhile. */
+  /** What is where in the file, from start to end. The store must not change in between. */
   regions(): Iterable<FileRegion> {
     this.#opened.state.file.checkOpen("read");
     return regionsOf(this.#opened.state);
@@ -327,8 +354,9 @@ export class BlobStore {
 
   /**
    * Waits for what was begun, leaves a file that opens at once, and frees it. Where much
-   * of the file lies idle (`compactAbove`), that may take as long as the writing took.
-   * Further use is refused. Closing again does nothing.
+   * of the file is idle (`compactAbove`), that may take as long as the writing took.
+   * Further use is refused. A file that was opened by its path is closed, a backing store only
+   * with `closeStore`. Closing again does nothing.
    */
   async close(): Promise<void> {
     await this.#opened.close();
@@ -360,11 +388,11 @@ export class BlobStore {
   /** A writer may have reused the place of a blob since it was looked up: then looks again. */
   #getBesideWriter(
     key: string,
-    options?: GetOptions,
+    range?: ByteRange,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return readWithRefresh(this.#opened, key, async (slot) => {
       const { state } = this.#opened;
-      const { offset, length } = rangeOf(options?.range, state.index.size[slot]);
+      const { offset, length } = rangeOf(range, state.index.size[slot]);
       const into = roomFor(state, slot, length);
       await readBlob(state, slot, offset, into);
       return into;
@@ -374,14 +402,18 @@ export class BlobStore {
   /** Writes what has to be written first, then commits operations together. */
   async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
     const { state } = this.#opened;
-    state.file.checkWritable();
-    if (operations.length === 0) return 0;
-    if (operations.every(({ source }) => source === undefined)) {
-      return await this.#commit(operations, isBatch);
+    const unread = operations.filter(({ source }) => source !== undefined);
+    if (unread.length === 0) {
+      state.file.checkWritable();
+      return operations.length === 0 ? 0 : await this.#commit(operations, isBatch);
     }
     state.streams++;
     try {
-      return await this.#commit(operations, isBatch, await this.#writeSources(operations));
+      state.file.checkWritable();
+      return await this.#commit(operations, isBatch, await this.#writeSources(unread));
+    } catch (error) {
+      await Promise.all(unread.map(({ source }) => discardSource(source!, error)));
+      throw error;
     } finally {
       state.streams--;
     }
@@ -408,17 +440,14 @@ export class BlobStore {
     return committer.commit(writes, isBatch);
   }
 
-  /** Writes what is long or comes from elsewhere to places of its own. */
-  async #writeSources(
-    operations: readonly Operation[],
-  ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
+  /** Writes what is long or comes from elsewhere to places of its own; takes it out of `unread`. */
+  async #writeSources(unread: Operation[]): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
     const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
     const written = new Map<Operation, WrittenBlob | Uint8Array>();
     try {
-      for (const operation of operations) {
-        const { source } = operation;
-        if (source === undefined) continue;
-        written.set(operation, await writeSource(state, committer.newSeed(), source, makeRoom));
+      for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
+        const seed = committer.newSeed();
+        written.set(next, await writeSource(state, seed, next.source!, makeRoom));
       }
       state.file.checkWritable();
     } catch (error) {

@@ -94,7 +94,7 @@ export class CorruptBlobError extends Error {
 
 /**
  * A read-only store cannot read a blob as it began to: a writer elsewhere replaced or
- * deleted it meanwhile. Nothing is damaged; reading it anew gives what is there now.
+ * deleted it meanwhile. Nothing is damaged; another read returns the blob of now.
  */
 export class BlobChangedError extends Error {
   /** The name of the class. */
@@ -109,7 +109,7 @@ export class BlobChangedError extends Error {
    * @param options The `cause`: how the last attempt to read it ended.
    */
   constructor(key: string, options?: { cause?: unknown }) {
-    super(`Cannot read ${JSON.stringify(key)}: a writer replaced or deleted it meanwhile`, options);
+    super(`Cannot read ${JSON.stringify(key)}: a writer replaced or deleted it`, options);
     this.key = key;
   }
 }

@@ -7,8 +7,7 @@
 import { CHUNK_LENGTH, chunkSeed, framedLength, writeRanges } from "./chunks.ts";
 import { setUint32 } from "./codec.ts";
 import { NO_SPACE } from "../allocator.ts";
-import { checkBytes } from "../arena/backing_store.ts";
-import type { LongSource } from "./arguments.ts";
+import { bytesOfPiece, type LongSource } from "./arguments.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
 
 const FRAME = 65_540; // = CHUNK_LENGTH + 4
@@ -33,28 +32,41 @@ export async function writeSource(
   makeRoom: () => Promise<void>,
 ): Promise<WrittenBlob | Uint8Array> {
   const writer = new BlobWriter(state, seed, makeRoom);
+  const take = async (piece: unknown) => {
+    const bytes = bytesOfPiece(piece);
+    state.file.checkWritable();
+    await writer.write(bytes);
+  };
+  let isTaken = false;
   try {
-    const size = source instanceof Blob ? source.size : (source as Uint8Array).length;
+    const size = "bytes" in source ? source.bytes.length : "blob" in source ? source.blob.size : 0;
     if (size > CHUNK_LENGTH) await writer.reserve(size);
-    if (ArrayBuffer.isView(source)) await writer.write(source);
-    else {
-      await readAll(source instanceof Blob ? source.stream() : source, async (chunk) => {
-        checkBytes("a chunk of the stream", chunk);
-        state.file.checkWritable();
-        await writer.write(chunk);
-      });
-    }
+    isTaken = true;
+    if ("bytes" in source) await writer.write(source.bytes);
+    else if ("iterable" in source) { for await (const piece of source.iterable) await take(piece); }
+    else await readAll("blob" in source ? source.blob.stream() : source.stream, take);
     return writer.unwritten ?? await writer.finish();
   } catch (error) {
     writer.abort();
+    if (!isTaken) await discardSource(source, error);
     throw error;
+  }
+}
+
+/** Ends a source that is not read: what it holds, as a connection, is free then. */
+export async function discardSource(source: LongSource, reason: unknown): Promise<void> {
+  try {
+    if ("stream" in source) await source.stream.cancel(reason);
+    if ("iterable" in source) await source.iterable[Symbol.asyncIterator]().return?.();
+  } catch {
+    // What it says is not why the put failed.
   }
 }
 
 /** Hands on what a stream gives, and cancels it where that fails. */
 async function readAll(
   stream: ReadableStream<unknown>,
-  take: (chunk: unknown) => Promise<void>,
+  take: (piece: unknown) => Promise<void>,
 ): Promise<void> {
   const reader = stream.getReader();
   try {

@@ -1,5 +1,5 @@
 /**
- * Making a checkpoint: the whole index goes into the file, and the log begins anew.
+ * Making a checkpoint: the whole index goes into the file, and a new log begins.
  *
  * @module
  */

@@ -95,7 +95,7 @@ export async function readChunks(
     const length = Math.min(CHUNK_LENGTH, size - start);
     const isLast = start + length === size;
     const framed = isLast ? length : FRAME;
-    // A whole chunk is read to where it goes; its checksum lies where the next one will.
+    // A whole chunk is read to where it goes; its checksum goes where the next one will.
     const at = start - offset;
     const fits = at >= 0 && at + framed <= into.length;
     const target = fits ? into.subarray(at, at + framed) : (scratch ??= new Uint8Array(FRAME));

@@ -5,6 +5,7 @@
  * @module
  */
 
+/** Whether numbers in memory are as they are in the file. */
 function isLittleEndian(): boolean {
   return new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 }

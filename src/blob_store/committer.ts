@@ -1,6 +1,6 @@
 /**
- * The one way into the log: writes that wait are committed together, and whatever
- * needs the store for itself waits in the same line.
+ * The one way into the log: writes that wait are committed together, and jobs that
+ * need the store alone wait in the same line.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
-import type { Write } from "./pending_write.ts";
+import type { PendingWrite } from "./pending_write.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
@@ -35,7 +35,7 @@ const MAX_UNFLUSHED = 8_388_608; // = 2 ** 23
 
 /** Writes that are committed together or not at all. */
 interface Transaction {
-  readonly writes: readonly Write[];
+  readonly writes: readonly PendingWrite[];
   /** Whether it asks for a flush even where single puts do not. */
   readonly isDurable: boolean;
   /** Gives how many of its deletes found their key. */
@@ -109,7 +109,7 @@ export class Committer {
     bytes: Uint8Array,
     metadata: Uint8Array | undefined,
     time: number,
-  ): Write {
+  ): PendingWrite {
     const { file, space } = this.#state, seed = this.newSeed();
     const group = this.#openGroup(), length = framedLength(bytes.length);
     const padded = space.unitsFor(length) * space.granule;
@@ -144,7 +144,7 @@ export class Committer {
    * between `stage` and `commit` nothing may be awaited. Gives how many deletes found
    * their key.
    */
-  commit(writes: readonly Write[], isDurable: boolean): Promise<number> {
+  commit(writes: readonly PendingWrite[], isDurable: boolean): Promise<number> {
     return new Promise((resolve, reject) => {
       const group = this.#openGroup();
       group.transactions.push({ writes, isDurable, resolve, reject, isOver: false });
@@ -244,8 +244,8 @@ export class Committer {
         (state.unflushedBytes > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
     const batch = newBatch();
     try {
-      // Whoever only deletes may use what is kept for it.
-      if (writes.some(({ isDelete }) => !isDelete)) await state.space.secure();
+      // A commit of deletes may use the reserve.
+      if (writes.some(({ isDelete }) => !isDelete)) await state.space.reserveOnDisk();
       await this.#writeData(group, writes, isFlushed);
       this.#writeRecords(group, writes, batch);
       const position = await log.append(batch);
@@ -292,7 +292,7 @@ export class Committer {
     return accepted;
   }
 
-  async #place(write: Write, isInline: boolean): Promise<void> {
+  async #place(write: PendingWrite, isInline: boolean): Promise<void> {
     const state = this.#state;
     const units = state.space.unitsFor(framedLength(write.size));
     if (isInline && units <= state.space.freeUnits) {
@@ -333,7 +333,7 @@ export class Committer {
   }
 
   /** Gives back what a write that is not committed was given. */
-  #release(write: Write): void {
+  #release(write: PendingWrite): void {
     this.#state.space.releaseAll(write.handles);
     write.handles = [];
     write.inlineAt = -1;
@@ -342,7 +342,7 @@ export class Committer {
   /** Writes staged bytes to their places, neighbours together. */
   async #writeData(
     group: Group,
-    writes: readonly Write[],
+    writes: readonly PendingWrite[],
     isFlushed: boolean,
   ): Promise<void> {
     const { file, space } = this.#state;
@@ -377,7 +377,7 @@ export class Committer {
 
   #writeRecords(
     group: Group,
-    writes: readonly Write[],
+    writes: readonly PendingWrite[],
     batch: ByteWriter,
   ): void {
     const { space } = this.#state;
@@ -400,7 +400,7 @@ export class Committer {
   }
 
   /** Makes a write visible. Tells whether it deleted something. */
-  #apply(write: Write): boolean {
+  #apply(write: PendingWrite): boolean {
     const state = this.#state, { index } = state;
     let slot = index.findBytes(write.key);
     const isThere = slot >= 0;

@@ -67,7 +67,7 @@ export class Compactor {
     this.#isRunning = true;
     try {
       await this.#committer.exclusively(() => flushAll(state)); // frees what was superseded
-      if (this.#hasHoles()) state.space.dropSecured();
+      if (this.#hasHoles()) state.space.unreserveOnDisk();
       // What was moved before the disk was full is worth having.
       await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
       // Where the index and the log went, something else may have room now.
@@ -140,7 +140,7 @@ export class Compactor {
     await space.trim();
     updateReserve(state);
     if (!file.isClosing) {
-      await unlessFull(state, space.secure());
+      await unlessFull(state, space.reserveOnDisk());
       await space.cutOff(); // it may have grown by more than that
     }
     return isInTheWay;

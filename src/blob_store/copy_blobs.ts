@@ -4,6 +4,7 @@
  * @module
  */
 
+import { encodeText } from "../util/text.ts";
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { BlobWriter } from "./blob_writer.ts";
@@ -13,8 +14,7 @@ import { readFramed } from "./read_blob.ts";
 import { type OpenStore, openStore } from "./open_store.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
-import { newDelete, streamedWrite, type Write } from "./pending_write.ts";
-import { encodeText } from "../util/text.ts";
+import { newDelete, type PendingWrite, streamedWrite } from "./pending_write.ts";
 
 /** Bytes that are put into one commit of the copy. */
 const COMMIT = 4_194_304; // = 2 ** 22
@@ -46,7 +46,7 @@ export async function copyBlobs(
       throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
     }
     const copy = new Copy(core.state, target, onProgress);
-    space.hold();
+    space.pinAll();
     try {
       for (let round = 1; await copy.update(); round++) {
         if (round === MAX_ROUNDS) copy.giveUp();
@@ -55,7 +55,7 @@ export async function copyBlobs(
       await target.compact(Infinity); // the log left holes between them
       copy.tell();
     } finally {
-      space.letGo();
+      space.unpinAll();
     }
     return { blobs: target.state.index.count, bytes: target.state.blobBytes };
   } finally {
@@ -137,7 +137,7 @@ class Copy {
     this.#onProgress?.(this.#done, Math.max(this.#done, this.#from.blobBytes));
   }
 
-  #commit(write: Write): void {
+  #commit(write: PendingWrite): void {
     const committed = this.#target.committer.commit([write], false);
     committed.catch(() => {}); // told by `#settle`
     this.#pending.push(committed);

@@ -1,5 +1,5 @@
 /**
- * Looking at a store as a whole: what lies where, and whether that adds up.
+ * Looking at a store as a whole: what is where, and whether that adds up.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export function statsOf(state: StoreState): BlobStoreStats {
   };
 }
 
-/** What lies where, from the start of the file to its end. O(blobs). */
+/** What is where, from the start of the file to its end. O(blobs). */
 export function* regionsOf(state: StoreState): Generator<FileRegion, void, void> {
   const { space, file } = state, kinds = new Map<number, FileRegionKind>();
   for (const { handle } of state.log.segments) kinds.set(handle, "log");

@@ -62,7 +62,7 @@ export class KeyIndex {
   readonly #freeSlots: number[] = [];
   #order: KeyOrder | undefined;
 
-  // The key at hand lies behind the heap, where it stays if it is a new one.
+  // The key at hand is behind the heap, where it stays if it is a new one.
   #keyLength = 0;
   #keyHash = 0;
   readonly #salt: number;
@@ -97,14 +97,14 @@ export class KeyIndex {
   }
 
   /**
-   * The slot of a key as UTF-8, which lies somewhere in `bytes`. It gets one if it has
+   * The slot of a key as UTF-8, which is somewhere in `bytes`. It gets one if it has
    * none; its metadata is replaced.
    */
   setBytes(
     bytes: Uint8Array,
     at = 0,
     length: number = bytes.length,
-    metadata: Uint8Array = new Uint8Array(0),
+    metadata?: Uint8Array,
   ): number {
     this.#takeBytes(bytes, at, length);
     return this.#set(metadata);
@@ -147,13 +147,13 @@ export class KeyIndex {
     return decodeText(this.keyBytes(slot));
   }
 
-  /** A key where it lies; valid until the next change. */
+  /** A key in place; valid until the next change. */
   keyBytes(slot: number): Uint8Array {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     return heap.subarray(at + 4, at + ENTRY_HEADER + (heap[at] | (heap[at + 1] << 8)));
   }
 
-  /** Metadata where it lies; valid until the next change. */
+  /** Metadata in place; valid until the next change. */
   metadata(slot: number): Uint8Array {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     const start = at + ENTRY_HEADER + (heap[at] | (heap[at + 1] << 8));
@@ -246,7 +246,7 @@ export class KeyIndex {
     return true;
   }
 
-  #set(metadata: Uint8Array): number {
+  #set(metadata?: Uint8Array): number {
     if (2 * (this.count + 1) > this.#table.length) this.#growTable();
     const found = this.#find();
     if (found >= 0) {
@@ -264,9 +264,12 @@ export class KeyIndex {
     return slot;
   }
 
-  #replaceMetadata(slot: number, metadata: Uint8Array): void {
+  #replaceMetadata(slot: number, metadata: Uint8Array | undefined): void {
     const before = this.metadata(slot);
-    if (before.length === metadata.length) return before.set(metadata);
+    if (before.length === (metadata?.length ?? 0)) {
+      if (metadata !== undefined) before.set(metadata);
+      return;
+    }
     const length = this.#entryLength(slot);
     this.#ref[slot] = this.#store(metadata);
     this.#heapDead += length;
@@ -274,18 +277,18 @@ export class KeyIndex {
   }
 
   /** Keeps the key at hand, with its metadata behind it. */
-  #store(metadata: Uint8Array): number {
-    const at = this.#heapEnd, keyLength = this.#keyLength;
-    this.#heapEnd = at + entryLength(keyLength, metadata.length);
+  #store(metadata: Uint8Array | undefined): number {
+    const at = this.#heapEnd, keyLength = this.#keyLength, length = metadata?.length ?? 0;
+    this.#heapEnd = at + entryLength(keyLength, length);
     this.#growHeap(this.#heapEnd);
     const heap = this.#heap;
     heap[at] = keyLength;
     heap[at + 1] = keyLength >>> 8;
-    heap[at + 2] = metadata.length;
-    heap[at + 3] = metadata.length >>> 8;
-    if (metadata.length > 0) heap.set(metadata, at + ENTRY_HEADER + keyLength);
+    heap[at + 2] = length;
+    heap[at + 3] = length >>> 8;
+    if (metadata !== undefined) heap.set(metadata, at + ENTRY_HEADER + keyLength);
     // What was looked up before may have left its key there.
-    heap.fill(0, at + ENTRY_HEADER + keyLength + metadata.length, this.#heapEnd);
+    heap.fill(0, at + ENTRY_HEADER + keyLength + length, this.#heapEnd);
     return at / ALIGN;
   }
 

@@ -1,12 +1,14 @@
 /**
- * A blob store behind its public face: what is opened, what happens by itself, what
- * is done with the store as a whole.
+ * A blob store behind its public face: opening it, its checkpoints and compactions, closing it.
  *
  * @module
  */
 
 import type { BackingStore } from "../arena/backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
+import { checkStore } from "./arguments.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
@@ -24,9 +26,9 @@ import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
 import type { BlobStoreOptions, CompactionReport } from "./types.ts";
 
 const DEFAULT_GRANULE = 64;
-const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
-/** Below so many idle bytes, no compaction begins by itself. */
-const MIN_IDLE = 1_048_576; // = 2 ** 20
+const DEFAULT_CHECKPOINT = 2 ** 22;
+/** Below so many idle bytes, the store begins no compaction. */
+const MIN_IDLE = 2 ** 20;
 /** How often a reader beside a writer looks again: in any case, and where it changed. */
 const MIN_ATTEMPTS = 4;
 const MAX_ATTEMPTS = 16;
@@ -72,7 +74,7 @@ export class OpenStore {
     await this.committer.next(() => this.#makeRoom());
   }
 
-  /** Whether so much lies idle, before the end, that blobs are moved to fill it. */
+  /** Whether so much is idle, before the end, that blobs are moved to fill it. */
   get #isIdle(): boolean {
     const { space: { allocator, granule }, settings } = this.state;
     const idle = allocator.freeSpace - allocator.tailSpace;
@@ -81,7 +83,7 @@ export class OpenStore {
 
   #compactIfIdle(): void {
     if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle) return;
-    // Only what moves little: to slide everything is for whoever asks for it.
+    // Only what moves little: a caller of `compact` slides everything.
     this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
   }
 
@@ -140,7 +142,7 @@ export class OpenStore {
   async #leaveClean(hasMoved = false): Promise<void> {
     const { state } = this, { log, file, superblock } = state;
     if (file.hasFailed) return;
-    state.space.dropSpare();
+    state.space.unreserve();
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
       const isShort = !hasMoved && 32 * log.byteLength < superblock.checkpointLength;
@@ -180,13 +182,13 @@ export class OpenStore {
 export async function openStore(
   store: BackingStore,
   options: BlobStoreOptions = {},
-  native: RuntimeHooks = {},
+  hooks: RuntimeHooks = {},
 ): Promise<OpenStore> {
+  checkStore("store", store);
+  checkOpenOptions(options);
   const { create = true, readOnly = false, granule = DEFAULT_GRANULE } = options;
-  checkGranule(granule);
-  const file = new StoreFile(store, readOnly, native);
+  const file = new StoreFile(store, readOnly, hooks, options.closeStore);
   const settings = settingsOf(options, file);
-  if (readOnly && options.create) throw new TypeError("Expected readOnly without create");
   if (isVacant(await readHeader(file), file)) {
     if (create && !readOnly) return await createStore(file, settings, granule);
     throw new CorruptStoreError(0, "it is empty, not a blob store");
@@ -300,21 +302,42 @@ async function createStore(
   return new OpenStore(stateOf(file, settings, found));
 }
 
-/** Throws unless the options make sense. */
-function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
-  const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
+/**
+ * Throws unless a store can be opened so, as far as that goes without the store.
+ *
+ * @throws {TypeError | RangeError} An option is not known, or not what it must be.
+ */
+export function checkOpenOptions(options: BlobStoreOptions): void {
+  checkOptions(
+    options,
+    "create readOnly granule maxByteLength durability checkpointBytes compactAbove closeStore",
+  );
+  const { create, readOnly, closeStore, maxByteLength, checkpointBytes } = options;
+  checkType("create", create, "boolean");
+  checkType("readOnly", readOnly, "boolean");
+  checkType("closeStore", closeStore, "boolean");
+  if (readOnly && create) throw new TypeError("Expected readOnly without create");
+  checkGranule(options.granule ?? DEFAULT_GRANULE);
+  const { durability = "commit", compactAbove = 0.1 } = options;
   if (durability !== "commit" && durability !== "batch" && durability !== "none") {
     const got = describe(durability);
     throw new TypeError(`Expected durability to be "commit", "batch" or "none", got ${got}`);
   }
-  if (maxByteLength !== Infinity) checkInteger("maxByteLength", maxByteLength, HEADER_LENGTH);
+  if (maxByteLength !== undefined && maxByteLength !== Infinity) {
+    checkInteger("maxByteLength", maxByteLength, HEADER_LENGTH);
+  }
   if (typeof compactAbove !== "number" || !(compactAbove >= 0 && compactAbove <= 1)) {
     const message = `Expected compactAbove to be from 0 to 1, got ${describe(compactAbove)}`;
     throw typeof compactAbove === "number" ? new RangeError(message) : new TypeError(message);
   }
+  if (checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
+}
+
+/** The options, with what they are by default. */
+function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
+  const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
   const room = Math.min(maxByteLength, file.maxByteLength);
   const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
-  if (options.checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
   return { durability, maxByteLength, compactAbove, checkpointBytes };
 }
 

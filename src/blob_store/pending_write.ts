@@ -7,7 +7,7 @@
 import type { WrittenBlob } from "./blob_writer.ts";
 
 /** A put or a delete on its way into the log. */
-export interface Write {
+export interface PendingWrite {
   readonly key: Uint8Array;
   readonly isDelete: boolean;
   readonly metadata: Uint8Array | undefined;
@@ -31,7 +31,7 @@ export function streamedWrite(
   metadata: Uint8Array | undefined,
   time: number,
   { size, seed, crc, handles }: WrittenBlob,
-): Write {
+): PendingWrite {
   return {
     key,
     isDelete: false,
@@ -48,7 +48,7 @@ export function streamedWrite(
 }
 
 /** A delete on its way into the log. */
-export function newDelete(key: Uint8Array): Write {
+export function newDelete(key: Uint8Array): PendingWrite {
   return {
     key,
     isDelete: true,

@@ -10,8 +10,8 @@ import type { Pending } from "./store_file.ts";
 import { framedBlobOf, handlesOf, type StoreState } from "./store_state.ts";
 
 /**
- * Reads bytes `[offset, offset + into.length)` of a blob and checks them. Whatever
- * happens to the blob meanwhile, its bytes stay where they are until the end.
+ * Reads bytes `[offset, offset + into.length)` of a blob and checks them. A blob
+ * that is replaced or deleted during the read keeps its place until the end.
  *
  * @throws {CorruptBlobError} They are not what was written.
  */
@@ -55,7 +55,7 @@ async function readPinned(
 }
 
 /**
- * Reads a part of a blob that nobody gives the place of to others meanwhile.
+ * Reads a part of a blob whose place is pinned.
  *
  * @throws {CorruptBlobError} It is not what was written; `key` gives the name for that.
  */

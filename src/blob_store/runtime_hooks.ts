@@ -7,11 +7,11 @@
 /** CRC-32 of some bytes, going on from `seed`. */
 export type Crc32 = (bytes: Uint8Array, seed?: number) => number;
 
-/** What whoever opens the backing store hands in with it. */
+/** What the opener of the backing store hands in with it. */
 export interface RuntimeHooks {
   /** A faster CRC-32 (polynomial 0xEDB88320). */
   readonly crc32?: Crc32;
-  /** Looks at the length of the backing store anew, for readers beside a writer. */
+  /** Reads the length of the backing store again, for readers beside a writer. */
   readonly reload?: () => void;
   /** Called once, when the store is closed: closes the file, frees the lock. */
   readonly release?: () => void | Promise<void>;

@@ -12,10 +12,10 @@ import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 
 /** The file grows by a sixteenth of itself, at least and at most by so much. */
-const MIN_GROWTH = 65_536; // = 2 ** 16
-const MAX_GROWTH = 67_108_864; // = 2 ** 26
-/** Pieces of what is kept from blobs, at most about so many. */
-const MAX_SPARE_PARTS = 128;
+const MIN_GROWTH = 2 ** 16;
+const MAX_GROWTH = 2 ** 26;
+/** Pieces of the reserve, at most about so many. */
+const MAX_RESERVED_PARTS = 128;
 
 /** Units of a file, handed out. */
 export class Space {
@@ -25,9 +25,9 @@ export class Space {
   readonly #maxUnits: number;
   /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
   #reserve = 0;
-  /** Where the file cannot grow by that much, units that are taken for it. */
-  #spare: number[] = [];
-  #spareUnits = 0;
+  /** Units that are taken for the reserve, where the file cannot grow by that much. */
+  #reserved: number[] = [];
+  #reservedUnits = 0;
   /** Reads under way, by the handle they read from. */
   readonly #pins: Map<number, number> = new Map();
   /** Released, but still read from. */
@@ -39,8 +39,8 @@ export class Space {
   preference: "none" | "end" | "start" = "none";
   /** Taken, but for nothing yet: by a compaction, or for the log. */
   readonly claimed: Set<number> = new Set();
-  /** Whoever holds keeps everything that is released meanwhile. */
-  #holds = 0;
+  /** How often everything is pinned: what is released until the end keeps its place. */
+  #allPins = 0;
   #growth: Promise<boolean> | undefined;
   /** Whether the disk has no room, so that nothing may be taken but what it gave before. */
   #isFull = false;
@@ -85,70 +85,70 @@ export class Space {
 
   /** Units a blob may still take. */
   get freeUnits(): number {
-    const growable = this.#growable, surplus = this.#spareUnits + growable - this.#reserve;
+    const growable = this.#growable, surplus = this.#reservedUnits + growable - this.#reserve;
     return surplus < 0 ? 0 : this.allocator.freeSpace + Math.min(growable, surplus);
   }
 
   /**
-   * Keeps so many units from blobs. Near the limit of the file they are taken, in one
-   * piece if possible: what blobs leave over otherwise may be crumbs. Elsewhere that is
-   * for `secure` to do.
+   * Reserves so many units: blobs do not get them. Near the limit of the file they are taken
+   * now, in one piece if possible: blobs may leave only crumbs. Elsewhere `reserveOnDisk`
+   * takes them.
    */
-  keep(units: number): void {
+  reserve(units: number): void {
     this.#reserve = units;
-    if (this.#spareUnits > 2 * units) this.dropSpare();
+    if (this.#reservedUnits > 2 * units) this.unreserve();
     const missing = units - this.#growable;
     if (missing <= 0) return;
-    if (this.#spareUnits < missing) this.#fillSpare(missing);
+    if (this.#reservedUnits < missing) this.#fillReserve(missing);
   }
 
-  #fillSpare(units: number): void {
-    const { allocator } = this, before = this.#spareUnits;
+  #fillReserve(units: number): void {
+    const { allocator } = this, before = this.#reservedUnits;
     // Some more than needed, as it needs more with each blob.
     for (const wished of [Math.ceil(1.25 * units), units]) {
       const handle = allocator.allocate(wished);
       if (handle === NO_SPACE) continue;
-      this.dropSpare();
-      return this.#addSpare(handle);
+      this.unreserve();
+      return this.#addReserved(handle);
     }
     // No crumbs: a checkpoint cannot be in too many parts.
-    const least = Math.ceil(units / MAX_SPARE_PARTS);
+    const least = Math.ceil(units / MAX_RESERVED_PARTS);
     for (let missing = units - before; missing > 0;) {
       const size = Math.min(Math.max(missing, least), allocator.largestFreeRegion());
       const handle = size >= least ? allocator.allocate(size) : NO_SPACE;
       if (handle === NO_SPACE) return;
-      this.#addSpare(handle);
+      this.#addReserved(handle);
       missing -= size;
     }
   }
 
-  #addSpare(handle: number): void {
-    this.#spare.push(handle);
-    this.#spareUnits += this.allocator.size(handle);
+  #addReserved(handle: number): void {
+    this.#reserved.push(handle);
+    this.#reservedUnits += this.allocator.size(handle);
     this.claimed.add(handle);
   }
 
-  /** Lets go of what is kept from blobs, for whatever it is kept for. */
-  dropSpare(): void {
-    for (const handle of this.#spare.splice(0)) {
+  /** Frees the units that are taken for the reserve, for what they are reserved for. */
+  unreserve(): void {
+    for (const handle of this.#reserved.splice(0)) {
       this.claimed.delete(handle);
       this.allocator.free(handle);
     }
-    this.#spareUnits = 0;
+    this.#reservedUnits = 0;
   }
 
   /**
-   * Takes what is kept from blobs also where the file can grow: its disk may be full all
-   * the same. Only what was written has a disk behind it.
+   * Takes the reserve also where the file can grow: its disk may be full. Only units that
+   * were written have a disk behind them.
    *
    * @throws {StorageError} The disk is full.
    */
-  async secure(): Promise<void> {
-    const missing = this.#reserve - this.#spareUnits, growable = this.#growable;
-    if (missing <= 0 || missing > growable) return; // near its limit `keep` has seen to it
+  async reserveOnDisk(): Promise<void> {
+    const missing = this.#reserve - this.#reservedUnits, growable = this.#growable;
+    if (missing <= 0 || missing > growable) return; // near its limit `reserve` has seen to it
     // Some more than needed, as it needs more with each blob.
     const units = Math.min(Math.max(missing, Math.ceil(this.#reserve / 4)), growable);
-    const handles = await this.#take(units, MAX_SPARE_PARTS);
+    const handles = await this.#take(units, MAX_RESERVED_PARTS);
     try {
       for (const handle of handles) {
         await this.#file.zero(this.position(handle), this.byteLength(handle));
@@ -157,12 +157,12 @@ export class Space {
       for (const handle of handles) this.allocator.free(handle);
       throw error;
     }
-    for (const handle of handles) this.#addSpare(handle);
+    for (const handle of handles) this.#addReserved(handle);
   }
 
-  /** Lets go of what `secure` took: nothing shall lie in the way of a compaction. */
-  dropSecured(): void {
-    if (this.#growable >= this.#reserve) this.dropSpare();
+  /** Frees what `reserveOnDisk` took: it would be in the way of a compaction. */
+  unreserveOnDisk(): void {
+    if (this.#growable >= this.#reserve) this.unreserve();
   }
 
   /** Units for a blob, in one piece, without growth; or `NO_SPACE`. */
@@ -184,14 +184,14 @@ export class Space {
     const { capacity, tailSpace } = this.allocator;
     if (capacity - tailSpace + units + this.#reserve > this.#maxUnits) {
       await this.#grow(this.#maxUnits - capacity + tailSpace);
-      this.keep(this.#reserve);
+      this.reserve(this.#reserve);
     }
     return await this.#take(units, Infinity);
   }
 
-  /** The same for what the reserve is kept for, and at most so many parts. */
+  /** The same for what the reserve is for, in at most so many parts. */
   async allocateReserved(units: number, maxParts: number = Infinity): Promise<number[]> {
-    if (this.#isFull || this.#growable < this.#reserve) this.dropSpare();
+    if (this.#isFull || this.#growable < this.#reserve) this.unreserve();
     const preferred = this.preference === "end"
       ? await this.allocateAtEnd(units)
       : this.preference === "start"
@@ -240,7 +240,7 @@ export class Space {
 
   /** Lengthens the file for `units` more in one piece at its end; false where it may not. */
   async #grow(units: number): Promise<boolean> {
-    // One at a time; whoever waited looks again.
+    // One at a time; a call that waited looks again.
     if (this.#growth !== undefined) return await this.#growth;
     if (this.#isFull) return false;
     const { allocator, granule } = this, { capacity, tailSpace } = allocator;
@@ -266,9 +266,9 @@ export class Space {
     if (additional > 0) this.allocator.grow(additional);
   }
 
-  /** Cuts the free end off the file, once nothing is kept from blobs. */
+  /** Cuts the free end off the file, without a reserve. */
   async trim(): Promise<void> {
-    this.dropSpare();
+    this.unreserve();
     await this.cutOff();
   }
 
@@ -315,7 +315,7 @@ export class Space {
     }
   }
 
-  /** Keeps a handle's bytes as they are, whatever is released, until `unpin`. */
+  /** Keeps the bytes of a handle in place, also once it is released, until `unpin`. */
   pin(handle: number): void {
     this.#pins.set(handle, (this.#pins.get(handle) ?? 0) + 1);
   }
@@ -327,16 +327,16 @@ export class Space {
       return;
     }
     this.#pins.delete(handle);
-    if (this.#holds === 0 && this.#released.delete(handle)) this.allocator.free(handle);
+    if (this.#allPins === 0 && this.#released.delete(handle)) this.allocator.free(handle);
   }
 
-  /** Keeps everything as it is until the same number of `letGo`. */
-  hold(): void {
-    this.#holds++;
+  /** Keeps all bytes in place until the same number of `unpinAll`. */
+  pinAll(): void {
+    this.#allPins++;
   }
 
-  letGo(): void {
-    if (--this.#holds > 0) return;
+  unpinAll(): void {
+    if (--this.#allPins > 0) return;
     for (const handle of this.#released) {
       if (this.#pins.has(handle)) continue;
       this.#released.delete(handle);
@@ -346,7 +346,7 @@ export class Space {
 
   /** Gives units back, once nobody reads them any more. */
   release(handle: number): void {
-    if (this.#holds > 0 || (this.#pins.size > 0 && this.#pins.has(handle))) {
+    if (this.#allPins > 0 || (this.#pins.size > 0 && this.#pins.has(handle))) {
       this.#released.add(handle);
     } else this.allocator.free(handle);
   }

@@ -18,16 +18,29 @@ export class StoreFile {
   readonly crc32: Crc32;
   readonly readOnly: boolean;
   readonly #store: BackingStore;
-  readonly #native: RuntimeHooks;
+  readonly #hooks: RuntimeHooks;
+  readonly #closeStore: boolean;
   #failure: unknown;
   #isClosing = false;
   #isClosed = false;
 
-  constructor(store: BackingStore, readOnly: boolean, native: RuntimeHooks) {
+  /**
+   * @param store What holds the bytes.
+   * @param readOnly Whether writes are refused.
+   * @param hooks What the runtime does better.
+   * @param closeStore Whether `close` closes the backing store.
+   */
+  constructor(
+    store: BackingStore,
+    readOnly: boolean,
+    hooks: RuntimeHooks,
+    closeStore: boolean = false,
+  ) {
+    this.#closeStore = closeStore;
     this.#store = store;
     this.readOnly = readOnly;
-    this.#native = native;
-    this.crc32 = native.crc32 ?? crc32;
+    this.#hooks = hooks;
+    this.crc32 = hooks.crc32 ?? crc32;
   }
 
   get byteLength(): number {
@@ -127,7 +140,7 @@ export class StoreFile {
   }
 
   reload(): void {
-    this.#native.reload?.();
+    this.#hooks.reload?.();
   }
 
   /** Whether callers may want nothing more. */
@@ -142,17 +155,19 @@ export class StoreFile {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#native.release?.();
+    try {
+      await this.#hooks.release?.();
+    } finally {
+      if (this.#closeStore) await this.#store.close?.();
+    }
   }
 }
-
-/** What systems say where a disk, or what a user may take of it, is full. */
-const FULL: readonly unknown[] = ["ENOSPC", "EDQUOT"];
 
 /** Whether the disk had no room: that is no fault, and may be over at any moment. */
 export function isDiskFull(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (FULL.includes((e as { code?: unknown }).code)) return true;
+    const { code } = e as { code?: unknown };
+    if (code === "ENOSPC" || code === "EDQUOT") return true; // of the disk, or of a user
   }
   return false;
 }

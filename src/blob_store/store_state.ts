@@ -89,7 +89,7 @@ export function rangesOf(space: Space, handles: readonly number[]): FileRange[] 
 /** Keeps enough room that whatever happens next, a checkpoint can be made. */
 export function updateReserve(state: StoreState): void {
   const { index, space } = state;
-  space.keep(space.unitsFor(indexBytesOf(index) + 2 * MIN_SEGMENT) + state.inlineUnits);
+  space.reserve(space.unitsFor(indexBytesOf(index) + 2 * MIN_SEGMENT) + state.inlineUnits);
 }
 
 /** Bytes that a checkpoint takes, about. */

@@ -20,8 +20,8 @@ const STREAM_PIECE = 262_144; // = 4 * CHUNK_LENGTH
  * quarter of a MiB at most ahead.
  *
  * Where a read-only store fails to read it, a writer may have given its place to
- * others: then it is looked for anew. Before the first bytes were given, whatever the
- * blob is now will do; later on, only the same one in another place.
+ * others: then the stream looks the key up again. Before the first bytes were given, it takes
+ * the blob of now; later on, only the same one in another place.
  */
 export function streamBlob(
   core: OpenStore,

@@ -64,7 +64,7 @@ export type SlotFault =
 
 export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
   const length = PARTS + 16 * block.checkpoint.length;
-  // Whole sectors; what lies behind them in the slot is not looked at.
+  // Whole sectors; nothing behind them in the slot is read.
   const bytes = new Uint8Array(Math.ceil(length / 512) * 512);
   bytes.set(MAGIC);
   setUint32(bytes, 8, FORMAT_VERSION);

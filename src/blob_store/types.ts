@@ -13,8 +13,28 @@ export type Metadata =
   | readonly Metadata[]
   | { readonly [name: string]: Metadata };
 
-/** What a blob can be made of. A string is kept as UTF-8. */
-export type BlobSource = Uint8Array | string | Blob | ReadableStream<Uint8Array>;
+/** Bytes at hand: a buffer, or those that a view of one covers. */
+export type BlobBytes = ArrayBufferLike | ArrayBufferView;
+
+/** A `Request` or a `Response`, by its structure. */
+export interface BlobBody {
+  /** The bytes; null for none. */
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** Whether they were read: they cannot be put then. */
+  readonly bodyUsed: boolean;
+}
+
+/**
+ * What a blob can be made of. A string is kept as UTF-8; of a `Request` or a `Response` the body
+ * is put. A stream of Node is an async iterable.
+ */
+export type BlobSource =
+  | string
+  | BlobBytes
+  | Blob
+  | BlobBody
+  | ReadableStream<BlobBytes>
+  | AsyncIterable<BlobBytes>;
 
 /**
  * When a write counts as done.
@@ -22,13 +42,12 @@ export type BlobSource = Uint8Array | string | Blob | ReadableStream<Uint8Array>
  * - `"commit"`: once it is durable. Writes made together share one flush.
  * - `"batch"`: a `batch()`, `flush()` or `checkpoint()` once it is durable; a single put
  *   or delete once it was handed to the system. The next flush makes it durable: that
- *   comes by itself after some 8 MiB, but there is no clock, so what was put last before a
- *   long rest waits for `flush()`.
+ *   comes after some 8 MiB. There is no timer: call `flush()` before going idle.
  * - `"none"`: once it was handed to the system. `flush()`, `checkpoint()` and `close()`
  *   make it durable.
  *
- * Checkpoints and compactions, also those that happen by themselves, make everything
- * durable that was written before.
+ * Checkpoints and compactions, also those that the store begins, make everything durable
+ * that was written before.
  *
  * In every mode a crash of the process loses nothing, and a power loss leaves a state
  * that the store was in at some moment, never half a write.
@@ -43,8 +62,8 @@ export interface BlobStoreOptions {
    */
   readonly create?: boolean;
   /**
-   * Refuses writes, and takes no lock. What the writer does meanwhile is seen by
-   * `refresh()`, and where a blob does not read as it was written: that refreshes, too.
+   * Refuses writes, and takes no lock. `refresh()` sees what the writer did; so does a read of a
+   * blob that does not read as it was written.
    */
   readonly readOnly?: boolean;
   /**
@@ -64,9 +83,14 @@ export interface BlobStoreOptions {
   /**
    * The share of the file, from 0 to 1, that may lie idle before a checkpoint moves blobs
    * from its end into holes, and before closing moves all of them together, twice as many
-   * bytes as were written at most; 0.1 by default, 1 never compacts by itself.
+   * bytes as were written at most; 0.1 by default, 1 only compacts when `compact` is called.
    */
   readonly compactAbove?: number;
+  /**
+   * Whether `close` also closes the backing store that was passed in; `false` by default. A file
+   * that was opened by its path is always closed.
+   */
+  readonly closeStore?: boolean;
 }
 
 /** What goes with a blob. */
@@ -180,16 +204,16 @@ export interface ProgressOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What lies in a range of the file. */
+/** What a range of the file holds. */
 export type FileRegionKind = "header" | "blob" | "log" | "index" | "free";
 
-/** A range of the file and what lies in it. */
+/** A range of the file and what it holds. */
 export interface FileRegion {
   /** First byte. */
   readonly offset: number;
   /** Bytes in it. */
   readonly length: number;
-  /** What lies there; a blob that is in the way of a reader counts until that ends. */
+  /** What it holds; a blob that is still read counts until the read ends. */
   readonly kind: FileRegionKind;
 }
 

@@ -18,8 +18,8 @@ const HEADER_ATTEMPTS = 4;
 
 /**
  * Reads all blobs, and reports what is damaged. In a read-only store it counts as damage
- * only if it is still there once the store was refreshed: a blob that was replaced
- * meanwhile is read anew, and one that was deleted is left out.
+ * only if it is still there once the store was refreshed: a replaced blob is read again, a
+ * deleted one is skipped.
  */
 export async function verifyBlobs(
   core: OpenStore,
@@ -44,7 +44,7 @@ export async function verifyBlobs(
       return true;
     };
     try {
-      if (!await readWithRefresh(core, key, read)) continue; // it was deleted meanwhile
+      if (!await readWithRefresh(core, key, read)) continue; // it was deleted
     } catch (error) {
       if (error instanceof BlobChangedError) continue;
       if (!(error instanceof CorruptBlobError)) throw error;

@@ -1,19 +1,21 @@
 /**
- * Text as UTF-8, and back.
+ * Strings as UTF-8 and back.
+ *
+ * A `TextEncoder` made at module level would keep this code in every bundle: both are made when
+ * they are first needed.
  *
  * @module
  */
 
-// Made by the first call: a module that is only imported does no work.
 let encoder: TextEncoder | undefined;
 let decoder: TextDecoder | undefined;
 
-/** The UTF-8 of a text; half of a surrogate pair becomes U+FFFD. */
+/** A string as UTF-8. */
 export function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return (encoder ??= new TextEncoder()).encode(text);
 }
 
-/** The text of UTF-8, a byte order mark with it. */
+/** The string that some UTF-8 is; a byte order mark is a part of it. */
 export function decodeText(bytes: Uint8Array): string {
   return (decoder ??= new TextDecoder("utf-8", { ignoreBOM: true })).decode(bytes);
 }

@@ -59,12 +59,12 @@ describe("check", () => {
 
   it("knows what is only kept because somebody reads it", async () => {
     const { blobs, core } = await makeStore();
-    core.state.space.hold();
+    core.state.space.pinAll();
     await blobs.delete("a");
     await blobs.flush();
     assertStrictEquals(core.state.space.released.size, 1);
     blobs.check();
-    core.state.space.letGo();
+    core.state.space.unpinAll();
     assertStrictEquals(core.state.space.released.size, 0);
     blobs.check();
     await blobs.close();
@@ -77,12 +77,12 @@ describe("space", () => {
     const { allocator } = space;
     for (const order of ["hold", "pin"]) {
       const before = allocator.allocationCount, handle = space.tryAllocate(2);
-      space.hold();
-      space.hold();
+      space.pinAll();
+      space.pinAll();
       space.pin(handle);
       space.pin(handle);
       space.release(handle);
-      const ends = [() => space.letGo(), () => space.unpin(handle)];
+      const ends = [() => space.unpinAll(), () => space.unpin(handle)];
       if (order === "pin") ends.reverse();
       for (const end of ends) {
         assertStrictEquals(allocator.allocationCount, before + 1);

@@ -21,7 +21,7 @@ describe("a group whose batch fits no segment of the log", () => {
     const blob = await writeSource(
       state,
       committer.newSeed(),
-      new Blob([bytes as Uint8Array<ArrayBuffer>]),
+      { blob: new Blob([bytes as Uint8Array<ArrayBuffer>]) },
       () => core.makeRoom(),
     ) as WrittenBlob;
     const key = new TextEncoder().encode("streamed");

@@ -21,15 +21,15 @@ import { assertSameBytes } from "../support/store_helpers.ts";
 
 const SMALL = { initialSlabBytes: 1024, maxSlabBytes: 8192 };
 
-describe("a GPU arena that is destroyed", () => {
+describe("a GPU arena that is closed", () => {
   it("meanwhile gives no plan, and leaves no buffer", async () => {
     const device = new FakeDevice(), arena = new GpuArena(device, SMALL);
     const regions = await neighbours(arena, 4);
     regions[0].free();
     await arena.settled();
     const planned = arena.planCompaction();
-    arena.destroy();
-    await assertRejects(() => planned, Error, "destroyed");
+    arena.close();
+    await assertRejects(() => planned, Error, "closed");
     await ticks();
     assertEquals([device.liveBuffers, device.uncaptured], [[], []]);
   });
@@ -43,7 +43,7 @@ describe("a GPU arena that is destroyed", () => {
     region.write(filled(16, 2));
     const upload = arena.encodeUploads(device.createCommandEncoder());
     assert(upload !== undefined);
-    arena.destroy();
+    arena.close();
     assertThrows(() => upload.submitted(), Error, "once");
     await ticks();
     assertEquals([device.liveBuffers, device.uncaptured], [[], []]);
@@ -62,7 +62,7 @@ describe("a GPU arena that is destroyed", () => {
         device.queue.submit([encoder.finish() as never]);
         upload.submitted();
       }
-      arena.destroy();
+      arena.close();
       await ticks();
       assertEquals([device.liveBuffers, device.uncaptured], [[], []], `mapping: ${isMapping}`);
     }
@@ -74,7 +74,7 @@ describe("a GPU arena whose", () => {
     withArena(SMALL, (arena) => {
       const noBytes = { byteLength: 16 } as unknown as Uint8Array;
       assertThrows(() => arena.allocateFrom(noBytes, { role: "vertex" }), TypeError);
-      assertEquals([arena.stats.regions, arena.stats.usedBytes], [0, 0]);
+      assertEquals([arena.stats().regions, arena.stats().usedBytes], [0, 0]);
     }));
 
   it("listener throws while a slab grows has moved all the same", () =>
@@ -87,7 +87,7 @@ describe("a GPU arena whose", () => {
       let told = 0;
       second.onRelocate(() => void told++);
       arena.allocate(4000, { role: "vertex" });
-      await assertRejects(() => arena.flush(), Error, "no bind group");
+      await assertRejects(() => arena.upload(), Error, "no bind group");
       assertEquals([first.generation, second.generation, told], [1, 1, 1]);
       assertSameBytes(await first.read(), filled(16, 7), "in the longer buffer");
     }));
@@ -99,10 +99,10 @@ describe("a GPU arena whose", () => {
       device.createBuffer = () => {
         throw new RangeError("no room to map it");
       };
-      const error = await assertRejects(() => arena.flush(), GpuOutOfMemoryError);
+      const error = await assertRejects(() => arena.upload(), GpuOutOfMemoryError);
       assert(error.message.includes("no room to map it"), error.message);
       device.createBuffer = createBuffer;
-      await arena.flush();
+      await arena.upload();
       assertSameBytes(await region.read(), filled(16, 3), "then");
     }));
 
@@ -110,7 +110,7 @@ describe("a GPU arena whose", () => {
     const device = new FakeDevice(), arena = new GpuArena(device, SMALL);
     device.lose("");
     await ticks();
-    const error = await assertRejects(() => arena.flush(), DeviceLostError);
+    const error = await assertRejects(() => arena.upload(), DeviceLostError);
     assertStrictEquals(error.message, "The GPU device is lost");
   });
 
@@ -118,7 +118,7 @@ describe("a GPU arena whose", () => {
     withArena({ ...SMALL, dedicatedBytes: 2000, maxBytes: 6000 }, async (arena) => {
       const large = arena.allocate(4000, { role: "vertex" })!;
       const small = arena.allocate(16, { role: "vertex" })!;
-      await arena.flush();
+      await arena.upload();
       assert(small.buffer !== large.buffer);
       assertStrictEquals(arena.allocate(4000, { role: "vertex" }), undefined);
       large.free();
@@ -134,7 +134,7 @@ describe("a GPU arena whose", () => {
       await neighbours(arena, 1);
       assertStrictEquals(arena.encodeUploads(device.createCommandEncoder()), undefined);
       await ticks();
-      assertStrictEquals(arena.stats.beltBytes, 0);
+      assertStrictEquals(arena.stats().beltBytes, 0);
     }));
 
   it("slabs have no buffer yet has a report", () =>
@@ -146,7 +146,7 @@ describe("a GPU arena whose", () => {
   it("buffers are only copied calls them so", () =>
     withArena(SMALL, async (arena, device) => {
       arena.allocate(16, { usage: GpuUsage.COPY_SRC | GpuUsage.COPY_DST });
-      await arena.flush();
+      await arena.upload();
       assertEquals(device.liveBuffers.map(({ label }) => label), ["copy slab"]);
     }));
 });
@@ -157,13 +157,13 @@ describe("a plan", () => {
       const regions = Array.from({ length: 20 }, (_, i) => {
         return arena.allocateFrom(filled(64, i + 1), { role: "vertex" })!;
       });
-      await arena.flush();
-      assertStrictEquals(arena.stats.slabs, 3);
+      await arena.upload();
+      assertStrictEquals(arena.stats().slabs, 3);
       // The first slab is full, and the second has room beyond what its buffer has.
       for (const region of regions.slice(9, 16)) region.free();
       await arena.settled();
       arena.trim();
-      await arena.flush();
+      await arena.upload();
       const late = Array.from({ length: 4 }, () => arena.allocate(64, { role: "vertex" })!);
       const plan = await arena.planCompaction();
       for (const { buffer, to, size } of plan.moves) assert(to + size <= buffer.size);
@@ -186,18 +186,18 @@ describe("a region", () => {
       region[Symbol.dispose]();
       assert(region.freed);
       region[Symbol.dispose]();
-      assertStrictEquals(arena.stats.regions, 0);
+      assertStrictEquals(arena.stats().regions, 0);
     }));
 });
 
 describe("a store over a GPU buffer", () => {
   it("can be disposed of, either way", async () => {
-    for (const dispose of [Symbol.dispose, Symbol.asyncDispose] as const) {
-      const device = new FakeDevice(), store = new GpuBufferStore(device, { byteLength: 64 });
+    const device = new FakeDevice();
+    {
+      await using store = new GpuBufferStore(device, { byteLength: 64 });
       await store.flush();
-      await store[dispose]();
-      assertEquals([device.liveBuffers, device.uncaptured], [[], []]);
     }
+    assertEquals([device.liveBuffers, device.uncaptured], [[], []]);
   });
 
   it("replaces its scratch buffer by a larger one", async () => {
@@ -209,7 +209,7 @@ describe("a store over a GPU buffer", () => {
     const into = new Uint8Array(1024);
     await store.read(3072, into);
     assertSameBytes(into, filled(1024, 1), "copied");
-    store.destroy();
+    await store.close();
     assertEquals(device.liveBuffers, []);
   });
 
@@ -227,7 +227,7 @@ describe("a store over a GPU buffer", () => {
       while (device.counts.createBuffer === createBuffer) await ticks();
       device.lose("unplugged");
       await assertRejects(() => open, DeviceLostError, "unplugged");
-      store.destroy();
+      await store.close();
     }
   });
 });

@@ -1,8 +1,8 @@
 /** Where the GPU arena puts regions, what it refuses, bindings, draws and reports. */
 
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { NotAllocatedError } from "../../mod.ts";
+import { NotAllocatedError, OutOfSpaceError } from "../../mod.ts";
 import { formatLeaks, report } from "../../src/report/mod.ts";
 import {
   DRAW_BYTES,
@@ -10,6 +10,7 @@ import {
   drawArguments,
   drawIndexedArguments,
   GpuArena,
+  GpuBufferStore,
   type GpuRegionOptions,
   GpuUsage,
 } from "../../backends/webgpu/mod.ts";
@@ -27,7 +28,7 @@ describe("GpuArena: where regions lie", () => {
       const roles = ["vertex", "index", "uniform", "storage", "indirect"] as const;
       const regions = roles.map((role) => arena.allocate(10, { role })!);
       const mixed = arena.allocate(10, { usage: VERTEX | STORAGE })!;
-      await arena.flush();
+      await arena.upload();
       assertStrictEquals(new Set([...regions, mixed].map(({ buffer }) => buffer)).size, 6);
       assertEquals(
         [...regions, mixed].map(({ buffer }) => buffer.usage & ~(COPY_SRC | COPY_DST)),
@@ -63,39 +64,39 @@ describe("GpuArena: where regions lie", () => {
   it("lengthens a slab, then begins another; large ones get a buffer of their own", () =>
     withArena(SMALL, async (arena, device) => {
       const first = arena.allocate(1000, { role: "vertex" })!;
-      assertThrows(() => first.buffer, Error, "flush()");
-      await arena.flush();
+      assertThrows(() => first.buffer, Error, "upload()");
+      await arena.upload();
       assertStrictEquals(first.buffer.size, 1024);
       for (let i = 0; i < 10; i++) arena.allocate(1000, { role: "vertex" });
       assertStrictEquals(device.counts.createBuffer, 1);
-      await arena.flush();
+      await arena.upload();
       const [one, two] = arena.slabs();
       assertEquals([one.byteLength, two.byteLength <= 8192], [8192, true]);
       const large = arena.allocate(5001, { role: "vertex" })!;
-      await arena.flush();
+      await arena.upload();
       assertStrictEquals(large.buffer.size, 5004);
-      assertEquals([arena.stats.slabs, arena.stats.dedicated], [3, 1]);
+      assertEquals([arena.stats().slabs, arena.stats().dedicated], [3, 1]);
       large.free();
       await arena.settled();
-      await arena.flush();
-      assertEquals([arena.stats.slabs, arena.stats.dedicated], [2, 0]);
+      await arena.upload();
+      assertEquals([arena.stats().slabs, arena.stats().dedicated], [2, 0]);
     }));
 
   it("keeps the bytes, and tells of the new buffer, when a slab grows", () =>
     withArena(SMALL, async (arena) => {
       const region = arena.allocateFrom(filled(900, 7), { role: "storage" })!;
-      await arena.flush();
+      await arena.upload();
       const before = region.buffer, told: number[] = [];
       const end = region.onRelocate(({ generation }) => told.push(generation));
       arena.allocate(900, { role: "storage" });
-      await arena.flush();
+      await arena.upload();
       assert(region.buffer !== before);
       assertStrictEquals(before.state, "destroyed");
       assertEquals([region.generation, told], [1, [1]]);
       assertSameBytes(await region.read(), filled(900, 7), "after growth");
       end();
       arena.allocate(900, { role: "storage" });
-      await arena.flush();
+      await arena.upload();
       assertEquals([region.generation, told], [2, [1]]);
     }));
 
@@ -105,8 +106,8 @@ describe("GpuArena: where regions lie", () => {
       const region = arena.allocate(2000, { role: "vertex" })!;
       assert(arena.allocate(2000, { role: "index" }) === undefined);
       assert(arena.allocate(1000, { role: "vertex" }) !== undefined);
-      assertStrictEquals(arena.stats.byteLength, 3000);
-      await arena.flush();
+      assertStrictEquals(arena.stats().byteLength, 3000);
+      await arena.upload();
       region.free();
       assert(arena.allocate(1500, { role: "vertex" }) === undefined, "still in use");
       await arena.settled();
@@ -118,13 +119,13 @@ describe("GpuArena: where regions lie", () => {
       const kept = arena.allocateFrom(filled(500, 9), { role: "index" })!;
       const rest = Array.from({ length: 12 }, () => arena.allocate(600, { role: "index" })!);
       const vertices = arena.allocate(100, { role: "vertex" })!;
-      await arena.flush();
-      const { byteLength } = arena.stats;
+      await arena.upload();
+      const { byteLength } = arena.stats();
       for (const region of [...rest, vertices]) region.free();
       await arena.settled();
-      for (let i = 0; i < 3; i++) await arena.flush();
-      assertStrictEquals(arena.stats.byteLength, byteLength);
-      await arena.flush();
+      for (let i = 0; i < 3; i++) await arena.upload();
+      assertStrictEquals(arena.stats().byteLength, byteLength);
+      await arena.upload();
       assertEquals(Array.from(arena.slabs(), (slab) => [slab.role, slab.byteLength]), [
         ["index", 1024],
       ]);
@@ -133,7 +134,7 @@ describe("GpuArena: where regions lie", () => {
       await arena.settled();
       arena.trim();
       assertEquals([
-        arena.stats.slabs,
+        arena.stats().slabs,
         device.liveBuffers.filter(({ label }) => /slab/.test(label)),
       ], [
         0,
@@ -170,7 +171,7 @@ describe("GpuArena: what it refuses, before any call to the device", () => {
       refuse({ role: "index", stride: 3 }, "2 or 4");
       refuse({ role: "storage", stride: 0 }, "stride");
       refuse({ role: "storage", alignment: 1.5 }, "alignment");
-      assertEquals(arena.stats.slabs, 0);
+      assertEquals(arena.stats().slabs, 0);
       assertEquals(device.counts, counts);
     }));
 
@@ -193,7 +194,7 @@ describe("GpuArena: what it refuses, before any call to the device", () => {
   it("writes and reads that are no whole words, or outside the region", () =>
     withArena(SMALL, async (arena, device) => {
       const region = arena.allocate(11, { role: "vertex" })!;
-      const { pendingBytes } = arena.stats;
+      const { pendingBytes } = arena.stats();
       const refuse = (call: () => unknown, kind: new () => Error, message: string) => {
         assertThrows(call, kind, message);
       };
@@ -203,7 +204,7 @@ describe("GpuArena: what it refuses, before any call to the device", () => {
       refuse(() => region.write(filled(4, 1), 8), RangeError, "4 bytes at 8");
       refuse(() => region.write("x" as never), TypeError, "data");
       refuse(() => region.write([1] as never), TypeError, "data");
-      assertStrictEquals(arena.stats.pendingBytes, pendingBytes);
+      assertStrictEquals(arena.stats().pendingBytes, pendingBytes);
       region.write(filled(3, 1), 8);
       region.write(filled(0, 1), 8);
       for (const [at, length] of [[0, 12], [12, 0], [-1, 1], [0.5, 1]]) {
@@ -219,7 +220,7 @@ describe("GpuArena: what it refuses, before any call to the device", () => {
   it("use after free, double free, and the wrong use", () =>
     withArena(SMALL, async (arena, device) => {
       const region = arena.allocateFrom(filled(8, 1), { role: "vertex" })!;
-      await arena.flush();
+      await arena.upload();
       assertThrows(() => region.binding(), TypeError, "for vertex");
       assertThrows(() => region.firstElement, TypeError, "stride");
       assertThrows(() => drawArguments(region), TypeError, "stride");
@@ -243,16 +244,94 @@ describe("GpuArena: what it refuses, before any call to the device", () => {
       assertEquals(device.counts, counts);
     }));
 
-  it("anything once it is destroyed", async () => {
+  it("anything once it is closed", async () => {
     const device = new FakeDevice(), arena = new GpuArena(device, SMALL);
     const region = arena.allocate(8, { role: "vertex" })!;
-    await arena.flush();
+    await arena.upload();
     arena[Symbol.dispose]();
-    arena.destroy();
-    assertThrows(() => arena.allocate(8, { role: "vertex" }), Error, "destroyed");
+    arena.close();
+    assertThrows(() => arena.allocate(8, { role: "vertex" }), Error, "closed");
     assertThrows(() => region.write(filled(4, 1)), NotAllocatedError);
     assertEquals([device.liveBuffers, device.uncaptured], [[], []]);
   });
+});
+
+describe("GpuArena: wrong arguments of plain JavaScript", () => {
+  // What no type lets pass.
+  const wrong = (value: unknown) => value as never;
+
+  it("says what to give instead of what leads to a device", () => {
+    const refused: [unknown, string][] = [
+      [undefined, "GPUDevice, got undefined"],
+      [{}, "got an object of type Object"],
+      [
+        new (class GPUCanvasContext {
+          configure() {}
+        })(),
+        "got an object of type GPUCanvasContext",
+      ],
+      [
+        new (class WebGL2RenderingContext {
+          createBuffer() {}
+        })(),
+        "got an object of type WebGL2RenderingContext",
+      ],
+      [{ requestDevice() {} }, "await its requestDevice()"],
+      [{ requestAdapter() {} }, "await its requestAdapter() first"],
+      [Promise.resolve(new FakeDevice()), "of type Promise: await it"],
+    ];
+    for (const [device, message] of refused) {
+      assertThrows(() => new GpuArena(wrong(device)), TypeError, message);
+      assertThrows(() => new GpuBufferStore(wrong(device), { byteLength: 8 }), TypeError, message);
+    }
+  });
+
+  it("refuses options that nobody knows", () =>
+    withArena(SMALL, async (arena, device) => {
+      const vertices = arena.allocate(24, { role: "vertex", stride: 12 })!;
+      const indices = arena.allocate(8, { role: "index", stride: 2 })!;
+      const calls: [() => unknown, string][] = [
+        [() => new GpuArena(device, wrong({ maxBytess: 8 })), "got maxBytess"],
+        [() => new GpuArena(device, wrong({ stacks: "no" })), "stacks to be a boolean"],
+        [() => new GpuArena(device, wrong({ label: 8 })), "label to be a string"],
+        [() => new GpuArena(device, wrong(1024)), "got 1024"],
+        [() => arena.allocate(8, wrong({ role: "vertex", aligment: 8 })), "alignment"],
+        [() => arena.allocate(8, wrong("vertex")), 'got the string "vertex"'],
+        [() => arena.allocate(8, wrong(undefined)), "options to be an object with"],
+        [() => arena.allocate(8, wrong({ role: "vertex", pinned: 1 })), "pinned to be a boolean"],
+        [() => arena.allocateOrThrow(8, wrong({ role: "vertex", size: 8 })), "got size"],
+        [() => arena.allocateFrom(filled(8, 1), wrong({ rôle: "vertex" })), "role"],
+        [() => arena.reportJson(wrong({ region: true })), "got region"],
+        [() => arena.reportSvg(wrong(320)), "got 320"],
+        [() => drawArguments(vertices, wrong({ count: 3 })), "vertexCount"],
+        [() => drawArguments(vertices, wrong(3)), "got 3"],
+        [() => drawIndexedArguments(indices, vertices, wrong({ first: 3 })), "firstIndex"],
+        [() => new GpuBufferStore(device, wrong({ byteLength: 8, role: "vertex" })), "got role"],
+      ];
+      const before = { ...device.counts };
+      for (const [call, message] of calls) assertThrows(call, TypeError, message);
+      const plan = () => arena.planCompaction(wrong({ maxMove: 1 }));
+      await assertRejects(plan, TypeError, "maxMoves");
+      await assertRejects(() => arena.planCompaction(wrong(8)), TypeError, "got 8");
+      assertEquals(device.counts, before);
+      assertStrictEquals(arena.stats().regions, 2);
+    }));
+});
+
+describe("GpuArena: allocateOrThrow", () => {
+  it("gives a region, or an error with what is free", () =>
+    withArena({ initialSlabBytes: 256, maxBytes: 1024, stacks: true }, (arena) => {
+      const region = arena.allocateOrThrow(600, { role: "vertex", label: "first" });
+      assertStrictEquals(region.size, 600);
+      assert(arena.leaks()[0].stack?.split("\n")[0].includes("gpu_arena_test"));
+      const error = assertThrows(
+        () => arena.allocateOrThrow(500, { role: "vertex", alignment: 16 }),
+        OutOfSpaceError,
+      );
+      const { requested, alignment, largestFree, totalFree } = error;
+      assertEquals([requested, alignment, largestFree, totalFree], [500, 16, 424, 424]);
+      assertStrictEquals(arena.stats().regions, 1);
+    }));
 });
 
 describe("GpuRegion: bindings and draws", () => {
@@ -260,7 +339,7 @@ describe("GpuRegion: bindings and draws", () => {
     withArena(SMALL, async (arena) => {
       arena.allocate(32, { role: "storage" });
       const region = arena.allocate(101, { role: "storage" })!;
-      await arena.flush();
+      await arena.upload();
       const { buffer, offset } = region;
       assertEquals(region.binding(), { buffer, offset, size: 104 });
       assertEquals(region.binding(64), { buffer, offset: offset + 64, size: 40 });
@@ -269,7 +348,7 @@ describe("GpuRegion: bindings and draws", () => {
       assertThrows(() => region.binding(0, 0), RangeError, "length");
       assertThrows(() => region.binding(96, 8), RangeError, "the region has 101 bytes");
       const long = arena.allocate(70000, { role: "uniform" })!;
-      await arena.flush();
+      await arena.upload();
       assertThrows(() => long.binding(), RangeError, "at most 65536 bytes");
       assertStrictEquals(long.binding(0, 65536).size, 65536);
     }));
@@ -303,13 +382,13 @@ describe("GpuArena: reports", () => {
     withArena({ ...SMALL, stacks: true, label: "scene" }, async (arena, device) => {
       const mesh = arena.allocateFrom(filled(100, 1), { role: "vertex", label: "mesh" })!;
       arena.allocate(40, { role: "uniform", label: "camera" });
-      assertEquals([arena.stats.buffers, arena.stats.pendingBytes], [0, 100]);
-      await arena.flush();
+      assertEquals([arena.stats().buffers, arena.stats().pendingBytes], [0, 100]);
+      await arena.upload();
       assertEquals(device.liveBuffers.map(({ label }) => label), [
         "scene: vertex slab",
         "scene: uniform slab",
       ]);
-      const { buffers, bufferBytes, regions, usedBytes, pendingBytes } = arena.stats;
+      const { buffers, bufferBytes, regions, usedBytes, pendingBytes } = arena.stats();
       assertEquals([buffers, bufferBytes, regions, usedBytes, pendingBytes], [2, 2048, 2, 164, 0]);
 
       const leaks = arena.leaks();
@@ -322,14 +401,14 @@ describe("GpuArena: reports", () => {
       const json = JSON.parse(JSON.stringify(arena.reportJson({ regions: true })));
       assertEquals([json.format, json.version, json.slabs.length], ["suballoc-gpu-report", 1, 2]);
       assertEquals(json.slabs[0].report.regions[0].label, "mesh");
-      assertEquals(json.stats, { ...arena.stats });
+      assertEquals(json.stats, { ...arena.stats() });
       const [slab] = arena.slabs();
       assertStrictEquals(report(slab.allocator).used, 100);
 
       const svg = parseXml(arena.reportSvg());
       assertStrictEquals(svg.children.filter(({ name }) => name === "svg").length, 2);
       mesh.free();
-      assertEquals([arena.stats.retiringBytes, arena.leaks().length], [100, 1]);
+      assertEquals([arena.stats().retiringBytes, arena.leaks().length], [100, 1]);
       assert(arena.reportSvg().includes("freed, in use by the GPU"));
     }));
 

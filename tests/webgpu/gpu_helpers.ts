@@ -23,7 +23,7 @@ export async function withArena(
   const arena = new GpuArena(device, options);
   await body(arena, device);
   device.release();
-  arena.destroy();
+  arena.close();
   assertEquals(device.uncaptured, [], "errors that no scope caught");
   // Staging buffers go once their map has ended.
   for (let i = 0; i < 20; i++) await Promise.resolve();
@@ -47,6 +47,6 @@ export async function neighbours(
   size = 16,
 ): Promise<GpuRegion<FakeBuffer>[]> {
   const regions = Array.from({ length: count }, () => arena.allocate(size, { role: "vertex" })!);
-  await arena.flush();
+  await arena.upload();
   return regions;
 }

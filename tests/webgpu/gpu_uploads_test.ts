@@ -29,10 +29,10 @@ describe("GpuArena: uploads", () => {
       const halves = [0, 1].flatMap((odd) => regions.filter((_, i) => i % 2 === odd));
       for (const order of [regions, [...regions].reverse(), halves]) {
         order.forEach((region) => region.write(filled(16, regions.indexOf(region) + 1)));
-        assertStrictEquals(await writesOf(device, () => arena.flush()), 1);
+        assertStrictEquals(await writesOf(device, () => arena.upload()), 1);
         regions.forEach((region, i) => assertSameBytes(onGpu(region), filled(16, i + 1), `${i}`));
       }
-      assertStrictEquals(await writesOf(device, () => arena.flush()), 0);
+      assertStrictEquals(await writesOf(device, () => arena.upload()), 0);
     }));
 
   it("joins regions that alignment sets apart, and those with padding", () =>
@@ -40,7 +40,7 @@ describe("GpuArena: uploads", () => {
       const regions = Array.from({ length: 20 }, (_, i) => {
         return arena.allocateFrom(filled(i + 1, i + 1), { role: "uniform" })!;
       });
-      assertStrictEquals(await writesOf(device, () => arena.flush()), 1);
+      assertStrictEquals(await writesOf(device, () => arena.upload()), 1);
       regions.forEach((region, i) => assertSameBytes(onGpu(region), filled(i + 1, i + 1), `${i}`));
     }));
 
@@ -51,21 +51,21 @@ describe("GpuArena: uploads", () => {
       region.write(filled(8, 2), 16);
       region.write(filled(16, 3), 20);
       next.write(filled(4, 4), 60);
-      assertStrictEquals(await writesOf(device, () => arena.flush()), 2);
+      assertStrictEquals(await writesOf(device, () => arena.upload()), 2);
       const expected = filled(64, 1).fill(2, 16, 20).fill(3, 20, 36);
       assertSameBytes(onGpu(region), expected, "overlapping writes");
       assertSameBytes(onGpu(next), filled(64, 0).fill(4, 60), "one word");
     }));
 
-  it("uploads before flush() returns, where nothing has to grow", () =>
+  it("uploads before upload() returns, where nothing has to grow", () =>
     withArena({}, async (arena) => {
       const [region] = await neighbours(arena, 1);
       const data = filled(16, 1);
       region.write(data);
       data.fill(9); // the write has its own copy
-      const flushed = arena.flush();
+      const uploaded = arena.upload();
       assertSameBytes(onGpu(region), filled(16, 1), "before the promise");
-      await flushed;
+      await uploaded;
     }));
 
   it("uploads to regions that are there while others wait for their buffer", () =>
@@ -73,13 +73,13 @@ describe("GpuArena: uploads", () => {
       const [region] = await neighbours(arena, 1);
       const late = arena.allocateFrom(filled(100, 2), { role: "vertex" })!;
       region.write(filled(16, 1));
-      const flushed = arena.flush();
+      const uploaded = arena.upload();
       assertSameBytes(onGpu(region), filled(16, 1), "at once");
       assertStrictEquals(late.ready, false);
       region.write(filled(16, 3));
-      await flushed;
+      await uploaded;
       assertSameBytes(onGpu(late), filled(100, 2), "grown");
-      await arena.flush();
+      await arena.upload();
       assertSameBytes(onGpu(region), filled(16, 3), "written meanwhile");
     }));
 
@@ -110,18 +110,18 @@ describe("GpuArena: uploads", () => {
     withArena({}, async (arena) => {
       const [before] = await neighbours(arena, 1, 8);
       before.write(filled(8, 255));
-      await arena.flush();
+      await arena.upload();
       before.free();
       await arena.settled();
       const region = arena.allocateFrom(filled(5, 1), { role: "vertex" })!;
-      await arena.flush();
+      await arena.upload();
       assertEquals([...region.buffer.bytes.slice(0, 8)], [1, 1, 1, 1, 1, 0, 0, 0]);
     }));
 
   it("waits for the whole of a region, with what alignment adds", () =>
     withArena({ initialSlabBytes: 100 }, async (arena) => {
       arena.allocate(1, { role: "uniform" });
-      await arena.flush();
+      await arena.upload();
       const region = arena.allocateFrom(filled(20, 3), { role: "uniform" })!;
       assertEquals([region.offset, region.ready], [64, false]);
       assertSameBytes(await region.read(), filled(20, 3), "in a longer buffer");
@@ -132,19 +132,19 @@ describe("GpuArena: uploads", () => {
       const [region] = await neighbours(arena, 1);
       region.write(filled(16, 7));
       arena.allocate(1000, { role: "vertex" });
-      const flushed = arena.flush(), reads = [];
+      const uploaded = arena.upload(), reads = [];
       for (let i = 0; i < 40; i++) {
         reads.push(region.read());
         await Promise.resolve();
       }
-      await flushed;
+      await uploaded;
       for (const bytes of await Promise.all(reads)) assertSameBytes(bytes, filled(16, 7), "read");
     }));
 
   it("keeps no more than 16 MiB of staging buffers", () =>
     withArena({}, async (arena, device) => {
       const regions = Array.from({ length: 4 }, () => arena.allocate(2 ** 23, { role: "vertex" })!);
-      await arena.flush();
+      await arena.upload();
       await Promise.all(regions.map((region) => region.read()));
       for (const region of regions) await region.read();
       const staging = device.liveBuffers.filter(({ label }) => label === "read-back");
@@ -160,9 +160,9 @@ describe("GpuArena: uploads", () => {
       await arena.settled();
       const heir = arena.allocate(16, { role: "vertex" })!;
       assertStrictEquals(heir.offset, 0);
-      assertStrictEquals(await writesOf(device, () => arena.flush()), 1);
+      assertStrictEquals(await writesOf(device, () => arena.upload()), 1);
       assertSameBytes(onGpu(heir), filled(16, 0), "of the region before");
-      assertStrictEquals(arena.stats.pendingBytes, 0);
+      assertStrictEquals(arena.stats().pendingBytes, 0);
     }));
 
   it("reads what was written before, and nothing later", () =>
@@ -172,7 +172,7 @@ describe("GpuArena: uploads", () => {
       const { mapAsync } = device.counts;
       const reads = regions.map((region) => region.read());
       for (const region of regions) region.write(filled(16, 99));
-      void arena.flush();
+      void arena.upload();
       const contents = await Promise.all(reads);
       contents.forEach((bytes, i) => assertSameBytes(bytes, filled(16, i + 1), `region ${i}`));
       assertStrictEquals(device.counts.mapAsync - mapAsync, 1);
@@ -219,12 +219,12 @@ describe("GpuArena: uploads in an encoder", () => {
       const encoder = device.createCommandEncoder();
       const upload = arena.encodeUploads(encoder)!;
       region.write(filled(16, 2));
-      await assertRejects(() => arena.flush(), Error, "submitted()");
+      await assertRejects(() => arena.upload(), Error, "submitted()");
       await assertRejects(() => region.read(), Error, "submitted()");
       assertThrows(() => arena.encodeUploads(encoder), Error, "submitted()");
       device.queue.submit([encoder.finish() as never]);
       upload.submitted();
-      await arena.flush();
+      await arena.upload();
       assertSameBytes(onGpu(region), filled(16, 2), "the later write");
     }));
 
@@ -235,7 +235,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const encoder = device.createCommandEncoder();
       arena.encodeUploads(encoder)!.submitted(); // it is not true
       region.write(filled(16, 2));
-      void arena.flush();
+      void arena.upload();
       device.queue.submit([encoder.finish() as never]);
       assertSameBytes(onGpu(region), filled(16, 2), "the later write");
       assertStrictEquals(device.uncaptured.length, 1);
@@ -250,7 +250,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const upload = arena.encodeUploads(encoder)!;
       region.write(filled(4, 2), 8);
       upload.cancel();
-      await arena.flush();
+      await arena.upload();
       assertSameBytes(onGpu(region), filled(16, 1).fill(2, 8, 12), "both");
       device.queue.submit([encoder.finish() as never]);
       assertStrictEquals(device.uncaptured.length, 1);
@@ -270,11 +270,11 @@ describe("GpuArena: uploads in an encoder", () => {
         device.queue.submit([encoder.finish() as never]);
         upload?.submitted();
         for (const region of written) assertSameBytes(onGpu(region), filled(16, round), `${round}`);
-        assert(arena.stats.beltBytes <= 64);
+        assert(arena.stats().beltBytes <= 64);
         if (upload) assertEquals([upload.encodedBytes, upload.queuedBytes], [64, 96]);
         await ticks();
       }
-      assertStrictEquals(arena.stats.beltBytes, 64);
+      assertStrictEquals(arena.stats().beltBytes, 64);
     }));
 
   it("need no new staging buffer each time, and let those go that are idle", () =>
@@ -293,9 +293,9 @@ describe("GpuArena: uploads in an encoder", () => {
       const made = device.counts.createBuffer;
       for (let i = 0; i < 50; i++) await upload(i % 2 === 0 ? 1000 : 200_000);
       assertStrictEquals(device.counts.createBuffer, made);
-      assertStrictEquals(arena.stats.beltBytes, 65_536 + 262_144);
+      assertStrictEquals(arena.stats().beltBytes, 65_536 + 262_144);
       for (let i = 0; i < 70; i++) await upload(1000);
-      assertStrictEquals(arena.stats.beltBytes, 65_536);
+      assertStrictEquals(arena.stats().beltBytes, 65_536);
     }));
 
   it("hold back what is freed until they are submitted", () =>
@@ -306,12 +306,12 @@ describe("GpuArena: uploads in an encoder", () => {
       const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
       regions[0].free();
       await ticks(50);
-      assertStrictEquals(arena.stats.retiringBytes, 16);
+      assertStrictEquals(arena.stats().retiringBytes, 16);
       await assertRejects(() => arena.settled(), Error, "submitted()");
       device.queue.submit([encoder.finish() as never]);
       upload.submitted();
       await arena.settled();
-      assertStrictEquals(arena.stats.retiringBytes, 0);
+      assertStrictEquals(arena.stats().retiringBytes, 0);
     }));
 
   it("hold back frees of the tick in which they are recorded", () =>
@@ -323,11 +323,11 @@ describe("GpuArena: uploads in an encoder", () => {
       const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
       regions[0].free();
       await ticks(50);
-      assertStrictEquals(arena.stats.retiringBytes, 32);
+      assertStrictEquals(arena.stats().retiringBytes, 32);
       device.queue.submit([encoder.finish() as never]);
       upload.submitted();
       await arena.settled();
-      assertStrictEquals(arena.stats.retiringBytes, 0);
+      assertStrictEquals(arena.stats().retiringBytes, 0);
     }));
 
   it("refuse what is no encoder", () =>

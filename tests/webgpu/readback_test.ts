@@ -29,7 +29,7 @@ async function withReadback(
   source.bytes.set(bytes);
   const readback = new Readback(GpuContext.of(device));
   await body({ device, readback, source, bytes });
-  readback.destroy();
+  readback.close();
   await ticks();
   assertEquals(device.uncaptured, []);
   assertEquals(device.liveBuffers, [source]);
@@ -234,7 +234,7 @@ describe("Readback on a failing device", () => {
       await readback.settled();
     }));
 
-  it("rejects what is under way or open when it is destroyed, and whatever follows", () =>
+  it("rejects what is under way or open when it is closed, and whatever follows", () =>
     withReadback(async (setup) => {
       const { device, readback, source } = setup;
       await readback.read(source, 0, 4);
@@ -243,8 +243,8 @@ describe("Readback on a failing device", () => {
       readback.submit();
       await ticks();
       const open = readback.read(source, 0, 4);
-      readback.destroy();
-      readback.destroy();
+      readback.close();
+      readback.close();
       const later = readback.read(source, 0, 0);
       device.release();
       for (const read of [underWay, open, later]) {

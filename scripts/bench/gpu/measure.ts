@@ -101,7 +101,7 @@ function manyRanges(device: GPUDevice, most: number): Measurement {
         const regions = data.map((bytes, i) => {
           return arena.allocateFrom(bytes, { role: ROLES[i % 3][0] })!;
         });
-        await arena.flush();
+        await arena.upload();
         await device.queue.onSubmittedWorkDone();
         for (const region of regions) region.free();
         await arena.settled();
@@ -110,7 +110,7 @@ function manyRanges(device: GPUDevice, most: number): Measurement {
       plain: plainDevice.counts.made / ROUNDS,
       arena: arenaDevice.counts.made,
     }),
-    end: () => arena.destroy(),
+    end: () => arena.close(),
   };
 }
 
@@ -122,7 +122,7 @@ function neighbours(device: GPUDevice, isShuffled: boolean): Measurement {
   const total = data.reduce((sum, { length }) => (ends.push(sum), sum + length), 0);
   const buffer = device.createBuffer({ size: total, usage: VERTEX | COPY_DST });
   const regions = data.map(({ length }) => arena.allocate(length, { role: "vertex" })!);
-  const grown = arena.flush();
+  const grown = arena.upload();
   const order = data.map((_, i) => i);
   if (isShuffled) {
     for (let i = order.length - 1; i > 0; i--) {
@@ -141,11 +141,11 @@ function neighbours(device: GPUDevice, isShuffled: boolean): Measurement {
       await grown;
       return await timed(device, () => {
         for (const i of order) regions[i].write(data[i]);
-        return arena.flush();
+        return arena.upload();
       }, REPEATS);
     },
     end: () => {
-      arena.destroy();
+      arena.close();
       buffer.destroy();
     },
   };
@@ -157,7 +157,7 @@ function readBack(device: GPUDevice): Measurement {
   const regions = Array.from({ length: 100 }, () => {
     return arena.allocateFrom(new Uint8Array(1024), { role: "storage" })!;
   });
-  const grown = arena.flush();
+  const grown = arena.upload();
   return {
     name: "read 100 ranges back",
     plain: async () => {
@@ -178,7 +178,7 @@ function readBack(device: GPUDevice): Measurement {
       await grown;
       return await timed(device, () => Promise.all(regions.map((region) => region.read())));
     },
-    end: () => arena.destroy(),
+    end: () => arena.close(),
   };
 }
 
@@ -189,19 +189,19 @@ function belt(device: GPUDevice): Measurement {
     const arena = new GpuArena(gpu);
     const regions = Array.from({ length: 400 }, () => arena.allocate(1024, { role: "vertex" })!)
       .filter((_, i) => i % 4 === 0);
-    return { arena, regions, grown: arena.flush() };
+    return { arena, regions, grown: arena.upload() };
   };
   const queued = make(device), recorded = make(device);
   const write = (regions: typeof queued.regions) => {
     for (const region of regions) region.write(data);
   };
   return {
-    name: "100 ranges apart: encodeUploads against flush",
+    name: "100 ranges apart: encodeUploads against upload",
     plain: async () => {
       await queued.grown;
       return await timed(device, () => {
         write(queued.regions);
-        return queued.arena.flush();
+        return queued.arena.upload();
       }, REPEATS);
     },
     arena: async () => {
@@ -215,8 +215,8 @@ function belt(device: GPUDevice): Measurement {
       }, REPEATS);
     },
     end: () => {
-      queued.arena.destroy();
-      recorded.arena.destroy();
+      queued.arena.close();
+      recorded.arena.close();
     },
   };
 }

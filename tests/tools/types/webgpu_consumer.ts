@@ -37,7 +37,7 @@ export async function frame(device: GPUDevice, pipeline: GPURenderPipeline): Pro
   same<typeof indices, GpuRegion<GPUBuffer> | undefined>(true);
   if (!vertices || !indices || !lights) throw new Error("out of space");
   indices.write(new Uint16Array([0, 1, 2]));
-  await arena.flush();
+  await arena.upload();
 
   const binding: GpuBinding<GPUBuffer> = lights.binding();
   const entries: GPUBindGroupEntry[] = [{ binding: 0, resource: binding }];

@@ -15,7 +15,7 @@ async function encodedMove(device: GPUDevice, arena: GpuArena<GPUBuffer>) {
   const [hole, region] = [1, 2].map((value) => {
     return arena.allocateFrom(new Uint8Array(512).fill(value), { role: "uniform" })!;
   });
-  await arena.flush();
+  await arena.upload();
   hole.free();
   await arena.settled();
   const plan = await arena.planCompaction();
@@ -40,12 +40,12 @@ export const arenaCases: readonly GpuCase[] = [
         return { bytes, region: arena.allocateFrom(bytes, { role: "storage", stride: 12 })! };
       });
       for (let i = 0; i < 3; i++) {
-        await arena.flush();
+        await arena.upload();
         for (const { region, bytes } of regions.slice(i * 8, i * 8 + 8)) {
           expectSameBytes(await region.read(), bytes, `region at ${region.offset}`);
         }
       }
-      expectSame(arena.stats.dedicated, 3, "buffers of their own");
+      expectSame(arena.stats().dedicated, 3, "buffers of their own");
     },
   },
   {
@@ -53,7 +53,7 @@ export const arenaCases: readonly GpuCase[] = [
     async run({ device }) {
       using arena = new GpuArena(device);
       const region = arena.allocateFrom(new Uint8Array(64).fill(1), { role: "storage" })!;
-      await arena.flush();
+      await arena.upload();
       const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
       let encoded = 0;
       for (let round = 2; round < 12; round++) {
@@ -80,14 +80,14 @@ export const arenaCases: readonly GpuCase[] = [
     },
   },
   {
-    name: "GpuArena notices a defragmentation that was not submitted",
+    name: "GpuArena notices a compaction that was not submitted",
     async run({ device }) {
       using arena = new GpuArena(device);
       const { region, plan, encoder } = await encodedMove(device, arena);
       await expectFailure(() => plan.commit(), "Error");
       expectSame(region.offset, 512, "offset");
       region.write(new Uint8Array(512).fill(3));
-      await arena.flush();
+      await arena.upload();
       device.queue.submit([encoder.finish()]);
       await plan.commit();
       expectSame(region.offset, 0, "offset after the move");
@@ -105,7 +105,7 @@ export const arenaCases: readonly GpuCase[] = [
       device.queue.submit([encoder.finish()]);
       expect(await device.popErrorScope() !== null, "submit is refused");
       expectSameBytes(await region.read(), new Uint8Array(512).fill(2), "in its old place");
-      arena.destroy();
+      arena.close();
       device.destroy();
     },
   },
@@ -114,7 +114,7 @@ export const arenaCases: readonly GpuCase[] = [
     async run({ newDevice }) {
       const device = await newDevice(), arena = new GpuArena(device);
       const region = arena.allocateFrom(new Uint8Array(64), { role: "vertex", stride: 4 })!;
-      await arena.flush();
+      await arena.upload();
       expectSame(drawArguments(region)[0], 16, "vertices");
       const open = Promise.allSettled([region.read(), region.read(), arena.settled()]);
       device.destroy();
@@ -124,10 +124,10 @@ export const arenaCases: readonly GpuCase[] = [
       }
       await device.lost;
       await expectFailure(() => region.read(), "DeviceLostError");
-      await expectFailure(() => arena.flush(), "DeviceLostError");
+      await expectFailure(() => arena.upload(), "DeviceLostError");
       await expectFailure(() => arena.allocate(4, { role: "vertex" }), "DeviceLostError");
       region.free();
-      arena.destroy();
+      arena.close();
     },
   },
 ];

@@ -86,9 +86,9 @@ class ArenaModel<B extends GpuBufferLike> {
     if (live.length < 4 || action < 40) this.#allocate();
     else if (action < 58) this.#write(live[random(live.length)]);
     else if (action < 78) this.#free(random(live.length));
-    else if (action < 88) await this.#flush();
+    else if (action < 88) await this.#upload();
     else if (action < 92) this.#encodeUploads();
-    else if (action < 96) await this.#defragment();
+    else if (action < 96) await this.#compact();
     else if (action < 97) this.#arena.trim();
     else await this.#compare(live[random(live.length)]);
   }
@@ -129,14 +129,14 @@ class ArenaModel<B extends GpuBufferLike> {
     expect(region.freed, "a freed region says so");
   }
 
-  async #flush(): Promise<void> {
-    const flushed = this.#arena.flush();
+  async #upload(): Promise<void> {
+    const uploaded = this.#arena.upload();
     // Half the time the program goes on while buffers are made.
     if (this.#random(2) === 0) {
       this.#allocate();
       this.#write(this.#live[this.#random(this.#live.length)]);
     }
-    await flushed;
+    await uploaded;
   }
 
   #encodeUploads(): void {
@@ -151,8 +151,8 @@ class ArenaModel<B extends GpuBufferLike> {
     upload?.submitted();
   }
 
-  /** Writes, frees, flushes and pins come between any two of its steps. */
-  async #defragment(): Promise<void> {
+  /** Writes, frees, uploads and pins come between any two of its steps. */
+  async #compact(): Promise<void> {
     const random = this.#random, arena = this.#arena;
     const disturb = async () => {
       for (let i = random(4); i > 0 && this.#live.length > 4; i--) {
@@ -161,7 +161,7 @@ class ArenaModel<B extends GpuBufferLike> {
         else if (action === 3) this.#free(one);
         else if (action === 4) this.#live[one].region.pinned = random(2) === 0;
         else {
-          await arena.flush();
+          await arena.upload();
         }
       }
     };
@@ -169,14 +169,14 @@ class ArenaModel<B extends GpuBufferLike> {
     await disturb();
     if (random(8) === 0) return plan.cancel();
     // Whatever replaces buffers has to come before commands are recorded.
-    await arena.flush();
+    await arena.upload();
     const encoder = this.#device.createCommandEncoder();
     plan.encode(encoder);
     for (const { region } of plan.moves.slice(0, 3)) {
       const modelled = this.#live.find((one) => one.region === region);
       if (modelled !== undefined) this.#write(modelled);
     }
-    if (random(2) === 0) void arena.flush().catch(() => {});
+    if (random(2) === 0) void arena.upload().catch(() => {});
     if (random(8) === 0) {
       this.#device.queue.submit([encoder.finish() as never]);
       return plan.cancel();
@@ -196,12 +196,12 @@ class ArenaModel<B extends GpuBufferLike> {
 
   /** Compares every byte, and everything that is to hold of the regions. */
   async compareAll(): Promise<void> {
-    await this.#arena.flush();
+    await this.#arena.upload();
     const contents = await Promise.all(this.#live.map(({ region }) => region.read()));
     this.#live.forEach((modelled, i) => {
       const { region, bytes, seen } = modelled;
       expectSameBytes(contents[i], bytes, `region ${i} of ${this.#live.length}`);
-      expect(region.ready, `region ${i} is ready after a flush`);
+      expect(region.ready, `region ${i} is ready after an upload`);
       const { buffer, offset, generation } = region;
       expectSame(offset % region.alignment, 0, `offset ${offset} of region ${i}`);
       expect(offset + bytes.length <= buffer.size, `region ${i} lies within its buffer`);
@@ -212,9 +212,9 @@ class ArenaModel<B extends GpuBufferLike> {
     });
     for (const { allocator, buffer, byteLength } of this.#arena.slabs()) {
       allocator.check();
-      expectSame(buffer?.size, byteLength, "length of a buffer after a flush");
+      expectSame(buffer?.size, byteLength, "length of a buffer after an upload");
     }
-    const { byteLength, usedBytes, retiringBytes, freeBytes, regions } = this.#arena.stats;
+    const { byteLength, usedBytes, retiringBytes, freeBytes, regions } = this.#arena.stats();
     expectSame(usedBytes + retiringBytes + freeBytes, byteLength, "bytes in the figures");
     expectSame(regions, this.#live.length, "regions in the figures");
   }
@@ -223,10 +223,14 @@ class ArenaModel<B extends GpuBufferLike> {
   async end(): Promise<void> {
     while (this.#live.length > 0) this.#free(this.#live.length - 1);
     await this.#arena.settled();
-    expectSame(this.#arena.stats.freeBytes, this.#arena.stats.byteLength, "free bytes at the end");
+    expectSame(
+      this.#arena.stats().freeBytes,
+      this.#arena.stats().byteLength,
+      "free bytes at the end",
+    );
     expectSame(this.#arena.leaks().length, 0, "leaks at the end");
     this.#arena.trim();
-    expectSame(this.#arena.stats.buffers, 0, "buffers at the end");
-    this.#arena.destroy();
+    expectSame(this.#arena.stats().buffers, 0, "buffers at the end");
+    this.#arena.close();
   }
 }

@@ -53,7 +53,7 @@ export const shaderCases: readonly GpuCase[] = [
       };
       let live = Array.from({ length: 40 }, () => make(4 * (1 + random(300)), "storage"));
       const amounts = Array.from({ length: 10 }, () => make(16, "uniform"));
-      await arena.flush();
+      await arena.upload();
       for (let round = 0; round < 4; round++) {
         const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
         pass.setPipeline(pipeline);
@@ -88,7 +88,7 @@ export const shaderCases: readonly GpuCase[] = [
         await plan.commit();
         expect(plan.moves.length === 0, "a plan that is done has no moves");
         live.push(...Array.from({ length: 6 }, () => make(4 * (1 + random(2000)), "storage")));
-        await arena.flush();
+        await arena.upload();
       }
       expect(live.some(({ region }) => region.generation > 1), "regions were moved");
     },
@@ -125,7 +125,7 @@ export const shaderCases: readonly GpuCase[] = [
         for (const region of Object.values(one)) region.free();
       }
       const kept = regions.filter((_, i) => i % 3 > 0);
-      await arena.flush();
+      await arena.upload();
       const plan = await arena.planCompaction(), copies = device.createCommandEncoder();
       plan.encode(copies);
       device.queue.submit([copies.finish()]);
@@ -133,7 +133,7 @@ export const shaderCases: readonly GpuCase[] = [
       for (const { vertices, indices, draw } of kept) {
         draw.write(drawIndexedArguments(indices, vertices));
       }
-      await arena.flush();
+      await arena.upload();
       const shared = await render(device, pipeline, (pass) => {
         const [{ vertices, indices }] = kept;
         pass.setVertexBuffer(0, vertices.buffer);
@@ -177,7 +177,7 @@ export const shaderCases: readonly GpuCase[] = [
         usage,
         stride: 12,
       })!;
-      await arena.flush();
+      await arena.upload();
       expectSame(region.buffer.usage & usage, usage, "usage");
       expectSame(region.firstElement, 0, "first element");
       expectSame(region.binding().size, 48, "binding");

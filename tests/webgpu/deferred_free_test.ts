@@ -12,21 +12,21 @@ describe("GpuArena: deferred free", () => {
       device.hold();
       first.free();
       await ticks();
-      assertEquals([arena.stats.retiringBytes, arena.stats.freeBytes], [16, 0]);
+      assertEquals([arena.stats().retiringBytes, arena.stats().freeBytes], [16, 0]);
       const other = arena.allocate(16, { role: "vertex" })!;
       assert(other.offset >= 64);
       device.release();
       await arena.settled();
-      assertStrictEquals(arena.stats.retiringBytes, 0);
+      assertStrictEquals(arena.stats().retiringBytes, 0);
       assertStrictEquals(arena.allocate(16, { role: "vertex" })!.offset, 0);
-      await arena.flush();
+      await arena.upload();
     }));
 
   it("gives a range back at once that never was on the GPU", () =>
     withArena({}, (arena) => {
       const region = arena.allocate(16, { role: "vertex" })!;
       region.free();
-      assertStrictEquals(arena.stats.retiringBytes, 0);
+      assertStrictEquals(arena.stats().retiringBytes, 0);
       assertStrictEquals(arena.allocate(16, { role: "vertex" })!.offset, 0);
     }));
 
@@ -46,9 +46,9 @@ describe("GpuArena: deferred free", () => {
       device.hold();
       for (const region of regions) region.free();
       await ticks();
-      assertStrictEquals(arena.stats.retiringBytes, 32000);
+      assertStrictEquals(arena.stats().retiringBytes, 32000);
       device.release();
       await arena.settled();
-      assertStrictEquals(arena.stats.usedBytes + arena.stats.retiringBytes, 0);
+      assertStrictEquals(arena.stats().usedBytes + arena.stats().retiringBytes, 0);
     }));
 });

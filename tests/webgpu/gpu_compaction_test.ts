@@ -1,4 +1,4 @@
-/** Defragmentation of GPU buffers, with writes, frees and pins at every point of it. */
+/** Compaction of GPU buffers, with writes, frees and pins at every point of it. */
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
@@ -17,7 +17,7 @@ async function fragmented(arena: FakeArena, count = 16): Promise<Region[]> {
   const regions = Array.from({ length: count }, (_, i) => {
     return arena.allocateFrom(filled(64, i + 1), { role: "vertex", label: `${i + 1}` })!;
   });
-  await arena.flush();
+  await arena.upload();
   regions.forEach((region, i) => i % 2 === 0 && region.free());
   await arena.settled();
   return regions.filter((_, i) => i % 2 === 1);
@@ -39,7 +39,7 @@ async function expectContents(regions: readonly Region[], message: string): Prom
   }
 }
 
-describe("GpuArena: defragmentation", () => {
+describe("GpuArena: compaction", () => {
   it("moves regions down, and changes nothing before it is committed", () =>
     withArena(SMALL, async (arena, device) => {
       const regions = await fragmented(arena);
@@ -58,11 +58,11 @@ describe("GpuArena: defragmentation", () => {
       const moves = plan.moves;
       await plan.commit();
       for (const { region, to } of moves) assertEquals([region.offset, region.generation], [to, 1]);
-      assertStrictEquals(arena.stats.retiringBytes, 256, "the old places may still be in use");
+      assertStrictEquals(arena.stats().retiringBytes, 256, "the old places may still be in use");
       assertEquals(told, moves.map(({ region }) => region));
       await expectContents(regions, "moved");
       await arena.settled();
-      assertStrictEquals(arena.stats.largestFreeBytes, arena.stats.freeBytes);
+      assertStrictEquals(arena.stats().largestFreeBytes, arena.stats().freeBytes);
       const last = await arena.planCompaction();
       assertEquals(last.moves, []);
       assertEquals((await arena.planCompaction()).moves, []);
@@ -71,13 +71,13 @@ describe("GpuArena: defragmentation", () => {
     }));
 
   it("loses no write, whenever it comes", async () => {
-    type Step = "write" | "encode" | "submit" | "flush" | "commit";
+    type Step = "write" | "encode" | "submit" | "upload" | "commit";
     const orders: Step[][] = [];
-    // Every order that keeps encode, submit and commit in turn, with a write and a flush between.
+    // Every order that keeps encode, submit and commit in turn, with a write and an upload between.
     for (let write = 0; write <= 3; write++) {
-      for (let flush = write; flush <= 3; flush++) {
+      for (let upload = write; upload <= 3; upload++) {
         const order: Step[] = ["encode", "submit", "commit"];
-        order.splice(flush, 0, "flush");
+        order.splice(upload, 0, "upload");
         order.splice(write, 0, "write");
         orders.push(order);
       }
@@ -93,7 +93,7 @@ describe("GpuArena: defragmentation", () => {
           write: () => moved.forEach((region) => region.write(filled(8, 200), 8)),
           encode: () => plan.encode(encoder),
           submit: () => device.queue.submit([encoder.finish() as never]),
-          flush: () => arena.flush(),
+          upload: () => arena.upload(),
           commit: () => plan.commit(),
         };
         for (const step of order) await steps[step]();
@@ -126,7 +126,7 @@ describe("GpuArena: defragmentation", () => {
     for (const stage of ["planned", "encoded", "submitted"]) {
       await withArena(SMALL, async (arena, device) => {
         const regions = await fragmented(arena);
-        const { freeBytes } = arena.stats;
+        const { freeBytes } = arena.stats();
         const plan = await arena.planCompaction();
         const encoder = device.createCommandEncoder();
         if (stage !== "planned") plan.encode(encoder);
@@ -140,7 +140,7 @@ describe("GpuArena: defragmentation", () => {
         }
         await assertRejects(() => plan.commit(), Error, "cancelled");
         await arena.settled();
-        assertStrictEquals(arena.stats.freeBytes, freeBytes, stage);
+        assertStrictEquals(arena.stats().freeBytes, freeBytes, stage);
         await expectContents(regions, stage);
         assertStrictEquals((await arena.planCompaction()).moves.length, 4);
       });
@@ -166,7 +166,7 @@ describe("GpuArena: defragmentation", () => {
       assertEquals(moved.map(({ generation }) => generation), [0, 0, 0, 0]);
       await expectContents(regions.filter(({ freed }) => !freed), "after the plan");
       await arena.settled();
-      assertStrictEquals(arena.stats.usedBytes, 6 * 64);
+      assertStrictEquals(arena.stats().usedBytes, 6 * 64);
       for (const { allocator } of arena.slabs()) allocator.check();
     }));
 
@@ -175,8 +175,8 @@ describe("GpuArena: defragmentation", () => {
       const regions = Array.from({ length: 40 }, (_, i) => {
         return arena.allocateFrom(filled(64, i + 1), { role: "vertex", label: `${i + 1}` })!;
       });
-      await arena.flush();
-      assertStrictEquals(arena.stats.buffers, 3);
+      await arena.upload();
+      assertStrictEquals(arena.stats().buffers, 3);
       regions.forEach((region, i) => i % 4 !== 0 && region.free());
       await arena.settled();
       const kept = regions.filter(({ freed }) => !freed);
@@ -194,8 +194,8 @@ describe("GpuArena: defragmentation", () => {
       }
       await expectContents(kept, "gathered");
       arena.trim();
-      assertStrictEquals(arena.stats.buffers, 1);
-      assertStrictEquals(arena.stats.largestFreeBytes, arena.stats.freeBytes);
+      assertStrictEquals(arena.stats().buffers, 1);
+      assertStrictEquals(arena.stats().largestFreeBytes, arena.stats().freeBytes);
     }));
 
   it("keeps the buffers that its copies name, until it has ended", () =>
@@ -203,7 +203,7 @@ describe("GpuArena: defragmentation", () => {
       const regions = Array.from({ length: 17 }, (_, i) => {
         return arena.allocateFrom(filled(64, i + 1), { role: "vertex", label: `${i + 1}` })!;
       });
-      await arena.flush();
+      await arena.upload();
       regions[3].free();
       await arena.settled();
       const plan = await arena.planCompaction();
@@ -213,11 +213,11 @@ describe("GpuArena: defragmentation", () => {
       regions[16].free();
       await arena.settled();
       arena.trim();
-      assertStrictEquals(arena.stats.buffers, 2);
+      assertStrictEquals(arena.stats().buffers, 2);
       device.queue.submit([encoder.finish() as never]);
       await plan.commit();
       arena.trim();
-      assertStrictEquals(arena.stats.buffers, 1);
+      assertStrictEquals(arena.stats().buffers, 1);
     }));
 
   it("copies more than the scratch buffer holds", () =>
@@ -226,7 +226,7 @@ describe("GpuArena: defragmentation", () => {
       const bytes = randomBytes(seeded(1), size);
       const hole = arena.allocate(size, { role: "storage" })!;
       const region = arena.allocateFrom(bytes, { role: "storage" })!;
-      await arena.flush();
+      await arena.upload();
       hole.free();
       await arena.settled();
       const plan = await arena.planCompaction();
@@ -243,7 +243,7 @@ describe("GpuArena: defragmentation", () => {
       const plan = await arena.planCompaction();
       submit(device, (encoder) => plan.encode(encoder));
       arena.allocate(5000, { role: "vertex" });
-      await arena.flush();
+      await arena.upload();
       await plan.commit();
       await expectContents(regions, "moved and grown");
     }));
@@ -277,10 +277,10 @@ describe("GpuArena: defragmentation", () => {
   it("gives its targets back where there is no memory for the scratch buffer", () =>
     withArena(SMALL, async (arena, device) => {
       const regions = await fragmented(arena);
-      const { freeBytes } = arena.stats;
+      const { freeBytes } = arena.stats();
       device.failAllocation();
       await assertRejects(() => arena.planCompaction(), GpuOutOfMemoryError);
-      assertStrictEquals(arena.stats.freeBytes, freeBytes);
+      assertStrictEquals(arena.stats().freeBytes, freeBytes);
       const plan = await arena.planCompaction();
       submit(device, (encoder) => plan.encode(encoder));
       device.failMap();
