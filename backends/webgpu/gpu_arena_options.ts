@@ -56,7 +56,7 @@ export interface SlabPolicy {
   readonly trimAfter: number;
 }
 
-const MIB = 2 ** 20;
+const MIB = 1_048_576; // = 2 ** 20
 
 /** The options that are numbers, checked, with what they are by default. */
 export interface CheckedOptions extends SlabPolicy {

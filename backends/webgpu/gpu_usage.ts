@@ -16,11 +16,11 @@ const MAP_READ = 0x1, MAP_WRITE = 0x2, COPY_SRC = 0x4, COPY_DST = 0x8;
 const INDEX = 0x10, VERTEX = 0x20, UNIFORM = 0x40, STORAGE = 0x80, INDIRECT = 0x100;
 
 const ROLES: Readonly<Record<GpuRole, number>> = {
-  vertex: 0x20,
-  index: 0x10,
-  uniform: 0x40,
-  storage: 0x80,
-  indirect: 0x100,
+  vertex: VERTEX,
+  index: INDEX,
+  uniform: UNIFORM,
+  storage: STORAGE,
+  indirect: INDIRECT,
 };
 
 /** What WebGPU asks of the offset and size of every copy and write. */
@@ -42,7 +42,7 @@ export interface PlaceOptions {
 export function usageOf({ role, usage }: PlaceOptions): number {
   if (usage === undefined) {
     if (typeof role === "string" && Object.hasOwn(ROLES, role)) {
-      return ROLES[role] | GpuUsage.COPY_SRC | GpuUsage.COPY_DST;
+      return ROLES[role] | COPY_SRC | COPY_DST;
     }
     const roles = Object.keys(ROLES).join(", ");
     throw new TypeError(`Expected role to be one of ${roles}, or a usage, got ${String(role)}`);
@@ -58,18 +58,18 @@ export function usageOf({ role, usage }: PlaceOptions): number {
  */
 export function checkUsage(usage: number): number {
   checkInteger("usage", usage, 1, 0x3ff);
-  if ((usage & (GpuUsage.MAP_READ | GpuUsage.MAP_WRITE)) !== 0) {
+  if ((usage & (MAP_READ | MAP_WRITE)) !== 0) {
     throw new RangeError(
       `Expected usage without MAP_READ and MAP_WRITE, which go with no other use, got ${usage}`,
     );
   }
-  return usage | GpuUsage.COPY_SRC | GpuUsage.COPY_DST;
+  return usage | COPY_SRC | COPY_DST;
 }
 
 /** What every offset of a usage must be a multiple of: for copies, and for bindings. */
 export function usageAlignment(usage: number, limits: GpuLimitsLike): number {
-  const uniform = (usage & GpuUsage.UNIFORM) !== 0 ? limits.minUniformBufferOffsetAlignment : 1;
-  const storage = (usage & GpuUsage.STORAGE) !== 0 ? limits.minStorageBufferOffsetAlignment : 1;
+  const uniform = (usage & UNIFORM) !== 0 ? limits.minUniformBufferOffsetAlignment : 1;
+  const storage = (usage & STORAGE) !== 0 ? limits.minStorageBufferOffsetAlignment : 1;
   // All three are powers of two.
   return Math.max(COPY_ALIGNMENT, uniform, storage);
 }
@@ -86,10 +86,10 @@ export function alignmentOf(usage: number, least: number, options: PlaceOptions)
   let common = least;
   if (stride !== undefined) {
     checkInteger("stride", stride, 1);
-    if ((usage & GpuUsage.INDEX) !== 0 && stride !== 2 && stride !== 4) {
+    if ((usage & INDEX) !== 0 && stride !== 2 && stride !== 4) {
       throw new RangeError(`Expected stride to be 2 or 4 for indices, got ${stride}`);
     }
-    if ((usage & GpuUsage.VERTEX) !== 0 && stride % 4 !== 0) {
+    if ((usage & VERTEX) !== 0 && stride % 4 !== 0) {
       throw new RangeError(`Expected stride to be a multiple of 4 for vertices, got ${stride}`);
     }
     common = multiple(common, stride);
@@ -104,7 +104,7 @@ export function alignmentOf(usage: number, least: number, options: PlaceOptions)
 
 /** What a usage is called: its role, or its flags. */
 export function nameOfUsage(usage: number): string {
-  const own = usage & ~(GpuUsage.COPY_SRC | GpuUsage.COPY_DST);
+  const own = usage & ~(COPY_SRC | COPY_DST);
   const role = Object.entries(ROLES).find(([, flag]) => flag === own)?.[0];
   if (role !== undefined) return role;
   const flags = Object.entries(GpuUsage).filter(([, flag]) => (own & flag) !== 0);
@@ -114,8 +114,8 @@ export function nameOfUsage(usage: number): string {
 /** Most bytes that a binding of a usage may have. */
 export function maxBindingSize(usage: number, limits: GpuLimitsLike): number {
   let most = limits.maxBufferSize;
-  if ((usage & GpuUsage.UNIFORM) !== 0) most = Math.min(most, limits.maxUniformBufferBindingSize);
-  if ((usage & GpuUsage.STORAGE) !== 0) most = Math.min(most, limits.maxStorageBufferBindingSize);
+  if ((usage & UNIFORM) !== 0) most = Math.min(most, limits.maxUniformBufferBindingSize);
+  if ((usage & STORAGE) !== 0) most = Math.min(most, limits.maxStorageBufferBindingSize);
   return most;
 }
 

@@ -20,7 +20,7 @@ import type {
 } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
-const MAX_COPIED = 2 ** 20;
+const MAX_COPIED = 1_048_576; // = 2 ** 20
 /** Letters of a string that a message shows. */
 const MAX_SHOWN = 40;
 

@@ -26,9 +26,9 @@ import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
 import type { BlobStoreOptions, CompactionReport } from "./types.ts";
 
 const DEFAULT_GRANULE = 64;
-const DEFAULT_CHECKPOINT = 2 ** 22;
+const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
 /** Below so many idle bytes, the store begins no compaction. */
-const MIN_IDLE = 2 ** 20;
+const MIN_IDLE = 1_048_576; // = 2 ** 20
 /** How often a reader beside a writer looks again: in any case, and where it changed. */
 const MIN_ATTEMPTS = 4;
 const MAX_ATTEMPTS = 16;

@@ -12,8 +12,8 @@ import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 
 /** The file grows by a sixteenth of itself, at least and at most by so much. */
-const MIN_GROWTH = 2 ** 16;
-const MAX_GROWTH = 2 ** 26;
+const MIN_GROWTH = 65_536; // = 2 ** 16
+const MAX_GROWTH = 67_108_864; // = 2 ** 26
 /** Pieces of the reserve, at most about so many. */
 const MAX_RESERVED_PARTS = 128;
 

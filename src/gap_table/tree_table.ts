@@ -25,7 +25,6 @@ import { GAP, NODE, TLSF_BINS as BINS, TREE_SHAPE as SHAPE } from "./layout.ts";
 // sibling `link ^ 1`.
 export const LEFT = 2; // = BIN_PREV
 export const RIGHT = 3; // = BIN_NEXT
-const HIGHER = 1;
 
 /** Bins by size, each a tree: the best fit is found in O(log n). */
 export class TreeTable extends BinTable {
