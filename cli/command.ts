@@ -187,7 +187,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
  * @returns Nothing where no name is near.
  */
 export function suggestion(given: string, known: readonly string[]): string {
-  const synonym = Object.hasOwn(SYNONYMS, given) ? SYNONYMS[given] : undefined;
+  const synonym = Object.entries(SYNONYMS).find(([name]) => name === given)?.[1];
   let nearest = synonym !== undefined && known.includes(synonym) ? synonym : undefined;
   let least = Math.max(1, Math.floor(given.replace(/^-+/, "").length / 3)) + 1;
   if (nearest === undefined) {

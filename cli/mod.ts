@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command `blobs`: a blob store in a file, from the shell; `blobs compare` replays traces.
  *
@@ -15,9 +14,7 @@
  * @module
  */
 
-import { realpathSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { allCommands } from "./commands/mod.ts";
 import {
   type Command,
@@ -31,11 +28,10 @@ import {
 } from "./command.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
+import { VERSION } from "./version.ts";
 
 export type { CommandIO, CommandOutput } from "./io.ts";
-
-/** The version of the package. */
-export const VERSION = "0.1.0";
+export { VERSION } from "./version.ts";
 
 /**
  * Runs a command.
@@ -139,8 +135,11 @@ function outputOf(stream: typeof process.stdout | typeof process.stderr) {
 /** Exit codes of the signals that ask a program to end: 128 and the number of the signal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** Runs the command that the process was started with. */
-async function run(): Promise<void> {
+/**
+ * Runs the command of this process, by its arguments, and ends the process with the exit code. The
+ * `bin` of the npm package calls it.
+ */
+export async function run(): Promise<void> {
   const controller = new AbortController();
   const stop = (signal: keyof typeof SIGNALS) => {
     // Whoever asks twice does not want to wait.
@@ -154,15 +153,7 @@ async function run(): Promise<void> {
   process.exit(exitCode);
 }
 
-/** Whether the process was started with this file. */
-function isMain(): boolean {
-  // Node before 24.2 does not tell.
-  if (import.meta.main !== undefined) return import.meta.main;
-  try {
-    return realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
-  } catch {
-    return false;
-  }
-}
-
-if (isMain()) await run();
+// On Deno the entry itself is the program. Elsewhere `bin` calls run(). `import.meta.main` would tell
+// the same, but emitters rewrite it.
+const { Deno: deno } = globalThis as { readonly Deno?: { readonly mainModule?: string } };
+if (deno?.mainModule === import.meta.url) void run();

@@ -41,8 +41,8 @@ export interface PlaceOptions {
  */
 export function usageOf({ role, usage }: PlaceOptions): number {
   if (usage === undefined) {
-    if (typeof role === "string" && Object.hasOwn(ROLES, role)) {
-      return ROLES[role] | COPY_SRC | COPY_DST;
+    if (Object.keys(ROLES).includes(role as string)) {
+      return ROLES[role as GpuRole] | COPY_SRC | COPY_DST;
     }
     const roles = Object.keys(ROLES).join(", ");
     throw new TypeError(`Expected role to be one of ${roles}, or a usage, got ${String(role)}`);

@@ -15,11 +15,20 @@
  */
 
 import { parseArgs } from "node:util";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join, posix } from "node:path";
+import { checkBuilt } from "./check_built.ts";
 import { emitByDnt, emitByTsc, type Emitter, filesBelow, preferredEmitter, ROOT } from "./emit.ts";
-import { manifest, MODULES, REPOSITORY } from "./manifest.ts";
+import { bins, manifest, MODULES, REPOSITORY, SOURCES, stubs } from "./manifest.ts";
+import config from "../../deno.json" with { type: "json" };
 
-/** Builds the package in `folder`, which it empties first. */
+/** The part of the language's library that some declarations need. */
+const DISPOSABLE = '/// <reference lib="esnext.disposable" />\n';
+
+/**
+ * Builds the package in `folder`, which it empties first, and checks what was built.
+ *
+ * @throws {Error} Something is broken; the message has a line for each fault.
+ */
 export async function buildNpm(folder: string, emitter: Emitter): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await Deno.mkdir(folder, { recursive: true });
@@ -29,44 +38,64 @@ export async function buildNpm(folder: string, emitter: Emitter): Promise<void> 
   }
   for (const path of filesBelow(join(folder, MODULES))) {
     const file = join(folder, MODULES, path);
-    const text = finished(path, await Deno.readTextFile(file));
+    const text = finished(folder, path, await Deno.readTextFile(file));
     if (text === undefined) await Deno.remove(file);
     else await Deno.writeTextFile(file, text);
   }
-  await Deno.writeTextFile(join(folder, "package.json"), manifest());
-  for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {
-    await Deno.writeTextFile(join(folder, name), absoluteLinks(await Deno.readTextFile(name)));
+  for (const path of filesBelow(join(folder, MODULES)).filter((path) => path.endsWith(".d.ts"))) {
+    const source = path.replace(/\.d\.ts$/, ".ts"), copy = join(folder, SOURCES, source);
+    await Deno.mkdir(dirname(copy), { recursive: true });
+    await Deno.copyFile(join(ROOT, source), copy);
   }
+  await Deno.writeTextFile(join(folder, "package.json"), manifest());
+  for (const [path, text] of stubs()) {
+    await Deno.mkdir(join(folder, path), { recursive: true });
+    await Deno.writeTextFile(join(folder, path, "package.json"), text);
+  }
+  for (const path of new Set(Object.values(bins))) {
+    await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+    await Deno.copyFile(join(ROOT, "scripts/package/bin.js"), join(folder, path));
+    if (Deno.build.os !== "windows") await Deno.chmod(join(folder, path), 0o755);
+  }
+  for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {
+    const text = await Deno.readTextFile(join(ROOT, name));
+    await Deno.writeTextFile(join(folder, name), absoluteLinks(text));
+  }
+  const faults = await checkBuilt(folder);
+  if (faults.length > 0) throw new Error(`${folder} is broken:\n${faults.join("\n")}`);
 }
 
 /** An emitted file as it is published; `undefined` for one that is not. */
-function finished(path: string, text: string): string | undefined {
+function finished(folder: string, path: string, text: string): string | undefined {
   if (path === "package.json") return undefined; // dnt's note that the modules are ESM
   if (path.endsWith(".d.ts")) return finishedDeclarations(text);
-  if (path.endsWith(".js.map")) {
-    // The sources lie in the map; their names say no more than what they are called.
-    const map = JSON.parse(text);
-    map.sources = [path.split("/").at(-1)!.replace(/\.js\.map$/, ".ts")];
-    delete map.sourceRoot;
-    return JSON.stringify(map);
-  }
-  return text;
+  if (path.endsWith(".d.ts.map")) return finishedMap(folder, path, text);
+  return path.endsWith(".js.map") ? undefined : text;
 }
 
 /** Declarations that name compiled files, and the part of the language's library they need. */
 function finishedDeclarations(text: string): string {
-  const renamed = text
-    .replace(/^\/\/# sourceMappingURL=.*\n?/m, "")
-    .replace(/((?:\bfrom|\bimport)\s*\(?\s*)"(\.[^"]*)\.ts"/g, '$1"$2.js"');
+  const renamed = text.replace(/((?:\bfrom|\bimport)\s*\(?\s*)"(\.[^"]*)\.ts"/g, '$1"$2.js"');
   const needsDisposable = /\bSymbol\.(?:asyncD|d)ispose\b|\b(?:Async)?Disposable\b/.test(renamed);
-  return needsDisposable ? `/// <reference lib="esnext.disposable" />\n${renamed}` : renamed;
+  return needsDisposable ? DISPOSABLE + renamed : renamed;
 }
 
+/** A map of declarations that leads to the sources in the package. */
+function finishedMap(folder: string, path: string, text: string): string {
+  const map = JSON.parse(text), declarations = path.replace(/\.map$/, "");
+  const source = declarations.replace(/\.d\.ts$/, ".ts");
+  map.sources = [posix.relative(posix.dirname(`${MODULES}/${path}`), `${SOURCES}/${source}`)];
+  delete map.sourceRoot;
+  // The line that was put first has no mapping; the declarations were finished before their map.
+  const first = Deno.readTextFileSync(join(folder, MODULES, declarations));
+  if (first.startsWith(DISPOSABLE)) map.mappings = `;${map.mappings}`;
+  return JSON.stringify(map);
+}
 /** Relative links of a page as links into the repository: npm shows the page elsewhere. */
 function absoluteLinks(markdown: string): string {
   return markdown.replace(
     /\]\((?![a-z]+:|#)([^)\s]+)\)/g,
-    (_, path) => `](${REPOSITORY}/blob/main/${path})`,
+    (_, path) => `](${REPOSITORY}/blob/v${config.version}/${path})`,
   );
 }
 

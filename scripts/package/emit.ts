@@ -8,7 +8,7 @@
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { entries, MODULES } from "./manifest.ts";
+import { browserModules, entries, MODULES } from "./manifest.ts";
 
 /** The root of the repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -17,7 +17,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export type Emitter = "tsc" | "dnt";
 
 /** The version of dnt that the options below were written for. */
-const DNT = "jsr:@deno/dnt@0.42.3";
+const DNT = "jsr:@deno/dnt@0.43.2";
 
 /** What Node 20 and browsers of 2023 run: `using` is written out, private names stay. */
 const TARGET = "ES2022";
@@ -29,12 +29,17 @@ interface Dnt {
 
 /** Writes `esm/` into `folder` by the TypeScript compiler. Types were checked before, by Deno. */
 export function emitByTsc(folder: string): Promise<void> {
-  return compile(join(folder, MODULES), Object.values(entries), {
+  return compile(join(folder, MODULES), emitted().map(([, path]) => path), {
     declaration: true,
-    sourceMap: true,
-    inlineSources: true,
+    declarationMap: true,
     isolatedDeclarations: true,
   });
+}
+
+/** The modules that are emitted, with all that they import, each by a name. */
+function emitted(): (readonly [name: string, path: string])[] {
+  const pages = Object.entries(browserModules).map(([name, path]) => [`${name}/browser`, path]);
+  return [...Object.entries(entries), ...pages] as [string, string][];
 }
 
 /** Writes modules, and those they import, into `folder`, laid out as the sources are. */
@@ -79,13 +84,15 @@ async function compile(
 export async function emitByDnt(folder: string): Promise<void> {
   const { build } = await loadDnt();
   await build({
-    entryPoints: Object.entries(entries).map(([name, path]) => ({ name, path })),
+    entryPoints: emitted().map(([name, path]) => ({ name, path })),
     outDir: folder,
     importMap: join(ROOT, "deno.json"),
     shims: {},
     scriptModule: false,
     declaration: "inline",
-    skipSourceOutput: true,
+    declarationMap: true,
+    polyfills: false, // they would import `node:module` into every entry
+    skipSourceOutput: false, // the maps of the declarations need it
     skipNpmInstall: true,
     typeCheck: false,
     test: false,
@@ -93,8 +100,6 @@ export async function emitByDnt(folder: string): Promise<void> {
     compilerOptions: {
       target: TARGET,
       lib: ["ES2022", "DOM", "ESNext.Disposable"],
-      sourceMap: true,
-      inlineSources: true,
     },
   });
 }

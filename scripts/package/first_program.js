@@ -8,7 +8,12 @@
 import { Arena, MemoryStore, NO_SPACE, OffsetAllocator } from "@suballoc/offset-allocator";
 import { BlobStore } from "@suballoc/offset-allocator/blob-store";
 import { main, VERSION } from "@suballoc/offset-allocator/cli";
+import { BlobStore as CoreStore } from "@suballoc/offset-allocator/blob-store/core";
 import { SyncFileStore } from "@suballoc/offset-allocator/file";
+import { SlotPool } from "@suballoc/offset-allocator/pool";
+import { report } from "@suballoc/offset-allocator/report";
+import { SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
+import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
 import { GpuArena } from "@suballoc/offset-allocator/webgpu";
 import { deepStrictEqual, throws } from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -23,6 +28,13 @@ const handle = allocator.allocate(100, 16);
 deepStrictEqual([allocator.offset(handle), allocator.allocate(1001)], [0, NO_SPACE]);
 allocator.free(handle);
 throws(() => allocator.free(handle), { name: "NotAllocatedError" });
+
+const lines = [], recording = new RecordingAllocator(allocator, (line) => lines.push(line));
+recording.allocate(250);
+deepStrictEqual(report(recording).used, 250);
+deepStrictEqual(parseTrace(lines).capacity, 1000);
+deepStrictEqual(new SlotPool(4, { slotSize: 8 }).acquire() >= 0, true);
+deepStrictEqual(SharedOffsetAllocator.create(64).freeSpace, 64);
 
 const memory = new Arena(new MemoryStore(64, { maxByteLength: 1024 }), { maxByteLength: 1024 });
 memory.allocate(512, { alignment: 4 }).view(Float32Array).fill(0.5);
@@ -43,8 +55,20 @@ let printed = "";
 const stdout = { write: (part) => printed += new TextDecoder().decode(part) };
 deepStrictEqual([await main(["ls", path], { stdout, stderr: stdout }), printed.trim()], [0, "a"]);
 
+const core = await CoreStore.open(new MemoryStore(0, { maxByteLength: 2 ** 20 }));
+await core.put("a", "text");
+deepStrictEqual([core instanceof CoreStore, store instanceof CoreStore], [true, true]);
+await core.close();
+
 throws(() => new GpuArena({}), TypeError);
-const manifest = createRequire(import.meta.url)("@suballoc/offset-allocator/package.json");
+const require = createRequire(import.meta.url), name = "@suballoc/offset-allocator";
+const manifest = require(`${name}/package.json`);
 deepStrictEqual(VERSION, manifest.version);
+// By `require` each entry is what it is by `import`: none has a top-level await.
+for (const entry of Object.keys(manifest.exports)) {
+  if (entry === "./package.json") continue;
+  const path = name + entry.slice(1);
+  deepStrictEqual(Object.keys(require(path)).sort(), Object.keys(await import(path)).sort());
+}
 rmSync(folder, { recursive: true });
 console.log("well");

@@ -119,7 +119,7 @@ export class Compactor {
   #isAfterHole(): boolean {
     const state = this.#state, { allocator } = state.space;
     const top = allocator.capacity - allocator.tailSpace; // a store may be unable to shrink
-    const hole = Array.from(allocator.freeRegions()).findLast(({ offset }) => offset < top);
+    const hole = Array.from(allocator.freeRegions()).filter(({ offset }) => offset < top).at(-1);
     if (hole === undefined || hole.size <= allocator.capacity / 100) return false;
     let rest = top - hole.offset - hole.size;
     for (const handle of [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)]) {

@@ -114,7 +114,7 @@ class Copy {
           if (!(error instanceof Unreadable)) throw error;
           const missed = missedBefore.get(key);
           const isDamaged = missed !== undefined && isInSamePlace(missed, framed);
-          if (isDamaged || !this.#from.file.readOnly) throw error.cause;
+          if (isDamaged || !this.#from.file.readOnly) throw causeOf(error);
           this.#missed.set(key, framed);
           this.#lastMiss = error;
         }
@@ -130,7 +130,7 @@ class Copy {
 
   giveUp(): never {
     const [key] = this.#missed.keys();
-    throw new BlobChangedError(key, { cause: this.#lastMiss?.cause });
+    throw new BlobChangedError(key, { cause: causeOf(this.#lastMiss) });
   }
 
   tell(): void {
@@ -179,6 +179,12 @@ class Copy {
       throw error;
     }
   }
+}
+
+/** What is behind an error. */
+function causeOf(error: Error | undefined): unknown {
+  const { cause } = error ?? new Error();
+  return cause;
 }
 
 /** Every blob as it is now, by key. */

@@ -165,7 +165,7 @@ export class StoreFile {
 
 /** Whether the disk had no room: that is no fault, and may be over at any moment. */
 export function isDiskFull(error: unknown): boolean {
-  for (let e = error; e instanceof Error; e = e.cause) {
+  for (let e = error; e instanceof Error; { cause: e } = e) {
     const { code } = e as { code?: unknown };
     if (code === "ENOSPC" || code === "EDQUOT") return true; // of the disk, or of a user
   }

@@ -184,7 +184,8 @@ class Reader {
   #operation(value: unknown, line: string): void {
     const operation: readonly unknown[] = Array.isArray(value) ? value : [];
     const letter = operation[0];
-    const form = Object.hasOwn(FORMS, letter as string) ? FORMS[letter as string] : undefined;
+    const isKnown = Object.prototype.hasOwnProperty.call(FORMS, letter as string);
+    const form = isKnown ? FORMS[letter as string] : undefined;
     if (form === undefined) return this.#fail('an operation, such as ["a",100]', excerpt(line));
     const { fields, least, ids, makes, refusable } = form;
     const refused = refusable && operation[operation.length - 1] === REFUSED;

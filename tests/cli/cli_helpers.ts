@@ -66,8 +66,9 @@ function collector(columns: number | undefined): [output: CommandOutput, parts: 
 /** The command line that runs the command on this runtime. */
 export const CLI: readonly string[] = [
   process.execPath,
-  ...process.versions.deno === undefined ? [] : ["run", "-A"],
-  fileURLToPath(new URL("../../cli/mod.ts", import.meta.url)),
+  ...process.versions.deno === undefined
+    ? [fileURLToPath(new URL("./run_command.ts", import.meta.url))]
+    : ["run", "-A", fileURLToPath(new URL("../../cli/mod.ts", import.meta.url))],
 ];
 
 /** Runs the command as a process. */

@@ -9,15 +9,17 @@ import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Served } from "./open_page.ts";
+import config from "../../../deno.json" with { type: "json" };
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 /** What sources may be asked for. */
-const SOURCE = /^\/(?:mod\.ts|(?:src|backends|tests|examples|scripts)\/[\w/]+\.ts)$/;
+const SOURCE = /^\/(?:mod\.ts|(?:src|backends|cli|tests|examples|scripts)\/[\w/]+\.ts)$/;
 
-const IMPORTS = {
-  "@suballoc/offset-allocator": "/mod.ts",
-  "@suballoc/offset-allocator/webgpu": "/backends/webgpu.ts",
-};
+/** Every entry by its name, as deno.json has them. */
+const IMPORTS = Object.fromEntries(
+  Object.entries(config.exports)
+    .map(([path, source]) => [config.name + path.slice(1), source.slice(1)]),
+);
 
 /** A page that runs one module, at `/?/path/of/the/module.ts`. */
 function pageFor(module: string): string {
