@@ -4,7 +4,7 @@
  * @module
  */
 
-import { encodeText } from "../util/text.ts";
+import { encodeText } from "./text.ts";
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { BlobWriter } from "./blob_writer.ts";

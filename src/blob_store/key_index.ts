@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeText, encodeText } from "../util/text.ts";
+import { decodeText, encodeText } from "./text.ts";
 import { describe } from "../util/check_integer.ts";
 import { KeyOrder } from "./key_order.ts";
 
