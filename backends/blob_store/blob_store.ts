@@ -7,7 +7,7 @@
 import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import * as zlib from "node:zlib";
-import { type BackingStore, StorageError } from "../../src/arena/mod.ts";
+import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
 import {
   type BackupReport,
   BlobStore as CoreStore,

@@ -23,7 +23,7 @@
  * @module
  */
 
-export { StorageError } from "../../src/arena/mod.ts";
+export { StorageError } from "../../src/arena/backing_store.ts";
 export type { BackingStore, StorageOperation } from "../../src/arena/mod.ts";
 export * from "../../src/blob_store/blob_store_errors.ts";
 export type * from "../../src/blob_store/types.ts";

@@ -8,7 +8,7 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
-import { encodeText } from "../util/text.ts";
+import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type {
   BatchOperation,

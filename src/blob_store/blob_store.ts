@@ -8,7 +8,7 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { decodeText, encodeText } from "../util/text.ts";
+import { decodeText, encodeText } from "./text.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { newDelete, streamedWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";

@@ -84,8 +84,8 @@ export class Compactor {
   /** Moves blobs. Tells whether another call would move none. */
   async #move(progress: CompactionProgress, passes: number): Promise<boolean> {
     const committer = this.#committer;
-    // Filling moves less. What fits no hole is left to sliding; what that put aside, or
-    // the store put in its way meanwhile, to sliding once more.
+    // Filling moves less. Sliding takes what fits no hole; another sliding takes what the first
+    // one put aside, and what the store wrote in its way.
     for (let i = 0; i < passes; i++) {
       const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
       try {

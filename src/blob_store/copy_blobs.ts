@@ -4,7 +4,7 @@
  * @module
  */
 
-import { encodeText } from "../util/text.ts";
+import { encodeText } from "./text.ts";
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { BlobWriter } from "./blob_writer.ts";
@@ -35,22 +35,22 @@ const MAX_ROUNDS = 100;
  * @throws {BlobChangedError} A writer was quicker, 100 times.
  */
 export async function copyBlobs(
-  core: OpenStore,
+  opened: OpenStore,
   to: BackingStore,
   { onProgress }: ProgressOptions,
 ): Promise<BackupReport> {
-  const { space } = core.state;
+  const { space } = opened.state;
   const target = await openStore(to, { create: true, durability: "none", granule: space.granule });
   try {
     if (target.state.index.count > 0) {
       throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
     }
-    const copy = new Copy(core.state, target, onProgress);
+    const copy = new Copy(opened.state, target, onProgress);
     space.pinAll();
     try {
       for (let round = 1; await copy.update(); round++) {
         if (round === MAX_ROUNDS) copy.giveUp();
-        await core.refresh();
+        await opened.refresh();
       }
       await target.compact(Infinity); // the log left holes between them
       copy.tell();

@@ -5,7 +5,7 @@
  */
 
 import { describe } from "../util/check_integer.ts";
-import { decodeText, encodeText } from "../util/text.ts";
+import { decodeText, encodeText } from "./text.ts";
 import { KeyOrder } from "./key_order.ts";
 
 /** Most bytes of UTF-8 in a key. */

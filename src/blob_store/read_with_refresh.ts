@@ -36,11 +36,11 @@ export function isInSamePlace(a: FramedBlob, b: FramedBlob): boolean {
  * @throws {BlobChangedError} It was another one at every attempt.
  */
 export async function readWithRefresh<T>(
-  core: Pick<OpenStore, "state" | "refresh">,
+  opened: Pick<OpenStore, "state" | "refresh">,
   key: string,
   read: (slot: number) => Promise<T>,
 ): Promise<T | undefined> {
-  const { state } = core;
+  const { state } = opened;
   let failed: FramedBlob | undefined;
   for (let attempt = 1;; attempt++) {
     state.file.checkOpen("read");
@@ -55,7 +55,7 @@ export async function readWithRefresh<T>(
       if (isDamaged || !state.file.readOnly) throw error;
       if (attempt === MAX_ATTEMPTS) throw new BlobChangedError(key, { cause: error });
       failed = blob;
-      await core.refresh();
+      await opened.refresh();
     }
   }
 }

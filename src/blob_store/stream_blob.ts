@@ -23,12 +23,12 @@ const STREAM_PIECE = 262_144; // = 4 * CHUNK_LENGTH
  * the blob of now; later on, only the same one in another place.
  */
 export function streamBlob(
-  core: OpenStore,
+  opened: OpenStore,
   key: string,
   slot: number,
   range: ByteRange | undefined,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const reading = new BlobReading(core, key, slot, range);
+  const reading = new BlobReading(opened, key, slot, range);
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
@@ -50,7 +50,7 @@ export function streamBlob(
 
 /** A blob that is read from one end of a range to the other. */
 class BlobReading {
-  readonly #core: OpenStore;
+  readonly #opened: OpenStore;
   readonly #key: string;
   readonly #range: ByteRange | undefined;
   #pinned!: PinnedBlob;
@@ -59,8 +59,8 @@ class BlobReading {
   #end = 0;
   #hasGiven = false;
 
-  constructor(core: OpenStore, key: string, slot: number, range: ByteRange | undefined) {
-    this.#core = core;
+  constructor(opened: OpenStore, key: string, slot: number, range: ByteRange | undefined) {
+    this.#opened = opened;
     this.#key = key;
     this.#range = range;
     this.#begin(slot);
@@ -71,7 +71,7 @@ class BlobReading {
   }
 
   #begin(slot: number): void {
-    const { state } = this.#core;
+    const { state } = this.#opened;
     if (!this.#hasGiven) {
       const { offset, length } = rangeOf(this.#range, state.index.size[slot]);
       this.#offset = offset;
@@ -88,7 +88,7 @@ class BlobReading {
       const next = Math.min(this.#end, Math.floor(start / STREAM_PIECE + 1) * STREAM_PIECE);
       const piece = new Uint8Array(Math.max(0, next - start));
       try {
-        this.#core.state.file.checkOpen("read");
+        this.#opened.state.file.checkOpen("read");
         await this.#pinned.read(start, piece);
         this.#offset += piece.length;
         this.#hasGiven ||= piece.length > 0;
@@ -102,9 +102,9 @@ class BlobReading {
 
   /** Looks at where the blob is now. Tells whether that has changed. */
   async #findAgain(cause: unknown): Promise<boolean> {
-    const { state } = this.#core;
+    const { state } = this.#opened;
     if (!state.file.readOnly) throw cause;
-    await this.#core.refresh();
+    await this.#opened.refresh();
     const slot = state.index.find(this.#key), before = this.#pinned.blob;
     if (slot < 0) throw new BlobChangedError(this.#key, { cause });
     this.end();

@@ -22,12 +22,12 @@ const HEADER_ATTEMPTS = 4;
  * deleted one is skipped.
  */
 export async function verifyBlobs(
-  core: OpenStore,
+  opened: OpenStore,
   keys: AsyncIterable<{ readonly key: string }>,
   { onProgress }: ProgressOptions,
 ): Promise<VerifyReport> {
-  const damagedHeaders = await countDamagedHeaders(core.state.file);
-  const { state } = core, damaged: DamagedBlob[] = [];
+  const damagedHeaders = await countDamagedHeaders(opened.state.file);
+  const { state } = opened, damaged: DamagedBlob[] = [];
   const piece = new Uint8Array(16 * CHUNK_LENGTH);
   let blobs = 0, bytes = 0;
   for await (const { key } of keys) {
@@ -44,7 +44,7 @@ export async function verifyBlobs(
       return true;
     };
     try {
-      if (!await readWithRefresh(core, key, read)) continue; // it was deleted
+      if (!await readWithRefresh(opened, key, read)) continue; // it was deleted
     } catch (error) {
       if (error instanceof BlobChangedError) continue;
       if (!(error instanceof CorruptBlobError)) throw error;

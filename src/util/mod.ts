@@ -31,5 +31,4 @@ export { framesOf, traceBelow } from "./stack.ts";
 export type { StackTrace } from "./stack.ts";
 export { isPromise, runAsync, runSync } from "./steps.ts";
 export type { Steps } from "./steps.ts";
-export { decodeText, encodeText } from "./text.ts";
 export type { ViewConstructor } from "./view_constructor.ts";
