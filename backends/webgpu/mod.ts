@@ -27,6 +27,23 @@
  * @module
  */
 
+export type { Allocation, Allocator, Extent } from "../../src/allocator.ts";
+export { StorageError } from "../../src/arena/backing_store.ts";
+export type {
+  AsyncBackingStore,
+  BackingStore,
+  StorageOperation,
+} from "../../src/arena/backing_store.ts";
+export type {
+  Leak,
+  RegionKind,
+  Report,
+  ReportJson,
+  ReportRegion,
+  SizeClass,
+  SizeReport,
+} from "../../src/report/mod.ts";
+
 export { GpuArena } from "./gpu_arena.ts";
 export type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
 export type {
