@@ -7,7 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { dirname, relative } from "node:path";
+import { relative } from "node:path";
 import ts from "typescript-5.9";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../support/rules.ts";

@@ -2,8 +2,8 @@
  * Runs a module of the sources in a page of headless Chromium. Run by Node.
  *
  * ```sh
- * node scripts/ci/browser/run_in_chromium.ts /tests/gpu/page.ts
- * node scripts/ci/browser/run_in_chromium.ts /tests/threads/page.ts
+ * node scripts/ci/browser/run_in_chromium.ts /tests/webgpu/gpu/page.ts
+ * node scripts/ci/browser/run_in_chromium.ts /tests/shared/threads/page.ts
  * ```
  *
  * @module

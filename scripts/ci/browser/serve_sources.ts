@@ -8,16 +8,19 @@
 import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
+import config from "../../../deno.json" with { type: "json" };
 import type { Served } from "./open_page.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 /** What sources may be asked for. */
 const SOURCE = /^\/(?:mod\.ts|(?:src|backends|tests|examples|scripts)\/[\w/]+\.ts)$/;
 
-const IMPORTS = {
-  "@suballoc/offset-allocator": "/mod.ts",
-  "@suballoc/offset-allocator/webgpu": "/backends/webgpu.ts",
-};
+/** The entries of the package, as a page finds them. */
+const IMPORTS = Object.fromEntries(
+  Object.entries(config.exports).map((
+    [entry, path],
+  ) => [config.name + entry.slice(1), path.slice(1)]),
+);
 
 /** A page that runs one module, at `/?/path/of/the/module.ts`. */
 function pageFor(module: string): string {

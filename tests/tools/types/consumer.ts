@@ -6,11 +6,15 @@
  */
 
 import { Arena, type BackingStore, MemoryStore } from "@suballoc/offset-allocator";
-import { type BlobInfo, BlobStore, StoreFullError } from "@suballoc/offset-allocator/blob-store";
+import {
+  type BlobInfo,
+  BlobStore,
+  type StoreFullError,
+} from "@suballoc/offset-allocator/blob-store";
 import {
   BlobStore as CoreBlobStore,
   type BlobStoreOptions,
-  StoreFullError as CoreStoreFullError,
+  type StoreFullError as CoreStoreFullError,
 } from "@suballoc/offset-allocator/blob-store/core";
 import { main } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
