@@ -29,6 +29,10 @@ const HOST_GLOBALS = new RegExp(
   "g",
 );
 
+/** A path from the root of the repository to one of its files. */
+const NAMED_PATH =
+  /(?<![\w@/.-])\/?((?:src|backends|tests|scripts|cli|docs|examples)\/[\w./-]+\.(?:ts|md|html))\b/g;
+
 const rules: readonly Rule[] = [
   {
     name: "src uses only what every runtime has",
@@ -161,6 +165,22 @@ const rules: readonly Rule[] = [
       { "README.md": "cd /" + "work/main" },
       { "src/a.ts": "// See issue " + "#3." },
       { "CONTRIBUTING.md": "https://jsr" + ".io" },
+    ],
+  },
+  {
+    // The changelog and the comparison with older revisions name files that are gone.
+    name: "a path that is named is there",
+    complaints: (files) =>
+      eachFile(
+        /^(?!tests\/|scripts\/bench\/|CHANGELOG).*\.(?:ts|md|jsonc?|html|yml)$/,
+        (_, text) =>
+          Array.from(text.matchAll(NAMED_PATH), ([, path]) => path)
+            .filter((path) => !files.has(path)),
+      )(files),
+    broken: [
+      { "scripts/a.ts": 'const tests = "tests/" + "a"; run("' + "tests/gone_test.ts" + '");' },
+      { "deno.json": '{ "tasks": { "a": "deno run /' + "scripts/gone.ts" + '" } }' },
+      { "docs/a.md": "See `" + "src/gone.ts" + "`." },
     ],
   },
   {
