@@ -18,7 +18,7 @@ import { parseArgs } from "node:util";
 import { dirname, isAbsolute, join, posix } from "node:path";
 import { checkBuilt } from "./check_built.ts";
 import { emitByDnt, emitByTsc, type Emitter, filesBelow, preferredEmitter, ROOT } from "./emit.ts";
-import { bins, manifest, MODULES, REPOSITORY, SOURCES, stubs } from "./manifest.ts";
+import { BIN, bins, manifest, MODULES, REPOSITORY, SOURCES, stubs } from "./manifest.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** The part of the language's library that some declarations need. */
@@ -54,7 +54,7 @@ export async function buildNpm(folder: string, emitter: Emitter): Promise<void> 
   }
   for (const path of new Set(Object.values(bins))) {
     await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
-    await Deno.copyFile(join(ROOT, "scripts/package/bin.js"), join(folder, path));
+    await Deno.writeTextFile(join(folder, path), BIN);
     if (Deno.build.os !== "windows") await Deno.chmod(join(folder, path), 0o755);
   }
   for (const name of ["README.md", "CHANGELOG.md", "LICENSE"]) {

@@ -33,6 +33,13 @@ export const bins: Readonly<Record<string, string>> = {
   "offset-allocator": "bin/blobs.js",
 };
 
+/** The text of that file. */
+export const BIN = `#!/usr/bin/env node
+import { run } from "../${MODULES}/cli/mod.js";
+
+run();
+`;
+
 /** The folder of the sources: the declaration maps lead there. */
 export const SOURCES = "source";
 

@@ -6,8 +6,11 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { existsSync } from "node:fs";
+import { EXCUSES } from "../../scripts/quality/coverage/excuses.ts";
 import { findGaps } from "../../scripts/quality/coverage/gaps.ts";
 import { parseLcov } from "../../scripts/quality/coverage/lcov.ts";
+import { ROOT } from "../support/rules.ts";
 
 const TEXT = `export function half(n: number): number {
   if (n % 2 !== 0) {
@@ -40,6 +43,13 @@ BRDA:1,1,0,-
 DA:1,1
 end_of_record
 `;
+
+describe("the list of reasons", () => {
+  it("names files that are there", () => {
+    const paths = EXCUSES.flatMap(({ lines }) => Object.keys(lines));
+    assertEquals(paths.filter((path) => !existsSync(ROOT + path)), []);
+  });
+});
 
 describe("a report of lcov", () => {
   it("is read", () => {

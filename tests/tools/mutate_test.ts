@@ -6,12 +6,31 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { existsSync } from "node:fs";
+import { EQUIVALENT } from "../../scripts/quality/mutate/equivalent_mutants.ts";
+import { TARGETS } from "../../scripts/quality/mutate/targets.ts";
+import { ROOT } from "../support/rules.ts";
 import { mutantsOf } from "../../scripts/quality/mutate/mutants.ts";
 
 /** What becomes of a line, in order. */
 function changes(source: string): string[] {
   return mutantsOf("a.ts", source).map(({ after }) => after);
 }
+
+describe("the lists of the mutation run", () => {
+  it("name files that are there", () => {
+    const tests = TARGETS.flatMap(([, names]) => names).map((name) => `tests/${name}_test.ts`);
+    const sources = EQUIVALENT.map(({ file }) => file);
+    const missing = [...tests, ...sources].filter((path) => !existsSync(ROOT + path));
+    assertEquals(missing, []);
+  });
+
+  it("have tests for what they give reasons for", () => {
+    const sources = EQUIVALENT.map(({ file }) => file);
+    const without = sources.filter((file) => !TARGETS.some(([pattern]) => pattern.test(file)));
+    assertEquals(without, []);
+  });
+});
 
 describe("mutantsOf", () => {
   it("changes operators and numbers", () => {

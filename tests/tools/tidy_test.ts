@@ -1,5 +1,6 @@
 /**
- * The house rules, held by a test over the sources themselves.
+ * The house rules, held by a test over the sources themselves. `layout_test.ts` has those of
+ * folders, imports and functions.
  *
  * @module
  */
@@ -9,26 +10,13 @@ import { it } from "@std/testing/bdd";
 import { posix } from "node:path";
 import { type Files, holdRules, readTree, type Rule } from "../support/rules.ts";
 
-/** Package files whose code is the library's. */
-const SHIPPED = /^(src|backends|cli)\/.*\.ts$|^(mod|cli)\.ts$/;
+/** Files whose code is the library's. */
 const LIBRARY = /^(src|backends)\/.*\.ts$/;
 const TYPESCRIPT = /\.ts$/;
 const TEXT = /\.(ts|md|jsonc?|html)$|^LICENSE$|^\.ci\//;
 
-const CODE_LINES = 350;
-/** Files allowed more code lines, because they hold one idea that needs them. */
-const LONGER: Readonly<Record<string, number>> = { "src/allocators/offset_allocator.ts": 450 };
-
 /** The file that warns where the caller wants it and names nobody to tell. */
 const WARNING = "src/pool/leaks.ts";
-
-/** What each part of the package may import; the first pattern that matches its path holds. */
-const LAYERS: readonly (readonly [part: RegExp, imports: RegExp])[] = [
-  [/^src\//, /^src\//],
-  [/^backends\//, /^(src|backends)\/|^node:/],
-  [/^mod\.ts$/, /^src\/|^backends\/memory\.ts$/],
-  [/^cli(\/|\.ts$)/, /^(src|backends|cli)\/|^mod\.ts$|^node:/],
-];
 
 /** Names that are global on some runtimes only, used as such: not as a member or a key. */
 const HOST_GLOBALS = new RegExp(
@@ -41,36 +29,11 @@ const HOST_GLOBALS = new RegExp(
   "g",
 );
 
+/** A path from the root of the repository to one of its files. */
+const NAMED_PATH =
+  /(?<![\w@/.-])\/?((?:src|backends|tests|scripts|cli|docs|examples)\/[\w./-]+\.(?:ts|md|html))\b/g;
+
 const rules: readonly Rule[] = [
-  {
-    name: "imports point inward, and shipped code needs no package",
-    complaints: eachFile(SHIPPED, (path, text) => {
-      const [, allowed] = LAYERS.find(([part]) => part.test(path))!;
-      return imports(path, text).filter((target) => !allowed.test(target));
-    }),
-    broken: [
-      { "src/a.ts": 'import { open } from "node:fs";' },
-      { "src/a.ts": 'export * from "../../backends/memory.ts";' },
-      { "src/a/b.ts": 'const { crc32 } = await import("node:zlib");' },
-      { "backends/a.ts": 'import "@std/assert";' },
-      { "backends/a.ts": 'import type { A } from "npm:pg";' },
-      { "mod.ts": 'export { FileStore } from "./backends/file.ts";' },
-      { "src/a.ts": 'import { formatBytes } from "../../cli/format.ts";' },
-      { "backends/a.ts": 'import { main } from "../../cli/mod.ts";' },
-      { "cli/mod.ts": 'import yargs from "npm:yargs";' },
-      { "cli/mod.ts": 'import { look } from "./examples/terminal.ts";' },
-      { "cli/a.ts": 'import { main } from "../../cli/mod.ts";' },
-      { "cli/a.ts": 'import { assert } from "@std/assert";' },
-    ],
-  },
-  {
-    name: "strategies do not import each other",
-    complaints: eachFile(
-      /^src\/\w+_allocator\.ts$/,
-      (path, text) => imports(path, text).filter((target) => /_allocator\.ts$/.test(target)),
-    ),
-    broken: [{ "src/b_allocator.ts": 'import { A } from "./a_allocator.ts";' }],
-  },
   {
     name: "src uses only what every runtime has",
     complaints: eachFile(
@@ -100,7 +63,7 @@ const rules: readonly Rule[] = [
         .map((path) => posix.normalize(path));
       const missing = exported.filter((path) => !files.has(path));
       // mod.ts itself re-exports the memory store.
-      const hidden = matching(files, /^backends\/(?!memory\.ts$)[^/]+\.ts$/)
+      const hidden = matching(files, /^backends\/(?!memory\.ts$)(?:[^/]+|[^/]+\/mod)\.ts$/)
         .filter((path) => !exported.includes(path));
       const differ = JSON.stringify(json(files, "deno.json").exports) !==
         JSON.stringify(json(files, "package.json").exports);
@@ -112,16 +75,9 @@ const rules: readonly Rule[] = [
         "package.json": '{ "exports": { ".": "./mod.ts" } }',
       },
       { "backends/hidden.ts": "" },
+      { "backends/hidden/mod.ts": "" },
       { "package.json": '{ "exports": { ".": "./mod.ts" } }', "mod.ts": "" },
     ],
-  },
-  {
-    name: "a file of src is named after one of its exports",
-    complaints: eachFile(/^src\/[^/]+\.ts$/, (path, text) => {
-      const names = exportedNames(text).map(snakeCase);
-      return names.includes(posix.basename(path, ".ts")) ? [] : [`exports ${names.join(", ")}`];
-    }),
-    broken: [{ "src/helpers.ts": "export function checkInteger(): void {}" }],
   },
   {
     name: "a file begins by saying what it is for",
@@ -143,14 +99,6 @@ const rules: readonly Rule[] = [
         text.split("\n").flatMap((line, i) => line.length > 100 ? [`line ${i + 1}`] : []),
     ),
     broken: [{ "src/a.ts": `// ${"x".repeat(98)}` }],
-  },
-  {
-    name: `a file has at most ${CODE_LINES} code lines`,
-    complaints: eachFile(TYPESCRIPT, (path, text) => {
-      const count = withoutComments(text).split("\n").filter((line) => line.trim()).length;
-      return count > (LONGER[path] ?? CODE_LINES) ? [`${count} code lines`] : [];
-    }),
-    broken: [{ "src/a.ts": "let a;\n".repeat(CODE_LINES + 1) }],
   },
   {
     name: "nothing is left over",
@@ -220,6 +168,22 @@ const rules: readonly Rule[] = [
     ],
   },
   {
+    // The changelog and the comparison with older revisions name files that are gone.
+    name: "a path that is named is there",
+    complaints: (files) =>
+      eachFile(
+        /^(?!tests\/|scripts\/bench\/|CHANGELOG).*\.(?:ts|md|jsonc?|html|yml)$/,
+        (_, text) =>
+          Array.from(text.matchAll(NAMED_PATH), ([, path]) => path)
+            .filter((path) => !files.has(path)),
+      )(files),
+    broken: [
+      { "scripts/a.ts": 'const tests = "tests/" + "a"; run("' + "tests/gone_test.ts" + '");' },
+      { "deno.json": '{ "tasks": { "a": "deno run /' + "scripts/gone.ts" + '" } }' },
+      { "docs/a.md": "See `" + "src/gone.ts" + "`." },
+    ],
+  },
+  {
     name: "every mention of a runtime pins the same version",
     complaints: (files) => {
       const pins = new Map<string, Set<string>>();
@@ -281,11 +245,6 @@ function json(files: Files, path: string): Record<string, any> {
 const TRIVIA =
   /\/\*[\s\S]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`/g;
 
-/** The text with its comments blanked. */
-function withoutComments(text: string): string {
-  return text.replace(TRIVIA, (part) => part.startsWith("/") ? blank(part) : part);
-}
-
 /** The text with its comments and strings blanked. */
 function withoutStrings(text: string): string {
   return text.replace(TRIVIA, blank);
@@ -294,26 +253,4 @@ function withoutStrings(text: string): string {
 /** The text as spaces, its line ends kept. */
 function blank(text: string): string {
   return text.replace(/[^\n]/g, " ");
-}
-
-/** What a file imports: paths from the root for its own kind, other specifiers as they are. */
-function imports(path: string, text: string): string[] {
-  // "import" in quotes is none.
-  const statement =
-    /(?<!")\b(?:import|export)\b[^;"']*?\bfrom\s*"([^"]+)"|(?<!")\bimport\s*\(?\s*"([^"]+)"/g;
-  return [...withoutComments(text).matchAll(statement)]
-    .map(([, from, bare]) => from ?? bare)
-    .map((name) => name.startsWith(".") ? posix.join(posix.dirname(path), name) : name);
-}
-
-/** The names a file declares and exports. */
-function exportedNames(text: string): string[] {
-  const declaration =
-    /^export (?:abstract |async )*(?:class|function\*?|interface|type|const) (\w+)/gm;
-  return [...withoutStrings(text).matchAll(declaration)].map(([, name]) => name);
-}
-
-/** `checkInteger` and `CheckInteger` as `check_integer`, `TLSFAllocator` as `tlsf_allocator`. */
-function snakeCase(name: string): string {
-  return name.replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$3_$2").toLowerCase();
 }

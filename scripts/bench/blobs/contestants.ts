@@ -14,23 +14,7 @@ import { FilePerBlob } from "./file_per_blob.ts";
 import { classicLevel, lmdb } from "./native_peers.ts";
 import { OurStore } from "./our_store.ts";
 import { sqlite } from "./sqlite.ts";
-import type { Change } from "./work.ts";
-
-/** How the store is written to. Only the blob store cares. */
-export type Mode = "durable" | "bulk";
-
-/** A store that is open. */
-export interface OpenStore {
-  /** Makes all changes, and makes them durable. */
-  commit(changes: readonly Change[]): void | Promise<void>;
-  /** A fresh copy of one value. */
-  get(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
-  /** Gets each value and gives a sum over all: the sink. */
-  sum(keys: readonly string[]): number | Promise<number>;
-  /** The same without a copy of its own for each value. */
-  sumInto?(keys: readonly string[]): number | Promise<number>;
-  close(): void | Promise<void>;
-}
+import type { Mode, OpenStore } from "./open_store.ts";
 
 /** One column of the comparison. */
 export interface Contestant {

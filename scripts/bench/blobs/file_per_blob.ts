@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Mode, OpenStore } from "./contestants.ts";
+import type { Mode, OpenStore } from "./open_store.ts";
 import type { Change } from "./work.ts";
 
 export class FilePerBlob implements OpenStore {

@@ -7,7 +7,8 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { contestants, type OpenStore } from "./contestants.ts";
+import { contestants } from "./contestants.ts";
+import type { OpenStore } from "./open_store.ts";
 import type { Task, TaskReport } from "./fresh_process.ts";
 import { OurStore } from "./our_store.ts";
 import { SPREADS, Work } from "./work.ts";

@@ -8,14 +8,8 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import {
-  type Contestant,
-  contestants,
-  FILES,
-  type Mode,
-  type OpenStore,
-  OURS,
-} from "./contestants.ts";
+import { type Contestant, contestants, FILES, OURS } from "./contestants.ts";
+import type { Mode, OpenStore } from "./open_store.ts";
 import { inFreshProcess } from "./fresh_process.ts";
 import { OurStore } from "./our_store.ts";
 import { type Report, Rounds, type Row, type Section } from "./report.ts";

@@ -12,7 +12,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import type { OpenStore } from "./contestants.ts";
+import type { OpenStore } from "./open_store.ts";
 import type { Change } from "./work.ts";
 
 const VERSIONS = { "lmdb": "3.5.6", "classic-level": "3.0.0" };

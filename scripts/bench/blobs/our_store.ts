@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 import { BlobStore } from "../../../backends/blob_store/mod.ts";
-import type { Mode, OpenStore } from "./contestants.ts";
+import type { Mode, OpenStore } from "./open_store.ts";
 import { type Change, MAX_BLOB_BYTES } from "./work.ts";
 
 /** Puts that are under way at the same time in bulk. */

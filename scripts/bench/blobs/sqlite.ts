@@ -8,7 +8,7 @@
 
 import { join } from "node:path";
 import process from "node:process";
-import type { OpenStore } from "./contestants.ts";
+import type { OpenStore } from "./open_store.ts";
 import type { Change } from "./work.ts";
 
 /** What `node:sqlite` and `bun:sqlite` have in common. */

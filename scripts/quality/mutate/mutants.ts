@@ -70,6 +70,9 @@ const METHODS: Readonly<Record<string, string>> = {
   push: "unshift",
 };
 
+/** Takes note of a mutant: a node and the text in its place. */
+type Change = (kind: string, node: ts.Node, by: string) => void;
+
 /** All mutants of a source, in its order. */
 export function mutantsOf(file: string, text: string): Mutant[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
@@ -88,67 +91,68 @@ export function mutantsOf(file: string, text: string): Mutant[] {
       source: changed,
     });
   };
-  const change = (kind: string, node: ts.Node, by: string) =>
-    replace(kind, node.getStart(), node.end, by);
+  const change: Change = (kind, node, by) => replace(kind, node.getStart(), node.end, by);
 
   const visit = (node: ts.Node): void => {
     if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isInterfaceDeclaration(node)) {
       return;
     }
     if (ts.isTypeAliasDeclaration(node) || ts.isExportDeclaration(node)) return;
-    mutate(node);
+    mutate(node, change);
     ts.forEachChild(node, visit);
-  };
-
-  const mutate = (node: ts.Node): void => {
-    if (ts.isBinaryExpression(node)) {
-      const { left, operatorToken: token, right } = node;
-      if (token.getText() === "+" && (isText(left) || isText(right))) return;
-      for (const by of OPERATORS[token.getText()] ?? []) change("operator", token, by);
-    } else if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
-      const isPrefix = ts.isPrefixUnaryExpression(node), { operand } = node;
-      const operator = ts.tokenToString(node.operator)!;
-      if (operator === "++" || operator === "--") {
-        const [by] = OPERATORS[operator];
-        change("operator", node, isPrefix ? by + operand.getText() : operand.getText() + by);
-      } else change("unary", node, operand.getText());
-    } else if (ts.isNumericLiteral(node)) {
-      change("number", node, Number(node.text) === 0 ? "1" : `(${node.getText()} + 1)`);
-    } else if (isText(node)) {
-      const isSpecifier = ts.isCallExpression(node.parent) || ts.isPropertyAssignment(node.parent);
-      if (node.getText().length > 2 && (isSpecifier || !ts.isPropertyName(node))) {
-        change("text", node, '""');
-      }
-    } else if (node.kind === ts.SyntaxKind.TrueKeyword) change("boolean", node, "false");
-    else if (node.kind === ts.SyntaxKind.FalseKeyword) change("boolean", node, "true");
-    else if (ts.isConditionalExpression(node)) condition(node.condition, ["true", "false"]);
-    else if (ts.isIfStatement(node)) condition(node.expression, ["true", "false"]);
-    else if (ts.isWhileStatement(node) || ts.isDoStatement(node)) {
-      condition(node.expression, ["false"]);
-    } else if (ts.isForStatement(node) && node.condition !== undefined) {
-      condition(node.condition, ["false"]);
-    } else if (
-      ts.isExpressionStatement(node) || ts.isBreakStatement(node) || ts.isContinueStatement(node)
-    ) change("removed", node, "{}");
-    else if (ts.isReturnStatement(node)) {
-      if (node.expression === undefined) change("removed", node, "{}");
-      else if (node.expression.getText() !== "undefined") {
-        change("returned", node, "return undefined;");
-      }
-    } else if (ts.isPropertyAccessExpression(node)) {
-      const by = METHODS[node.name.text];
-      if (by !== undefined && ts.isCallExpression(node.parent)) change("method", node.name, by);
-      if (node.questionDotToken !== undefined) change("operator", node.questionDotToken, ".");
-    }
-  };
-
-  const condition = (node: ts.Expression, values: readonly string[]): void => {
-    const isLiteral = /^(true|false)$/.test(node.getText());
-    for (const by of isLiteral ? [] : values) change("condition", node, by);
   };
 
   visit(source);
   return mutants;
+}
+
+/** Notes the mutants of one node, without what is in it. */
+function mutate(node: ts.Node, change: Change): void {
+  if (ts.isBinaryExpression(node)) {
+    const { left, operatorToken: token, right } = node;
+    if (token.getText() === "+" && (isText(left) || isText(right))) return;
+    for (const by of OPERATORS[token.getText()] ?? []) change("operator", token, by);
+  } else if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
+    const isPrefix = ts.isPrefixUnaryExpression(node), { operand } = node;
+    const operator = ts.tokenToString(node.operator)!;
+    if (operator === "++" || operator === "--") {
+      const [by] = OPERATORS[operator];
+      change("operator", node, isPrefix ? by + operand.getText() : operand.getText() + by);
+    } else change("unary", node, operand.getText());
+  } else if (ts.isNumericLiteral(node)) {
+    change("number", node, Number(node.text) === 0 ? "1" : `(${node.getText()} + 1)`);
+  } else if (isText(node)) {
+    const isSpecifier = ts.isCallExpression(node.parent) || ts.isPropertyAssignment(node.parent);
+    if (node.getText().length > 2 && (isSpecifier || !ts.isPropertyName(node))) {
+      change("text", node, '""');
+    }
+  } else if (node.kind === ts.SyntaxKind.TrueKeyword) change("boolean", node, "false");
+  else if (node.kind === ts.SyntaxKind.FalseKeyword) change("boolean", node, "true");
+  else if (ts.isConditionalExpression(node)) condition(change, node.condition, ["true", "false"]);
+  else if (ts.isIfStatement(node)) condition(change, node.expression, ["true", "false"]);
+  else if (ts.isWhileStatement(node) || ts.isDoStatement(node)) {
+    condition(change, node.expression, ["false"]);
+  } else if (ts.isForStatement(node) && node.condition !== undefined) {
+    condition(change, node.condition, ["false"]);
+  } else if (
+    ts.isExpressionStatement(node) || ts.isBreakStatement(node) || ts.isContinueStatement(node)
+  ) change("removed", node, "{}");
+  else if (ts.isReturnStatement(node)) {
+    if (node.expression === undefined) change("removed", node, "{}");
+    else if (node.expression.getText() !== "undefined") {
+      change("returned", node, "return undefined;");
+    }
+  } else if (ts.isPropertyAccessExpression(node)) {
+    const by = METHODS[node.name.text];
+    if (by !== undefined && ts.isCallExpression(node.parent)) change("method", node.name, by);
+    if (node.questionDotToken !== undefined) change("operator", node.questionDotToken, ".");
+  }
+}
+
+/** Notes the values that a condition may take. */
+function condition(change: Change, node: ts.Expression, values: readonly string[]): void {
+  const isLiteral = /^(true|false)$/.test(node.getText());
+  for (const by of isLiteral ? [] : values) change("condition", node, by);
 }
 
 /** Whether a node is a text in quotes. */

@@ -5,39 +5,39 @@
  */
 
 const OFFSET = [
-  "offset_allocator_reference",
-  "offset_allocator_edges",
-  "offset_allocator_batch",
-  "offset_allocator_cache",
-  "append_at",
-  "snapshot",
-  "offset_allocator",
+  "allocators/offset_allocator_reference",
+  "allocators/offset_allocator_edges",
+  "allocators/offset_allocator_batch",
+  "allocators/offset_allocator_cache",
+  "allocators/append_at",
+  "allocators/snapshot",
+  "allocators/offset_allocator",
 ];
-const TREES = ["best_fit_allocator", "tree_damage"];
-const SPANS = ["tlsf_spans", "tlsf_allocator"];
+const TREES = ["allocators/best_fit_allocator", "gap_table/check_tree"];
+const SPANS = ["allocators/tlsf_spans", "allocators/tlsf_allocator"];
 const BLOBS = [
-  "blob_store",
-  "blob_store_commit",
-  "blob_store_keys",
-  "blob_store_open",
-  "blob_store_space",
-  "blob_store_streams",
-  "blob_store_lifecycle",
-  "blob_store_concurrency",
-  "blob_store_failures",
-  "blob_store_damage",
-  "blob_store_foreign",
-  "blob_store_model",
-  "sort_by",
+  "blob_store/blob_store",
+  "blob_store/commit",
+  "blob_store/keys",
+  "blob_store/open",
+  "blob_store/space",
+  "blob_store/streams",
+  "blob_store/lifecycle",
+  "blob_store/concurrency",
+  "blob_store/failures",
+  "blob_store/damage",
+  "blob_store/foreign",
+  "blob_store/model",
+  "blob_store/sort_by",
 ];
 
-/** Test files, without `_test.ts`, for the first pattern that a source's path matches. */
+/** Test files in `tests/`, without `_test.ts`, for the first pattern that a path matches. */
 export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string[]])[] = [
-  [/^src\/offset_allocator\.ts$/, OFFSET],
-  [/^src\/gap_table\/(batch|quick_lists)/, OFFSET],
+  [/^src\/allocators\/offset_allocator\.ts$/, OFFSET],
+  [/^src\/gap_table\/(batch|block_cache)/, OFFSET],
   [/^src\/gap_table\/tree_/, TREES],
   [/^src\/gap_table\/spans/, SPANS],
-  [/^src\/gap_table\/rebuild/, ["shared_allocator_crash"]],
-  [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared_allocator_crash"]],
+  [/^src\/gap_table\/rebuild/, ["shared/shared_allocator_crash"]],
+  [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared/shared_allocator_crash"]],
   [/^src\/blob_store\//, BLOBS],
 ];

@@ -46,7 +46,6 @@ const COPIED = [
   "examples",
   "docs",
   "mod.ts",
-  "cli/mod.ts",
 ];
 /** A test may take so many times what it takes without a mutant, and these seconds more. */
 const PATIENCE = 4, SLACK = 2;

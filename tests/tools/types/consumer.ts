@@ -5,8 +5,17 @@
  * @module
  */
 
-import { Arena, type BackingStore } from "@suballoc/offset-allocator";
-import { type BlobInfo, BlobStore } from "@suballoc/offset-allocator/blob-store";
+import { Arena, type BackingStore, MemoryStore } from "@suballoc/offset-allocator";
+import {
+  type BlobInfo,
+  BlobStore,
+  type StoreFullError,
+} from "@suballoc/offset-allocator/blob-store";
+import {
+  BlobStore as CoreBlobStore,
+  type BlobStoreOptions,
+  type StoreFullError as CoreStoreFullError,
+} from "@suballoc/offset-allocator/blob-store/core";
 import { main } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
 import { GpuUsage } from "@suballoc/offset-allocator/webgpu";
@@ -23,6 +32,16 @@ export async function blobs(path: string): Promise<readonly BlobInfo[]> {
   const stats: BlobInfo[] = [];
   for await (const stat of store.list({ prefix: "a" })) stats.push(stat);
   return stats;
+}
+
+/** Blobs over any backing store: a store by path is one as well, and errors are the same. */
+export async function anywhere(path: string, options: BlobStoreOptions): Promise<boolean> {
+  const memory = new MemoryStore(0, { maxByteLength: 2 ** 20 });
+  await using store: CoreBlobStore = await CoreBlobStore.open(memory, options);
+  await store.put("a", new Uint8Array(3), { metadata: { by: "Ada" } });
+  await using byPath: CoreBlobStore = await BlobStore.open(path);
+  const error: CoreStoreFullError | undefined = undefined as StoreFullError | undefined;
+  return error === undefined && store !== byPath;
 }
 
 /** Files, at once and by promises. */
