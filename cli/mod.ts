@@ -153,7 +153,7 @@ export async function run(): Promise<void> {
   process.exit(exitCode);
 }
 
-// On Deno the entry itself is the program. Elsewhere `bin` calls run(). `import.meta.main` would tell
-// the same, but emitters rewrite it.
+// On Deno the entry itself is the program. Elsewhere `bin` calls run(). `import.meta.main` would
+// tell the same, but emitters rewrite it.
 const { Deno: deno } = globalThis as { readonly Deno?: { readonly mainModule?: string } };
 if (deno?.mainModule === import.meta.url) void run();

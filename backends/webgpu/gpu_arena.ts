@@ -63,7 +63,7 @@ import { StagingBelt } from "./staging_belt.ts";
  *   const arena = new GpuArena(device);
  *   const positions = new Float32Array([0, 0, 1, 0, 0, 1]);
  *   const { byteLength } = positions;
- *   const mesh = arena.allocateOrThrow(byteLength, { role: "vertex", stride: 8, label: "triangle" });
+ *   const mesh = arena.allocateOrThrow(byteLength, { role: "vertex", stride: 8 });
  *   mesh.write(positions);
  *   await arena.upload();
  *   // pass.setVertexBuffer(0, mesh.buffer);
@@ -114,7 +114,8 @@ export class GpuArena<B extends GpuBufferLike> {
   }
 
   /**
-   * Reserves a region of `byteLength` bytes, at least 1. Its bytes are those that were there before.
+   * Reserves a region of `byteLength` bytes, at least 1. Its bytes are those that were
+   * there before.
    * `undefined` means out of space: it would take more than `maxBytes`. Ranges that were freed
    * and are still in use count until then: {@linkcode GpuArena.settled} waits for them.
    *

@@ -77,7 +77,8 @@ export function checkArenaOptions(
 ): CheckedOptions {
   checkOptions(
     options,
-    "initialSlabBytes maxSlabBytes growth dedicatedBytes maxBytes trimAfter maxBeltBytes stacks label",
+    "initialSlabBytes maxSlabBytes growth dedicatedBytes maxBytes trimAfter maxBeltBytes stacks " +
+      "label",
   );
   checkType("stacks", options.stacks, "boolean");
   checkType("label", options.label, "string");

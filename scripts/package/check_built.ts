@@ -7,7 +7,7 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix, relative } from "node:path";
 import process from "node:process";
@@ -18,8 +18,13 @@ const FOR_PAGES = [
 ];
 
 /** What emitters put in place of what a runtime may lack, or look for to do so. */
-const POLYFILLED =
-  /\bimport\.meta\.(?:main|dirname|filename|resolve)\b|\bObject\.hasOwn\b|\.findLast(?:Index)?\(|\.replaceAll\(|\bPromise\.withResolvers\b|\bArray\.fromAsync\b|(?<!\.\.)\.cause\b/;
+const POLYFILLED = new RegExp(
+  [
+    String.raw`\bimport\.meta\.(?:main|dirname|filename|resolve)\b`,
+    String.raw`\bObject\.hasOwn\b|\bPromise\.withResolvers\b|\bArray\.fromAsync\b`,
+    String.raw`\.findLast(?:Index)?\(|\.replaceAll\(|(?<!\.\.)\.cause\b`,
+  ].join("|"),
+);
 
 /** How a rewritten `import.meta.main` looks. */
 const MAIN_BY_PATH = /import\.meta\.url\s*===?[^;]*process\.argv/;

@@ -8,8 +8,31 @@ import { transform } from "esbuild";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { build, createLogger, type Plugin } from "vite";
-import webpack from "webpack";
+
+/** What a bundler says. */
+interface Messages {
+  readonly warnings?: readonly { readonly message: string }[];
+  readonly errors?: readonly { readonly message: string }[];
+}
+
+/** The part of webpack that is used. */
+interface Webpack {
+  default(options: Record<string, unknown>): {
+    run(done: (error: Error | null, stats?: { toJson(what: object): Messages }) => void): void;
+    close(done: (error?: Error | null) => void): void;
+  };
+}
+
+/** The part of Vite that is used. */
+interface Vite {
+  build(options: Record<string, unknown>): Promise<unknown>;
+  createLogger(level: string): Record<string, unknown>;
+}
+
+/** Not by a literal: their types bring in those of a page, for every file that is checked. */
+async function load<T>(specifier: string): Promise<T> {
+  return await import(specifier);
+}
 
 /** A bundle as it comes, and what its bundler had to say. */
 export interface WebBundle {
@@ -28,6 +51,7 @@ export async function byWebpack(
 ): Promise<WebBundle> {
   const work = mkdtempSync(join(folder, "webpack-"));
   try {
+    const { default: webpack } = await load<Webpack>("webpack");
     writeFileSync(join(work, "page.js"), code);
     const compiler = webpack({
       mode: "production",
@@ -44,15 +68,14 @@ export async function byWebpack(
         ),
       },
     });
-    const stats = await new Promise<webpack.Stats>((resolve, reject) =>
-      compiler.run((error, stats) => error || !stats ? reject(error) : resolve(stats))
+    const messages = await new Promise<Messages>((resolve, reject) =>
+      compiler.run((error, stats) => {
+        if (error || !stats) reject(error);
+        else resolve(stats.toJson({ all: false, warnings: true, errors: true }));
+      })
     );
     await new Promise((resolve) => compiler.close(resolve));
-    const { warnings = [], errors = [] } = stats.toJson({
-      all: false,
-      warnings: true,
-      errors: true,
-    });
+    const { warnings = [], errors = [] } = messages;
     const said = [...errors, ...warnings].map(({ message }) => message);
     if (errors.length > 0) return { code: "", warnings: said };
     return { code: readFileSync(join(work, "out/page.mjs"), "utf8"), warnings: said };
@@ -65,12 +88,13 @@ export async function byWebpack(
 export async function byVite(code: string, folder: string, aliases: Aliases): Promise<WebBundle> {
   const warnings: string[] = [], path = join(folder, "page.js");
   const say = (text: string) => void warnings.push(text);
+  const { build, createLogger } = await load<Vite>("vite");
   const logger = { ...createLogger("warn"), warn: say, warnOnce: say, error: say };
-  const page: Plugin = {
+  const page = {
     name: "page",
     enforce: "pre",
-    resolveId: (id) => id === path ? path : aliases[id] ?? null,
-    load: (id) => id === path ? code : null,
+    resolveId: (id: string) => id === path ? path : aliases[id] ?? null,
+    load: (id: string) => id === path ? code : null,
   };
   try {
     const made = await build({
@@ -80,7 +104,7 @@ export async function byVite(code: string, folder: string, aliases: Aliases): Pr
       plugins: [page],
       build: { write: false, target: "es2022", lib: { entry: path, formats: ["es"] } },
     });
-    const [{ output: [chunk] }] = made as unknown as [{ output: [{ code: string }] }];
+    const [{ output: [chunk] }] = made as [{ output: [{ code: string }] }];
     // In a library Vite leaves the white space.
     const minified = await transform(chunk.code, { minify: true, format: "esm", target: "es2022" });
     return { code: minified.code, warnings };

@@ -1,148 +1,303 @@
 /**
- * Compaction as a whole: pass after pass, and the end of the file cut off.
+ * Compaction while the store is in use: blobs at the end of the file move into holes
+ * before them, and the file gets shorter.
  *
  * @module
  */
 
-import type { Committer } from "./committer.ts";
+import { NO_SPACE } from "../allocator.ts";
+import { CHUNK_LENGTH, chunkSeed, framedLength, readRanges, writeRanges } from "./chunks.ts";
+import { getUint32 } from "./codec.ts";
+import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { newBatch } from "./log.ts";
+import { writeMove } from "./records.ts";
+import { sortBy } from "./sort_by.ts";
 import {
-  type CompactionPass,
-  type CompactionProgress,
-  FillPass,
-  SlidePass,
-} from "./compaction_pass.ts";
-import { makeCheckpoint, unlessFull } from "./checkpoint.ts";
-import { flushAll, indexBytesOf, type StoreState, updateReserve } from "./store_state.ts";
-import type { CompactionReport } from "./types.ts";
+  flushAll,
+  framedBlobOf,
+  ownHandlesOf,
+  placeBlob,
+  rangesOf,
+  type StoreState,
+} from "./store_state.ts";
 
-/** Passes of one compaction. */
-const MAX_PASSES = 5;
-/** Below so many bytes less, no checkpoint is made to shorten the file. */
-const MIN_GAIN = 65_536; // = 2 ** 16
+/** Bytes that are copied before the store is free for others again. */
+const STEP = 4_194_304; // = 2 ** 22
+/** Larger moves are durable before their record: no recovery has to read them. */
+const MAX_UNPROVEN = 8_388_608; // = 2 ** 23
 
-/** Moves the blobs of a store together; one call after another. */
-export class Compactor {
-  readonly #state: StoreState;
-  readonly #committer: Committer;
-  #isRunning = false;
+/** A blob that was copied, and is to be recorded. */
+interface CopiedBlob {
+  readonly slot: number;
+  readonly handle: number;
+}
 
-  constructor(state: StoreState, committer: Committer) {
-    this.#state = state;
-    this.#committer = committer;
+/** What a compaction did so far, and what it may still do. */
+export interface CompactionProgress {
+  movedBlobs: number;
+  movedBytes: number;
+  /** Bytes that may still be moved, and those that may be moved in all. */
+  budget: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * One way through the blobs, in the order of their places, of which each step moves
+ * some. Steps are called alone; between them the store goes on, and what it did since
+ * is left as it is.
+ */
+export abstract class CompactionPass {
+  protected readonly state: StoreState;
+  /** Slots in the order of their places when the pass began. */
+  protected readonly slots: Uint32Array;
+  readonly #progress: CompactionProgress;
+  #copied: CopiedBlob[] = [];
+  #copiedBytes = 0;
+  /** Whether every blob was looked at. */
+  isDone = false;
+  /** Whether it ended because no more bytes may be moved. */
+  isOverBudget = false;
+  /** Whether it moved anything. */
+  hasMoved = false;
+
+  /** Looks at where all blobs from `floor` on are: O(blobs). */
+  constructor(state: StoreState, progress: CompactionProgress, floor: number) {
+    const { index } = state;
+    this.state = state;
+    this.#progress = progress;
+    const units = new Float64Array(index.slots), slots = new Uint32Array(index.count);
+    let count = 0;
+    for (let slot = 0; slot < index.slots; slot++) {
+      if (!hasPlace(state, slot)) continue;
+      units[slot] = highestUnit(state, slot);
+      if (units[slot] >= floor) slots[count++] = slot;
+    }
+    this.slots = sortBy(slots.subarray(0, count), units);
   }
 
-  get isRunning(): boolean {
-    return this.#isRunning;
-  }
-
-  /** The same as `compact`, also where it takes a checkpoint to shorten the file. */
-  async compactAll(maxBytes: number): Promise<CompactionReport> {
-    const state = this.#state, { file } = state, before = file.byteLength;
-    await this.#committer.exclusively(async () => {
-      if (this.#wouldShrink()) await unlessFull(state, makeCheckpoint(state, true));
-    });
-    const report = await this.compact(maxBytes);
-    return { ...report, releasedBytes: Math.max(0, before - file.byteLength) };
-  }
-
-  /** Whether a checkpoint would take much less than the log and the one before do. */
-  #wouldShrink(): boolean {
-    const { log, space: { allocator, granule }, index, superblock, inlineUnits } = this.#state;
-    const after = indexBytesOf(index) + inlineUnits * granule;
-    const gain = log.segmentBytes + superblock.checkpointLength - after;
-    return gain > Math.max(MIN_GAIN, allocator.capacity * granule / 100);
-  }
-
-  /** Moves blobs, some MiB at a time, as long as there is room for that. */
-  async compact(maxBytes: number, passes: number = MAX_PASSES): Promise<CompactionReport> {
-    const state = this.#state, { file } = state;
-    const before = file.byteLength;
-    const progress: CompactionProgress = {
-      movedBlobs: 0,
-      movedBytes: 0,
-      budget: maxBytes,
-      maxBytes,
-    };
-    let done = false;
-    this.#isRunning = true;
+  /** Moves blobs, some MiB at most, and says so in the log. */
+  async step(): Promise<void> {
+    const { state } = this;
+    this.#copied = [];
+    this.#copiedBytes = 0;
     try {
-      await this.#committer.exclusively(() => flushAll(state)); // frees what was superseded
-      if (this.#hasHoles()) state.space.unreserveOnDisk();
-      // What was moved before the disk was full is worth having.
-      await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
-      // Where the index and the log went, something else may have room now.
-      if (await this.#committer.exclusively(() => this.#trim())) done &&= !this.#hasHoles();
-    } finally {
-      this.#isRunning = false;
-      state.space.preference = "none";
-    }
-    const { movedBlobs, movedBytes } = progress;
-    const releasedBytes = Math.max(0, before - file.byteLength);
-    return { movedBlobs, movedBytes, releasedBytes, done };
-  }
-
-  /** Moves blobs. Tells whether another call would move none. */
-  async #move(progress: CompactionProgress, passes: number): Promise<boolean> {
-    const committer = this.#committer;
-    // Filling moves less. Sliding takes what fits no hole; another sliding takes what the first
-    // one put aside, and what the store wrote in its way.
-    for (let i = 0; i < passes; i++) {
-      const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
-      try {
-        while (!pass.isDone) await committer.exclusively(() => pass.step());
-      } finally {
-        pass.end();
+      await this.copyBlobs();
+      if (this.#copied.length > 0) await this.#record();
+    } catch (error) {
+      if (!state.file.hasFailed) {
+        state.space.releaseAll(this.#copied.map(({ handle }) => handle));
       }
-      if (pass.isOverBudget) return false;
-      if (!this.#hasHoles() || (i > 0 && !pass.hasMoved)) return true;
+      throw error;
     }
-    return false;
+    this.hasMoved ||= this.#copied.length > 0;
+    this.#progress.movedBlobs += this.#copied.length;
+    this.#progress.movedBytes += this.#copiedBytes;
+    this.#progress.budget -= this.#copiedBytes;
+    this.isDone ||= this.isOverBudget;
   }
 
-  async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
-    const state = this.#state;
-    if (!isSliding) return new FillPass(state, progress);
-    if (state.space.preference !== "end") {
-      state.space.preference = "end";
-      await makeCheckpoint(state);
-    }
-    return new SlidePass(state, progress);
+  /** Gives back what it keeps between steps. */
+  end(): void {}
+
+  /** Copies blobs until the step is full. */
+  protected abstract copyBlobs(): Promise<void>;
+
+  protected get isStepFull(): boolean {
+    return this.#copiedBytes >= STEP || this.isOverBudget;
   }
 
-  /** Whether more than a hundredth of the file is free before its end. */
-  #hasHoles(): boolean {
-    const { freeSpace, tailSpace, capacity } = this.#state.space.allocator;
-    return freeSpace - tailSpace > capacity / 100;
+  protected get hasCopied(): boolean {
+    return this.#copied.length > 0;
   }
 
-  /** Whether only the index and the log keep a hole from being the end of the file. */
-  #isAfterHole(): boolean {
-    const state = this.#state, { allocator } = state.space;
-    const top = allocator.capacity - allocator.tailSpace; // a store may be unable to shrink
-    const hole = Array.from(allocator.freeRegions()).filter(({ offset }) => offset < top).at(-1);
-    if (hole === undefined || hole.size <= allocator.capacity / 100) return false;
-    let rest = top - hole.offset - hole.size;
-    for (const handle of [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)]) {
-      if (allocator.offset(handle) > hole.offset) rest -= allocator.size(handle);
+  /** Copies a blob to a place that was taken for it, or gives the place back. */
+  protected async copy(slot: number, handle: number): Promise<boolean> {
+    const { state } = this, length = framedLength(state.index.size[slot]);
+    const { budget, maxBytes } = this.#progress;
+    let isCopied = false;
+    try {
+      // A blob that no call may move does not keep the others from moving.
+      this.isOverBudget = length <= maxBytes && this.#copiedBytes + length > budget;
+      if (length <= maxBytes && !this.isOverBudget) {
+        isCopied = await copyChunks(state, slot, handle);
+      }
+    } finally {
+      if (!isCopied) state.space.release(handle);
     }
-    return rest === 0;
+    if (!isCopied) return false;
+    this.#copied.push({ slot, handle });
+    this.#copiedBytes += length;
+    return true;
   }
 
-  /** Cuts off the end of the file. Tells whether the index and the log moved out of its way. */
-  async #trim(): Promise<boolean> {
-    const state = this.#state, { space, file } = state;
-    await space.trim();
-    const isInTheWay = this.#isAfterHole();
-    if (isInTheWay) {
-      space.preference = "start";
-      await unlessFull(state, makeCheckpoint(state, true));
+  /** Says in the log where blobs are now, and lets go of where they were. */
+  async #record(): Promise<void> {
+    const { state } = this, { file, index, space } = state;
+    const isDurable = this.#copiedBytes > MAX_UNPROVEN;
+    if (isDurable) await file.flush();
+    const batch = newBatch();
+    for (const { slot, handle } of this.#copied) {
+      writeMove(batch, index.keyBytes(slot), isDurable, [space.part(handle)]);
     }
-    await space.trim();
-    updateReserve(state);
-    if (!file.isClosing) {
-      await unlessFull(state, space.reserveOnDisk());
-      await space.cutOff(); // it may have grown by more than that
+    await state.log.append(batch);
+    await flushAll(state);
+    for (const { slot, handle } of this.#copied) {
+      space.releaseAll(ownHandlesOf(state, slot));
+      placeBlob(index, slot, [handle]);
     }
-    return isInTheWay;
   }
+}
+
+/** Fills holes with the blobs from the end of the file: moves little, leaves some holes. */
+export class FillPass extends CompactionPass {
+  /** Below it, blobs stay: with all holes filled, the file would end there. */
+  readonly #floor: number;
+  #next: number;
+
+  constructor(state: StoreState, progress: CompactionProgress) {
+    const { allocator } = state.space, floor = allocator.capacity - allocator.freeSpace;
+    super(state, progress, floor);
+    this.#floor = floor;
+    this.#next = this.slots.length - 1;
+  }
+
+  protected override async copyBlobs(): Promise<void> {
+    const { state } = this, { index, space } = state;
+    for (; this.#next >= 0 && !this.isStepFull; this.#next--) {
+      const slot = this.slots[this.#next];
+      if (!hasPlace(state, slot)) continue;
+      const from = highestUnit(state, slot);
+      if (from < this.#floor) continue;
+      const units = space.unitsFor(framedLength(index.size[slot]));
+      const handle = space.allocator.allocate(units);
+      if (handle === NO_SPACE) continue;
+      if (space.allocator.offset(handle) > from) space.release(handle);
+      else await this.copy(slot, handle);
+    }
+    this.isDone = this.#next < 0;
+  }
+}
+
+/**
+ * Moves all blobs behind the first hole down to the one before them, in their order. The
+ * gap between what has moved and what has not is taken, so that nobody else puts anything
+ * there. Where it is too small for the next blob, some go to the end of the file first.
+ */
+export class SlidePass extends CompactionPass {
+  #next = 0;
+  /** Where the next blob goes: the start of the gap. */
+  #end: number;
+  /** Units of the gap that are taken, and their handle. */
+  #gapUnits = 0;
+  #gap: number = NO_SPACE;
+
+  constructor(state: StoreState, progress: CompactionProgress) {
+    const hole = state.space.allocator.freeRegions().next();
+    const start = hole.done ? Infinity : hole.value.offset;
+    super(state, progress, start);
+    this.#end = start;
+  }
+
+  protected override async copyBlobs(): Promise<void> {
+    const { state, slots } = this, { index, space } = state;
+    let isWidening = false;
+    while (this.#next < slots.length && !this.isStepFull) {
+      const slot = slots[this.#next], end = this.#end;
+      const from = hasPlace(state, slot) ? highestUnit(state, slot) : -1;
+      if (from < end) { // it is gone, or was put there since
+        this.#next++;
+        continue;
+      }
+      const units = space.unitsFor(framedLength(index.size[slot]));
+      if (isWidening) {
+        this.#next++;
+        if (!await this.#moveToEnd(slot, units)) return;
+      } else if (units <= this.#gapUnits) {
+        this.#next++;
+        const handle = this.#takeFromGap(units);
+        if (!await this.copy(slot, handle)) this.#goBehind(from + units);
+      } else if (this.hasCopied) return; // to record it widens the gap
+      else if (end + this.#gapUnits < from && this.#takeGap(from - end)) continue;
+      else if (units < from - end && this.#takeGap(units)) continue;
+      else if (end + this.#gapUnits === from && from > end) {
+        isWidening = await this.#moveToEnd(slot, units);
+        this.#next++;
+        if (!isWidening) this.#goBehind(from + units);
+      } else { // it is in place, or something else is before it
+        this.#next++;
+        this.#goBehind(from + units);
+      }
+    }
+    this.isDone = this.#next >= slots.length;
+  }
+
+  override end(): void {
+    this.#takeGap(0);
+  }
+
+  /** Takes the units from the end of what has moved on, instead of those taken before. */
+  #takeGap(units: number): boolean {
+    const { allocator, claimed } = this.state.space;
+    if (this.#gapUnits > 0) {
+      claimed.delete(this.#gap);
+      allocator.free(this.#gap);
+    }
+    this.#gap = units > 0 ? allocator.allocateAt(this.#end, units) : NO_SPACE;
+    this.#gapUnits = this.#gap === NO_SPACE ? 0 : units;
+    if (this.#gapUnits > 0) claimed.add(this.#gap);
+    return this.#gapUnits > 0;
+  }
+
+  /** A place at the start of the gap, which is that much shorter then. */
+  #takeFromGap(units: number): number {
+    const rest = this.#gapUnits - units;
+    this.#takeGap(0);
+    const handle = this.state.space.allocator.allocateAt(this.#end, units);
+    this.#end += units;
+    this.#takeGap(rest);
+    return handle;
+  }
+
+  /** Leaves the gap as a hole. */
+  #goBehind(unit: number): void {
+    this.#takeGap(0);
+    this.#end = unit;
+  }
+
+  /** Copies a blob behind everything else. */
+  async #moveToEnd(slot: number, units: number): Promise<boolean> {
+    const handle = await this.state.space.allocateAtEnd(units);
+    return handle !== NO_SPACE && await this.copy(slot, handle);
+  }
+}
+
+/** Copies a blob, chunk by chunk. Tells whether it is whole: a damaged one stays. */
+async function copyChunks(state: StoreState, slot: number, handle: number): Promise<boolean> {
+  const { file } = state, { ranges, size, seed, crc } = framedBlobOf(state, slot);
+  const to = rangesOf(state.space, [handle]);
+  const buffer = new Uint8Array(Math.min(framedLength(size), CHUNK_LENGTH + 4));
+  for (let chunk = 0, at = 0; chunk * CHUNK_LENGTH < size; chunk++) {
+    const start = chunk * CHUNK_LENGTH, length = Math.min(CHUNK_LENGTH, size - start);
+    const isLast = start + length === size;
+    const bytes = buffer.subarray(0, isLast ? length : CHUNK_LENGTH + 4);
+    const pending = readRanges(file, ranges, at, bytes);
+    if (pending) await pending;
+    const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
+    if (file.crc32(bytes.subarray(0, length), chunkSeed(seed, chunk)) !== expected) return false;
+    await writeRanges(file, to, at, bytes);
+    at += bytes.length;
+  }
+  return true;
+}
+
+/** Whether a slot has a blob that is neither empty nor in the log. */
+function hasPlace({ index }: StoreState, slot: number): boolean {
+  return index.isLive(slot) && index.place[slot] >= 0 && index.place[slot] !== NO_PLACE;
+}
+
+/** The last unit a blob's parts begin at. */
+function highestUnit({ index, space: { allocator } }: StoreState, slot: number): number {
+  const place = index.place[slot];
+  if (place !== MANY_PLACES) return allocator.offset(place);
+  return Math.max(...index.parts.get(slot)!.map((handle) => allocator.offset(handle)));
 }

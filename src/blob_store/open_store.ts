@@ -12,7 +12,7 @@ import { checkStore } from "./arguments.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
-import { Compactor } from "./compaction.ts";
+import { Compactor } from "./compactor.ts";
 import { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
 import { firstSegmentLength, Log, newBatch } from "./log.ts";

@@ -80,7 +80,7 @@ async function makeDevice(gpu: GPU, requiredLimits: Alignments | undefined): Pro
 /** What is wrong with a case: what it throws, or an error of the device. */
 async function problemOf({ run }: GpuCase, gpu: TestGpu): Promise<string | undefined> {
   const { device } = gpu, uncaptured: string[] = [];
-  const listen = (event: Event) =>
+  const listen = (event: unknown) =>
     uncaptured.push((event as GPUUncapturedErrorEvent).error.message);
   device.addEventListener("uncapturederror", listen);
   device.pushErrorScope("validation");
