@@ -43,10 +43,9 @@ export interface GpuMove<B extends GpuBufferLike> {
  * 3. `await commit()` proves that the copies were carried out; then the regions are at their new
  *    places: `offset` and `generation` change, and listeners are called.
  *
- * A region that is freed or pinned in between stays out of it. A region that commands of yours write
- * to
- * must not be in a plan between `encode` and `commit`, unless they are recorded before the
- * copies: pin it.
+ * A region that is freed or pinned in between stays out of it. A region that commands of yours
+ * write to must not be in a plan between `encode` and `commit`, unless they are recorded before
+ * the copies: pin it.
  *
  * @typeParam B The buffers.
  */

@@ -13,19 +13,7 @@ import { type ReplayResult, replayTrace } from "../../src/trace/replay_trace.ts"
 import { parseTrace, type Trace } from "../../src/trace/trace.ts";
 import { RecordingAllocator } from "../../src/trace/recording_allocator.ts";
 import type { Strategy } from "./strategies.ts";
-import { race, type Runner, turn } from "./race.ts";
-
-/** How long to measure. */
-export interface Effort {
-  /** Passes of each strategy; the fastest counts. */
-  readonly repeats: number;
-  /** Operations in a pass, at least: a short trace is run often, on as many allocators. */
-  readonly operations: number;
-  /** Seconds after which no further pass begins. */
-  readonly seconds: number;
-  /** Whether the memory of the tables is measured: that takes several collections. */
-  readonly state: boolean;
-}
+import { type Effort, race, type Runner, turn } from "./race.ts";
 
 export const FULL: Effort = { repeats: 15, operations: 50_000, seconds: 30, state: true };
 export const QUICK: Effort = { repeats: 2, operations: 2000, seconds: 5, state: false };

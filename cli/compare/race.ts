@@ -7,7 +7,18 @@
 
 import type { Allocator, Move } from "../../src/allocator.ts";
 import type { Trace } from "../../src/trace/trace.ts";
-import type { Effort } from "./measure.ts";
+
+/** How long to measure. */
+export interface Effort {
+  /** Passes of each strategy; the fastest counts. */
+  readonly repeats: number;
+  /** Operations in a pass, at least: a short trace is run often, on as many allocators. */
+  readonly operations: number;
+  /** Seconds after which no further pass begins. */
+  readonly seconds: number;
+  /** Whether the memory of the tables is measured: that takes several collections. */
+  readonly state: boolean;
+}
 
 /** A strategy, and what of the trace it can do. */
 export interface Runner {

@@ -32,7 +32,7 @@ export const pages: readonly Page[] = [
   { names: "SharedOffsetAllocator", entry: "./shared", limit: 16_800 },
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },
-  { names: "replayTrace", entry: "./trace", limit: 2_400 },
+  { names: "replayTrace", entry: "./trace", limit: 2_700 },
   { names: "GpuArena", entry: "./webgpu", limit: 27_000 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 37_000 },
 ];

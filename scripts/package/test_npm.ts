@@ -5,16 +5,22 @@
  * deno task test:npm            # everything
  * deno task test:npm bundles    # only these checks
  * deno task test:npm --quick    # the suite on the oldest Node only, what needs the runtime
+ * deno task test:npm --tarball package.tgz   # that package, as it is published
  * ```
  *
  * @module
  */
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { buildNpm, differences } from "./build_npm.ts";
 import { measure, table } from "./bundles.ts";
+import { checkBuilt } from "./check_built.ts";
 import { compileConsumers } from "./consumers.ts";
+import { lostDefinitions } from "./definitions.ts";
 import { filesBelow, preferredEmitter, ROOT, run } from "./emit.ts";
+import { bins } from "./manifest.ts";
+import { pageWarnings } from "./page_warnings.ts";
 import { NODE, runIn, runtimes } from "./runtimes.ts";
 import { pages } from "./sizes.ts";
 import { compileSuite, runSuite } from "./suite.ts";
@@ -22,7 +28,11 @@ import config from "../../deno.json" with { type: "json" };
 
 const work = await Deno.makeTempDir({ prefix: "npm-package-" });
 const built = join(work, "package"), folder = join(work, "user");
-const isQuick = Deno.args.includes("--quick");
+const { values: { quick: isQuick, tarball: given }, positionals: named } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: { quick: { type: "boolean", default: false }, tarball: { type: "string" } },
+});
 const emitter = await preferredEmitter();
 let tarball = "";
 
@@ -44,7 +54,12 @@ const checks: Record<string, () => Promise<string[]>> = {
     ];
   },
   publint: () => passes(tool("publint/src/cli.js"), ["--strict", "--level", "warning", tarball]),
-  attw: () => passes(tool("@arethetypeswrong/cli/dist/index.js"), [tarball, "--profile=esm-only"]),
+  attw: () =>
+    passes(tool("@arethetypeswrong/cli/dist/index.js"), [
+      tarball,
+      "--ignore-rules=cjs-resolves-to-esm", // there is ESM only, and `require` takes it
+    ]),
+  definitions: () => Promise.resolve(lostDefinitions(folder)),
   consumers: () => compileConsumers(folder),
   bundles: async () => {
     const bundles = await measure(pages, { folder });
@@ -52,6 +67,7 @@ const checks: Record<string, () => Promise<string[]>> = {
     return bundles.filter(({ byteLength, limit }) => byteLength > limit)
       .map(({ names, entry, bundler }) => `${names} of ${entry} by ${bundler} is over its limit`);
   },
+  warnings: () => pageWarnings(folder),
   runtimes: async () => {
     const program = join(folder, "first_program.js");
     await Deno.copyFile(join(ROOT, "scripts/package/first_program.js"), program);
@@ -79,8 +95,12 @@ const checks: Record<string, () => Promise<string[]>> = {
     return wrong;
   },
   command: async () => {
-    const printed = await run("npx", ["offset-allocator", "--version"], folder);
-    return printed.trim().endsWith(config.version) ? [] : [`--version printed ${printed}`];
+    const wrong: string[] = [];
+    for (const name of Object.keys(bins)) {
+      const printed = await run("npx", [name, "--version"], folder);
+      if (!printed.trim().endsWith(config.version)) wrong.push(`${name} printed ${printed}`);
+    }
+    return wrong;
   },
 };
 
@@ -94,7 +114,6 @@ function passes(program: string, args: readonly string[]): Promise<string[]> {
   return run("node", [program, ...args], folder).then(() => [], (error) => [error.message]);
 }
 
-const named = Deno.args.filter((name) => name !== "--quick");
 const names = named.length > 0 ? named : Object.keys(checks);
 const unknown = names.filter((name) => !Object.hasOwn(checks, name));
 if (unknown.length > 0) {
@@ -103,12 +122,20 @@ if (unknown.length > 0) {
 }
 
 Deno.chdir(ROOT);
-await buildNpm(built, emitter);
+if (given === undefined) await buildNpm(built, emitter);
+else {
+  await Deno.mkdir(built);
+  await run("tar", ["-xzf", resolve(given), "-C", built, "--strip-components=1"], ROOT);
+  const faults = await checkBuilt(built);
+  if (faults.length > 0) throw new Error(`${given} is broken:\n${faults.join("\n")}`);
+}
 await Deno.mkdir(folder);
 await Deno.writeTextFile(join(folder, "package.json"), '{ "type": "module" }\n');
-await run("npm", ["pack", "--pack-destination", work], built);
-const [{ name }] = Array.from(Deno.readDirSync(work)).filter(({ name }) => name.endsWith(".tgz"));
-tarball = join(work, name);
+if (given === undefined) {
+  await run("npm", ["pack", "--pack-destination", work], built);
+  const [{ name }] = Array.from(Deno.readDirSync(work)).filter(({ name }) => name.endsWith(".tgz"));
+  tarball = join(work, name);
+} else tarball = resolve(given);
 await run("npm", ["install", "--no-audit", "--no-fund", tarball], folder);
 
 let failed = 0;

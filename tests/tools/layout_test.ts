@@ -76,7 +76,6 @@ const UNREACHED: Readonly<Record<string, string>> = Object.fromEntries(
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   "backends/webgpu/deferred_free.ts": "not merged yet",
   "cli/file_map.ts": "not merged yet",
-  "src/blob_store/compactor.ts": "not renamed yet",
   "src/gap_table/check_tree.ts": "not merged yet",
 };
 
