@@ -21,6 +21,7 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/tools/coverage_test.js": "of a script",
   "tests/docs/drawings_test.js": "compares pages of the repository",
   "tests/docs/links_test.js": "reads the pages of the repository",
+  "tests/tools/local_constants_test.js": "reads the sources",
   "tests/tools/mutate_test.js": "of a script",
   "tests/tools/side_effects_test.js": "bundles the sources",
   "tests/tools/tidy_test.js": "reads the sources",

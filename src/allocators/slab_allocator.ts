@@ -179,6 +179,7 @@ export class SlabAllocator implements Allocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
+    const SLAB = 0x03ffffff;
     checkInteger("size", size);
     if (alignment !== 1) checkInteger("alignment", alignment, 1);
     const table = this.#table;
@@ -389,6 +390,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slot of a slab that has one, and gives its place. */
   #takeSlot(slab: number, number: number): number {
+    const BITS = 0, STRIDE = 8, TOP_BIT = -2_147_483_648;
     const S = this.#slabs, at = slab * STRIDE, bits = S[at + BITS], index = Math.clz32(bits);
     const left = bits ^ (TOP_BIT >>> index);
     if (bits === this.#empty) this.#empties[number]--;
@@ -400,6 +402,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slot of a new slab, or gives -1 where the parent has no room for one. */
   #takeFirstSlot(number: number): number {
+    const BITS = 0, NEXT = 1, CLASS = 3, PARENT = 4, STRIDE = 8;
     const size = this.#classes[number], units = size * this.#slots;
     const parent = this.#fromParent(units, size);
     if (parent === NO_SPACE) return -1;
@@ -423,6 +426,7 @@ export class SlabAllocator implements Allocator {
 
   /** Makes a slot free. */
   #giveSlot(slab: number, index: number): void {
+    const BITS = 0, CLASS = 3, STRIDE = 8, TOP_BIT = -2_147_483_648;
     const S = this.#slabs, at = slab * STRIDE, number = S[at + CLASS], before = S[at + BITS];
     const bits = before | (TOP_BIT >>> index);
     S[at + BITS] = bits;
@@ -434,6 +438,7 @@ export class SlabAllocator implements Allocator {
 
   /** Gives an empty slab back to the parent. */
   #giveSlab(slab: number): void {
+    const NEXT = 1, CLASS = 3, PARENT = 4, STRIDE = 8;
     const S = this.#slabs, at = slab * STRIDE, number = S[at + CLASS];
     this.#unlink(slab, number);
     this.#empties[number]--;
@@ -454,6 +459,7 @@ export class SlabAllocator implements Allocator {
 
   /** Makes a slab the first one of its class. */
   #link(slab: number, number: number): void {
+    const NEXT = 1, PREV = 2, STRIDE = 8, SLAB = 0x03ffffff;
     const S = this.#slabs, head = this.#heads[number] & SLAB, at = slab * STRIDE;
     S[at + NEXT] = head;
     S[at + PREV] = 0;
@@ -463,6 +469,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slab out of the list of its class. */
   #unlink(slab: number, number: number): void {
+    const NEXT = 1, PREV = 2, STRIDE = 8, SLAB = 0x03ffffff;
     const S = this.#slabs, at = slab * STRIDE;
     const next = S[at + NEXT] & SLAB, prev = S[at + PREV] & SLAB;
     S[next * STRIDE + PREV] = prev;
@@ -478,6 +485,7 @@ export class SlabAllocator implements Allocator {
 
   /** Units of the slot at a place. */
   #slotSize(place: number): number {
+    const CLASS = 3, STRIDE = 8;
     return this.#classes[this.#slabs[(place >>> 5) * STRIDE + CLASS]];
   }
 

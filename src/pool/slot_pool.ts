@@ -193,6 +193,7 @@ export class SlotPool<V = Uint8Array> {
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */
   release(handle: number): void {
+    const HANDLE_LIMIT = 1_073_741_824;
     const slot = this.#expect(handle);
     if (this.#clear) this.#bytesOf(slot).fill(0);
     const next = handle + this.#mask + 1;

@@ -120,6 +120,7 @@ export class Lock {
    * once, as other code of this thread may take the lock in whatever is awaited.
    */
   async acquireAsync<T>(action: () => T): Promise<T> {
+    const MAX_SLEEP_MS = 50;
     const waiter = new Waiter(this.#rules.abandonedAfter);
     for (let word = this.#attempt(waiter); word !== 0; word = this.#attempt(waiter)) {
       await this.#sleepAsync(word, Math.min(waiter.patience, MAX_SLEEP_MS));
@@ -139,6 +140,7 @@ export class Lock {
 
   /** Takes the lock from a holder that is known to have died; `false` if it is not held by it. */
   seizeFrom(owner: number): boolean {
+    const OWNER = 4095;
     const word = Atomics.load(this.#words, this.#index);
     return (word & OWNER) === owner && this.#seize(word);
   }

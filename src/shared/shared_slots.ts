@@ -144,6 +144,7 @@ export class SharedSlots {
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */
   free(handle: number): number {
+    const HANDLE_LIMIT = 1_073_741_824;
     const slot = this.find(handle), next = handle + this.#mask + 1;
     const free = ~(next < HANDLE_LIMIT ? next : slot);
     if (Atomics.compareExchange(this.#handles, slot, handle, free) === handle) return slot;
@@ -185,5 +186,6 @@ export class SharedSlots {
 
 /** The slot on top plus one, or 0. */
 function linkOf(head: bigint): number {
+  const TOP_BITS = 25;
   return Number(BigInt.asUintN(TOP_BITS, head));
 }

@@ -5,7 +5,8 @@
  */
 
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
-import { contestant, narrow } from "../allocators/contestants.ts";
+import { contestant } from "../allocators/contestant.ts";
+import { narrow } from "../allocators/contestants.ts";
 import { race } from "../allocators/measure.ts";
 import { host } from "../runner.ts";
 import { churn, type Trace, workloads } from "../../../cli/compare/workloads.ts";

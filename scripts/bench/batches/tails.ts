@@ -5,7 +5,8 @@
  */
 
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
-import { contestant, nothing, type Subject } from "../allocators/contestants.ts";
+import { contestant, type Subject } from "../allocators/contestant.ts";
+import { nothing } from "../allocators/contestants.ts";
 import { churn, type Trace } from "../../../cli/compare/workloads.ts";
 
 /** The longest calls of one contestant, in microseconds; the clock itself is in all of them. */
