@@ -22,7 +22,7 @@ const CLASS = 3;
 const PARENT = 4; // handle in the parent
 const STRIDE = 8;
 
-const SLAB = 0x03ffffff; // tells V8 that a slab is not negative
+// In hot functions, SLAB tells V8 that a slab is not negative.
 const TOP_BIT = -2_147_483_648; // = 1 << 31
 const MAX_CLASSES = 255;
 const MAX_CLASS = 65_536; // = 2 ** 16
