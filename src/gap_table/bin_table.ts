@@ -13,7 +13,7 @@ import {
   GAP,
   LEAF,
   MODE,
-  STRICT,
+  type STRICT,
   SUMMARY,
   SUMMARY_HIGH,
 } from "./layout.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { STYLE } from "../../../src/report/svg_style.ts";
+import { style } from "../../../src/report/svg_style.ts";
 import { escaped } from "../../../src/report/svg_text.ts";
 
 /** A point: x to the right, y down, in pixels. */
@@ -118,7 +118,7 @@ export class Canvas {
       `<svg xmlns="http://www.w3.org/2000/svg" class="suballoc" role="img" ` +
       `width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">\n` +
       `<title>${escaped(this.#title)}</title>\n<desc>${escaped(this.#description)}</desc>\n` +
-      `<style>\n${STYLE}\n${RULES.join("\n")}\n</style>\n` +
+      `<style>\n${style()}\n${RULES.join("\n")}\n</style>\n` +
       `<rect class="ground" width="${WIDTH}" height="${height}"/>\n` +
       `${this.#parts.join("\n")}\n</svg>\n`;
   }
