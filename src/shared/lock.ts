@@ -11,8 +11,7 @@
 //
 // The turn counts the times that the holder has taken the lock: whoever sees the same word
 // for long knows that it was held all the time, and not taken again and again.
-const OWNER_BITS = 12;
-const OWNER = 4095; // = (1 << OWNER_BITS) - 1
+const OWNER = 4095; // = (1 << 12) - 1; OWNER_BITS is 12
 const TURNS = 1_073_741_823; // = (1 << 30) - 1
 const WAITERS = 1_073_741_824; // = 1 << 30
 
