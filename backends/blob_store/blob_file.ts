@@ -6,7 +6,7 @@
 
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
-import { type FileIO, type MAX_PER_TURN, messageOf } from "../file/raw/file_io.ts";
+import { type FileIO, messageOf } from "../file/raw/file_io.ts";
 import { AsyncFile } from "../file/raw/async_file.ts";
 import { type FileOpenOptions, openFileIO } from "../file/raw/open_file.ts";
 

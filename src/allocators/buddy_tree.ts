@@ -27,7 +27,6 @@ const NEXT = 2; // free: next one of its order; used: slot; split: the lower hal
 const PREV = 3; // free: the one before of its order, or 0
 const STRIDE = 4;
 
-const ORDER = 63;
 const FREE = 64;
 const SPLIT = 256;
 

@@ -15,10 +15,6 @@ import { NotAllocatedError } from "../allocator.ts";
 //
 // Beyond bit 29 V8 may box a number. So every block gives about 2^25 handles.
 const FIRST = 64;
-const BLOCK_BITS = 5;
-const BLOCK = 31;
-const FIRST_BITS = 6;
-const HANDLE_LIMIT: number = 1_073_741_824; // = 2 ** 30
 
 /** Most slots that a table can have. */
 export const MAX_SLOTS: number = 33_554_368; // = 2 ** 25 - FIRST

@@ -5,7 +5,6 @@
  */
 
 import { BlobChangedError } from "./blob_store_errors.ts";
-import type { CHUNK_LENGTH } from "./chunks.ts";
 import { rangeOf } from "./arguments.ts";
 import { isInSamePlace, isSameBlob, MAX_ATTEMPTS } from "./read_with_refresh.ts";
 import { PinnedBlob } from "./read_blob.ts";

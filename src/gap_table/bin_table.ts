@@ -7,16 +7,7 @@
 import { alignUp } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
 import { emptyWords, GapTable, type TableRoom } from "./gap_table.ts";
-import {
-  BIN_NEXT,
-  type BinShape,
-  GAP,
-  LEAF,
-  MODE,
-  type STRICT,
-  SUMMARY,
-  SUMMARY_HIGH,
-} from "./layout.ts";
+import { BIN_NEXT, type BinShape, GAP, LEAF, MODE, SUMMARY, SUMMARY_HIGH } from "./layout.ts";
 
 /**
  * Bins by size, the newest gap of a bin first, and a bitmap of two levels over them. Bits

@@ -14,8 +14,6 @@ import { PoolExhaustedError } from "../util/pool_errors.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 import { checkSlots, maskFor, type SlotLayout, slotStride } from "../util/slot_layout.ts";
 
-const HANDLE_LIMIT = 1_073_741_824; // = 2 ** 30; above, V8 may box the number
-
 /**
  * How a {@linkcode SlotPool} is made.
  *

@@ -23,7 +23,6 @@ import { maskFor } from "../util/slot_layout.ts";
 // A BigInt costs more than the exchange itself: each side remembers the head that it saw or
 // made last, and which slot is on top there, and begins with that. Where it is out of date the
 // exchange fails, and tells what is there.
-
 const TAG = 33_554_432; // = 2 ** 25; TOP_BITS is 25
 
 /** One worker's side of the slots. */

@@ -14,9 +14,9 @@ import { expectInvariant } from "./expect_invariant.ts";
 //   words   | unit 0..31 | 32..63 | ...  | 0 |  1 = free
 //   above   | word 0..31 | ...    | 0 |         1 = that word is not 0
 //   ...     | one word | 0 |
-
-const TOP_BIT = -2_147_483_648; // = 1 << 31
-const FAR = 536_870_912; // = 2 ** 29; more than any capacity, and still an int32 when one is added
+//
+// In hot functions, TOP_BIT is 1 << 31, and FAR is 2 ** 29: more than any capacity, and still an
+// int32 when one is added.
 
 /** Most units that a bitmap can have. */
 export const MAX_UNITS: number = 268_435_456; // = 2 ** 28
