@@ -24,6 +24,7 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/docs/architecture_test.js": "compares a page of the repository",
   "tests/tools/entries_test.js": "reads the sources",
   "tests/tools/layout_test.js": "reads the sources",
+  "tests/tools/local_constants_test.js": "reads the sources",
   "tests/tools/mutate_test.js": "of a script",
   "tests/tools/side_effects_test.js": "bundles the sources",
   "tests/tools/tidy_test.js": "reads the sources",

@@ -18,22 +18,24 @@ import { doubled } from "./handle_table.ts";
 //
 // The halves of a block are a pair of nodes, 2p and 2p + 1, so that the buddy of a node is
 // `node ^ 1`. A root has none: the state of the other node of its pair is 0, so never free.
+//
+// Hot functions declare these numbers themselves: why, gap_table/layout.ts says. There USED is the
+// state of a used block, and INDEX tells V8 that a node is not negative.
 const STATE = 0; // FREE, USED or SPLIT, and the order: the block has 2^order units
 const UP = 1; // the block that was halved, 0 for a root; in the pool: the next free pair
 const NEXT = 2; // free: next one of its order; used: slot; split: the lower half
 const PREV = 3; // free: the one before of its order, or 0
 const STRIDE = 4;
 
-const ORDER = 63;
 const FREE = 64;
-const USED = 128;
 const SPLIT = 256;
 
 const ORDERS = 53; // 2^52 is the largest block: a capacity is at most 2^53 - 1
-const INDEX = 0x0fffffff; // tells V8 that a node is not negative
 
 /** Blocks of powers of two, free or used by a number of the caller's, the slot. */
 export class BuddyTree {
+  /** By order: units of a block. To work them out each time takes a tenth longer. */
+  readonly #units = Float64Array.from({ length: ORDERS }, (_, order) => 2 ** order);
   /** STRIDE words a node; node 0 is none. */
   #nodes = new Int32Array(64 * STRIDE);
   #offsets = new Float64Array(64);
@@ -62,21 +64,25 @@ export class BuddyTree {
 
   /** Number of units of a block. */
   size(block: number): number {
-    return unitsOf(this.#nodes[block * STRIDE + STATE] & ORDER);
+    const STATE = 0, STRIDE = 4, ORDER = 63;
+    return this.#units[this.#nodes[block * STRIDE + STATE] & ORDER];
   }
 
   /** Whether a block is free. */
   isFree(block: number): boolean {
+    const STATE = 0, STRIDE = 4, FREE = 64;
     return (this.#nodes[block * STRIDE + STATE] & FREE) !== 0;
   }
 
   /** The slot that uses a block. */
   slot(block: number): number {
+    const NEXT = 2, STRIDE = 4;
     return this.#nodes[block * STRIDE + NEXT];
   }
 
   /** Notes the slot that uses a block. */
   use(block: number, slot: number): void {
+    const STATE = 0, NEXT = 2, STRIDE = 4, ORDER = 63, USED = 128;
     const N = this.#nodes, at = block * STRIDE;
     N[at + STATE] = (N[at + STATE] & ORDER) | USED;
     N[at + NEXT] = slot;
@@ -84,6 +90,7 @@ export class BuddyTree {
 
   /** The smallest block with an aligned place for so many units, no longer free; or 0. */
   take(units: number, alignment: number): number {
+    const ORDERS = 53;
     const order = Math.max(this.#minOrder, orderOf(units));
     let node = 0;
     if (alignment === 1) {
@@ -100,11 +107,12 @@ export class BuddyTree {
    * joining with the free ones above it or by halving; or 0, and nothing changed.
    */
   fit(node: number, place: number, units: number): number {
+    const STATE = 0, UP = 1, STRIDE = 4, ORDER = 63, FREE = 64;
     const N = this.#nodes, needed = place - this.#offsets[node] + units;
     let order = N[node * STRIDE + STATE] & ORDER;
     // As far up as it must, then up again to do it.
     let top = node;
-    for (; unitsOf(order) < needed; order++, top = N[top * STRIDE + UP]) {
+    for (; this.#units[order] < needed; order++, top = N[top * STRIDE + UP]) {
       if ((top & 1) !== 0 || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return 0;
     }
     while (node !== top) {
@@ -119,6 +127,7 @@ export class BuddyTree {
 
   /** Makes a block free; it joins with its buddy as long as that is free. */
   give(node: number): void {
+    const STATE = 0, UP = 1, STRIDE = 4, ORDER = 63, FREE = 64, INDEX = 0x0fffffff;
     const N = this.#nodes;
     let order = N[node * STRIDE + STATE] & ORDER, up = N[node * STRIDE + UP] & INDEX;
     while (N[(node ^ 1) * STRIDE + STATE] === (FREE | order)) {
@@ -143,19 +152,21 @@ export class BuddyTree {
 
   /** Cuts a span into free roots, the largest that lie in it. */
   cut({ offset, size }: Extent): void {
-    const least = unitsOf(this.#minOrder), end = offset + size;
+    const STATE = 0, UP = 1, STRIDE = 4, ORDERS = 53;
+    const least = this.#units[this.#minOrder], end = offset + size;
     for (let start = alignUp(offset, least); start + least <= end;) {
       let order = this.#minOrder;
       while (
-        order + 1 < ORDERS && start % unitsOf(order + 1) === 0 && start + unitsOf(order + 1) <= end
+        order + 1 < ORDERS && start % this.#units[order + 1] === 0 &&
+        start + this.#units[order + 1] <= end
       ) order++;
       const root = this.#takePair();
       this.#nodes[root * STRIDE + UP] = this.#nodes[(root + 1) * STRIDE + STATE] = 0;
       this.#offsets[root] = start;
       this.#roots.push(root);
       this.#link(root, order);
-      this.capacity += unitsOf(order);
-      start += unitsOf(order);
+      this.capacity += this.#units[order];
+      start += this.#units[order];
     }
     this.#roots.sort((a, b) => this.#offsets[a] - this.#offsets[b]);
   }
@@ -163,12 +174,13 @@ export class BuddyTree {
   /** Size of the largest free block, in units. */
   largest(): number {
     const [low, high] = this.#orders;
-    if (high !== 0) return unitsOf(63 - Math.clz32(high));
-    return low === 0 ? 0 : unitsOf(31 - Math.clz32(low));
+    if (high !== 0) return this.#units[63 - Math.clz32(high)];
+    return low === 0 ? 0 : this.#units[31 - Math.clz32(low)];
   }
 
   /** The blocks that are free or used, in address order. */
   *blocks(): Generator<number, void, void> {
+    const STATE = 0, NEXT = 2, STRIDE = 4, SPLIT = 256;
     const N = this.#nodes, stack: number[] = [];
     for (const root of this.#roots) {
       stack.push(root);
@@ -241,9 +253,10 @@ export class BuddyTree {
 
   /** A free block with an aligned place for so many units, or 0. */
   #findAligned(units: number, alignment: number, order: number): number {
+    const NEXT = 2, STRIDE = 4, ORDERS = 53;
     // O(1): one that is aligned by itself, as blocks are to powers of two.
     const alignmentOrder = orderOf(alignment);
-    if (alignmentOrder < ORDERS && unitsOf(alignmentOrder) === alignment) {
+    if (alignmentOrder < ORDERS && this.#units[alignmentOrder] === alignment) {
       const from = this.#orderFrom(Math.max(order, alignmentOrder));
       if (from < ORDERS) return this.#heads[from];
     }
@@ -252,7 +265,7 @@ export class BuddyTree {
     for (let from = this.#orderFrom(order); from < ORDERS; from = this.#orderFrom(from + 1)) {
       for (let node = this.#heads[from]; node !== 0; node = N[node * STRIDE + NEXT]) {
         const offset = this.#offsets[node], place = alignUp(offset, alignment);
-        if (place + units <= offset + unitsOf(from)) return node;
+        if (place + units <= offset + this.#units[from]) return node;
       }
     }
     return 0;
@@ -260,9 +273,10 @@ export class BuddyTree {
 
   /** Halves a block that is in no list down to the smallest that has an aligned place. */
   #halve(node: number, units: number, alignment: number, least: number): number {
+    const STATE = 0, STRIDE = 4, ORDER = 63;
     if (alignment === 1) return this.#halveAround(node, this.#offsets[node], units, least);
     for (let order = this.#nodes[node * STRIDE + STATE] & ORDER; order > least; order--) {
-      const half = unitsOf(order - 1), offset = this.#offsets[node], middle = offset + half;
+      const half = this.#units[order - 1], offset = this.#offsets[node], middle = offset + half;
       const fitsLower = alignUp(offset, alignment) + units <= middle;
       if (!fitsLower && alignUp(middle, alignment) + units > middle + half) break;
       node = this.#split(node, order, fitsLower ? 0 : 1);
@@ -272,8 +286,9 @@ export class BuddyTree {
 
   /** The same around a given place. */
   #halveAround(node: number, place: number, units: number, least: number): number {
+    const STATE = 0, STRIDE = 4, ORDER = 63;
     for (let order = this.#nodes[node * STRIDE + STATE] & ORDER; order > least; order--) {
-      const middle = this.#offsets[node] + unitsOf(order - 1);
+      const middle = this.#offsets[node] + this.#units[order - 1];
       if (place < middle && place + units > middle) break;
       node = this.#split(node, order, place < middle ? 0 : 1);
     }
@@ -282,12 +297,13 @@ export class BuddyTree {
 
   /** Halves a block of an order, makes one half free and gives the other, `side`. */
   #split(node: number, order: number, side: number): number {
+    const STATE = 0, UP = 1, NEXT = 2, STRIDE = 4, SPLIT = 256;
     const pair = this.#takePair(), N = this.#nodes, offset = this.#offsets[node];
     N[node * STRIDE + STATE] = SPLIT | order;
     N[node * STRIDE + NEXT] = pair;
     N[pair * STRIDE + UP] = N[(pair + 1) * STRIDE + UP] = node;
     this.#offsets[pair] = offset;
-    this.#offsets[pair + 1] = offset + unitsOf(order - 1);
+    this.#offsets[pair + 1] = offset + this.#units[order - 1];
     const kept = pair + side;
     N[kept * STRIDE + STATE] = order - 1;
     this.#link(kept ^ 1, order - 1);
@@ -296,6 +312,7 @@ export class BuddyTree {
 
   /** Makes a block the first of the free ones of its order. */
   #link(node: number, order: number): void {
+    const STATE = 0, NEXT = 2, PREV = 3, STRIDE = 4, FREE = 64, INDEX = 0x0fffffff;
     const N = this.#nodes, heads = this.#heads, head = heads[order] & INDEX, at = node * STRIDE;
     N[at + STATE] = FREE | order;
     N[at + NEXT] = head;
@@ -303,11 +320,12 @@ export class BuddyTree {
     N[head * STRIDE + PREV] = node;
     heads[order] = node;
     this.#orders[order >> 5] |= 1 << order;
-    this.freeSpace += unitsOf(order);
+    this.freeSpace += this.#units[order];
   }
 
   /** Takes a block from the free ones. */
   #unlink(node: number): void {
+    const STATE = 0, NEXT = 2, PREV = 3, STRIDE = 4, ORDER = 63, INDEX = 0x0fffffff;
     const N = this.#nodes, at = node * STRIDE, order = N[at + STATE] & ORDER;
     const next = N[at + NEXT] & INDEX, prev = N[at + PREV] & INDEX;
     N[next * STRIDE + PREV] = prev;
@@ -317,11 +335,12 @@ export class BuddyTree {
       if (next === 0) this.#orders[order >> 5] &= ~(1 << order);
     }
     N[at + STATE] = order;
-    this.freeSpace -= unitsOf(order);
+    this.freeSpace -= this.#units[order];
   }
 
   /** Two nodes, the first of them even. */
   #takePair(): number {
+    const UP = 1, STRIDE = 4, INDEX = 0x0fffffff;
     const pair = this.#freePair;
     if (pair !== 0) {
       this.#freePair = this.#nodes[pair * STRIDE + UP] & INDEX;
@@ -337,6 +356,7 @@ export class BuddyTree {
 
   /** Gives a pair of nodes back to the pool. */
   #givePair(pair: number): void {
+    const UP = 1, STRIDE = 4;
     this.#nodes[pair * STRIDE + UP] = this.#freePair;
     this.#freePair = pair;
   }
@@ -344,13 +364,9 @@ export class BuddyTree {
 
 /** The order of the smallest block with room for `size` units; 53 for more than any has. */
 function orderOf(size: number): number {
+  const ORDERS = 53;
   if (size <= 2 ** 31) return size <= 1 ? 0 : 32 - Math.clz32(size - 1);
   let order = 32;
-  while (order < ORDERS && unitsOf(order) < size) order++;
+  while (order < ORDERS && 2 ** order < size) order++;
   return order;
-}
-
-/** Units of a block of an order. */
-function unitsOf(order: number): number {
-  return order < 31 ? 1 << order : 2 ** order;
 }

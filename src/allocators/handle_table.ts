@@ -15,10 +15,6 @@ import { NotAllocatedError } from "../allocator.ts";
 //
 // Beyond bit 29 V8 may box a number. So every block gives about 2^25 handles.
 const FIRST = 64;
-const BLOCK_BITS = 5;
-const BLOCK = 31;
-const FIRST_BITS = 6;
-const HANDLE_LIMIT: number = 1_073_741_824; // = 2 ** 30
 
 /** Most slots that a table can have. */
 export const MAX_SLOTS: number = 33_554_368; // = 2 ** 25 - FIRST
@@ -87,6 +83,7 @@ export class HandleTable {
 
   /** The slot that a handle names, or 0. */
   find(handle: unknown): number {
+    const FIRST = 64, BLOCK_BITS = 5, BLOCK = 31;
     if (typeof handle !== "number") return 0;
     const first = FIRST << (handle & BLOCK);
     const slot = (first | ((handle >>> BLOCK_BITS) & (first - 1))) & 0x1ffffff;
@@ -106,6 +103,7 @@ export class HandleTable {
 
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
+    const BLOCK_BITS = 5, BLOCK = 31, FIRST_BITS = 6, HANDLE_LIMIT = 1_073_741_824;
     const handles = this.handles, handle = handles[slot];
     const next = (handle + (1 << (BLOCK_BITS + FIRST_BITS + (handle & BLOCK)))) | 0;
     this.#live--;
@@ -155,6 +153,7 @@ export class HandleTable {
 
 /** The handle of a slot in its first generation, which is 1: no handle is 0. */
 function firstHandle(slot: number): number {
+  const FIRST = 64, BLOCK_BITS = 5, FIRST_BITS = 6;
   const block = 31 - FIRST_BITS - Math.clz32(slot);
   const bits = FIRST_BITS + block;
   return block | ((slot - (FIRST << block)) << BLOCK_BITS) | (1 << (BLOCK_BITS + bits));

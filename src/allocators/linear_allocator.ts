@@ -48,6 +48,8 @@ import { MAX_SLOTS } from "./handle_table.ts";
 // WALL is where `allocate` can go without a look around: never beyond the roof, nor to
 // `first` once wrapped. Frees only move these away, so it is brought up to date when it is
 // in the way: five loads less, a third of the time.
+// Hot functions declare these numbers themselves: why, gap_table/layout.ts says. There SLOT tells
+// V8 that a slot is not negative.
 const LOWER = 0;
 const UPPER = 8;
 const HANDLE = 0;
@@ -61,14 +63,11 @@ const FIRST = 512;
 const TOP: number = 3; // = LOWER + FREE
 const LAST: number = 11; // = UPPER + FREE
 const WALL: number = 10; // = 16 / 2 + START; in doubles
-const SLOT = 0xffffff8; // tells V8 that a slot is not negative
 
 // Handles are made as in HandleTable: the lowest five bits say in which block a slot is,
 // one of FIRST << block words; then come its place there and a generation, to bit 29. So
 // `slot << 2 | block` is the first handle of a slot. A slot that is free has in HANDLE its
 // next handle with all bits turned: read as a handle, that never leads to the slot itself.
-const BLOCK = 31;
-const HANDLE_LIMIT: number = 1_073_741_824; // = 2 ** 30
 
 /** How a {@linkcode LinearAllocator} is made. */
 export interface LinearAllocatorOptions {
@@ -199,6 +198,8 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
+    const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8;
+    const TOP = 3, LAST = 11, WALL = 10, SLOT = 0xffffff8;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER] & SLOT;
     let start = F[(newest >>> 1) + END];
@@ -257,6 +258,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** The present moment, for {@linkcode LinearAllocator.resetTo}. */
   mark(): LinearMark {
+    const LOWER = 0, UPPER = 8, HANDLE = 0, OLDER = 1;
     const H = this.#words, lower = H[LOWER + OLDER], upper = H[UPPER + OLDER];
     return {
       allocator: this,
@@ -275,6 +277,7 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {StaleMarkError} The mark is stale, or another allocator's; nothing changed.
    */
   resetTo(mark: LinearMark): void {
+    const LOWER = 0, UPPER = 8;
     if (mark?.allocator !== this) throw new StaleMarkError("it is not one of this allocator");
     const lower = this.#marked(mark.lower, LOWER), upper = this.#marked(mark.upper, UPPER);
     this.#removeDownTo(lower, LOWER);
@@ -287,6 +290,7 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   offset(handle: number): number {
+    const START = 2;
     return this.#extents[this.#expect(handle) / 2 + START];
   }
 
@@ -296,6 +300,7 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   size(handle: number): number {
+    const START = 2, END = 3;
     const slot = this.#expect(handle);
     return this.#extents[slot / 2 + END] - this.#extents[slot / 2 + START];
   }
@@ -394,6 +399,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** The slot that a handle names, or 0. */
   #find(handle: number): number {
+    const HANDLE = 0, SLOT_WORDS = 8, FIRST = 512, SLOT = 0xffffff8, BLOCK = 31;
     if (typeof handle !== "number") return 0;
     const block = FIRST << (handle & BLOCK);
     const slot = (block | (handle >>> 2) & (block - SLOT_WORDS)) & SLOT;
@@ -408,6 +414,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Where `allocate` puts so many units, or `NO_SPACE`; brings WALL up to date. */
   #place(size: number, alignment: number): number {
+    const LOWER = 0, UPPER = 8, OLDER = 1, NEWER = 2, START = 2, END = 3, WALL = 10;
     checkInteger("size", size);
     checkInteger("alignment", alignment, 1);
     const H = this.#words, F = this.#extents;
@@ -427,6 +434,8 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Takes a slot and makes it the newest of a list; gives its handle, or `NO_SPACE`. */
   #add(list: number, start: number, size: number): number {
+    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8, TOP = 3;
+    const LAST = 11;
     if (this.#words[TOP] === this.#words[LAST] && !this.#makeSlots()) return NO_SPACE;
     const H = this.#words, F = this.#extents;
     const top = H[TOP], slot = H[top + FREE], newest = H[list + OLDER];
@@ -443,6 +452,8 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Takes a live slot out of its list, and makes it free. */
   #remove(slot: number, handle: number): void {
+    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, FIRST = 512, TOP = 3;
+    const SLOT = 0xffffff8, BLOCK = 31, HANDLE_LIMIT = 1_073_741_824;
     const H = this.#words;
     const older = H[slot + OLDER] & SLOT, newer = H[slot + NEWER] & SLOT;
     H[older + NEWER] = newer;
@@ -467,6 +478,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Makes room at LAST: worn slots begin again, or the tables double. Gives whether it did. */
   #makeSlots(): boolean {
+    const FREE = 3, SLOT_WORDS = 8, LAST = 11;
     if (this.allocationCount >= this.#maxAllocations) return false;
     const H = this.#words;
     if (this.#worn === 0) {
@@ -508,6 +520,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Removes what is newer than a slot of a list. */
   #removeDownTo(slot: number, list: number): void {
+    const HANDLE = 0, OLDER = 1;
     const H = this.#words;
     for (let newest; (newest = H[list + OLDER]) !== slot;) {
       this.#remove(newest, H[newest + HANDLE]);
@@ -524,6 +537,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Whether the newest lower allocation lies before the oldest. */
   #isWrapped(): boolean {
+    const LOWER = 0, OLDER = 1, NEWER = 2, START = 2;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER], oldest = H[LOWER + NEWER];
     return F[newest / 2 + START] < F[oldest / 2 + START];
@@ -531,6 +545,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** How far an allocation can grow. */
   #limitOf(slot: number): number {
+    const LOWER = 0, UPPER = 8, OLDER = 1, NEWER = 2, START = 2;
     const H = this.#words, F = this.#extents;
     const start = F[slot / 2 + START];
     const roof = F[H[UPPER + OLDER] / 2 + START];

@@ -15,7 +15,8 @@ export { IdAllocator } from "./id_allocator.ts";
 export type { IdAllocatorOptions } from "./id_allocator.ts";
 export { LinearAllocator, StaleMarkError } from "./linear_allocator.ts";
 export type { LinearAllocatorOptions, LinearMark } from "./linear_allocator.ts";
-export { allocatorOver, InvalidSnapshotError, OffsetAllocator } from "./offset_allocator.ts";
+export { InvalidSnapshotError } from "../gap_table/snapshot.ts";
+export { allocatorOver, OffsetAllocator } from "./offset_allocator.ts";
 export type {
   CacheOptions,
   OffsetAllocatorOptions,

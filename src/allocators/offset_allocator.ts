@@ -19,11 +19,10 @@ import { checkArray, checkHandles } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
-import { crc32 } from "../util/crc32.ts";
-import { append } from "../gap_table/append.ts";
 import {
   allocateAll,
   allocateEach,
+  append,
   claimAll,
   freeAll,
   sumOf,
@@ -31,26 +30,18 @@ import {
 } from "../gap_table/batch.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/operations.ts";
-import {
-  binDamage,
-  expectSound,
-  expectSoundWithKept,
-  tableDamage,
-} from "../gap_table/check_table.ts";
+import { binDamage, expectSound, expectSoundWithKept } from "../gap_table/check_table.ts";
 import {
   BIN_NEXT,
-  CHECKSUM,
   GAP,
   gapExponent,
-  MAGIC,
   OFFSET_BINS as BINS,
   OFFSET_END as END,
   OFFSET_SHAPE as SHAPE,
   STRICT,
-  VERSION,
 } from "../gap_table/layout.ts";
 import { QuickLists } from "../gap_table/block_cache.ts";
-import { FORMAT, FORMAT_VERSION, load, save } from "../gap_table/snapshot.ts";
+import { load, save } from "../gap_table/snapshot.ts";
 import { planCompaction } from "./plan_compaction.ts";
 
 const NARROW_BINS = 256; // as in the reference, although sizes reach bin 239 only
@@ -103,21 +94,6 @@ export interface StorageReport {
 export interface StorageReportFull {
   /** One entry per bin: 256 of them, 408 beyond 32-bit capacities. */
   readonly freeRegions: { readonly size: number; readonly count: number }[];
-}
-
-/** Bytes that are no snapshot of an allocator, or a damaged one. */
-export class InvalidSnapshotError extends Error {
-  /** The name of the class. */
-  override readonly name: string = "InvalidSnapshotError";
-
-  /**
-   * Makes the error for a reason.
-   *
-   * @param reason What is wrong with the bytes.
-   */
-  constructor(reason: string) {
-    super(`Cannot restore the snapshot: ${reason}`);
-  }
 }
 
 /** The table of the allocator that is being made, where that is there already. */
@@ -671,9 +647,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
    */
   snapshot(): Uint8Array {
     this.#quick?.settle();
-    const bytes = save(this.#table);
-    new Int32Array(bytes.buffer)[CHECKSUM] = crc32(bytes);
-    return bytes;
+    return save(this.#table);
   }
 
   /**
@@ -689,26 +663,7 @@ export class OffsetAllocator implements GrowableAllocator, CompactableAllocator 
   ): OffsetAllocator {
     checkOptions(options, "cache");
     checkOptions(options.cache, "maxShare", "cache");
-    const fail = (reason: string): never => {
-      throw new InvalidSnapshotError(reason);
-    };
-    if (!(bytes instanceof Uint8Array)) fail("it is no Uint8Array");
-    if (bytes.length < END * 4 || bytes.length % 4 !== 0) {
-      fail(`${bytes.length} bytes is no length of a snapshot`);
-    }
-    // A copy: the slice() of a Buffer would be a view.
-    const words = new Int32Array(new Uint8Array(bytes).buffer), checksum = words[CHECKSUM];
-    if (words[MAGIC] !== FORMAT) fail("it has another format");
-    const version = words[VERSION];
-    if (version !== FORMAT_VERSION) {
-      fail(`it has version ${version}, not ${FORMAT_VERSION}`);
-    }
-    words[CHECKSUM] = 0;
-    if ((crc32(new Uint8Array(words.buffer)) | 0) !== checksum) fail("the checksum does not match");
-    const table = load(SHAPE, words) ?? fail("its lengths contradict each other");
-    const damage = tableDamage(table) ?? binDamage(table);
-    if (damage !== undefined) fail(damage);
-    return allocatorOver(table, options.cache);
+    return allocatorOver(load(SHAPE, bytes), options.cache);
   }
 
   /**

@@ -30,7 +30,7 @@ const CLASS = 3;
 const PARENT = 4; // handle in the parent
 const STRIDE = 8;
 
-const SLAB = 0x03ffffff; // tells V8 that a slab is not negative
+// In hot functions, SLAB tells V8 that a slab is not negative.
 const TOP_BIT = -2_147_483_648; // = 1 << 31
 const MAX_CLASSES = 255;
 const MAX_CLASS = 65_536; // = 2 ** 16
@@ -189,6 +189,7 @@ export class SlabAllocator implements Allocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
+    const SLAB = 0x03ffffff;
     checkInteger("size", size);
     if (alignment !== 1) checkInteger("alignment", alignment, 1);
     const table = this.#table;
@@ -399,6 +400,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slot of a slab that has one, and gives its place. */
   #takeSlot(slab: number, number: number): number {
+    const BITS = 0, STRIDE = 8, TOP_BIT = -2_147_483_648;
     const S = this.#slabs, at = slab * STRIDE, bits = S[at + BITS], index = Math.clz32(bits);
     const left = bits ^ (TOP_BIT >>> index);
     if (bits === this.#empty) this.#empties[number]--;
@@ -410,6 +412,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slot of a new slab, or gives -1 where the parent has no room for one. */
   #takeFirstSlot(number: number): number {
+    const BITS = 0, NEXT = 1, CLASS = 3, PARENT = 4, STRIDE = 8;
     const size = this.#classes[number], units = size * this.#slots;
     const parent = this.#fromParent(units, size);
     if (parent === NO_SPACE) return -1;
@@ -433,6 +436,7 @@ export class SlabAllocator implements Allocator {
 
   /** Makes a slot free. */
   #giveSlot(slab: number, index: number): void {
+    const BITS = 0, CLASS = 3, STRIDE = 8, TOP_BIT = -2_147_483_648;
     const S = this.#slabs, at = slab * STRIDE, number = S[at + CLASS], before = S[at + BITS];
     const bits = before | (TOP_BIT >>> index);
     S[at + BITS] = bits;
@@ -444,6 +448,7 @@ export class SlabAllocator implements Allocator {
 
   /** Gives an empty slab back to the parent. */
   #giveSlab(slab: number): void {
+    const NEXT = 1, CLASS = 3, PARENT = 4, STRIDE = 8;
     const S = this.#slabs, at = slab * STRIDE, number = S[at + CLASS];
     this.#unlink(slab, number);
     this.#empties[number]--;
@@ -464,6 +469,7 @@ export class SlabAllocator implements Allocator {
 
   /** Makes a slab the first one of its class. */
   #link(slab: number, number: number): void {
+    const NEXT = 1, PREV = 2, STRIDE = 8, SLAB = 0x03ffffff;
     const S = this.#slabs, head = this.#heads[number] & SLAB, at = slab * STRIDE;
     S[at + NEXT] = head;
     S[at + PREV] = 0;
@@ -473,6 +479,7 @@ export class SlabAllocator implements Allocator {
 
   /** Takes a slab out of the list of its class. */
   #unlink(slab: number, number: number): void {
+    const NEXT = 1, PREV = 2, STRIDE = 8, SLAB = 0x03ffffff;
     const S = this.#slabs, at = slab * STRIDE;
     const next = S[at + NEXT] & SLAB, prev = S[at + PREV] & SLAB;
     S[next * STRIDE + PREV] = prev;
@@ -488,6 +495,7 @@ export class SlabAllocator implements Allocator {
 
   /** Units of the slot at a place. */
   #slotSize(place: number): number {
+    const CLASS = 3, STRIDE = 8;
     return this.#classes[this.#slabs[(place >>> 5) * STRIDE + CLASS]];
   }
 

@@ -4,8 +4,15 @@
  * @module
  */
 
-export { append } from "./append.ts";
-export { allocateAll, allocateEach, claimAll, freeAll, sumOf, unclaimAll } from "./batch.ts";
+export {
+  allocateAll,
+  allocateEach,
+  append,
+  claimAll,
+  freeAll,
+  sumOf,
+  unclaimAll,
+} from "./batch.ts";
 export { BinTable } from "./bin_table.ts";
 export * from "./block_cache.ts";
 export { binDamage, expectSound, expectSoundWithKept, tableDamage } from "./check_table.ts";
@@ -13,7 +20,6 @@ export { treeDamage } from "./check_tree.ts";
 export { tableSize } from "./gap_table.ts";
 export * from "./layout.ts";
 export * from "./operations.ts";
-export { rebuild } from "./rebuild.ts";
-export { FORMAT, FORMAT_VERSION, load, save } from "./snapshot.ts";
+export { InvalidSnapshotError, load, save } from "./snapshot.ts";
 export { addSpan, freeSpans, spansOf } from "./spans.ts";
 export { TreeTable } from "./tree_table.ts";

@@ -15,7 +15,7 @@ import { GAP, NODE, TLSF_BINS as BINS, TREE_SHAPE as SHAPE } from "./layout.ts";
 //
 //      root          a word of the bins
 //       |
-//      node          word LEFT: smaller gaps; bit 0: its subtree is the higher one
+//      node          word LEFT: smaller gaps; bit 0, HIGHER: its subtree is the higher one
 //      /  \          word RIGHT: larger gaps; bit 0: likewise
 //
 // A bin is at most a 32nd wide, so its tree has some nine levels less than one tree of all

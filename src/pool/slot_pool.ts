@@ -14,8 +14,6 @@ import { PoolExhaustedError } from "../util/pool_errors.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 import { checkSlots, maskFor, type SlotLayout, slotStride } from "../util/slot_layout.ts";
 
-const HANDLE_LIMIT = 1_073_741_824; // = 2 ** 30; above, V8 may box the number
-
 /**
  * How a {@linkcode SlotPool} is made.
  *
@@ -193,6 +191,7 @@ export class SlotPool<V = Uint8Array> {
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */
   release(handle: number): void {
+    const HANDLE_LIMIT = 1_073_741_824;
     const slot = this.#expect(handle);
     if (this.#clear) this.#bytesOf(slot).fill(0);
     const next = handle + this.#mask + 1;

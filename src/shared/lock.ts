@@ -11,7 +11,7 @@
 //
 // The turn counts the times that the holder has taken the lock: whoever sees the same word
 // for long knows that it was held all the time, and not taken again and again.
-const OWNER = 4095; // the low 12 bits
+const OWNER = 4095; // = (1 << 12) - 1; OWNER_BITS is 12
 const TURNS = 1_073_741_823; // = (1 << 30) - 1
 const WAITERS = 1_073_741_824; // = 1 << 30
 
@@ -119,6 +119,7 @@ export class Lock {
    * once, as other code of this thread may take the lock in whatever is awaited.
    */
   async acquireAsync<T>(action: () => T): Promise<T> {
+    const MAX_SLEEP_MS = 50;
     const waiter = new Waiter(this.#rules.abandonedAfter);
     for (let word = this.#attempt(waiter); word !== 0; word = this.#attempt(waiter)) {
       await this.#sleepAsync(word, Math.min(waiter.patience, MAX_SLEEP_MS));
@@ -138,6 +139,7 @@ export class Lock {
 
   /** Takes the lock from a holder that is known to have died; `false` if it is not held by it. */
   seizeFrom(owner: number): boolean {
+    const OWNER = 4095;
     const word = Atomics.load(this.#words, this.#index);
     return (word & OWNER) === owner && this.#seize(word);
   }

@@ -4,8 +4,17 @@
  * @module
  */
 
-import { FRESH, HANDLE, STRIDE, WORN_OUT } from "../gap_table/layout.ts";
-import { rebuild } from "../gap_table/rebuild.ts";
+import {
+  BIN_PREV,
+  FRESH,
+  GAP,
+  HANDLE,
+  OFFSET,
+  SIZE,
+  STRIDE,
+  WORN_OUT,
+} from "../gap_table/layout.ts";
+import type { BinTable } from "../gap_table/bin_table.ts";
 import { CLAIMED, INTENT, type SharedState } from "./state.ts";
 
 // Before the holder of the lock changes the table it writes in INTENT what it is about to do:
@@ -42,4 +51,31 @@ export function repair({ header, table }: SharedState): void {
   }
   rebuild(table);
   header[INTENT] = header[CLAIMED] = 0;
+}
+
+/**
+ * Makes a table anew from its nodes. A node is taken or free by its HANDLE alone, which every
+ * change writes in one word: before the change counts nothing of it, then all of it, but for
+ * links, gaps, bins and stacked slots, which are worked out here. Being stopped midway does no
+ * harm: it can begin again. O(n log n) with n allocations, O(slots) without any.
+ *
+ * @throws {Error} Allocations overlap: the table was not only left unfinished.
+ */
+export function rebuild(table: BinTable): void {
+  const { words, end } = table, stride = words[STRIDE];
+  const taken: number[] = [];
+  for (let number = 1; number < words[FRESH]; number++) {
+    const node = end + number * stride;
+    if (table.isTaken(node)) {
+      taken.push(node);
+    } else {
+      words[node + BIN_PREV] = 0;
+      table.set(node, GAP, 0);
+    }
+  }
+  // An empty allocation comes before the one that begins where it lies.
+  taken.sort((a, b) =>
+    table.get(a, OFFSET) - table.get(b, OFFSET) || table.get(a, SIZE) - table.get(b, SIZE)
+  );
+  table.relink(taken);
 }

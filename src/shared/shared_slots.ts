@@ -23,9 +23,7 @@ import { maskFor } from "../util/slot_layout.ts";
 // A BigInt costs more than the exchange itself: each side remembers the head that it saw or
 // made last, and which slot is on top there, and begins with that. Where it is out of date the
 // exchange fails, and tells what is there.
-const TOP_BITS = 25;
-const TAG = 33_554_432; // = 2 ** TOP_BITS
-const HANDLE_LIMIT = 1_073_741_824; // = 2 ** 30; above, V8 may box the number
+const TAG = 33_554_432; // = 2 ** 25; TOP_BITS is 25
 
 /** One worker's side of the slots. */
 export class SharedSlots {
@@ -144,6 +142,7 @@ export class SharedSlots {
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */
   free(handle: number): number {
+    const HANDLE_LIMIT = 1_073_741_824;
     const slot = this.find(handle), next = handle + this.#mask + 1;
     const free = ~(next < HANDLE_LIMIT ? next : slot);
     if (Atomics.compareExchange(this.#handles, slot, handle, free) === handle) return slot;
@@ -185,5 +184,6 @@ export class SharedSlots {
 
 /** The slot on top plus one, or 0. */
 function linkOf(head: bigint): number {
+  const TOP_BITS = 25;
   return Number(BigInt.asUintN(TOP_BITS, head));
 }

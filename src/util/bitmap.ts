@@ -14,9 +14,9 @@ import { expectInvariant } from "./expect_invariant.ts";
 //   words   | unit 0..31 | 32..63 | ...  | 0 |  1 = free
 //   above   | word 0..31 | ...    | 0 |         1 = that word is not 0
 //   ...     | one word | 0 |
-
-const TOP_BIT = -2_147_483_648; // = 1 << 31
-const FAR = 536_870_912; // = 2 ** 29; more than any capacity, and still an int32 when one is added
+//
+// In hot functions, TOP_BIT is 1 << 31, and FAR is 2 ** 29: more than any capacity, and still an
+// int32 when one is added.
 
 /** Most units that a bitmap can have. */
 export const MAX_UNITS: number = 268_435_456; // = 2 ** 28
@@ -120,6 +120,7 @@ export class Bitmap {
    * of `alignment`, or -1.
    */
   find(count: number, alignment: number, from: number = 0): number {
+    const FAR = 536_870_912;
     if (count > this.freeCount) return -1;
     const step = Math.min(alignment, FAR), last = this.capacity - count;
     let start = this.first(Math.max(from, this.#low << 5));
@@ -135,6 +136,7 @@ export class Bitmap {
 
   /** Takes the lowest free unit and gives it, or -1. */
   takeFirst(): number {
+    const TOP_BIT = -2_147_483_648;
     const W = this.words;
     let at = this.#low, bits = W[at];
     if (bits === 0) {
@@ -158,6 +160,7 @@ export class Bitmap {
 
   /** Makes the units from `start` to `end` free, all of them taken. */
   give(start: number, end: number): void {
+    const TOP_BIT = -2_147_483_648;
     if (start >= end) return;
     const W = this.words, first = start >>> 5, last = (end - 1) >>> 5;
     const head = -1 >>> start, tail = TOP_BIT >> (end - 1);
@@ -177,6 +180,7 @@ export class Bitmap {
 
   /** Makes one unit free, which is taken. */
   giveOne(unit: number): void {
+    const TOP_BIT = -2_147_483_648;
     const W = this.words, at = unit >>> 5, before = W[at];
     W[at] = before | (TOP_BIT >>> unit);
     this.freeCount++;
@@ -232,6 +236,7 @@ export class Bitmap {
 
   /** Clears bits on one level, and those above whose words become 0. */
   #clear(start: number, end: number, level: number): void {
+    const TOP_BIT = -2_147_483_648;
     const W = this.words, levels = this.#levels;
     for (; start < end && level < levels.length; level++) {
       const base = levels[level], first = start >>> 5, last = (end - 1) >>> 5;
@@ -252,6 +257,7 @@ export class Bitmap {
 
   /** Marks a word of the lowest level as 0 on the levels above. */
   #clearOne(at: number): void {
+    const TOP_BIT = -2_147_483_648;
     const W = this.words, levels = this.#levels;
     for (let level = 1; level < levels.length; level++) {
       const above = levels[level] + (at >>> 5), rest = W[above] & ~(TOP_BIT >>> at);
@@ -263,6 +269,7 @@ export class Bitmap {
 
   /** Marks a word of the lowest level as not 0 on the levels above. */
   #markOne(at: number): void {
+    const TOP_BIT = -2_147_483_648;
     const W = this.words, levels = this.#levels;
     for (let level = 1; level < levels.length; level++) {
       const above = levels[level] + (at >>> 5), before = W[above];
@@ -274,6 +281,7 @@ export class Bitmap {
 
   /** Marks words of the lowest level as not 0 on the levels above. */
   #markAbove(start: number, end: number): void {
+    const TOP_BIT = -2_147_483_648;
     const W = this.words, levels = this.#levels;
     for (let level = 1; level < levels.length; level++) {
       const base = levels[level], first = start >>> 5, last = (end - 1) >>> 5;

@@ -8,13 +8,10 @@ import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { crc32 } from "../../src/util/crc32.ts";
-import {
-  allocatorOver,
-  InvalidSnapshotError,
-  OffsetAllocator,
-} from "../../src/allocators/offset_allocator.ts";
+import { allocatorOver, OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { BinTable } from "../../src/gap_table/bin_table.ts";
 import * as layout from "../../src/gap_table/layout.ts";
+import { InvalidSnapshotError } from "../../src/gap_table/snapshot.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;

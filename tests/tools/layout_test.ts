@@ -50,10 +50,7 @@ const CHIP_LINES = 60;
 const CHIPS: Readonly<Record<string, string>> = {
   "backends/webgpu/deferred_free.ts": "not merged yet",
   "cli/file_map.ts": "not merged yet",
-  "src/gap_table/append.ts": "not merged yet",
   "src/gap_table/check_tree.ts": "not merged yet",
-  "src/gap_table/rebuild.ts": "not merged yet",
-  "src/gap_table/snapshot.ts": "not merged yet",
   "src/pool/failures.ts": "not merged yet",
   "src/pool/leaks.ts": "not merged yet",
   "src/report/svg_style.ts": "the drawings of the guides take it too",

@@ -267,7 +267,7 @@ export const EQUIVALENT: readonly Equivalent[] = [
     changes: [["if (BINS + (r << 5) + (rest >>> r) !== root) {", "BINS - (r << 5)"]],
   },
   {
-    file: "src/gap_table/rebuild.ts",
+    file: "src/shared/repair.ts",
     reason: "they are sorted afterwards",
     changes: [["taken.push(node);", "taken.unshift(node);"]],
   },

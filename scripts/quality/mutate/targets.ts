@@ -37,7 +37,7 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/gap_table\/(batch|block_cache)/, OFFSET],
   [/^src\/gap_table\/tree_/, TREES],
   [/^src\/gap_table\/spans/, SPANS],
-  [/^src\/gap_table\/rebuild/, ["shared/shared_allocator_crash"]],
+  [/^src\/shared\/repair/, ["shared/shared_allocator_crash"]],
   [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared/shared_allocator_crash"]],
   [/^src\/blob_store\//, BLOBS],
 ];
