@@ -7,10 +7,9 @@
 import { MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { failuresOf, throwAll } from "./failures.ts";
 import { type FreeObjects, freeObjects } from "./free_objects.ts";
-import { framesBelow, Leaks } from "./leaks.ts";
 import { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
+import { framesOf, traceBelow } from "../util/stack.ts";
 import { endHandle, PoolHandle } from "./pool_handle.ts";
 import {
   both,
@@ -45,7 +44,7 @@ const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
  * | a call for which the pool grows | O(1), but for the doubling of its tables |
  * | `acquireMany` | O(count) |
  * | `stats`, `resetStats` | O(1) |
- * | `check`, disposal | O(n) |
+ * | `check`, `close` | O(n) |
  *
  * A pool pays for objects that are costly to make or to collect. Small plain ones are not: on
  * V8 to take and give one takes about as long, 10 ns, as to make one of five numbers.
@@ -68,7 +67,7 @@ export abstract class Pool<T extends object> {
   #out = 0;
   readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
   readonly #leaks: Leaks | undefined;
-  #isDisposed = false;
+  #isClosed = false;
 
   #peak = 0;
   #released = 0;
@@ -102,7 +101,7 @@ export abstract class Pool<T extends object> {
     try {
       this.#fill(initialize === "eager" ? capacity : initialize === "lazy" ? 0 : initialize);
     } catch (error) {
-      throwAll([error, ...this.#dispose()]);
+      throwAll([error, ...this.#close()]);
     }
   }
 
@@ -129,9 +128,9 @@ export abstract class Pool<T extends object> {
     return this.#waiters.size;
   }
 
-  /** Whether the pool is disposed of. */
-  get isDisposed(): boolean {
-    return this.#isDisposed;
+  /** Whether the pool is closed. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** The capacity to grow to; the same where the pool does not grow. */
@@ -143,7 +142,7 @@ export abstract class Pool<T extends object> {
    * Hands out an object by a handle.
    *
    * @throws {PoolExhaustedError} None is available.
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   acquire(): PoolHandle<T> {
     const slot = this.#next();
@@ -154,7 +153,7 @@ export abstract class Pool<T extends object> {
   /**
    * Hands out an object by a handle; undefined where none is available.
    *
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   tryAcquire(): PoolHandle<T> | undefined {
     const slot = this.#next();
@@ -167,13 +166,13 @@ export abstract class Pool<T extends object> {
    *
    * @param count How many.
    * @throws {PoolExhaustedError} Fewer are available.
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    * @throws {TypeError} `count` is not a number.
    * @throws {RangeError} `count` is not a non-negative integer.
    */
   acquireMany(count: number): PoolHandle<T>[] {
     checkInteger("count", count);
-    if (this.#isDisposed) throw new PoolClosedError();
+    if (this.#isClosed) throw new PoolClosedError();
     const isPossible = this.#out + count <= this.maxCapacity && this.#waiters.size === 0;
     while (isPossible && this.available < count) if (!this.#grow()) break;
     if (!isPossible || this.available < count) {
@@ -194,14 +193,14 @@ export abstract class Pool<T extends object> {
    *
    * @param options For how long to wait.
    * @returns The handle. It rejects with `PoolTimeoutError`, with the reason of the signal,
-   * with `PoolClosedError` where the pool is disposed of meanwhile, and with what functions
+   * with `PoolClosedError` where the pool is closed meanwhile, and with what functions
    * of the options throw. Who gave up keeps no object from others.
    */
   async acquireAsync(options: AcquireOptions = {}): Promise<PoolHandle<T>> {
     const { signal, timeout } = options;
     if (timeout !== undefined) checkInteger("timeout", timeout, 0, MAX_TIMEOUT);
     signal?.throwIfAborted();
-    if (this.#isDisposed) throw new PoolClosedError();
+    if (this.#isClosed) throw new PoolClosedError();
     const stack = this.#leaks && framesBelow(Pool.prototype.acquireAsync);
     if (this.#waiters.size === 0) {
       const slot = this.#free.pop() ?? this.#makeOrServe();
@@ -240,7 +239,7 @@ export abstract class Pool<T extends object> {
    * Hands out an object itself, for loops in which a handle costs too much.
    *
    * @throws {PoolExhaustedError} None is available.
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   take(): T {
     const slot = this.#next();
@@ -252,7 +251,7 @@ export abstract class Pool<T extends object> {
   /**
    * Hands out an object itself; undefined where none is available.
    *
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   tryTake(): T | undefined {
     const slot = this.#next();
@@ -341,13 +340,19 @@ export abstract class Pool<T extends object> {
   }
 
   /**
-   * Disposes of the pool: of the objects in it at once, of those that are out when they come
-   * back. Whoever waits is refused. A second time it does nothing.
+   * Closes the pool: it hands out nothing any more. Objects in it are disposed of at once,
+   * objects that are out when they come back. Callers who wait are refused. Closing a closed
+   * pool does nothing.
    *
    * @throws What `dispose` threw, once all are disposed of; several as an `AggregateError`.
    */
+  close(): void {
+    throwAll(this.#close());
+  }
+
+  /** {@linkcode Pool.close}. */
   [Symbol.dispose](): void {
-    throwAll(this.#dispose());
+    this.close();
   }
 
   // What follows is in the order of an object's life. An object is marked as free until it is
@@ -361,7 +366,7 @@ export abstract class Pool<T extends object> {
 
   /** A slot that is made where the free ones do not suffice. */
   #more(): Slot<T> | undefined {
-    if (this.#isDisposed) throw new PoolClosedError();
+    if (this.#isClosed) throw new PoolClosedError();
     const slot = this.#waiters.size > 0 ? undefined : this.#makeOrServe();
     if (slot === undefined) this.#exhausted++;
     return slot;
@@ -404,7 +409,7 @@ export abstract class Pool<T extends object> {
 
   /** Makes objects until there are so many. */
   #fill(count: number): void {
-    while (this.#out + this.#free.length < count && !this.#isDisposed) this.#put(this.#create());
+    while (this.#out + this.#free.length < count && !this.#isClosed) this.#put(this.#create());
   }
 
   /** A slot with a new object, which is nowhere yet. */
@@ -463,10 +468,10 @@ export abstract class Pool<T extends object> {
     }
   }
 
-  /** Puts an object that is not counted as out into the pool; a disposed one keeps none. */
+  /** Puts an object that is not counted as out into the pool; a closed one keeps none. */
   #put(slot: Slot<T>): void {
     slot.state = FREE;
-    if (this.#isDisposed) this.#end(slot);
+    if (this.#isClosed) this.#end(slot);
     else this.#free.push(slot);
   }
 
@@ -500,7 +505,7 @@ export abstract class Pool<T extends object> {
     this.#out--;
     this.#discarded++;
     const failures = failuresOf([slot], (slot) => this.#end(slot));
-    if (!this.#isDisposed) this.#serve();
+    if (!this.#isClosed) this.#serve();
     return failures;
   }
 
@@ -512,12 +517,74 @@ export abstract class Pool<T extends object> {
   }
 
   /** Disposes of what is in the pool, and refuses whoever waits; gives what `dispose` threw. */
-  #dispose(): unknown[] {
-    this.#isDisposed = true;
+  #close(): unknown[] {
+    this.#isClosed = true;
     const refused = new PoolClosedError();
     for (let first; (first = this.#waiters.shift()) !== undefined;) first.reject(refused);
     const slots = [...this.#free];
     while (this.#free.length > 0) this.#free.pop();
     return failuresOf(slots, (slot) => this.#end(slot));
   }
+}
+
+interface LeakNote {
+  readonly index: number;
+  readonly stack: string;
+}
+
+/** Finds out when a handle is collected that was not released, and says where it is from. */
+class Leaks {
+  /** Handles dropped so far. */
+  count = 0;
+  readonly #registry: FinalizationRegistry<LeakNote>;
+
+  /**
+   * Watches no handle yet.
+   *
+   * @param onLeak Called with the message, once for each handle; prints a warning by default.
+   */
+  constructor(onLeak: (message: string) => void = (message) => console.warn(message)) {
+    this.#registry = new FinalizationRegistry(({ index, stack }) => {
+      this.count++;
+      const frames = stack.replace(/^/gm, "    ");
+      onLeak(`A handle was dropped without release: object ${index} stays out\n${frames}`);
+    });
+  }
+
+  /** Watches a handle; what it keeps must not lead to the handle. */
+  watch(handle: object, index: number, stack: string): void {
+    this.#registry.register(handle, { index, stack }, handle);
+  }
+
+  /** No longer watches a handle. */
+  forget(handle: object): void {
+    this.#registry.unregister(handle);
+  }
+}
+
+/**
+ * The frames of now below a function. They are put into words at once: until then V8 keeps
+ * the `this` of each frame alive, and so perhaps the handle.
+ */
+function framesBelow(below: (...args: never[]) => unknown): string {
+  return framesOf(traceBelow(below));
+}
+
+/** Calls a function with each item, and returns what it threw. */
+function failuresOf<T>(items: Iterable<T>, action: (item: T) => void): unknown[] {
+  const failures: unknown[] = [];
+  for (const item of items) {
+    try {
+      action(item);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
+}
+
+/** Throws what failed: one error as it is, several in an `AggregateError`. */
+function throwAll(errors: readonly unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} functions threw`);
 }

@@ -5,17 +5,16 @@
  */
 
 import { describe } from "../util/check_integer.ts";
-import type { Pool } from "./pool.ts";
 import { ReleasedError } from "../util/pool_errors.ts";
-import type { Slot } from "./slot.ts";
+import type { Slot, SlotOwner } from "./slot.ts";
 
 /**
- * Ends a handle of a pool and gives the slot of its object.
+ * Ends a handle of a pool and returns the slot of its object.
  *
  * @throws {TypeError} It is no handle of this pool.
  * @throws {ReleasedError} It ended already.
  */
-export function endHandle<T extends object>(handle: PoolHandle<T>, pool: Pool<T>): Slot<T> {
+export function endHandle<T extends object>(handle: PoolHandle<T>, pool: SlotOwner): Slot<T> {
   return PoolHandle["end"](handle, pool);
 }
 
@@ -40,7 +39,7 @@ export function endHandle<T extends object>(handle: PoolHandle<T>, pool: Pool<T>
 export class PoolHandle<T extends object> {
   #slot: Slot<T> | undefined;
 
-  private static end<T extends object>(handle: PoolHandle<T>, pool: Pool<T>): Slot<T> {
+  private static end<T extends object>(handle: PoolHandle<T>, pool: SlotOwner): Slot<T> {
     if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
       throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);
     }
@@ -75,7 +74,7 @@ export class PoolHandle<T extends object> {
   }
 
   /**
-   * Gives the object back; {@linkcode Pool.release} is the same.
+   * Gives the object back, as `release` of the pool does.
    *
    * @throws {ReleasedError} It was given back already.
    */

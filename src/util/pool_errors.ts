@@ -74,13 +74,13 @@ export class ReleasedError extends Error {
   }
 }
 
-/** The pool is disposed of: it hands out nothing any more. */
+/** The pool is closed: it hands out nothing any more. */
 export class PoolClosedError extends Error {
   /** The name of the class. */
   override readonly name: string = "PoolClosedError";
 
   /** Makes the error. */
   constructor() {
-    super("Cannot acquire an object: the pool is disposed of");
+    super("Cannot acquire an object: the pool is closed");
   }
 }
