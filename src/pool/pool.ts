@@ -10,7 +10,7 @@ import { expectInvariant } from "../util/expect_invariant.ts";
 import { type FreeObjects, freeObjects } from "./free_objects.ts";
 import { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
 import { framesOf, traceBelow } from "../util/stack.ts";
-import { endHandle, PoolHandle } from "./pool_handle.ts";
+import { PoolHandle } from "./pool_handle.ts";
 import {
   both,
   checkPoolOptions,
@@ -19,10 +19,7 @@ import {
   type PoolStats,
 } from "./pool_options.ts";
 import { FREE, GONE, HELD, makeSlot, NEW, refusalOf, type Slot, slotOf, TAKEN } from "./slot.ts";
-import { type AcquireOptions, Waiters } from "./waiters.ts";
-
-/** Most milliseconds of a timer; beyond them it would run at once. */
-const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
+import { type AcquireOptions, checkWait, Waiters } from "./waiters.ts";
 
 /**
  * Objects that are handed out and come back: what `FixedPool` and `GrowingPool` have in common.
@@ -66,7 +63,9 @@ export abstract class Pool<T extends object> {
   /** Objects that are out, or on their way. */
   #out = 0;
   readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
-  readonly #leaks: Leaks | undefined;
+  /** Finds out which handles are collected that were not released, with what to report. */
+  readonly #leaks: FinalizationRegistry<string> | undefined;
+  #leaked = 0;
   #isClosed = false;
 
   #peak = 0;
@@ -91,13 +90,18 @@ export abstract class Pool<T extends object> {
   constructor(capacity: number, options: PoolOptions<T>) {
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkPoolOptions(capacity, options);
-    const { initialize = "lazy", order = "stack", debug = false, onLeak } = options;
+    const { initialize = "lazy", order = "stack", debug = false, onLeak = printLeak } = options;
     this.#capacity = capacity;
     this.#options = { ...options };
     this.#onTake = both(options.prepare, options.onAcquire);
     this.#onReturn = both(options.reset, options.onRelease);
     this.#free = freeObjects(order);
-    this.#leaks = debug ? new Leaks(onLeak) : undefined;
+    this.#leaks = debug
+      ? new FinalizationRegistry((report) => {
+        this.#leaked++;
+        onLeak(report);
+      })
+      : undefined;
     try {
       this.#fill(initialize === "eager" ? capacity : initialize === "lazy" ? 0 : initialize);
     } catch (error) {
@@ -196,9 +200,8 @@ export abstract class Pool<T extends object> {
    * with `PoolClosedError` where the pool is closed meanwhile, and with what functions
    * of the options throw. Who gave up keeps no object from others.
    */
-  async acquireAsync(options: AcquireOptions = {}): Promise<PoolHandle<T>> {
-    const { signal, timeout } = options;
-    if (timeout !== undefined) checkInteger("timeout", timeout, 0, MAX_TIMEOUT);
+  async acquireAsync(options?: AcquireOptions): Promise<PoolHandle<T>> {
+    const { signal, timeout } = checkWait(options);
     signal?.throwIfAborted();
     if (this.#isClosed) throw new PoolClosedError();
     const stack = this.#leaks && framesBelow(Pool.prototype.acquireAsync);
@@ -216,9 +219,7 @@ export abstract class Pool<T extends object> {
    * @throws {TypeError} It is no handle of this pool.
    */
   release(handle: PoolHandle<T>): void {
-    const slot = endHandle(handle, this);
-    if (this.#leaks !== undefined) this.#leaks.forget(handle);
-    this.#takeBack(slot);
+    this.#takeBack(this.#slotOf(handle));
   }
 
   /**
@@ -229,8 +230,7 @@ export abstract class Pool<T extends object> {
    * @throws {TypeError} It is no handle of this pool.
    */
   discard(handle: PoolHandle<T>): void {
-    const slot = endHandle(handle, this);
-    this.#leaks?.forget(handle);
+    const slot = this.#slotOf(handle);
     this.#lost++;
     throwAll(this.#throwAway(slot));
   }
@@ -291,7 +291,7 @@ export abstract class Pool<T extends object> {
       acquired,
       released: this.#released,
       discarded: this.#discarded,
-      leaked: this.#leaks?.count ?? 0,
+      leaked: this.#leaked,
       hits,
       hitRate: acquired === 0 ? 0 : hits / acquired,
       failures: exhausted + timeouts,
@@ -325,16 +325,16 @@ export abstract class Pool<T extends object> {
     const created = this.#out + free.length;
     free.check?.();
     expectInvariant(this.#out >= 0 && this.#out <= this.#peak, "the high water mark is wrong");
-    expectInvariant(created <= this.#capacity, "there are more objects than the capacity");
+    expectInvariant(created <= this.#capacity, "more objects than the capacity");
     expectInvariant(created + this.#vacant.length === this.#fresh, "a number is lost");
     for (const slot of free) {
-      expectInvariant(slot.state === FREE, "a free object is not marked as free");
-      expectInvariant(slot.pool === this, "a free object is of another pool");
-      expectInvariant(slotOf(slot.object) === slot, "a free object has another slot");
+      const isOurs = slot.pool === this && slotOf(slot.object) === slot;
+      expectInvariant(isOurs && slot.state === FREE, "a free object is out, or of another pool");
       seen.add(slot.index);
     }
-    expectInvariant(seen.size === free.length + this.#vacant.length, "a number is free twice");
-    for (const index of seen) expectInvariant(index < this.#fresh, "a number is too large");
+    const isOnce = seen.size === free.length + this.#vacant.length;
+    const isBelow = [...seen].every((index) => index < this.#fresh);
+    expectInvariant(isOnce && isBelow, "a number is wrong");
     if (this.#waiters.size === 0) return;
     expectInvariant(created === this.#capacity && free.length === 0, "someone waits for nothing");
   }
@@ -429,15 +429,17 @@ export abstract class Pool<T extends object> {
   /** Counts an object as out and prepares it. */
   #ready(slot: Slot<T>): Slot<T> {
     if (++this.#out > this.#peak) this.#peak = this.#out;
-    if (this.#onTake !== undefined) this.#prepare(slot, this.#onTake);
+    if (this.#onTake !== undefined) this.#call(this.#onTake, slot, 0);
     return slot;
   }
 
-  #prepare(slot: Slot<T>, prepare: (object: T) => void): void {
+  /** Calls a hook; throws the object away if that throws, and counts it as lost. */
+  #call(hook: (object: T) => void, slot: Slot<T>, lost: number): void {
     try {
-      prepare(slot.object);
+      hook(slot.object);
     } catch (error) {
       if (slot.state === NEW) this.#misses--;
+      this.#lost += lost;
       throwAll([error, ...this.#throwAway(slot)]);
     }
   }
@@ -445,27 +447,30 @@ export abstract class Pool<T extends object> {
   #hold(slot: Slot<T>, stack: string | undefined): PoolHandle<T> {
     slot.state = HELD;
     const handle = new PoolHandle<T>(slot);
-    if (stack !== undefined) this.#leaks?.watch(handle, slot.index, stack);
+    if (stack !== undefined) {
+      // This must not lead to the handle.
+      const report =
+        `A handle was dropped without release: object ${slot.index} stays out\n${stack}`;
+      this.#leaks?.register(handle, report, handle);
+    }
     return handle;
+  }
+
+  /** Ends a handle; returns the slot of its object. */
+  #slotOf(handle: PoolHandle<T>): Slot<T> {
+    const slot = PoolHandle["end"](handle, this);
+    if (this.#leaks !== undefined) this.#leaks.unregister(handle);
+    return slot;
   }
 
   /** Resets an object and puts it into the pool, or gives it to who waits. */
   #takeBack(slot: Slot<T>): void {
     slot.state = FREE;
-    if (this.#onReturn !== undefined) this.#reset(slot, this.#onReturn);
+    if (this.#onReturn !== undefined) this.#call(this.#onReturn, slot, 1);
     this.#released++;
     this.#out--;
     this.#put(slot);
     if (this.#waiters.size > 0) this.#serve();
-  }
-
-  #reset(slot: Slot<T>, reset: (object: T) => void): void {
-    try {
-      reset(slot.object);
-    } catch (error) {
-      this.#lost++;
-      throwAll([error, ...this.#throwAway(slot)]);
-    }
   }
 
   /** Puts an object that is not counted as out into the pool; a closed one keeps none. */
@@ -527,47 +532,16 @@ export abstract class Pool<T extends object> {
   }
 }
 
-interface LeakNote {
-  readonly index: number;
-  readonly stack: string;
-}
-
-/** Finds out when a handle is collected that was not released, and says where it is from. */
-class Leaks {
-  /** Handles dropped so far. */
-  count = 0;
-  readonly #registry: FinalizationRegistry<LeakNote>;
-
-  /**
-   * Watches no handle yet.
-   *
-   * @param onLeak Called with the message, once for each handle; prints a warning by default.
-   */
-  constructor(onLeak: (message: string) => void = (message) => console.warn(message)) {
-    this.#registry = new FinalizationRegistry(({ index, stack }) => {
-      this.count++;
-      const frames = stack.replace(/^/gm, "    ");
-      onLeak(`A handle was dropped without release: object ${index} stays out\n${frames}`);
-    });
-  }
-
-  /** Watches a handle; what it keeps must not lead to the handle. */
-  watch(handle: object, index: number, stack: string): void {
-    this.#registry.register(handle, { index, stack }, handle);
-  }
-
-  /** No longer watches a handle. */
-  forget(handle: object): void {
-    this.#registry.unregister(handle);
-  }
-}
-
 /**
  * The frames of now below a function. They are put into words at once: until then V8 keeps
  * the `this` of each frame alive, and so perhaps the handle.
  */
 function framesBelow(below: (...args: never[]) => unknown): string {
-  return framesOf(traceBelow(below));
+  return framesOf(traceBelow(below)).replace(/^/gm, "    ");
+}
+
+function printLeak(message: string): void {
+  console.warn(message);
 }
 
 /** Calls a function with each item, and returns what it threw. */

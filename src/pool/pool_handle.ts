@@ -9,16 +9,6 @@ import { ReleasedError } from "../util/pool_errors.ts";
 import type { Slot, SlotOwner } from "./slot.ts";
 
 /**
- * Ends a handle of a pool and returns the slot of its object.
- *
- * @throws {TypeError} It is no handle of this pool.
- * @throws {ReleasedError} It ended already.
- */
-export function endHandle<T extends object>(handle: PoolHandle<T>, pool: SlotOwner): Slot<T> {
-  return PoolHandle["end"](handle, pool);
-}
-
-/**
  * An object that is out of its pool. Each time it is acquired it has a new handle: one that
  * was released is refused for ever, whoever has the object by then.
  *
@@ -39,6 +29,7 @@ export function endHandle<T extends object>(handle: PoolHandle<T>, pool: SlotOwn
 export class PoolHandle<T extends object> {
   #slot: Slot<T> | undefined;
 
+  // For pools alone: ends a handle of a pool and returns the slot of its object.
   private static end<T extends object>(handle: PoolHandle<T>, pool: SlotOwner): Slot<T> {
     if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
       throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);

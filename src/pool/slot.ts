@@ -97,12 +97,10 @@ export function makeSlot<T extends object>(
   index: number,
   pool: SlotOwner,
 ): Slot<T> {
-  const object = create(index);
-  if (Object(object) !== object || isPromise(object)) {
-    throw new TypeError(`Expected create to return an object, got ${describe(object)}`);
-  }
-  if (PoolBrand.isOn(object)) {
-    throw new TypeError("Expected create to return a new object, got one of a pool");
+  const object = create(index), isObject = Object(object) === object && !isPromise(object);
+  if (!isObject || PoolBrand.isOn(object)) {
+    const got = isObject ? "one of a pool" : describe(object);
+    throw new TypeError(`Expected create to return a new object, got ${got}`);
   }
   return new Slot(object, pool, index);
 }

@@ -25,9 +25,9 @@ export class PoolExhaustedError extends Error {
    */
   constructor(
     requested: number,
-    pool: { readonly available: number; readonly capacity: number; readonly waiting: number },
+    pool: { readonly available: number; readonly capacity: number; readonly waiting?: number },
   ) {
-    const { available, capacity, waiting } = pool;
+    const { available, capacity, waiting = 0 } = pool;
     const ahead = waiting === 0 ? "" : `, and ${waiting} callers wait`;
     super(`Cannot acquire ${requested}: ${available} of ${capacity} are available${ahead}`);
     this.requested = requested;
