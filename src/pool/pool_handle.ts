@@ -29,7 +29,12 @@ import type { Slot, SlotOwner } from "./slot.ts";
 export class PoolHandle<T extends object> {
   #slot: Slot<T> | undefined;
 
-  // For pools alone: ends a handle of a pool and returns the slot of its object.
+  /**
+   * Ends a handle of a pool and returns the slot of its object; for pools alone.
+   *
+   * @throws {TypeError} It is no handle of this pool.
+   * @throws {ReleasedError} It ended already.
+   */
   private static end<T extends object>(handle: PoolHandle<T>, pool: SlotOwner): Slot<T> {
     if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
       throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);

@@ -102,6 +102,7 @@ export class SharedSlotPool<V = Uint8Array> {
   /** By slot: this worker's view of it, once there was one. */
   readonly #views: (V | undefined)[];
 
+  /** The slots of a pool; for `LocalSlotCache` alone. */
   private static slotsOf(pool: SharedSlotPool<unknown>): SharedSlots {
     if (typeof pool === "object" && pool !== null && #slots in pool) return pool.#slots;
     throw new TypeError(`Expected shared to be a SharedSlotPool, got ${describe(pool)}`);

@@ -7,13 +7,13 @@
 /**
  * Makes a buffer of zeros.
  *
- * @param Buffer `ArrayBuffer` or `SharedArrayBuffer`.
+ * @param Memory `ArrayBuffer` or `SharedArrayBuffer`.
  * @param byteLength How many bytes.
  * @throws {RangeError} The runtime has no memory for so many.
  */
-export function newBuffer<B>(Buffer: new (byteLength: number) => B, byteLength: number): B {
+export function newBuffer<B>(Memory: new (byteLength: number) => B, byteLength: number): B {
   try {
-    return new Buffer(byteLength);
+    return new Memory(byteLength);
   } catch (cause) {
     throw new RangeError(`Cannot allocate ${byteLength} bytes of memory`, { cause });
   }

@@ -147,7 +147,7 @@ describe("arguments of a SlotPool", () => {
       [[{ slotSize: 4 }], "Expected capacity to be an integer from 1 to 16777216, got an object"],
       [
         [4, 8],
-        "Expected options to be an object with slotSize, alignment, type, store, order, clear, got 8",
+        "an object with slotSize, alignment, type, store, order, clear, got 8",
       ],
       [[4, null], "Expected options to be an object with slotSize"],
       [[4, { slotsize: 8 }], "Expected options to be an object with slotSize"],
