@@ -447,13 +447,14 @@ export abstract class Pool<T extends object> {
   #hold(slot: Slot<T>, stack: string | undefined): PoolHandle<T> {
     slot.state = HELD;
     const handle = new PoolHandle<T>(slot);
-    if (stack !== undefined) {
-      // This must not lead to the handle.
-      const report =
-        `A handle was dropped without release: object ${slot.index} stays out\n${stack}`;
-      this.#leaks?.register(handle, report, handle);
-    }
+    if (stack !== undefined) this.#watch(handle, slot.index, stack);
     return handle;
+  }
+
+  /** Has a handle reported that is collected without release; the report must not lead to it. */
+  #watch(handle: PoolHandle<T>, index: number, stack: string): void {
+    const report = `A handle was dropped without release: object ${index} stays out\n${stack}`;
+    this.#leaks?.register(handle, report, handle);
   }
 
   /** Ends a handle; returns the slot of its object. */
