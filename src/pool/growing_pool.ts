@@ -12,7 +12,7 @@ import { POOL_NAMES, type PoolOptions } from "./pool_options.ts";
 
 /**
  * By how much a {@linkcode GrowingPool} grows: not at all; by so many objects; by a factor
- * above 1, but by one object at least; or to the capacity that a function gives for the old
+ * above 1, but by one object at least; or to the capacity that a function returns for the old
  * one, which is the same where the pool is not to grow now.
  */
 export type PoolGrowth =

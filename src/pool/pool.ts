@@ -1,5 +1,5 @@
 /**
- * {@linkcode Pool}: objects that are used again instead of made anew.
+ * {@linkcode Pool}: objects that are used again instead of made again.
  *
  * @module
  */
@@ -197,7 +197,7 @@ export abstract class Pool<T extends object> {
    *
    * @param options For how long to wait.
    * @returns The handle. It rejects with `PoolTimeoutError`, with the reason of the signal,
-   * with `PoolClosedError` where the pool is closed meanwhile, and with what functions
+   * with `PoolClosedError` where the pool is closed while it waits, and with what functions
    * of the options throw. Who gave up keeps no object from others.
    */
   async acquireAsync(options?: AcquireOptions): Promise<PoolHandle<T>> {
@@ -302,7 +302,7 @@ export abstract class Pool<T extends object> {
     };
   }
 
-  /** Begins the statistics anew: totals with 0, `highWaterMark` with what is out. */
+  /** Restarts the statistics: totals with 0, `highWaterMark` with what is out. */
   resetStats(): void {
     this.#peak = this.#outAtFirst = this.#out;
     this.#released = 0;
@@ -464,7 +464,7 @@ export abstract class Pool<T extends object> {
     return slot;
   }
 
-  /** Resets an object and puts it into the pool, or gives it to who waits. */
+  /** Resets an object and puts it into the pool, or gives it to the first waiter. */
   #takeBack(slot: Slot<T>): void {
     slot.state = FREE;
     if (this.#onReturn !== undefined) this.#call(this.#onReturn, slot, 1);
@@ -506,7 +506,7 @@ export abstract class Pool<T extends object> {
     }
   }
 
-  /** Throws away an object that is out; gives what `dispose` threw. */
+  /** Throws away an object that is out; returns what `dispose` threw. */
   #throwAway(slot: Slot<T>): unknown[] {
     this.#out--;
     this.#discarded++;
@@ -522,7 +522,7 @@ export abstract class Pool<T extends object> {
     this.#options.dispose?.(slot.object);
   }
 
-  /** Disposes of what is in the pool, and refuses whoever waits; gives what `dispose` threw. */
+  /** Disposes of what is in the pool, and refuses all waiters; returns what `dispose` threw. */
   #close(): unknown[] {
     this.#isClosed = true;
     const refused = new PoolClosedError();

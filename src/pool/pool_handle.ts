@@ -10,7 +10,7 @@ import type { Slot, SlotOwner } from "./slot.ts";
 
 /**
  * An object that is out of its pool. Each time it is acquired it has a new handle: one that
- * was released is refused for ever, whoever has the object by then.
+ * was released is refused from then on, also once the object serves somebody else.
  *
  * @typeParam T The object.
  *

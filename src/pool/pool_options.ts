@@ -77,7 +77,7 @@ export interface PoolStats {
   readonly released: number;
   /** Objects thrown away: by `discard`, or because a function of the options threw. */
   readonly discarded: number;
-  /** Objects that are out for ever because their handle was dropped; only with `debug`. */
+  /** Objects that stay out because their handle was dropped; only with `debug`. */
   readonly leaked: number;
   /** Of those handed out, how many there were already. */
   readonly hits: number;

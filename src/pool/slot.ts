@@ -70,7 +70,7 @@ export class Slot<T extends object> {
   state: number = NEW;
 
   /**
-   * Makes the slot of an object, for ever.
+   * Makes the slot of an object; an object has one at most.
    *
    * @throws {TypeError} It has one.
    */

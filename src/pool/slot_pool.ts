@@ -26,7 +26,7 @@ const HANDLE_LIMIT = 1_073_741_824; // = 2 ** 30; above, V8 may box the number
  * @typeParam V The views.
  */
 export interface SlotPoolOptions<V> extends SlotLayout<V> {
-  /** Where the slots lie, from its byte 0 on; memory of the pool's own by default. */
+  /** Where the slots are, from its byte 0 on; memory of the pool's own by default. */
   readonly store?: ViewableStore;
   /**
    * Which free slot is handed out: `"stack"`, by default, the one that came back last, whose
@@ -44,8 +44,8 @@ export interface SlotPoolOptions<V> extends SlotLayout<V> {
  * generation, so that a released one is refused although its slot serves somebody else; the
  * generations of a slot repeat after 2^30 / slots releases or more.
  *
- * `view()` gives a typed array, made when a slot is used first and kept from then on. Over
- * memory that was replaced (WebAssembly memory grew) it is made anew.
+ * `view()` returns a typed array, made when a slot is used first and kept from then on. Over
+ * memory that was replaced (WebAssembly memory grew) it is made again.
  *
  * | Method | Cost, with n slots |
  * | --- | --- |
@@ -163,7 +163,7 @@ export class SlotPool<V = Uint8Array> {
     return handle;
   }
 
-  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  /** Takes a free slot; returns its handle, or `NO_SPACE` where none is free. */
   tryAcquire(): number {
     const count = this.#freeCount - 1;
     if (count < 0) return NO_SPACE;

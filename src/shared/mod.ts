@@ -1,5 +1,5 @@
 /**
- * One allocator, one pool for all threads: their state lies in shared memory, a handle is good in
+ * One allocator, one pool for all threads: their state is in shared memory, a handle is good in
  * every worker.
  *
  * {@linkcode SharedOffsetAllocator} is an `OffsetAllocator` behind a lock that survives the

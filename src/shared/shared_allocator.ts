@@ -43,7 +43,7 @@ export interface SharedAttachOptions {
   /** Milliseconds after which whoever holds the lock is taken for dead; 2000 by default. */
   readonly abandonedAfter?: number;
   /**
-   * What happens then: `"throw"`, the default, gives a `LockAbandonedError`. `"recover"`
+   * What happens then: `"throw"`, the default, throws a `LockAbandonedError`. `"recover"`
    * takes the lock and repairs the state, which is right only where no worker can be stopped
    * for so long, by a debugger say, and then go on.
    */
@@ -80,7 +80,7 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
 }
 
 /**
- * An {@linkcode OffsetAllocator} whose whole state lies in a SharedArrayBuffer or a shared
+ * An {@linkcode OffsetAllocator} whose whole state is in a SharedArrayBuffer or a shared
  * `WebAssembly.Memory`: any number of workers use it at once, and a handle is good in all of
  * them. Without caches its offsets are those of `OffsetAllocator`, in the order in which the
  * workers get the lock.
@@ -102,7 +102,7 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
  * | --- | --- |
  * | `allocate`, `free`, `resize`, `grow`, `freeSpace` | the lock, and as `OffsetAllocator` |
  * | `allocate`, `free` of a cached size | O(1) without the lock, once in 16 or 32 times with it |
- * | `allocate` before it gives `NO_SPACE`, with caches | O(allocations) |
+ * | `allocate` before it returns `NO_SPACE`, with caches | O(allocations) |
  * | `offset`, `size` | O(1), no lock |
  * | `allocationCount` | O(1), with caches O(allocations) |
  * | `recover` that finds a dead holder | O(allocations log allocations) |
@@ -159,7 +159,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   /**
    * Takes part in an allocator that another thread made.
    *
-   * @param source Its {@linkcode SharedOffsetAllocator.buffer}, or the memory it lies in.
+   * @param source Its {@linkcode SharedOffsetAllocator.buffer}, or the memory it is in.
    * @throws {TypeError} There is none.
    * @throws {RangeError} An option is out of range.
    */
@@ -174,7 +174,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
     return stateByteLength(planOf(capacity, options));
   }
 
-  /** Where the state lies: what to post to a worker. */
+  /** Where the state is: what to post to a worker. */
   get buffer(): SharedArrayBuffer {
     return this.#state.buffer;
   }

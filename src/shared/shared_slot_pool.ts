@@ -86,7 +86,7 @@ export interface SharedSlotAttachOptions<V> {
  * ```
  */
 export class SharedSlotPool<V = Uint8Array> {
-  /** Where state and slots lie: what to post to a worker. */
+  /** Where state and slots are: what to post to a worker. */
   readonly buffer: SharedArrayBuffer;
   /** First byte of the state in the buffer. */
   readonly byteOffset: number;
@@ -162,7 +162,7 @@ export class SharedSlotPool<V = Uint8Array> {
   /**
    * Takes part in a pool that another thread made.
    *
-   * @param source Its {@linkcode SharedSlotPool.buffer}, or the memory it lies in.
+   * @param source Its {@linkcode SharedSlotPool.buffer}, or the memory it is in.
    * @throws {TypeError} There is none.
    * @throws {RangeError} The slots do not suit the views.
    */
@@ -208,7 +208,7 @@ export class SharedSlotPool<V = Uint8Array> {
     return handle;
   }
 
-  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  /** Takes a free slot; returns its handle, or `NO_SPACE` where none is free. */
   tryAcquire(): number {
     const slot = this.#slots.pop();
     return slot < 0 ? NO_SPACE : this.#slots.take(slot);

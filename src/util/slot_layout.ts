@@ -1,5 +1,5 @@
 /**
- * How slots of one size lie in memory, and how they are numbered.
+ * How slots of one size are laid out in memory, and how they are numbered.
  *
  * @module
  */
