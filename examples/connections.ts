@@ -118,7 +118,7 @@ export class Client {
 
   /** Hangs up; requests that still wait are refused. */
   [Symbol.dispose](): void {
-    this.#pool[Symbol.dispose]();
+    this.#pool.close();
   }
 
   /** A connection that was not closed while nobody used it. */

@@ -67,5 +67,5 @@ export async function playTone(tone: Tone): Promise<AudioFigures> {
     runThread<number>(new URL("./producer.ts", import.meta.url), task),
     runThread<Heard>(new URL("./consumer.ts", import.meta.url), task),
   ]);
-  return { ...heard, blocks, producerWaits, slots, lost: slots - pool.freeCount };
+  return { ...heard, blocks, producerWaits, slots, lost: slots - pool.available };
 }

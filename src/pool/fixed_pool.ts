@@ -4,8 +4,9 @@
  * @module
  */
 
+import { checkOptions } from "../util/check_options.ts";
 import { Pool } from "./pool.ts";
-import type { PoolOptions } from "./pool_options.ts";
+import { POOL_NAMES, type PoolOptions } from "./pool_options.ts";
 
 /**
  * A {@linkcode Pool} that never has more objects than it is told to.
@@ -37,6 +38,7 @@ export class FixedPool<T extends object> extends Pool<T> {
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: PoolOptions<T>) {
+    checkOptions(options, POOL_NAMES);
     super(capacity, options);
   }
 

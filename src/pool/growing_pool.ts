@@ -6,12 +6,13 @@
 
 import { MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { Pool } from "./pool.ts";
-import type { PoolOptions } from "./pool_options.ts";
+import { POOL_NAMES, type PoolOptions } from "./pool_options.ts";
 
 /**
  * By how much a {@linkcode GrowingPool} grows: not at all; by so many objects; by a factor
- * above 1, but by one object at least; or to the capacity that a function gives for the old
+ * above 1, but by one object at least; or to the capacity that a function returns for the old
  * one, which is the same where the pool is not to grow now.
  */
 export type PoolGrowth =
@@ -65,11 +66,13 @@ export class GrowingPool<T extends object> extends Pool<T> {
    * @throws {RangeError} An option is out of range.
    */
   constructor(options: GrowingPoolOptions<T>) {
-    const { initialCapacity = 0, growth = { exponential: 2 }, maxCapacity = MAX_UNITS } = options;
+    checkOptions(options, `${POOL_NAMES} initialCapacity growth maxCapacity`);
+    const { initialCapacity = 0, growth = { exponential: 2 }, maxCapacity = MAX_UNITS, ...rest } =
+      options ?? {};
     checkInteger("maxCapacity", maxCapacity, 0, MAX_UNITS);
     checkInteger("initialCapacity", initialCapacity, 0, maxCapacity);
     const rule = growthRule(growth);
-    super(initialCapacity, options);
+    super(initialCapacity, rest as PoolOptions<T>);
     this.#growth = rule;
     this.#maxCapacity = maxCapacity;
   }

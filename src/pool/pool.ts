@@ -1,5 +1,5 @@
 /**
- * {@linkcode Pool}: objects that are used again instead of made anew.
+ * {@linkcode Pool}: objects that are used again instead of made again.
  *
  * @module
  */
@@ -7,11 +7,10 @@
 import { MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { failuresOf, throwAll } from "./failures.ts";
 import { type FreeObjects, freeObjects } from "./free_objects.ts";
-import { framesBelow, Leaks } from "./leaks.ts";
 import { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
-import { endHandle, PoolHandle } from "./pool_handle.ts";
+import { framesOf, traceBelow } from "../util/stack.ts";
+import { PoolHandle } from "./pool_handle.ts";
 import {
   both,
   checkPoolOptions,
@@ -20,10 +19,7 @@ import {
   type PoolStats,
 } from "./pool_options.ts";
 import { FREE, GONE, HELD, makeSlot, NEW, refusalOf, type Slot, slotOf, TAKEN } from "./slot.ts";
-import { type AcquireOptions, Waiters } from "./waiters.ts";
-
-/** Most milliseconds of a timer; beyond them it would run at once. */
-const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
+import { type AcquireOptions, checkWait, Waiters } from "./waiters.ts";
 
 /**
  * Objects that are handed out and come back: what `FixedPool` and `GrowingPool` have in common.
@@ -45,7 +41,7 @@ const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
  * | a call for which the pool grows | O(1), but for the doubling of its tables |
  * | `acquireMany` | O(count) |
  * | `stats`, `resetStats` | O(1) |
- * | `check`, disposal | O(n) |
+ * | `check`, `close` | O(n) |
  *
  * A pool pays for objects that are costly to make or to collect. Small plain ones are not: on
  * V8 to take and give one takes about as long, 10 ns, as to make one of five numbers.
@@ -67,8 +63,10 @@ export abstract class Pool<T extends object> {
   /** Objects that are out, or on their way. */
   #out = 0;
   readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
-  readonly #leaks: Leaks | undefined;
-  #isDisposed = false;
+  /** Finds out which handles are collected that were not released, with what to report. */
+  readonly #leaks: FinalizationRegistry<string> | undefined;
+  #leaked = 0;
+  #isClosed = false;
 
   #peak = 0;
   #released = 0;
@@ -92,17 +90,22 @@ export abstract class Pool<T extends object> {
   constructor(capacity: number, options: PoolOptions<T>) {
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkPoolOptions(capacity, options);
-    const { initialize = "lazy", order = "stack", debug = false, onLeak } = options;
+    const { initialize = "lazy", order = "stack", debug = false, onLeak = printLeak } = options;
     this.#capacity = capacity;
     this.#options = { ...options };
     this.#onTake = both(options.prepare, options.onAcquire);
     this.#onReturn = both(options.reset, options.onRelease);
     this.#free = freeObjects(order);
-    this.#leaks = debug ? new Leaks(onLeak) : undefined;
+    this.#leaks = debug
+      ? new FinalizationRegistry((report) => {
+        this.#leaked++;
+        onLeak(report);
+      })
+      : undefined;
     try {
       this.#fill(initialize === "eager" ? capacity : initialize === "lazy" ? 0 : initialize);
     } catch (error) {
-      throwAll([error, ...this.#dispose()]);
+      throwAll([error, ...this.#close()]);
     }
   }
 
@@ -129,9 +132,9 @@ export abstract class Pool<T extends object> {
     return this.#waiters.size;
   }
 
-  /** Whether the pool is disposed of. */
-  get isDisposed(): boolean {
-    return this.#isDisposed;
+  /** Whether the pool is closed. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** The capacity to grow to; the same where the pool does not grow. */
@@ -143,7 +146,7 @@ export abstract class Pool<T extends object> {
    * Hands out an object by a handle.
    *
    * @throws {PoolExhaustedError} None is available.
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   acquire(): PoolHandle<T> {
     const slot = this.#next();
@@ -154,7 +157,7 @@ export abstract class Pool<T extends object> {
   /**
    * Hands out an object by a handle; undefined where none is available.
    *
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   tryAcquire(): PoolHandle<T> | undefined {
     const slot = this.#next();
@@ -167,13 +170,13 @@ export abstract class Pool<T extends object> {
    *
    * @param count How many.
    * @throws {PoolExhaustedError} Fewer are available.
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    * @throws {TypeError} `count` is not a number.
    * @throws {RangeError} `count` is not a non-negative integer.
    */
   acquireMany(count: number): PoolHandle<T>[] {
     checkInteger("count", count);
-    if (this.#isDisposed) throw new PoolClosedError();
+    if (this.#isClosed) throw new PoolClosedError();
     const isPossible = this.#out + count <= this.maxCapacity && this.#waiters.size === 0;
     while (isPossible && this.available < count) if (!this.#grow()) break;
     if (!isPossible || this.available < count) {
@@ -194,14 +197,13 @@ export abstract class Pool<T extends object> {
    *
    * @param options For how long to wait.
    * @returns The handle. It rejects with `PoolTimeoutError`, with the reason of the signal,
-   * with `PoolClosedError` where the pool is disposed of meanwhile, and with what functions
+   * with `PoolClosedError` where the pool is closed while it waits, and with what functions
    * of the options throw. Who gave up keeps no object from others.
    */
-  async acquireAsync(options: AcquireOptions = {}): Promise<PoolHandle<T>> {
-    const { signal, timeout } = options;
-    if (timeout !== undefined) checkInteger("timeout", timeout, 0, MAX_TIMEOUT);
+  async acquireAsync(options?: AcquireOptions): Promise<PoolHandle<T>> {
+    const { signal, timeout } = checkWait(options);
     signal?.throwIfAborted();
-    if (this.#isDisposed) throw new PoolClosedError();
+    if (this.#isClosed) throw new PoolClosedError();
     const stack = this.#leaks && framesBelow(Pool.prototype.acquireAsync);
     if (this.#waiters.size === 0) {
       const slot = this.#free.pop() ?? this.#makeOrServe();
@@ -217,9 +219,7 @@ export abstract class Pool<T extends object> {
    * @throws {TypeError} It is no handle of this pool.
    */
   release(handle: PoolHandle<T>): void {
-    const slot = endHandle(handle, this);
-    if (this.#leaks !== undefined) this.#leaks.forget(handle);
-    this.#takeBack(slot);
+    this.#takeBack(this.#slotOf(handle));
   }
 
   /**
@@ -230,8 +230,7 @@ export abstract class Pool<T extends object> {
    * @throws {TypeError} It is no handle of this pool.
    */
   discard(handle: PoolHandle<T>): void {
-    const slot = endHandle(handle, this);
-    this.#leaks?.forget(handle);
+    const slot = this.#slotOf(handle);
     this.#lost++;
     throwAll(this.#throwAway(slot));
   }
@@ -240,7 +239,7 @@ export abstract class Pool<T extends object> {
    * Hands out an object itself, for loops in which a handle costs too much.
    *
    * @throws {PoolExhaustedError} None is available.
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   take(): T {
     const slot = this.#next();
@@ -252,7 +251,7 @@ export abstract class Pool<T extends object> {
   /**
    * Hands out an object itself; undefined where none is available.
    *
-   * @throws {PoolClosedError} The pool is disposed of.
+   * @throws {PoolClosedError} The pool is closed.
    */
   tryTake(): T | undefined {
     const slot = this.#next();
@@ -292,7 +291,7 @@ export abstract class Pool<T extends object> {
       acquired,
       released: this.#released,
       discarded: this.#discarded,
-      leaked: this.#leaks?.count ?? 0,
+      leaked: this.#leaked,
       hits,
       hitRate: acquired === 0 ? 0 : hits / acquired,
       failures: exhausted + timeouts,
@@ -303,7 +302,7 @@ export abstract class Pool<T extends object> {
     };
   }
 
-  /** Begins the statistics anew: totals with 0, `highWaterMark` with what is out. */
+  /** Restarts the statistics: totals with 0, `highWaterMark` with what is out. */
   resetStats(): void {
     this.#peak = this.#outAtFirst = this.#out;
     this.#released = 0;
@@ -326,28 +325,34 @@ export abstract class Pool<T extends object> {
     const created = this.#out + free.length;
     free.check?.();
     expectInvariant(this.#out >= 0 && this.#out <= this.#peak, "the high water mark is wrong");
-    expectInvariant(created <= this.#capacity, "there are more objects than the capacity");
+    expectInvariant(created <= this.#capacity, "more objects than the capacity");
     expectInvariant(created + this.#vacant.length === this.#fresh, "a number is lost");
     for (const slot of free) {
-      expectInvariant(slot.state === FREE, "a free object is not marked as free");
-      expectInvariant(slot.pool === this, "a free object is of another pool");
-      expectInvariant(slotOf(slot.object) === slot, "a free object has another slot");
+      const isOurs = slot.pool === this && slotOf(slot.object) === slot;
+      expectInvariant(isOurs && slot.state === FREE, "a free object is out, or of another pool");
       seen.add(slot.index);
     }
-    expectInvariant(seen.size === free.length + this.#vacant.length, "a number is free twice");
-    for (const index of seen) expectInvariant(index < this.#fresh, "a number is too large");
+    const isOnce = seen.size === free.length + this.#vacant.length;
+    const isBelow = [...seen].every((index) => index < this.#fresh);
+    expectInvariant(isOnce && isBelow, "a number is wrong");
     if (this.#waiters.size === 0) return;
     expectInvariant(created === this.#capacity && free.length === 0, "someone waits for nothing");
   }
 
   /**
-   * Disposes of the pool: of the objects in it at once, of those that are out when they come
-   * back. Whoever waits is refused. A second time it does nothing.
+   * Closes the pool: it hands out nothing any more. Objects in it are disposed of at once,
+   * objects that are out when they come back. Callers who wait are refused. Closing a closed
+   * pool does nothing.
    *
    * @throws What `dispose` threw, once all are disposed of; several as an `AggregateError`.
    */
+  close(): void {
+    throwAll(this.#close());
+  }
+
+  /** {@linkcode Pool.close}. */
   [Symbol.dispose](): void {
-    throwAll(this.#dispose());
+    this.close();
   }
 
   // What follows is in the order of an object's life. An object is marked as free until it is
@@ -361,7 +366,7 @@ export abstract class Pool<T extends object> {
 
   /** A slot that is made where the free ones do not suffice. */
   #more(): Slot<T> | undefined {
-    if (this.#isDisposed) throw new PoolClosedError();
+    if (this.#isClosed) throw new PoolClosedError();
     const slot = this.#waiters.size > 0 ? undefined : this.#makeOrServe();
     if (slot === undefined) this.#exhausted++;
     return slot;
@@ -404,7 +409,7 @@ export abstract class Pool<T extends object> {
 
   /** Makes objects until there are so many. */
   #fill(count: number): void {
-    while (this.#out + this.#free.length < count && !this.#isDisposed) this.#put(this.#create());
+    while (this.#out + this.#free.length < count && !this.#isClosed) this.#put(this.#create());
   }
 
   /** A slot with a new object, which is nowhere yet. */
@@ -424,15 +429,17 @@ export abstract class Pool<T extends object> {
   /** Counts an object as out and prepares it. */
   #ready(slot: Slot<T>): Slot<T> {
     if (++this.#out > this.#peak) this.#peak = this.#out;
-    if (this.#onTake !== undefined) this.#prepare(slot, this.#onTake);
+    if (this.#onTake !== undefined) this.#call(this.#onTake, slot, 0);
     return slot;
   }
 
-  #prepare(slot: Slot<T>, prepare: (object: T) => void): void {
+  /** Calls a hook; throws the object away if that throws, and counts it as lost. */
+  #call(hook: (object: T) => void, slot: Slot<T>, lost: number): void {
     try {
-      prepare(slot.object);
+      hook(slot.object);
     } catch (error) {
       if (slot.state === NEW) this.#misses--;
+      this.#lost += lost;
       throwAll([error, ...this.#throwAway(slot)]);
     }
   }
@@ -440,33 +447,37 @@ export abstract class Pool<T extends object> {
   #hold(slot: Slot<T>, stack: string | undefined): PoolHandle<T> {
     slot.state = HELD;
     const handle = new PoolHandle<T>(slot);
-    if (stack !== undefined) this.#leaks?.watch(handle, slot.index, stack);
+    if (stack !== undefined) this.#watch(handle, slot.index, stack);
     return handle;
   }
 
-  /** Resets an object and puts it into the pool, or gives it to who waits. */
+  /** Has a handle reported that is collected without release; the report must not lead to it. */
+  #watch(handle: PoolHandle<T>, index: number, stack: string): void {
+    const report = `A handle was dropped without release: object ${index} stays out\n${stack}`;
+    this.#leaks?.register(handle, report, handle);
+  }
+
+  /** Ends a handle; returns the slot of its object. */
+  #slotOf(handle: PoolHandle<T>): Slot<T> {
+    const slot = PoolHandle["end"](handle, this);
+    if (this.#leaks !== undefined) this.#leaks.unregister(handle);
+    return slot;
+  }
+
+  /** Resets an object and puts it into the pool, or gives it to the first waiter. */
   #takeBack(slot: Slot<T>): void {
     slot.state = FREE;
-    if (this.#onReturn !== undefined) this.#reset(slot, this.#onReturn);
+    if (this.#onReturn !== undefined) this.#call(this.#onReturn, slot, 1);
     this.#released++;
     this.#out--;
     this.#put(slot);
     if (this.#waiters.size > 0) this.#serve();
   }
 
-  #reset(slot: Slot<T>, reset: (object: T) => void): void {
-    try {
-      reset(slot.object);
-    } catch (error) {
-      this.#lost++;
-      throwAll([error, ...this.#throwAway(slot)]);
-    }
-  }
-
-  /** Puts an object that is not counted as out into the pool; a disposed one keeps none. */
+  /** Puts an object that is not counted as out into the pool; a closed one keeps none. */
   #put(slot: Slot<T>): void {
     slot.state = FREE;
-    if (this.#isDisposed) this.#end(slot);
+    if (this.#isClosed) this.#end(slot);
     else this.#free.push(slot);
   }
 
@@ -495,12 +506,12 @@ export abstract class Pool<T extends object> {
     }
   }
 
-  /** Throws away an object that is out; gives what `dispose` threw. */
+  /** Throws away an object that is out; returns what `dispose` threw. */
   #throwAway(slot: Slot<T>): unknown[] {
     this.#out--;
     this.#discarded++;
     const failures = failuresOf([slot], (slot) => this.#end(slot));
-    if (!this.#isDisposed) this.#serve();
+    if (!this.#isClosed) this.#serve();
     return failures;
   }
 
@@ -511,13 +522,44 @@ export abstract class Pool<T extends object> {
     this.#options.dispose?.(slot.object);
   }
 
-  /** Disposes of what is in the pool, and refuses whoever waits; gives what `dispose` threw. */
-  #dispose(): unknown[] {
-    this.#isDisposed = true;
+  /** Disposes of what is in the pool, and refuses all waiters; returns what `dispose` threw. */
+  #close(): unknown[] {
+    this.#isClosed = true;
     const refused = new PoolClosedError();
     for (let first; (first = this.#waiters.shift()) !== undefined;) first.reject(refused);
     const slots = [...this.#free];
     while (this.#free.length > 0) this.#free.pop();
     return failuresOf(slots, (slot) => this.#end(slot));
   }
+}
+
+/**
+ * The frames of now below a function. They are put into words at once: until then V8 keeps
+ * the `this` of each frame alive, and so perhaps the handle.
+ */
+function framesBelow(below: (...args: never[]) => unknown): string {
+  return framesOf(traceBelow(below)).replace(/^/gm, "    ");
+}
+
+function printLeak(message: string): void {
+  console.warn(message);
+}
+
+/** Calls a function with each item, and returns what it threw. */
+function failuresOf<T>(items: Iterable<T>, action: (item: T) => void): unknown[] {
+  const failures: unknown[] = [];
+  for (const item of items) {
+    try {
+      action(item);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
+}
+
+/** Throws what failed: one error as it is, several in an `AggregateError`. */
+function throwAll(errors: readonly unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} functions threw`);
 }

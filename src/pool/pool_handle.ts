@@ -5,23 +5,12 @@
  */
 
 import { describe } from "../util/check_integer.ts";
-import type { Pool } from "./pool.ts";
 import { ReleasedError } from "../util/pool_errors.ts";
-import type { Slot } from "./slot.ts";
-
-/**
- * Ends a handle of a pool and gives the slot of its object.
- *
- * @throws {TypeError} It is no handle of this pool.
- * @throws {ReleasedError} It ended already.
- */
-export function endHandle<T extends object>(handle: PoolHandle<T>, pool: Pool<T>): Slot<T> {
-  return PoolHandle["end"](handle, pool);
-}
+import type { Slot, SlotOwner } from "./slot.ts";
 
 /**
  * An object that is out of its pool. Each time it is acquired it has a new handle: one that
- * was released is refused for ever, whoever has the object by then.
+ * was released is refused from then on, also once the object serves somebody else.
  *
  * @typeParam T The object.
  *
@@ -40,7 +29,13 @@ export function endHandle<T extends object>(handle: PoolHandle<T>, pool: Pool<T>
 export class PoolHandle<T extends object> {
   #slot: Slot<T> | undefined;
 
-  private static end<T extends object>(handle: PoolHandle<T>, pool: Pool<T>): Slot<T> {
+  /**
+   * Ends a handle of a pool and returns the slot of its object; for pools alone.
+   *
+   * @throws {TypeError} It is no handle of this pool.
+   * @throws {ReleasedError} It ended already.
+   */
+  private static end<T extends object>(handle: PoolHandle<T>, pool: SlotOwner): Slot<T> {
     if (typeof handle !== "object" || handle === null || !(#slot in handle)) {
       throw new TypeError(`Expected handle to be one of this pool, got ${describe(handle)}`);
     }
@@ -75,7 +70,7 @@ export class PoolHandle<T extends object> {
   }
 
   /**
-   * Gives the object back; {@linkcode Pool.release} is the same.
+   * Gives the object back, as `release` of the pool does.
    *
    * @throws {ReleasedError} It was given back already.
    */

@@ -5,6 +5,7 @@
  */
 
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkType } from "../util/check_type.ts";
 import type { PoolOrder } from "./free_objects.ts";
 
 /**
@@ -76,7 +77,7 @@ export interface PoolStats {
   readonly released: number;
   /** Objects thrown away: by `discard`, or because a function of the options threw. */
   readonly discarded: number;
-  /** Objects that are out for ever because their handle was dropped; only with `debug`. */
+  /** Objects that stay out because their handle was dropped; only with `debug`. */
   readonly leaked: number;
   /** Of those handed out, how many there were already. */
   readonly hits: number;
@@ -94,6 +95,10 @@ export interface PoolStats {
   readonly growths: number;
 }
 
+/** The names of {@linkcode PoolOptions}. */
+export const POOL_NAMES =
+  "create initialize prepare reset dispose order debug onLeak onAcquire onRelease onGrow";
+
 /**
  * Verifies the options of a pool.
  *
@@ -102,17 +107,25 @@ export interface PoolStats {
  */
 export function checkPoolOptions<T extends object>(
   capacity: number,
-  options: PoolOptions<T>,
-): void {
-  const { create, prepare, reset, dispose, onLeak, onAcquire, onRelease, onGrow } = options;
-  checkFunction("create", create);
-  const optional = { prepare, reset, dispose, onLeak, onAcquire, onRelease, onGrow };
-  for (const [name, value] of Object.entries(optional)) {
-    if (value !== undefined) checkFunction(name, value);
+  options: PoolOptions<T> | undefined,
+): asserts options is PoolOptions<T> {
+  const { create, initialize = "lazy", order = "stack", debug, ...hooks } = options ?? {};
+  if (typeof create !== "function") {
+    throw new TypeError(`Expected create to be a function, got ${describe(create)}`);
   }
-  const { initialize = "lazy", order = "stack" } = options;
+  checkType("debug", debug, "boolean");
+  for (const [name, hook] of Object.entries(hooks)) checkType(name, hook, "function");
   if (typeof initialize === "number") checkInteger("initialize", initialize, 0, capacity);
   else checkChoice("initialize", initialize, ["lazy", "eager"]);
+  checkOrder(order);
+}
+
+/**
+ * Verifies an order.
+ *
+ * @throws {TypeError} It is none.
+ */
+export function checkOrder(order: PoolOrder): void {
   checkChoice("order", order, ["stack", "queue", "lowest"]);
 }
 
@@ -125,13 +138,8 @@ export function both<T>(first: Hook<T>, second: Hook<T>): Hook<T> {
   };
 }
 
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw new TypeError(`Expected ${name} to be a function, got ${describe(value)}`);
-}
-
 function checkChoice(name: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return;
-  const expected = choices.map((choice) => JSON.stringify(choice)).join(" or ");
-  throw new TypeError(`Expected ${name} to be ${expected}, got ${describe(value)}`);
+  const expected = choices.join('" or "');
+  throw new TypeError(`Expected ${name} to be "${expected}", got ${describe(value)}`);
 }

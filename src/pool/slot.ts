@@ -5,8 +5,8 @@
  */
 
 import { describe } from "../util/check_integer.ts";
-import type { Pool } from "./pool.ts";
 import { ReleasedError } from "../util/pool_errors.ts";
+import { isPromise } from "../util/steps.ts";
 
 /** Just made, and on its way out for the first time. */
 export const NEW = 0;
@@ -19,8 +19,8 @@ export const HELD = 3;
 /** No longer of any pool. */
 export const GONE = 4;
 
-/** Gives back what it is given: a class that extends it puts its private fields there. */
-class Given {
+/** Returns its argument: a class that extends it puts its private fields there. */
+class BrandBase {
   constructor(object: object) {
     return object;
   }
@@ -31,7 +31,7 @@ class Given {
  * it, and engines read it like a property: with a WeakMap instead, take and give together take
  * 2.5 times as long on V8.
  */
-class Stamp extends Given {
+class PoolBrand extends BrandBase {
   readonly #slot: unknown;
 
   constructor(object: object, slot: unknown) {
@@ -45,11 +45,17 @@ class Stamp extends Given {
 
   static slotOf(value: object): unknown {
     try {
-      return (value as Stamp).#slot;
+      return (value as PoolBrand).#slot;
     } catch {
       return undefined; // it has none, or is no object: cheaper than to ask before
     }
   }
+}
+
+/** What a slot needs of its pool, so that neither file needs the other. */
+export interface SlotOwner {
+  /** Ends a handle and takes its object back. */
+  release(handle: object): void;
 }
 
 /**
@@ -58,51 +64,49 @@ class Stamp extends Given {
  */
 export class Slot<T extends object> {
   readonly object: T;
-  readonly pool: Pool<T>;
+  readonly pool: SlotOwner;
   /** The number of the object in its pool. */
   readonly index: number;
   state: number = NEW;
 
   /**
-   * Makes the slot of an object, for ever.
+   * Makes the slot of an object; an object has one at most.
    *
    * @throws {TypeError} It has one.
    */
-  constructor(object: T, pool: Pool<T>, index: number) {
+  constructor(object: T, pool: SlotOwner, index: number) {
     this.object = object;
     this.pool = pool;
     this.index = index;
-    new Stamp(object, this);
+    new PoolBrand(object, this);
   }
 }
 
 /** The slot of an object, of whatever pool. */
 export function slotOf<T extends object>(object: T): Slot<T> | undefined {
-  return Stamp.slotOf(object) as Slot<T> | undefined;
+  return PoolBrand.slotOf(object) as Slot<T> | undefined;
 }
 
 /**
  * The slot of an object that `create` makes.
  *
- * @throws {TypeError} It made no object, or one that is of a pool.
+ * @throws {TypeError} It made no object, a promise, or an object that is of a pool.
  */
 export function makeSlot<T extends object>(
   create: (index: number) => T,
   index: number,
-  pool: Pool<T>,
+  pool: SlotOwner,
 ): Slot<T> {
-  const object = create(index);
-  if (Object(object) !== object) {
-    throw new TypeError(`Expected create to give an object, got ${describe(object)}`);
-  }
-  if (Stamp.isOn(object)) {
-    throw new TypeError("Expected create to give a new object, got one of a pool");
+  const object = create(index), isObject = Object(object) === object && !isPromise(object);
+  if (!isObject || PoolBrand.isOn(object)) {
+    const got = isObject ? "one of a pool" : describe(object);
+    throw new TypeError(`Expected create to return a new object, got ${got}`);
   }
   return new Slot(object, pool, index);
 }
 
 /** Why an object cannot be given to a pool. */
-export function refusalOf<T extends object>(object: T, pool: Pool<T>): Error {
+export function refusalOf<T extends object>(object: T, pool: SlotOwner): Error {
   const slot = slotOf(object);
   if (slot?.pool !== pool) {
     return new TypeError(`Expected object to be one of this pool, got ${describe(object)}`);

@@ -8,11 +8,15 @@ import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import type { ViewableStore } from "../arena/backing_store.ts";
 import { Bitmap } from "../util/bitmap.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
+import { newBuffer } from "../util/new_buffer.ts";
 import type { PoolOrder } from "./free_objects.ts";
+import { checkOrder } from "./pool_options.ts";
 import { PoolExhaustedError } from "../util/pool_errors.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
-import { checkSlots, maskFor, type SlotLayout, slotStride } from "../util/slot_layout.ts";
+import { checkInto, checkSlots, maskFor, type SlotLayout } from "../util/slot_layout.ts";
 
 /**
  * How a {@linkcode SlotPool} is made.
@@ -20,7 +24,7 @@ import { checkSlots, maskFor, type SlotLayout, slotStride } from "../util/slot_l
  * @typeParam V The views.
  */
 export interface SlotPoolOptions<V> extends SlotLayout<V> {
-  /** Where the slots lie, from its byte 0 on; memory of the pool's own by default. */
+  /** Where the slots are, from its byte 0 on; memory of the pool's own by default. */
   readonly store?: ViewableStore;
   /**
    * Which free slot is handed out: `"stack"`, by default, the one that came back last, whose
@@ -38,8 +42,8 @@ export interface SlotPoolOptions<V> extends SlotLayout<V> {
  * generation, so that a released one is refused although its slot serves somebody else; the
  * generations of a slot repeat after 2^30 / slots releases or more.
  *
- * `view()` gives a typed array, made when a slot is used first and kept from then on. Over
- * memory that was replaced (WebAssembly memory grew) it is made anew.
+ * `view()` returns a typed array, made when a slot is used first and kept from then on. Over
+ * memory that was replaced (WebAssembly memory grew) it is made again.
  *
  * | Method | Cost, with n slots |
  * | --- | --- |
@@ -63,8 +67,8 @@ export interface SlotPoolOptions<V> extends SlotLayout<V> {
  * ```
  */
 export class SlotPool<V = Uint8Array> {
-  /** Number of slots. */
-  readonly slotCount: number;
+  /** Number of slots, free or in use. */
+  readonly capacity: number;
   /** Bytes in a slot. */
   readonly slotSize: number;
   /** Bytes from one slot to the next: the size, up to a multiple of the alignment. */
@@ -92,60 +96,57 @@ export class SlotPool<V = Uint8Array> {
   /**
    * Makes a pool whose slots are all free.
    *
-   * @param slotCount From 1 to 2^24.
+   * @param capacity From 1 to 2^24.
    * @throws {TypeError} An option is of the wrong type.
    * @throws {RangeError} An option is out of range, or the store is too small or not aligned.
    */
-  constructor(slotCount: number, options: SlotPoolOptions<V>) {
+  constructor(capacity: number, options: SlotPoolOptions<V>) {
+    checkOptions(options, "slotSize alignment type store order clear");
+    const { type, length, stride } = checkSlots(capacity, options);
     const { store, order = "stack", clear = false } = options;
-    const { type, length } = checkSlots(slotCount, options);
-    if (order !== "stack" && order !== "queue" && order !== "lowest") {
-      throw new TypeError(
-        `Expected order to be "stack", "queue" or "lowest", got ${describe(order)}`,
-      );
-    }
-    this.slotCount = slotCount;
+    checkOrder(order);
+    checkType("clear", clear, "boolean");
+    this.capacity = capacity;
     this.slotSize = options.slotSize;
-    this.stride = slotStride(options);
-    const byteLength = this.stride * slotCount;
-    if (store !== undefined && store.byteLength < byteLength) {
-      throw new RangeError(
-        `Expected a store of ${byteLength} bytes or more, got one of ${store.byteLength}`,
-      );
+    this.stride = stride;
+    const byteLength = stride * capacity;
+    if (store !== undefined && typeof store?.view !== "function") {
+      throw new TypeError(`Expected store to be a store in memory, got ${describe(store)}`);
     }
+    if (store !== undefined) checkInteger("store.byteLength", store.byteLength, byteLength);
     this.#store = store;
-    this.#memory = store === undefined ? new ArrayBuffer(byteLength) : undefined;
+    this.#memory = store === undefined ? newBuffer(ArrayBuffer, byteLength) : undefined;
     this.#type = type;
     this.#length = length;
     this.#clear = clear;
-    this.#mask = maskFor(slotCount);
-    this.#handles = Int32Array.from({ length: slotCount }, (_, slot) => ~slot);
-    this.#bitmap = order === "lowest" ? new Bitmap(slotCount) : undefined;
+    this.#mask = maskFor(capacity);
+    this.#handles = Int32Array.from({ length: capacity }, (_, slot) => ~slot);
+    this.#bitmap = order === "lowest" ? new Bitmap(capacity) : undefined;
     this.#isStack = order === "stack";
     // The lowest on top of the stack, first in the ring.
     this.#free = Int32Array.from(
-      { length: order === "lowest" ? 0 : slotCount },
-      (_, i) => order === "queue" ? i : slotCount - 1 - i,
+      { length: order === "lowest" ? 0 : capacity },
+      (_, i) => order === "queue" ? i : capacity - 1 - i,
     );
-    this.#freeCount = this.#leastFree = slotCount;
-    this.#views = Array(slotCount);
+    this.#freeCount = this.#leastFree = capacity;
+    this.#views = Array(capacity);
     this.#probe = this.#bytesOf(0);
     this.#viewOf(0); // throws where the store is not aligned as the views need it
   }
 
   /** Slots that are free. */
-  get freeCount(): number {
+  get available(): number {
     return this.#freeCount;
   }
 
   /** Slots that are in use. */
   get inUse(): number {
-    return this.slotCount - this.#freeCount;
+    return this.capacity - this.#freeCount;
   }
 
   /** Most slots that were in use at a time, since the start or the last `reset`. */
   get highWaterMark(): number {
-    return this.slotCount - this.#leastFree;
+    return this.capacity - this.#leastFree;
   }
 
   /**
@@ -156,11 +157,11 @@ export class SlotPool<V = Uint8Array> {
    */
   acquire(): number {
     const handle = this.tryAcquire();
-    if (handle === NO_SPACE) throw this.#exhausted(1);
+    if (handle === NO_SPACE) throw new PoolExhaustedError(1, this);
     return handle;
   }
 
-  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  /** Takes a free slot; returns its handle, or `NO_SPACE` where none is free. */
   tryAcquire(): number {
     const count = this.#freeCount - 1;
     if (count < 0) return NO_SPACE;
@@ -173,13 +174,16 @@ export class SlotPool<V = Uint8Array> {
   /**
    * Takes several free slots, or none.
    *
-   * @param into Where their handles go; an array of its own by default.
+   * @param into Where their handles go, from the first element on; a new array by default.
    * @returns `into`.
    * @throws {PoolExhaustedError} Fewer are free.
+   * @throws {TypeError} `count` is not a number, or `into` is no array.
+   * @throws {RangeError} `count` is no integer, or `into` is a typed array that is shorter.
    */
   acquireMany<A extends { [index: number]: number } = number[]>(count: number, into?: A): A {
     checkInteger("count", count);
-    if (count > this.#freeCount) throw this.#exhausted(count);
+    if (count > this.#freeCount) throw new PoolExhaustedError(count, this);
+    checkInto(into, count);
     const handles = into ?? ([] as unknown as A);
     for (let i = 0; i < count; i++) handles[i] = this.tryAcquire();
     return handles;
@@ -231,7 +235,7 @@ export class SlotPool<V = Uint8Array> {
   /** Gives all slots back; all handles are refused from then on. */
   reset(): void {
     for (const handle of this.handles()) this.release(handle);
-    this.#leastFree = this.slotCount;
+    this.#leastFree = this.capacity;
   }
 
   /**
@@ -240,7 +244,7 @@ export class SlotPool<V = Uint8Array> {
    * @throws {Error} One is broken: a bug, since no call can bring that about.
    */
   check(): void {
-    const free = new Uint8Array(this.slotCount);
+    const free = new Uint8Array(this.capacity);
     for (let i = 0; i < this.#freeCount; i++) {
       if (this.#bitmap === undefined) free[this.#free[this.#isStack ? i : this.#ringIndex(i)]]++;
     }
@@ -249,7 +253,7 @@ export class SlotPool<V = Uint8Array> {
       const isFree = this.#bitmap === undefined ? free[slot] === 1 : this.#bitmap.has(slot);
       const number = (handle < 0 ? ~handle : handle) & this.#mask;
       expectInvariant(number === slot, "a handle does not name its slot");
-      expectInvariant(isFree === handle < 0, "a slot is neither free nor in use, or both");
+      expectInvariant(isFree === handle < 0, "a slot is lost, or there twice");
       if (isFree) freeCount++;
     });
     expectInvariant(freeCount === this.#freeCount, "the number of free slots is wrong");
@@ -268,14 +272,14 @@ export class SlotPool<V = Uint8Array> {
   #takeOther(): number {
     if (this.#bitmap !== undefined) return this.#bitmap.takeFirst();
     const slot = this.#free[this.#first];
-    this.#first = this.#first + 1 === this.slotCount ? 0 : this.#first + 1;
+    this.#first = this.#first + 1 === this.capacity ? 0 : this.#first + 1;
     return slot;
   }
 
   /** Where the slot `count` behind the first stands in the ring. */
   #ringIndex(count: number): number {
     const index = this.#first + count;
-    return index < this.slotCount ? index : index - this.slotCount;
+    return index < this.capacity ? index : index - this.capacity;
   }
 
   /** Forgets the views of memory that was replaced. */
@@ -293,14 +297,5 @@ export class SlotPool<V = Uint8Array> {
     const offset = slot * this.stride;
     return this.#store?.view(offset, this.slotSize) ??
       new Uint8Array(this.#memory!, offset, this.slotSize);
-  }
-
-  #exhausted(requested: number): PoolExhaustedError {
-    const { slotCount, freeCount } = this;
-    return new PoolExhaustedError(requested, {
-      available: freeCount,
-      capacity: slotCount,
-      waiting: 0,
-    });
   }
 }

@@ -4,7 +4,12 @@
  * @module
  */
 
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { PoolTimeoutError } from "../util/pool_errors.ts";
+
+/** Most milliseconds of a timer; beyond them it would run at once. */
+const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
 
 /** The part of an `AbortSignal` that is used; so the types need neither the DOM nor Node's. */
 export interface CancelSignal {
@@ -24,6 +29,22 @@ export interface AcquireOptions {
   readonly signal?: CancelSignal;
   /** Gives up after so many milliseconds, up to 2^31 - 1; by default never. */
   readonly timeout?: number;
+}
+
+/**
+ * Verifies for how long a caller waits.
+ *
+ * @throws {TypeError} An option is of the wrong type.
+ * @throws {RangeError} `timeout` is out of range.
+ */
+export function checkWait(options: AcquireOptions | undefined): AcquireOptions {
+  checkOptions(options, "signal timeout");
+  const { signal, timeout } = options ?? {};
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
+    throw new TypeError(`Expected signal to be an AbortSignal, got ${describe(signal)}`);
+  }
+  if (timeout !== undefined) checkInteger("timeout", timeout, 0, MAX_TIMEOUT);
+  return { signal, timeout };
 }
 
 /** One who waits. */

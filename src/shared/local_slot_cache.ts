@@ -6,7 +6,8 @@
 
 import { NO_SPACE } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
-import { PoolExhaustedError } from "../util/pool_errors.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
 import type { SharedSlots } from "./shared_slots.ts";
 import { type SharedSlotPool, sharedSlotsOf } from "./shared_slot_pool.ts";
 
@@ -22,13 +23,13 @@ export interface LocalSlotCacheOptions {
  * one, the compareExchange that refuses a second release, in this worker or another.
  *
  * Handles are those of the shared pool: another worker may release them there, or in a cache of
- * its own. Slots that are kept here are free, but others cannot have them: `flush` when the
- * worker rests.
+ * its own. Slots that are kept here are free, but others cannot have them: call `trim` when the
+ * worker rests, `close` when it is done.
  *
  * | Method | Cost |
  * | --- | --- |
  * | `acquire`, `tryAcquire`, `release` | O(1), O(batch) once in `batch` times |
- * | `flush` | O(slots kept) |
+ * | `trim`, `close` | O(slots kept) |
  *
  * @typeParam V The views.
  *
@@ -48,22 +49,31 @@ export class LocalSlotCache<V = Uint8Array> {
   readonly shared: SharedSlotPool<V>;
   readonly #slots: SharedSlots;
   readonly #batch: number;
-  /** The slots kept, the newest last. */
-  readonly #kept: Int32Array;
+  /** The slots kept, the newest last; without room once the cache is closed. */
+  #kept: Int32Array;
   #count = 0;
 
   /**
    * Makes an empty cache.
    *
-   * @throws {TypeError | RangeError} `batch` is no integer from 1 to 2^20.
+   * @param shared The pool behind it, as this worker attached to it.
+   * @param options How many slots go to and from the pool at a time.
+   * @throws {TypeError} `shared` is no `SharedSlotPool`, or an option is of the wrong type.
+   * @throws {RangeError} `batch` is no integer from 1 to 2^20.
    */
-  constructor(shared: SharedSlotPool<V>, options: LocalSlotCacheOptions = {}) {
-    const { batch = 32 } = options;
+  constructor(shared: SharedSlotPool<V>, options?: LocalSlotCacheOptions) {
+    this.#slots = sharedSlotsOf(shared);
+    checkOptions(options, "batch");
+    const { batch = 32 } = options ?? {};
     checkInteger("batch", batch, 1, 2 ** 20);
     this.shared = shared;
-    this.#slots = sharedSlotsOf(shared);
     this.#batch = batch;
     this.#kept = new Int32Array(2 * batch);
+  }
+
+  /** Whether the cache is closed. */
+  get isClosed(): boolean {
+    return this.#kept.length === 0;
   }
 
   /** Slots that are kept. */
@@ -76,17 +86,23 @@ export class LocalSlotCache<V = Uint8Array> {
    *
    * @returns Its handle.
    * @throws {PoolExhaustedError} None is free, here or in the shared pool.
+   * @throws {PoolClosedError} The cache is closed.
    */
   acquire(): number {
     const handle = this.tryAcquire();
     if (handle !== NO_SPACE) return handle;
-    const { slotCount: capacity } = this.shared;
-    throw new PoolExhaustedError(1, { available: 0, capacity, waiting: 0 });
+    const { capacity } = this.shared;
+    throw new PoolExhaustedError(1, { available: 0, capacity });
   }
 
-  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  /**
+   * Takes a free slot; returns its handle, or `NO_SPACE` where none is free.
+   *
+   * @throws {PoolClosedError} The cache is closed.
+   */
   tryAcquire(): number {
     if (this.#count === 0) {
+      if (this.isClosed) throw new PoolClosedError();
       this.#count = this.#slots.popMany(1, this.#batch, this.#kept);
       if (this.#count === 0) return NO_SPACE;
     }
@@ -100,7 +116,10 @@ export class LocalSlotCache<V = Uint8Array> {
    */
   release(handle: number): void {
     const slot = this.#slots.free(handle);
-    if (this.#count === this.#kept.length) this.#giveBack(this.#batch);
+    if (this.#count === this.#kept.length) {
+      if (this.isClosed) return this.#slots.push(slot);
+      this.#giveBack(this.#batch);
+    }
     this.#kept[this.#count++] = slot;
   }
 
@@ -123,13 +142,22 @@ export class LocalSlotCache<V = Uint8Array> {
   }
 
   /** Gives all slots that are kept to the shared pool. */
-  flush(): void {
+  trim(): void {
     this.#giveBack(this.#count);
   }
 
-  /** Gives all slots that are kept to the shared pool. */
+  /**
+   * Closes the cache: all slots that are kept go to the shared pool, which stays open. A closed
+   * cache refuses to acquire slots, and still releases them. Closing it again does nothing.
+   */
+  close(): void {
+    this.trim();
+    this.#kept = new Int32Array(0);
+  }
+
+  /** {@linkcode LocalSlotCache.close}. */
   [Symbol.dispose](): void {
-    this.flush();
+    this.close();
   }
 
   /** Gives the oldest slots to the shared pool. */

@@ -130,7 +130,7 @@ export class Lock {
   /**
    * Lets go, and wakes one that waits.
    *
-   * @throws {LockAbandonedError} The lock was taken from this thread meanwhile.
+   * @throws {LockAbandonedError} The lock was taken from this thread.
    */
   release(): void {
     const mine = this.#mine;

@@ -140,17 +140,17 @@ export class LockedTable {
   /** Frees everything. */
   reset(): void {
     this.#header[INTENT] = RESET;
-    this.reclaim();
+    this.trim();
     this.#inner.reset();
   }
 
-  /** Has the next `reclaim` search for blocks that a dead worker kept. */
+  /** Has the next `trim` search for blocks that a dead worker kept. */
   suspectCaches(): void {
     Atomics.store(this.#header, CACHED, -1);
   }
 
   /** Gives the blocks in all caches back; how many there were. */
-  reclaim(): number {
+  trim(): number {
     const NEXT = 1, HANDLE = 4;
     const W = this.#words, { end } = this.table;
     if (this.cache === undefined || this.#header[CACHED] === 0) return 0;
@@ -189,7 +189,7 @@ export class LockedTable {
   #withCachesEmptied(cache: WorkerCache, attempt: () => number): number {
     let handle: number = NO_SPACE;
     if (this.#giveBack(cache.takeAll()) > 0) handle = attempt();
-    if (handle === NO_SPACE && this.reclaim() > 0) handle = attempt();
+    if (handle === NO_SPACE && this.trim() > 0) handle = attempt();
     return handle;
   }
 

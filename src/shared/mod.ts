@@ -1,5 +1,5 @@
 /**
- * One allocator, one pool for all threads: their state lies in shared memory, a handle is good in
+ * One allocator, one pool for all threads: their state is in shared memory, a handle is good in
  * every worker.
  *
  * {@linkcode SharedOffsetAllocator} is an `OffsetAllocator` behind a lock that survives the
@@ -27,13 +27,17 @@ export type {
   GrowableAllocator,
   SharedAllocator,
 } from "../allocator.ts";
-export { PoolExhaustedError } from "../util/pool_errors.ts";
+export { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
 export type { SlotLayout } from "../util/slot_layout.ts";
 export type { ViewConstructor } from "../util/view_constructor.ts";
 
 export { LockAbandonedError } from "./lock.ts";
 export { SharedOffsetAllocator } from "./shared_allocator.ts";
-export type { SharedAllocatorOptions, SharedAttachOptions } from "./shared_allocator.ts";
+export type {
+  SharedAllocatorOptions,
+  SharedAttachOptions,
+  SharedCacheOptions,
+} from "./shared_allocator.ts";
 export type { SharedMemory, SharedSource } from "./shared_buffer.ts";
 export { SharedSlotPool } from "./shared_slot_pool.ts";
 export type { SharedSlotAttachOptions, SharedSlotPoolOptions } from "./shared_slot_pool.ts";

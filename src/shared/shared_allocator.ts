@@ -6,9 +6,12 @@
 
 import { type Allocation, type Extent, NO_SPACE, type SharedAllocator } from "../allocator.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
+import { BinTable } from "../gap_table/bin_table.ts";
 import { checkRoom } from "../gap_table/operations.ts";
 import { MAX_CAPACITY, MAX_NARROW, STRICT } from "../gap_table/layout.ts";
-import { Lock, MAX_OWNER } from "./lock.ts";
+import { Lock, type LockRules, MAX_OWNER } from "./lock.ts";
 import { LockedTable } from "./locked_table.ts";
 import { repair } from "./repair.ts";
 import type { SharedSource } from "./shared_buffer.ts";
@@ -24,7 +27,9 @@ import {
 } from "./state.ts";
 import type { WorkerCache } from "./worker_cache.ts";
 
-const MAX_CACHED_SIZE = 1_048_576; // = 2 ** 20
+/** Units in the largest block that caches may hold. */
+const MAX_BLOCK_SIZE = 1_048_576; // = 2 ** 20
+const ATTACH_NAMES = "byteOffset worker abandonedAfter onAbandoned";
 
 /** How one worker takes part in a {@linkcode SharedOffsetAllocator}. */
 export interface SharedAttachOptions {
@@ -38,11 +43,20 @@ export interface SharedAttachOptions {
   /** Milliseconds after which whoever holds the lock is taken for dead; 2000 by default. */
   readonly abandonedAfter?: number;
   /**
-   * What happens then: `"throw"`, the default, gives a `LockAbandonedError`. `"recover"`
+   * What happens then: `"throw"`, the default, throws a `LockAbandonedError`. `"recover"`
    * takes the lock and repairs the state, which is right only where no worker can be stopped
    * for so long, by a debugger say, and then go on.
    */
   readonly onAbandoned?: "throw" | "recover";
+}
+
+/** The caches of the workers of a {@linkcode SharedOffsetAllocator}. */
+export interface SharedCacheOptions {
+  /**
+   * Units, from 1 to 2^20: allocations up to this size come from a cache of each worker, without
+   * the lock. They are rounded up to one of eight sizes per power of two.
+   */
+  readonly maxBlockSize: number;
 }
 
 /** How a {@linkcode SharedOffsetAllocator} is made. */
@@ -59,25 +73,21 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
   readonly maxCapacity?: number;
   /** As in `OffsetAllocatorOptions`; `false` by default. */
   readonly strict?: boolean;
-  /**
-   * Sizes up to this one, at most 2^20, come from a cache of each worker, without the lock:
-   * rounded up to one of eight sizes per power of two, as many blocks at a time as suits. 0,
-   * the default, for no caches.
-   */
-  readonly maxCachedSize?: number;
+  /** A cache of small blocks for each worker; by default none has one. */
+  readonly cache?: SharedCacheOptions;
   /** Where the state goes, all zero or no longer needed; a buffer of its own by default. */
   readonly buffer?: SharedSource;
 }
 
 /**
- * An {@linkcode OffsetAllocator} whose whole state lies in a SharedArrayBuffer or a shared
+ * An {@linkcode OffsetAllocator} whose whole state is in a SharedArrayBuffer or a shared
  * `WebAssembly.Memory`: any number of workers use it at once, and a handle is good in all of
  * them. Without caches its offsets are those of `OffsetAllocator`, in the order in which the
  * workers get the lock.
  *
  * Every operation but `offset` and `size` takes a lock. A thread that waits for it looks a
  * short while and sleeps then; on the main thread of a page, which may not sleep, it keeps
- * looking: use the `...Async` methods there. With `maxCachedSize` small blocks pass through a
+ * looking: use the `...Async` methods there. With `cache` small blocks pass through a
  * cache of each worker: no lock, one atomic operation for each allocate and free. What the
  * caches hold is neither free nor allocated; a worker that finds no space takes it from all
  * of them.
@@ -92,7 +102,7 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
  * | --- | --- |
  * | `allocate`, `free`, `resize`, `grow`, `freeSpace` | the lock, and as `OffsetAllocator` |
  * | `allocate`, `free` of a cached size | O(1) without the lock, once in 16 or 32 times with it |
- * | `allocate` before it gives `NO_SPACE`, with caches | O(allocations) |
+ * | `allocate` before it returns `NO_SPACE`, with caches | O(allocations) |
  * | `offset`, `size` | O(1), no lock |
  * | `allocationCount` | O(1), with caches O(allocations) |
  * | `recover` that finds a dead holder | O(allocations log allocations) |
@@ -119,20 +129,17 @@ export class SharedOffsetAllocator implements SharedAllocator {
   readonly #cache: WorkerCache | undefined;
   readonly #lock: Lock;
 
-  private constructor(state: SharedState, options: SharedAttachOptions) {
-    const { worker, abandonedAfter = 2000, onAbandoned = "throw" } = options;
-    if (worker !== undefined) checkInteger("worker", worker, 1, MAX_OWNER);
-    checkInteger("abandonedAfter", abandonedAfter, 1);
-    if (onAbandoned !== "throw" && onAbandoned !== "recover") {
-      const got = describe(onAbandoned);
-      throw new TypeError(`Expected onAbandoned to be "throw" or "recover", got ${got}`);
+  private constructor(state: SharedState, part: SharedPart) {
+    if (typeof state !== "object" || !(state?.table instanceof BinTable)) {
+      const expected = "SharedOffsetAllocator.create(...) or attach(...)";
+      throw new TypeError(`Expected ${expected}, got new SharedOffsetAllocator(...)`);
     }
+    const { worker, rules } = part;
     this.worker = worker ?? nextWorker(state.header);
     this.#state = state;
     this.#header = state.header;
     this.#table = new LockedTable(state, this.worker);
     this.#cache = this.#table.cache;
-    const rules = { abandonedAfter, seizes: onAbandoned === "recover" };
     this.#lock = new Lock(state.header, LOCK, this.worker, rules, () => repair(state));
   }
 
@@ -143,31 +150,31 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @throws {TypeError} An option is of the wrong type.
    * @throws {RangeError} An option is out of range, or the buffer is too small.
    */
-  static create(capacity: number, options: SharedAllocatorOptions = {}): SharedOffsetAllocator {
-    const plan = planOf(capacity, options);
-    return new SharedOffsetAllocator(
-      layOutState(plan, options.buffer, options.byteOffset),
-      options,
-    );
+  static create(capacity: number, options?: SharedAllocatorOptions): SharedOffsetAllocator {
+    const plan = planOf(capacity, options), part = partOf(options);
+    const state = layOutState(plan, options?.buffer, options?.byteOffset);
+    return new SharedOffsetAllocator(state, part);
   }
 
   /**
    * Takes part in an allocator that another thread made.
    *
-   * @param source Its {@linkcode SharedOffsetAllocator.buffer}, or the memory it lies in.
+   * @param source Its {@linkcode SharedOffsetAllocator.buffer}, or the memory it is in.
    * @throws {TypeError} There is none.
    * @throws {RangeError} An option is out of range.
    */
-  static attach(source: SharedSource, options: SharedAttachOptions = {}): SharedOffsetAllocator {
-    return new SharedOffsetAllocator(openState(source, options.byteOffset), options);
+  static attach(source: SharedSource, options?: SharedAttachOptions): SharedOffsetAllocator {
+    checkOptions(options, ATTACH_NAMES);
+    const part = partOf(options);
+    return new SharedOffsetAllocator(openState(source, options?.byteOffset), part);
   }
 
   /** Bytes that the state of such an allocator takes. */
-  static byteLength(capacity: number, options: SharedAllocatorOptions = {}): number {
+  static byteLength(capacity: number, options?: SharedAllocatorOptions): number {
     return stateByteLength(planOf(capacity, options));
   }
 
-  /** Where the state lies: what to post to a worker. */
+  /** Where the state is: what to post to a worker. */
   get buffer(): SharedArrayBuffer {
     return this.#state.buffer;
   }
@@ -312,8 +319,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
    *
    * @returns How many there were.
    */
-  reclaim(): number {
-    return this.#locked(() => this.#table.reclaim());
+  trim(): number {
+    return this.#locked(() => this.#table.trim());
   }
 
   /** Exact size of the largest free region, in units. */
@@ -381,13 +388,44 @@ export class SharedOffsetAllocator implements SharedAllocator {
   }
 }
 
-/** What is to be laid out. */
-function planOf(capacity: number, options: SharedAllocatorOptions): StatePlan {
-  const { maxAllocations = 65_535, maxCachedSize = 0, strict = false } = options;
+/** How one worker takes part, verified. */
+interface SharedPart {
+  readonly worker: number | undefined;
+  readonly rules: LockRules;
+}
+
+/**
+ * How one worker takes part.
+ *
+ * @throws {TypeError} An option is of the wrong type.
+ * @throws {RangeError} An option is out of range.
+ */
+function partOf(options: SharedAttachOptions = {}): SharedPart {
+  const { worker, abandonedAfter = 2000, onAbandoned = "throw" } = options;
+  if (worker !== undefined) checkInteger("worker", worker, 1, MAX_OWNER);
+  checkInteger("abandonedAfter", abandonedAfter, 1);
+  if (onAbandoned !== "throw" && onAbandoned !== "recover") {
+    const got = describe(onAbandoned);
+    throw new TypeError(`Expected onAbandoned to be "throw" or "recover", got ${got}`);
+  }
+  return { worker, rules: { abandonedAfter, seizes: onAbandoned === "recover" } };
+}
+
+/**
+ * What is to be laid out.
+ *
+ * @throws {TypeError} An option is of the wrong type.
+ * @throws {RangeError} An option is out of range.
+ */
+function planOf(capacity: number, options: SharedAllocatorOptions = {}): StatePlan {
+  checkOptions(options, `maxAllocations maxCapacity strict cache buffer ${ATTACH_NAMES}`);
+  const { maxAllocations = 65_535, cache, strict = false } = options;
   checkRoom(capacity, { maxAllocations });
   const maxCapacity = options.maxCapacity ?? (capacity <= MAX_NARROW ? MAX_NARROW : MAX_CAPACITY);
   checkInteger("maxCapacity", maxCapacity, capacity);
-  checkInteger("maxCachedSize", maxCachedSize, 0, MAX_CACHED_SIZE);
-  const mode = strict ? STRICT : 0;
-  return { capacity, maxCapacity, maxAllocations, mode, cachedSize: maxCachedSize };
+  checkType("strict", strict, "boolean");
+  checkOptions(cache, "maxBlockSize", "cache");
+  const cachedSize = cache === undefined ? 0 : cache.maxBlockSize;
+  if (cache !== undefined) checkInteger("cache.maxBlockSize", cachedSize, 1, MAX_BLOCK_SIZE);
+  return { capacity, maxCapacity, maxAllocations, mode: strict ? STRICT : 0, cachedSize };
 }

@@ -5,6 +5,7 @@
  */
 
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { newBuffer } from "../util/new_buffer.ts";
 
 /** The part of a `WebAssembly.Memory` that is used. */
 export interface SharedMemory {
@@ -40,13 +41,18 @@ export function bufferFor(
   return buffer;
 }
 
-/** A buffer that has so many bytes from `byteOffset` on. */
+/**
+ * A new buffer that has so many bytes from `byteOffset` on.
+ *
+ * @throws {TypeError} There are no shared buffers.
+ * @throws {RangeError} The runtime has no memory for it.
+ */
 export function makeBuffer(byteOffset: number, byteLength: number): SharedArrayBuffer {
   checkInteger("byteOffset", byteOffset);
   if (typeof SharedArrayBuffer === "undefined") {
     throw new TypeError("Expected SharedArrayBuffer: a page has it when cross-origin isolated");
   }
-  return new SharedArrayBuffer(byteOffset + byteLength);
+  return newBuffer(SharedArrayBuffer, byteOffset + byteLength);
 }
 
 function bufferOf(source: SharedSource): SharedArrayBuffer {

@@ -6,12 +6,14 @@
 
 import { NO_SPACE } from "../allocator.ts";
 import { alignUp } from "../util/align_up.ts";
-import { checkInteger } from "../util/check_integer.ts";
+import { checkArray } from "../util/check_array.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
 import { PoolExhaustedError } from "../util/pool_errors.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 import { bufferFor, makeBuffer, type SharedSource } from "./shared_buffer.ts";
 import { SharedSlots } from "./shared_slots.ts";
-import { checkSlots, type SlotLayout, slotStride } from "../util/slot_layout.ts";
+import { type CheckedLayout, checkInto, checkSlots, type SlotLayout } from "../util/slot_layout.ts";
 
 // From `byteOffset` on, in words of 32 bits; shared/shared_slots.ts says how it is used:
 //
@@ -54,6 +56,9 @@ export interface SharedSlotAttachOptions<V> {
  * terminated blocks nobody; the slots that it held stay in use until somebody who knows of
  * them releases them.
  *
+ * It has no `reset`: a slot that another worker is just using would serve somebody else. Each
+ * worker releases the handles that it knows of.
+ *
  * A handle carries a generation; of two workers that release the same one, one is refused.
  * The generations of a slot repeat after 2^30 / slots releases or more.
  *
@@ -62,7 +67,7 @@ export interface SharedSlotAttachOptions<V> {
  * | `acquire`, `tryAcquire`, `release` | O(1), 2 or 3 atomic operations, more if contended |
  * | `acquireMany`, `releaseMany`, of k slots | O(k), and one change of the head |
  * | `view`, `offset` | O(1), no atomic operation |
- * | `freeCount`, `handles`, `check` | O(n) |
+ * | `available`, `inUse`, `handles`, `check` | O(n) |
  *
  * `LocalSlotCache` spares most of the atomic operations.
  *
@@ -81,12 +86,12 @@ export interface SharedSlotAttachOptions<V> {
  * ```
  */
 export class SharedSlotPool<V = Uint8Array> {
-  /** Where state and slots lie: what to post to a worker. */
+  /** Where state and slots are: what to post to a worker. */
   readonly buffer: SharedArrayBuffer;
   /** First byte of the state in the buffer. */
   readonly byteOffset: number;
   /** Number of slots. */
-  readonly slotCount: number;
+  readonly capacity: number;
   /** Bytes in a slot. */
   readonly slotSize: number;
   /** Bytes from one slot to the next: the size, up to a multiple of the alignment. */
@@ -97,55 +102,58 @@ export class SharedSlotPool<V = Uint8Array> {
   /** By slot: this worker's view of it, once there was one. */
   readonly #views: (V | undefined)[];
 
+  /** The slots of a pool; for `LocalSlotCache` alone. */
   private static slotsOf(pool: SharedSlotPool<unknown>): SharedSlots {
-    return pool.#slots;
+    if (typeof pool === "object" && pool !== null && #slots in pool) return pool.#slots;
+    throw new TypeError(`Expected shared to be a SharedSlotPool, got ${describe(pool)}`);
   }
 
-  private constructor(
-    buffer: SharedArrayBuffer,
-    byteOffset: number,
-    type: ViewConstructor<V> | undefined,
-  ) {
-    const header = new Int32Array(buffer, byteOffset, HEADER);
-    const slotCount = header[SLOT_COUNT], at = byteOffset + HEADER * 4;
+  private constructor(header: Int32Array, type: ViewConstructor<V> | undefined) {
+    if (!(header instanceof Int32Array)) {
+      throw new TypeError(
+        "Expected SharedSlotPool.create(...) or attach(...), got new SharedSlotPool(...)",
+      );
+    }
+    const buffer = header.buffer as unknown as SharedArrayBuffer, { byteOffset } = header;
+    const capacity = header[SLOT_COUNT], at = byteOffset + HEADER * 4;
     this.buffer = buffer;
     this.byteOffset = byteOffset;
-    this.slotCount = slotCount;
+    this.capacity = capacity;
     this.slotSize = header[SLOT_SIZE];
     this.stride = header[STRIDE];
     this.#slotsAt = byteOffset + header[SLOTS_AT];
     const { slotSize, stride } = this;
-    this.#type = checkSlots(slotCount, { slotSize, alignment: stride, type }).type;
+    this.#type = checkSlots(capacity, { slotSize, alignment: stride, type }).type;
     this.#slots = new SharedSlots(
       new BigInt64Array(buffer, byteOffset + 4 * HEAD, 1),
-      new Int32Array(buffer, at, slotCount),
-      new Int32Array(buffer, at + 4 * slotCount, slotCount),
+      new Int32Array(buffer, at, capacity),
+      new Int32Array(buffer, at + 4 * capacity, capacity),
     );
-    this.#views = Array(slotCount);
+    this.#views = Array(capacity);
   }
 
   /**
    * Makes a pool whose slots are all free, and takes part in it.
    *
-   * @param slotCount From 1 to 2^24.
+   * @param capacity From 1 to 2^24.
    * @throws {TypeError} An option is of the wrong type.
    * @throws {RangeError} An option is out of range, or the buffer is too small.
    */
   static create<V = Uint8Array>(
-    slotCount: number,
+    capacity: number,
     options: SharedSlotPoolOptions<V>,
   ): SharedSlotPool<V> {
-    const { byteOffset = 0 } = options, slotsAt = slotsOffset(slotCount, options);
-    const byteLength = SharedSlotPool.byteLength(slotCount, options);
+    const { type, stride, slotsAt, byteLength } = planOf(capacity, options);
+    const { byteOffset = 0 } = options;
     const source = options.buffer ?? makeBuffer(byteOffset, byteLength);
     const buffer = bufferFor(source, byteOffset, byteLength);
     new Uint8Array(buffer, byteOffset, slotsAt).fill(0);
     const header = new Int32Array(buffer, byteOffset, HEADER);
-    header[SLOT_COUNT] = slotCount;
+    header[SLOT_COUNT] = capacity;
     header[SLOT_SIZE] = options.slotSize;
-    header[STRIDE] = slotStride(options);
+    header[STRIDE] = stride;
     header[SLOTS_AT] = slotsAt;
-    const pool = new SharedSlotPool(buffer, byteOffset, options.type);
+    const pool = new SharedSlotPool(header, type);
     pool.#slots.layOut();
     Atomics.store(header, MAGIC, FORMAT); // last: who attaches looks for it
     return pool;
@@ -154,35 +162,38 @@ export class SharedSlotPool<V = Uint8Array> {
   /**
    * Takes part in a pool that another thread made.
    *
-   * @param source Its {@linkcode SharedSlotPool.buffer}, or the memory it lies in.
+   * @param source Its {@linkcode SharedSlotPool.buffer}, or the memory it is in.
    * @throws {TypeError} There is none.
    * @throws {RangeError} The slots do not suit the views.
    */
   static attach<V = Uint8Array>(
     source: SharedSource,
-    options: SharedSlotAttachOptions<V> = {},
+    options?: SharedSlotAttachOptions<V>,
   ): SharedSlotPool<V> {
-    const { byteOffset = 0, type } = options;
+    checkOptions(options, "byteOffset type");
+    const { byteOffset = 0, type } = options ?? {};
     const buffer = bufferFor(source, byteOffset, HEADER * 4);
     const header = new Int32Array(buffer, byteOffset, HEADER);
     const end = header[SLOTS_AT] + header[STRIDE] * header[SLOT_COUNT];
     if (Atomics.load(header, MAGIC) !== FORMAT || end > buffer.byteLength - byteOffset) {
       throw new TypeError(`Expected a shared pool of slots at byte ${byteOffset} of the buffer`);
     }
-    return new SharedSlotPool(buffer, byteOffset, type);
+    return new SharedSlotPool(header, type);
   }
 
   /** Bytes that state and slots take. */
-  static byteLength<V>(slotCount: number, options: SharedSlotPoolOptions<V>): number {
-    checkSlots(slotCount, options);
-    return slotsOffset(slotCount, options) + slotStride(options) * slotCount;
+  static byteLength<V>(capacity: number, options: SharedSlotPoolOptions<V>): number {
+    return planOf(capacity, options).byteLength;
   }
 
-  /** Slots that are free; while other workers go on, what it was at some time or other. */
-  get freeCount(): number {
-    let used = 0;
-    for (const _ of this.#slots.inUse()) used++;
-    return this.slotCount - used;
+  /** Slots that are free: an estimate while other workers go on. Kept in a cache counts too. */
+  get available(): number {
+    return this.capacity - this.inUse;
+  }
+
+  /** Slots that are in use: an estimate while other workers go on. */
+  get inUse(): number {
+    return [...this.#slots.inUse()].length;
   }
 
   /**
@@ -193,11 +204,11 @@ export class SharedSlotPool<V = Uint8Array> {
    */
   acquire(): number {
     const handle = this.tryAcquire();
-    if (handle === NO_SPACE) throw this.#exhausted(1);
+    if (handle === NO_SPACE) throw new PoolExhaustedError(1, this);
     return handle;
   }
 
-  /** Takes a free slot; gives its handle, or `NO_SPACE` where none is free. */
+  /** Takes a free slot; returns its handle, or `NO_SPACE` where none is free. */
   tryAcquire(): number {
     const slot = this.#slots.pop();
     return slot < 0 ? NO_SPACE : this.#slots.take(slot);
@@ -206,15 +217,18 @@ export class SharedSlotPool<V = Uint8Array> {
   /**
    * Takes several free slots at once, or none.
    *
-   * @param into Where their handles go; an array of its own by default.
+   * @param into Where their handles go, from the first element on; a new array by default.
    * @returns `into`.
    * @throws {PoolExhaustedError} Fewer are free; `into` is as it was, or overwritten.
+   * @throws {TypeError} `count` is not a number, or `into` is no array.
+   * @throws {RangeError} `count` is no integer, or `into` is a typed array that is shorter.
    */
   acquireMany<A extends { [index: number]: number } = number[]>(count: number, into?: A): A {
     checkInteger("count", count);
+    checkInto(into, count);
     const handles = into ?? ([] as unknown as A);
     if (count === 0) return handles;
-    if (this.#slots.popMany(count, count, handles) === 0) throw this.#exhausted(count);
+    if (this.#slots.popMany(count, count, handles) === 0) throw new PoolExhaustedError(count, this);
     for (let i = 0; i < count; i++) handles[i] = this.#slots.take(handles[i]);
     return handles;
   }
@@ -232,8 +246,10 @@ export class SharedSlotPool<V = Uint8Array> {
    * Gives several slots back at once.
    *
    * @throws {NotAllocatedError} A handle names no slot in use; those before it are released.
+   * @throws {TypeError} `handles` is no array.
    */
   releaseMany(handles: ArrayLike<number>): void {
+    checkArray("handles", handles);
     const freed: number[] = [];
     try {
       for (let i = 0; i < handles.length; i++) freed.push(this.#slots.free(handles[i]));
@@ -289,20 +305,28 @@ export class SharedSlotPool<V = Uint8Array> {
     const view = new this.#type(this.buffer, at, this.slotSize / BYTES_PER_ELEMENT);
     return this.#views[slot] = view;
   }
-
-  #exhausted(requested: number): PoolExhaustedError {
-    const { slotCount, freeCount } = this;
-    return new PoolExhaustedError(requested, {
-      available: freeCount,
-      capacity: slotCount,
-      waiting: 0,
-    });
-  }
 }
 
-/** Bytes from the beginning of the state to the slots. */
-function slotsOffset<V>(slotCount: number, options: SharedSlotPoolOptions<V>): number {
-  const { byteOffset = 0, alignment = options.type?.BYTES_PER_ELEMENT ?? 1 } = options;
-  const end = byteOffset + 4 * (HEADER + 2 * slotCount);
-  return alignUp(end, LINE % alignment === 0 ? LINE : alignment) - byteOffset;
+/** Where the slots begin, and how long all is. */
+interface SlotPlan<V> extends CheckedLayout<V> {
+  /** Bytes from the beginning of the state to the slots. */
+  readonly slotsAt: number;
+  /** Bytes that state and slots take. */
+  readonly byteLength: number;
+}
+
+/**
+ * What is to be laid out.
+ *
+ * @throws {TypeError} An option is of the wrong type.
+ * @throws {RangeError} An option is out of range.
+ */
+function planOf<V>(capacity: number, options: SharedSlotPoolOptions<V>): SlotPlan<V> {
+  checkOptions(options, "slotSize alignment type buffer byteOffset");
+  const layout = checkSlots(capacity, options), { alignment, stride } = layout;
+  const { byteOffset = 0 } = options;
+  checkInteger("byteOffset", byteOffset);
+  const end = byteOffset + 4 * (HEADER + 2 * capacity);
+  const slotsAt = alignUp(end, LINE % alignment === 0 ? LINE : alignment) - byteOffset;
+  return { ...layout, slotsAt, byteLength: slotsAt + stride * capacity };
 }

@@ -60,7 +60,7 @@ export class SharedSlots {
     this.restack();
   }
 
-  /** Stacks all free slots anew, the lowest on top; nobody else uses them meanwhile. */
+  /** Stacks all free slots again, the lowest on top; nobody else may use them at that time. */
   restack(): void {
     let top = 0;
     for (let slot = this.count - 1; slot >= 0; slot--) {
@@ -81,7 +81,7 @@ export class SharedSlots {
     }
   }
 
-  /** Takes from `least` to `most` slots off the stack; gives how many, 0 for too few. */
+  /** Takes from `least` to `most` slots off the stack; returns how many, 0 for too few. */
   popMany(least: number, most: number, into: { [index: number]: number }): number {
     const links = this.#links;
     while (true) {
@@ -128,7 +128,7 @@ export class SharedSlots {
     return false;
   }
 
-  /** Marks a slot that is off the stack as in use; gives its handle. */
+  /** Marks a slot that is off the stack as in use; returns its handle. */
   take(slot: number): number {
     const handle = ~this.#handles[slot];
     this.#handles[slot] = handle;
@@ -136,7 +136,7 @@ export class SharedSlots {
   }
 
   /**
-   * Marks a slot as free, which is not on the stack yet; gives it. Of several workers that do
+   * Marks a slot as free, which is not on the stack yet; returns it. Of several workers that do
    * so at once, one succeeds.
    *
    * @throws {NotAllocatedError} `handle` names no slot in use.

@@ -15,6 +15,7 @@ export { checkOptions } from "./check_options.ts";
 export { checkType } from "./check_type.ts";
 export { crc32 } from "./crc32.ts";
 export { expectInvariant } from "./expect_invariant.ts";
+export { newBuffer } from "./new_buffer.ts";
 export { paintMap } from "./paint_map.ts";
 export type { MapKind } from "./paint_map.ts";
 export {
@@ -25,8 +26,8 @@ export {
 } from "./pool_errors.ts";
 export { printable } from "./printable.ts";
 export { RwLock } from "./rw_lock.ts";
-export { checkSlots, maskFor, slotStride } from "./slot_layout.ts";
-export type { SlotLayout } from "./slot_layout.ts";
+export { checkInto, checkSlots, maskFor } from "./slot_layout.ts";
+export type { CheckedLayout, SlotLayout } from "./slot_layout.ts";
 export { framesOf, traceBelow } from "./stack.ts";
 export type { StackTrace } from "./stack.ts";
 export { isPromise, runAsync, runSync } from "./steps.ts";

@@ -25,9 +25,9 @@ export class PoolExhaustedError extends Error {
    */
   constructor(
     requested: number,
-    pool: { readonly available: number; readonly capacity: number; readonly waiting: number },
+    pool: { readonly available: number; readonly capacity: number; readonly waiting?: number },
   ) {
-    const { available, capacity, waiting } = pool;
+    const { available, capacity, waiting = 0 } = pool;
     const ahead = waiting === 0 ? "" : `, and ${waiting} callers wait`;
     super(`Cannot acquire ${requested}: ${available} of ${capacity} are available${ahead}`);
     this.requested = requested;
@@ -74,13 +74,13 @@ export class ReleasedError extends Error {
   }
 }
 
-/** The pool is disposed of: it hands out nothing any more. */
+/** The pool is closed: it hands out nothing any more. */
 export class PoolClosedError extends Error {
   /** The name of the class. */
   override readonly name: string = "PoolClosedError";
 
   /** Makes the error. */
   constructor() {
-    super("Cannot acquire an object: the pool is disposed of");
+    super("Cannot acquire an object: the pool is closed");
   }
 }

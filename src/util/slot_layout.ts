@@ -1,11 +1,12 @@
 /**
- * How slots of one size lie in memory, and how they are numbered.
+ * How slots of one size are laid out in memory, and how they are numbered.
  *
  * @module
  */
 
 import { alignUp } from "./align_up.ts";
-import { checkInteger, describe } from "./check_integer.ts";
+import { checkInteger } from "./check_integer.ts";
+import { checkType } from "./check_type.ts";
 import type { ViewConstructor } from "./view_constructor.ts";
 
 /** Most slots of a pool: 2^6 generations or more are left for each. */
@@ -25,45 +26,55 @@ export interface SlotLayout<V> {
   readonly type?: ViewConstructor<V>;
 }
 
+/** A layout that was verified, with the defaults filled in. */
+export interface CheckedLayout<V> {
+  /** The class of the views. */
+  readonly type: ViewConstructor<V>;
+  /** Elements in a slot. */
+  readonly length: number;
+  /** What the offset of each slot is a multiple of, in bytes. */
+  readonly alignment: number;
+  /** Bytes from one slot to the next. */
+  readonly stride: number;
+}
+
 /**
- * Verifies a layout; gives the class of the views and their number of elements.
+ * Verifies how many slots there are and what they are like.
  *
  * @throws {TypeError} An argument is of the wrong type.
  * @throws {RangeError} An argument is out of range.
  */
 export function checkSlots<V>(
-  slotCount: number,
-  layout: SlotLayout<V>,
-): { type: ViewConstructor<V>; length: number } {
-  const type = layout.type ?? Uint8Array as unknown as ViewConstructor<V>;
-  checkInteger("slotCount", slotCount, 1, MAX_SLOTS);
-  checkInteger("slotSize", layout.slotSize, 1);
-  if (typeof type !== "function") {
-    throw new TypeError(`Expected type to be a typed array class, got ${describe(type)}`);
+  capacity: number,
+  layout: SlotLayout<V> | undefined,
+): CheckedLayout<V> {
+  checkInteger("capacity", capacity, 1, MAX_SLOTS);
+  const { slotSize, type = Uint8Array as unknown as ViewConstructor<V>, alignment } = layout ??
+    {} as Partial<SlotLayout<V>>;
+  checkType("type", type, "function");
+  const step = type.BYTES_PER_ELEMENT ?? 1, checked = alignment ?? step;
+  checkInteger("slotSize", slotSize, 1, Math.floor(Number.MAX_SAFE_INTEGER / capacity));
+  checkInteger("alignment", checked, 1);
+  const isOdd = slotSize % step !== 0;
+  if (isOdd || checked % step !== 0) {
+    const name = isOdd ? "slotSize" : "alignment", got = isOdd ? slotSize : checked;
+    throw new RangeError(`Expected ${name} to be a multiple of ${step} (${type.name}), got ${got}`);
   }
-  const step = type.BYTES_PER_ELEMENT ?? 1;
-  if (layout.slotSize % step !== 0) {
-    const got = `got ${layout.slotSize}`;
-    throw new RangeError(`Expected slotSize to be a multiple of ${step}, for ${type.name}, ${got}`);
-  }
-  const { alignment = step } = layout;
-  checkInteger("alignment", alignment, 1);
-  if (alignment % step !== 0) {
-    const got = `got ${alignment}`;
-    throw new RangeError(
-      `Expected alignment to be a multiple of ${step}, for ${type.name}, ${got}`,
-    );
-  }
-  checkInteger("slotSize", layout.slotSize, 1, Math.floor(Number.MAX_SAFE_INTEGER / slotCount));
-  return { type, length: layout.slotSize / step };
+  return { type, length: slotSize / step, alignment: checked, stride: alignUp(slotSize, checked) };
 }
 
-/** Bytes from one slot to the next. */
-export function slotStride<V>({ slotSize, alignment, type }: SlotLayout<V>): number {
-  return alignUp(slotSize, alignment ?? type?.BYTES_PER_ELEMENT ?? 1);
+/**
+ * Verifies that so many handles go into an array, if a caller gave one.
+ *
+ * @throws {TypeError} It is no object.
+ * @throws {RangeError} It is a typed array, which does not grow, and shorter.
+ */
+export function checkInto(into: unknown, count: number): void {
+  if (into === undefined || typeof into === "object" && !ArrayBuffer.isView(into)) return;
+  checkInteger("into.length", (into as { readonly length?: unknown }).length, count);
 }
 
 /** The part of a handle that is the number of the slot; the rest is its generation. */
-export function maskFor(slotCount: number): number {
-  return 2 ** (32 - Math.clz32(slotCount - 1)) - 1;
+export function maskFor(capacity: number): number {
+  return 2 ** (32 - Math.clz32(capacity - 1)) - 1;
 }

@@ -161,10 +161,10 @@ describe("a pool, what it is made of", () => {
     const shared = {}, other = itemPool(1).take();
     for (
       const [value, message] of [
-        [undefined, "an object, got undefined"],
-        [null, "an object, got null"],
-        [5, "an object, got 5"],
-        [other, "a new object"],
+        [undefined, "a new object, got undefined"],
+        [null, "a new object, got null"],
+        [5, "a new object, got 5"],
+        [other, "a new object, got one of a pool"],
       ] as const
     ) {
       const pool = new FixedPool<object>(2, { create: () => value as object });

@@ -99,7 +99,7 @@ describe("FixedPool", () => {
     const cycle = ["prepare 0", "acquire 0", "reset 0", "release 0"];
     assertEquals(calls, [...cycle, ...cycle]);
     calls.length = 0;
-    pool[Symbol.dispose]();
+    pool.close();
     assertEquals(calls, ["dispose 0"]);
   });
 
@@ -274,15 +274,15 @@ describe("a pool, its statistics", () => {
   });
 });
 
-describe("a pool, disposed of", () => {
+describe("a pool, closed", () => {
   it("disposes of what it has, later of what comes back, and hands out nothing", () => {
     const disposed: number[] = [];
     const pool = itemPool(5, { initialize: 4, dispose: ({ index }) => disposed.push(index) });
     const handle = pool.acquire(), object = pool.take(), broken = pool.acquire();
     const numbers = [handle.value, object, broken.value].map(({ index }) => index);
-    pool[Symbol.dispose]();
-    assertEquals([disposed.length, pool.isDisposed, pool.inUse], [1, true, 3]);
-    pool[Symbol.dispose]();
+    pool.close();
+    assertEquals([disposed.length, pool.isClosed, pool.inUse], [1, true, 3]);
+    pool.close();
     pool.check();
     for (
       const ask of [
@@ -321,7 +321,7 @@ describe("a pool, disposed of", () => {
           if (index < count) throw new Error(`this is the test's, ${index}`);
         },
       });
-      const error = assertThrows(() => pool[Symbol.dispose](), Error);
+      const error = assertThrows(() => pool.close(), Error);
       if (count === 1) assertEquals(error.message, "this is the test's, 0");
       else assertEquals((error as AggregateError).errors.length, 3);
       assertEquals(disposed.length, 4);
@@ -333,7 +333,7 @@ describe("a pool, disposed of", () => {
     let made = 0, disposed = 0;
     const pool: GrowingPool<Item> = new GrowingPool<Item>({
       create: (index) => {
-        if (++made === 2) pool[Symbol.dispose]();
+        if (++made === 2) pool.close();
         return { index };
       },
       dispose: () => disposed++,
@@ -350,7 +350,7 @@ describe("a pool, disposed of", () => {
   it("by one of its own functions keeps nothing", () => {
     for (const when of ["create", "prepare", "reset", "onRelease"] as const) {
       let made = 0, disposed = 0;
-      const end = () => pool[Symbol.dispose]();
+      const end = () => pool.close();
       const pool: FixedPool<Item> = itemPool(3, {
         [when]: end,
         create: (index) => {
@@ -362,7 +362,7 @@ describe("a pool, disposed of", () => {
       });
       const object = pool.take();
       pool.give(object);
-      assertEquals([pool.isDisposed, made, disposed, pool.inUse], [true, 1, 1, 0], when);
+      assertEquals([pool.isClosed, made, disposed, pool.inUse], [true, 1, 1, 0], when);
       pool.check();
     }
   });

@@ -145,16 +145,16 @@ describe("acquireAsync", () => {
     handle.release();
     await served;
     assertEquals(listeners.size, 1);
-    pool[Symbol.dispose]();
+    pool.close();
     await assertRejects(() => last, PoolClosedError);
     assertEquals(listeners.size, 0);
     // A timer that still ran would keep the test from ending, for 25 days.
   });
 
-  it("is refused by a pool that is disposed of", async () => {
+  it("is refused by a pool that is closed", async () => {
     const { pool, handle } = emptyPool();
     const waiting = [pool.acquireAsync(), pool.acquireAsync({ timeout: 1000 })];
-    pool[Symbol.dispose]();
+    pool.close();
     assertEquals(pool.waiting, 0);
     for (const promise of waiting) await assertRejects(() => promise, PoolClosedError);
     await assertRejects(() => pool.acquireAsync(), PoolClosedError);

@@ -62,7 +62,7 @@ describe("SlotPool", () => {
             highest = 0;
           }
           highest = Math.max(highest, live.size);
-          assertEquals([pool.inUse, pool.freeCount], [live.size, count - live.size]);
+          assertEquals([pool.inUse, pool.available], [live.size, count - live.size]);
           assertEquals(pool.highWaterMark, highest);
           if (stale.length > 0) {
             const handle = stale[random(stale.length)];
@@ -116,7 +116,7 @@ describe("SlotPool", () => {
     assertEquals(new Set(into).size, 3);
     const error = assertThrows(() => pool.acquireMany(3), PoolExhaustedError);
     assertEquals([error.requested, error.available, error.capacity], [3, 2, 5]);
-    assertEquals(pool.freeCount, 2);
+    assertEquals(pool.available, 2);
     assertEquals(pool.acquireMany(2).length, 2);
     assertEquals(pool.acquireMany(0), []);
     assertThrows(() => pool.acquire(), PoolExhaustedError, "0 of 5");
@@ -157,9 +157,9 @@ describe("SlotPool", () => {
     const make = (count: unknown, options: object) => () =>
       new SlotPool(count as number, options as never);
     for (const count of [0, -1, 1.5, NaN, 2 ** 24 + 1]) {
-      assertThrows(make(count, { slotSize: 4 }), RangeError, "slotCount");
+      assertThrows(make(count, { slotSize: 4 }), RangeError, "capacity");
     }
-    assertThrows(make("4", { slotSize: 4 }), TypeError, "slotCount");
+    assertThrows(make("4", { slotSize: 4 }), TypeError, "capacity");
     assertThrows(make(4, { slotSize: 0 }), RangeError, "slotSize");
     assertThrows(make(4, {}), TypeError, "slotSize");
     assertThrows(make(4, { slotSize: 6, type: Float32Array }), RangeError, "multiple of 4");
@@ -170,7 +170,11 @@ describe("SlotPool", () => {
     );
     assertThrows(make(4, { slotSize: 8, type: "Float32Array" }), TypeError, "type");
     assertThrows(make(4, { slotSize: 8, order: "random" }), TypeError, "order");
-    assertThrows(make(4, { slotSize: 8, store: new MemoryStore(31) }), RangeError, "32 bytes");
+    assertThrows(
+      make(4, { slotSize: 8, store: new MemoryStore(31) }),
+      RangeError,
+      "store.byteLength",
+    );
     const odd = new MemoryStore(new ArrayBuffer(64), { byteOffset: 2 });
     assertThrows(make(4, { slotSize: 8, store: odd, type: Float32Array }), RangeError);
     const pool = new SlotPool(4, { slotSize: 1 });

@@ -170,7 +170,7 @@ function someOperation(
 /** Dies at every store of random operations. */
 function fuzz(random: Random, options: SharedAllocatorOptions, steps: number): number {
   const allocator = SharedOffsetAllocator.create(CAPACITY, { ...options, worker: DEAD });
-  const hasCaches = options.maxCachedSize !== undefined;
+  const hasCaches = options.cache !== undefined;
   let deaths = 0;
   for (let step = 0; step < steps; step++) {
     const before = visible(allocator, hasCaches), { buffer } = allocator;
@@ -206,7 +206,7 @@ function fuzz(random: Random, options: SharedAllocatorOptions, steps: number): n
 /** Free all, allocate everything. */
 function usable(allocator: SharedOffsetAllocator): void {
   for (const { handle } of allocator.allocations()) allocator.free(handle);
-  allocator.reclaim();
+  allocator.trim();
   const all = allocator.allocate(allocator.capacity);
   assert(all !== NO_SPACE);
   allocator.free(all);
@@ -219,8 +219,12 @@ describe("SharedOffsetAllocator, whose worker dies", () => {
     "32 bits": { maxAllocations: 40 },
     "beyond 32 bits": { maxAllocations: 40, maxCapacity: 2 ** 40 },
     "with few allocations": { maxAllocations: 3 },
-    "with caches": { maxAllocations: 40, maxCachedSize: 32 },
-    "with caches, beyond 32 bits": { maxAllocations: 40, maxCachedSize: 8, maxCapacity: 2 ** 40 },
+    "with caches": { maxAllocations: 40, cache: { maxBlockSize: 32 } },
+    "with caches, beyond 32 bits": {
+      maxAllocations: 40,
+      cache: { maxBlockSize: 8 },
+      maxCapacity: 2 ** 40,
+    },
   };
   for (const [name, options] of Object.entries(kinds)) {
     it(`at every store: ${name}`, () =>

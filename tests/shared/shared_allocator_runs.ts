@@ -20,13 +20,16 @@ export function inTurns(
   const first = SharedOffsetAllocator.create(capacity, options);
   const all = Array.from(
     { length: workers },
-    (_, i) => i === 0 ? first : SharedOffsetAllocator.attach(first.buffer, options),
+    (_, i) =>
+      i === 0
+        ? first
+        : SharedOffsetAllocator.attach(first.buffer, { byteOffset: options.byteOffset }),
   );
   let turn = 0;
   const next = () => all[turn++ % workers];
   // The reports leave out what is in caches; the model wants to see all of the space.
   const reported = () => {
-    next().reclaim();
+    next().trim();
     return next();
   };
   return {
@@ -90,7 +93,7 @@ export const sharedAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" |
     capacity: 240,
   },
   "with caches, two workers in turn": {
-    make: (capacity) => inTurns(capacity, { maxCachedSize: 40, maxAllocations: 700 }, 2),
+    make: (capacity) => inTurns(capacity, { cache: { maxBlockSize: 40 }, maxAllocations: 700 }, 2),
     capacity: 600,
     padding: true,
     fits: (regions, size, alignment) =>
@@ -99,7 +102,7 @@ export const sharedAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" |
       ),
   },
   "with caches of one size and few allocations": {
-    make: (capacity) => inTurns(capacity, { maxCachedSize: 1, maxAllocations: 12 }, 3),
+    make: (capacity) => inTurns(capacity, { cache: { maxBlockSize: 1 }, maxAllocations: 12 }, 3),
     capacity: 600,
     padding: true,
     maxAllocations: 12,

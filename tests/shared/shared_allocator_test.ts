@@ -35,7 +35,7 @@ allocatorContract("SharedOffsetAllocator of two workers", {
 });
 
 allocatorContract("SharedOffsetAllocator with caches", {
-  make: (capacity) => inTurns(capacity, { ...options, maxCachedSize: 64 }, 2),
+  make: (capacity) => inTurns(capacity, { ...options, cache: { maxBlockSize: 64 } }, 2),
   skip,
   padding: true,
 });
@@ -74,7 +74,7 @@ describe("SharedOffsetAllocator", () => {
   });
 
   it("lies in a part of a buffer or of a WebAssembly memory, and says how long it is", () => {
-    const options = { maxAllocations: 10, maxCachedSize: 16, byteOffset: 64 };
+    const options = { maxAllocations: 10, cache: { maxBlockSize: 16 }, byteOffset: 64 };
     const byteLength = SharedOffsetAllocator.byteLength(1000, options);
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     for (const source of [new SharedArrayBuffer(64 + byteLength + 8), memory]) {
@@ -126,7 +126,7 @@ describe("SharedOffsetAllocator", () => {
     assertThrows(create(-1), RangeError, "capacity");
     assertThrows(create(8, { maxCapacity: 7 }), RangeError, "maxCapacity");
     assertThrows(create(8, { maxAllocations: 0 }), RangeError, "maxAllocations");
-    assertThrows(create(8, { maxCachedSize: 2 ** 20 + 1 }), RangeError, "maxCachedSize");
+    assertThrows(create(8, { cache: { maxBlockSize: 2 ** 20 + 1 } }), RangeError, "maxBlockSize");
     assertThrows(create(8, { buffer: new SharedArrayBuffer(100) }), RangeError, "bytes");
     assertThrows(create(8, { byteOffset: "8" }), TypeError, "byteOffset");
   });
@@ -191,7 +191,7 @@ describe("SharedOffsetAllocator, asynchronously", () => {
 });
 
 describe("the caches of a SharedOffsetAllocator", () => {
-  const options = { maxCachedSize: 100, maxAllocations: 1000 };
+  const options = { cache: { maxBlockSize: 100 }, maxAllocations: 1000 };
 
   it("give a freed block again, under another handle, at its size", () => {
     const allocator = SharedOffsetAllocator.create(2 ** 20, options);
@@ -247,7 +247,10 @@ describe("the caches of a SharedOffsetAllocator", () => {
   });
 
   it("keep no block under a handle of its last generation", () => {
-    const one = SharedOffsetAllocator.create(2 ** 20, { maxCachedSize: 8, maxAllocations: 1 });
+    const one = SharedOffsetAllocator.create(2 ** 20, {
+      cache: { maxBlockSize: 8 },
+      maxAllocations: 1,
+    });
     const seen = new Set<number>();
     for (let i = 0; i < 10_000; i++) {
       const handle = one.allocate(8);

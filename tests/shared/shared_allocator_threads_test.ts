@@ -33,10 +33,10 @@ describe("SharedOffsetAllocator, in four threads", () => {
     "without caches": { maxAllocations: 1000 },
     "with caches, beyond 32 bits": {
       maxAllocations: 4000,
-      maxCachedSize: 32,
+      cache: { maxBlockSize: 32 },
       maxCapacity: 2 ** 40,
     },
-    "with caches, nearly full": { maxAllocations: 900, maxCachedSize: 32 },
+    "with caches, nearly full": { maxAllocations: 900, cache: { maxBlockSize: 32 } },
   };
   const capacities = [16_000, 16_000, 7000];
   Object.entries(kinds).forEach(([name, options], i) => {
@@ -136,7 +136,7 @@ class Crowd {
     const { allocator } = this;
     allocator.check();
     for (const { handle } of allocator.allocations()) allocator.free(handle);
-    allocator.reclaim();
+    allocator.trim();
     allocator.check();
     assertEquals(allocator.freeSpace, allocator.capacity, "space is lost");
     this.#marks.fill(0);
@@ -145,8 +145,10 @@ class Crowd {
 }
 
 describe("SharedOffsetAllocator, whose workers are terminated", () => {
-  for (const [name, maxCachedSize] of [["without caches", 0], ["with caches", 16]] as const) {
-    const crowd = new Crowd(4000, { maxAllocations: 700, maxCachedSize });
+  for (
+    const [name, cache] of [["without caches"], ["with caches", { maxBlockSize: 16 }]] as const
+  ) {
+    const crowd = new Crowd(4000, { maxAllocations: 700, cache });
     for (let part = 1; part <= PARTS; part++) {
       it(`goes on, ${name}, ${part}`, () =>
         withSeed(part, async (random) => {

@@ -61,8 +61,8 @@ describe("SharedSlotPool", () => {
           const some = [...live.keys()].filter(() => random(4) === 0);
           shared.releaseMany(some);
           some.forEach((handle) => live.delete(handle) && stale.push(handle));
-        } else if (kind === 99) caches[random(2)].flush();
-        assertEquals(other.freeCount, count - live.size);
+        } else if (kind === 99) caches[random(2)].trim();
+        assertEquals([other.available, other.inUse], [count - live.size, live.size]);
         assert(caches.every(({ keptCount }) => keptCount <= 6));
         if (stale.length > 0) {
           const handle = stale[random(stale.length)];
@@ -70,7 +70,7 @@ describe("SharedSlotPool", () => {
           assertThrows(() => pool.view(handle), NotAllocatedError);
         }
         if (step % 200 === 0) {
-          caches.forEach((cache) => cache.flush());
+          caches.forEach((cache) => cache.trim());
           shared.check();
           assertEquals(new Set(shared.handles()), new Set(live.keys()));
         }
@@ -130,7 +130,7 @@ describe("SharedSlotPool", () => {
     assertThrows(attach(pool.buffer, { type: Float32Array }), RangeError, "multiple of 4");
     const create = (count: number, options: object) => () =>
       SharedSlotPool.create(count, options as never);
-    assertThrows(create(0, { slotSize: 1 }), RangeError, "slotCount");
+    assertThrows(create(0, { slotSize: 1 }), RangeError, "capacity");
     assertThrows(create(1, { slotSize: "1" }), TypeError, "slotSize");
     const buffer = new SharedArrayBuffer(64);
     assertThrows(create(1, { slotSize: 1, buffer }), RangeError, "bytes");
@@ -155,7 +155,7 @@ describe("SharedSlotPool", () => {
 async function start(pool: SharedSlotPool, workers: number, task: Partial<SlotTask>) {
   const first = pool.acquire(), firstOffset = pool.offset(first);
   pool.release(first);
-  const marks = words(pool.slotCount), mailbox = words(4);
+  const marks = words(pool.capacity), mailbox = words(4);
   const threads = await Promise.all(Array.from({ length: workers }, () => spawnThread(WORKER)));
   for (const thread of threads) await thread.receive(); // that it is ready
   for (const [seed, thread] of threads.entries()) {
@@ -197,10 +197,10 @@ describe("SharedSlotPool, in four threads", () => {
       pool.recover();
       pool.check();
       const dead = [...pool.handles()];
-      assertEquals(pool.acquireMany(200 - dead.length).length, pool.slotCount - dead.length);
+      assertEquals(pool.acquireMany(200 - dead.length).length, pool.capacity - dead.length);
       assertEquals(pool.tryAcquire(), NO_SPACE);
       pool.releaseMany(dead);
-      assertEquals(pool.freeCount, dead.length);
+      assertEquals(pool.available, dead.length);
     });
   }
 });

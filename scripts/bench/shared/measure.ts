@@ -50,15 +50,15 @@ export interface Report {
 
 const LARGEST_CACHED = 8192;
 
-const shared = [0, LARGEST_CACHED].map((maxCachedSize) =>
+const shared = [0, LARGEST_CACHED].map((maxBlockSize) =>
   contestant(
-    `shared, cached to ${maxCachedSize}`,
+    `shared, cached to ${maxBlockSize}`,
     ({ capacity, maxAllocations }) =>
       SharedOffsetAllocator.create(capacity, {
         // What is in the caches has a place in the table as well.
-        maxAllocations: maxAllocations + (maxCachedSize === 0 ? 0 : 10_000),
+        maxAllocations: maxAllocations + (maxBlockSize === 0 ? 0 : 10_000),
         strict: true,
-        maxCachedSize,
+        cache: maxBlockSize === 0 ? undefined : { maxBlockSize },
       }),
   )
 );
@@ -112,7 +112,7 @@ async function runPass(
     ? SharedSlotPool.create(4096, { slotSize: 64 }).buffer
     : SharedOffsetAllocator.create(2 ** 24, {
       maxAllocations: 20_000,
-      maxCachedSize: kind === "cached" ? 1024 : 0,
+      cache: kind === "cached" ? { maxBlockSize: 1024 } : undefined,
     }).buffer;
   start[0] = 0;
   threads.forEach((thread, seed) => {

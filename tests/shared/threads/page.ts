@@ -85,7 +85,7 @@ const cases: Record<string, () => Promise<unknown>> = {
   "four workers never get a unit twice": () =>
     runTogether(16_000, { maxAllocations: 1000 }, 4, 30_000),
   "nor do they with caches": () =>
-    runTogether(7000, { maxAllocations: 900, maxCachedSize: 32 }, 4, 30_000),
+    runTogether(7000, { maxAllocations: 900, cache: { maxBlockSize: 32 } }, 4, 30_000),
   "the main thread allocates beside busy workers": () => mainThread(true),
   "also where it has to wait": () => mainThread(false),
   "it is told of a lock whose holder is gone": abandonedLock,

@@ -54,7 +54,7 @@ port.listen(async (task: SlotTask) => {
       const given = live.length > 0 ? live.pop()! + 1 : 0;
       const taken = Atomics.exchange(mailbox, random(mailbox.length), given);
       if (taken !== 0) live.push(taken - 1);
-    } else if (kind < 8 && local === undefined && shared.freeCount > 20) {
+    } else if (kind < 8 && local === undefined && shared.available > 20) {
       try {
         for (const handle of shared.acquireMany(5)) hold(handle);
       } catch (error) {
@@ -65,7 +65,7 @@ port.listen(async (task: SlotTask) => {
       if (handle !== NO_SPACE) hold(handle);
     } else if (live.length > 0) letGo(live.splice(random(live.length), 1)[0]);
   }
-  local?.flush();
+  local?.trim();
   port.post(live);
 });
 port.post("ready");
