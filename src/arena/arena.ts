@@ -7,14 +7,24 @@
 import { alignUp } from "../util/align_up.ts";
 import {
   type Allocator,
+  checkAllocator,
   type CompactableAllocator,
   type GrowableAllocator,
   type Move,
   NO_SPACE,
+  OutOfSpaceError,
   type SharedAllocator,
 } from "../allocator.ts";
-import { type BackingStore, checkBytes, type Outcome } from "./backing_store.ts";
+import { bytesOf, checkRegionOptions, checkStore, type RegionData } from "./arguments.ts";
+import {
+  type BackingStore,
+  type Outcome,
+  StorageError,
+  type StorageOperation,
+} from "./backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { LiveRegion, type Region, type RegionHost, type RegionToken } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
@@ -39,6 +49,11 @@ export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
    * `resize` and an allocator with `grow`.
    */
   readonly maxByteLength?: number;
+  /**
+   * Whether `close` also closes the store; `false` by default: a store is closed by who opened
+   * it, or by who is told so with `closeStore`.
+   */
+  readonly closeStore?: boolean;
 }
 
 /** What a region is to be like. */
@@ -87,6 +102,7 @@ const MAX_SCRATCH = 262_144; // = 2 ** 18
  *
  * The arena expects to be alone on its store and its allocator. Its tables live in
  * memory only: what a store keeps after the program is its bytes, not its regions.
+ * The store stays open when the arena is closed, unless `closeStore` is true.
  *
  * | call | cost |
  * | ---- | ---- |
@@ -103,8 +119,7 @@ const MAX_SCRATCH = 262_144; // = 2 ** 18
  * import { Arena, MemoryStore } from "@suballoc/offset-allocator";
  *
  * const arena = new Arena(new MemoryStore(4096));
- * const weights = arena.allocate(1024, { alignment: 4 });
- * if (weights === undefined) throw new Error("out of space");
+ * const weights = arena.allocateOrThrow(1024, { alignment: 4 });
  * weights.view(Float32Array).fill(0.5);
  * weights.free();
  * ```
@@ -122,21 +137,30 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** Number of regions at which those are looked for that another worker has freed. */
   #sweepAt = MIN_SWEEP;
   /** The order of whatever changes the allocator; only where the store is async. */
-  readonly #turns: RwLock | undefined;
+  readonly #lock: RwLock | undefined;
+  /** The flushes under way; only where the store is async. */
+  readonly #flushes: RwLock = new RwLock();
+  readonly #closeStore: boolean;
   readonly #host: RegionHost<S>;
+  /** Settles once an arena over an async store is closed. */
+  #closing: Promise<void> | undefined;
 
   /**
-   * Divides a store; nothing in it is changed.
+   * Divides a store; nothing in it is changed. The store stays open where this fails.
    *
-   * @throws {RangeError | TypeError} An option is out of range, or asks for what the
-   * store or the allocator cannot do.
+   * @throws {RangeError | TypeError} It is no backing store, an option is out of range, or asks
+   * for what the store or the allocator cannot do.
    * @throws {StorageError} The store is closed.
    */
   constructor(store: S, options: ArenaOptions<A> = {}) {
-    const { unit = 1, maxByteLength } = options;
+    checkStore(store);
+    checkOptions(options, "allocator unit maxByteLength closeStore");
+    const { unit = 1, maxByteLength, closeStore } = options;
     checkInteger("unit", unit, 1);
+    checkType("closeStore", closeStore, "boolean");
     const units = wholeUnits(store.byteLength, unit);
     const allocator: Allocator = options.allocator ?? new OffsetAllocator(units);
+    checkAllocator(allocator);
     if (allocator.capacity > units) {
       const asked = `${allocator.capacity} units of ${unit} bytes`;
       throw new RangeError(`Expected a store of ${asked}, got one of ${store.byteLength} bytes`);
@@ -162,12 +186,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     this.allocator = allocator as A;
     this.unit = unit;
     this.#maxUnits = maxUnits;
-    this.#turns = isPromise(probe) ? new RwLock() : undefined;
+    this.#closeStore = closeStore === true;
+    this.#lock = isPromise(probe) ? new RwLock() : undefined;
     this.#host = {
       store,
       allocator,
       unit,
-      turns: this.#turns,
+      lock: this.#lock,
+      closed: false,
       unitsOf: (byteLength) => this.#unitsOf(byteLength),
       reserve: (units, alignment) => this.#reserve(units, alignment),
       copy: (from, to, length) => copySteps(store, from, to, length),
@@ -193,33 +219,68 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * `undefined` means out of space: nothing fits, and the store cannot grow enough
    * below `maxByteLength`.
    *
-   * @throws {StorageError} The store failed to grow; nothing has changed.
+   * @throws {TypeError | RangeError} An argument is not what it must be.
+   * @throws {StorageError} The arena is closed, or the store failed to grow; nothing has changed.
    */
-  allocate(byteLength: number, options: RegionOptions = {}): Outcome<S, Region<S> | undefined> {
-    const turns = this.#turns;
-    const region = turns === undefined
-      ? runSync(this.#allocate(byteLength, options))
-      : turns.exclusive(() => runAsync(this.#allocate(byteLength, options)));
+  allocate(byteLength: number, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
+    const region = this.#lock === undefined
+      ? this.#allocateSync(byteLength, options)
+      : this.#allocateAsync(this.#lock, byteLength, options);
     return region as Outcome<S, Region<S> | undefined>;
   }
 
   /**
-   * Reserves a region and writes `data` into it; `undefined` means out of space.
+   * Reserves a region as {@linkcode Arena.allocate} does, for callers to whom a full arena is
+   * an error. The numbers of that error are bytes.
    *
-   * @throws {StorageError} The store failed; the region was given back.
+   * @throws {OutOfSpaceError} No free region fits, and the store cannot grow enough.
+   * @throws As {@linkcode Arena.allocate}.
    */
-  allocateFrom(data: Uint8Array, options: RegionOptions = {}): Outcome<S, Region<S> | undefined> {
-    const region = this.#turns === undefined
-      ? this.#allocateFrom(data, options)
-      : this.#allocateFromAsync(data, options);
+  allocateOrThrow(byteLength: number, options?: RegionOptions): Outcome<S, Region<S>> {
+    const expect = (region: Region<S> | undefined) => {
+      if (region !== undefined) return region;
+      const { allocator, freeBytes, unit } = this;
+      const room = {
+        freeSpace: freeBytes,
+        largestFreeRegion: () => allocator.largestFreeRegion() * unit,
+      };
+      throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes");
+    };
+    const region = this.#lock === undefined
+      ? expect(this.#allocateSync(byteLength, options))
+      : this.#allocateAsync(this.#lock, byteLength, options).then(expect);
+    return region as Outcome<S, Region<S>>;
+  }
+
+  /**
+   * Reserves a region for the bytes of `data` and writes them into it; `undefined` means out of
+   * space.
+   *
+   * @throws {TypeError | RangeError} An argument is not what it must be.
+   * @throws {StorageError} The arena is closed, or the store failed; the region was given back.
+   */
+  allocateFrom(data: RegionData, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
+    const region = this.#lock === undefined
+      ? this.#allocateFromSync(data, options)
+      : this.#allocateFromAsync(this.#lock, data, options);
     return region as Outcome<S, Region<S> | undefined>;
   }
 
-  #allocateFrom(data: Uint8Array, options: RegionOptions): Region<S> | undefined {
-    checkBytes("data", data);
-    const region = runSync(this.#allocate(data.length, options));
+  #allocateSync(byteLength: number, options?: RegionOptions): LiveRegion<S> | undefined {
+    this.#checkOpen("allocate");
+    return runSync(this.#allocate(byteLength, options));
+  }
+
+  async #allocateAsync(lock: RwLock, byteLength: number, options?: RegionOptions) {
+    this.#checkOpen("allocate");
+    return await lock.exclusive(() => runAsync(this.#allocate(byteLength, options)));
+  }
+
+  #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
+    const bytes = bytesOf("data", data);
+    const region = this.#allocateSync(bytes.length, options);
     try {
-      region?.write(data);
+      region?.write(bytes);
     } catch (error) {
       region?.free();
       throw error;
@@ -227,14 +288,18 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return region;
   }
 
-  async #allocateFromAsync(
-    data: Uint8Array,
-    options: RegionOptions,
-  ): Promise<Region<S> | undefined> {
-    checkBytes("data", data);
-    const region = await this.allocate(data.length, options);
+  async #allocateFromAsync(lock: RwLock, data: RegionData, options?: RegionOptions) {
+    const bytes = bytesOf("data", data);
+    this.#checkOpen("allocate");
+    const { region, write } = await lock.exclusive(async () => {
+      const region = await runAsync(this.#allocate(bytes.length, options));
+      // Begun within the turn: what comes next, close too, waits for it.
+      const write = region?.begin(bytes);
+      write?.catch(() => {}); // awaited below
+      return { region, write };
+    });
     try {
-      await region?.write(data);
+      await write;
     } catch (error) {
       await region?.free();
       throw error;
@@ -248,8 +313,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * it is aligned to, it is moved nowhere but to offset 0.
    *
    * @throws {NotAllocatedError} The handle names no live region.
+   * @throws {StorageError} The arena is closed.
    */
   region(handle: number): Region<S> {
+    this.#checkOpen("region");
+    return this.#region(handle);
+  }
+
+  #region(handle: number): LiveRegion<S> {
     const size = this.allocator.size(handle) * this.unit;
     let region = this.#regions.get(handle);
     if (region === undefined) region = this.#join(handle, size, 1, Number.MAX_SAFE_INTEGER);
@@ -266,9 +337,11 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {NotAllocatedError} The region was freed, or moved by a resize.
    * @throws {RangeError} The allocator has that handle with another size or alignment: the
    * token is from another arena.
+   * @throws {StorageError} The arena is closed.
    */
-  open(token: RegionToken): Region<S> {
+  regionFromToken(token: RegionToken): Region<S> {
     const { handle, size, alignment, label } = checkToken(token);
+    this.#checkOpen("region");
     const { allocator, unit } = this;
     const units = allocator.size(handle);
     if (this.#unitsOf(size) > units || (allocator.offset(handle) * unit) % alignment !== 0) {
@@ -287,7 +360,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** The live regions in address order. */
   *regions(): Generator<Region<S>, void, void> {
     for (const { handle } of this.allocator.allocations()) {
-      if (!this.#regions.get(handle)?.freed) yield this.region(handle);
+      if (!this.#regions.get(handle)?.freed) yield this.#region(handle);
     }
   }
 
@@ -298,53 +371,85 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * plans anew, in O(regions): bounds that make for some dozen calls cost little. A
    * region larger than `maxBytes` never moves.
    *
-   * @throws {TypeError} The allocator cannot plan a compaction.
-   * @throws {StorageError} The store failed. Moves made before hold; the region being
+   * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
+   * what it must be.
+   * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the region being
    * moved kept its place, and its bytes unless it was to overlap itself.
    */
   compact(options: ArenaCompactionOptions = {}): Outcome<S, ArenaCompaction> {
-    const turns = this.#turns;
-    const compaction = turns === undefined
-      ? runSync(this.#compact(options))
-      : turns.exclusive(() => runAsync(this.#compact(options)));
-    return compaction as Outcome<S, ArenaCompaction>;
+    if (this.#lock !== undefined) {
+      return this.#compactAsync(this.#lock, options) as Outcome<S, ArenaCompaction>;
+    }
+    this.#checkOpen("compact");
+    return runSync(this.#compact(options)) as Outcome<S, ArenaCompaction>;
   }
 
-  /** Returns once everything written is durable, where the store can tell. */
-  flush(): Outcome<S, void> {
-    const done = this.store.flush?.();
-    return (this.#turns === undefined ? done : Promise.resolve(done)) as Outcome<S, void>;
+  async #compactAsync(lock: RwLock, options: ArenaCompactionOptions): Promise<ArenaCompaction> {
+    this.#checkOpen("compact");
+    return await lock.exclusive(() => runAsync(this.#compact(options)));
   }
 
   /**
-   * Closes the store, over an async one after the operations under way; what the
-   * store then refuses, the regions refuse.
+   * Returns once everything written is durable, where the store can tell.
+   *
+   * @throws {StorageError} The arena is closed, or the store failed.
+   */
+  flush(): Outcome<S, void> {
+    if (this.#lock !== undefined) return this.#flushAsync() as Outcome<S, void>;
+    this.#checkOpen("flush");
+    return this.store.flush?.() as Outcome<S, void>;
+  }
+
+  async #flushAsync(): Promise<void> {
+    this.#checkOpen("flush");
+    await this.#flushes.shared(() => this.store.flush?.());
+  }
+
+  /**
+   * Closes the arena: from now on it and its regions refuse everything but `free`. The store
+   * stays open unless `closeStore` is true. Over an async store what is under way ends first.
+   * Closing again does nothing.
+   *
+   * @throws {StorageError} The store could not be closed; the arena is.
    */
   close(): Outcome<S, void> {
-    if (this.#turns === undefined) return this.store.close?.() as Outcome<S, void>;
-    return this.#closeAsync(this.#turns) as Outcome<S, void>;
+    const host = this.#host;
+    const { closed } = host;
+    host.closed = true;
+    if (this.#lock !== undefined) {
+      return (this.#closing ??= this.#closeAsync(this.#lock)) as Outcome<S, void>;
+    }
+    if (!closed && this.#closeStore) this.store.close?.();
+    return undefined as Outcome<S, void>;
   }
 
-  async #closeAsync(turns: RwLock): Promise<void> {
-    await turns.settled();
+  async #closeAsync(lock: RwLock): Promise<void> {
+    await lock.settled();
     await Promise.all(Array.from(this.#regions.values(), (region) => region.settled()));
-    await this.store.close?.();
+    await this.#flushes.settled();
+    if (this.#closeStore) await this.store.close?.();
   }
 
-  /** Closes the store. */
+  /** Closes the arena. */
   [Symbol.dispose](): void {
     void this.close();
   }
 
-  /** Closes the store. */
+  /** Closes the arena. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  *#allocate(byteLength: number, options: RegionOptions): Steps<LiveRegion<S> | undefined> {
-    const { alignment = 1, label } = options;
+  #checkOpen(operation: StorageOperation): void {
+    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
+  }
+
+  *#allocate(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S> | undefined> {
     checkInteger("byteLength", byteLength);
+    checkRegionOptions(options);
+    const { alignment = 1, label } = options ?? {};
     checkInteger("alignment", alignment, 1);
+    checkType("label", label, "string");
     // Offsets are multiples of the unit already; this many units make them multiples of both.
     const unitAlignment = alignment / greatestCommonDivisor(alignment, this.unit);
     const handle = yield* this.#reserve(this.#unitsOf(byteLength), unitAlignment);
@@ -419,9 +524,12 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   }
 
   *#compact(options: ArenaCompactionOptions): Steps<ArenaCompaction> {
+    checkOptions(options, "maxMoves maxBytes overlap");
     const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
+    const { overlap } = options;
     checkInteger("maxMoves", maxMoves);
     checkInteger("maxBytes", maxBytes);
+    checkType("overlap", overlap, "boolean");
     const allocator = this.allocator as Allocator as CompactableAllocator;
     if (typeof allocator.planCompaction !== "function") {
       throw new TypeError("Expected an allocator with planCompaction");
@@ -429,7 +537,6 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const alignmentOf = (handle: number) =>
       this.#regions.get(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
 
-    const { overlap } = options;
     const maxUnits = wholeUnits(maxBytes, this.unit);
     let moves = 0, units = 0, bytes = 0;
     // A plan may leave to the next what only becomes possible by its moves.
@@ -508,6 +615,7 @@ function checkToken(token: RegionToken): RegionToken {
   checkInteger("token.handle", token.handle);
   checkInteger("token.size", token.size);
   checkInteger("token.alignment", token.alignment, 1);
+  checkType("token.label", token.label, "string");
   return token;
 }
 

@@ -13,6 +13,7 @@ export type {
   ArenaOptions,
   RegionOptions,
 } from "./arena.ts";
+export type { RegionData } from "./arguments.ts";
 export { checkBytes, checkRange, StorageError } from "./backing_store.ts";
 export type {
   AsyncBackingStore,

@@ -112,7 +112,7 @@ describe("Arena against a model", () => {
       it(`one operation after another: ${name}, ${JSON.stringify(option)}`, () =>
         withSeed(seed, async (random) => {
           const store = make(random);
-          const arena = new Arena(store, option);
+          const arena = new Arena(store, { ...option, closeStore: true });
           const live: Expected[] = [];
           for (let step = 0; step < steps; step++) {
             if (random(50) === 0) await randomCompaction(arena, random);
@@ -139,7 +139,7 @@ describe("Arena against a model", () => {
     for (const [seed, option] of options.entries()) {
       it(`many operations at once: ${name}, ${JSON.stringify(option)}`, () =>
         withSeed(100 + seed, async (random) => {
-          const arena = new Arena(make(random), option);
+          const arena = new Arena(make(random), { ...option, closeStore: true });
           const lives: Expected[][] = Array.from({ length: 8 }, () => []);
           let working = lives.length;
           const compactor = async () => {
