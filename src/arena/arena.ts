@@ -13,16 +13,29 @@ import {
   type Move,
   NO_SPACE,
   OutOfSpaceError,
-  type SharedAllocator,
 } from "../allocator.ts";
-import { bytesOf, checkRegionOptions, checkStore, type RegionData } from "./arguments.ts";
+import type {
+  ArenaCompaction,
+  ArenaCompactionOptions,
+  ArenaOptions,
+  RegionOptions,
+} from "./arena_options.ts";
+import {
+  bytesOf,
+  checkRegionOptions,
+  checkStore,
+  checkToken,
+  type RegionData,
+} from "./arguments.ts";
 import {
   type BackingStore,
   type Outcome,
   StorageError,
   type StorageOperation,
 } from "./backing_store.ts";
-import { checkInteger, describe } from "../util/check_integer.ts";
+import { copySteps } from "./copy_steps.ts";
+import { canGrow, endOfLast, greatestCommonDivisor, isShared, wholeUnits } from "./units.ts";
+import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
@@ -30,70 +43,9 @@ import { LiveRegion, type Region, type RegionHost, type RegionToken } from "./re
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 
-/**
- * How an {@linkcode Arena} divides its store.
- *
- * @typeParam A The allocator.
- */
-export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
-  /**
-   * Who hands out the space, counted in units; by default an `OffsetAllocator` over
-   * the whole store.
-   */
-  readonly allocator?: A;
-  /** Bytes per unit of the allocator, 1 by default; every region takes whole units. */
-  readonly unit?: number;
-  /**
-   * How long the store may become where regions no longer fit, `Infinity` for as long
-   * as the store can; without it the store is never resized. Needs a store with
-   * `resize` and an allocator with `grow`.
-   */
-  readonly maxByteLength?: number;
-  /**
-   * Whether `close` also closes the store; `false` by default: a store is closed by who opened
-   * it, or by who is told so with `closeStore`.
-   */
-  readonly closeStore?: boolean;
-}
-
-/** What a region is to be like. */
-export interface RegionOptions {
-  /**
-   * A positive integer in bytes, 1 by default: the region's offset is a multiple of
-   * it, and of the arena's unit.
-   */
-  readonly alignment?: number;
-  /** What the region is called in reports. */
-  readonly label?: string;
-}
-
-/** Bounds and rules of one {@linkcode Arena.compact}. */
-export interface ArenaCompactionOptions {
-  /** Most regions moved; no limit by default. */
-  readonly maxMoves?: number;
-  /** Most bytes moved; no limit by default. */
-  readonly maxBytes?: number;
-  /**
-   * Whether a region may move to a place that overlaps its old one, `true` by
-   * default. With `false` a copy that fails, or a crash in it, leaves the old bytes.
-   */
-  readonly overlap?: boolean;
-}
-
-/** What one {@linkcode Arena.compact} did. */
-export interface ArenaCompaction {
-  /** Regions moved. */
-  readonly moves: number;
-  /** Bytes copied. */
-  readonly bytes: number;
-}
-
 const MIN_SWEEP = 256;
 /** How often an arena looks for space that other workers take from under its hands. */
 const SHARED_TRIES = 10;
-
-/** Bytes copied at a time through memory, where the store cannot copy by itself. */
-const MAX_SCRATCH = 262_144; // = 2 ** 18
 
 /**
  * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is
@@ -138,7 +90,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   #sweepAt = MIN_SWEEP;
   /** The order of whatever changes the allocator; only where the store is async. */
   readonly #lock: RwLock | undefined;
-  /** The flushes under way; only where the store is async. */
+  /** The flushes under way, where the store is async. */
   readonly #flushes: RwLock = new RwLock();
   readonly #closeStore: boolean;
   readonly #host: RegionHost<S>;
@@ -223,9 +175,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The arena is closed, or the store failed to grow; nothing has changed.
    */
   allocate(byteLength: number, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
-    const region = this.#lock === undefined
-      ? this.#allocateSync(byteLength, options)
-      : this.#allocateAsync(this.#lock, byteLength, options);
+    const region = this.#run("allocate", () => this.#allocate(byteLength, options));
     return region as Outcome<S, Region<S> | undefined>;
   }
 
@@ -237,18 +187,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws As {@linkcode Arena.allocate}.
    */
   allocateOrThrow(byteLength: number, options?: RegionOptions): Outcome<S, Region<S>> {
-    const expect = (region: Region<S> | undefined) => {
-      if (region !== undefined) return region;
-      const { allocator, freeBytes, unit } = this;
-      const room = {
-        freeSpace: freeBytes,
-        largestFreeRegion: () => allocator.largestFreeRegion() * unit,
-      };
-      throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes");
-    };
-    const region = this.#lock === undefined
-      ? expect(this.#allocateSync(byteLength, options))
-      : this.#allocateAsync(this.#lock, byteLength, options).then(expect);
+    const region = this.#run("allocate", () => this.#allocateExpected(byteLength, options));
     return region as Outcome<S, Region<S>>;
   }
 
@@ -266,19 +205,10 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return region as Outcome<S, Region<S> | undefined>;
   }
 
-  #allocateSync(byteLength: number, options?: RegionOptions): LiveRegion<S> | undefined {
-    this.#checkOpen("allocate");
-    return runSync(this.#allocate(byteLength, options));
-  }
-
-  async #allocateAsync(lock: RwLock, byteLength: number, options?: RegionOptions) {
-    this.#checkOpen("allocate");
-    return await lock.exclusive(() => runAsync(this.#allocate(byteLength, options)));
-  }
-
   #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
     const bytes = bytesOf("data", data);
-    const region = this.#allocateSync(bytes.length, options);
+    this.#checkOpen("allocate");
+    const region = runSync(this.#allocate(bytes.length, options));
     try {
       region?.write(bytes);
     } catch (error) {
@@ -373,20 +303,11 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    *
    * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
    * what it must be.
-   * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the region being
-   * moved kept its place, and its bytes unless it was to overlap itself.
+   * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the
+   * region being moved kept its place, and its bytes unless it was to overlap itself.
    */
   compact(options: ArenaCompactionOptions = {}): Outcome<S, ArenaCompaction> {
-    if (this.#lock !== undefined) {
-      return this.#compactAsync(this.#lock, options) as Outcome<S, ArenaCompaction>;
-    }
-    this.#checkOpen("compact");
-    return runSync(this.#compact(options)) as Outcome<S, ArenaCompaction>;
-  }
-
-  async #compactAsync(lock: RwLock, options: ArenaCompactionOptions): Promise<ArenaCompaction> {
-    this.#checkOpen("compact");
-    return await lock.exclusive(() => runAsync(this.#compact(options)));
+    return this.#run("compact", () => this.#compact(options)) as Outcome<S, ArenaCompaction>;
   }
 
   /**
@@ -440,6 +361,18 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     await this.close();
   }
 
+  /** Runs what changes the allocator: at once, or over an async store in its turn. */
+  #run<T>(operation: StorageOperation, steps: () => Steps<T>): T | Promise<T> {
+    if (this.#lock !== undefined) return this.#runAsync(this.#lock, operation, steps);
+    this.#checkOpen(operation);
+    return runSync(steps());
+  }
+
+  async #runAsync<T>(lock: RwLock, operation: StorageOperation, steps: () => Steps<T>): Promise<T> {
+    this.#checkOpen(operation);
+    return await lock.exclusive(() => runAsync(steps()));
+  }
+
   #checkOpen(operation: StorageOperation): void {
     if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
   }
@@ -455,6 +388,15 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const handle = yield* this.#reserve(this.#unitsOf(byteLength), unitAlignment);
     if (handle === NO_SPACE) return undefined;
     return this.#join(handle, byteLength, alignment, unitAlignment, label);
+  }
+
+  *#allocateExpected(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S>> {
+    const region = yield* this.#allocate(byteLength, options);
+    if (region !== undefined) return region;
+    const { allocator, freeBytes, unit } = this;
+    const largestFreeRegion = () => allocator.largestFreeRegion() * unit;
+    const room = { freeSpace: freeBytes, largestFreeRegion };
+    throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes");
   }
 
   #join(handle: number, size: number, bytes: number, units: number, label?: string) {
@@ -568,58 +510,4 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const units = wholeUnits(byteLength, this.unit);
     return units * this.unit === byteLength ? units : units + 1;
   }
-}
-
-/** Copies bytes to a range that lies lower or apart: forward, so that overlap does no harm. */
-function* copySteps(store: BackingStore, from: number, to: number, length: number): Steps<void> {
-  if (store.copyWithin !== undefined) {
-    yield store.copyWithin(from, to, length);
-    return;
-  }
-  const scratch = new Uint8Array(Math.min(length, MAX_SCRATCH));
-  for (let done = 0; done < length; done += scratch.length) {
-    const piece = scratch.subarray(0, length - done);
-    yield store.read(from + done, piece);
-    yield store.write(to + done, piece);
-  }
-}
-
-/** Units that fit into `byteLength` bytes; a plain quotient rounds up near 2^53. */
-function wholeUnits(byteLength: number, unit: number): number {
-  return (byteLength - byteLength % unit) / unit;
-}
-
-/** Where the last allocation ends: the free region at the end grows with the space. */
-function endOfLast(allocator: Allocator): number {
-  let end = allocator.capacity;
-  for (const { offset, size } of allocator.freeRegions()) {
-    if (offset + size === allocator.capacity) end = offset;
-  }
-  return end;
-}
-
-function canGrow(allocator: Allocator): allocator is GrowableAllocator {
-  return typeof (allocator as Partial<GrowableAllocator>).grow === "function";
-}
-
-/** Whether other threads may have made the space larger meanwhile. */
-function isShared(allocator: Allocator): allocator is SharedAllocator {
-  return typeof (allocator as Partial<SharedAllocator>).growTo === "function";
-}
-
-/** Throws unless a value has the form of a token. */
-function checkToken(token: RegionToken): RegionToken {
-  if (token === null || typeof token !== "object") {
-    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
-  }
-  checkInteger("token.handle", token.handle);
-  checkInteger("token.size", token.size);
-  checkInteger("token.alignment", token.alignment, 1);
-  checkType("token.label", token.label, "string");
-  return token;
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  while (b !== 0) [a, b] = [b, a % b];
-  return a;
 }

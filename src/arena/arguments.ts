@@ -5,8 +5,10 @@
  */
 
 import type { BackingStore } from "./backing_store.ts";
-import { describe } from "../util/check_integer.ts";
+import type { RegionToken } from "./region.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 
 /** Bytes to be copied: those that a typed array or a `DataView` covers, or all of a buffer. */
 export type RegionData = ArrayBufferView | ArrayBufferLike;
@@ -64,6 +66,18 @@ export function bytesOf(name: string, value: unknown): Uint8Array {
     ? `${describe(value.slice(0, MAX_SHOWN))}: encode it with a TextEncoder`
     : describe(value);
   throw new TypeError(`Expected ${name} to be a typed array, a DataView or a buffer, got ${got}`);
+}
+
+/** Throws unless a value has the form of a token. */
+export function checkToken(token: RegionToken): RegionToken {
+  if (token === null || typeof token !== "object") {
+    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
+  }
+  checkInteger("token.handle", token.handle);
+  checkInteger("token.size", token.size);
+  checkInteger("token.alignment", token.alignment, 1);
+  checkType("token.label", token.label, "string");
+  return token;
 }
 
 /** Whether a value is a buffer; by tag, which holds in every realm. */

@@ -9,7 +9,8 @@ import { describe, it } from "@std/testing/bdd";
 import { FileStore, SyncFileStore } from "../../backends/file/mod.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import { NotAllocatedError } from "../../src/allocator.ts";
-import { Arena, type ArenaOptions } from "../../src/arena/arena.ts";
+import { Arena } from "../../src/arena/arena.ts";
+import type { ArenaOptions } from "../../src/arena/arena_options.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import {
   assertAllCanBeHad,
