@@ -175,7 +175,10 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The arena is closed, or the store failed to grow; nothing has changed.
    */
   allocate(byteLength: number, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
-    const region = this.#run("allocate", () => this.#allocate(byteLength, options));
+    const lock = this.#lock;
+    const region = lock === undefined
+      ? this.#allocateSync(byteLength, options)
+      : this.#runAsync(lock, "allocate", () => this.#allocate(byteLength, options));
     return region as Outcome<S, Region<S> | undefined>;
   }
 
@@ -187,7 +190,8 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws As {@linkcode Arena.allocate}.
    */
   allocateOrThrow(byteLength: number, options?: RegionOptions): Outcome<S, Region<S>> {
-    const region = this.#run("allocate", () => this.#allocateExpected(byteLength, options));
+    const steps = () => this.#allocateExpected(byteLength, options);
+    const region: unknown = this.#run("allocate", steps);
     return region as Outcome<S, Region<S>>;
   }
 
@@ -205,10 +209,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return region as Outcome<S, Region<S> | undefined>;
   }
 
+  #allocateSync(byteLength: number, options?: RegionOptions): LiveRegion<S> | undefined {
+    this.#checkOpen("allocate");
+    return runSync(this.#allocate(byteLength, options));
+  }
+
   #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
     const bytes = bytesOf("data", data);
-    this.#checkOpen("allocate");
-    const region = runSync(this.#allocate(bytes.length, options));
+    const region = this.#allocateSync(bytes.length, options);
     try {
       region?.write(bytes);
     } catch (error) {
