@@ -85,6 +85,7 @@ export type {
   BackingStore,
   Outcome,
   Region,
+  RegionData,
   RegionOptions,
   RegionToken,
   Settled,

@@ -11,7 +11,8 @@ import {
   StorageError,
   type ViewableStore,
 } from "../src/arena/backing_store.ts";
-import { checkInteger } from "../src/util/check_integer.ts";
+import { checkInteger, describe } from "../src/util/check_integer.ts";
+import { checkOptions } from "../src/util/check_options.ts";
 
 /** The part of a `WebAssembly.Memory` that is used. */
 export interface WasmMemory {
@@ -32,7 +33,10 @@ export interface MemoryLimits {
 
 /** The part of a buffer or memory that is the store. */
 export interface MemoryWindow {
-  /** First byte of the store within the source, 0 by default. */
+  /**
+   * First byte of the store within the source, 0 by default. Regions can be viewed as a
+   * `Float64Array`, say, only where it is a multiple of the size of an element.
+   */
   readonly byteOffset?: number;
   /** Bytes in the store; without it the store reaches to the source's end and follows it. */
   readonly byteLength?: number;
@@ -94,7 +98,8 @@ export class MemoryStore implements ViewableStore {
   /**
    * Makes a buffer of `byteLength` zeros.
    *
-   * @throws {RangeError | TypeError} A length is not a non-negative integer, or above the limit.
+   * @throws {RangeError | TypeError} A length is not a non-negative integer, or above the limit, or
+   * `limits` has another name.
    * @throws {StorageError} There is not that much memory.
    */
   constructor(byteLength: number, limits?: MemoryLimits);
@@ -102,19 +107,25 @@ export class MemoryStore implements ViewableStore {
    * Takes a buffer, a view of one or a WebAssembly memory, and copies nothing.
    *
    * @throws {RangeError} The window does not lie within the source.
+   * @throws {TypeError} It is none of these, or `window` has another name.
    */
   constructor(source: MemorySource, window?: MemoryWindow);
   constructor(source: number | MemorySource, options: MemoryLimits & MemoryWindow = {}) {
     if (typeof source === "number") {
+      checkOptions(options, "maxByteLength", "limits");
       this.#source = allocate(source, options.maxByteLength);
       this.#window = {};
     } else {
       if (!isSource(source)) {
-        throw new TypeError("Expected a length, a buffer, a view or a WebAssembly.Memory");
+        const got = describe(source);
+        throw new TypeError(
+          `Expected source to be a length, a buffer, a view or a WebAssembly.Memory, got ${got}`,
+        );
       }
-      if (options.maxByteLength !== undefined) {
+      if (options?.maxByteLength !== undefined) {
         throw new TypeError("Expected no maxByteLength: a given buffer has its own");
       }
+      checkOptions(options, "byteOffset byteLength", "window");
       this.#source = source;
       this.#window = windowOf(source, options);
     }

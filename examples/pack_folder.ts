@@ -72,7 +72,7 @@ export function packFolder(
 
   // An arena hands out regions of a store. This store is a file, empty at first: the
   // arena makes it longer where a region no longer fits.
-  using arena = new Arena(open(keep), { maxByteLength: Infinity });
+  using arena = new Arena(open(keep), { maxByteLength: Infinity, closeStore: true });
   const states: terminal.State[] = [];
 
   const packed = step("1. Pack: every file becomes a region", total, (bar) => {

@@ -218,16 +218,18 @@ export class OutOfSpaceError extends Error {
    * @param allocator The allocator that refused it.
    * @param requested Units that were asked for.
    * @param alignment Alignment that was asked for.
+   * @param counted What the space is counted in, as the message says it; `"units"` by default.
    */
   constructor(
     allocator: Pick<Allocator, "freeSpace" | "largestFreeRegion">,
     requested: number,
     alignment: number,
+    counted: string = "units",
   ) {
     const largestFree = allocator.largestFreeRegion(), totalFree = allocator.freeSpace;
     const aligned = alignment === 1 ? "" : ` at a multiple of ${alignment}`;
     super(
-      `Cannot allocate ${requested} units${aligned}: ${totalFree} are free, ` +
+      `Cannot allocate ${requested} ${counted}${aligned}: ${totalFree} are free, ` +
         `${largestFree} of them in the largest region`,
     );
     this.requested = requested;

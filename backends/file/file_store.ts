@@ -5,7 +5,7 @@
  */
 
 import type { AsyncBackingStore, SyncBackingStore } from "../../src/arena/backing_store.ts";
-import { checkInteger } from "../../src/util/check_integer.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { Cursor, type SeekableFile } from "./raw/cursor.ts";
 import { Descriptor, type FileHandleLike, handleOf } from "./raw/descriptor.ts";
 import { FileIO } from "./raw/file_io.ts";
@@ -49,6 +49,7 @@ export class FileStore implements AsyncBackingStore {
   readonly #file: AsyncFile;
 
   private constructor(io: FileIO) {
+    checkIO(io, "FileStore");
     this.#file = new AsyncFile(io);
   }
 
@@ -56,7 +57,8 @@ export class FileStore implements AsyncBackingStore {
    * Opens a file, which `close` then closes.
    *
    * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
-   * @throws {TypeError} `readOnly` together with an option that writes.
+   * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
+   * that is not known or no boolean.
    */
   static async open(path: FilePath, options: FileOpenOptions = {}): Promise<FileStore> {
     return await new FileStore(openFileIO(path, options));
@@ -131,6 +133,7 @@ export class SyncFileStore implements SyncBackingStore {
   readonly #io: FileIO;
 
   private constructor(io: FileIO) {
+    checkIO(io, "SyncFileStore");
     this.#io = io;
   }
 
@@ -138,7 +141,8 @@ export class SyncFileStore implements SyncBackingStore {
    * Opens a file, which `close` then closes.
    *
    * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
-   * @throws {TypeError} `readOnly` together with an option that writes.
+   * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
+   * that is not known or no boolean.
    */
   static open(path: FilePath, options: FileOpenOptions = {}): SyncFileStore {
     return new SyncFileStore(openFileIO(path, options));
@@ -207,5 +211,17 @@ function engineOf(file: OpenFile): FileIO {
   if (typeof (file as FileHandleLike | null)?.fd === "number") {
     return new FileIO(new Descriptor(file as FileHandleLike));
   }
-  throw new TypeError("Expected a descriptor number, a FileHandle or a Deno.FsFile");
+  const hint = typeof file === "string" ? ": open(path) takes a path" : "";
+  const got = `${describe(file)}${hint}`;
+  throw new TypeError(
+    `Expected file to be a descriptor number, a FileHandle or a Deno.FsFile, got ${got}`,
+  );
+}
+
+/** Throws where a constructor was called from outside. */
+function checkIO(io: unknown, name: string): void {
+  if (io instanceof FileIO) return;
+  throw new TypeError(
+    `Expected ${name}.open(path) or ${name}.from(file), got new ${name}(...) of ${describe(io)}`,
+  );
 }

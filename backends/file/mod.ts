@@ -11,6 +11,7 @@
  * const path = `${tmpdir()}/regions.bin`;
  * using arena = new Arena(SyncFileStore.open(path, { create: true, truncate: true }), {
  *   maxByteLength: Infinity, // the file grows as needed
+ *   closeStore: true,
  * });
  * const region = arena.allocateFrom(new TextEncoder().encode("sub-allocated"))!;
  * new TextDecoder().decode(region.read(4)); // "allocated"

@@ -129,7 +129,7 @@ export class GpuArena<B extends GpuBufferLike> {
 
   /**
    * Reserves a region as {@linkcode GpuArena.allocate} does, for callers to whom a full arena is
-   * an error.
+   * an error. The numbers of that error are bytes.
    *
    * @throws {OutOfSpaceError} It would take more than `maxBytes`.
    * @throws As {@linkcode GpuArena.allocate}.
@@ -146,7 +146,8 @@ export class GpuArena<B extends GpuBufferLike> {
       largest = Math.max(largest, allocator.largestFreeRegion());
     }
     const room = { freeSpace, largestFreeRegion: () => largest };
-    throw new OutOfSpaceError(room, byteLength, alignmentOf(pool.usage, pool.alignment, options));
+    const alignment = alignmentOf(pool.usage, pool.alignment, options);
+    throw new OutOfSpaceError(room, byteLength, alignment, "bytes");
   }
 
   #allocate(byteLength: number, options: GpuRegionOptions, trace: StackTrace | undefined) {

@@ -75,7 +75,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
   readonly device: GpuDeviceLike<B>;
   readonly #context: GpuContext<B>;
   readonly #readback: Readback<B>;
-  readonly #turns: RwLock = new RwLock();
+  readonly #lock: RwLock = new RwLock();
   readonly #usage: number;
   readonly #label: string | undefined;
   #buffer: B;
@@ -137,7 +137,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
     const { buffer, made } = context.beginBuffer(this.#descriptor(byteLength));
     this.#buffer = buffer!;
     // Nothing uses the buffer before it is known to be there.
-    void this.#turns.exclusive(() => made.catch((error) => this.#failure = error));
+    void this.#lock.exclusive(() => made.catch((error) => this.#failure = error));
   }
 
   /** The buffer now; another one after `resize`. */
@@ -158,7 +158,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
   /** Fills `into` with the bytes from `offset` on. Reads of one tick share one wait. */
   async read(offset: number, into: Uint8Array): Promise<void> {
     checkBytes("into", into);
-    await this.#turns.shared(() => this.#read(offset, into));
+    await this.#lock.shared(() => this.#read(offset, into));
   }
 
   /**
@@ -169,7 +169,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
   async readAll(ranges: Iterable<GpuReadRange>): Promise<void> {
     const all = [...ranges];
     for (const { into } of all) checkBytes("into", into);
-    await this.#turns.shared(async () => {
+    await this.#lock.shared(async () => {
       for (const { offset, into } of all) this.#check("read", offset, into.length);
       await Promise.all(all.map(({ offset, into }) => this.#read(offset, into)));
     });
@@ -180,16 +180,16 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
     checkBytes("data", data);
     checkInteger("offset", offset);
     if (isWhole(offset, data.length)) {
-      await this.#turns.shared(() => {
+      await this.#lock.shared(() => {
         this.#check("write", offset, data.length);
         if (data.length > 0) this.#writeWords(offset, plain(data));
       });
-    } else await this.#turns.exclusive(() => this.#write(offset, data));
+    } else await this.#lock.exclusive(() => this.#write(offset, data));
   }
 
   /** Copies a range, which may overlap its target. */
   async copyWithin(from: number, to: number, length: number): Promise<void> {
-    await this.#turns.exclusive(async () => {
+    await this.#lock.exclusive(async () => {
       this.#check("copy", from, length);
       this.#check("copy", to, length);
       if (from === to || length === 0) return;
@@ -206,7 +206,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
    */
   async resize(byteLength: number): Promise<void> {
     checkInteger("byteLength", byteLength);
-    await this.#turns.exclusive(async () => {
+    await this.#lock.exclusive(async () => {
       this.#expectOpen("resize", 0, byteLength);
       if (byteLength === this.#byteLength) return;
       if (byteLength > this.maxByteLength) {
@@ -227,7 +227,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
 
   /** Resolves once the GPU has done everything that was submitted. */
   async flush(): Promise<void> {
-    await this.#turns.shared(async () => {
+    await this.#lock.shared(async () => {
       this.#expectOpen("flush", 0, 0);
       await this.#context.orLost(this.device.queue.onSubmittedWorkDone());
     });
@@ -238,7 +238,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
    * again does nothing.
    */
   async close(): Promise<void> {
-    await this.#turns.exclusive(() => {
+    await this.#lock.exclusive(() => {
       if (this.#isClosed) return;
       this.#isClosed = true;
       if (this.#isOwn) this.#buffer?.destroy();

@@ -37,15 +37,16 @@ deepStrictEqual(new SlotPool(4, { slotSize: 8 }).acquire() >= 0, true);
 deepStrictEqual(SharedOffsetAllocator.create(64).freeSpace, 64);
 
 const memory = new Arena(new MemoryStore(64, { maxByteLength: 1024 }), { maxByteLength: 1024 });
-memory.allocate(512, { alignment: 4 }).view(Float32Array).fill(0.5);
+memory.allocateOrThrow(512, { alignment: 4 }).view(Float32Array).fill(0.5);
 deepStrictEqual(memory.store.byteLength >= 512, true);
 
 const file = new Arena(SyncFileStore.open(join(folder, "regions.bin"), { create: true }), {
   maxByteLength: Infinity,
+  closeStore: true,
 });
 deepStrictEqual([...file.allocateFrom(new Uint8Array([1, 2, 3])).read(1)], [2, 3]);
 file.flush();
-file.store.close();
+file.close();
 
 const path = join(folder, "store.blobs");
 const store = await BlobStore.open(path, { create: true });

@@ -7,78 +7,45 @@
 import { alignUp } from "../util/align_up.ts";
 import {
   type Allocator,
+  checkAllocator,
   type CompactableAllocator,
   type GrowableAllocator,
   type Move,
   NO_SPACE,
-  type SharedAllocator,
+  OutOfSpaceError,
 } from "../allocator.ts";
-import { type BackingStore, checkBytes, type Outcome } from "./backing_store.ts";
-import { checkInteger, describe } from "../util/check_integer.ts";
+import type {
+  ArenaCompaction,
+  ArenaCompactionOptions,
+  ArenaOptions,
+  RegionOptions,
+} from "./arena_options.ts";
+import {
+  bytesOf,
+  checkRegionOptions,
+  checkStore,
+  checkToken,
+  type RegionData,
+} from "./arguments.ts";
+import {
+  type BackingStore,
+  type Outcome,
+  StorageError,
+  type StorageOperation,
+} from "./backing_store.ts";
+import { copySteps } from "./copy_steps.ts";
+import { canGrow, endOfLast, greatestCommonDivisor, isShared, wholeUnits } from "./units.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { LiveRegion, type Region, type RegionHost, type RegionToken } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 
-/**
- * How an {@linkcode Arena} divides its store.
- *
- * @typeParam A The allocator.
- */
-export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
-  /**
-   * Who hands out the space, counted in units; by default an `OffsetAllocator` over
-   * the whole store.
-   */
-  readonly allocator?: A;
-  /** Bytes per unit of the allocator, 1 by default; every region takes whole units. */
-  readonly unit?: number;
-  /**
-   * How long the store may become where regions no longer fit, `Infinity` for as long
-   * as the store can; without it the store is never resized. Needs a store with
-   * `resize` and an allocator with `grow`.
-   */
-  readonly maxByteLength?: number;
-}
-
-/** What a region is to be like. */
-export interface RegionOptions {
-  /**
-   * A positive integer in bytes, 1 by default: the region's offset is a multiple of
-   * it, and of the arena's unit.
-   */
-  readonly alignment?: number;
-  /** What the region is called in reports. */
-  readonly label?: string;
-}
-
-/** Bounds and rules of one {@linkcode Arena.compact}. */
-export interface ArenaCompactionOptions {
-  /** Most regions moved; no limit by default. */
-  readonly maxMoves?: number;
-  /** Most bytes moved; no limit by default. */
-  readonly maxBytes?: number;
-  /**
-   * Whether a region may move to a place that overlaps its old one, `true` by
-   * default. With `false` a copy that fails, or a crash in it, leaves the old bytes.
-   */
-  readonly overlap?: boolean;
-}
-
-/** What one {@linkcode Arena.compact} did. */
-export interface ArenaCompaction {
-  /** Regions moved. */
-  readonly moves: number;
-  /** Bytes copied. */
-  readonly bytes: number;
-}
-
 const MIN_SWEEP = 256;
 /** How often an arena looks for space that other workers take from under its hands. */
 const SHARED_TRIES = 10;
-
-/** Bytes copied at a time through memory, where the store cannot copy by itself. */
-const MAX_SCRATCH = 262_144; // = 2 ** 18
 
 /**
  * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is
@@ -87,6 +54,7 @@ const MAX_SCRATCH = 262_144; // = 2 ** 18
  *
  * The arena expects to be alone on its store and its allocator. Its tables live in
  * memory only: what a store keeps after the program is its bytes, not its regions.
+ * The store stays open when the arena is closed, unless `closeStore` is true.
  *
  * | call | cost |
  * | ---- | ---- |
@@ -103,8 +71,7 @@ const MAX_SCRATCH = 262_144; // = 2 ** 18
  * import { Arena, MemoryStore } from "@suballoc/offset-allocator";
  *
  * const arena = new Arena(new MemoryStore(4096));
- * const weights = arena.allocate(1024, { alignment: 4 });
- * if (weights === undefined) throw new Error("out of space");
+ * const weights = arena.allocateOrThrow(1024, { alignment: 4 });
  * weights.view(Float32Array).fill(0.5);
  * weights.free();
  * ```
@@ -122,21 +89,30 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** Number of regions at which those are looked for that another worker has freed. */
   #sweepAt = MIN_SWEEP;
   /** The order of whatever changes the allocator; only where the store is async. */
-  readonly #turns: RwLock | undefined;
+  readonly #lock: RwLock | undefined;
+  /** The flushes under way, where the store is async. */
+  readonly #flushes: RwLock = new RwLock();
+  readonly #closeStore: boolean;
   readonly #host: RegionHost<S>;
+  /** Settles once an arena over an async store is closed. */
+  #closing: Promise<void> | undefined;
 
   /**
-   * Divides a store; nothing in it is changed.
+   * Divides a store; nothing in it is changed. The store stays open where this fails.
    *
-   * @throws {RangeError | TypeError} An option is out of range, or asks for what the
-   * store or the allocator cannot do.
+   * @throws {RangeError | TypeError} It is no backing store, an option is out of range, or asks
+   * for what the store or the allocator cannot do.
    * @throws {StorageError} The store is closed.
    */
   constructor(store: S, options: ArenaOptions<A> = {}) {
-    const { unit = 1, maxByteLength } = options;
+    checkStore(store);
+    checkOptions(options, "allocator unit maxByteLength closeStore");
+    const { unit = 1, maxByteLength, closeStore } = options;
     checkInteger("unit", unit, 1);
+    checkType("closeStore", closeStore, "boolean");
     const units = wholeUnits(store.byteLength, unit);
     const allocator: Allocator = options.allocator ?? new OffsetAllocator(units);
+    checkAllocator(allocator);
     if (allocator.capacity > units) {
       const asked = `${allocator.capacity} units of ${unit} bytes`;
       throw new RangeError(`Expected a store of ${asked}, got one of ${store.byteLength} bytes`);
@@ -162,12 +138,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     this.allocator = allocator as A;
     this.unit = unit;
     this.#maxUnits = maxUnits;
-    this.#turns = isPromise(probe) ? new RwLock() : undefined;
+    this.#closeStore = closeStore === true;
+    this.#lock = isPromise(probe) ? new RwLock() : undefined;
     this.#host = {
       store,
       allocator,
       unit,
-      turns: this.#turns,
+      lock: this.#lock,
+      closed: false,
       unitsOf: (byteLength) => this.#unitsOf(byteLength),
       reserve: (units, alignment) => this.#reserve(units, alignment),
       copy: (from, to, length) => copySteps(store, from, to, length),
@@ -193,33 +171,54 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * `undefined` means out of space: nothing fits, and the store cannot grow enough
    * below `maxByteLength`.
    *
-   * @throws {StorageError} The store failed to grow; nothing has changed.
+   * @throws {TypeError | RangeError} An argument is not what it must be.
+   * @throws {StorageError} The arena is closed, or the store failed to grow; nothing has changed.
    */
-  allocate(byteLength: number, options: RegionOptions = {}): Outcome<S, Region<S> | undefined> {
-    const turns = this.#turns;
-    const region = turns === undefined
-      ? runSync(this.#allocate(byteLength, options))
-      : turns.exclusive(() => runAsync(this.#allocate(byteLength, options)));
+  allocate(byteLength: number, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
+    const lock = this.#lock;
+    const region = lock === undefined
+      ? this.#allocateSync(byteLength, options)
+      : this.#runAsync(lock, "allocate", () => this.#allocate(byteLength, options));
     return region as Outcome<S, Region<S> | undefined>;
   }
 
   /**
-   * Reserves a region and writes `data` into it; `undefined` means out of space.
+   * Reserves a region as {@linkcode Arena.allocate} does, for callers to whom a full arena is
+   * an error. The numbers of that error are bytes.
    *
-   * @throws {StorageError} The store failed; the region was given back.
+   * @throws {OutOfSpaceError} No free region fits, and the store cannot grow enough.
+   * @throws As {@linkcode Arena.allocate}.
    */
-  allocateFrom(data: Uint8Array, options: RegionOptions = {}): Outcome<S, Region<S> | undefined> {
-    const region = this.#turns === undefined
-      ? this.#allocateFrom(data, options)
-      : this.#allocateFromAsync(data, options);
+  allocateOrThrow(byteLength: number, options?: RegionOptions): Outcome<S, Region<S>> {
+    const steps = () => this.#allocateExpected(byteLength, options);
+    const region: unknown = this.#run("allocate", steps);
+    return region as Outcome<S, Region<S>>;
+  }
+
+  /**
+   * Reserves a region for the bytes of `data` and writes them into it; `undefined` means out of
+   * space.
+   *
+   * @throws {TypeError | RangeError} An argument is not what it must be.
+   * @throws {StorageError} The arena is closed, or the store failed; the region was given back.
+   */
+  allocateFrom(data: RegionData, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
+    const region = this.#lock === undefined
+      ? this.#allocateFromSync(data, options)
+      : this.#allocateFromAsync(this.#lock, data, options);
     return region as Outcome<S, Region<S> | undefined>;
   }
 
-  #allocateFrom(data: Uint8Array, options: RegionOptions): Region<S> | undefined {
-    checkBytes("data", data);
-    const region = runSync(this.#allocate(data.length, options));
+  #allocateSync(byteLength: number, options?: RegionOptions): LiveRegion<S> | undefined {
+    this.#checkOpen("allocate");
+    return runSync(this.#allocate(byteLength, options));
+  }
+
+  #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
+    const bytes = bytesOf("data", data);
+    const region = this.#allocateSync(bytes.length, options);
     try {
-      region?.write(data);
+      region?.write(bytes);
     } catch (error) {
       region?.free();
       throw error;
@@ -227,14 +226,18 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return region;
   }
 
-  async #allocateFromAsync(
-    data: Uint8Array,
-    options: RegionOptions,
-  ): Promise<Region<S> | undefined> {
-    checkBytes("data", data);
-    const region = await this.allocate(data.length, options);
+  async #allocateFromAsync(lock: RwLock, data: RegionData, options?: RegionOptions) {
+    const bytes = bytesOf("data", data);
+    this.#checkOpen("allocate");
+    const { region, write } = await lock.exclusive(async () => {
+      const region = await runAsync(this.#allocate(bytes.length, options));
+      // Begun within the turn: what comes next, close too, waits for it.
+      const write = region?.begin(bytes);
+      write?.catch(() => {}); // awaited below
+      return { region, write };
+    });
     try {
-      await region?.write(data);
+      await write;
     } catch (error) {
       await region?.free();
       throw error;
@@ -248,8 +251,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * it is aligned to, it is moved nowhere but to offset 0.
    *
    * @throws {NotAllocatedError} The handle names no live region.
+   * @throws {StorageError} The arena is closed.
    */
   region(handle: number): Region<S> {
+    this.#checkOpen("region");
+    return this.#region(handle);
+  }
+
+  #region(handle: number): LiveRegion<S> {
     const size = this.allocator.size(handle) * this.unit;
     let region = this.#regions.get(handle);
     if (region === undefined) region = this.#join(handle, size, 1, Number.MAX_SAFE_INTEGER);
@@ -266,9 +275,11 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {NotAllocatedError} The region was freed, or moved by a resize.
    * @throws {RangeError} The allocator has that handle with another size or alignment: the
    * token is from another arena.
+   * @throws {StorageError} The arena is closed.
    */
-  open(token: RegionToken): Region<S> {
+  regionFromToken(token: RegionToken): Region<S> {
     const { handle, size, alignment, label } = checkToken(token);
+    this.#checkOpen("region");
     const { allocator, unit } = this;
     const units = allocator.size(handle);
     if (this.#unitsOf(size) > units || (allocator.offset(handle) * unit) % alignment !== 0) {
@@ -287,7 +298,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** The live regions in address order. */
   *regions(): Generator<Region<S>, void, void> {
     for (const { handle } of this.allocator.allocations()) {
-      if (!this.#regions.get(handle)?.freed) yield this.region(handle);
+      if (!this.#regions.get(handle)?.freed) yield this.#region(handle);
     }
   }
 
@@ -298,58 +309,102 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * plans anew, in O(regions): bounds that make for some dozen calls cost little. A
    * region larger than `maxBytes` never moves.
    *
-   * @throws {TypeError} The allocator cannot plan a compaction.
-   * @throws {StorageError} The store failed. Moves made before hold; the region being
-   * moved kept its place, and its bytes unless it was to overlap itself.
+   * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
+   * what it must be.
+   * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the
+   * region being moved kept its place, and its bytes unless it was to overlap itself.
    */
   compact(options: ArenaCompactionOptions = {}): Outcome<S, ArenaCompaction> {
-    const turns = this.#turns;
-    const compaction = turns === undefined
-      ? runSync(this.#compact(options))
-      : turns.exclusive(() => runAsync(this.#compact(options)));
-    return compaction as Outcome<S, ArenaCompaction>;
-  }
-
-  /** Returns once everything written is durable, where the store can tell. */
-  flush(): Outcome<S, void> {
-    const done = this.store.flush?.();
-    return (this.#turns === undefined ? done : Promise.resolve(done)) as Outcome<S, void>;
+    return this.#run("compact", () => this.#compact(options)) as Outcome<S, ArenaCompaction>;
   }
 
   /**
-   * Closes the store, over an async one after the operations under way; what the
-   * store then refuses, the regions refuse.
+   * Returns once everything written is durable, where the store can tell.
+   *
+   * @throws {StorageError} The arena is closed, or the store failed.
+   */
+  flush(): Outcome<S, void> {
+    if (this.#lock !== undefined) return this.#flushAsync() as Outcome<S, void>;
+    this.#checkOpen("flush");
+    return this.store.flush?.() as Outcome<S, void>;
+  }
+
+  async #flushAsync(): Promise<void> {
+    this.#checkOpen("flush");
+    await this.#flushes.shared(() => this.store.flush?.());
+  }
+
+  /**
+   * Closes the arena: from now on it and its regions refuse everything but `free`. The store
+   * stays open unless `closeStore` is true. Over an async store what is under way ends first.
+   * Closing again does nothing.
+   *
+   * @throws {StorageError} The store could not be closed; the arena is.
    */
   close(): Outcome<S, void> {
-    if (this.#turns === undefined) return this.store.close?.() as Outcome<S, void>;
-    return this.#closeAsync(this.#turns) as Outcome<S, void>;
+    const host = this.#host;
+    const { closed } = host;
+    host.closed = true;
+    if (this.#lock !== undefined) {
+      return (this.#closing ??= this.#closeAsync(this.#lock)) as Outcome<S, void>;
+    }
+    if (!closed && this.#closeStore) this.store.close?.();
+    return undefined as Outcome<S, void>;
   }
 
-  async #closeAsync(turns: RwLock): Promise<void> {
-    await turns.settled();
+  async #closeAsync(lock: RwLock): Promise<void> {
+    await lock.settled();
     await Promise.all(Array.from(this.#regions.values(), (region) => region.settled()));
-    await this.store.close?.();
+    await this.#flushes.settled();
+    if (this.#closeStore) await this.store.close?.();
   }
 
-  /** Closes the store. */
+  /** Closes the arena. */
   [Symbol.dispose](): void {
     void this.close();
   }
 
-  /** Closes the store. */
+  /** Closes the arena. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  *#allocate(byteLength: number, options: RegionOptions): Steps<LiveRegion<S> | undefined> {
-    const { alignment = 1, label } = options;
+  /** Runs what changes the allocator: at once, or over an async store in its turn. */
+  #run<T>(operation: StorageOperation, steps: () => Steps<T>): T | Promise<T> {
+    if (this.#lock !== undefined) return this.#runAsync(this.#lock, operation, steps);
+    this.#checkOpen(operation);
+    return runSync(steps());
+  }
+
+  async #runAsync<T>(lock: RwLock, operation: StorageOperation, steps: () => Steps<T>): Promise<T> {
+    this.#checkOpen(operation);
+    return await lock.exclusive(() => runAsync(steps()));
+  }
+
+  #checkOpen(operation: StorageOperation): void {
+    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
+  }
+
+  *#allocate(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S> | undefined> {
     checkInteger("byteLength", byteLength);
+    checkRegionOptions(options);
+    const { alignment = 1, label } = options ?? {};
     checkInteger("alignment", alignment, 1);
+    checkType("label", label, "string");
     // Offsets are multiples of the unit already; this many units make them multiples of both.
     const unitAlignment = alignment / greatestCommonDivisor(alignment, this.unit);
     const handle = yield* this.#reserve(this.#unitsOf(byteLength), unitAlignment);
     if (handle === NO_SPACE) return undefined;
     return this.#join(handle, byteLength, alignment, unitAlignment, label);
+  }
+
+  *#allocateExpected(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S>> {
+    const region = yield* this.#allocate(byteLength, options);
+    if (region !== undefined) return region;
+    const { allocator, freeBytes, unit } = this;
+    const largestFreeRegion = () => allocator.largestFreeRegion() * unit;
+    const room = { freeSpace: freeBytes, largestFreeRegion };
+    throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes");
   }
 
   #join(handle: number, size: number, bytes: number, units: number, label?: string) {
@@ -419,9 +474,12 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   }
 
   *#compact(options: ArenaCompactionOptions): Steps<ArenaCompaction> {
+    checkOptions(options, "maxMoves maxBytes overlap");
     const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
+    const { overlap } = options;
     checkInteger("maxMoves", maxMoves);
     checkInteger("maxBytes", maxBytes);
+    checkType("overlap", overlap, "boolean");
     const allocator = this.allocator as Allocator as CompactableAllocator;
     if (typeof allocator.planCompaction !== "function") {
       throw new TypeError("Expected an allocator with planCompaction");
@@ -429,7 +487,6 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const alignmentOf = (handle: number) =>
       this.#regions.get(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
 
-    const { overlap } = options;
     const maxUnits = wholeUnits(maxBytes, this.unit);
     let moves = 0, units = 0, bytes = 0;
     // A plan may leave to the next what only becomes possible by its moves.
@@ -461,57 +518,4 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const units = wholeUnits(byteLength, this.unit);
     return units * this.unit === byteLength ? units : units + 1;
   }
-}
-
-/** Copies bytes to a range that lies lower or apart: forward, so that overlap does no harm. */
-function* copySteps(store: BackingStore, from: number, to: number, length: number): Steps<void> {
-  if (store.copyWithin !== undefined) {
-    yield store.copyWithin(from, to, length);
-    return;
-  }
-  const scratch = new Uint8Array(Math.min(length, MAX_SCRATCH));
-  for (let done = 0; done < length; done += scratch.length) {
-    const piece = scratch.subarray(0, length - done);
-    yield store.read(from + done, piece);
-    yield store.write(to + done, piece);
-  }
-}
-
-/** Units that fit into `byteLength` bytes; a plain quotient rounds up near 2^53. */
-function wholeUnits(byteLength: number, unit: number): number {
-  return (byteLength - byteLength % unit) / unit;
-}
-
-/** Where the last allocation ends: the free region at the end grows with the space. */
-function endOfLast(allocator: Allocator): number {
-  let end = allocator.capacity;
-  for (const { offset, size } of allocator.freeRegions()) {
-    if (offset + size === allocator.capacity) end = offset;
-  }
-  return end;
-}
-
-function canGrow(allocator: Allocator): allocator is GrowableAllocator {
-  return typeof (allocator as Partial<GrowableAllocator>).grow === "function";
-}
-
-/** Whether other threads may have made the space larger meanwhile. */
-function isShared(allocator: Allocator): allocator is SharedAllocator {
-  return typeof (allocator as Partial<SharedAllocator>).growTo === "function";
-}
-
-/** Throws unless a value has the form of a token. */
-function checkToken(token: RegionToken): RegionToken {
-  if (token === null || typeof token !== "object") {
-    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
-  }
-  checkInteger("token.handle", token.handle);
-  checkInteger("token.size", token.size);
-  checkInteger("token.alignment", token.alignment, 1);
-  return token;
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  while (b !== 0) [a, b] = [b, a % b];
-  return a;
 }

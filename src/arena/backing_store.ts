@@ -107,7 +107,10 @@ export type StorageOperation =
   | "copy"
   | "resize"
   | "flush"
-  | "close";
+  | "close"
+  | "allocate"
+  | "region"
+  | "compact";
 
 /** A storage operation that could not be carried out. */
 export class StorageError extends Error {
@@ -145,8 +148,9 @@ export class StorageError extends Error {
 
 /** What could not be done, as it reads after "Cannot". */
 function attempt(operation: StorageOperation, offset: number, length: number): string {
-  if (operation === "open" || operation === "flush" || operation === "close") return operation;
-  if (operation === "resize") return `resize to ${length} bytes`;
+  if (operation === "region") return "look up a region";
+  if (operation === "resize" && length > 0) return `resize to ${length} bytes`;
+  if (length === 0 && offset === 0) return operation;
   return `${operation} ${length} bytes at offset ${offset}`;
 }
 

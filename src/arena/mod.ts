@@ -12,7 +12,8 @@ export type {
   ArenaCompactionOptions,
   ArenaOptions,
   RegionOptions,
-} from "./arena.ts";
+} from "./arena_options.ts";
+export type { RegionData } from "./arguments.ts";
 export { checkBytes, checkRange, StorageError } from "./backing_store.ts";
 export type {
   AsyncBackingStore,

@@ -5,10 +5,12 @@
  */
 
 import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { bytesOf, type RegionData } from "./arguments.ts";
 import {
   type BackingStore,
-  checkBytes,
   type Outcome,
+  StorageError,
+  type StorageOperation,
   type ViewableStore,
 } from "./backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
@@ -21,7 +23,8 @@ export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : unde
 
 /**
  * A region as plain data, which can be posted to a worker, or kept as JSON: what
- * {@linkcode Arena.open} makes a region of again. It names the region's extent, not its bytes.
+ * {@linkcode Arena.regionFromToken} makes a region of again. It names the region's extent, not its
+ * bytes.
  */
 export interface RegionToken {
   /** What the allocator calls the region; refused once it was freed. */
@@ -46,6 +49,7 @@ export interface RegionToken {
  * left alone until the promise settles.
  *
  * @throws {NotAllocatedError} (every operation) The region was freed.
+ * @throws {StorageError} (every operation but `free`) The arena is closed.
  * @throws {RangeError} (`read`, `readInto`, `write`) The range ends outside the region.
  */
 export interface Region<out S extends BackingStore = BackingStore> {
@@ -62,28 +66,30 @@ export interface Region<out S extends BackingStore = BackingStore> {
   /** Whether the region can no longer be used. */
   readonly freed: boolean;
 
-  /** Copies `data` into the region from `at` (0) on. */
-  write(data: Uint8Array, at?: number): Outcome<S, void>;
+  /** Copies the bytes of `data` into the region from `at` (0) on. */
+  write(data: RegionData, at?: number): Outcome<S, void>;
   /** A copy of `length` bytes from `at` (0) on; by default all to the region's end. */
   read(at?: number, length?: number): Outcome<S, Uint8Array<ArrayBuffer>>;
-  /** Fills `into` with the bytes from `at` (0) on. */
-  readInto(into: Uint8Array, at?: number): Outcome<S, void>;
+  /** Fills the bytes of `into` with those from `at` (0) on. */
+  readInto(into: RegionData, at?: number): Outcome<S, void>;
   /**
    * Changes the region's size: in place where it fits, else by copying it to
    * another extent, which may grow the store. `false`, and no change, where there
    * is no space. New bytes hold whatever was there before.
+   *
+   * @param size Bytes that the region is to have.
    */
-  resize(byteLength: number): Outcome<S, boolean>;
+  resize(size: number): Outcome<S, boolean>;
   /**
-   * Gives the space back. The region is unusable at once; over an async store the
-   * space is reused only after the operations under way have ended.
+   * Gives the space back, also after the arena was closed. The region is unusable at once; over an
+   * async store the space is reused only after the operations under way have ended.
    */
   free(): Outcome<S, void>;
   /**
-   * The region as plain data, for {@linkcode Arena.open} in another worker over the same store
-   * and a shared allocator. From then on either may free it, or resize it: the other finds it
-   * freed, or no longer than it is. That they do not do so while the other is using the bytes
-   * is up to them, as with all shared memory.
+   * The region as plain data, for {@linkcode Arena.regionFromToken} in another worker over the
+   * same store and a shared allocator. From then on either may free it, or resize it: the other
+   * finds it freed, or no longer than it is. That they do not do so while the other is using the
+   * bytes is up to them, as with all shared memory.
    */
   token(): RegionToken;
 
@@ -97,7 +103,7 @@ export interface Region<out S extends BackingStore = BackingStore> {
    * The region in place as a typed array, as in `region.view(Float32Array)`.
    *
    * @throws {RangeError} Its place or size does not suit the elements: allocate with
-   * `alignment`.
+   * `alignment`, in a store whose own `byteOffset` is a multiple of it.
    * @throws {TypeError} The store's bytes are not in memory.
    */
   view<V>(this: Region<ViewableStore>, type: ViewConstructor<V>): V;
@@ -115,7 +121,9 @@ export interface RegionHost<S extends BackingStore = BackingStore> {
   /** Bytes per unit of the allocator. */
   readonly unit: number;
   /** The order of everything that moves regions or changes the allocator; async stores only. */
-  readonly turns: RwLock | undefined;
+  readonly lock: RwLock | undefined;
+  /** Whether the arena is closed: regions then refuse everything but `free`. */
+  closed: boolean;
   /** Units that `byteLength` bytes take. */
   unitsOf(byteLength: number): number;
   /** Allocates, growing the store if that is allowed. */
@@ -130,7 +138,7 @@ export interface RegionHost<S extends BackingStore = BackingStore> {
 export class LiveRegion<out S extends BackingStore> implements Region<S> {
   readonly #host: RegionHost<S>;
   /** The order of this region's operations; async stores only. */
-  readonly #turns: RwLock | undefined;
+  readonly #lock: RwLock | undefined;
   readonly #label: string | undefined;
   /** In bytes; `unitAlignment` is what the allocator was asked for. */
   readonly #alignment: number;
@@ -149,7 +157,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     label: string | undefined,
   ) {
     this.#host = host;
-    this.#turns = host.turns === undefined ? undefined : new RwLock();
+    this.#lock = host.lock === undefined ? undefined : new RwLock();
     this.#handle = handle;
     this.#size = size;
     this.#alignment = alignment.bytes;
@@ -207,51 +215,51 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     this.#passedOn = true;
   }
 
-  write(data: Uint8Array, at = 0): Outcome<S, void> {
-    if (this.#turns === undefined) {
-      this.#checkLive();
+  write(data: RegionData, at = 0): Outcome<S, void> {
+    if (this.#lock === undefined) {
+      this.#checkUsable("write");
       return this.#write(data, at) as Outcome<S, void>;
     }
-    return this.#shared(() => this.#write(data, at)) as Outcome<S, void>;
+    return this.#shared("write", () => this.#write(data, at)) as Outcome<S, void>;
   }
 
   read(at = 0, length?: number): Outcome<S, Uint8Array<ArrayBuffer>> {
-    if (this.#turns === undefined) {
-      this.#checkLive();
+    if (this.#lock === undefined) {
+      this.#checkUsable("read");
       return this.#read(at, length) as Outcome<S, Uint8Array<ArrayBuffer>>;
     }
-    return this.#shared(() => this.#read(at, length)) as Outcome<S, Uint8Array<ArrayBuffer>>;
+    const bytes = this.#shared("read", () => this.#read(at, length));
+    return bytes as Outcome<S, Uint8Array<ArrayBuffer>>;
   }
 
-  readInto(into: Uint8Array, at = 0): Outcome<S, void> {
-    if (this.#turns === undefined) {
-      this.#checkLive();
+  readInto(into: RegionData, at = 0): Outcome<S, void> {
+    if (this.#lock === undefined) {
+      this.#checkUsable("read");
       return this.#readInto(into, at) as Outcome<S, void>;
     }
-    return this.#shared(() => this.#readInto(into, at)) as Outcome<S, void>;
+    return this.#shared("read", () => this.#readInto(into, at)) as Outcome<S, void>;
   }
 
-  resize(byteLength: number): Outcome<S, boolean> {
-    const turns = this.#turns;
-    if (turns === undefined) {
-      this.#checkLive();
-      return runSync(this.#resize(byteLength)) as Outcome<S, boolean>;
+  resize(size: number): Outcome<S, boolean> {
+    if (this.#lock === undefined) {
+      this.#checkUsable("resize");
+      return runSync(this.#resize(size)) as Outcome<S, boolean>;
     }
-    return this.#alone(() => runAsync(this.#resize(byteLength))) as Outcome<S, boolean>;
+    return this.#resizeAsync(size) as Outcome<S, boolean>;
   }
 
   free(): Outcome<S, void> {
-    if (this.#turns === undefined) {
+    if (this.#lock === undefined) {
       this.#checkLive();
       this.#release();
       this.#freed = true;
       return undefined as Outcome<S, void>;
     }
-    return this.#freeAsync(this.#turns) as Outcome<S, void>;
+    return this.#freeAsync(this.#lock) as Outcome<S, void>;
   }
 
   get bytes(): Viewed<S["view"]> {
-    this.#checkLive();
+    this.#checkUsable("view");
     return this.#host.store.view?.(this.#place(), this.size) as Viewed<S["view"]>;
   }
 
@@ -260,9 +268,13 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     if (bytes === undefined) throw new TypeError("Expected a store whose bytes lie in memory");
     const step = type.BYTES_PER_ELEMENT ?? 1;
     if (bytes.byteOffset % step !== 0) {
-      const place = bytes.byteOffset === this.offset
-        ? `at offset ${this.offset}`
-        : `at offset ${this.offset}, byte ${bytes.byteOffset} of its buffer`;
+      const { offset } = this, base = bytes.byteOffset - offset;
+      let place = `at offset ${offset}`;
+      if (base !== 0) place += `, byte ${bytes.byteOffset} of its buffer`;
+      // The region is aligned, what it is counted from is not.
+      if (offset % step === 0) {
+        place += `: the store's byteOffset ${base} is no multiple of ${step}`;
+      }
       throw new RangeError(`A ${type.name} needs alignment ${step}, the region is ${place}`);
     }
     if (bytes.length % step !== 0) {
@@ -282,34 +294,43 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   /** Steps that move the region, while no operation uses it. */
   *moving(steps: Steps<void>): Steps<void> {
-    if (this.#turns === undefined) yield* steps;
-    else yield this.#turns.exclusive(() => runAsync(steps));
+    if (this.#lock === undefined) yield* steps;
+    else yield this.#lock.exclusive(() => runAsync(steps));
   }
 
   /** Resolves once the operations asked for so far have ended. */
   settled(): Promise<void> | undefined {
-    return this.#turns?.settled();
+    return this.#lock?.settled();
   }
 
-  /** Runs an operation beside the region's others; refused at once after `free`. */
-  async #shared<T>(action: () => T | Promise<T>): Promise<T> {
-    this.#checkLive();
-    return await this.#turns!.shared(action);
+  /**
+   * Begins to write data that its arena allocated the region for, over an async store; in order
+   * with the region's other operations, and not refused where the arena was closed since.
+   */
+  begin(data: Uint8Array): Promise<void> {
+    return this.#lock!.shared(() => this.#write(data, 0));
   }
 
-  /** Runs an operation while nothing else changes the arena or uses the region. */
-  async #alone<T>(action: () => Promise<T>): Promise<T> {
-    this.#checkLive();
-    return await this.#host.turns!.exclusive(() => this.#turns!.exclusive(action));
+  /** Runs an operation beside the region's others; refused at once after `free` and `close`. */
+  async #shared<T>(operation: StorageOperation, action: () => T | Promise<T>): Promise<T> {
+    this.#checkUsable(operation);
+    return await this.#lock!.shared(action);
   }
 
-  async #freeAsync(turns: RwLock): Promise<void> {
+  /** Resizes while nothing else changes the arena or uses the region. */
+  async #resizeAsync(size: number): Promise<boolean> {
+    this.#checkUsable("resize");
+    const action = () => runAsync(this.#resize(size));
+    return await this.#host.lock!.exclusive(() => this.#lock!.exclusive(action));
+  }
+
+  async #freeAsync(lock: RwLock): Promise<void> {
     this.#checkLive();
     this.#freed = true;
     // Not as an exclusive turn of the region: a compaction, which holds the arena's turn
     // that comes next, would wait for it.
-    await turns.settled();
-    await this.#host.turns!.exclusive(() => this.#release());
+    await lock.settled();
+    await this.#host.lock!.exclusive(() => this.#release());
   }
 
   #release(): void {
@@ -317,16 +338,16 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     this.#host.renamed(this, this.#handle, NO_SPACE);
   }
 
-  #write(data: Uint8Array, at: number): void | Promise<void> {
-    checkBytes("data", data);
-    this.#checkRange("write", at, data.length);
-    return this.#host.store.write(this.#place() + at, data);
+  #write(data: RegionData, at: number): void | Promise<void> {
+    const bytes = bytesOf("data", data);
+    this.#checkRange("write", at, bytes.length);
+    return this.#host.store.write(this.#place() + at, bytes);
   }
 
-  #readInto(into: Uint8Array, at: number): void | Promise<void> {
-    checkBytes("into", into);
-    this.#checkRange("read", at, into.length);
-    return this.#host.store.read(this.#place() + at, into);
+  #readInto(into: RegionData, at: number): void | Promise<void> {
+    const bytes = bytesOf("into", into);
+    this.#checkRange("read", at, bytes.length);
+    return this.#host.store.read(this.#place() + at, bytes);
   }
 
   #read(at: number, length?: number): Uint8Array | Promise<Uint8Array> {
@@ -339,16 +360,16 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     return isPromise(done) ? done.then(() => bytes) : bytes;
   }
 
-  *#resize(byteLength: number): Steps<boolean> {
+  *#resize(size: number): Steps<boolean> {
     const { allocator, unit, unitsOf, reserve, copy, renamed } = this.#host;
-    checkInteger("byteLength", byteLength);
-    const units = unitsOf(byteLength);
+    checkInteger("size", size);
+    const units = unitsOf(size);
     if (!allocator.resize(this.#handle, units)) {
       const before = this.#handle;
       const after = yield* reserve(units, this.#unitAlignment);
       if (after === NO_SPACE) return false;
       try {
-        const length = Math.min(byteLength, this.size);
+        const length = Math.min(size, this.size);
         yield* copy(this.#place(), allocator.offset(after) * unit, length);
       } catch (error) {
         allocator.free(after);
@@ -358,12 +379,18 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
       allocator.free(before);
       renamed(this, before, after);
     }
-    this.#size = byteLength;
+    this.#size = size;
     return true;
   }
 
   #checkLive(): void {
     if (this.#freed) throw new NotAllocatedError(this.#handle);
+  }
+
+  /** Throws unless the region is live and its arena open. */
+  #checkUsable(operation: StorageOperation): void {
+    this.#checkLive();
+    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
   }
 
   #checkRange(operation: "read" | "write", at: number, length: number): void {

@@ -87,8 +87,9 @@ export interface BlobStoreOptions {
    */
   readonly compactAbove?: number;
   /**
-   * Whether `close` also closes the backing store that was passed in; `false` by default. A file
-   * that was opened by its path is always closed.
+   * Whether `close` also closes the backing store that was passed in; `false` by default: a store
+   * is closed by who opened it, or by who is told so with `closeStore`. A file that was opened by
+   * its path is always closed.
    */
   readonly closeStore?: boolean;
 }

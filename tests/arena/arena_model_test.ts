@@ -9,7 +9,8 @@ import { describe, it } from "@std/testing/bdd";
 import { FileStore, SyncFileStore } from "../../backends/file/mod.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import { NotAllocatedError } from "../../src/allocator.ts";
-import { Arena, type ArenaOptions } from "../../src/arena/arena.ts";
+import { Arena } from "../../src/arena/arena.ts";
+import type { ArenaOptions } from "../../src/arena/arena_options.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import {
   assertAllCanBeHad,
@@ -112,7 +113,7 @@ describe("Arena against a model", () => {
       it(`one operation after another: ${name}, ${JSON.stringify(option)}`, () =>
         withSeed(seed, async (random) => {
           const store = make(random);
-          const arena = new Arena(store, option);
+          const arena = new Arena(store, { ...option, closeStore: true });
           const live: Expected[] = [];
           for (let step = 0; step < steps; step++) {
             if (random(50) === 0) await randomCompaction(arena, random);
@@ -139,7 +140,7 @@ describe("Arena against a model", () => {
     for (const [seed, option] of options.entries()) {
       it(`many operations at once: ${name}, ${JSON.stringify(option)}`, () =>
         withSeed(100 + seed, async (random) => {
-          const arena = new Arena(make(random), option);
+          const arena = new Arena(make(random), { ...option, closeStore: true });
           const lives: Expected[][] = Array.from({ length: 8 }, () => []);
           let working = lives.length;
           const compactor = async () => {

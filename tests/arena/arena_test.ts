@@ -168,8 +168,8 @@ describe("Arena", () => {
     assertStrictEquals(slowArena.freeBytes, 100);
   });
 
-  it("flushes and closes its store, also at the end of its scope", async () => {
-    const sync = new Arena(SyncFileStore.open(newFile(100)));
+  it("flushes its store, and closes it with closeStore, also at the end of its scope", async () => {
+    const sync = new Arena(SyncFileStore.open(newFile(100)), { closeStore: true });
     const region = must(sync.allocate(10));
     assertStrictEquals(sync.flush(), undefined);
     sync[Symbol.dispose]();
@@ -177,7 +177,7 @@ describe("Arena", () => {
     assertThrows(() => region.read(), StorageError, "closed");
     assertThrows(() => new Arena(sync.store), StorageError, "closed");
 
-    const aside = new Arena(await FileStore.open(newFile(2 ** 22)));
+    const aside = new Arena(await FileStore.open(newFile(2 ** 22)), { closeStore: true });
     const large = must(await aside.allocate(2 ** 22));
     const write = large.write(new Uint8Array(2 ** 22));
     await aside.flush();
@@ -188,7 +188,7 @@ describe("Arena", () => {
     let underWay: number | undefined;
     const slow = new SlowStore(100);
     const close = () => Promise.resolve(void (underWay = slow.underWay));
-    const slowArena = new Arena(Object.assign(slow, { close }));
+    const slowArena = new Arena(Object.assign(slow, { close }), { closeStore: true });
     const used = must(await slowArena.allocate(100));
     const pending = used.write(new Uint8Array(100));
     await slowArena.close();
@@ -223,7 +223,11 @@ describe("growth of an arena", () => {
   });
 
   it("starts from nothing", async () => {
-    const arena = new Arena(await FileStore.open(newFile(0)), { maxByteLength: 2 ** 20, unit: 64 });
+    const arena = new Arena(await FileStore.open(newFile(0)), {
+      maxByteLength: 2 ** 20,
+      unit: 64,
+      closeStore: true,
+    });
     const region = must(await arena.allocateFrom(new Uint8Array(1000).fill(3)));
     assertSameBytes(await region.read(), new Uint8Array(1000).fill(3), "in a new file");
     await assertAllCanBeHad(arena);

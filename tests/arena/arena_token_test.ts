@@ -33,10 +33,10 @@ describe("a token", () => {
     const region = arena.allocate(30, { alignment: 8, label: "mesh" })!;
     const token: RegionToken = JSON.parse(JSON.stringify(region.token()));
     assertEquals(token, { handle: region.handle, size: 30, alignment: 8, label: "mesh" });
-    assertStrictEquals(arena.open(token), region);
+    assertStrictEquals(arena.regionFromToken(token), region);
     assertEquals(arena.allocate(1)!.token(), { handle: 2, size: 1, alignment: 1 });
     region.free();
-    assertThrows(() => arena.open(token), NotAllocatedError);
+    assertThrows(() => arena.regionFromToken(token), NotAllocatedError);
     assertThrows(() => region.token(), NotAllocatedError);
   });
 
@@ -46,7 +46,7 @@ describe("a token", () => {
       here.allocate(100);
       const region = here.allocate(40, { alignment: 32, label: "a" })!;
       region.write(Uint8Array.of(1, 2, 3), 5);
-      const opened = there.open(structuredClone(region.token()));
+      const opened = there.regionFromToken(structuredClone(region.token()));
       assertEquals([opened.offset, opened.size, opened.label], [region.offset, 40, "a"]);
       assertEquals([...opened.read(5, 3)], [1, 2, 3]);
       opened.write(Uint8Array.of(9), 39);
@@ -58,22 +58,24 @@ describe("a token", () => {
 
   it("is refused once the region was freed, on either side", () => {
     const [here, there] = twoArenas();
-    const region = here.allocate(40)!, token = region.token(), opened = there.open(token);
+    const region = here.allocate(40)!,
+      token = region.token(),
+      opened = there.regionFromToken(token);
     opened.free();
     assertEquals([region.freed, opened.freed], [true, true]);
     assertEquals(here.allocate(40)!.offset, 0); // in the same place
     for (const use of [() => region.read(), () => region.free(), () => void region.bytes]) {
       assertThrows(use, NotAllocatedError);
     }
-    assertThrows(() => here.open(token), NotAllocatedError);
-    assertThrows(() => there.open(token), NotAllocatedError);
+    assertThrows(() => here.regionFromToken(token), NotAllocatedError);
+    assertThrows(() => there.regionFromToken(token), NotAllocatedError);
     region[Symbol.dispose](); // what is gone needs no freeing
     assertEquals(here.allocator.allocationCount, 1);
   });
 
   it("keeps both sides within the region when one resizes it", () => {
     const [here, there] = twoArenas();
-    const region = here.allocate(40)!, opened = there.open(region.token());
+    const region = here.allocate(40)!, opened = there.regionFromToken(region.token());
     const behind = here.allocate(10)!;
     assertEquals(opened.resize(20), true);
     assertEquals([region.size, opened.size, region.bytes.length], [20, 20, 20]);
@@ -91,30 +93,34 @@ describe("a token", () => {
     const arena = new Arena(new MemoryStore(1000));
     const { handle } = arena.allocate(3)!, region = arena.allocate(8)!, token = region.token();
     for (const bad of [null, undefined, 7, "token"]) {
-      assertThrows(() => arena.open(bad as never), TypeError, "token");
+      assertThrows(() => arena.regionFromToken(bad as never), TypeError, "token");
     }
     for (const [key, value] of [["handle", "x"], ["size", undefined], ["alignment", "1"]]) {
-      assertThrows(() => arena.open({ ...token, [key as string]: value }), TypeError, key);
+      assertThrows(
+        () => arena.regionFromToken({ ...token, [key as string]: value }),
+        TypeError,
+        key,
+      );
     }
-    assertThrows(() => arena.open({ ...token, alignment: 0 }), RangeError, "alignment");
-    assertThrows(() => arena.open({ ...token, handle }), RangeError);
-    assertThrows(() => arena.open({ ...token, size: 9 }), RangeError);
-    assertThrows(() => arena.open({ ...token, alignment: 2 }), RangeError);
-    assertThrows(() => arena.open({ ...token, handle: 12345 }), NotAllocatedError);
+    assertThrows(() => arena.regionFromToken({ ...token, alignment: 0 }), RangeError, "alignment");
+    assertThrows(() => arena.regionFromToken({ ...token, handle }), RangeError);
+    assertThrows(() => arena.regionFromToken({ ...token, size: 9 }), RangeError);
+    assertThrows(() => arena.regionFromToken({ ...token, alignment: 2 }), RangeError);
+    assertThrows(() => arena.regionFromToken({ ...token, handle: 12345 }), NotAllocatedError);
   });
 
   it("is refused while the region's last operations are ending", async () => {
     const arena = new Arena(new SlowStore(100));
     const region = (await arena.allocate(10))!, token = region.token();
     const writing = region.write(new Uint8Array(10)), freeing = region.free();
-    assertThrows(() => arena.open(token), NotAllocatedError);
+    assertThrows(() => arena.regionFromToken(token), NotAllocatedError);
     await Promise.all([writing, freeing]);
   });
 
   it("leaves nothing behind where another worker frees what one makes", () => {
     const [here, there] = twoArenas();
     for (let i = 0; i < 5000; i++) {
-      there.open(here.allocate(8)!.token()).free();
+      there.regionFromToken(here.allocate(8)!.token()).free();
     }
     assertEquals(here.allocator.allocationCount, 0);
     assertEquals([...here.regions()], []);
@@ -201,13 +207,13 @@ describe("an arena in three workers", () => {
             parcels = (await Promise.all(packed)).flat();
             assertEquals(parcels.length, 60);
             for (const { token, content } of parcels) {
-              const numbers = arena.open(token).view(Int32Array);
+              const numbers = arena.regionFromToken(token).view(Int32Array);
               assert(numbers.every((number) => number === content), "bytes of another region");
             }
           }
           assert(store.byteLength > before, "it has not grown");
           assertEquals(allocator.allocationCount, 60);
-          for (const { token } of parcels) arena.open(token).free();
+          for (const { token } of parcels) arena.regionFromToken(token).free();
           allocator.check();
           assertEquals(allocator.freeSpace, allocator.capacity);
         } finally {

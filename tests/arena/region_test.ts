@@ -58,7 +58,7 @@ describe("a region", () => {
         if (bad !== null) await assertRejects(async () => await region.read(0, at));
         await assertRejects(async () => await region.resize(at));
       }
-      for (const bad of [[1], "1", new Float32Array(1), undefined, null]) {
+      for (const bad of [[1], "1", 1, undefined, null]) {
         await assertRejects(async () => await region.write(bad as never), TypeError);
         await assertRejects(async () => await region.readInto(bad as never), TypeError);
       }

@@ -327,6 +327,7 @@ describe("GpuArena: allocateOrThrow", () => {
       const error = assertThrows(
         () => arena.allocateOrThrow(500, { role: "vertex", alignment: 16 }),
         OutOfSpaceError,
+        "Cannot allocate 500 bytes at a multiple of 16: 424",
       );
       const { requested, alignment, largestFree, totalFree } = error;
       assertEquals([requested, alignment, largestFree, totalFree], [500, 16, 424, 424]);

@@ -7,6 +7,9 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { StorageError } from "../../../src/arena/backing_store.ts";
+import { describe } from "../../../src/util/check_integer.ts";
+import { checkOptions } from "../../../src/util/check_options.ts";
+import { checkType } from "../../../src/util/check_type.ts";
 import { Descriptor, handleOf } from "./descriptor.ts";
 import { FileIO, messageOf } from "./file_io.ts";
 
@@ -27,6 +30,8 @@ export type FilePath = string | { readonly href: string };
 
 /** An io over a file opened here. */
 export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
+  checkOptions(options, "create createNew readOnly truncate");
+  for (const [name, value] of Object.entries(options)) checkType(name, value, "boolean");
   const { create = false, createNew = false, readOnly = false, truncate = false } = options;
   if (readOnly && (create || createNew || truncate)) {
     throw new TypeError("Expected readOnly without create, createNew and truncate");
@@ -50,5 +55,5 @@ export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
 export function pathOf(path: FilePath): string {
   if (typeof path === "string") return path;
   if (typeof path?.href === "string") return fileURLToPath(path.href);
-  throw new TypeError("Expected a path or a file: URL");
+  throw new TypeError(`Expected path to be a path or a file: URL, got ${describe(path)}`);
 }

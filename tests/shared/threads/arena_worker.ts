@@ -40,7 +40,7 @@ function pack(byteLength: number): Parcel | undefined {
 
 /** Verifies what another worker packed, and frees it. */
 function unpack({ token, content }: Parcel): void {
-  using region = arena.open(token);
+  using region = arena.regionFromToken(token);
   const wrong = region.view(Int32Array).findIndex((value) => value !== content);
   if (wrong >= 0) throw new Error(`Region ${token.handle} has another number at ${wrong}`);
 }

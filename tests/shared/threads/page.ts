@@ -70,7 +70,7 @@ async function tokens(): Promise<void> {
   await thread.receive();
   thread.post({ parcels: [], sizes: [4, 400, 100_000] });
   for (const { token, content } of await thread.receive<Parcel[]>()) {
-    using region = arena.open(token);
+    using region = arena.regionFromToken(token);
     expect(region.view(Int32Array).every((number) => number === content), "other bytes");
   }
   expect(allocator.freeSpace === allocator.capacity && allocator.capacity > 65536, "not grown");

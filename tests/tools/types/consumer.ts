@@ -46,12 +46,12 @@ export async function anywhere(path: string, options: BlobStoreOptions): Promise
 
 /** Files, at once and by promises. */
 export async function files(path: string): Promise<Uint8Array> {
-  using here = new Arena(SyncFileStore.open(path, { create: true }));
+  using here = new Arena(SyncFileStore.open(path, { create: true }), { closeStore: true });
   const bytes: Uint8Array = here.allocateFrom(new Uint8Array(3))!.read();
-  await using there = new Arena(await FileStore.open(path));
+  await using there = new Arena(await FileStore.open(path), { closeStore: true });
   const stores: readonly BackingStore[] = [here.store, there.store];
-  const region = await there.allocate(bytes.length + stores.length);
-  return await region!.read();
+  const region = await there.allocateOrThrow(bytes.length + stores.length);
+  return await region.read();
 }
 
 /** The command, within a program. */

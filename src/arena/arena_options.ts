@@ -1,0 +1,66 @@
+/**
+ * What an arena is told, and what it tells.
+ *
+ * @module
+ */
+
+import type { Allocator } from "../allocator.ts";
+import type { OffsetAllocator } from "../allocators/offset_allocator.ts";
+
+/**
+ * How an {@linkcode Arena} divides its store.
+ *
+ * @typeParam A The allocator.
+ */
+export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
+  /**
+   * Who hands out the space, counted in units; by default an `OffsetAllocator` over
+   * the whole store.
+   */
+  readonly allocator?: A;
+  /** Bytes per unit of the allocator, 1 by default; every region takes whole units. */
+  readonly unit?: number;
+  /**
+   * How long the store may become where regions no longer fit, `Infinity` for as long
+   * as the store can; without it the store is never resized. Needs a store with
+   * `resize` and an allocator with `grow`.
+   */
+  readonly maxByteLength?: number;
+  /**
+   * Whether `close` also closes the store; `false` by default: a store is closed by who opened
+   * it, or by who is told so with `closeStore`.
+   */
+  readonly closeStore?: boolean;
+}
+
+/** What a region is to be like. */
+export interface RegionOptions {
+  /**
+   * A positive integer in bytes, 1 by default: the region's offset is a multiple of
+   * it, and of the arena's unit.
+   */
+  readonly alignment?: number;
+  /** What the region is called in reports. */
+  readonly label?: string;
+}
+
+/** Bounds and rules of one {@linkcode Arena.compact}. */
+export interface ArenaCompactionOptions {
+  /** Most regions moved; no limit by default. */
+  readonly maxMoves?: number;
+  /** Most bytes moved; no limit by default. */
+  readonly maxBytes?: number;
+  /**
+   * Whether a region may move to a place that overlaps its old one, `true` by
+   * default. With `false` a copy that fails, or a crash in it, leaves the old bytes.
+   */
+  readonly overlap?: boolean;
+}
+
+/** What one {@linkcode Arena.compact} did. */
+export interface ArenaCompaction {
+  /** Regions moved. */
+  readonly moves: number;
+  /** Bytes copied. */
+  readonly bytes: number;
+}

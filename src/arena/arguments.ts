@@ -1,0 +1,87 @@
+/**
+ * What callers give to an arena and its regions, checked before anything changes.
+ *
+ * @module
+ */
+
+import type { BackingStore } from "./backing_store.ts";
+import type { RegionToken } from "./region.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
+
+/** Bytes to be copied: those that a typed array or a `DataView` covers, or all of a buffer. */
+export type RegionData = ArrayBufferView | ArrayBufferLike;
+
+/** Letters of a string that a message shows. */
+const MAX_SHOWN = 40;
+
+/**
+ * Throws unless a value is a backing store.
+ *
+ * @throws {TypeError} It is something else; the message says what makes a store of it.
+ */
+export function checkStore(store: unknown): asserts store is BackingStore {
+  const given = store as Partial<BackingStore & ArrayBufferView & Promise<unknown>> | null;
+  const { read, write, byteLength, buffer, then } = given ?? {};
+  const isStore = typeof read === "function" && typeof write === "function";
+  if (isStore && typeof byteLength === "number") return;
+  let hint = "";
+  if (typeof store === "number" || buffer !== undefined || isBuffer(store)) {
+    hint = ": wrap it in a MemoryStore";
+  } else if (typeof store === "string") {
+    hint = ": FileStore.open and SyncFileStore.open take a path";
+  } else if (typeof then === "function") hint = ": await it";
+  throw new TypeError(`Expected store to be a backing store, got ${describe(store)}${hint}`);
+}
+
+/** Throws unless a region can be asked for with these; quick where they are right. */
+export function checkRegionOptions(options: unknown): void {
+  if (options === undefined) return;
+  if (typeof options === "number") {
+    const got = `${options}: write { alignment: ${options} }`;
+    throw new TypeError(`Expected options to be an object with alignment, label, got ${got}`);
+  }
+  let isKnown = typeof options === "object" && options !== null;
+  if (isKnown) {
+    for (const name in options!) {
+      isKnown &&= name === "alignment" || name === "label";
+    }
+  }
+  if (!isKnown) checkOptions(options, "alignment label");
+}
+
+/**
+ * The bytes that a view covers, or a buffer has; not a copy.
+ *
+ * @throws {TypeError} It is neither.
+ */
+export function bytesOf(name: string, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  if (isBuffer(value)) return new Uint8Array(value);
+  const got = typeof value === "string"
+    ? `${describe(value.slice(0, MAX_SHOWN))}: encode it with a TextEncoder`
+    : describe(value);
+  throw new TypeError(`Expected ${name} to be a typed array, a DataView or a buffer, got ${got}`);
+}
+
+/** Throws unless a value has the form of a token. */
+export function checkToken(token: RegionToken): RegionToken {
+  if (token === null || typeof token !== "object") {
+    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
+  }
+  checkInteger("token.handle", token.handle);
+  checkInteger("token.size", token.size);
+  checkInteger("token.alignment", token.alignment, 1);
+  checkType("token.label", token.label, "string");
+  return token;
+}
+
+/** Whether a value is a buffer; by tag, which holds in every realm. */
+function isBuffer(value: unknown): value is ArrayBufferLike {
+  const tag = Object.prototype.toString.call(value);
+  return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]";
+}
