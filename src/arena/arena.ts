@@ -13,6 +13,7 @@ import {
   type Move,
   NO_SPACE,
   OutOfSpaceError,
+  type SharedAllocator,
 } from "../allocator.ts";
 import type {
   ArenaCompaction,
@@ -26,6 +27,7 @@ import {
   checkStore,
   checkToken,
   type RegionData,
+  type RegionToken,
 } from "./arguments.ts";
 import {
   type BackingStore,
@@ -33,19 +35,20 @@ import {
   StorageError,
   type StorageOperation,
 } from "./backing_store.ts";
-import { copySteps } from "./copy_steps.ts";
-import { canGrow, endOfLast, greatestCommonDivisor, isShared, wholeUnits } from "./units.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
-import { LiveRegion, type Region, type RegionHost, type RegionToken } from "./region.ts";
+import { LiveRegion, type Region, type RegionHost } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 
 const MIN_SWEEP = 256;
 /** How often an arena looks for space that other workers take from under its hands. */
 const SHARED_TRIES = 10;
+
+/** Bytes copied at a time through memory, where the store cannot copy by itself. */
+const MAX_SCRATCH = 262_144; // = 2 ** 18
 
 /**
  * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is
@@ -518,4 +521,53 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const units = wholeUnits(byteLength, this.unit);
     return units * this.unit === byteLength ? units : units + 1;
   }
+}
+
+/** Copies bytes to a range that lies lower or apart: forward, so that overlap does no harm. */
+function* copySteps(
+  store: BackingStore,
+  from: number,
+  to: number,
+  length: number,
+): Steps<void> {
+  if (store.copyWithin !== undefined) {
+    yield store.copyWithin(from, to, length);
+    return;
+  }
+  const scratch = new Uint8Array(Math.min(length, MAX_SCRATCH));
+  for (let done = 0; done < length; done += scratch.length) {
+    const piece = scratch.subarray(0, length - done);
+    yield store.read(from + done, piece);
+    yield store.write(to + done, piece);
+  }
+}
+
+/** Units that fit into `byteLength` bytes; a plain quotient rounds up near 2^53. */
+function wholeUnits(byteLength: number, unit: number): number {
+  return (byteLength - byteLength % unit) / unit;
+}
+
+/** Where the last allocation ends: the free region at the end grows with the space. */
+function endOfLast(allocator: Allocator): number {
+  let end = allocator.capacity;
+  for (const { offset, size } of allocator.freeRegions()) {
+    if (offset + size === allocator.capacity) end = offset;
+  }
+  return end;
+}
+
+/** Whether the space of an allocator can be made larger. */
+function canGrow(allocator: Allocator): allocator is GrowableAllocator {
+  return typeof (allocator as Partial<GrowableAllocator>).grow === "function";
+}
+
+/** Whether other threads may have made the space larger meanwhile. */
+function isShared(allocator: Allocator): allocator is SharedAllocator {
+  return typeof (allocator as Partial<SharedAllocator>).growTo === "function";
+}
+
+/** The largest integer that divides both. */
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
 }

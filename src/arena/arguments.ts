@@ -5,10 +5,25 @@
  */
 
 import type { BackingStore } from "./backing_store.ts";
-import type { RegionToken } from "./region.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
+
+/**
+ * A region as plain data, which can be posted to a worker, or kept as JSON: what
+ * {@linkcode Arena.regionFromToken} makes a region of again. It names the region's extent, not its
+ * bytes.
+ */
+export interface RegionToken {
+  /** What the allocator calls the region; refused once it was freed. */
+  readonly handle: number;
+  /** Bytes in the region. */
+  readonly size: number;
+  /** What the region's offset is a multiple of. */
+  readonly alignment: number;
+  /** What the region is called in reports. */
+  readonly label?: string;
+}
 
 /** Bytes to be copied: those that a typed array or a `DataView` covers, or all of a buffer. */
 export type RegionData = ArrayBufferView | ArrayBufferLike;

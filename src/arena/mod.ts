@@ -13,7 +13,7 @@ export type {
   ArenaOptions,
   RegionOptions,
 } from "./arena_options.ts";
-export type { RegionData } from "./arguments.ts";
+export type { RegionData, RegionToken } from "./arguments.ts";
 export { checkBytes, checkRange, StorageError } from "./backing_store.ts";
 export type {
   AsyncBackingStore,
@@ -24,4 +24,4 @@ export type {
   SyncBackingStore,
   ViewableStore,
 } from "./backing_store.ts";
-export type { Region, RegionToken, Viewed } from "./region.ts";
+export type { Region, Viewed } from "./region.ts";

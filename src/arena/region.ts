@@ -5,7 +5,7 @@
  */
 
 import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
-import { bytesOf, type RegionData } from "./arguments.ts";
+import { bytesOf, type RegionData, type RegionToken } from "./arguments.ts";
 import {
   type BackingStore,
   type Outcome,
@@ -20,22 +20,6 @@ import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 
 /** What a store's `view`, of type `V`, gives; `undefined` where there is none. */
 export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : undefined;
-
-/**
- * A region as plain data, which can be posted to a worker, or kept as JSON: what
- * {@linkcode Arena.regionFromToken} makes a region of again. It names the region's extent, not its
- * bytes.
- */
-export interface RegionToken {
-  /** What the allocator calls the region; refused once it was freed. */
-  readonly handle: number;
-  /** Bytes in the region. */
-  readonly size: number;
-  /** What the region's offset is a multiple of. */
-  readonly alignment: number;
-  /** What the region is called in reports. */
-  readonly label?: string;
-}
 
 /**
  * A live extent of an arena's store. It outlives compaction, growth of the store

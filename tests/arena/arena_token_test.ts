@@ -10,7 +10,7 @@ import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
 import { NotAllocatedError } from "../../src/allocator.ts";
 import { Arena } from "../../src/arena/arena.ts";
-import type { RegionToken } from "../../src/arena/region.ts";
+import type { RegionToken } from "../../src/arena/mod.ts";
 import { SharedOffsetAllocator } from "../../src/shared/shared_allocator.ts";
 import { withSeed } from "../support/random.ts";
 import { SlowStore } from "./arena_helpers.ts";

@@ -1,3 +1,9 @@
+/**
+ * Numbers that hot functions declare for themselves are those of the layout.
+ *
+ * @module
+ */
+
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
@@ -20,8 +26,11 @@ const SHAPES: Readonly<Record<string, Record<string, number>>> = {
 const OWN = ["linear_allocator.ts", "slab_allocator.ts", "buddy_tree.ts", "handle_table.ts"];
 
 /** Indentation, name and literal of constants, at module level and in functions. */
-const NUMBERS =
-  /(?<=^( *)(?:export )?const (?:[^;"'`()]*, )?)([A-Z][A-Z_0-9]*)(?:: number)? = (-?(?:0x[0-9a-f]+|[\d_]+))(?=[,;])/gm;
+const NUMBERS = new RegExp(
+  String.raw`(?<=^( *)(?:export )?const (?:[^;"'\`()]*, )?)` +
+    String.raw`([A-Z][A-Z_0-9]*)(?:: number)? = (-?(?:0x[0-9a-f]+|[\d_]+))(?=[,;])`,
+  "gm",
+);
 
 interface Constant {
   readonly name: string;

@@ -7,7 +7,7 @@
 
 import { MemoryStore, type WasmMemory } from "../../../backends/memory.ts";
 import { Arena } from "../../../src/arena/arena.ts";
-import type { RegionToken } from "../../../src/arena/region.ts";
+import type { RegionToken } from "../../../src/arena/mod.ts";
 import { SharedOffsetAllocator } from "../../../src/shared/shared_allocator.ts";
 import { openPort } from "./open_port.ts";
 
