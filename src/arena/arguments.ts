@@ -42,7 +42,8 @@ export function checkStore(store: unknown): asserts store is BackingStore {
   const isStore = typeof read === "function" && typeof write === "function";
   if (isStore && typeof byteLength === "number") return;
   let hint = "";
-  if (typeof store === "number" || buffer !== undefined || isBuffer(store)) {
+  if (store === undefined) hint = ": new MemoryStore(byteLength) is one";
+  else if (typeof store === "number" || buffer !== undefined || isBuffer(store)) {
     hint = ": wrap it in a MemoryStore";
   } else if (typeof store === "string") {
     hint = ": FileStore.open and SyncFileStore.open take a path";

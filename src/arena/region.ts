@@ -13,7 +13,7 @@ import {
   type StorageOperation,
   type ViewableStore,
 } from "./backing_store.ts";
-import { checkInteger } from "../util/check_integer.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
@@ -248,6 +248,9 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   view<V>(type: ViewConstructor<V>): V {
+    if (typeof type !== "function") {
+      throw new TypeError(`Expected type to be a typed array class, got ${describe(type)}`);
+    }
     const bytes: Uint8Array | undefined = this.bytes;
     if (bytes === undefined) throw new TypeError("Expected a store whose bytes lie in memory");
     const step = type.BYTES_PER_ELEMENT ?? 1;

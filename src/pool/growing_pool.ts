@@ -100,6 +100,9 @@ export class GrowingPool<T extends object> extends Pool<T> {
 function growthRule(growth: PoolGrowth): (capacity: number) => number {
   if (growth === "none") return (capacity) => capacity;
   if (typeof growth === "function") return growth;
+  if (growth !== null && typeof growth === "object") {
+    checkOptions(growth, "linear exponential", "growth");
+  }
   const { linear, exponential } = Object(growth) as Partial<Record<string, unknown>>;
   if (linear !== undefined) {
     checkInteger("linear", linear, 1, MAX_UNITS);

@@ -15,7 +15,7 @@ const wrong = (value: unknown) => value as never;
 describe("wrong arguments of plain JavaScript", () => {
   it("of new Arena are refused, and the message says what is meant", () => {
     const stores: [unknown, string][] = [
-      [undefined, "Expected store to be a backing store, got undefined"],
+      [undefined, "Expected store to be a backing store, got undefined: new MemoryStore("],
       [null, "Expected store to be a backing store, got null"],
       [1024, "Expected store to be a backing store, got 1024: wrap it in a MemoryStore"],
       [new ArrayBuffer(8), "got an object of type ArrayBuffer: wrap it in a MemoryStore"],
@@ -92,6 +92,17 @@ describe("wrong arguments of plain JavaScript", () => {
       const { message } = await assertRejects(async () => await region.write(wrong(long)), Error);
       assertStrictEquals(message.length < 200, true);
       assertEquals([arena.allocator.allocationCount, arena.freeBytes, region.size], [1, 90, 10]);
+    }
+  });
+
+  it("are no class of a view", () => {
+    const region = new Arena(new MemoryStore(100)).allocateOrThrow(8);
+    for (const type of [undefined, 5, "Float32Array", {}]) {
+      assertThrows(
+        () => region.view(wrong(type)),
+        TypeError,
+        "Expected type to be a typed array class, got",
+      );
     }
   });
 

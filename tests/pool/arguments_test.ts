@@ -73,7 +73,8 @@ describe("arguments of a pool of objects", () => {
   it("name what a growing pool grows by", () => {
     refuses((growth) => newGrowing({ create, growth }), [
       [[null], 'Expected growth to be "none", { linear }, { exponential } or a function, got null'],
-      [[{ liner: 4 }], "Expected growth to be"],
+      [[{ liner: 4 }], "Expected growth to be an object with linear, exponential, got liner"],
+      [[{ linear: 4, max: 9 }], "got max"],
       [[{ linear: "4" }], "Expected linear to be an integer from 1"],
     ]);
   });
