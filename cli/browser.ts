@@ -1,20 +1,30 @@
 /**
- * The command in a page, where there are no files: calling it says so.
+ * What a bundler takes for the command where it builds for a browser: the same names, which say
+ * what is missing there.
  *
  * @module
  */
 
+export type { CommandIO, CommandOutput } from "./io.ts";
 export { VERSION } from "./version.ts";
 
-const MISSING =
-  "Expected Deno, Node or Bun: the command works on files, which a page does not have";
+const REASON = "The command needs Deno, Node or Bun: in a page use " +
+  '"@suballoc/offset-allocator/blob-store/core" over a MemoryStore';
 
-/** Refuses. */
+/**
+ * Refuses to run a command.
+ *
+ * @throws {TypeError} Always.
+ */
 export function main(): Promise<number> {
-  return Promise.reject(new TypeError(MISSING));
+  return Promise.reject(new TypeError(REASON));
 }
 
-/** Refuses. */
+/**
+ * Refuses to run a command.
+ *
+ * @throws {TypeError} Always.
+ */
 export function run(): Promise<void> {
-  return Promise.reject(new TypeError(MISSING));
+  return Promise.reject(new TypeError(REASON));
 }

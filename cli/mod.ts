@@ -153,7 +153,12 @@ export async function run(): Promise<void> {
   process.exit(exitCode);
 }
 
-// On Deno the entry itself is the program. Elsewhere `bin` calls run(). `import.meta.main` would
-// tell the same, but emitters rewrite it.
-const { Deno: deno } = globalThis as { readonly Deno?: { readonly mainModule?: string } };
-if (deno?.mainModule === import.meta.url) void run();
+/** Whether Deno was started with this module: it takes the entry from JSR and has no `bin`. */
+function isProgram(): boolean {
+  // `Deno.mainModule` may be the specifier "jsr:...", not this URL. Destructured, `main` is no
+  // member of `import.meta`, which emitters rewrite. Compiled or bundled modules have other names.
+  const { main, url } = import.meta as { readonly main?: boolean; readonly url: string };
+  return main === true && url.endsWith("/cli/mod.ts");
+}
+
+if (isProgram()) void run();

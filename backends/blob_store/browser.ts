@@ -1,5 +1,6 @@
 /**
- * Blob stores in a page: over a backing store as everywhere, and by path not at all.
+ * What a bundler takes for the blob store where it builds for a browser: the same names. A store
+ * over a backing store works; a path is refused with what to use instead.
  *
  * @module
  */
@@ -12,40 +13,40 @@ import {
   type ProgressOptions,
 } from "../../src/blob_store/mod.ts";
 
-export { StorageError } from "../../src/arena/mod.ts";
-export * from "../../src/blob_store/blob_store_errors.ts";
+export * from "../../src/blob_store/mod.ts";
 
-/** Named blobs in a backing store. */
+/** Named blobs in any backing store. */
 export class BlobStore extends CoreStore {
   /**
    * Opens the store that a backing store holds.
    *
-   * @throws {TypeError} It is a path.
+   * @throws {TypeError} The target is a path, or an option is not what it must be.
+   * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
    */
   static override async open(
     target: string | URL | BackingStore,
     options: BlobStoreOptions = {},
   ): Promise<BlobStore> {
-    return new BlobStore(await super.openWith(checkTarget(target), options));
+    return new BlobStore(await super.openWith(notPath(target), options));
   }
 
   /**
-   * Copies every blob into an empty backing store.
+   * Copies every blob into an empty backing store, packed.
    *
-   * @throws {TypeError} It is a path.
+   * @throws {TypeError} The target is a path.
    */
   override async backup(
     to: string | URL | BackingStore,
     options: ProgressOptions = {},
   ): Promise<BackupReport> {
-    return await super.backup(checkTarget(to), options);
+    return await super.backup(notPath(to), options);
   }
 }
 
-/** Throws where a target is a path. */
-function checkTarget(target: string | URL | BackingStore): BackingStore {
+function notPath(target: string | URL | BackingStore): BackingStore {
   if (typeof target !== "string" && !(target instanceof URL)) return target;
   throw new TypeError(
-    "Expected Deno, Node or Bun: a page has no files by path, pass a backing store there",
+    "A file by path needs Deno, Node or Bun: in a page use " +
+      '"@suballoc/offset-allocator/blob-store/core" over a MemoryStore or a store of your own',
   );
 }

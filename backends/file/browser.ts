@@ -1,45 +1,61 @@
 /**
- * File stores in a page, where there are no files by path: making one says so.
+ * What a bundler takes for the file stores where it builds for a browser: the same names, which
+ * say what is missing there.
  *
  * @module
  */
 
 export { StorageError } from "../../src/arena/backing_store.ts";
 
-const MISSING = "Expected Deno, Node or Bun: a page has no files by path, use a MemoryStore there";
+const REASON = "A file needs Deno, Node or Bun: in a page use a MemoryStore of " +
+  '"@suballoc/offset-allocator" or a backing store of your own';
 
-/** Refuses to open a file. */
+/** A file as an async store, which a page does not have. */
 export class FileStore {
-  /** Refuses. */
-  constructor() {
-    throw new TypeError(MISSING);
+  private constructor() {
+    throw new TypeError(REASON);
   }
 
-  /** Refuses. */
+  /**
+   * Refuses to open a file.
+   *
+   * @throws {TypeError} Always.
+   */
   static open(): Promise<never> {
-    return Promise.reject(new TypeError(MISSING));
+    return Promise.reject(new TypeError(REASON));
   }
 
-  /** Refuses. */
+  /**
+   * Refuses to take a file.
+   *
+   * @throws {TypeError} Always.
+   */
   static from(): never {
-    throw new TypeError(MISSING);
+    throw new TypeError(REASON);
   }
 }
 
-/** Refuses to open a file. */
+/** A file as a synchronous store, which a page does not have. */
 export class SyncFileStore {
-  /** Refuses. */
-  constructor() {
-    throw new TypeError(MISSING);
+  private constructor() {
+    throw new TypeError(REASON);
   }
 
-  /** Refuses. */
+  /**
+   * Refuses to open a file.
+   *
+   * @throws {TypeError} Always.
+   */
   static open(): never {
-    throw new TypeError(MISSING);
+    throw new TypeError(REASON);
   }
 
-  /** Refuses. */
+  /**
+   * Refuses to take a file.
+   *
+   * @throws {TypeError} Always.
+   */
   static from(): never {
-    throw new TypeError(MISSING);
+    throw new TypeError(REASON);
   }
 }

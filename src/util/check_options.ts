@@ -28,11 +28,10 @@ export function checkOptions(options: unknown, names: string, name: string = "op
   throw new TypeError(`Expected ${name} to be an object with ${known.join(", ")}, got ${got}`);
 }
 
-/** How many letters two names have in common at their ends. */
+/** How many letters of a name, from its first on, stand together in a known one. */
 function likeness(known: string, given: string): number {
   const a = known.toLowerCase(), b = given.toLowerCase();
-  let first = 0, last = 0;
-  while (first < b.length && a[first] === b[first]) first++;
-  while (last < b.length && a.at(-1 - last) === b.at(-1 - last)) last++;
-  return first + last;
+  let length = 0;
+  while (length < b.length && a.includes(b.slice(0, length + 1))) length++;
+  return length;
 }
