@@ -5,23 +5,35 @@
  */
 
 import { build, transform } from "esbuild";
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { type Plugin, rollup } from "rollup";
 import config from "../../deno.json" with { type: "json" };
+import { type Aliases, byVite, byWebpack, stripTypes, type WebBundle } from "./web_bundlers.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Where the bundled modules come from: the folder where the package is installed, or this tree. */
 export type Origin = "sources" | { readonly folder: string };
 
-/** Bundles one module, given as code, and minifies it. */
-type Bundler = (code: string, origin: Origin) => Promise<string>;
+/** Bundles modules, given as code, each by itself, and minifies them. */
+type Bundler = (codes: readonly string[], origin: Origin) => Promise<string[]>;
 
 /** The bundlers by name. */
-export const bundlers: Readonly<Record<string, Bundler>> = { esbuild: byEsbuild, rollup: byRollup };
+const bundlers: Readonly<Record<string, Bundler>> = {
+  esbuild: (codes, origin) => Promise.all(codes.map((code) => byEsbuild(code, origin))),
+  rollup: (codes, origin) => Promise.all(codes.map((code) => byRollup(code, origin))),
+  webpack: (codes, origin) => overModules(origin, (...where) => byWebpack(codes, ...where)),
+  vite: (codes, origin) =>
+    overModules(origin, async (...where) => {
+      const made: WebBundle[] = [];
+      for (const code of codes) made.push(await byVite(code, ...where));
+      return made;
+    }),
+};
 
 /** A name of an entry, and the most bytes that it may weigh. */
 export interface Page {
@@ -42,15 +54,14 @@ export interface Bundle extends Page {
 
 /** Bundles each page by each bundler. No `sideEffects` flag counts where the origin is the tree. */
 export async function measure(pages: readonly Page[], origin: Origin): Promise<Bundle[]> {
+  const codes = pages.map(({ names, entry }) =>
+    `export ${names === "*" ? "*" : `{ ${names} }`} from "${specifier(entry)}";`
+  );
   const bundles: Bundle[] = [];
-  for (const page of pages) {
-    const module = specifier(page.entry), { names } = page;
-    const code = names === "*"
-      ? `export * from "${module}";`
-      : `export { ${names} } from "${module}";`;
-    for (const [bundler, make] of Object.entries(bundlers)) {
-      const minified = await make(code, origin);
-      const byteLength = gzipSync(minified, { level: 9 }).length;
+  for (const [bundler, make] of Object.entries(bundlers)) {
+    const made = await make(codes, origin);
+    for (const [i, page] of pages.entries()) {
+      const byteLength = gzipSync(made[i], { level: 9 }).length;
       bundles.push({ ...page, bundler, byteLength });
     }
   }
@@ -69,6 +80,29 @@ export function table(bundles: readonly Bundle[]): string {
   const head = ["bytes, minified, gzip -9".padEnd(44), "at most".padStart(8)];
   for (const name of Object.keys(bundlers)) head.push(`${name} `.padStart(10));
   return [head, ...rows.values()].map((row) => row.join("").trimEnd()).join("\n");
+}
+
+/** Bundles by what reads files without types: those of the package, or a copy of this tree. */
+async function overModules(
+  origin: Origin,
+  bundle: (folder: string, aliases: Aliases) => Promise<WebBundle[]>,
+): Promise<string[]> {
+  if (origin !== "sources") return codesOf(await bundle(origin.folder, {}));
+  const folder = await stripTypes(ROOT, ["mod.ts", "src", "backends", "cli"]);
+  try {
+    const aliases = Object.entries(config.exports)
+      .map(([entry, path]) => [specifier(entry), join(folder, path)] as const);
+    return codesOf(await bundle(folder, Object.fromEntries(aliases)));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The code of bundles that nothing was wrong with. */
+function codesOf(bundles: readonly WebBundle[]): string[] {
+  const warnings = bundles.flatMap(({ warnings }) => warnings);
+  if (warnings.length > 0) throw new Error(warnings.join("\n"));
+  return bundles.map(({ code }) => code);
 }
 
 /** How users import an entry. */

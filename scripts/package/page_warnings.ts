@@ -21,7 +21,7 @@ export async function pageWarnings(folder: string): Promise<string[]> {
   const made: Record<string, WebBundle> = {
     esbuild: await byEsbuild(path),
     rollup: await byRollup(path),
-    webpack: await byWebpack(code, folder, {}),
+    webpack: (await byWebpack([code], folder, {}))[0],
     vite: await byVite(code, folder, {}),
   };
   return Object.entries(made).flatMap(([bundler, { code, warnings }]) => [
