@@ -44,18 +44,19 @@ const RUNTIMES = ["deno", ...Object.keys(COMMANDS)];
 const options = readOptions();
 const effort = options.quick ? QUICK : FULL;
 if (options.help) console.log(HELP);
-else if (options.child) console.log(JSON.stringify(measure(effort)));
-else main(options.runtime.split(","));
+else if (options.child) console.log(JSON.stringify(await measure(effort)));
+else await main(options.runtime.split(","));
 
-function main(runtimes: readonly string[]): void {
+async function main(runtimes: readonly string[]): Promise<void> {
   const unknown = runtimes.filter((name) => !RUNTIMES.includes(name));
   if (unknown.length > 0) {
     fail(2, `No runtime ${unknown.join(", ")}; there are ${RUNTIMES.join(", ")}`);
   }
-  const reports = runtimes.map((name) => {
+  const reports: Report[] = [];
+  for (const name of runtimes) {
     if (process.stderr.isTTY) console.error(`Measuring on ${name}`);
-    return name === "deno" ? measure(effort) : measureIn(name);
-  });
+    reports.push(name === "deno" ? await measure(effort) : measureIn(name));
+  }
   if (options.json) return console.log(JSON.stringify(reports, null, 2));
 
   const versions: Record<string, string> = manifest.devDependencies;

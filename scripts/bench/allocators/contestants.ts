@@ -6,12 +6,19 @@
  */
 
 import { MemPool } from "@thi.ng/malloc";
+import { stop } from "esbuild";
 import malloc from "malloc";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import config from "../../../deno.json" with { type: "json" };
 import { NO_SPACE } from "../../../src/allocator.ts";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 import { strategies as all } from "../../../cli/compare/strategies.ts";
 import { type Contestant, contestant, type Subject } from "./contestant.ts";
 import type { Trace } from "../../../cli/compare/workloads.ts";
+import { byEsbuild } from "../../package/bundles.ts";
 
 export const nothing: Contestant = contestant("nothing", () => new Nothing());
 
@@ -26,6 +33,25 @@ export const wide: Contestant = contestant(
   "wide",
   ({ maxAllocations }) => new OffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
 );
+
+/** The same as `narrow`, bundled and minified as for a page. */
+export async function bundled(): Promise<Contestant> {
+  const code = await byEsbuild(`export { OffsetAllocator } from "${config.name}";`, "sources");
+  const folder = mkdtempSync(join(tmpdir(), "bench-bundle-")), path = join(folder, "bundle.mjs");
+  writeFileSync(path, code);
+  await stop(); // else its process goes on
+  try {
+    const { OffsetAllocator: Bundled } = await import(pathToFileURL(path).href) as {
+      OffsetAllocator: typeof OffsetAllocator;
+    };
+    return contestant(
+      "bundled",
+      ({ capacity, maxAllocations }) => new Bundled(capacity, { maxAllocations, strict: true }),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /** Every strategy as it comes, the default one first. */
 export const strategies: readonly Contestant[] = all.map(({ name, make }) =>

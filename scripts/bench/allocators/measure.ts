@@ -16,7 +16,7 @@ import {
   workloads,
 } from "../../../cli/compare/workloads.ts";
 import type { Contestant } from "./contestant.ts";
-import { narrow, nothing, peers, strategies, wide } from "./contestants.ts";
+import { bundled, narrow, nothing, peers, strategies, wide } from "./contestants.ts";
 
 /** How long to measure. */
 export interface Effort {
@@ -55,6 +55,14 @@ export interface WideResult {
   readonly wideNs: number;
 }
 
+/** The bundle for a page against the files, in nanoseconds per operation. */
+export interface BundledResult {
+  readonly name: string;
+  readonly about: string;
+  readonly filesNs: number;
+  readonly bundledNs: number;
+}
+
 /** All strategies on one workload, against the first of them, `OffsetAllocator`. */
 export interface StrategiesResult {
   readonly name: string;
@@ -85,6 +93,7 @@ export interface Report {
   readonly workloads: readonly WorkloadResult[];
   /** `churn` with 100, 1,000 and 10,000 live blocks. */
   readonly live: readonly WorkloadResult[];
+  readonly bundled: readonly BundledResult[];
   readonly wide: readonly WideResult[];
   readonly strategies: readonly StrategiesResult[];
   readonly construction: { readonly narrow: ConstructionResult; readonly wide: ConstructionResult };
@@ -96,7 +105,7 @@ export const ROOM = 131_072;
 const CHECKED_PASSES = 4;
 
 /** Checks that the work is the right work, then times it. */
-export function measure(effort: Effort): Report {
+export async function measure(effort: Effort): Promise<Report> {
   const works = workloads.map(({ name, about, trace, expected }) => {
     const work: Work = { name, about, trace: trace(), mayRefuse: expected.refused > 0 };
     checkAnswers(work, expected);
@@ -120,6 +129,11 @@ export function measure(effort: Effort): Report {
     ns: ns[i],
     peers: peers.map((peer) => racePeer(peer, work, effort)),
   }));
+  const bundle = await bundled();
+  const bundledResults = works.map((work): BundledResult => {
+    const [filesNs, bundledNs] = race([narrow, bundle], work, effort.repeats);
+    return { name: work.name, about: work.about, filesNs, bundledNs };
+  });
   const wideResults = works.map((work): WideResult => {
     const [narrowNs, wideNs] = race([narrow, wide], work, effort.repeats);
     return { name: work.name, about: work.about, narrowNs, wideNs };
@@ -134,6 +148,7 @@ export function measure(effort: Effort): Report {
     strategies: [...works, ...pages].map((work) => raceStrategies(work, effort)),
     workloads: results.slice(0, works.length),
     live: results.slice(works.length),
+    bundled: bundledResults,
     wide: wideResults,
     construction: { narrow: construct(2 ** 30, effort), wide: construct(2 ** 40, effort) },
   };

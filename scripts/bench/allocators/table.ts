@@ -95,6 +95,24 @@ function sections(reports: readonly Report[], peerNames: readonly string[]): Sec
       rows: rows(reports, (report) => report.live, workloadCells),
     },
     {
+      title: "bundled and minified",
+      columns: ["ns/op", "/ files"],
+      rows: [
+        ...rows(
+          reports,
+          (report) => report.bundled,
+          ({ filesNs, bundledNs }) => [ns(bundledNs), times(bundledNs / filesNs)],
+        ),
+        {
+          label: "geometric mean",
+          cells: reports.map(({ bundled }) => [
+            ns(mean(bundled.map(({ bundledNs }) => bundledNs))),
+            times(mean(bundled.map(({ bundledNs, filesNs }) => bundledNs / filesNs))),
+          ]),
+        },
+      ],
+    },
+    {
       title: "capacity 2^40: wide mode",
       columns: ["ns/op", "/ 32-bit"],
       rows: [
