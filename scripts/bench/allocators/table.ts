@@ -72,6 +72,38 @@ export function table(reports: readonly Report[], peerNames: readonly string[]):
   ].join("\n");
 }
 
+/** A workload, and the nanoseconds of two ways to run it. */
+type Pair = readonly [name: string, about: string, firstNs: number, secondNs: number];
+
+/** One way to run the workloads, beside another one. */
+function pairs(
+  title: string,
+  ratio: string,
+  reports: readonly Report[],
+  of: (report: Report) => readonly Pair[],
+): Section {
+  const named = (report: Report) =>
+    of(report).map(([name, about, firstNs, secondNs]) => ({ name, about, firstNs, secondNs }));
+  return {
+    title,
+    columns: ["ns/op", ratio],
+    rows: [
+      ...rows(
+        reports,
+        named,
+        ({ firstNs, secondNs }) => [ns(secondNs), times(secondNs / firstNs)],
+      ),
+      {
+        label: "geometric mean",
+        cells: reports.map((report) => [
+          ns(mean(of(report).map(([, , , secondNs]) => secondNs))),
+          times(mean(of(report).map(([, , firstNs, secondNs]) => secondNs / firstNs))),
+        ]),
+      },
+    ],
+  };
+}
+
 function sections(reports: readonly Report[], peerNames: readonly string[]): Section[] {
   const columns = ["ns/op", ...peerNames];
   return [
@@ -94,42 +126,20 @@ function sections(reports: readonly Report[], peerNames: readonly string[]): Sec
       columns,
       rows: rows(reports, (report) => report.live, workloadCells),
     },
-    {
-      title: "bundled and minified",
-      columns: ["ns/op", "/ files"],
-      rows: [
-        ...rows(
-          reports,
-          (report) => report.bundled,
-          ({ filesNs, bundledNs }) => [ns(bundledNs), times(bundledNs / filesNs)],
-        ),
-        {
-          label: "geometric mean",
-          cells: reports.map(({ bundled }) => [
-            ns(mean(bundled.map(({ bundledNs }) => bundledNs))),
-            times(mean(bundled.map(({ bundledNs, filesNs }) => bundledNs / filesNs))),
-          ]),
-        },
-      ],
-    },
-    {
-      title: "capacity 2^40: wide mode",
-      columns: ["ns/op", "/ 32-bit"],
-      rows: [
-        ...rows(
-          reports,
-          (report) => report.wide,
-          ({ narrowNs, wideNs }) => [ns(wideNs), times(wideNs / narrowNs)],
-        ),
-        {
-          label: "geometric mean",
-          cells: reports.map(({ wide }) => [
-            ns(mean(wide.map(({ wideNs }) => wideNs))),
-            times(mean(wide.map(({ wideNs, narrowNs }) => wideNs / narrowNs))),
-          ]),
-        },
-      ],
-    },
+    pairs(
+      "bundled and minified",
+      "/ files",
+      reports,
+      ({ bundled }) =>
+        bundled.map(({ name, about, filesNs, bundledNs }) => [name, about, filesNs, bundledNs]),
+    ),
+    pairs(
+      "capacity 2^40: wide mode",
+      "/ 32-bit",
+      reports,
+      ({ wide }) =>
+        wide.map(({ name, about, narrowNs, wideNs }) => [name, about, narrowNs, wideNs]),
+    ),
     {
       title: `room for ${ROOM.toLocaleString("en")}`,
       columns: ["32-bit", "wide"],
