@@ -11,6 +11,7 @@ import {
   StorageError,
   type ViewableStore,
 } from "../src/arena/backing_store.ts";
+import { isBuffer } from "../src/util/bytes_in.ts";
 import { checkInteger, describe } from "../src/util/check_integer.ts";
 import { checkOptions } from "../src/util/check_options.ts";
 
@@ -116,7 +117,7 @@ export class MemoryStore implements ViewableStore {
       this.#source = allocate(source, options.maxByteLength);
       this.#window = {};
     } else {
-      if (!isSource(source)) {
+      if (!isBuffer(source) && !ArrayBuffer.isView(source) && !isWasmMemory(source)) {
         const got = describe(source);
         throw new TypeError(
           `Expected source to be a length, a buffer, a view or a WebAssembly.Memory, got ${got}`,
@@ -258,13 +259,6 @@ function windowOf(
     byteOffset: source.byteOffset + byteOffset,
     byteLength: byteLength ?? available - byteOffset,
   };
-}
-
-/** Whether a value is one of the sources; by tag, which holds in every realm. */
-function isSource(value: unknown): value is MemorySource {
-  const tag = Object.prototype.toString.call(value);
-  return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]" ||
-    ArrayBuffer.isView(value) || isWasmMemory(value);
 }
 
 /** Views have a buffer and shared buffers grow; only WebAssembly memory has both. */

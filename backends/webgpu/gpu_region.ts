@@ -5,6 +5,7 @@
  */
 
 import { NotAllocatedError } from "../../src/allocator.ts";
+import { bytesIn } from "../../src/util/bytes_in.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import type { StackTrace } from "../../src/util/stack.ts";
 import type { GpuRegionOptions } from "./gpu_arena_options.ts";
@@ -321,13 +322,7 @@ export function padTo4(length: number): number {
 
 /** The bytes of whatever holds some; no copy. */
 function bytesOf(data: GpuData): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) {
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
-  const tag = Object.prototype.toString.call(data);
-  if (tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]") {
-    return new Uint8Array(data);
-  }
+  const bytes = bytesIn(data);
+  if (bytes !== undefined) return bytes;
   throw new TypeError(`Expected data to be a buffer or a view of one, got ${describe(data)}`);
 }

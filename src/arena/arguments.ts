@@ -5,6 +5,7 @@
  */
 
 import type { BackingStore } from "./backing_store.ts";
+import { bytesIn, isBuffer } from "../util/bytes_in.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -37,8 +38,7 @@ const MAX_SHOWN = 40;
  * @throws {TypeError} It is something else; the message says what makes a store of it.
  */
 export function checkStore(store: unknown): asserts store is BackingStore {
-  const given = store as Partial<BackingStore & ArrayBufferView & Promise<unknown>> | null;
-  const { read, write, byteLength, buffer, then } = given ?? {};
+  const { read, write, byteLength, buffer, then } = Object(store) as Record<string, unknown>;
   const isStore = typeof read === "function" && typeof write === "function";
   if (isStore && typeof byteLength === "number") return;
   let hint = "";
@@ -73,11 +73,8 @@ export function checkRegionOptions(options: unknown): void {
  * @throws {TypeError} It is neither.
  */
 export function bytesOf(name: string, value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  }
-  if (isBuffer(value)) return new Uint8Array(value);
+  const bytes = bytesIn(value);
+  if (bytes !== undefined) return bytes;
   const got = typeof value === "string"
     ? `${describe(value.slice(0, MAX_SHOWN))}: encode it with a TextEncoder`
     : describe(value);
@@ -94,10 +91,4 @@ export function checkToken(token: RegionToken): RegionToken {
   checkInteger("token.alignment", token.alignment, 1);
   checkType("token.label", token.label, "string");
   return token;
-}
-
-/** Whether a value is a buffer; by tag, which holds in every realm. */
-function isBuffer(value: unknown): value is ArrayBufferLike {
-  const tag = Object.prototype.toString.call(value);
-  return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]";
 }

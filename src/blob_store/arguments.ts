@@ -5,6 +5,7 @@
  */
 
 import type { BackingStore } from "../arena/backing_store.ts";
+import { bytesIn } from "../util/bytes_in.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -78,21 +79,10 @@ export function deleteOf(key: unknown): Operation {
 /** The bytes of a value that has them at hand; undefined for one that has to be read. */
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (typeof value === "string") return encodeText(value);
-  const bytes = viewOf(value);
+  const bytes = bytesIn(value);
   // Another thread may write shared bytes between their checksum and their copy.
   if (bytes === undefined || bytes.length > MAX_COPIED || !isShared(bytes.buffer)) return bytes;
   return new Uint8Array(bytes);
-}
-
-/** The bytes that a view covers, or a buffer has; undefined for anything else. */
-function viewOf(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  }
-  const tag = Object.prototype.toString.call(value);
-  if (tag !== "[object ArrayBuffer]" && tag !== "[object SharedArrayBuffer]") return undefined;
-  return new Uint8Array(value as ArrayBufferLike);
 }
 
 function isShared(buffer: ArrayBufferLike): boolean {
@@ -136,7 +126,7 @@ function sourceOf(value: unknown): LongSource {
  * @throws {TypeError} It is something else, as a string.
  */
 export function bytesOfPiece(piece: unknown): Uint8Array {
-  const bytes = viewOf(piece);
+  const bytes = bytesIn(piece);
   if (bytes !== undefined) return bytes;
   const isLong = typeof piece === "string" && piece.length > MAX_SHOWN;
   const got = describe(isLong ? `${piece.slice(0, MAX_SHOWN)}...` : piece);
@@ -195,7 +185,7 @@ export function checkStore(name: string, store: unknown): asserts store is Backi
     Object.prototype.toString.call(store) === "[object URL]";
   const hint = isPath
     ? ': "@suballoc/offset-allocator/blob-store" opens files by path'
-    : viewOf(store) !== undefined
+    : bytesIn(store) !== undefined
     ? ": wrap it in a MemoryStore"
     : typeof then === "function"
     ? ": await it"

@@ -9,6 +9,7 @@ export { binOf, binSize } from "./bin_of.ts";
 export { Bitmap, MAX_UNITS, wordsFor } from "./bitmap.ts";
 export { cellsOf } from "./cells.ts";
 export type { Cell, Piece } from "./cells.ts";
+export { bytesIn, isBuffer } from "./bytes_in.ts";
 export { checkArray, checkHandles } from "./check_array.ts";
 export { checkInteger, describe } from "./check_integer.ts";
 export { checkOptions } from "./check_options.ts";
