@@ -31,6 +31,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   bun: config.tasks["test:bun"].command.replace(/(?<=\bbun@\S+) .*/, ""),
 };
 
+/** The runtimes by name. */
+export const runtimes: readonly string[] = Object.keys(COMMANDS);
+
 /** The program that runs a script on a runtime, and its arguments before the script. */
 export function commandOf(runtime: string): [program: string, ...args: string[]] {
   const command = COMMANDS[runtime];

@@ -1,13 +1,10 @@
 /**
  * What is guarded, and where and how each revision has it: the one place that knows of old paths
- * and old calls.
+ * and old calls. A page loads it too: no module of a runtime is imported.
  *
  * @module
  */
 
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { existsSync } from "node:fs";
 import type { Subject } from "../allocators/contestant.ts";
 import { churn, type Trace, workloads } from "../../../cli/compare/workloads.ts";
 
@@ -39,18 +36,17 @@ const FLAT: Layout = Object.fromEntries(
   Object.entries(FOLDERS).map(([name, path]) => [name, path.replace(/^src\/\w+\//, "src/")]),
 );
 
-/** The module of each name in the sources in a folder. */
-export function modulesOf(folder: string): Layout {
-  const isFlat = existsSync(join(folder, FLAT.OffsetAllocator));
-  const layout = isFlat ? FLAT : FOLDERS;
+/** The module of each name in the sources in a folder, whose URL ends with a slash. */
+export function modulesOf(folder: URL, isFile: (url: URL) => boolean): Layout {
+  const layout = isFile(new URL(FLAT.OffsetAllocator, folder)) ? FLAT : FOLDERS;
   return Object.fromEntries(
-    Object.entries(layout).map(([name, path]) => [name, pathToFileURL(join(folder, path)).href]),
+    Object.entries(layout).map(([name, path]) => [name, new URL(path, folder).href]),
   );
 }
 
-/** A module that exports all names of a folder, for a bundler. */
-export function entryOf(folder: string): string {
-  return Object.entries(modulesOf(folder))
+/** A module that exports all these names, for a bundler. */
+export function entryOf(modules: Layout): string {
+  return Object.entries(modules)
     .map(([name, url]) => `export { ${name} } from ${JSON.stringify(new URL(url).pathname)};`)
     .join("\n");
 }

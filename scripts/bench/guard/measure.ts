@@ -1,7 +1,8 @@
 /**
  * Times the same work in several lanes, piece by piece in turn. A piece is some thousand
  * operations; of each, only the least of its times counts. So the other programs on a machine have
- * to disturb the same piece in every pass to be seen.
+ * to disturb the same piece in every pass to be seen. A page loads it too: no module of a runtime
+ * is imported.
  *
  * @module
  */
@@ -12,17 +13,22 @@ import { guarded, type Names, traceOf } from "./lanes.ts";
 /** The module that has each name, of one lane. */
 export type Modules = Readonly<Record<string, string>>;
 
-/** Operations in a piece. */
+/** Operations in a piece, where the clock counts nanoseconds. */
 const PIECE = 4_000;
 
 /** Nanoseconds an operation, by trace, in each lane. */
 export type Times = Record<string, number[]>;
 
-/** Times one of {@linkcode guarded} in all lanes, on the runtime that this runs on. */
+/**
+ * Times one of {@linkcode guarded} in all lanes, on the runtime that this runs on.
+ *
+ * @param piece Operations that are timed at once: more where the clock is coarse.
+ */
 export async function measure(
   name: string,
   lanes: readonly Modules[],
   repeats: number,
+  piece = PIECE,
 ): Promise<Times> {
   const subject = guarded.find((one) => one.name === name)!;
   const made = await Promise.all(lanes.map(async (modules, i) => {
@@ -33,7 +39,7 @@ export async function measure(
   const nothing = contestant("nothing", () => ({ allocate: (size) => size, free: () => {} }));
   const times: Times = {};
   for (const trace of subject.traces) {
-    const [empty, ...all] = pieces([nothing, ...made], trace, repeats);
+    const [empty, ...all] = pieces([nothing, ...made], trace, repeats, piece);
     times[trace] = all.map((ns) => ns - empty);
   }
   return times;
@@ -44,9 +50,10 @@ function pieces(
   lanes: readonly ReturnType<typeof contestant>[],
   name: string,
   repeats: number,
+  length: number,
 ): number[] {
   const trace = traceOf(name), { slots, sizes, slotCount, fillCount, opCount } = trace;
-  const count = Math.ceil(opCount / PIECE);
+  const count = Math.ceil(opCount / length);
   const running = lanes.map(({ create, drive }) => {
     const subject = create(trace), handles = new Int32Array(slotCount);
     const refused = drive(subject, slots, sizes, 0, fillCount, handles);
@@ -54,7 +61,7 @@ function pieces(
   });
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (let piece = 0; piece < count; piece++) {
-      const begin = fillCount + piece * PIECE, end = Math.min(begin + PIECE, slots.length);
+      const begin = fillCount + piece * length, end = Math.min(begin + length, slots.length);
       for (let i = 0; i < running.length; i++) {
         // Another lane is first each time: none always runs behind the same one.
         const lane = running[(i + repeat) % running.length];

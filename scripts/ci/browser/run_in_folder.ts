@@ -11,7 +11,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import process from "node:process";
-import { openPage, type Served } from "./open_page.ts";
+import type { Served } from "./isolated_server.ts";
+import { openPage } from "./open_page.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",

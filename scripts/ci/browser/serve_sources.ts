@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
 import config from "../../../deno.json" with { type: "json" };
-import type { Served } from "./open_page.ts";
+import type { Served } from "./isolated_server.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 /** What sources may be asked for. */
