@@ -29,6 +29,7 @@ import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { entryOf, guarded, modulesOf } from "./guard/lanes.ts";
+import type { Bundle } from "./guard/page.ts";
 import { measure, type Modules, type Times } from "./guard/measure.ts";
 import { browsers, programOf } from "../ci/browser/ask_browser.ts";
 import { commandOf, geometricMean, runtimes } from "./runner.ts";
@@ -55,7 +56,7 @@ interface Revisions {
   /** The files of each, and the bundled tree in a file. */
   readonly lanes: readonly Modules[];
   /** Each bundled. */
-  readonly bundles: readonly string[];
+  readonly bundles: readonly Bundle[];
 }
 
 /** Measures in a process that sees nothing else. */
@@ -81,12 +82,21 @@ async function trackOf(runtime: string, revisions: Revisions, repeats: number): 
       measure: (name) => measureOn(runtime, name, lanes, repeats),
     };
   }
-  const { measureInPage } = await import("./guard/page.ts"), names = Object.keys(lanes[TREE]);
+  const { measureInPage } = await import("./guard/page.ts");
   return {
     runtime,
     ratios: { bundles: [TREE, BASE] },
-    measure: (name) => measureInPage(runtime, name, bundles, names, repeats),
+    measure: (name) => measureInPage(runtime, name, bundles, repeats),
   };
+}
+
+/** The names that the sources in a folder have, of those that are guarded. */
+async function namesIn(folder: string): Promise<Modules> {
+  const found = Object.entries(modulesOf(pathToFileURL(folder), existsSync))
+    .map(async ([name, url]) =>
+      existsSync(new URL(url)) && name in await import(url) ? [[name, url]] : []
+    );
+  return Object.fromEntries((await Promise.all(found)).flat());
 }
 
 /** Lays the base revision into a folder and bundles both, as users do it. */
@@ -97,14 +107,13 @@ async function prepare(revision: string, folder: string): Promise<Revisions> {
     maxBuffer: 2 ** 28,
   });
   execFileSync("tar", ["-x", "-C", folder], { input: archive });
-  const [base, tree] = [`${folder}/`, ROOT].map((path) =>
-    modulesOf(pathToFileURL(path), existsSync)
-  );
-  const bundles = await Promise.all(
-    [base, tree].map((modules) => byEsbuild(entryOf(modules), "sources")),
-  );
+  const base = await namesIn(`${folder}/`), tree = await namesIn(ROOT);
+  const bundles = await Promise.all([base, tree].map(async (modules): Promise<Bundle> => ({
+    code: await byEsbuild(entryOf(modules), "sources"),
+    names: Object.keys(modules),
+  })));
   const path = join(folder, "bundle.mjs"), url = pathToFileURL(path).href;
-  writeFileSync(path, bundles[TREE]);
+  writeFileSync(path, bundles[TREE].code);
   const bundled = Object.fromEntries(Object.keys(tree).map((name) => [name, url]));
   return { lanes: [base, tree, bundled], bundles };
 }

@@ -10,7 +10,7 @@
 import { contestant } from "../allocators/contestant.ts";
 import { guarded, type Names, traceOf } from "./lanes.ts";
 
-/** The module that has each name, of one lane. */
+/** The module that has each name, of one lane; none for a name that its revision lacks. */
 export type Modules = Readonly<Record<string, string>>;
 
 /** Operations in a piece, where the clock counts nanoseconds. */
@@ -33,7 +33,9 @@ export async function measure(
   const subject = guarded.find((one) => one.name === name)!;
   const made = await Promise.all(lanes.map(async (modules, i) => {
     const names: Names = {};
-    for (const used of subject.uses) names[used] = (await import(modules[used]))[used];
+    for (const used of subject.uses) {
+      if (used in modules) names[used] = (await import(modules[used]))[used];
+    }
     return contestant(`lane ${i}`, (trace) => subject.make(names, trace));
   }));
   const nothing = contestant("nothing", () => ({ allocate: (size) => size, free: () => {} }));

@@ -26,20 +26,24 @@ export function workerScript(): Promise<string> {
   return byEsbuild(`import ${JSON.stringify(path)};`, "sources", false);
 }
 
+/** A bundle, and the names that it exports. */
+export interface Bundle {
+  readonly code: string;
+  readonly names: readonly string[];
+}
+
 /**
  * Measures one of the guarded subjects in a browser, a lane for each bundle.
  *
- * @param names The names that the bundles export.
  * @throws {Error} If the browser is not installed, or does not answer.
  */
 export async function measureInPage(
   browser: string,
   name: string,
-  bundles: readonly string[],
-  names: readonly string[],
+  bundles: readonly Bundle[],
   repeats: number,
 ): Promise<Times> {
-  const lanes: Modules[] = bundles.map((_, i) =>
+  const lanes: Modules[] = bundles.map(({ names }, i) =>
     Object.fromEntries(names.map((name) => [name, `/${i}.js`]))
   );
   const task: Task = { name, lanes, repeats },
@@ -52,7 +56,7 @@ export async function measureInPage(
     "/worker.js": script(await workerScript()),
     "/task": { type: "application/json", body: JSON.stringify(task) },
   };
-  for (const [i, bundle] of bundles.entries()) served[`/${i}.js`] = script(bundle);
+  for (const [i, { code }] of bundles.entries()) served[`/${i}.js`] = script(code);
   const answer: Answer = JSON.parse(await askBrowser(browser, ({ pathname }) => served[pathname]));
   if ("error" in answer) throw new Error(`${name} failed on ${browser}: ${answer.error}`);
   return answer.times;
