@@ -1,6 +1,6 @@
 /**
- * What `deno task bench:guard` needs for a page: a script that any browser loads, and a browser that
- * answers or fails with a reason.
+ * What `deno task bench:guard` needs for a page: a script that any browser loads, and a browser
+ * that answers or fails with a reason.
  *
  * @module
  */
