@@ -8,11 +8,11 @@ import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
 export interface PageAllocatorOptions {
-  /** Most live allocations, from 1 to 33,554,368, which is the default too. */
+  /** Most live allocations, from 1 to 33,000,000, which is the default too. */
   readonly maxAllocations?: number;
 }
 
@@ -70,7 +70,8 @@ export class PageAllocator implements GrowableAllocator {
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
     this.#pages = new Bitmap(capacity);
-    this.#table = new HandleTable(maxAllocations);
+    const onDouble = () => this.#extents = this.#table.spread(this.#extents, 2);
+    this.#table = new HandleTable(maxAllocations, { onDouble });
     this.#extents = new Int32Array(2 * this.#table.length);
   }
 
@@ -240,6 +241,7 @@ export class PageAllocator implements GrowableAllocator {
   check(): void {
     const pages = this.#pages;
     pages.check();
+    this.#table.check();
     let end = 0, taken = 0;
     for (const { handle, offset, size } of this.allocations()) {
       if (size === 0) continue;
@@ -259,7 +261,6 @@ export class PageAllocator implements GrowableAllocator {
   /** The handle of a new allocation; there is a slot for it. */
   #name(page: number, size: number): number {
     const table = this.#table, slot = table.take();
-    if (2 * slot >= this.#extents.length) this.#extents = doubled(this.#extents);
     const extents = this.#extents;
     extents[2 * slot] = page;
     extents[2 * slot + 1] = size;

@@ -47,7 +47,7 @@ export interface SlabAllocatorOptions {
   readonly slotsPerSlab?: number;
   /** Empty slabs that each class keeps for the next allocation; 1 by default. */
   readonly keepEmpty?: number;
-  /** Most live allocations, from 1 to 33,554,368; that many by default. */
+  /** Most live allocations, from 1 to 33,000,000; that many by default. */
   readonly maxAllocations?: number;
 }
 
@@ -156,7 +156,7 @@ export class SlabAllocator implements Allocator {
     this.#empty = -1 << (32 - slotsPerSlab);
     this.#slots = slotsPerSlab;
     this.#keepEmpty = keepEmpty;
-    this.#table = new HandleTable(maxAllocations);
+    this.#table = new HandleTable(maxAllocations, { onDouble: () => this.#spread() });
     this.#places = new Int32Array(this.#table.length);
     this.#sizes = new Float64Array(this.#table.length);
     this.#heads = new Int32Array(classes.length);
@@ -206,10 +206,6 @@ export class SlabAllocator implements Allocator {
       place = ~handle;
     }
     const slot = table.take();
-    if (slot >= this.#places.length) {
-      this.#places = doubled(this.#places);
-      this.#sizes = doubled(this.#sizes);
-    }
     this.#places[slot] = place;
     this.#sizes[slot] = size + 0; // not -0
     return table.handles[slot];
@@ -341,6 +337,7 @@ export class SlabAllocator implements Allocator {
    */
   check(): void {
     this.parent.check();
+    this.#table.check();
     const S = this.#slabs, taken = new Map<number, number>(), listed = new Set<number>();
     this.#table.handles.forEach((handle, slot) => {
       const place = this.#places[slot];
@@ -384,6 +381,12 @@ export class SlabAllocator implements Allocator {
       units += this.#freeSlots(slab).length * size;
     }
     expectInvariant(units === this.#freeUnits, "the units in free slots are wrong");
+  }
+
+  /** Lets the columns follow the table. */
+  #spread(): void {
+    this.#places = this.#table.spread(this.#places);
+    this.#sizes = this.#table.spread(this.#sizes);
   }
 
   /** The class for a request, or -1: the smallest that has room and is aligned. */
