@@ -62,10 +62,8 @@ export class HandleTable {
   #queue: Int32Array = new Int32Array(FIRST_LENGTH);
   #head = 0;
   #tail = FIRST_LENGTH - 1;
-  /** With this many in the queue or fewer, `take` looks for another way. */
-  #least = 0;
-  /** With this many in the queue, the limit is reached. */
-  #leastAtLimit = 0;
+  /** How far the queue may be taken, without another look. */
+  #ready = 0;
   /** Number of slots that are live or in the queue. */
   #used = FIRST_LENGTH - 1;
   /** The pairs of a slot and its twin from this one on have a fresh slot. */
@@ -91,7 +89,6 @@ export class HandleTable {
       this.#queue[slot - 1] = slot;
     }
     this.handles[0] = ~0;
-    this.#setLeast();
   }
 
   /** One more than the largest slot so far possible: the length that columns need. */
@@ -106,15 +103,14 @@ export class HandleTable {
 
   /** Whether {@linkcode HandleTable.take} would return 0. */
   get isFull(): boolean {
-    return ((this.#tail - this.#head) & (this.#queue.length - 1)) <= this.#leastAtLimit;
+    return this.#head === this.#ready && this.liveCount >= this.#limit;
   }
 
   /** Takes a slot; `handles[slot]` is its handle. Returns 0 where the limit is reached. */
   take(): number {
-    const queue = this.#queue, mask = queue.length - 1, head = this.#head;
-    if (((this.#tail - head) & mask) <= this.#least) return this.#takeFresh();
-    const slot = queue[head], handles = this.handles;
-    this.#head = (head + 1) & mask;
+    if (this.#head === this.#ready && !this.#makeReady()) return 0;
+    const queue = this.#queue, head = this.#head, slot = queue[head], handles = this.handles;
+    this.#head = (head + 1) & (queue.length - 1);
     handles[slot] = ~handles[slot];
     return slot;
   }
@@ -195,17 +191,34 @@ export class HandleTable {
     return (this.#tail - this.#head) & (this.#queue.length - 1);
   }
 
-  /** Takes a fresh slot, for which the table doubles where it has none; or 0 at the limit. */
-  #takeFresh(): number {
-    if (this.isFull) return 0;
-    if (this.#freshPair === this.length / 2) this.#double();
+  /** Moves #ready away from #head, or returns `false` where the limit is reached. */
+  #makeReady(): boolean {
+    const room = this.#limit - this.liveCount;
+    if (room <= 0) return false;
+    for (;;) {
+      const { length } = this, reserve = length >> RESERVE;
+      // A quarter more, so that few of the next calls come here.
+      while (this.#queued() <= reserve + (reserve >> 2) && this.#freshPair < length / 2) {
+        this.#queueFresh();
+      }
+      const ready = this.#queued() - reserve;
+      if (ready > 0 || length === this.#mostLength) {
+        this.#ready = (this.#head + (ready > 0 ? Math.min(ready, room) : room)) & (length - 1);
+        return true;
+      }
+      this.#double();
+    }
+  }
+
+  /** Queues a fresh slot. */
+  #queueFresh(): void {
     const { handles } = this, half = handles.length / 2, pair = this.#freshPair++;
     const slot = handles[pair] === 0 ? pair : pair + half, twin = handles[slot ^ half];
     // Of the numbers of both, the first of this slot's that was not given since the table doubled.
-    handles[slot] = ((twin < 0 ? ~twin : twin) + half) & this.#lastHandle;
+    handles[slot] = ~(((twin < 0 ? ~twin : twin) + half) & this.#lastHandle);
+    this.#queue[this.#tail] = slot;
+    this.#tail = (this.#tail + 1) & (handles.length - 1);
     this.#used++;
-    this.#setLeast();
-    return slot;
   }
 
   /** Doubles the table, all of whose slots were used. */
@@ -221,18 +234,10 @@ export class HandleTable {
     for (let i = 0; i < count; i++) {
       longerQueue[i] = ~before[queue[(this.#head + i) & (half - 1)]] & mask;
     }
-    this.#head = 0;
+    this.#head = this.#ready = 0;
     this.#tail = count;
     this.#freshPair = 0;
     this.#onDouble();
-  }
-
-  /** Works out how far the queue may be emptied. */
-  #setLeast(): void {
-    const { length } = this, limit = this.#limit, used = this.#used;
-    const isLast = length === this.#mostLength && this.#freshPair === length / 2;
-    this.#leastAtLimit = used - limit;
-    this.#least = isLast ? used - limit : Math.max(used - limit, length >> RESERVE);
   }
 }
 

@@ -42,7 +42,7 @@ import { lengthFor, MAX_SLOTS } from "./handle_table.ts";
 //        | LOWER | UPPER | header ... | what handles name ...
 //
 // The words FREE are an array of their own: the queue of free slots, a ring from HEAD to TAIL.
-// LEAST is how many it holds at the least while `allocate` takes from it.
+// `allocate` takes what is before READY. What is behind is the reserve, and what was freed lately.
 //
 // WALL is where `allocate` can go without a look around: never beyond the roof, nor to
 // `first` once wrapped. Frees only move these away, so it is brought up to date when it is
@@ -63,10 +63,10 @@ const FIRST = 32;
 const FIRST_LENGTH = 512;
 const HEAD: number = 17; // = 16 + 1
 const TAIL: number = 18; // = 16 + 2
-const LEAST: number = 25; // = 24 + 1
+const READY: number = 25; // = 24 + 1
 const LAST_HANDLE: number = 26; // = 24 + 2
 const WALL: number = 10; // = 16 / 2 + START; in doubles
-const RESERVE = 6; // a shift: an eighth of the slots
+const RESERVE = 3; // a shift: an eighth of the slots
 
 // Handles are made as in HandleTable, which says why: the lowest bits are the slot (here over
 // SLOT_WORDS), the others a generation that goes round, and a table that doubles leaves the live
@@ -197,10 +197,9 @@ export class LinearAllocator implements GrowableAllocator {
       H[slot + HANDLE] = ~(slot >> SLOT_SHIFT);
       H[slot + FREE] = slot;
     }
-    H[HEAD] = FIRST;
+    H[HEAD] = H[READY] = FIRST;
     H[LAST_HANDLE] = 2 ** handleBits - 1;
     H.fill(UPPER, UPPER + OLDER, UPPER + NEWER + 1);
-    this.#setLeast();
     this.#setCapacity(capacity + 0); // not -0
   }
 
@@ -231,7 +230,7 @@ export class LinearAllocator implements GrowableAllocator {
    */
   allocate(size: number, alignment: number = 1): number {
     const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8;
-    const HEAD = 17, TAIL = 18, LEAST = 25, WALL = 10, SLOT = 0xffffff8;
+    const HEAD = 17, READY = 25, WALL = 10, SLOT = 0xffffff8;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER] & SLOT;
     let start = F[(newest >>> 1) + END];
@@ -242,10 +241,10 @@ export class LinearAllocator implements GrowableAllocator {
       if (start === NO_SPACE) return NO_SPACE;
     }
     // As in #add, which V8 does not compile in here: 15 % faster.
-    const head = H[HEAD] & SLOT, mask = H.length - SLOT_WORDS;
-    if (((H[TAIL] - head) & mask) <= H[LEAST]) return this.#add(LOWER, start, size);
+    const head = H[HEAD] & SLOT;
+    if (head === H[READY]) return this.#add(LOWER, start, size);
     const slot = H[head + FREE] & SLOT, handle = ~H[slot + HANDLE];
-    H[HEAD] = (head + SLOT_WORDS) & mask;
+    H[HEAD] = (head + SLOT_WORDS) & (H.length - SLOT_WORDS);
     H[slot + HANDLE] = handle;
     H[slot + OLDER] = newest;
     H[slot + NEWER] = LOWER;
@@ -488,16 +487,12 @@ export class LinearAllocator implements GrowableAllocator {
   /** Takes a slot and makes it the newest of a list; returns its handle, or `NO_SPACE`. */
   #add(list: number, start: number, size: number): number {
     const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8;
-    const HEAD = 17, LEAST = 25;
-    let slot = 0;
-    if (this.#queued() > this.#words[LEAST]) {
-      const H = this.#words, head = H[HEAD];
-      slot = H[head + FREE];
-      H[HEAD] = (head + SLOT_WORDS) & (H.length - SLOT_WORDS);
-      H[slot + HANDLE] = ~H[slot + HANDLE];
-    } else slot = this.#takeFresh();
-    if (slot === 0) return NO_SPACE;
-    const H = this.#words, F = this.#extents, newest = H[list + OLDER];
+    const HEAD = 17, READY = 25;
+    if (this.#words[HEAD] === this.#words[READY] && !this.#makeReady()) return NO_SPACE;
+    const H = this.#words, F = this.#extents, head = H[HEAD], newest = H[list + OLDER];
+    const slot = H[head + FREE];
+    H[HEAD] = (head + SLOT_WORDS) & (H.length - SLOT_WORDS);
+    H[slot + HANDLE] = ~H[slot + HANDLE];
     H[slot + OLDER] = newest;
     H[slot + NEWER] = list;
     H[newest + NEWER] = slot;
@@ -526,19 +521,37 @@ export class LinearAllocator implements GrowableAllocator {
     return (H[TAIL] - H[HEAD]) & (H.length - SLOT_WORDS);
   }
 
-  /** Takes a fresh slot, for which the table doubles where it has none; or 0 at the limit. */
-  #takeFresh(): number {
-    if (this.allocationCount >= this.#maxAllocations) return 0;
-    if (this.#freshPair === this.#words.length / 2) this.#double();
+  /** Moves READY away from HEAD, or returns `false` where the limit is reached. */
+  #makeReady(): boolean {
+    const room = this.#maxAllocations - this.allocationCount;
+    if (room <= 0) return false;
+    for (;;) {
+      const H = this.#words, { length } = H, reserve = length >> RESERVE;
+      // A quarter more, so that few of the next calls come here.
+      while (this.#queued() <= reserve + (reserve >> 2) && this.#freshPair < length / 2) {
+        this.#queueFresh();
+      }
+      const ready = this.#queued() - (reserve & -SLOT_WORDS), isLast = length === this.#mostLength;
+      if (ready > 0 || isLast) {
+        const most = room * SLOT_WORDS;
+        H[READY] = (H[HEAD] + (ready > 0 ? Math.min(ready, most) : most)) & (length - SLOT_WORDS);
+        return true;
+      }
+      this.#double();
+    }
+  }
+
+  /** Queues a slot that was never used since the table doubled. */
+  #queueFresh(): void {
     const H = this.#words, half = H.length / 2, pair = this.#freshPair;
     const slot = H[pair + HANDLE] === 0 ? pair : pair + half, twin = H[(slot ^ half) + HANDLE];
-    // Of the numbers of both, the first of this slot's that was not given since the table doubled.
+    // Of the numbers of both, the first of this slot's that was not given since then.
     const next = (twin < 0 ? ~twin : twin) + (half >> SLOT_SHIFT);
-    H[slot + HANDLE] = next & H[LAST_HANDLE];
+    H[slot + HANDLE] = ~(next & H[LAST_HANDLE]);
+    H[H[TAIL] + FREE] = slot;
+    H[TAIL] = (H[TAIL] + SLOT_WORDS) & (H.length - SLOT_WORDS);
     this.#freshPair += SLOT_WORDS;
     this.#used++;
-    this.#setLeast();
-    return slot;
   }
 
   /** Goes on with a buffer twice as long, where each slot may have another place. */
@@ -562,17 +575,9 @@ export class LinearAllocator implements GrowableAllocator {
     for (let i = 0; i < count; i += SLOT_WORDS) {
       H[i + FREE] = placeOf(before[((before[HEAD] + i) & (half - SLOT_WORDS)) + FREE]);
     }
-    H[HEAD] = 0;
+    H[HEAD] = H[READY] = 0;
     H[TAIL] = count;
     this.#freshPair = 0;
-  }
-
-  /** Works out how far the queue may be emptied. */
-  #setLeast(): void {
-    const H = this.#words, { length } = H;
-    const atLimit = (this.#used - this.#maxAllocations) * SLOT_WORDS;
-    const isLast = length === this.#mostLength && this.#freshPair === length / 2;
-    H[LEAST] = isLast ? atLimit : Math.max(atLimit, length >> RESERVE << SLOT_SHIFT);
   }
 
   #setCapacity(capacity: number): void {
