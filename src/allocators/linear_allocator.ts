@@ -63,8 +63,9 @@ const FIRST = 32;
 const FIRST_LENGTH = 512;
 const HEAD: number = 17; // = 16 + 1
 const TAIL: number = 18; // = 16 + 2
-const READY: number = 25; // = 24 + 1
-const LAST_HANDLE: number = 26; // = 24 + 2
+const LIVE: number = 25; // = 24 + 1
+const ROOM: number = 26; // = 24 + 2
+const LAST_HANDLE: number = 28; // = 24 + 4
 const WALL: number = 10; // = 16 / 2 + START; in doubles
 const RESERVE = 3; // a shift: an eighth of the slots
 
@@ -171,6 +172,9 @@ export class LinearAllocator implements GrowableAllocator {
   #extents!: Float64Array;
   readonly #maxAllocations: number;
   readonly #mostLength: number;
+  /** The bits of a slot: all words, less those of one slot. */
+  #mask: number = FIRST_LENGTH - SLOT_WORDS;
+
   /** Number of slots that are live or in the queue. */
   #used = (FIRST_LENGTH - FIRST) / SLOT_WORDS;
   /** The pairs of a slot and its twin from this one on have a fresh slot. */
@@ -195,11 +199,13 @@ export class LinearAllocator implements GrowableAllocator {
     this.#extents = new Float64Array(H.buffer);
     for (let slot = 0; slot < FIRST_LENGTH; slot += SLOT_WORDS) {
       H[slot + HANDLE] = ~(slot >> SLOT_SHIFT);
-      H[slot + FREE] = slot;
+      if (slot >= FIRST) H[slot + FREE] = slot + SLOT_WORDS;
     }
-    H[HEAD] = H[READY] = FIRST;
+    H[HEAD] = FIRST;
+    H[TAIL] = FIRST_LENGTH - SLOT_WORDS;
     H[LAST_HANDLE] = 2 ** handleBits - 1;
     H.fill(UPPER, UPPER + OLDER, UPPER + NEWER + 1);
+    this.#setRoom();
     this.#setCapacity(capacity + 0); // not -0
   }
 
@@ -215,7 +221,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Number of live allocations. */
   get allocationCount(): number {
-    return this.#used - this.#queued() / SLOT_WORDS;
+    return this.#words[LIVE];
   }
 
   /**
@@ -229,8 +235,8 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8;
-    const HEAD = 17, READY = 25, WALL = 10, SLOT = 0xffffff8;
+    const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
+    const HEAD = 17, LIVE = 25, ROOM = 26, WALL = 10, SLOT = 0xffffff8;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER] & SLOT;
     let start = F[(newest >>> 1) + END];
@@ -241,10 +247,11 @@ export class LinearAllocator implements GrowableAllocator {
       if (start === NO_SPACE) return NO_SPACE;
     }
     // As in #add, which V8 does not compile in here: 15 % faster.
-    const head = H[HEAD] & SLOT;
-    if (head === H[READY]) return this.#add(LOWER, start, size);
-    const slot = H[head + FREE] & SLOT, handle = ~H[slot + HANDLE];
-    H[HEAD] = (head + SLOT_WORDS) & (H.length - SLOT_WORDS);
+    const slot = H[HEAD] & SLOT, live = H[LIVE];
+    if (live === H[ROOM]) return this.#add(LOWER, start, size);
+    const handle = ~H[slot + HANDLE];
+    H[LIVE] = live + 1;
+    H[HEAD] = H[slot + FREE];
     H[slot + HANDLE] = handle;
     H[slot + OLDER] = newest;
     H[slot + NEWER] = LOWER;
@@ -428,20 +435,24 @@ export class LinearAllocator implements GrowableAllocator {
   }
 
   #checkQueue(): void {
-    const H = this.#words, { length } = H, mask = length - SLOT_WORDS;
-    const isQueued = new Uint8Array(length);
-    for (let at = H[HEAD]; at !== H[TAIL]; at = (at + SLOT_WORDS) & mask) {
-      const slot = H[at + FREE];
+    const H = this.#words, { length } = H, isQueued = new Uint8Array(length);
+    let slot = H[HEAD];
+    for (let count = this.#used - H[LIVE]; count > 0; count--) {
       expectInvariant(slot >= FIRST && H[slot + HANDLE] < 0, "a slot in the queue is not free");
       expectInvariant(isQueued[slot] === 0, "a slot is in the queue twice");
       isQueued[slot] = 1;
+      expectInvariant(count > 1 || slot === H[TAIL], "the queue is too long");
+      slot = H[slot + FREE];
     }
     let used = 0;
     for (let slot = FIRST; slot < length; slot += SLOT_WORDS) {
       const cell = H[slot + HANDLE], handle = cell < 0 ? ~cell : cell;
       if (cell === 0) continue;
       used++;
-      expectInvariant(((handle << SLOT_SHIFT) & mask) === slot, "a handle names another slot");
+      expectInvariant(
+        ((handle << SLOT_SHIFT) & this.#mask) === slot,
+        "a handle names another slot",
+      );
       expectInvariant(handle <= H[LAST_HANDLE], "a handle has too many bits");
       expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
     }
@@ -454,7 +465,7 @@ export class LinearAllocator implements GrowableAllocator {
   #find(handle: number): number {
     const HANDLE = 0, SLOT_WORDS = 8, SLOT_SHIFT = 3;
     if (typeof handle !== "number") return 0;
-    const H = this.#words, slot = (handle << SLOT_SHIFT) & (H.length - SLOT_WORDS);
+    const H = this.#words, slot = (handle << SLOT_SHIFT) & this.#mask;
     return H[slot + HANDLE] === handle ? slot : 0;
   }
 
@@ -486,12 +497,12 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Takes a slot and makes it the newest of a list; returns its handle, or `NO_SPACE`. */
   #add(list: number, start: number, size: number): number {
-    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8;
-    const HEAD = 17, READY = 25;
-    if (this.#words[HEAD] === this.#words[READY] && !this.#makeReady()) return NO_SPACE;
-    const H = this.#words, F = this.#extents, head = H[HEAD], newest = H[list + OLDER];
-    const slot = H[head + FREE];
-    H[HEAD] = (head + SLOT_WORDS) & (H.length - SLOT_WORDS);
+    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
+    const HEAD = 17, LIVE = 25, ROOM = 26;
+    if (this.#words[LIVE] === this.#words[ROOM] && !this.#makeRoom()) return NO_SPACE;
+    const H = this.#words, F = this.#extents, slot = H[HEAD], newest = H[list + OLDER];
+    H[LIVE]++;
+    H[HEAD] = H[slot + FREE];
     H[slot + HANDLE] = ~H[slot + HANDLE];
     H[slot + OLDER] = newest;
     H[slot + NEWER] = list;
@@ -505,40 +516,29 @@ export class LinearAllocator implements GrowableAllocator {
   /** Takes a live slot out of its list, and makes it free. */
   #remove(slot: number, handle: number): void {
     const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, SLOT_SHIFT = 3, TAIL = 18;
-    const LAST_HANDLE = 26, SLOT = 0xffffff8;
-    const H = this.#words, { length } = H, tail = H[TAIL] & SLOT;
+    const LIVE = 25, LAST_HANDLE = 28, SLOT = 0xffffff8;
+    const H = this.#words, length = this.#mask + SLOT_WORDS, tail = H[TAIL] & SLOT;
     const older = H[slot + OLDER] & SLOT, newer = H[slot + NEWER] & SLOT;
     H[older + NEWER] = newer;
     H[newer + OLDER] = older;
     H[slot + HANDLE] = ~((handle + (length >> SLOT_SHIFT)) & H[LAST_HANDLE]);
     H[tail + FREE] = slot;
-    H[TAIL] = (tail + SLOT_WORDS) & (length - SLOT_WORDS);
+    H[TAIL] = slot;
+    H[LIVE]--;
   }
 
-  /** Words from HEAD to TAIL. */
-  #queued(): number {
-    const H = this.#words;
-    return (H[TAIL] - H[HEAD]) & (H.length - SLOT_WORDS);
-  }
-
-  /** Moves READY away from HEAD, or returns `false` where the limit is reached. */
-  #makeReady(): boolean {
-    const room = this.#maxAllocations - this.allocationCount;
-    if (room <= 0) return false;
-    for (;;) {
-      const H = this.#words, { length } = H, reserve = length >> RESERVE;
-      // A quarter more, so that few of the next calls come here.
-      while (this.#queued() <= reserve + (reserve >> 2) && this.#freshPair < length / 2) {
-        this.#queueFresh();
-      }
-      const ready = this.#queued() - (reserve & -SLOT_WORDS), isLast = length === this.#mostLength;
-      if (ready > 0 || isLast) {
-        const most = room * SLOT_WORDS;
-        H[READY] = (H[HEAD] + (ready > 0 ? Math.min(ready, most) : most)) & (length - SLOT_WORDS);
-        return true;
-      }
-      this.#double();
+  /** Makes ROOM more than LIVE, by fresh slots; or returns `false` where the limit is reached. */
+  #makeRoom(): boolean {
+    const live = this.#words[LIVE];
+    if (live === this.#maxAllocations) return false;
+    if (this.#freshPair === this.#words.length / 2) this.#double();
+    const H = this.#words, half = H.length / 2, reserve = H.length >> SLOT_SHIFT >> RESERVE;
+    // A quarter more than the reserve, so that few of the next calls come here.
+    while (this.#used - live <= reserve + (reserve >> 2) && this.#freshPair < half) {
+      this.#queueFresh();
     }
+    this.#setRoom();
+    return true;
   }
 
   /** Queues a slot that was never used since the table doubled. */
@@ -549,35 +549,38 @@ export class LinearAllocator implements GrowableAllocator {
     const next = (twin < 0 ? ~twin : twin) + (half >> SLOT_SHIFT);
     H[slot + HANDLE] = ~(next & H[LAST_HANDLE]);
     H[H[TAIL] + FREE] = slot;
-    H[TAIL] = (H[TAIL] + SLOT_WORDS) & (H.length - SLOT_WORDS);
+    H[TAIL] = slot;
     this.#freshPair += SLOT_WORDS;
     this.#used++;
   }
 
   /** Goes on with a buffer twice as long, where each slot may have another place. */
   #double(): void {
-    const before = this.#words, half = before.length, count = this.#queued();
-    const H = this.#words = new Int32Array(2 * half), mask = H.length - SLOT_WORDS;
+    const before = this.#words, half = before.length;
+    const H = this.#words = new Int32Array(2 * half), mask = this.#mask = 2 * half - SLOT_WORDS;
     this.#extents = new Float64Array(H.buffer);
     const placeOf = (slot: number) => {
       const cell = before[slot + HANDLE];
       return slot < FIRST ? slot : ((cell < 0 ? ~cell : cell) << SLOT_SHIFT) & mask;
     };
     for (let slot = 0; slot < half; slot += SLOT_WORDS) {
-      const place = placeOf(slot);
-      for (let word = 0; word < SLOT_WORDS; word++) H[place + word] = before[slot + word];
-      if (slot >= FIRST && H[place + HANDLE] < 0) continue;
-      if (slot === LOWER || slot === UPPER || slot >= FIRST) {
-        H[place + OLDER] = placeOf(before[slot + OLDER]);
-        H[place + NEWER] = placeOf(before[slot + NEWER]);
+      const place = placeOf(slot), isHeader = slot > UPPER && slot < FIRST;
+      for (let word = 0; word < SLOT_WORDS; word++) {
+        const value = before[slot + word],
+          isLink = word === OLDER || word === NEWER || word === FREE;
+        H[place + word] = isLink && !isHeader ? placeOf(value) : value;
       }
     }
-    for (let i = 0; i < count; i += SLOT_WORDS) {
-      H[i + FREE] = placeOf(before[((before[HEAD] + i) & (half - SLOT_WORDS)) + FREE]);
-    }
-    H[HEAD] = H[READY] = 0;
-    H[TAIL] = count;
+    H[HEAD] = placeOf(before[HEAD]);
+    H[TAIL] = placeOf(before[TAIL]);
     this.#freshPair = 0;
+  }
+
+  /** Works out how many may be live before there have to be more slots. */
+  #setRoom(): void {
+    const H = this.#words, { length } = H, isUsedUp = this.#freshPair === length / 2;
+    const reserve = isUsedUp && length === this.#mostLength ? 0 : length >> SLOT_SHIFT >> RESERVE;
+    H[ROOM] = Math.min(this.#maxAllocations, this.#used - reserve);
   }
 
   #setCapacity(capacity: number): void {
