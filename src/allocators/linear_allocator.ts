@@ -63,9 +63,8 @@ const FIRST = 32;
 const FIRST_LENGTH = 512;
 const HEAD: number = 17; // = 16 + 1
 const TAIL: number = 18; // = 16 + 2
-const LIVE: number = 25; // = 24 + 1
-const ROOM: number = 26; // = 24 + 2
-const LAST_HANDLE: number = 28; // = 24 + 4
+const ROOM: number = 25; // = 24 + 1
+const LAST_HANDLE: number = 26; // = 24 + 2
 const WALL: number = 10; // = 16 / 2 + START; in doubles
 const RESERVE = 3; // a shift: an eighth of the slots
 
@@ -175,6 +174,8 @@ export class LinearAllocator implements GrowableAllocator {
   /** The bits of a slot: all words, less those of one slot. */
   #mask: number = FIRST_LENGTH - SLOT_WORDS;
 
+  /** How many can be live before there have to be more slots; ROOM says how many are missing. */
+  #mostLive = 0;
   /** Number of slots that are live or in the queue. */
   #used = (FIRST_LENGTH - FIRST) / SLOT_WORDS;
   /** The pairs of a slot and its twin from this one on have a fresh slot. */
@@ -205,7 +206,7 @@ export class LinearAllocator implements GrowableAllocator {
     H[TAIL] = FIRST_LENGTH - SLOT_WORDS;
     H[LAST_HANDLE] = 2 ** handleBits - 1;
     H.fill(UPPER, UPPER + OLDER, UPPER + NEWER + 1);
-    this.#setRoom();
+    this.#setMostLive(0);
     this.#setCapacity(capacity + 0); // not -0
   }
 
@@ -221,7 +222,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Number of live allocations. */
   get allocationCount(): number {
-    return this.#words[LIVE];
+    return this.#mostLive - this.#words[ROOM];
   }
 
   /**
@@ -236,7 +237,7 @@ export class LinearAllocator implements GrowableAllocator {
    */
   allocate(size: number, alignment: number = 1): number {
     const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
-    const HEAD = 17, LIVE = 25, ROOM = 26, WALL = 10, SLOT = 0xffffff8;
+    const HEAD = 17, ROOM = 25, WALL = 10, SLOT = 0xffffff8;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER] & SLOT;
     let start = F[(newest >>> 1) + END];
@@ -247,10 +248,10 @@ export class LinearAllocator implements GrowableAllocator {
       if (start === NO_SPACE) return NO_SPACE;
     }
     // As in #add, which V8 does not compile in here: 15 % faster.
-    const slot = H[HEAD] & SLOT, live = H[LIVE];
-    if (live === H[ROOM]) return this.#add(LOWER, start, size);
+    const slot = H[HEAD] & SLOT, room = H[ROOM];
+    if (room === 0) return this.#add(LOWER, start, size);
     const handle = ~H[slot + HANDLE];
-    H[LIVE] = live + 1;
+    H[ROOM] = room - 1;
     H[HEAD] = H[slot + FREE];
     H[slot + HANDLE] = handle;
     H[slot + OLDER] = newest;
@@ -437,7 +438,7 @@ export class LinearAllocator implements GrowableAllocator {
   #checkQueue(): void {
     const H = this.#words, { length } = H, isQueued = new Uint8Array(length);
     let slot = H[HEAD];
-    for (let count = this.#used - H[LIVE]; count > 0; count--) {
+    for (let count = this.#used - this.allocationCount; count > 0; count--) {
       expectInvariant(slot >= FIRST && H[slot + HANDLE] < 0, "a slot in the queue is not free");
       expectInvariant(isQueued[slot] === 0, "a slot is in the queue twice");
       isQueued[slot] = 1;
@@ -498,10 +499,10 @@ export class LinearAllocator implements GrowableAllocator {
   /** Takes a slot and makes it the newest of a list; returns its handle, or `NO_SPACE`. */
   #add(list: number, start: number, size: number): number {
     const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
-    const HEAD = 17, LIVE = 25, ROOM = 26;
-    if (this.#words[LIVE] === this.#words[ROOM] && !this.#makeRoom()) return NO_SPACE;
+    const HEAD = 17, ROOM = 25;
+    if (this.#words[ROOM] === 0 && !this.#makeRoom()) return NO_SPACE;
     const H = this.#words, F = this.#extents, slot = H[HEAD], newest = H[list + OLDER];
-    H[LIVE]++;
+    H[ROOM]--;
     H[HEAD] = H[slot + FREE];
     H[slot + HANDLE] = ~H[slot + HANDLE];
     H[slot + OLDER] = newest;
@@ -516,7 +517,7 @@ export class LinearAllocator implements GrowableAllocator {
   /** Takes a live slot out of its list, and makes it free. */
   #remove(slot: number, handle: number): void {
     const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, SLOT_SHIFT = 3, TAIL = 18;
-    const LIVE = 25, LAST_HANDLE = 28, SLOT = 0xffffff8;
+    const ROOM = 25, LAST_HANDLE = 26, SLOT = 0xffffff8;
     const H = this.#words, length = this.#mask + SLOT_WORDS, tail = H[TAIL] & SLOT;
     const older = H[slot + OLDER] & SLOT, newer = H[slot + NEWER] & SLOT;
     H[older + NEWER] = newer;
@@ -524,20 +525,20 @@ export class LinearAllocator implements GrowableAllocator {
     H[slot + HANDLE] = ~((handle + (length >> SLOT_SHIFT)) & H[LAST_HANDLE]);
     H[tail + FREE] = slot;
     H[TAIL] = slot;
-    H[LIVE]--;
+    H[ROOM]++;
   }
 
-  /** Makes ROOM more than LIVE, by fresh slots; or returns `false` where the limit is reached. */
+  /** Adds to ROOM by fresh slots, or returns `false` where the limit is reached. */
   #makeRoom(): boolean {
-    const live = this.#words[LIVE];
+    const live = this.allocationCount;
     if (live === this.#maxAllocations) return false;
     if (this.#freshPair === this.#words.length / 2) this.#double();
-    const H = this.#words, half = H.length / 2, reserve = H.length >> SLOT_SHIFT >> RESERVE;
+    const { length } = this.#words, reserve = length >> SLOT_SHIFT >> RESERVE;
     // A quarter more than the reserve, so that few of the next calls come here.
-    while (this.#used - live <= reserve + (reserve >> 2) && this.#freshPair < half) {
+    while (this.#used - live <= reserve + (reserve >> 2) && this.#freshPair < length / 2) {
       this.#queueFresh();
     }
-    this.#setRoom();
+    this.#setMostLive(live);
     return true;
   }
 
@@ -577,10 +578,12 @@ export class LinearAllocator implements GrowableAllocator {
   }
 
   /** Works out how many may be live before there have to be more slots. */
-  #setRoom(): void {
-    const H = this.#words, { length } = H, isUsedUp = this.#freshPair === length / 2;
-    const reserve = isUsedUp && length === this.#mostLength ? 0 : length >> SLOT_SHIFT >> RESERVE;
-    H[ROOM] = Math.min(this.#maxAllocations, this.#used - reserve);
+  #setMostLive(live: number): void {
+    const { length } = this.#words;
+    const isLast = length === this.#mostLength && this.#freshPair === length / 2;
+    const reserve = isLast ? 0 : length >> SLOT_SHIFT >> RESERVE;
+    this.#mostLive = Math.min(this.#maxAllocations, this.#used - reserve);
+    this.#words[ROOM] = this.#mostLive - live;
   }
 
   #setCapacity(capacity: number): void {
