@@ -16,8 +16,6 @@ export interface HandleSource {
   free(handle: number): void;
   /** Whether a handle is live. */
   isLive(handle: number): boolean;
-  /** Number of slots. */
-  length(): number;
 }
 
 /** Notes every free, and measures the distance to the next use of the same handle. */
@@ -64,7 +62,7 @@ export class DistanceModel {
     if (index < this.live.length) this.live[index] = last;
     this.#source.free(handle);
     this.#freed[handle] = this.count + 1;
-    assert(!this.#source.isLive(handle), `handle ${handle} is live after its free`);
+    if (this.count % 16 === 0) assert(!this.#source.isLive(handle), `${handle} is live still`);
   }
 
   /** Frees or allocates until so many are live. */

@@ -22,7 +22,6 @@ function sourceOf(table: HandleTable): HandleSource {
     take: () => taken(table),
     free: (handle) => table.release(table.expect(handle)),
     isLive: (handle) => table.find(handle) !== 0,
-    length: () => table.length,
   };
 }
 
@@ -153,6 +152,12 @@ describe("HandleTable", () => {
     assertEquals(lengthFor(MAX_SLOTS, 1), 2 ** 25);
     assertEquals(lengthFor(62, 1), 64);
     assertEquals(lengthFor(63, 1), 128);
+    // A 512th of the slots, and slot 0.
+    assertEquals([lengthFor(1021, 1), lengthFor(1022, 1)], [1024, 2048]);
+    assertEquals([lengthFor(2 ** 24 - 2 ** 15 - 1, 1), lengthFor(2 ** 24 - 2 ** 15, 1)], [
+      2 ** 24,
+      2 ** 25,
+    ]);
     for (const [limit, length] of [[1, 64], [62, 64], [500, 512], [510, 512], [511, 1024]]) {
       const table = new HandleTable(limit);
       for (let i = 0; i < limit; i++) assert(table.take() > 0);
