@@ -43,14 +43,18 @@ export interface BuddyAllocatorOptions {
  *
  * | Method, for blocks of up to 2^k times `minBlock` | Cost |
  * | --- | --- |
- * | `allocate`, `free`, `resize` | O(k) |
- * | `allocate`, where no block is aligned by itself | O(free blocks) |
+ * | `allocate` with an alignment of 1, fitting or refused | O(k) |
+ * | `allocate` with a power of two, where a free block of that size or more fits | O(k) |
+ * | `allocate` with another alignment, or without such a block | O(free blocks + k) |
+ * | the same, refused again before anything is freed or added | O(1) |
+ * | `free`, `resize`, done or refused | O(k) |
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
  * | `addSpan` | O(spans + k) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
  *
- * State: 24 bytes for each half of a block that was halved, and 28 for each allocation.
+ * State: 24 bytes for each half of a block that was halved, and 28 for each slot of the table
+ * of allocations. That has up to 16/7 slots for each of the most that were live at once.
  * Not safe to share between threads.
  *
  * @example

@@ -145,12 +145,13 @@ export class StaleMarkError extends Error {
  *
  * | Method | Cost |
  * | --- | --- |
- * | `allocate`, `allocateTop`, `free`, `resize`, `offset`, `size` | O(1) |
+ * | `allocate`, `allocateTop`, `free`, `resize`, `offset`, `size`, done or refused | O(1) |
  * | `freeSpace`, `largestFreeRegion`, `freeRegions`, `mark`, `grow` | O(1) |
  * | `resetTo`, `reset` | O(allocations freed) |
  * | `allocations`, `check` | O(allocations) |
  *
- * The tables double when they are full; they take 32 bytes an allocation.
+ * The table doubles when 7/8 of its slots are live, which takes O(allocations). It takes 32
+ * bytes a slot, and has up to 16/7 slots for each of the most that were live at once.
  *
  * @example
  * ```ts

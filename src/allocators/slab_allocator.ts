@@ -83,14 +83,17 @@ export interface SlabClassReport {
  *
  * | Method | Cost |
  * | --- | --- |
- * | `allocate`, `free` | O(1), and of each slab taken or given back, the parent's |
- * | `allocate` where the parent is full, `trim` | O(classes + slabs with a free slot) |
+ * | `allocate` of a slot that is free, `free` into one | O(1), with an alignment O(classes) |
+ * | `allocate`, `free` otherwise | that, and the parent's |
+ * | `allocate` where the parent refuses, `trim` | O(classes + slabs with a free slot), and twice the parent's |
+ * | the table of allocations doubles | O(allocations) |
  * | `offset`, `size`, `resize` | O(1), and the parent's for sizes above the classes |
  * | `reset`, `slabReport` | O(slabs + allocations) |
  * | `largestFreeRegion`, `freeRegions`, `allocations`, `check` | O(n log n), n of them all |
  *
- * State beside the parent's: 20 bytes an allocation, 40 a slab. Not safe to share between
- * threads.
+ * State beside the parent's: 40 bytes a slab, and 20 for each slot of the table of allocations.
+ * That has up to 16/7 slots for each of the most that were live at once. Not safe to share
+ * between threads.
  *
  * @example
  * ```ts
