@@ -319,7 +319,9 @@ export class LinearAllocator implements GrowableAllocator {
   resetTo(mark: LinearMark): void {
     const LOWER = 0, UPPER = 8;
     if (mark?.allocator !== this) throw new StaleMarkError("it is not one of this allocator");
-    const lower = this.#marked(mark.lower, LOWER), upper = this.#marked(mark.upper, UPPER);
+    // Read once: a mark of one's own may have getters.
+    const { lower: lowest, upper: highest } = mark;
+    const lower = this.#marked(lowest, LOWER), upper = this.#marked(highest, UPPER);
     this.#removeDownTo(lower, LOWER);
     this.#removeDownTo(upper, UPPER);
   }
@@ -604,7 +606,10 @@ export class LinearAllocator implements GrowableAllocator {
   #marked(handle: number, list: number): number {
     if (handle === NO_SPACE) return list;
     const slot = this.#find(handle);
-    if (slot === 0) throw new StaleMarkError("the allocation that was newest then was freed");
+    let at = this.#words[list + OLDER];
+    // A slot of the other list would never be reached.
+    while (at !== slot && at !== list) at = this.#words[at + OLDER];
+    if (at === list) throw new StaleMarkError("the allocation that was newest then was freed");
     return slot;
   }
 

@@ -142,10 +142,11 @@ export class SlabAllocator implements Allocator {
   constructor(parent: Allocator, options: SlabAllocatorOptions = {}) {
     checkAllocator(parent, "parent");
     checkOptions(options, "classes slotsPerSlab keepEmpty maxAllocations");
-    const { classes = defaultClasses(), slotsPerSlab = 32, keepEmpty = 1 } = options;
+    const { classes: given = defaultClasses(), slotsPerSlab = 32, keepEmpty = 1 } = options;
     const { maxAllocations = MAX_SLOTS } = options;
-    checkArray("classes", classes);
-    checkInteger("classes.length", classes.length, 1, MAX_CLASSES);
+    checkArray("classes", given);
+    checkInteger("classes.length", given.length, 1, MAX_CLASSES);
+    const classes = Array.from(given); // what is checked is what is used
     for (let i = 0; i < classes.length; i++) {
       checkInteger(`classes[${i}]`, classes[i], i === 0 ? 1 : classes[i - 1] + 1, MAX_CLASS);
     }
