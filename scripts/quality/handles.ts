@@ -3,7 +3,7 @@
  * bits. Takes some minutes and 2 GB, so run it by hand.
  *
  * ```sh
- * deno run -A scripts/quality/handles.ts
+ * deno task handles
  * ```
  *
  * @module

@@ -150,7 +150,6 @@ export class BuddyTree {
 
   /** Takes away all blocks. */
   clear(): void {
-    this.#refusals.forget();
     this.#heads.fill(0);
     this.#orders.fill(0);
     this.#freePair = 0;

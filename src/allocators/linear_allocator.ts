@@ -148,6 +148,7 @@ export class StaleMarkError extends Error {
  * | `allocate`, `allocateTop`, `free`, `resize`, `offset`, `size`, done or refused | O(1) |
  * | `freeSpace`, `largestFreeRegion`, `freeRegions`, `mark`, `grow` | O(1) |
  * | `resetTo`, `reset` | O(allocations freed) |
+ * | `resetTo`, refused | O(1), or O(allocations) where the mark names one of the other end |
  * | `allocations`, `check` | O(allocations) |
  *
  * The table doubles when 7/8 of its slots are live, which takes O(allocations). It takes 32
@@ -174,7 +175,6 @@ export class LinearAllocator implements GrowableAllocator {
   readonly #mostLength: number;
   /** The bits of a slot: all words, less those of one slot. */
   #mask: number = FIRST_LENGTH - SLOT_WORDS;
-
   /** How many can be live before there have to be more slots; ROOM says how many are missing. */
   #mostLive = 0;
   /** Number of slots that are live or in the queue. */
@@ -467,7 +467,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** The slot that a handle names, or 0. */
   #find(handle: number): number {
-    const HANDLE = 0, SLOT_WORDS = 8, SLOT_SHIFT = 3;
+    const HANDLE = 0, SLOT_SHIFT = 3;
     if (typeof handle !== "number") return 0;
     const H = this.#words, slot = (handle << SLOT_SHIFT) & this.#mask;
     return H[slot + HANDLE] === handle ? slot : 0;

@@ -85,7 +85,8 @@ export interface SlabClassReport {
  * | --- | --- |
  * | `allocate` of a slot that is free, `free` into one | O(1), with an alignment O(classes) |
  * | `allocate`, `free` otherwise | that, and the parent's |
- * | `allocate` where the parent refuses, `trim` | O(classes + slabs with a free slot), and twice the parent's |
+ * | `trim` | O(classes + slabs with a free slot), and the parent's for each one given back |
+ * | `allocate` where the parent refuses | that, and twice the parent's |
  * | the table of allocations doubles | O(allocations) |
  * | `offset`, `size`, `resize` | O(1), and the parent's for sizes above the classes |
  * | `reset`, `slabReport` | O(slabs + allocations) |

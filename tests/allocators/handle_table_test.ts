@@ -181,7 +181,7 @@ describe("HandleTable", () => {
 
   for (const [name, load] of Object.entries(LOADS)) {
     it(`lets no handle come back soon: ${name}`, async () => {
-      // The largest table, at its most and in full; a limit that leaves a small reserve; a small one.
+      // The largest table, at its most; tables with the smallest reserve and more; small ones.
       const most = Math.floor(MAX_SLOTS * PART);
       for (const limit of [most, 2043, 2044, 1021, 200, 62, 1]) {
         for (const seed of [1, 2]) {
@@ -198,7 +198,7 @@ describe("HandleTable", () => {
       }
     });
 
-    it(`lets no handle come back before 10^8 others while the table can grow: ${name}`, async () => {
+    it(`lets no handle come back before 10^8 others while it can grow: ${name}`, async () => {
       for (const live of [3, 50, 200, 800]) {
         await withSeed(live, (random) => {
           const table = new HandleTable(Math.floor(MAX_SLOTS * PART), { bits: BITS });
