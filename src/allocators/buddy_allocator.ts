@@ -17,13 +17,13 @@ import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode BuddyAllocator} is made. */
 export interface BuddyAllocatorOptions {
   /** Units of the smallest block, a power of two; 1 by default. */
   readonly minBlock?: number;
-  /** Most live allocations, from 1 to 33,554,368; that many by default. */
+  /** Most live allocations, from 1 to 33,000,000; that many by default. */
   readonly maxAllocations?: number;
 }
 
@@ -43,14 +43,18 @@ export interface BuddyAllocatorOptions {
  *
  * | Method, for blocks of up to 2^k times `minBlock` | Cost |
  * | --- | --- |
- * | `allocate`, `free`, `resize` | O(k) |
- * | `allocate`, where no block is aligned by itself | O(free blocks) |
+ * | `allocate` with an alignment of 1, fitting or refused | O(k) |
+ * | `allocate` with a power of two, where a free block of that size or more fits | O(k) |
+ * | `allocate` with another alignment, or without such a block | O(free blocks + k) |
+ * | the same, refused again before anything is freed or added | O(1) |
+ * | `free`, `resize`, done or refused | O(k) |
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
  * | `addSpan` | O(spans + k) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
  *
- * State: 24 bytes for each half of a block that was halved, and 28 for each allocation.
+ * State: 24 bytes for each half of a block that was halved, and 28 for each slot of the table
+ * of allocations. That has up to 16/7 slots for each of the most that were live at once.
  * Not safe to share between threads.
  *
  * @example
@@ -98,7 +102,7 @@ export class BuddyAllocator implements SpanAllocator {
       );
     }
     this.#tree = new BuddyTree(minBlock);
-    this.#table = new HandleTable(maxAllocations);
+    this.#table = new HandleTable(maxAllocations, { onDouble: () => this.#spread() });
     this.#blockOf = new Int32Array(this.#table.length);
     this.#offsetOf = new Float64Array(this.#table.length);
     this.#sizeOf = new Float64Array(this.#table.length);
@@ -139,11 +143,6 @@ export class BuddyAllocator implements SpanAllocator {
     const block = this.#tree.take(size === 0 ? 1 : size, alignment);
     if (block === 0) return NO_SPACE;
     const slot = this.#table.take();
-    if (slot >= this.#blockOf.length) {
-      this.#blockOf = doubled(this.#blockOf);
-      this.#offsetOf = doubled(this.#offsetOf);
-      this.#sizeOf = doubled(this.#sizeOf);
-    }
     const offset = this.#tree.offset(block);
     this.#tree.use(block, slot);
     this.#blockOf[slot] = block;
@@ -290,6 +289,7 @@ export class BuddyAllocator implements SpanAllocator {
   check(): void {
     const tree = this.#tree;
     tree.check();
+    this.#table.check();
     let used = 0;
     for (const block of tree.blocks()) {
       if (tree.isFree(block)) continue;
@@ -302,5 +302,16 @@ export class BuddyAllocator implements SpanAllocator {
       expectInvariant(isInside, "a block is too small");
     }
     expectInvariant(used === this.allocationCount, "an allocation has no block");
+  }
+
+  /** Lets the columns follow the table, and tells the blocks their slots. */
+  #spread(): void {
+    const table = this.#table, { handles } = table;
+    const blockOf = this.#blockOf = table.spread(this.#blockOf);
+    this.#offsetOf = table.spread(this.#offsetOf);
+    this.#sizeOf = table.spread(this.#sizeOf);
+    for (let slot = 1; slot < handles.length; slot++) {
+      if (handles[slot] > 0) this.#tree.use(blockOf[slot], slot);
+    }
   }
 }

@@ -8,6 +8,7 @@ import { alignUp } from "../util/align_up.ts";
 import type { Extent } from "../allocator.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled } from "./handle_table.ts";
+import { Refusals } from "./refusals.ts";
 
 // The space is cut into roots, blocks of powers of two at multiples of their size, and each
 // root is a tree that is only as deep as it has to be:
@@ -51,6 +52,8 @@ export class BuddyTree {
   /** Units in the free blocks. */
   freeSpace = 0;
   readonly #minOrder: number;
+  /** Of requests that have to be searched for. */
+  readonly #refusals: Refusals = new Refusals();
 
   /** Makes a tree without blocks; none will be smaller than `minBlock`, a power of two. */
   constructor(minBlock: number) {
@@ -96,7 +99,10 @@ export class BuddyTree {
     if (alignment === 1) {
       const from = this.#orderFrom(order);
       if (from < ORDERS) node = this.#heads[from];
-    } else node = this.#findAligned(units, alignment, order);
+    } else if (!this.#refusals.has(units, alignment)) {
+      node = this.#findAligned(units, alignment, order);
+      if (node === 0) this.#refusals.add(units, alignment);
+    }
     if (node === 0) return 0;
     this.#unlink(node);
     return this.#halve(node, units, alignment, order);
@@ -110,6 +116,7 @@ export class BuddyTree {
     const STATE = 0, UP = 1, STRIDE = 4, ORDER = 63, FREE = 64;
     const N = this.#nodes, needed = place - this.#offsets[node] + units;
     let order = N[node * STRIDE + STATE] & ORDER;
+    this.#refusals.forget();
     // As far up as it must, then up again to do it.
     let top = node;
     for (; this.#units[order] < needed; order++, top = N[top * STRIDE + UP]) {
@@ -130,6 +137,7 @@ export class BuddyTree {
     const STATE = 0, UP = 1, STRIDE = 4, ORDER = 63, FREE = 64, INDEX = 0x0fffffff;
     const N = this.#nodes;
     let order = N[node * STRIDE + STATE] & ORDER, up = N[node * STRIDE + UP] & INDEX;
+    this.#refusals.forget();
     while (N[(node ^ 1) * STRIDE + STATE] === (FREE | order)) {
       this.#unlink(node ^ 1);
       this.#givePair(node & ~1);
@@ -154,6 +162,7 @@ export class BuddyTree {
   cut({ offset, size }: Extent): void {
     const STATE = 0, UP = 1, STRIDE = 4, ORDERS = 53;
     const least = this.#units[this.#minOrder], end = offset + size;
+    this.#refusals.forget();
     for (let start = alignUp(offset, least); start + least <= end;) {
       let order = this.#minOrder;
       while (

@@ -6,49 +6,89 @@
  */
 
 import { NotAllocatedError } from "../allocator.ts";
+import { expectInvariant } from "../util/expect_invariant.ts";
 
-// Slots come in blocks, each twice as large as the one before: block b holds the slots
-// 64 << b to (128 << b) - 1, so that a slot keeps its number however many there are. A
-// handle says, from its lowest bit on:
+// The table has a power of two of slots, and a handle says which one it names by its lowest
+// bits. The other bits are a generation, which goes round:
 //
-//   | block: 5 bits | slot within the block: 6 + block bits | generation: the rest, to bit 29 |
+//   | slot: as many bits as the table has | generation: the rest, to bit 29 |
 //
-// Beyond bit 29 V8 may box a number. So every block gives about 2^25 handles.
-const FIRST = 64;
+// Beyond bit 29 V8 may box a number. Every use of a slot takes the next generation. When the
+// table doubles, a generation has one bit less. A live handle keeps its value, so it names
+// slot s or its twin s + half; the other of the two is fresh. Fresh slots are used where the
+// queue of free ones is at its reserve:
+//
+//   queue  | ...  | free the longest ... freed last |  ... |
+//                 HEAD                              TAIL
+//
+// So between two uses of a slot there are as many allocations as the reserve has slots, and
+// between two uses of a handle that times the number of generations.
+const FIRST_LENGTH = 64;
+const HANDLE_BITS = 30;
 
-/** Most slots that a table can have. */
-export const MAX_SLOTS: number = 33_554_368; // = 2 ** 25 - FIRST
+/** Most slots that can be live in a table. */
+export const MAX_SLOTS: number = 33_000_000;
+
+/** The parts of a table that must stay free at the least, as shifts: 1/8, and 1/512 at the end. */
+const RESERVE = 3;
+const LAST_RESERVE = 9;
+
+/** How a table is made. */
+export interface HandleTableOptions {
+  /** Called when the table has doubled: the columns have to follow. */
+  readonly onDouble?: () => void;
+  /** Bits of a handle, 30 by default; tests take fewer, so that handles come back soon. */
+  readonly bits?: number;
+}
 
 /**
  * Gives out slots, and a handle for each that is refused once the slot was released.
  *
  * The strategy keeps what it knows of an allocation in columns of its own, indexed by slot
- * and as long as {@linkcode HandleTable.length}; slots keep their numbers when it grows.
- * The first slot is 64: 0 and the numbers below can mean "none".
+ * and as long as {@linkcode HandleTable.length}. Slots change their numbers when the table
+ * doubles: {@linkcode HandleTableOptions.onDouble} is where the strategy calls
+ * {@linkcode HandleTable.spread} for each column. No slot is 0, which can mean "none".
  *
- * A slot gives 2^19 handles or fewer (the more slots, the fewer) and is then kept back
- * until no other is left, so that a handle comes back only after some 2^25 allocations.
+ * A handle comes back after 10^8 further allocations at the earliest while the table can
+ * double, and after 10^6 (2^20) where it cannot, however full it is. The table doubles when
+ * 7/8 of it are live: it has at most 16/7 slots for each of the most that were live at once.
  *
  * `take`, `find` and `release` are O(1), but for the doubling of the table.
  */
 export class HandleTable {
-  /** By slot: its handle when it is live, or minus the next one, or 0 when it is worn out. */
-  handles: Int32Array = new Int32Array(2 * FIRST);
-  /** By free slot: the next free slot, or 0. */
-  #links: Int32Array = new Int32Array(2 * FIRST);
+  /** By slot: its handle when it is live, ~ the next one when it is free, 0 when it is fresh. */
+  handles: Int32Array = new Int32Array(FIRST_LENGTH);
+  /** The free slots, as a ring. */
+  #queue: Int32Array = new Int32Array(FIRST_LENGTH);
+  #head = 0;
+  #tail = FIRST_LENGTH - 1;
+  /** How far the queue may be taken, without another look. */
+  #ready = 0;
+  /** Number of slots that are live or in the queue. */
+  #used = FIRST_LENGTH - 1;
+  /** The pairs of a slot and its twin from this one on have a fresh slot. */
+  #freshPair = FIRST_LENGTH / 2;
   readonly #limit: number;
-  #top = 0;
-  #fresh = FIRST;
-  #live = 0;
-  #worn = 0;
+  readonly #mostLength: number;
+  readonly #lastHandle: number;
+  readonly #onDouble: () => void;
 
   /**
    * Makes a table without live slots.
    *
    * @param limit Most live slots, from 0 to {@linkcode MAX_SLOTS}.
    */
-  constructor(limit: number = MAX_SLOTS) {
+  constructor(limit: number = MAX_SLOTS, options: HandleTableOptions = {}) {
+    const { onDouble = () => {}, bits = HANDLE_BITS } = options;
     this.#limit = limit;
+    this.#mostLength = lengthFor(limit, 1);
+    this.#lastHandle = 2 ** bits - 1;
+    this.#onDouble = onDouble;
+    for (let slot = 1; slot < FIRST_LENGTH; slot++) {
+      this.handles[slot] = ~slot;
+      this.#queue[slot - 1] = slot;
+    }
+    this.handles[0] = ~0;
   }
 
   /** One more than the largest slot so far possible: the length that columns need. */
@@ -58,36 +98,29 @@ export class HandleTable {
 
   /** Number of live slots. */
   get liveCount(): number {
-    return this.#live;
+    return this.#used - this.#queued();
   }
 
-  /** Whether {@linkcode HandleTable.take} would give 0. */
+  /** Whether {@linkcode HandleTable.take} would return 0. */
   get isFull(): boolean {
-    return this.#live >= this.#limit;
+    return this.#head === this.#ready && this.liveCount >= this.#limit;
   }
 
-  /**
-   * Takes a slot; `handles[slot]` is its handle. Gives 0 where the limit is reached. Look
-   * at {@linkcode HandleTable.length} afterwards: it may have grown.
-   */
+  /** Takes a slot; `handles[slot]` is its handle. Returns 0 where the limit is reached. */
   take(): number {
-    if (this.#live >= this.#limit) return 0;
-    let slot = this.#top;
-    if (slot !== 0) this.#top = this.#links[slot];
-    else slot = this.#makeSlot();
-    this.#live++;
-    const handles = this.handles;
-    handles[slot] = -handles[slot];
+    if (this.#head === this.#ready && !this.#makeReady()) return 0;
+    const queue = this.#queue, head = this.#head, slot = queue[head], handles = this.handles;
+    this.#head = (head + 1) & (queue.length - 1);
+    handles[slot] = ~handles[slot];
     return slot;
   }
 
   /** The slot that a handle names, or 0. */
   find(handle: unknown): number {
-    const FIRST = 64, BLOCK_BITS = 5, BLOCK = 31;
     if (typeof handle !== "number") return 0;
-    const first = FIRST << (handle & BLOCK);
-    const slot = (first | ((handle >>> BLOCK_BITS) & (first - 1))) & 0x1ffffff;
-    return this.handles[slot] === handle && handle > 0 ? slot : 0;
+    const handles = this.handles, slot = handle & (handles.length - 1);
+    // What a free slot holds, read as a handle, leads to another slot.
+    return handles[slot] === handle ? slot : 0;
   }
 
   /**
@@ -103,65 +136,128 @@ export class HandleTable {
 
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
-    const BLOCK_BITS = 5, BLOCK = 31, FIRST_BITS = 6, HANDLE_LIMIT = 1_073_741_824;
-    const handles = this.handles, handle = handles[slot];
-    const next = (handle + (1 << (BLOCK_BITS + FIRST_BITS + (handle & BLOCK)))) | 0;
-    this.#live--;
-    if (next >= HANDLE_LIMIT) {
-      handles[slot] = 0;
-      this.#worn++;
-      return;
-    }
-    handles[slot] = -next;
-    this.#links[slot] = this.#top;
-    this.#top = slot;
+    const handles = this.handles, length = handles.length, tail = this.#tail;
+    handles[slot] = ~((handles[slot] + length) & this.#lastHandle);
+    this.#queue[tail] = slot;
+    this.#tail = (tail + 1) & (length - 1);
   }
 
   /** Releases all live slots. */
   clear(): void {
-    for (let slot = FIRST; slot < this.#fresh; slot++) {
-      if (this.handles[slot] > 0) this.release(slot);
+    const { handles } = this;
+    for (let slot = 1; slot < handles.length; slot++) if (handles[slot] > 0) this.release(slot);
+  }
+
+  /** A copy of a column for the table that has just doubled, with `words` for each slot. */
+  spread<Column extends Int32Array | Float64Array>(column: Column, words: number = 1): Column {
+    const { handles } = this, half = handles.length / 2, larger = longer(column);
+    for (let slot = 1; slot < half; slot++) {
+      const from = slot * words, to = (handles[slot] === 0 ? slot + half : slot) * words;
+      for (let word = 0; word < words; word++) larger[to + word] = column[from + word];
+    }
+    return larger;
+  }
+
+  /**
+   * Verifies every invariant.
+   *
+   * @throws {Error} One is broken.
+   */
+  check(): void {
+    const { handles } = this, { length } = handles, mask = length - 1;
+    const isQueued = new Uint8Array(length);
+    for (let at = this.#head; at !== this.#tail; at = (at + 1) & mask) {
+      const slot = this.#queue[at];
+      expectInvariant(slot > 0 && handles[slot] < 0, "a slot in the queue is not free");
+      expectInvariant(isQueued[slot] === 0, "a slot is in the queue twice");
+      isQueued[slot] = 1;
+    }
+    let used = 0;
+    for (let slot = 1; slot < length; slot++) {
+      const cell = handles[slot], handle = cell < 0 ? ~cell : cell;
+      if (cell === 0) continue;
+      used++;
+      expectInvariant((handle & mask) === slot, "a handle names another slot");
+      expectInvariant(handle <= this.#lastHandle, "a handle has too many bits");
+      expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
+    }
+    const pairs = length / 2 - this.#freshPair;
+    expectInvariant(handles[0] === ~0, "slot 0 is used");
+    expectInvariant(used === this.#used && used === mask - pairs, "a slot is lost");
+    expectInvariant(this.liveCount <= this.#limit, "too many slots are live");
+  }
+
+  #queued(): number {
+    return (this.#tail - this.#head) & (this.#queue.length - 1);
+  }
+
+  /** Moves #ready away from #head, or returns `false` where the limit is reached. */
+  #makeReady(): boolean {
+    const room = this.#limit - this.liveCount;
+    if (room <= 0) return false;
+    for (;;) {
+      const { length } = this, reserve = length >> RESERVE;
+      // A quarter more, so that few of the next calls come here.
+      while (this.#queued() <= reserve + (reserve >> 2) && this.#freshPair < length / 2) {
+        this.#queueFresh();
+      }
+      const ready = this.#queued() - reserve;
+      if (ready > 0 || length === this.#mostLength) {
+        this.#ready = (this.#head + (ready > 0 ? Math.min(ready, room) : room)) & (length - 1);
+        return true;
+      }
+      this.#double();
     }
   }
 
-  /** A slot that was never used; failing that, one that is worn out; failing that, a new block. */
-  #makeSlot(): number {
-    if (this.#fresh === this.length) {
-      if (this.#worn > 0) return this.#renew();
-      this.handles = doubled(this.handles);
-      this.#links = doubled(this.#links);
-    }
-    const slot = this.#fresh++;
-    this.handles[slot] = -firstHandle(slot);
-    return slot;
+  /** Queues a fresh slot. */
+  #queueFresh(): void {
+    const { handles } = this, half = handles.length / 2, pair = this.#freshPair++;
+    const slot = handles[pair] === 0 ? pair : pair + half, twin = handles[slot ^ half];
+    // Of the numbers of both, the first of this slot's that was not given since the table doubled.
+    handles[slot] = ~(((twin < 0 ? ~twin : twin) + half) & this.#lastHandle);
+    this.#queue[this.#tail] = slot;
+    this.#tail = (this.#tail + 1) & (handles.length - 1);
+    this.#used++;
   }
 
-  /** Lets the worn slots begin again, and gives the lowest: the one that was worn first. */
-  #renew(): number {
-    for (let slot = this.#fresh - 1; slot >= FIRST; slot--) {
-      if (this.handles[slot] !== 0) continue;
-      this.handles[slot] = -firstHandle(slot);
-      this.#links[slot] = this.#top;
-      this.#top = slot;
+  /** Doubles the table, all of whose slots were used. */
+  #double(): void {
+    const before = this.handles, queue = this.#queue, half = before.length, count = this.#queued();
+    const handles = this.handles = new Int32Array(2 * half), mask = 2 * half - 1;
+    const longerQueue = this.#queue = new Int32Array(2 * half);
+    handles[0] = ~0;
+    for (let slot = 1; slot < half; slot++) {
+      const cell = before[slot];
+      handles[(cell < 0 ? ~cell : cell) & mask] = cell;
     }
-    this.#worn = 0;
-    const slot = this.#top;
-    this.#top = this.#links[slot];
-    return slot;
+    for (let i = 0; i < count; i++) {
+      longerQueue[i] = ~before[queue[(this.#head + i) & (half - 1)]] & mask;
+    }
+    this.#head = this.#ready = 0;
+    this.#tail = count;
+    this.#freshPair = 0;
+    this.#onDouble();
   }
 }
 
-/** The handle of a slot in its first generation, which is 1: no handle is 0. */
-function firstHandle(slot: number): number {
-  const FIRST = 64, BLOCK_BITS = 5, FIRST_BITS = 6;
-  const block = 31 - FIRST_BITS - Math.clz32(slot);
-  const bits = FIRST_BITS + block;
-  return block | ((slot - (FIRST << block)) << BLOCK_BITS) | (1 << (BLOCK_BITS + bits));
+/**
+ * Slots of the largest table for a limit: the smallest power of two that has room for that
+ * many live ones, the reserve, and those that are never used.
+ */
+export function lengthFor(limit: number, unused: number): number {
+  let length = FIRST_LENGTH;
+  while (length - unused - Math.max(1, length >> LAST_RESERVE) < limit) length *= 2;
+  return length;
+}
+
+function longer<Column extends Int32Array | Float64Array>(column: Column): Column {
+  return new (column.constructor as new (length: number) => Column)(2 * column.length);
 }
 
 /** A copy of a column with twice the room. */
 export function doubled<Column extends Int32Array | Float64Array>(column: Column): Column {
-  const larger = new (column.constructor as new (length: number) => Column)(2 * column.length);
+  const larger = longer(column);
   larger.set(column);
   return larger;
 }

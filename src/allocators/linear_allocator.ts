@@ -16,7 +16,7 @@ import {
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { MAX_SLOTS } from "./handle_table.ts";
+import { lengthFor, MAX_SLOTS } from "./handle_table.ts";
 
 // Two lists hold the live allocations by age. What is freed leaves its list at once, so
 // that the ends of the lists say which units are free:
@@ -38,12 +38,11 @@ import { MAX_SLOTS } from "./handle_table.ts";
 //   word   0        1       2       3      4 and 5   6 and 7
 //        | HANDLE | OLDER | NEWER | FREE | START   | END     |  the last two are doubles
 //
-//   slot   0       8       16                  512
-//        | LOWER | UPPER | header ...        | what handles name ...
+//   slot   0       8       16          32
+//        | LOWER | UPPER | header ... | what handles name ...
 //
-// The words FREE are an array of their own. Its part from TOP to LAST holds the free slots,
-// and what is behind that the worn ones. TOP moves by one slot with every allocation, so
-// that it tells their number, and a slot that was never used is taken like any other.
+// The words FREE are an array of their own: the queue of free slots, a ring from HEAD to TAIL.
+// `allocate` takes what is before READY. What is behind is the reserve, and what was freed lately.
 //
 // WALL is where `allocate` can go without a look around: never beyond the roof, nor to
 // `first` once wrapped. Frees only move these away, so it is brought up to date when it is
@@ -59,19 +58,40 @@ const FREE = 3;
 const START = 2; // in doubles, as END
 const END = 3;
 const SLOT_WORDS = 8;
-const FIRST = 512;
-const TOP: number = 3; // = LOWER + FREE
-const LAST: number = 11; // = UPPER + FREE
+const SLOT_SHIFT = 3;
+const FIRST = 32;
+const FIRST_LENGTH = 512;
+const HEAD: number = 17; // = 16 + 1
+const TAIL: number = 18; // = 16 + 2
+const ROOM: number = 25; // = 24 + 1
+const LAST_HANDLE: number = 26; // = 24 + 2
 const WALL: number = 10; // = 16 / 2 + START; in doubles
+const RESERVE = 3; // a shift: an eighth of the slots
 
-// Handles are made as in HandleTable: the lowest five bits say in which block a slot is,
-// one of FIRST << block words; then come its place there and a generation, to bit 29. So
-// `slot << 2 | block` is the first handle of a slot. A slot that is free has in HANDLE its
-// next handle with all bits turned: read as a handle, that never leads to the slot itself.
+// Handles are made as in HandleTable, which says why: the lowest bits are the slot (here over
+// SLOT_WORDS), the others a generation that goes round, and a table that doubles leaves the live
+// ones alone, each at its slot or at that of its twin. HANDLE of a free slot is its next handle
+// with all bits turned: read as a handle, that never leads to the slot itself. It is 0 in a
+// fresh slot.
+let handleBits = 30;
+
+/**
+ * What `make` returns. The handles of the allocators that it makes have so many bits: for tests,
+ * where handles have to come back soon.
+ */
+export function withHandleBits<T>(bits: number, make: () => T): T {
+  const before = handleBits;
+  handleBits = bits;
+  try {
+    return make();
+  } finally {
+    handleBits = before;
+  }
+}
 
 /** How a {@linkcode LinearAllocator} is made. */
 export interface LinearAllocatorOptions {
-  /** Most live allocations, from 1 to 33,554,368; that many by default. */
+  /** Most live allocations, from 1 to 33,000,000; that many by default. */
   readonly maxAllocations?: number;
 }
 
@@ -125,12 +145,14 @@ export class StaleMarkError extends Error {
  *
  * | Method | Cost |
  * | --- | --- |
- * | `allocate`, `allocateTop`, `free`, `resize`, `offset`, `size` | O(1) |
+ * | `allocate`, `allocateTop`, `free`, `resize`, `offset`, `size`, done or refused | O(1) |
  * | `freeSpace`, `largestFreeRegion`, `freeRegions`, `mark`, `grow` | O(1) |
  * | `resetTo`, `reset` | O(allocations freed) |
+ * | `resetTo`, refused | O(1), or O(allocations) where the mark names one of the other end |
  * | `allocations`, `check` | O(allocations) |
  *
- * The tables double when they are full; they take 32 bytes an allocation.
+ * The table doubles when 7/8 of its slots are live, which takes O(allocations). It takes 32
+ * bytes a slot, and has up to 16/7 slots for each of the most that were live at once.
  *
  * @example
  * ```ts
@@ -150,7 +172,15 @@ export class LinearAllocator implements GrowableAllocator {
   #words!: Int32Array;
   #extents!: Float64Array;
   readonly #maxAllocations: number;
-  #worn = 0;
+  readonly #mostLength: number;
+  /** The bits of a slot: all words, less those of one slot. */
+  #mask: number = FIRST_LENGTH - SLOT_WORDS;
+  /** How many can be live before there have to be more slots; ROOM says how many are missing. */
+  #mostLive = 0;
+  /** Number of slots that are live or in the queue. */
+  #used = (FIRST_LENGTH - FIRST) / SLOT_WORDS;
+  /** The pairs of a slot and its twin from this one on have a fresh slot. */
+  #freshPair = FIRST_LENGTH / 2;
 
   /**
    * Makes an allocator whose whole space is free.
@@ -166,9 +196,18 @@ export class LinearAllocator implements GrowableAllocator {
     checkInteger("capacity", capacity);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
     this.#maxAllocations = maxAllocations;
-    this.#extend(new Int32Array(0), 2 * FIRST);
-    this.#words[TOP] = FIRST;
-    this.#words.fill(UPPER, UPPER + OLDER, UPPER + NEWER + 1);
+    this.#mostLength = lengthFor(maxAllocations, FIRST / SLOT_WORDS) * SLOT_WORDS;
+    const H = this.#words = new Int32Array(FIRST_LENGTH);
+    this.#extents = new Float64Array(H.buffer);
+    for (let slot = 0; slot < FIRST_LENGTH; slot += SLOT_WORDS) {
+      H[slot + HANDLE] = ~(slot >> SLOT_SHIFT);
+      if (slot >= FIRST) H[slot + FREE] = slot + SLOT_WORDS;
+    }
+    H[HEAD] = FIRST;
+    H[TAIL] = FIRST_LENGTH - SLOT_WORDS;
+    H[LAST_HANDLE] = 2 ** handleBits - 1;
+    H.fill(UPPER, UPPER + OLDER, UPPER + NEWER + 1);
+    this.#setMostLive(0);
     this.#setCapacity(capacity + 0); // not -0
   }
 
@@ -184,7 +223,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Number of live allocations. */
   get allocationCount(): number {
-    return (this.#words[TOP] - FIRST) / SLOT_WORDS;
+    return this.#mostLive - this.#words[ROOM];
   }
 
   /**
@@ -198,8 +237,8 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8;
-    const TOP = 3, LAST = 11, WALL = 10, SLOT = 0xffffff8;
+    const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
+    const HEAD = 17, ROOM = 25, WALL = 10, SLOT = 0xffffff8;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER] & SLOT;
     let start = F[(newest >>> 1) + END];
@@ -210,10 +249,11 @@ export class LinearAllocator implements GrowableAllocator {
       if (start === NO_SPACE) return NO_SPACE;
     }
     // As in #add, which V8 does not compile in here: 15 % faster.
-    const top = H[TOP] & SLOT;
-    if (top === H[LAST]) return this.#makeSlots() ? this.allocate(size, alignment) : NO_SPACE;
-    const slot = H[top + FREE] & SLOT, handle = ~H[slot + HANDLE];
-    H[TOP] = top + SLOT_WORDS;
+    const slot = H[HEAD] & SLOT, room = H[ROOM];
+    if (room === 0) return this.#add(LOWER, start, size);
+    const handle = ~H[slot + HANDLE];
+    H[ROOM] = room - 1;
+    H[HEAD] = H[slot + FREE];
     H[slot + HANDLE] = handle;
     H[slot + OLDER] = newest;
     H[slot + NEWER] = LOWER;
@@ -279,7 +319,9 @@ export class LinearAllocator implements GrowableAllocator {
   resetTo(mark: LinearMark): void {
     const LOWER = 0, UPPER = 8;
     if (mark?.allocator !== this) throw new StaleMarkError("it is not one of this allocator");
-    const lower = this.#marked(mark.lower, LOWER), upper = this.#marked(mark.upper, UPPER);
+    // Read once: a mark of one's own may have getters.
+    const { lower: lowest, upper: highest } = mark;
+    const lower = this.#marked(lowest, LOWER), upper = this.#marked(highest, UPPER);
     this.#removeDownTo(lower, LOWER);
     this.#removeDownTo(upper, UPPER);
   }
@@ -389,21 +431,46 @@ export class LinearAllocator implements GrowableAllocator {
     }
     expectInvariant(position <= this.capacity, "an allocation leads out of the space");
     expectInvariant(F[LOWER / 2 + START] === 0 && F[LOWER / 2 + END] === 0, "the start moved");
-    const next = H[H[TOP] + FREE], isFull = H[TOP] === H[LAST];
-    expectInvariant(isFull || H[next + HANDLE] < 0, "the next free slot is live");
+    this.#checkQueue();
     const first = F[H[LOWER + NEWER] / 2 + START], roof = F[H[UPPER + OLDER] / 2 + START];
     expectInvariant(F[WALL] <= (this.#isWrapped() ? first - 1 : roof), "the wall is too far away");
     const isApart = !this.#isWrapped() || H[UPPER + OLDER] === UPPER;
     expectInvariant(isApart, "the ring is wrapped below an upper stack");
   }
 
+  #checkQueue(): void {
+    const H = this.#words, { length } = H, isQueued = new Uint8Array(length);
+    let slot = H[HEAD];
+    for (let count = this.#used - this.allocationCount; count > 0; count--) {
+      expectInvariant(slot >= FIRST && H[slot + HANDLE] < 0, "a slot in the queue is not free");
+      expectInvariant(isQueued[slot] === 0, "a slot is in the queue twice");
+      isQueued[slot] = 1;
+      expectInvariant(count > 1 || slot === H[TAIL], "the queue is too long");
+      slot = H[slot + FREE];
+    }
+    let used = 0;
+    for (let slot = FIRST; slot < length; slot += SLOT_WORDS) {
+      const cell = H[slot + HANDLE], handle = cell < 0 ? ~cell : cell;
+      if (cell === 0) continue;
+      used++;
+      expectInvariant(
+        ((handle << SLOT_SHIFT) & this.#mask) === slot,
+        "a handle names another slot",
+      );
+      expectInvariant(handle <= H[LAST_HANDLE], "a handle has too many bits");
+      expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
+    }
+    const fresh = length / 2 - this.#freshPair, unused = FIRST + fresh;
+    expectInvariant(used === this.#used, "the number of slots is wrong");
+    expectInvariant(used === (length - unused) / SLOT_WORDS, "a slot is lost");
+  }
+
   /** The slot that a handle names, or 0. */
   #find(handle: number): number {
-    const HANDLE = 0, SLOT_WORDS = 8, FIRST = 512, SLOT = 0xffffff8, BLOCK = 31;
+    const HANDLE = 0, SLOT_SHIFT = 3;
     if (typeof handle !== "number") return 0;
-    const block = FIRST << (handle & BLOCK);
-    const slot = (block | (handle >>> 2) & (block - SLOT_WORDS)) & SLOT;
-    return this.#words[slot + HANDLE] === handle ? slot : 0;
+    const H = this.#words, slot = (handle << SLOT_SHIFT) & this.#mask;
+    return H[slot + HANDLE] === handle ? slot : 0;
   }
 
   #expect(handle: number): number {
@@ -432,14 +499,14 @@ export class LinearAllocator implements GrowableAllocator {
     return 0;
   }
 
-  /** Takes a slot and makes it the newest of a list; gives its handle, or `NO_SPACE`. */
+  /** Takes a slot and makes it the newest of a list; returns its handle, or `NO_SPACE`. */
   #add(list: number, start: number, size: number): number {
-    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3, SLOT_WORDS = 8, TOP = 3;
-    const LAST = 11;
-    if (this.#words[TOP] === this.#words[LAST] && !this.#makeSlots()) return NO_SPACE;
-    const H = this.#words, F = this.#extents;
-    const top = H[TOP], slot = H[top + FREE], newest = H[list + OLDER];
-    H[TOP] = top + SLOT_WORDS;
+    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
+    const HEAD = 17, ROOM = 25;
+    if (this.#words[ROOM] === 0 && !this.#makeRoom()) return NO_SPACE;
+    const H = this.#words, F = this.#extents, slot = H[HEAD], newest = H[list + OLDER];
+    H[ROOM]--;
+    H[HEAD] = H[slot + FREE];
     H[slot + HANDLE] = ~H[slot + HANDLE];
     H[slot + OLDER] = newest;
     H[slot + NEWER] = list;
@@ -452,66 +519,74 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Takes a live slot out of its list, and makes it free. */
   #remove(slot: number, handle: number): void {
-    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, FIRST = 512, TOP = 3;
-    const SLOT = 0xffffff8, BLOCK = 31, HANDLE_LIMIT = 1_073_741_824;
-    const H = this.#words;
+    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, SLOT_SHIFT = 3, TAIL = 18;
+    const ROOM = 25, LAST_HANDLE = 26, SLOT = 0xffffff8;
+    const H = this.#words, length = this.#mask + SLOT_WORDS, tail = H[TAIL] & SLOT;
     const older = H[slot + OLDER] & SLOT, newer = H[slot + NEWER] & SLOT;
     H[older + NEWER] = newer;
     H[newer + OLDER] = older;
-    const next = (handle + (FIRST << 2 << (handle & BLOCK))) | 0;
-    const top = (H[TOP] - SLOT_WORDS) & SLOT;
-    H[TOP] = top;
-    H[top + FREE] = slot;
-    H[slot + HANDLE] = ~next;
-    if (next >= HANDLE_LIMIT) this.#wearOut(slot);
+    H[slot + HANDLE] = ~((handle + (length >> SLOT_SHIFT)) & H[LAST_HANDLE]);
+    H[tail + FREE] = slot;
+    H[TAIL] = slot;
+    H[ROOM]++;
   }
 
-  /** Keeps the slot that was just freed back until no other is left. */
-  #wearOut(slot: number): void {
-    const H = this.#words, top = H[TOP];
-    const end = H.length - ++this.#worn * SLOT_WORDS;
-    H[top + FREE] = H[end + FREE];
-    H[end + FREE] = slot;
-    H[slot + HANDLE] = ~firstHandle(slot);
-    this.#setLast();
-  }
-
-  /** Makes room at LAST: worn slots begin again, or the tables double. Gives whether it did. */
-  #makeSlots(): boolean {
-    const FREE = 3, SLOT_WORDS = 8, LAST = 11;
-    if (this.allocationCount >= this.#maxAllocations) return false;
-    const H = this.#words;
-    if (this.#worn === 0) {
-      this.#extend(H, 2 * H.length);
-      return true;
+  /** Adds to ROOM by fresh slots, or returns `false` where the limit is reached. */
+  #makeRoom(): boolean {
+    const live = this.allocationCount;
+    if (live === this.#maxAllocations) return false;
+    if (this.#freshPair === this.#words.length / 2) this.#double();
+    const { length } = this.#words, reserve = length >> SLOT_SHIFT >> RESERVE;
+    // A quarter more than the reserve, so that few of the next calls come here.
+    while (this.#used - live <= reserve + (reserve >> 2) && this.#freshPair < length / 2) {
+      this.#queueFresh();
     }
-    // The first that was worn out is the first to begin again.
-    let low = H[LAST], high = H.length - SLOT_WORDS;
-    for (; low < high; low += SLOT_WORDS, high -= SLOT_WORDS) {
-      const slot = H[low + FREE];
-      H[low + FREE] = H[high + FREE];
-      H[high + FREE] = slot;
-    }
-    this.#worn = 0;
-    this.#setLast();
+    this.#setMostLive(live);
     return true;
   }
 
-  /** Goes on with a copy of the words in a larger buffer, whose new slots are free. */
-  #extend(words: Int32Array, length: number): void {
-    const H = this.#words = new Int32Array(length);
-    this.#extents = new Float64Array(H.buffer);
-    H.set(words);
-    for (let slot = Math.max(FIRST, words.length); slot < length; slot += SLOT_WORDS) {
-      H[slot + FREE] = slot;
-      H[slot + HANDLE] = ~firstHandle(slot);
-    }
-    this.#setLast();
+  /** Queues a slot that was never used since the table doubled. */
+  #queueFresh(): void {
+    const H = this.#words, half = H.length / 2, pair = this.#freshPair;
+    const slot = H[pair + HANDLE] === 0 ? pair : pair + half, twin = H[(slot ^ half) + HANDLE];
+    // Of the numbers of both, the first of this slot's that was not given since then.
+    const next = (twin < 0 ? ~twin : twin) + (half >> SLOT_SHIFT);
+    H[slot + HANDLE] = ~(next & H[LAST_HANDLE]);
+    H[H[TAIL] + FREE] = slot;
+    H[TAIL] = slot;
+    this.#freshPair += SLOT_WORDS;
+    this.#used++;
   }
 
-  #setLast(): void {
-    const end = this.#words.length - this.#worn * SLOT_WORDS;
-    this.#words[LAST] = Math.min(end, FIRST + this.#maxAllocations * SLOT_WORDS);
+  /** Goes on with a buffer twice as long, where each slot may have another place. */
+  #double(): void {
+    const before = this.#words, half = before.length;
+    const H = this.#words = new Int32Array(2 * half), mask = this.#mask = 2 * half - SLOT_WORDS;
+    this.#extents = new Float64Array(H.buffer);
+    const placeOf = (slot: number) => {
+      const cell = before[slot + HANDLE];
+      return slot < FIRST ? slot : ((cell < 0 ? ~cell : cell) << SLOT_SHIFT) & mask;
+    };
+    for (let slot = 0; slot < half; slot += SLOT_WORDS) {
+      const place = placeOf(slot), isHeader = slot > UPPER && slot < FIRST;
+      for (let word = 0; word < SLOT_WORDS; word++) {
+        const value = before[slot + word],
+          isLink = word === OLDER || word === NEWER || word === FREE;
+        H[place + word] = isLink && !isHeader ? placeOf(value) : value;
+      }
+    }
+    H[HEAD] = placeOf(before[HEAD]);
+    H[TAIL] = placeOf(before[TAIL]);
+    this.#freshPair = 0;
+  }
+
+  /** Works out how many may be live before there have to be more slots. */
+  #setMostLive(live: number): void {
+    const { length } = this.#words;
+    const isLast = length === this.#mostLength && this.#freshPair === length / 2;
+    const reserve = isLast ? 0 : length >> SLOT_SHIFT >> RESERVE;
+    this.#mostLive = Math.min(this.#maxAllocations, this.#used - reserve);
+    this.#words[ROOM] = this.#mostLive - live;
   }
 
   #setCapacity(capacity: number): void {
@@ -531,7 +606,10 @@ export class LinearAllocator implements GrowableAllocator {
   #marked(handle: number, list: number): number {
     if (handle === NO_SPACE) return list;
     const slot = this.#find(handle);
-    if (slot === 0) throw new StaleMarkError("the allocation that was newest then was freed");
+    let at = this.#words[list + OLDER];
+    // A slot of the other list would never be reached.
+    while (at !== slot && at !== list) at = this.#words[at + OLDER];
+    if (at === list) throw new StaleMarkError("the allocation that was newest then was freed");
     return slot;
   }
 
@@ -585,9 +663,4 @@ export class LinearAllocator implements GrowableAllocator {
     );
     return wrap < 0 ? [...lower, ...upper] : [...lower.slice(wrap), ...lower.slice(0, wrap)];
   }
-}
-
-/** The handle of a slot in its first generation, which is 1: no handle is 0. */
-function firstHandle(slot: number): number {
-  return (slot << 2) | (Math.clz32(FIRST) - Math.clz32(slot));
 }

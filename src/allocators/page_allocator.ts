@@ -8,11 +8,12 @@ import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { Refusals } from "./refusals.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
 export interface PageAllocatorOptions {
-  /** Most live allocations, from 1 to 33,554,368, which is the default too. */
+  /** Most live allocations, from 1 to 33,000,000, which is the default too. */
   readonly maxAllocations?: number;
 }
 
@@ -22,12 +23,14 @@ export interface PageAllocatorOptions {
  *
  * Free pages are bits, under summaries of 32 words a bit: no region costs a node, and the
  * state takes one bit a page and 1/31 of that, whatever the fragmentation, and 16 bytes for
- * each live allocation. Every alignment is honoured, that of a single page too.
+ * each slot of the table of allocations. That has up to 16/7 slots for each of the most
+ * allocations that were live at once. Every alignment is honoured, that of a single page too.
  *
  * | Method | Cost, with n pages |
  * | --- | --- |
- * | `allocate(1)`, and `free`, `resize` of few pages | O(log32 n) |
- * | `allocate` | O(n / 32 + free regions below the place found) |
+ * | `allocate(1)`, fitting or refused, and `free`, `resize` of few pages | O(log32 n) |
+ * | `allocate`, aligned or not | O(n / 32 + free regions below the place found) |
+ * | the same, refused | O(n / 32 + free regions), once; O(1) again until pages are freed or added |
  * | `allocateAt`, `free`, `resize`, of k pages | O(log32 n + k / 32) |
  * | `offset`, `size` | O(1) |
  * | `largestFreeRegion`, `freeRegions` | O(n / 32 + free regions) |
@@ -53,6 +56,7 @@ export interface PageAllocatorOptions {
 export class PageAllocator implements GrowableAllocator {
   readonly #pages: Bitmap;
   readonly #table: HandleTable;
+  readonly #refusals: Refusals = new Refusals();
   /** By slot s: first page at 2s, number of pages at 2s + 1. */
   #extents: Int32Array;
 
@@ -70,7 +74,8 @@ export class PageAllocator implements GrowableAllocator {
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS);
     this.#pages = new Bitmap(capacity);
-    this.#table = new HandleTable(maxAllocations);
+    const onDouble = () => this.#extents = this.#table.spread(this.#extents, 2);
+    this.#table = new HandleTable(maxAllocations, { onDouble });
     this.#extents = new Int32Array(2 * this.#table.length);
   }
 
@@ -108,9 +113,12 @@ export class PageAllocator implements GrowableAllocator {
     }
     checkInteger("size", size);
     checkInteger("alignment", alignment, 1);
-    if (this.#table.isFull) return NO_SPACE;
+    if (this.#table.isFull || this.#refusals.has(size, alignment)) return NO_SPACE;
     const page = size === 0 ? 0 : pages.find(size, alignment);
-    if (page < 0) return NO_SPACE;
+    if (page < 0) {
+      this.#refusals.add(size, alignment);
+      return NO_SPACE;
+    }
     pages.take(page, page + size);
     return this.#name(page, size);
   }
@@ -144,6 +152,7 @@ export class PageAllocator implements GrowableAllocator {
     const page = extents[2 * slot], size = extents[2 * slot + 1];
     if (size === 1) this.#pages.giveOne(page);
     else this.#pages.give(page, page + size);
+    this.#refusals.forget();
     this.#table.release(slot);
   }
 
@@ -180,7 +189,10 @@ export class PageAllocator implements GrowableAllocator {
     if (end > before) {
       if (!pages.isFree(before, end)) return false;
       pages.take(before, end);
-    } else pages.give(end, before);
+    } else {
+      pages.give(end, before);
+      this.#refusals.forget();
+    }
     extents[2 * slot + 1] = size;
     return true;
   }
@@ -195,11 +207,13 @@ export class PageAllocator implements GrowableAllocator {
   grow(additional: number): void {
     checkInteger("additional", additional, 0, MAX_UNITS - this.capacity);
     this.#pages.grow(additional);
+    this.#refusals.forget();
   }
 
   /** Frees everything. All handles are refused from then on; the capacity stays. */
   reset(): void {
     this.#pages.reset();
+    this.#refusals.forget();
     this.#table.clear();
   }
 
@@ -240,6 +254,7 @@ export class PageAllocator implements GrowableAllocator {
   check(): void {
     const pages = this.#pages;
     pages.check();
+    this.#table.check();
     let end = 0, taken = 0;
     for (const { handle, offset, size } of this.allocations()) {
       if (size === 0) continue;
@@ -259,7 +274,6 @@ export class PageAllocator implements GrowableAllocator {
   /** The handle of a new allocation; there is a slot for it. */
   #name(page: number, size: number): number {
     const table = this.#table, slot = table.take();
-    if (2 * slot >= this.#extents.length) this.#extents = doubled(this.#extents);
     const extents = this.#extents;
     extents[2 * slot] = page;
     extents[2 * slot + 1] = size;

@@ -47,7 +47,7 @@ export interface SlabAllocatorOptions {
   readonly slotsPerSlab?: number;
   /** Empty slabs that each class keeps for the next allocation; 1 by default. */
   readonly keepEmpty?: number;
-  /** Most live allocations, from 1 to 33,554,368; that many by default. */
+  /** Most live allocations, from 1 to 33,000,000; that many by default. */
   readonly maxAllocations?: number;
 }
 
@@ -83,14 +83,18 @@ export interface SlabClassReport {
  *
  * | Method | Cost |
  * | --- | --- |
- * | `allocate`, `free` | O(1), and of each slab taken or given back, the parent's |
- * | `allocate` where the parent is full, `trim` | O(classes + slabs with a free slot) |
+ * | `allocate` of a slot that is free, `free` into one | O(1), with an alignment O(classes) |
+ * | `allocate`, `free` otherwise | that, and the parent's |
+ * | `trim` | O(classes + slabs with a free slot), and the parent's for each one given back |
+ * | `allocate` where the parent refuses | that, and twice the parent's |
+ * | the table of allocations doubles | O(allocations) |
  * | `offset`, `size`, `resize` | O(1), and the parent's for sizes above the classes |
  * | `reset`, `slabReport` | O(slabs + allocations) |
  * | `largestFreeRegion`, `freeRegions`, `allocations`, `check` | O(n log n), n of them all |
  *
- * State beside the parent's: 20 bytes an allocation, 40 a slab. Not safe to share between
- * threads.
+ * State beside the parent's: 40 bytes a slab, and 20 for each slot of the table of allocations.
+ * That has up to 16/7 slots for each of the most that were live at once. Not safe to share
+ * between threads.
  *
  * @example
  * ```ts
@@ -139,10 +143,11 @@ export class SlabAllocator implements Allocator {
   constructor(parent: Allocator, options: SlabAllocatorOptions = {}) {
     checkAllocator(parent, "parent");
     checkOptions(options, "classes slotsPerSlab keepEmpty maxAllocations");
-    const { classes = defaultClasses(), slotsPerSlab = 32, keepEmpty = 1 } = options;
+    const { classes: given = defaultClasses(), slotsPerSlab = 32, keepEmpty = 1 } = options;
     const { maxAllocations = MAX_SLOTS } = options;
-    checkArray("classes", classes);
-    checkInteger("classes.length", classes.length, 1, MAX_CLASSES);
+    checkArray("classes", given);
+    checkInteger("classes.length", given.length, 1, MAX_CLASSES);
+    const classes = Array.from(given); // what is checked is what is used
     for (let i = 0; i < classes.length; i++) {
       checkInteger(`classes[${i}]`, classes[i], i === 0 ? 1 : classes[i - 1] + 1, MAX_CLASS);
     }
@@ -156,7 +161,7 @@ export class SlabAllocator implements Allocator {
     this.#empty = -1 << (32 - slotsPerSlab);
     this.#slots = slotsPerSlab;
     this.#keepEmpty = keepEmpty;
-    this.#table = new HandleTable(maxAllocations);
+    this.#table = new HandleTable(maxAllocations, { onDouble: () => this.#spread() });
     this.#places = new Int32Array(this.#table.length);
     this.#sizes = new Float64Array(this.#table.length);
     this.#heads = new Int32Array(classes.length);
@@ -206,10 +211,6 @@ export class SlabAllocator implements Allocator {
       place = ~handle;
     }
     const slot = table.take();
-    if (slot >= this.#places.length) {
-      this.#places = doubled(this.#places);
-      this.#sizes = doubled(this.#sizes);
-    }
     this.#places[slot] = place;
     this.#sizes[slot] = size + 0; // not -0
     return table.handles[slot];
@@ -341,6 +342,7 @@ export class SlabAllocator implements Allocator {
    */
   check(): void {
     this.parent.check();
+    this.#table.check();
     const S = this.#slabs, taken = new Map<number, number>(), listed = new Set<number>();
     this.#table.handles.forEach((handle, slot) => {
       const place = this.#places[slot];
@@ -384,6 +386,12 @@ export class SlabAllocator implements Allocator {
       units += this.#freeSlots(slab).length * size;
     }
     expectInvariant(units === this.#freeUnits, "the units in free slots are wrong");
+  }
+
+  /** Lets the columns follow the table. */
+  #spread(): void {
+    this.#places = this.#table.spread(this.#places);
+    this.#sizes = this.#table.spread(this.#sizes);
   }
 
   /** The class for a request, or -1: the smallest that has room and is aligned. */

@@ -100,6 +100,34 @@ describe("BuddyAllocator", () => {
     assertEquals(allocator.blockSize(allocator.allocate(2 ** 20)), 2 ** 20);
   });
 
+  it("refuses again at once, until something is free", () => {
+    const allocator = new BuddyAllocator(2 ** 17), handles: number[] = [];
+    for (let i = 0; i < 2 ** 17; i++) handles.push(allocator.allocate(1));
+    const at = new Map(handles.map((handle) => [allocator.offset(handle), handle]));
+    for (let i = 1; i < 2 ** 17; i += 2) allocator.free(at.get(i)!);
+    // Search by search this would look at 65,536 blocks each time.
+    for (let i = 0; i < 100_000; i++) assertEquals(allocator.allocate(1 + i % 5, 2), NO_SPACE);
+    assertEquals(allocator.allocate(1, 2), NO_SPACE);
+    allocator.free(at.get(512)!);
+    const pair = allocator.allocate(2, 2);
+    assertEquals(allocator.offset(pair), 512);
+    assertEquals(allocator.allocate(1, 512), NO_SPACE);
+    assertEquals(allocator.allocate(1, 3) === NO_SPACE, false);
+    assertEquals(allocator.allocate(1, 2), NO_SPACE);
+    allocator.addSpan(2 ** 18, 1);
+    assertEquals(allocator.offset(allocator.allocate(1, 2)), 2 ** 18);
+    assertEquals(allocator.allocate(1, 2), NO_SPACE);
+    allocator.reset();
+    assert(allocator.allocate(1, 2) !== NO_SPACE);
+  });
+
+  it("finds what a smaller block made free after a refusal", () => {
+    const allocator = new BuddyAllocator(8), whole = allocator.allocate(8);
+    assertEquals(allocator.allocate(1, 5), NO_SPACE);
+    assertEquals(allocator.resize(whole, 4), true);
+    assertEquals(allocator.offset(allocator.allocate(1, 5)), 5);
+  });
+
   it("knows no -0", () => {
     const allocator = new BuddyAllocator(-0);
     assert(Object.is(allocator.capacity, 0));

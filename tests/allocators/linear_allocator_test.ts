@@ -8,13 +8,16 @@ import { describe, it } from "@std/testing/bdd";
 import { type Extent, NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
 import {
   LinearAllocator,
+  type LinearAllocatorOptions,
   type LinearMark,
   StaleMarkError,
+  withHandleBits,
 } from "../../src/allocators/linear_allocator.ts";
 import { allocatorContract } from "../support/allocator_contract.ts";
 import { refuses } from "../support/allocator_contract_options.ts";
 import { fuzzAllocator } from "../support/allocator_fuzz.ts";
 import { linearAllocatorRuns, linearHabits } from "./linear_allocator_runs.ts";
+import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
 
 allocatorContract("LinearAllocator", {
@@ -159,21 +162,63 @@ describe("LinearAllocator", () => {
     }
   });
 
-  it("gives no handle twice until all are worn out, and then goes on", () => {
-    const allocator = new LinearAllocator(10, { maxAllocations: 2 });
-    const stays = allocator.allocate(1), first = allocator.allocate(1);
-    let count = 1, handle = first;
-    do {
-      allocator.free(handle);
-      handle = allocator.allocate(1);
-      count++;
-    } while (handle !== first && handle !== stays && count < 2 ** 26);
-    assertEquals([handle, count], [first, 63 * (2 ** 19 - 1) + 1]);
+  for (const [name, load] of Object.entries(LOADS)) {
+    it(`lets no handle come back soon: ${name}`, async () => {
+      for (const maxAllocations of [2014, 2040, 2041, 1018, 200, 59, 1]) {
+        await withSeed(maxAllocations, (random) => {
+          const allocator = ofFewHandles({ maxAllocations });
+          const model = new DistanceModel(sourceOf(allocator), BITS);
+          load(model, maxAllocations, 200_000, random);
+          allocator.check();
+          assertEquals(allocator.allocationCount, model.live.length);
+          assert(model.returned > 10_000, `only ${model.returned} came back`);
+          assert(model.least >= 2 ** 20 * PART, `${model.least} with ${maxAllocations}`);
+        });
+      }
+    });
+
+    it(`lets no handle come back before 10^8 others while it can grow: ${name}`, async () => {
+      for (const live of [3, 50, 200, 800]) {
+        await withSeed(live, (random) => {
+          const allocator = ofFewHandles({ maxAllocations: 2014 });
+          const model = new DistanceModel(sourceOf(allocator), BITS);
+          load(model, live, 200_000, random);
+          allocator.check();
+          assert(model.returned > 10_000, `only ${model.returned} came back`);
+          assert(model.least >= 1e8 * PART, `${model.least} with up to ${live}`);
+        });
+      }
+    });
+  }
+
+  it("refuses what names no live allocation", () => {
+    const allocator = new LinearAllocator(10), handle = allocator.allocate(1);
+    const near = [0, -0, 1, 2, 3, -1, -2, -3, -4, -handle, ~handle, handle + 0.5, handle + 64];
+    const far = [NaN, Infinity, 2 ** 31, 2 ** 32 + handle, 2 ** 53];
+    const others = [`${handle}`, [handle], { valueOf: () => handle }, null, undefined, 1n];
+    for (const other of [...near, ...far, ...others] as number[]) {
+      assertThrows(() => allocator.free(other), NotAllocatedError);
+      assertThrows(() => allocator.offset(other), NotAllocatedError);
+    }
+    allocator.free(handle);
+    for (let other = -200; other < 200; other++) {
+      assertThrows(() => allocator.free(other), NotAllocatedError);
+    }
     allocator.check();
-    assertEquals([allocator.offset(stays), allocator.allocate(1)], [0, NO_SPACE]);
-    allocator.free(stays);
-    assertThrows(() => allocator.free(stays), NotAllocatedError);
-    assertEquals(allocator.allocationCount, 1);
+  });
+
+  it("has room for exactly as many as it may have", () => {
+    for (const maxAllocations of [1, 3, 59, 60, 61, 1000, 1018, 1019]) {
+      const allocator = new LinearAllocator(10, { maxAllocations });
+      for (let round = 0; round < 3; round++) {
+        const handles = Array.from({ length: maxAllocations }, () => allocator.allocate(0));
+        assertEquals(new Set(handles).size, maxAllocations);
+        assert(!handles.includes(NO_SPACE));
+        assertEquals([allocator.allocate(0), allocator.allocateTop(0)], [NO_SPACE, NO_SPACE]);
+        allocator.check();
+        for (const handle of handles) allocator.free(handle);
+      }
+    }
   });
 
   it("refuses a stale mark, and changes nothing", () => {
@@ -201,6 +246,32 @@ describe("LinearAllocator", () => {
     assertEquals(allocator.freeSpace, 100);
   });
 });
+
+/** Bits of a handle where handles have to come back soon: 2^14 times as soon as with 30. */
+const BITS = 16;
+const PART = 2 ** (BITS - 30);
+
+function ofFewHandles(options: LinearAllocatorOptions): LinearAllocator {
+  return withHandleBits(BITS, () => new LinearAllocator(10, options));
+}
+
+function sourceOf(allocator: LinearAllocator): HandleSource {
+  let calls = 0;
+  return {
+    take: () => {
+      const handle = ++calls % 3 === 0 ? allocator.allocateTop(0) : allocator.allocate(0);
+      return handle === NO_SPACE ? 0 : handle;
+    },
+    free: (handle) => allocator.free(handle),
+    isLive: (handle) => {
+      try {
+        return allocator.size(handle) === 0;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
 
 /** A live allocation of the model. */
 interface Entry {

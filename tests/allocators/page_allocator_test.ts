@@ -153,6 +153,55 @@ describe("PageAllocator", () => {
     assert(Object.is(pages.offset(zero), 0));
   });
 
+  it("refuses again at once, until pages are free", () => {
+    const pages = new PageAllocator(2 ** 20), handles: number[] = [];
+    for (let i = 0; i < 2 ** 20; i++) handles.push(pages.allocate(1));
+    for (let i = 0; i < 2 ** 20; i += 2) pages.free(handles[i]);
+    // Search by search this would look at half a million regions each time.
+    for (let i = 0; i < 100_000; i++) {
+      assertEquals([pages.allocate(2 + i % 7), pages.allocate(2, 2 + i % 9)], [NO_SPACE, NO_SPACE]);
+    }
+    const refused = () => assertEquals([pages.allocate(2, 2), pages.allocate(2)], [-1, -1]);
+    const fits = () => {
+      const handle = pages.allocate(2, 2);
+      assert(handle !== NO_SPACE);
+      return handle;
+    };
+    refused();
+    pages.free(handles[5]);
+    const pair = fits();
+    refused();
+    assertEquals(pages.resize(pair, 0), true);
+    fits();
+    refused();
+    pages.grow(2);
+    fits();
+    refused();
+    pages.reset();
+    fits();
+  });
+
+  it("remembers what it refused by alignment", async () => {
+    await withSeed(31, (random) => {
+      for (let round = 0; round < 200; round++) {
+        const pages = new PageAllocator(100), live: number[] = [];
+        for (let i = 0; i < 12; i++) live.push(pages.allocateAt(random(100), 1 + random(9)));
+        // More alignments than it remembers.
+        for (let step = 0; step < 150; step++) {
+          const size = 1 + random(20), alignment = 1 + random(step % 2 === 0 ? 4 : 90);
+          let page = 0;
+          const free = [...pages.freeRegions()];
+          const isFree = () =>
+            free.some(({ offset, size: room }) => offset <= page && page + size <= offset + room);
+          while (page < 100 && !isFree()) page += alignment;
+          const handle = pages.allocate(size, alignment);
+          assertEquals(handle === NO_SPACE ? 100 : pages.offset(handle), Math.min(page, 100));
+          if (handle !== NO_SPACE && random(20) > 0) pages.free(handle);
+        }
+      }
+    });
+  });
+
   it("keeps a million single pages apart", () => {
     const pages = new PageAllocator(2 ** 20);
     const handles = Array.from({ length: 2 ** 20 }, () => pages.allocate(1));

@@ -34,6 +34,12 @@ const BLOBS = [
 /** Test files in `tests/`, without `_test.ts`, for the first pattern that a path matches. */
 export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string[]])[] = [
   [/^src\/allocators\/offset_allocator\.ts$/, OFFSET],
+  [/^src\/allocators\/handle_table/, ["allocators/handle_table"]],
+  [/^src\/allocators\/linear/, ["allocators/linear_allocator", "allocators/hostile_arguments"]],
+  [/^src\/allocators\/page/, ["allocators/page_allocator", "allocators/hostile_arguments"]],
+  [/^src\/allocators\/buddy/, ["allocators/buddy_allocator", "allocators/hostile_arguments"]],
+  [/^src\/allocators\/slab/, ["allocators/slab_allocator", "allocators/hostile_arguments"]],
+  [/^src\/allocators\/refusals/, ["allocators/page_allocator", "allocators/buddy_allocator"]],
   [/^src\/gap_table\/(batch|block_cache)/, OFFSET],
   [/^src\/gap_table\/tree_/, TREES],
   [/^src\/gap_table\/spans/, SPANS],
