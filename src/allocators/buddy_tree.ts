@@ -116,12 +116,12 @@ export class BuddyTree {
     const STATE = 0, UP = 1, STRIDE = 4, ORDER = 63, FREE = 64;
     const N = this.#nodes, needed = place - this.#offsets[node] + units;
     let order = N[node * STRIDE + STATE] & ORDER;
-    this.#refusals.forget();
     // As far up as it must, then up again to do it.
     let top = node;
     for (; this.#units[order] < needed; order++, top = N[top * STRIDE + UP]) {
       if ((top & 1) !== 0 || N[(top ^ 1) * STRIDE + STATE] !== (FREE | order)) return 0;
     }
+    this.#refusals.forget(); // where it shrinks
     while (node !== top) {
       const up = N[node * STRIDE + UP];
       this.#unlink(node ^ 1);
