@@ -453,10 +453,8 @@ export class LinearAllocator implements GrowableAllocator {
       const cell = H[slot + HANDLE], handle = cell < 0 ? ~cell : cell;
       if (cell === 0) continue;
       used++;
-      expectInvariant(
-        ((handle << SLOT_SHIFT) & this.#mask) === slot,
-        "a handle names another slot",
-      );
+      const isNamed = ((handle << SLOT_SHIFT) & this.#mask) === slot;
+      expectInvariant(isNamed, "a handle names another slot");
       expectInvariant(handle <= H[LAST_HANDLE], "a handle has too many bits");
       expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
     }
@@ -570,8 +568,8 @@ export class LinearAllocator implements GrowableAllocator {
     for (let slot = 0; slot < half; slot += SLOT_WORDS) {
       const place = placeOf(slot), isHeader = slot > UPPER && slot < FIRST;
       for (let word = 0; word < SLOT_WORDS; word++) {
-        const value = before[slot + word],
-          isLink = word === OLDER || word === NEWER || word === FREE;
+        const value = before[slot + word];
+        const isLink = word === OLDER || word === NEWER || word === FREE;
         H[place + word] = isLink && !isHeader ? placeOf(value) : value;
       }
     }

@@ -107,17 +107,8 @@ describe("HandleTable", () => {
       handle - 1,
     ];
     const others = [NaN, Infinity, -Infinity, 2 ** 31, 2 ** 32 + handle, 2 ** 53, `${handle}`];
-    for (
-      const other of [
-        ...wrong,
-        ...others,
-        [handle],
-        { valueOf: () => handle },
-        null,
-        undefined,
-        1n,
-      ]
-    ) {
+    const strangers = [[handle], { valueOf: () => handle }, null, undefined, 1n];
+    for (const other of [...wrong, ...others, ...strangers]) {
       assertEquals(table.find(other), 0);
     }
     table.release(slot);

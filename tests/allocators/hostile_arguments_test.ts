@@ -98,7 +98,6 @@ describe("hostile arguments", () => {
             for (const [call, kinds] of Object.entries(calls)) {
               for (let at = 0; at < kinds.length; at++) {
                 const values = hostile(() => 1), value = values[random(values.length)];
-                // A mark that is not one is refused by its type alone.
                 const args = kinds.map((kind) => good(kind, allocator, live, random));
                 args[at] = value;
                 if (args[0] === undefined) continue;
@@ -119,9 +118,8 @@ describe("hostile arguments", () => {
     });
 
     it(`are not asked for a number: ${name}`, () => {
-      const allocator = make() as Loose,
-        handle = allocator.allocate(3),
-        before = stateOf(allocator);
+      const allocator = make() as Loose, handle = allocator.allocate(3);
+      const before = stateOf(allocator);
       let asked = 0;
       const values: unknown[] = [
         { valueOf: () => (asked++, allocator.free(handle), handle) },
