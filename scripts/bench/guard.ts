@@ -82,11 +82,12 @@ async function trackOf(runtime: string, revisions: Revisions, repeats: number): 
       measure: (name) => measureOn(runtime, name, lanes, repeats),
     };
   }
-  const { measureInPage } = await import("./guard/page.ts");
+  const { measureInPage, workerScript } = await import("./guard/page.ts");
+  const worker = await workerScript();
   return {
     runtime,
     ratios: { bundles: [TREE, BASE] },
-    measure: (name) => measureInPage(runtime, name, bundles, repeats),
+    measure: (name) => measureInPage(runtime, name, worker, bundles, repeats),
   };
 }
 
@@ -147,8 +148,8 @@ function complaint(strategies: readonly string[], wanted: readonly string[]): st
   if (strange.length > 0) {
     return `No strategy ${strange.join(", ")}; there are ${known.join("; ")}`;
   }
-  const places = [...runtimes, ...browsers],
-    unknown = wanted.filter((one) => !places.includes(one));
+  const places = [...runtimes, ...browsers];
+  const unknown = wanted.filter((one) => !places.includes(one));
   if (unknown.length > 0) {
     return `No runtime ${unknown.join(", ")}; there are ${places.join("; ")}`;
   }

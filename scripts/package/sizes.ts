@@ -12,7 +12,7 @@ import { measure, type Page, table } from "./bundles.ts";
 
 /**
  * What is measured, and its limits. NO_SPACE, IdAllocator, SlotPool, FixedPool and report have the
- * promised ones, the others some 8 % more than they weighed when the limits were set.
+ * promised ones, the others at most 8 % more than they weighed when the limits were set.
  */
 export const pages: readonly Page[] = [
   { names: "NO_SPACE", entry: ".", limit: 200 },

@@ -20,7 +20,7 @@ const PAGE = `<!doctype html><title>Guard</title><script>
     });
 </script>`;
 
-/** What a worker of a page runs: `worker.ts` and all that it imports. */
+/** What a worker of a page runs, for {@linkcode measureInPage}: `worker.ts`, bundled. */
 export function workerScript(): Promise<string> {
   const path = fileURLToPath(new URL("worker.ts", import.meta.url));
   return byEsbuild(`import ${JSON.stringify(path)};`, "sources", false);
@@ -35,25 +35,24 @@ export interface Bundle {
 /**
  * Measures one of the guarded subjects in a browser, a lane for each bundle.
  *
+ * @param worker The {@linkcode workerScript}.
  * @throws {Error} If the browser is not installed, or does not answer.
  */
 export async function measureInPage(
   browser: string,
   name: string,
+  worker: string,
   bundles: readonly Bundle[],
   repeats: number,
 ): Promise<Times> {
   const lanes: Modules[] = bundles.map(({ names }, i) =>
     Object.fromEntries(names.map((name) => [name, `/${i}.js`]))
   );
-  const task: Task = { name, lanes, repeats },
-    script = (body: string): Served => ({
-      type: "text/javascript",
-      body,
-    });
+  const task: Task = { name, lanes, repeats };
+  const script = (body: string): Served => ({ type: "text/javascript", body });
   const served: Record<string, Served> = {
     "/": { type: "text/html", body: PAGE },
-    "/worker.js": script(await workerScript()),
+    "/worker.js": script(worker),
     "/task": { type: "application/json", body: JSON.stringify(task) },
   };
   for (const [i, { code }] of bundles.entries()) served[`/${i}.js`] = script(code);

@@ -19,7 +19,7 @@ export type Answer = { readonly times: Times } | { readonly error: string };
 
 /**
  * Operations in a piece, some 200 µs: Chromium's clock steps by 5 µs. A tree measured against
- * itself came to 0.99 to 1.01 so, and to 0.90 to 1.11 with pieces of 40,000.
+ * itself came to 0.97 to 1.02 so, and to 0.90 to 1.11 with pieces of 40,000.
  */
 const PIECE = 10_000;
 

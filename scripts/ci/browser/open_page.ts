@@ -6,7 +6,8 @@
 
 import process from "node:process";
 import { chromium } from "playwright-core";
-import { CHROMIUM, prepare } from "../gpu/prepare.ts";
+import { prepare } from "../gpu/prepare.ts";
+import { programOf } from "./ask_browser.ts";
 import { type Serve, startServer } from "./isolated_server.ts";
 
 /**
@@ -20,7 +21,7 @@ export async function openPage(path: string, serve: Serve): Promise<never> {
   prepare(console.log);
   const { origin, close } = await startServer(serve);
   const browser = await chromium.launch({
-    executablePath: CHROMIUM,
+    executablePath: programOf("chromium"),
     args: [
       "--enable-unsafe-webgpu",
       // With a GPU of its own the machine is tested on that.

@@ -11,8 +11,6 @@ import process from "node:process";
 
 /** The driver that Chromium brings: alignments of 256, where lavapipe has 16. */
 export const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
-/** Where Debian has Chromium. */
-export const CHROMIUM = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
 
 /** Dawn refuses the lavapipe of older ones. */
 const LEAST_MESA = 25;
