@@ -1,13 +1,17 @@
 /**
- * Sub-allocation: hand out ranges of any contiguous space in O(1), and keep the
- * bookkeeping outside that space.
+ * Sub-allocation: hand out ranges of any contiguous space, and keep the bookkeeping outside
+ * that space.
  *
  * {@linkcode OffsetAllocator} counts in units of your choice (bytes of a buffer or a
- * file, elements, pages, ids) and knows nothing of what lies there. Its siblings are behind
- * the same interface, {@linkcode Allocator}: {@linkcode BestFitAllocator},
+ * file, elements, pages, ids) and knows nothing of what is there.
+ * {@linkcode WideOffsetAllocator} is the same for more than 2^32 - 1 units. Its siblings are
+ * behind the same interface, {@linkcode Allocator}: {@linkcode BestFitAllocator},
  * {@linkcode TlsfAllocator}, {@linkcode BuddyAllocator}, {@linkcode SlabAllocator},
- * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}. An
- * {@linkcode Arena} puts it over a {@linkcode BackingStore}, so that offsets become
+ * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}. What few
+ * programs need is a function beside the strategies: {@linkcode check}, {@linkcode snapshot},
+ * {@linkcode planCompaction}, {@linkcode allocateMany}, {@linkcode allocateAt} and their like.
+ *
+ * An {@linkcode Arena} puts an allocator over a {@linkcode BackingStore}, so that offsets become
  * {@linkcode Region}s to read and write; {@linkcode MemoryStore} is the one in
  * memory, `@suballoc/offset-allocator/file` the one in a file. GPU buffers are in
  * `@suballoc/offset-allocator/webgpu`.
@@ -39,7 +43,6 @@ export {
 export type {
   Allocation,
   Allocator,
-  CompactableAllocator,
   CompactionOptions,
   Extent,
   GrowableAllocator,
@@ -52,18 +55,18 @@ export {
   BestFitAllocator,
   BuddyAllocator,
   IdAllocator,
-  InvalidSnapshotError,
   LinearAllocator,
   OffsetAllocator,
   PageAllocator,
   SlabAllocator,
   StaleMarkError,
   TlsfAllocator,
+  WideOffsetAllocator,
 } from "./src/allocators/mod.ts";
 export type {
   BestFitAllocatorOptions,
   BuddyAllocatorOptions,
-  CacheOptions,
+  GapAllocator,
   IdAllocatorOptions,
   LinearAllocatorOptions,
   LinearMark,
@@ -71,12 +74,28 @@ export type {
   PageAllocatorOptions,
   SlabAllocatorOptions,
   SlabClassReport,
-  StorageReport,
-  StorageReportFull,
   TlsfAllocatorOptions,
+  WideKernel,
 } from "./src/allocators/mod.ts";
 
-export { Arena, StorageError } from "./src/arena/mod.ts";
+export {
+  allocateAt,
+  allocateMany,
+  appendAt,
+  applyMove,
+  check,
+  freeMany,
+  InvalidSnapshotError,
+  minCapacity,
+  planCompaction,
+  restore,
+  snapshot,
+  storageReport,
+  storageReportFull,
+} from "./src/operations/mod.ts";
+export type { StorageReport, StorageReportFull } from "./src/operations/mod.ts";
+
+export { Arena, compact, StorageError } from "./src/arena/mod.ts";
 export type {
   ArenaCompaction,
   ArenaCompactionOptions,

@@ -69,12 +69,12 @@ export interface Allocator {
   freeRegions(): Iterable<Extent>;
   /** The live allocations in address order. */
   allocations(): Iterable<Allocation>;
-  /** Verifies every invariant; throws an `Error` that names the broken one. */
-  check(): void;
 }
 
 /** An allocator whose space can be extended at its end. */
 export interface GrowableAllocator extends Allocator {
+  /** The most that the capacity can become; 2^53 - 1 where it is undefined. */
+  readonly maxCapacity?: number;
   /** Adds `additional` units at the end of the space. */
   grow(additional: number): void;
 }
@@ -124,14 +124,6 @@ export interface CompactionOptions {
   readonly alignmentOf?: (handle: number) => number;
   /** Whether a move's target may overlap its source; `true` by default. */
   readonly overlap?: boolean;
-}
-
-/** An allocator that can plan how to gather its free space into one region. */
-export interface CompactableAllocator extends Allocator {
-  /** Plans moves toward offset 0, to be carried out one after another; changes nothing. */
-  planCompaction(options?: CompactionOptions): Move[];
-  /** Records a move once its data was copied. */
-  applyMove(move: Move): void;
 }
 
 /** A handle that names no live allocation: freed, stale, foreign or made up. */

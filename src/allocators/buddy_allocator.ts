@@ -49,6 +49,7 @@ export interface BuddyAllocatorOptions {
  * | the same, refused again before anything is freed or added | O(1) |
  * | `free`, `resize`, done or refused | O(k) |
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
+ * | `capacity`, `freeSpace`, `allocationCount` | O(1) |
  * | `addSpan` | O(spans + k) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |

@@ -8,7 +8,7 @@ import { alignUp } from "../util/align_up.ts";
 import type { Extent } from "../allocator.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled } from "./handle_table.ts";
-import { Refusals } from "./refusals.ts";
+import { Refusals } from "../util/refusals.ts";
 
 // The space is cut into roots, blocks of powers of two at multiples of their size, and each
 // root is a tree that is only as deep as it has to be:

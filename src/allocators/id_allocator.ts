@@ -37,6 +37,7 @@ export interface IdAllocatorOptions {
  * | --- | --- |
  * | `allocate()` | O(log32 n) |
  * | `allocate` of a run, or aligned | O(n / 32 + free regions below the place found) |
+ * | the same, refused | O(n / 32 + free regions), each time |
  * | `allocateAt`, `free`, `size`, `resize`, of k ids | O(log32 n + k / 32) |
  * | `offset`, `isAllocated`, `freeSpace`, `allocationCount` | O(1) |
  * | `grow`, `reset` | O(n / 32) |

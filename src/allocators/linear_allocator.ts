@@ -146,6 +146,7 @@ export class StaleMarkError extends Error {
  * | Method | Cost |
  * | --- | --- |
  * | `allocate`, `allocateTop`, `free`, `resize`, `offset`, `size`, done or refused | O(1) |
+ * | `capacity`, `allocationCount` | O(1) |
  * | `freeSpace`, `largestFreeRegion`, `freeRegions`, `mark`, `grow` | O(1) |
  * | `resetTo`, `reset` | O(allocations freed) |
  * | `resetTo`, refused | O(1), or O(allocations) where the mark names one of the other end |

@@ -4,8 +4,6 @@
  * @module
  */
 
-export { AllocatorWrapper, memberOf } from "./allocator_wrapper.ts";
-export type { OptionalMember } from "./allocator_wrapper.ts";
 export { BestFitAllocator } from "./best_fit_allocator.ts";
 export type { BestFitAllocatorOptions } from "./best_fit_allocator.ts";
 export { BuddyAllocator } from "./buddy_allocator.ts";
@@ -15,17 +13,14 @@ export { IdAllocator } from "./id_allocator.ts";
 export type { IdAllocatorOptions } from "./id_allocator.ts";
 export { LinearAllocator, StaleMarkError } from "./linear_allocator.ts";
 export type { LinearAllocatorOptions, LinearMark } from "./linear_allocator.ts";
-export { InvalidSnapshotError } from "../gap_table/snapshot.ts";
-export { allocatorOver, OffsetAllocator } from "./offset_allocator.ts";
-export type {
-  CacheOptions,
-  OffsetAllocatorOptions,
-  StorageReport,
-  StorageReportFull,
-} from "./offset_allocator.ts";
+export { GapAllocator } from "./gap_allocator.ts";
+export { OffsetAllocator } from "./offset_allocator.ts";
+export type { OffsetAllocatorOptions } from "./offset_allocator_options.ts";
 export { PageAllocator } from "./page_allocator.ts";
 export type { PageAllocatorOptions } from "./page_allocator.ts";
 export { SlabAllocator } from "./slab_allocator.ts";
 export type { SlabAllocatorOptions, SlabClassReport } from "./slab_allocator.ts";
 export { TlsfAllocator } from "./tlsf_allocator.ts";
 export type { TlsfAllocatorOptions } from "./tlsf_allocator.ts";
+export { WideKernel } from "./wide_kernel.ts";
+export { WideOffsetAllocator } from "./wide_offset_allocator.ts";

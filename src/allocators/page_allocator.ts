@@ -9,7 +9,7 @@ import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
-import { Refusals } from "./refusals.ts";
+import { Refusals } from "../util/refusals.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
 export interface PageAllocatorOptions {
@@ -32,7 +32,7 @@ export interface PageAllocatorOptions {
  * | `allocate`, aligned or not | O(n / 32 + free regions below the place found) |
  * | the same, refused | O(n / 32 + free regions), once; O(1) again until pages are freed or added |
  * | `allocateAt`, `free`, `resize`, of k pages | O(log32 n + k / 32) |
- * | `offset`, `size` | O(1) |
+ * | `offset`, `size`, `capacity`, `freeSpace`, `allocationCount` | O(1) |
  * | `largestFreeRegion`, `freeRegions` | O(n / 32 + free regions) |
  * | `allocations`, of a live ones | O(a log a) |
  * | the table of allocations doubles | O(a) |

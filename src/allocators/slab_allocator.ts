@@ -86,9 +86,10 @@ export interface SlabClassReport {
  * | `allocate` of a slot that is free, `free` into one | O(1), with an alignment O(classes) |
  * | `allocate`, `free` otherwise | that, and the parent's |
  * | `trim` | O(classes + slabs with a free slot), and the parent's for each one given back |
- * | `allocate` where the parent refuses | that, and twice the parent's |
+ * | `allocate` where the parent refuses | that, twice the parent's, `trim` of empty slabs |
  * | the table of allocations doubles | O(allocations) |
  * | `offset`, `size`, `resize` | O(1), and the parent's for sizes above the classes |
+ * | `capacity`, `freeSpace`, `allocationCount` | O(1), and the parent's |
  * | `reset`, `slabReport` | O(slabs + allocations) |
  * | `largestFreeRegion`, `freeRegions`, `allocations`, `check` | O(n log n), n of them all |
  *
@@ -336,12 +337,11 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * Verifies every invariant of the state, and of the parent's.
+   * Verifies every invariant of the state; {@linkcode check} verifies the parent's too.
    *
    * @throws {Error} One is broken: a bug, since no call can bring that about.
    */
   check(): void {
-    this.parent.check();
     this.#table.check();
     const S = this.#slabs, taken = new Map<number, number>(), listed = new Set<number>();
     this.#table.handles.forEach((handle, slot) => {

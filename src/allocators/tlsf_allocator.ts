@@ -1,28 +1,20 @@
 /**
- * {@linkcode TlsfAllocator}: two-level segregated fit, O(1), over one or several spans.
+ * {@linkcode TlsfAllocator}: two-level segregated fit over one or several spans.
  *
  * @module
  */
 
-import type {
-  Allocation,
-  CompactableAllocator,
-  CompactionOptions,
-  Extent,
-  GrowableAllocator,
-  Move,
-  SpanAllocator,
-} from "../allocator.ts";
-import { NotAllocatedError } from "../allocator.ts";
-import { binOf } from "../util/bin_of.ts";
+import { type Extent, NotAllocatedError, type SpanAllocator } from "../allocator.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
-import * as calls from "../gap_table/operations.ts";
-import { binDamage, expectSound } from "../gap_table/check_table.ts";
-import { gapExponent, STRICT, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
+import * as calls from "../gap_table/calls.ts";
+import { checkRoom } from "../gap_table/check_room.ts";
+import { growth } from "../gap_table/growth.ts";
+import { gapExponent, MAX_CAPACITY, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
+import { retire } from "../gap_table/slots.ts";
 import { addSpan, freeSpans, spansOf } from "../gap_table/spans.ts";
-import { checkOptions } from "../util/check_options.ts";
-import { checkType } from "../util/check_type.ts";
-import { planCompaction } from "./plan_compaction.ts";
+import { binOf } from "../util/bin_of.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import { GapAllocator } from "./gap_allocator.ts";
 
 /** How a {@linkcode TlsfAllocator} is made. */
 export interface TlsfAllocatorOptions {
@@ -34,6 +26,11 @@ export interface TlsfAllocatorOptions {
    * is searched too.
    */
   readonly strict?: boolean;
+  /**
+   * Most regions that the second search looks at, from 1 on: a bound in place of the promise to
+   * find space wherever it is. No bound by default.
+   */
+  readonly maxLooks?: number;
 }
 
 /**
@@ -50,17 +47,21 @@ export interface TlsfAllocatorOptions {
  *
  * | Method | Cost |
  * | --- | --- |
- * | `allocate`, `free`, `resize`, `offset`, `size` | O(1) |
- * | `allocate` when the O(1) search fails | O(regions in the list below), `strict`: O(1) |
+ * | `free`, `resize`, `offset`, `size`, done or refused | O(1) |
+ * | `allocate`, aligned or not, where a region is sure to fit | O(1) |
+ * | `allocate` where no region is sure to fit, done or refused | O(looks) |
+ * | the same, or more, of one alignment again, before anything was freed | O(1) |
  * | `addSpan`, `spans`, `capacity` | O(spans) |
- * | `allocateAt` | O(allocations), O(1) in ascending order |
- * | `grow` | O(1) |
+ * | `grow`, `shrink`, `tailSpace`, `freeSpace`, `allocationCount` | O(1) |
  * | `largestFreeRegion` | O(regions in the largest list) |
  * | the table doubles | O(allocations) |
- * | `planCompaction` | O(n log n) |
  * | everything else | O(allocations) |
  *
- * State: 36 bytes an allocation, 52 beyond 32-bit offsets. At most 2^26 - 1 live allocations.
+ * A region is sure to fit from `size + alignment - 1` units on, rounded up to a list. The regions
+ * that may fit are those of the list below; with an alignment, all from `size` units on to there.
+ * Looks are as many as these are, at most `maxLooks`, none if `strict`.
+ *
+ * State: 36 bytes a slot, 52 beyond 32-bit offsets. At most 62,914,560 live allocations.
  * Not safe to share between threads.
  *
  * @example
@@ -74,7 +75,7 @@ export interface TlsfAllocatorOptions {
  * allocator.free(a);
  * ```
  */
-export class TlsfAllocator implements GrowableAllocator, SpanAllocator, CompactableAllocator {
+export class TlsfAllocator extends GapAllocator implements SpanAllocator {
   readonly #table: BinTable;
   // What the table holds, here as well: one load less in allocate() and free().
   #words!: Int32Array;
@@ -91,12 +92,11 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {RangeError} An argument is out of range.
    */
   constructor(capacity: number, options: TlsfAllocatorOptions = {}) {
-    checkOptions(options, "initialAllocations strict");
-    const { initialAllocations, strict } = options;
-    checkType("strict", strict, "boolean");
-    calls.checkRoom(capacity, { initialAllocations });
-    const mode = strict ? STRICT : 0;
-    const table = BinTable.create(SHAPE, capacity, { initialAllocations }, mode);
+    const room = checkRoom(options, "initialAllocations strict maxLooks");
+    checkInteger("capacity", capacity, 0, MAX_CAPACITY);
+    const table = BinTable.create(SHAPE, capacity, room);
+    table.growth = growth;
+    super(table);
     this.#table = table;
     table.onWords(() => {
       this.#words = table.words;
@@ -105,26 +105,11 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     });
   }
 
-  /** Units in all spans together. */
-  get capacity(): number {
-    return this.#table.capacity;
-  }
-
-  /** Units in all free regions together. */
-  get freeSpace(): number {
-    return this.#table.freeSpace;
-  }
-
-  /** Number of live allocations. */
-  get allocationCount(): number {
-    return this.#table.liveCount;
-  }
-
   /**
    * Reserves `size` units at an offset that is a multiple of `alignment`. The units
    * skipped to align stay free.
    *
-   * With `strict: false` it never returns `NO_SPACE` while a free region fits.
+   * With neither `strict` nor `maxLooks` it never returns `NO_SPACE` while a free region fits.
    *
    * @param size Number of units, 0 or more.
    * @param alignment Any positive integer; 1 by default.
@@ -132,9 +117,10 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    * @throws {TypeError} An argument is not a number.
    * @throws {RangeError} An argument is not an integer in range.
    */
-  allocate(size: number, alignment: number = 1): number {
+  override allocate(size: number, alignment: number = 1): number {
     const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
-    const WIDE = 12, WIDE_OFFSET = 3, WIDE_SIZE = 4, WIDE_GAP = 5, TOP = 12, SUMMARY = 15;
+    const WIDE = 12, WIDE_OFFSET = 3, WIDE_SIZE = 4, WIDE_GAP = 5, HEAD = 12, SUMMARY = 15;
+    const READY = 22;
     const LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, END = 1656, HIGH = 1024;
     const MAX_INT = 0x7fffffff, EXPONENT_32 = 32_864, BIN = BINS - BIN_NEXT;
     const H = this.#words, F = this.#floats;
@@ -176,9 +162,9 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
     // A slot for the new node, which takes the front of the gap.
-    const top = H[TOP] & LINK, slot = H[top] & NODE;
-    if (slot === 0) return calls.allocate(this.#table, size, alignment);
-    H[TOP] = top + 1;
+    const first = H[HEAD] & LINK, slot = H[first] & NODE;
+    if (first === H[READY]) return calls.allocate(this.#table, size, alignment);
+    H[HEAD] = first + 1;
     let restBin = -1, number = 0;
     if (F === undefined) {
       const gap = H[node + GAP], rest = (gap - size) | 0;
@@ -225,13 +211,13 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
-  free(handle: number): void {
+  override free(handle: number): void {
     const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, SIZE = 6, GAP = 7, WIDE = 12;
-    const WIDE_SIZE = 4, WIDE_GAP = 5, TOP = 12, MASK = 14, HANDLE_LIMIT = 1_073_741_824;
-    const FREE = -2_147_483_648, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, END = 1656;
+    const WIDE_SIZE = 4, WIDE_GAP = 5, HEAD = 12, MASK = 14, AGAIN = 28, FIRST = 29, BINS = 84;
+    const END = 1656, FREE = -2_147_483_648, NODE = 0x3ffffffc, LINK = 0x3fffffff;
     const MAX_INT = 0x7fffffff, EXPONENT_32 = 32_864, BIN = BINS - BIN_NEXT;
     if (typeof handle !== "number" || !(handle > 0)) throw new NotAllocatedError(handle);
-    const H = this.#words, F = this.#floats, number = handle & H[MASK];
+    const H = this.#words, F = this.#floats, mask = H[MASK], number = handle & mask;
     const node = (F === undefined ? (number << 3) + END : number * WIDE + END) & NODE;
     if (H[node + HANDLE] !== handle) throw new NotAllocatedError(handle);
     const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
@@ -264,58 +250,12 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
       unlink(H, next);
       link(H, next, bin);
     }
-    // The slot in its next generation, on top of the free ones.
-    const generation = ((handle | H[MASK]) + 1) | 0;
-    if (generation >= HANDLE_LIMIT) return this.#table.recycle(node, handle);
+    // The slot serves again at once, but for every 64th time.
+    const generation = (handle | mask) + 1, first = H[HEAD] & LINK;
+    if ((generation & H[AGAIN]) === 0 || first === H[FIRST]) return retire(H, node, generation);
     H[node + HANDLE] = -generation | 0;
-    const top = ((H[TOP] & LINK) - 1) & LINK;
-    H[TOP] = top;
-    H[top] = node | FREE;
-  }
-
-  /**
-   * First unit of a live allocation.
-   *
-   * @throws {NotAllocatedError} `handle` names no live allocation.
-   */
-  offset(handle: number): number {
-    const OFFSET = 5;
-    return this.#table.get(calls.expectNode(this.#table, handle), OFFSET);
-  }
-
-  /**
-   * Number of units of a live allocation.
-   *
-   * @throws {NotAllocatedError} `handle` names no live allocation.
-   */
-  size(handle: number): number {
-    const SIZE = 6;
-    return this.#table.get(calls.expectNode(this.#table, handle), SIZE);
-  }
-
-  /**
-   * Changes the size of an allocation in place. Growth needs the space to come from a
-   * free region directly behind it.
-   *
-   * @returns Whether it fitted; `false` means that nothing changed.
-   * @throws {NotAllocatedError} `handle` names no live allocation.
-   * @throws {TypeError} `size` is not a number.
-   * @throws {RangeError} `size` is not an integer in range.
-   */
-  resize(handle: number, size: number): boolean {
-    return calls.resize(this.#table, handle, size);
-  }
-
-  /**
-   * Adds units at the end of the last span. Beyond an end of 2^32 - 1 the tables are
-   * widened once, in O(allocations).
-   *
-   * @param additional Number of units to add.
-   * @throws {TypeError} `additional` is not a number.
-   * @throws {RangeError} It is not an integer, or the end would exceed 2^53 - 1.
-   */
-  grow(additional: number): void {
-    calls.grow(this.#table, additional);
+    H[first - 1] = node | FREE;
+    H[HEAD] = first - 1;
   }
 
   /**
@@ -337,72 +277,9 @@ export class TlsfAllocator implements GrowableAllocator, SpanAllocator, Compacta
     return spansOf(this.#table);
   }
 
-  /**
-   * Reserves a given place.
-   *
-   * @returns The handle, or `NO_SPACE` where any of the units is taken or outside the
-   *   spans.
-   * @throws {TypeError} An argument is not a number.
-   * @throws {RangeError} An argument is not an integer in range.
-   */
-  allocateAt(offset: number, size: number): number {
-    return calls.allocateAt(this.#table, offset, size);
-  }
-
   /** Frees everything. All handles are refused from then on; the spans stay. */
-  reset(): void {
+  override reset(): void {
     freeSpans(this.#table);
-  }
-
-  /** Exact size of the largest free region, in units. */
-  largestFreeRegion(): number {
-    return this.#table.largestGap();
-  }
-
-  /** The free regions in address order. Do not change the allocator during the iteration. */
-  freeRegions(): Generator<Extent, void, void> {
-    return calls.freeRegions(this.#table);
-  }
-
-  /**
-   * The live allocations in address order. Each may be freed before the
-   * next one follows; change nothing else.
-   */
-  allocations(): Generator<Allocation, void, void> {
-    return calls.allocations(this.#table);
-  }
-
-  /**
-   * Plans moves toward offset 0 that gather the free space at the end, within the bounds
-   * given; carried out one after another with {@linkcode applyMove}. Nothing changes yet.
-   * With several spans no move overlaps its source: sliding would go across their ends.
-   *
-   * @throws {TypeError} A bound is not a number.
-   * @throws {RangeError} A bound or an alignment is not an integer in range.
-   */
-  planCompaction(options: CompactionOptions = {}): Move[] {
-    const isOneSpan = this.#table.walls.length === 0;
-    return planCompaction(this, options, isOneSpan);
-  }
-
-  /**
-   * Records that an allocation's data was copied to another place. The handle stays valid
-   * and has the new offset.
-   *
-   * @throws {StaleMoveError} The allocation was freed, moved or resized since the plan was
-   *   made, or the target is no longer free; nothing changed.
-   */
-  applyMove(move: Move): void {
-    calls.applyMove(this.#table, move);
-  }
-
-  /**
-   * Verifies every invariant of the state.
-   *
-   * @throws {Error} One is broken: a bug, since no call can bring that about.
-   */
-  check(): void {
-    expectSound(this.#table, () => binDamage(this.#table));
   }
 }
 

@@ -6,8 +6,9 @@
 
 import { alignUp } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
-import { emptyWords, GapTable, type TableRoom } from "./gap_table.ts";
-import { BIN_NEXT, type BinShape, GAP, LEAF, MODE, SUMMARY, SUMMARY_HIGH } from "./layout.ts";
+import { GapTable, strideFor } from "./gap_table.ts";
+import { BIN_NEXT, type BinShape, GAP, LEAF, SUMMARY, SUMMARY_HIGH } from "./layout.ts";
+import { emptyWords, type TableRoom } from "./slots.ts";
 
 /**
  * Bins by size, the newest gap of a bin first, and a bitmap of two levels over them. Bits
@@ -19,13 +20,11 @@ export class BinTable extends GapTable {
     shape: BinShape,
     capacity: number,
     room: TableRoom,
-    mode = 0,
+    stride: number = strideFor(capacity),
     make?: (length: number) => Int32Array,
   ): BinTable {
-    const words = emptyWords(shape, capacity, room, make);
-    words[MODE] |= mode;
-    const table = new BinTable(shape, words);
-    table.layOut(capacity);
+    const table = new BinTable(shape, emptyWords(shape, stride, room, make));
+    table.clear(capacity);
     return table;
   }
 
@@ -43,7 +42,8 @@ export class BinTable extends GapTable {
   }
 
   override search(size: number, alignment: number): number {
-    const NEXT = 1, BIN_NEXT = 3, MODE = 16, STRICT = 2, MAX_CAPACITY = 9_007_199_254_740_991;
+    const NEXT = 1, BIN_NEXT = 3, MODE = 16, LOOKS = 25, STRICT = 2;
+    const MAX_CAPACITY = 9_007_199_254_740_991;
     const H = this.words, { bins } = this.shape, strict = (H[MODE] & STRICT) !== 0;
     // O(1): the first region that is surely large enough, as it lies or with the
     // most that alignment can cost.
@@ -57,8 +57,9 @@ export class BinTable extends GapTable {
     if (strict) return 0;
     // Then every bin that may hold one: only the one below where nothing is aligned.
     const last = this.binOf(Math.min(Math.max(size, most - 1), MAX_CAPACITY));
-    for (let bin = this.binOf(size); bin <= last; bin++) {
-      for (let node = H[bins + bin]; node !== 0; node = H[node + BIN_NEXT]) {
+    let looks = H[LOOKS];
+    for (let bin = this.binOf(size); bin <= last && looks > 0; bin++) {
+      for (let node = H[bins + bin]; node !== 0 && looks-- > 0; node = H[node + BIN_NEXT]) {
         if (this.fits(node, size, alignment)) return node;
       }
     }
@@ -84,7 +85,7 @@ export class BinTable extends GapTable {
   }
 
   /** A node of the first bin whose every gap takes `size` units, or 0. */
-  first(size: number): number {
+  override first(size: number): number {
     return this.#headFrom(size === 0 ? 0 : this.binOf(size - 1) + 1);
   }
 
@@ -135,7 +136,7 @@ export class BinTable extends GapTable {
     return found < 0 ? 0 : this.words[this.shape.bins + found];
   }
 
-  protected override clearIndex(): void {
+  override clearIndex(): void {
     const H = this.words;
     H.fill(0, LEAF, this.end);
     H[SUMMARY] = H[SUMMARY_HIGH] = 0;

@@ -7,41 +7,29 @@
  */
 
 import {
-  BIN_NEXT,
-  BIN_PREV,
   type BinShape,
-  FIRST_SLOTS,
-  FIXED,
-  FREE,
-  FRESH,
-  FRESH_SLOTS,
+  EPOCH,
   GAP,
   HANDLE,
-  MASK,
   MAX_NARROW,
-  MAX_SLOTS,
-  MODE,
   NARROW,
+  NEAR,
   NEXT,
   OFFSET,
   PREV,
   SIZE,
-  SLOTS,
   STRIDE,
-  TOP,
   WIDE,
-  WORN,
-  WORN_OUT,
 } from "./layout.ts";
+import { TableRefusals } from "./table_refusals.ts";
+import { canDouble, makeReady, recycle, takenSlots } from "./slots.ts";
 
-/** How many allocations a table has room for. */
-export interface TableRoom {
-  /** Most live allocations, all of them made room for; no limit where it is undefined. */
-  readonly maxAllocations?: number;
-  /** Live allocations to make room for at once, where there is no limit. */
-  readonly initialAllocations?: number;
-  /** Largest capacity to make room for at once. */
-  readonly maxCapacity?: number;
+/** How tables are made larger: see growth.ts. */
+export interface TableGrowth {
+  /** The words of a table with twice the slots. */
+  doubled(H: Int32Array, shape: BinShape): Int32Array;
+  /** The words of a table with wide nodes. */
+  widened(H: Int32Array, shape: BinShape): Int32Array;
 }
 
 /**
@@ -58,8 +46,10 @@ export abstract class GapTable {
   readonly end: number;
   /** The walls between spans, in address order. */
   walls: number[] = [];
-  /** The node that gapAround() met last: ascending places are found at once. */
-  #near: number;
+  /** What was refused since something was freed. */
+  readonly refusals: TableRefusals = new TableRefusals();
+  /** How the table is made larger; undefined where it stays as it is. */
+  growth: TableGrowth | undefined;
   /** Told whenever the table has other words. */
   #onWords: (() => void) | undefined;
 
@@ -68,7 +58,6 @@ export abstract class GapTable {
     this.end = shape.end;
     this.words = words;
     this.floats = floatsOver(words);
-    this.#near = shape.end;
   }
 
   /** Adds a node, whose gap is of this size, to the index. */
@@ -79,6 +68,9 @@ export abstract class GapTable {
 
   /** A node whose gap takes `size` units at an aligned offset, or 0. */
   abstract search(size: number, alignment: number): number;
+
+  /** A node whose gap takes `size` units, found at once, or 0. */
+  abstract first(size: number): number;
 
   /** Size of the largest gap. */
   abstract largestGap(): number;
@@ -107,8 +99,7 @@ export abstract class GapTable {
   }
 
   get liveCount(): number {
-    const H = this.words, neverStacked = H[SLOTS] - H[FRESH];
-    return H[TOP] - stackStart(H) - H[WORN] - neverStacked - this.walls.length;
+    return takenSlots(this.words) - this.walls.length;
   }
 
   /** Reads OFFSET, SIZE or GAP. */
@@ -141,18 +132,18 @@ export abstract class GapTable {
 
   /** The node whose gap takes all of `offset` to `offset + size`, or 0. */
   gapAround(offset: number, size: number): number {
-    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, GAP = 7;
+    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, GAP = 7, NEAR = 26;
     const H = this.words, endNode = this.end, end = offset + size;
     if (end > this.get(endNode, OFFSET)) return 0;
-    let node = this.#near;
-    if (node !== endNode && !(H[node + HANDLE] > 0)) node = endNode;
+    let node = H[NEAR]; // ascending places are found at once
+    if (!(H[node + HANDLE] > 0)) node = endNode;
     // The first node that starts at or after the end of the place.
     while (this.get(node, OFFSET) < end) node = H[node + NEXT];
     for (let prev = H[node + PREV]; prev !== endNode && this.get(prev, OFFSET) >= end;) {
       node = prev;
       prev = H[node + PREV];
     }
-    this.#near = node;
+    H[NEAR] = node;
     return this.get(node, OFFSET) - this.get(node, GAP) <= offset ? node : 0;
   }
 
@@ -170,42 +161,13 @@ export abstract class GapTable {
     const HANDLE = 4, SIZE = 6;
     this.freeSpace += this.get(node, SIZE);
     this.detach(node);
-    this.recycle(node, this.words[node + HANDLE]);
-  }
-
-  /** Frees all allocations, and takes out all walls: one gap from 0 to `capacity`. */
-  freeAll(capacity: number): void {
-    const H = this.words, end = this.end;
-    for (let node = H[end + NEXT]; node !== end; node = H[node + NEXT]) {
-      H[node + BIN_PREV] = 0;
-      this.set(node, GAP, 0);
-      this.recycle(node, Math.abs(H[node + HANDLE]));
-    }
-    this.walls = [];
-    this.#clear(capacity);
-  }
-
-  /** Puts the allocation of a node at a lower offset; `false` where that is not free. */
-  move(node: number, to: number): boolean {
-    const from = this.get(node, OFFSET), size = this.get(node, SIZE);
-    const start = from - this.get(node, GAP), next = this.words[node + NEXT];
-    if (to >= start) {
-      this.setGap(node, 0);
-      this.set(node, OFFSET, to);
-      this.setGap(node, to - start);
-      this.setGap(next, this.get(next, GAP) + from - to);
-      return true;
-    }
-    const target = this.gapAround(to, size);
-    if (target === 0) return false;
-    this.detach(node);
-    this.attach(node, target, to, size);
-    return true;
+    recycle(this.words, node, this.words[node + HANDLE]);
   }
 
   /** Adds units at the end, or takes some off its gap: a negative number. */
   grow(additional: number): void {
     const gap = this.get(this.end, GAP);
+    this.words[EPOCH]++;
     this.setGap(this.end, 0);
     this.moveEnd(this.get(this.end, OFFSET) + additional);
     this.setGap(this.end, gap + additional);
@@ -215,7 +177,7 @@ export abstract class GapTable {
   /** Puts the end, which has no gap, elsewhere. */
   moveEnd(offset: number): void {
     if (offset > MAX_NARROW && this.floats === undefined) {
-      this.#rebuild(this.words[SLOTS], this.words[MASK], WIDE);
+      this.replace(this.growth!.widened(this.words, this.shape));
     }
     this.set(this.end, OFFSET, offset);
   }
@@ -256,117 +218,31 @@ export abstract class GapTable {
     if (gap > 0) this.link(node, gap);
   }
 
-  /** Takes the free slot on top; there is one. It has its handle. */
+  /** Takes the slot that waits longest; it is ready. It has its handle. */
   takeSlot(): number {
-    const HANDLE = 4, NARROW = 8, WIDE = 12, TOP = 12, STRIDE = 21, NODE = 0x3ffffffc;
-    const H = this.words, slot = H[H[TOP]++] & NODE;
+    const HANDLE = 4, NARROW = 8, WIDE = 12, HEAD = 12, STRIDE = 21, NODE = 0x3ffffffc;
+    const H = this.words, slot = H[H[HEAD]++] & NODE;
     const words = slot - this.end, number = H[STRIDE] === NARROW ? words >>> 3 : words / WIDE;
     H[slot + HANDLE] = (number - H[slot + HANDLE]) | 0;
     return slot;
   }
 
-  /**
-   * Makes the slot of a freed handle available, in its next generation. One that has
-   * used them all is kept back until no other is left: a handle comes back as late
-   * as it can.
-   */
-  recycle(slot: number, handle: number): void {
-    const HANDLE = 4, TOP = 12, WORN = 13, MASK = 14, HANDLE_LIMIT = 1_073_741_824;
-    const WORN_OUT = -1_073_741_824, FREE = -2_147_483_648;
-    const H = this.words, generation = (handle | H[MASK]) + 1;
-    if (generation < HANDLE_LIMIT) {
-      H[slot + HANDLE] = -generation;
-      H[--H[TOP]] = slot | FREE;
-    } else {
-      H[slot + HANDLE] = WORN_OUT;
-      H[WORN]++;
-    }
+  /** Whether {@linkcode takeSlot} may be called. */
+  get hasSlot(): boolean {
+    const HEAD = 12, READY = 22;
+    return this.words[HEAD] !== this.words[READY];
   }
 
-  /** Whether a node is in the ring: live, or a wall, whose handle is negative there. */
-  isTaken(node: number): boolean {
-    const HANDLE = 4, MASK = 14;
-    const handle = this.words[node + HANDLE];
-    return handle > 0 || (-handle & this.words[MASK]) !== 0;
+  /** Brings about a slot that may be taken; `false` where there can be none. */
+  makeSlot(): boolean {
+    if (this.hasSlot || makeReady(this.words)) return true;
+    if (this.growth === undefined || !canDouble(this.words)) return false;
+    this.replace(this.growth.doubled(this.words, this.shape));
+    return makeReady(this.words);
   }
 
-  get hasFreeSlot(): boolean {
-    const TOP = 12;
-    return this.words[this.words[TOP]] !== 0;
-  }
-
-  /** Whether `maxAllocations` is reached. */
-  get isFull(): boolean {
-    return (this.words[MODE] & FIXED) !== 0 && this.liveCount === this.words[SLOTS] - 1;
-  }
-
-  /** Brings about a free slot: some fresh ones, the worn ones, or a larger table. */
-  makeSlots(): boolean {
-    const H = this.words, stride = H[STRIDE], slots = H[SLOTS];
-    if (H[FRESH] < slots) {
-      const first = H[FRESH], last = Math.min(first + FRESH_SLOTS, slots) - 1;
-      for (let slot = last; slot >= first; slot--) {
-        H[--H[TOP]] = (this.end + slot * stride) | FREE;
-      }
-      H[FRESH] = last + 1;
-    } else if (H[WORN] !== 0) this.stackFreeSlots(true);
-    else if ((H[MODE] & FIXED) !== 0 || slots * 2 > MAX_SLOTS) return false;
-    else this.#rebuild(slots * 2, slots * 2 - 1, stride);
-    return true;
-  }
-
-  /** Stacks the slots before FRESH that are not live, lowest on top, the worn ones if renewed. */
-  stackFreeSlots(renew = false): void {
-    const H = this.words, stride = H[STRIDE], end = this.end;
-    let top = H.length - 1, worn = 0;
-    for (let slot = end + (H[FRESH] - 1) * stride; slot > end; slot -= stride) {
-      if (renew && H[slot + HANDLE] === WORN_OUT) H[slot + HANDLE] = 0;
-      if (H[slot + HANDLE] === WORN_OUT) worn++;
-      else if (!this.isTaken(slot)) H[--top] = slot | FREE;
-    }
-    H[TOP] = top;
-    H[WORN] = worn;
-  }
-
-  /**
-   * Links nodes anew: the ring, the gaps, the index and the free slots, from what each node
-   * says of itself. Whatever else the table held is overwritten.
-   *
-   * @param nodes All nodes that are taken, in address order.
-   * @throws {Error} Two of them overlap, or one ends beyond the space.
-   */
-  relink(nodes: readonly number[]): void {
-    const H = this.words, { end } = this;
-    this.clearIndex();
-    let prev = end, position = 0, free = 0;
-    for (const node of [...nodes, end]) {
-      const gap = this.get(node, OFFSET) - position;
-      if (gap < 0) throw new Error("Cannot rebuild the table: allocations overlap");
-      H[prev + NEXT] = node;
-      H[node + PREV] = prev;
-      H[node + BIN_PREV] = 0;
-      this.set(node, GAP, gap);
-      if (gap > 0) this.link(node, gap);
-      if (node !== end) position += gap + this.get(node, SIZE);
-      free += gap;
-      prev = node;
-    }
-    this.freeSpace = free;
-    this.stackFreeSlots();
-    this.#near = end;
-  }
-
-  /** Lays an empty table out in words that are all zero but for what its kind adds. */
-  protected layOut(capacity: number): void {
-    const H = this.words;
-    H[TOP] = H.length - 1;
-    H[FRESH] = 1;
-    H[this.end + HANDLE] = -1;
-    this.#clear(capacity);
-  }
-
-  /** One free region, no allocations. */
-  #clear(capacity: number): void {
+  /** Makes one gap of the whole space; no node is taken. */
+  clear(capacity: number): void {
     const H = this.words, end = this.end;
     this.clearIndex();
     H[end + PREV] = H[end + NEXT] = end;
@@ -374,115 +250,29 @@ export abstract class GapTable {
     this.set(end, GAP, capacity);
     this.link(end, capacity);
     this.freeSpace = capacity;
-    this.#near = end;
+    H[NEAR] = 0;
   }
 
   /** Empties the index. */
-  protected abstract clearIndex(): void;
+  abstract clearIndex(): void;
 
-  /**
-   * Moves the state to a table with more slots, or a wider one. A live node goes to
-   * the slot to which its handle, read with the new mask, leads: handles stay valid.
-   */
-  #rebuild(slots: number, mask: number, stride: number): void {
-    const { end, shape } = this, H = this.words, from = this.floats, oldMask = H[MASK];
-    const words = new Int32Array(tableLength(end, slots, stride));
-    // The lowest two bits of a link are the index's.
-    const target = (link: number) =>
-      link < end + H[STRIDE]
-        ? link
-        : (end + (Math.abs(H[(link & ~3) + HANDLE]) & mask) * stride) | (link & 3);
-    const read = (node: number, field: number) =>
-      from === undefined ? H[node + field] >>> 0 : from[(node >>> 1) + field - 2];
-
-    words.set(H.subarray(0, OFFSET));
-    words.set(H.subarray(TOP, shape.bins), TOP);
-    words[STRIDE] = stride;
-    words[SLOTS] = slots;
-    words[MASK] = mask;
-    for (let bin = 0; bin < shape.binCount; bin++) {
-      words[shape.bins + bin] = target(H[shape.bins + bin]);
-    }
+  /** Goes on with other words, in which a wall may be another node. */
+  replace(words: Int32Array): void {
     this.words = words;
     this.floats = floatsOver(words);
-    this.#near = end;
-    this.set(0, SIZE, read(0, SIZE));
-    this.walls = this.walls.map(target);
-
-    let node = end;
-    do {
-      const to = target(node);
-      for (const link of [PREV, NEXT, BIN_PREV, BIN_NEXT]) {
-        words[to + link] = target(H[node + link]);
+    if (this.walls.length > 0) {
+      this.walls = [];
+      for (let node = words[this.end + NEXT]; node !== this.end; node = words[node + NEXT]) {
+        if (words[node + HANDLE] < 0) this.walls.push(node);
       }
-      for (const field of [OFFSET, SIZE, GAP]) this.set(to, field, read(node, field));
-      words[to + HANDLE] = H[node + HANDLE];
-      node = H[node + NEXT];
-    } while (node !== end);
-
-    // Every other slot is free, in a generation above those of all the handles that
-    // its number, read with the old mask, ever gave.
-    for (let number = 1; number < slots; number++) {
-      const slot = end + number * stride;
-      if (this.isTaken(slot)) continue;
-      const twin = H[end + (number & oldMask) * H[STRIDE] + HANDLE];
-      const wasTaken = twin > 0 || (-twin & oldMask) !== 0;
-      const next = wasTaken ? (Math.abs(twin) | oldMask) + 1 : -twin;
-      words[slot + HANDLE] = Math.max(-((next + mask) & ~mask), WORN_OUT);
     }
-    words[FRESH] = slots;
-    this.stackFreeSlots();
     this.#onWords?.();
   }
 }
 
-/**
- * The words of an empty table, but for what {@linkcode GapTable.layOut} adds.
- *
- * @param make Where the words are, for so many of them, all zero; an array of their own by
- * default.
- */
-export function emptyWords(
-  shape: BinShape,
-  capacity: number,
-  room: TableRoom,
-  make: (length: number) => Int32Array = (length) => new Int32Array(length),
-): Int32Array {
-  const { stride, slots, length } = tableSize(shape, capacity, room);
-  const words = make(length);
-  words[STRIDE] = stride;
-  words[MODE] = room.maxAllocations === undefined ? 0 : FIXED;
-  words[SLOTS] = slots;
-  words[MASK] = maskOf(slots);
-  return words;
-}
-
-/** Words per node, slots (the end node's among them) and words of a table. */
-export function tableSize(
-  shape: BinShape,
-  capacity: number,
-  { maxAllocations, initialAllocations = 0, maxCapacity = capacity }: TableRoom,
-): { stride: number; slots: number; length: number } {
-  const stride = maxCapacity <= MAX_NARROW ? NARROW : WIDE;
-  const slots = maxAllocations === undefined
-    ? Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(initialAllocations + 1)))
-    : maxAllocations + 1;
-  return { stride, slots, length: tableLength(shape.end, slots, stride) };
-}
-
-/** The mask with which handles of a table of so many slots are read. */
-export function maskOf(slots: number): number {
-  return 2 ** (32 - Math.clz32(slots - 1)) - 1;
-}
-
-/** Words of a table: header and bins, the nodes, the free slots and the 0 behind them. */
-export function tableLength(end: number, slots: number, stride: number): number {
-  return end + slots * stride + slots;
-}
-
-/** Where the free slots of a table begin when all are free. */
-export function stackStart(words: Int32Array): number {
-  return words.length - words[SLOTS];
+/** Words of a node where the capacity may be this. */
+export function strideFor(capacity: number): number {
+  return capacity <= MAX_NARROW ? NARROW : WIDE;
 }
 
 /** The doubles of a wide table; undefined for a 32-bit one. */

@@ -4,22 +4,14 @@
  * @module
  */
 
-export {
-  allocateAll,
-  allocateEach,
-  append,
-  claimAll,
-  freeAll,
-  sumOf,
-  unclaimAll,
-} from "./batch.ts";
-export { BinTable } from "./bin_table.ts";
-export * from "./block_cache.ts";
-export { binDamage, expectSound, expectSoundWithKept, tableDamage } from "./check_table.ts";
-export { treeDamage } from "./check_tree.ts";
-export { tableSize } from "./gap_table.ts";
+export { BinTable, summaryOf } from "./bin_table.ts";
+export * from "./calls.ts";
+export { checkRoom } from "./check_room.ts";
+export { GapTable, strideFor } from "./gap_table.ts";
+export type { TableGrowth } from "./gap_table.ts";
+export { growth } from "./growth.ts";
 export * from "./layout.ts";
-export * from "./operations.ts";
-export { InvalidSnapshotError, load, save } from "./snapshot.ts";
+export { TableRefusals } from "./table_refusals.ts";
+export * from "./slots.ts";
 export { addSpan, freeSpans, spansOf } from "./spans.ts";
-export { TreeTable } from "./tree_table.ts";
+export { LEFT, RIGHT, TreeTable } from "./tree_table.ts";

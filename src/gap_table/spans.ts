@@ -6,7 +6,8 @@
 
 import { checkSpan, type Extent, SpanOverlapError } from "../allocator.ts";
 import type { GapTable } from "./gap_table.ts";
-import { GAP, HANDLE, NEXT, OFFSET, PREV, SIZE } from "./layout.ts";
+import { BIN_PREV, EPOCH, GAP, HANDLE, NEXT, OFFSET, PREV, SIZE } from "./layout.ts";
+import { recycle } from "./slots.ts";
 
 /** The spans in address order. O(spans). */
 export function* spansOf(table: GapTable): Generator<Extent, void, void> {
@@ -22,8 +23,9 @@ export function* spansOf(table: GapTable): Generator<Extent, void, void> {
 export function addSpan(table: GapTable, start: number, size: number): void {
   checkSpan(start, size);
   if (size === 0) return;
-  if (!table.hasFreeSlot && !table.makeSlots()) throw new RangeError("No room for another wall");
+  if (!table.makeSlot()) throw new RangeError("No room for another wall");
   const { end } = table, endOffset = table.get(end, OFFSET);
+  table.words[EPOCH]++;
   if (start >= endOffset) {
     const gap = table.get(end, GAP);
     if (start > endOffset) {
@@ -68,7 +70,7 @@ export function addSpan(table: GapTable, start: number, size: number): void {
   } else {
     table.walls.splice(at, 1);
     table.detach(wall);
-    table.recycle(wall, -table.words[wall + HANDLE]);
+    recycle(table.words, wall, -table.words[wall + HANDLE]);
   }
   table.freeSpace += size;
 }
@@ -76,12 +78,25 @@ export function addSpan(table: GapTable, start: number, size: number): void {
 /** Frees all allocations; the spans stay. */
 export function freeSpans(table: GapTable): void {
   const [first = { offset: 0, size: 0 }, ...others] = [...spansOf(table)];
-  if (first.offset === 0) table.freeAll(first.size);
+  if (first.offset === 0) freeAll(table, first.size);
   else {
-    table.freeAll(0);
+    freeAll(table, 0);
     others.unshift(first);
   }
   for (const { offset, size } of others) addSpan(table, offset, size);
+}
+
+/** Frees all allocations, and takes out all walls: one gap from 0 to `capacity`. */
+function freeAll(table: GapTable, capacity: number): void {
+  const { words: H, end } = table;
+  for (let node = H[end + NEXT]; node !== end; node = H[node + NEXT]) {
+    H[node + BIN_PREV] = 0;
+    table.set(node, GAP, 0);
+    recycle(H, node, Math.abs(H[node + HANDLE]));
+  }
+  table.walls = [];
+  table.clear(capacity);
+  H[EPOCH]++;
 }
 
 /** A wall without a gap in front of `next`; there is a free slot. */

@@ -7,8 +7,9 @@
 import { NO_SPACE } from "../allocator.ts";
 import { binOf } from "../util/bin_of.ts";
 import { BinTable, mark } from "./bin_table.ts";
-import { emptyWords, type TableRoom } from "./gap_table.ts";
+import { strideFor } from "./gap_table.ts";
 import { GAP, NODE, TLSF_BINS as BINS, TREE_SHAPE as SHAPE } from "./layout.ts";
+import { emptyWords, recycle, type TableRoom } from "./slots.ts";
 
 // A bin holds the root of an AVL tree (G. M. Adelson-Velsky, E. M. Landis, 1962) of the
 // gaps of its sizes, ordered by size, then by address:
@@ -28,24 +29,27 @@ export const RIGHT = 3; // = BIN_NEXT
 
 /** Bins by size, each a tree: the best fit is found in O(log n). */
 export class TreeTable extends BinTable {
+  /** Gaps that a search may still look at. */
+  #looks = 0;
+
   /** A table of an empty space. */
   static of(capacity: number, room: TableRoom): TreeTable {
-    const table = new TreeTable(SHAPE, emptyWords(SHAPE, capacity, room));
-    table.layOut(capacity);
+    const table = new TreeTable(SHAPE, emptyWords(SHAPE, strideFor(capacity), room));
+    table.clear(capacity);
     return table;
   }
 
   /**
    * Allocates `size` units, 1 or more, unaligned, where the capacity is within 32 bits: the
-   * steps of search() and place() without the calls. Gives `NO_SPACE` also where there is
-   * no free slot.
+   * steps of search() and place() without the calls. Gives `NO_SPACE` also where no slot is
+   * ready.
    */
   take(size: number): number {
-    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, TOP = 12;
+    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, HEAD = 12, READY = 22;
     const NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, FOUND_DEPTH = 1652, END = 1720, LEFT = 2;
     const RIGHT = 3;
-    const H = this.words, top = H[TOP] & LINK, slot = H[top] & NODE;
-    if (slot === 0) return NO_SPACE;
+    const H = this.words, first = H[HEAD] & LINK;
+    if (first === H[READY]) return NO_SPACE;
     const m = 26 - Math.clz32(size | 32), bin = ((m << 5) + (size >>> m)) & 0x3ff;
     let root = BINS + bin, node = H[root] & NODE;
     if (node !== 0) node = this.#smallest(root, size);
@@ -55,8 +59,8 @@ export class TreeTable extends BinTable {
       root = BINS + larger;
       node = this.#smallest(root, 0);
     }
-    const gap = H[node + GAP], prev = H[node + PREV] & NODE;
-    H[TOP] = top + 1;
+    const gap = H[node + GAP], prev = H[node + PREV] & NODE, slot = H[first] & NODE;
+    H[HEAD] = first + 1;
     H[slot + PREV] = prev;
     H[slot + NEXT] = node;
     H[prev + NEXT] = slot;
@@ -85,8 +89,7 @@ export class TreeTable extends BinTable {
 
   /** Frees an allocation, where the capacity is within 32 bits; `false` for no handle. */
   give(handle: number): boolean {
-    const PREV = 0, NEXT = 1, HANDLE = 4, SIZE = 6, GAP = 7, TOP = 12, MASK = 14;
-    const HANDLE_LIMIT = 1_073_741_824, FREE = -2_147_483_648, NODE = 0x3ffffffc, LINK = 0x3fffffff;
+    const PREV = 0, NEXT = 1, HANDLE = 4, SIZE = 6, GAP = 7, MASK = 14, NODE = 0x3ffffffc;
     const END = 1720;
     const H = this.words, node = (((handle & H[MASK]) << 3) + END) & NODE;
     if (H[node + HANDLE] !== handle || !(handle > 0)) return false;
@@ -102,14 +105,7 @@ export class TreeTable extends BinTable {
       H[next + GAP] = sum;
       this.link(next, sum >>> 0);
     }
-    const generation = ((handle | H[MASK]) + 1) | 0;
-    if (generation >= HANDLE_LIMIT) this.recycle(node, handle);
-    else {
-      H[node + HANDLE] = -generation | 0;
-      const top = ((H[TOP] & LINK) - 1) & LINK;
-      H[TOP] = top;
-      H[top] = node | FREE;
-    }
+    recycle(H, node, handle);
     return true;
   }
 
@@ -185,16 +181,38 @@ export class TreeTable extends BinTable {
   }
 
   override search(size: number, alignment: number): number {
-    const NEXT = 1, BINS = 84;
+    const NEXT = 1, LOOKS = 25, FEW = 64;
     const H = this.words;
+    if (alignment === 1) return this.first(size) || (size === 0 ? H[this.end + NEXT] : 0);
+    // The smallest of the first few that fits, else the smallest that surely does, else any.
+    const near = this.#nearest(size, alignment, FEW);
+    if (near !== 0) return near;
+    const most = size + alignment - 1;
+    const sure = Number.isSafeInteger(most) ? this.first(most) : 0;
+    if (sure !== 0) return sure;
+    const node = this.#nearest(size, alignment, H[LOOKS]);
+    return node !== 0 || size > 0 ? node : H[this.end + NEXT]; // no units: at offset 0
+  }
+
+  /** The smallest gap of at least `size` units, or 0. */
+  override first(size: number): number {
+    const BINS = 84;
     for (let bin = this.binFrom(binOf(size, 5)); bin >= 0; bin = this.binFrom(bin + 1)) {
-      const root = BINS + bin;
-      const node = alignment === 1
-        ? this.#smallest(root, size)
-        : this.#smallestAligned(H[root], size, alignment);
+      const node = this.#smallest(BINS + bin, size);
       if (node !== 0) return node;
     }
-    return size === 0 ? H[this.end + NEXT] : 0; // no units: at offset 0, whatever is there
+    return 0;
+  }
+
+  /** The smallest gap with an aligned place, of so many from `size` on; or 0. */
+  #nearest(size: number, alignment: number, looks: number): number {
+    const BINS = 84;
+    this.#looks = looks;
+    for (let bin = this.binFrom(binOf(size, 5)); bin >= 0; bin = this.binFrom(bin + 1)) {
+      const node = this.#smallestAligned(this.words[BINS + bin] & NODE, size, alignment);
+      if (node !== 0 || this.#looks <= 0) return node;
+    }
+    return 0;
   }
 
   override largestGap(): number {
@@ -275,15 +293,16 @@ export class TreeTable extends BinTable {
     return best;
   }
 
-  /** The same, where an aligned place of that size has to be in the gap. */
+  /** The smallest gap of a tree with an aligned place for `size` units, of the next #looks. */
   #smallestAligned(node: number, size: number, alignment: number): number {
     const GAP = 7, NODE = 0x3ffffffc, RIGHT = 3, LEFT = 2;
     const H = this.words;
     for (; node !== 0; node = H[node + RIGHT] & NODE) {
       if (this.get(node, GAP) < size) continue;
       const smaller = this.#smallestAligned(H[node + LEFT] & NODE, size, alignment);
-      if (smaller !== 0) return smaller;
+      if (smaller !== 0 || this.#looks <= 0) return smaller;
       if (this.fits(node, size, alignment)) return node;
+      this.#looks--;
     }
     return 0;
   }

@@ -26,6 +26,7 @@ export {
   ReleasedError,
 } from "./pool_errors.ts";
 export { printable } from "./printable.ts";
+export { Refusals } from "./refusals.ts";
 export { RwLock } from "./rw_lock.ts";
 export { checkInto, checkSlots, maskFor } from "./slot_layout.ts";
 export type { CheckedLayout, SlotLayout } from "./slot_layout.ts";

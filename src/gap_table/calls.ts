@@ -5,27 +5,11 @@
  */
 
 import { alignUp } from "../util/align_up.ts";
-import {
-  type Allocation,
-  type Extent,
-  type Move,
-  NO_SPACE,
-  NotAllocatedError,
-  StaleMoveError,
-} from "../allocator.ts";
-import { checkInteger, describe } from "../util/check_integer.ts";
-import type { GapTable, TableRoom } from "./gap_table.ts";
-import { GAP, HANDLE, MAX_CAPACITY, MAX_SLOTS, NEXT, OFFSET, SIZE } from "./layout.ts";
-
-/** Throws unless a table can be made for this capacity and this room. */
-export function checkRoom(capacity: number, room: TableRoom): void {
-  const { maxAllocations, initialAllocations = 0 } = room;
-  checkInteger("capacity", capacity);
-  if (maxAllocations !== undefined) {
-    checkInteger("maxAllocations", maxAllocations, 1, MAX_SLOTS - 1);
-  }
-  checkInteger("initialAllocations", initialAllocations, 0, MAX_SLOTS - 1);
-}
+import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { checkInteger } from "../util/check_integer.ts";
+import type { GapTable } from "./gap_table.ts";
+import { EPOCH, GAP, HANDLE, MAX_CAPACITY, MODE, NEXT, OFFSET, SIZE, STRICT } from "./layout.ts";
+import { isTaken } from "./slots.ts";
 
 /** The node that a handle names. */
 export function expectNode(table: GapTable, handle: number): number {
@@ -39,11 +23,13 @@ export function allocate(table: GapTable, size: number, alignment: number): numb
   const OFFSET = 5, GAP = 7;
   checkInteger("size", size);
   checkInteger("alignment", alignment, 1);
-  let node = table.search(size, alignment);
-  if (node === 0) return NO_SPACE;
-  if (!table.hasFreeSlot) {
-    if (!table.makeSlots()) return NO_SPACE;
-    node = table.search(size, alignment); // the table may be another now
+  if (!table.makeSlot()) return NO_SPACE;
+  const H = table.words, { refusals } = table;
+  if (refusals.has(H, size, alignment)) return NO_SPACE;
+  const node = table.search(size, alignment);
+  if (node === 0) {
+    if ((H[MODE] & STRICT) === 0) refusals.add(H, size, alignment);
+    return NO_SPACE;
   }
   const start = table.get(node, OFFSET) - table.get(node, GAP);
   return table.place(node, alignUp(start, alignment), size);
@@ -53,9 +39,8 @@ export function allocate(table: GapTable, size: number, alignment: number): numb
 export function allocateAt(table: GapTable, offset: number, size: number): number {
   checkInteger("offset", offset);
   checkInteger("size", size);
-  if (table.gapAround(offset, size) === 0) return NO_SPACE;
-  if (!table.hasFreeSlot && !table.makeSlots()) return NO_SPACE;
-  return table.place(table.gapAround(offset, size), offset, size);
+  const node = table.makeSlot() ? table.gapAround(offset, size) : 0;
+  return node === 0 ? NO_SPACE : table.place(node, offset, size);
 }
 
 /** Another size for an allocation, from the gap behind it. */
@@ -72,6 +57,7 @@ export function resizeNode(table: GapTable, node: number, size: number): boolean
   const added = size - table.get(node, SIZE);
   if (added > gap) return false;
   if (added === 0) return true;
+  table.words[EPOCH]++;
   table.set(node, SIZE, size);
   table.setGap(next, gap - added);
   table.freeSpace -= added;
@@ -90,22 +76,14 @@ export function shrink(table: GapTable, removed: number): void {
   if (removed > 0) table.grow(-removed);
 }
 
-/** The gaps in address order; nodes of which `isFree` says so are part of those around them. */
-export function* freeRegions(
-  table: GapTable,
-  isFree: (node: number) => boolean = () => false,
-): Generator<Extent, void, void> {
+/** The gaps in address order. */
+export function* freeRegions(table: GapTable): Generator<Extent, void, void> {
   const { words, end } = table;
-  let node = end, size = 0;
+  let node = end;
   do {
     node = words[node + NEXT];
-    size += table.get(node, GAP);
-    if (node !== end && isFree(node)) {
-      size += table.get(node, SIZE);
-      continue;
-    }
+    const size = table.get(node, GAP);
     if (size > 0) yield { offset: table.get(node, OFFSET) - size, size };
-    size = 0;
     expectUnchanged(table, words, node);
   } while (node !== end);
 }
@@ -122,25 +100,8 @@ export function* allocations(table: GapTable): Generator<Allocation, void, void>
   }
 }
 
-/** Records a move that was planned and carried out. */
-export function applyMove(table: GapTable, move: Move): void {
-  if (typeof move !== "object" || move === null) {
-    throw new TypeError(`Expected move to be one of a plan, got ${describe(move)}`);
-  }
-  const { handle, from, to, size } = move;
-  checkInteger("move.to", to);
-  const node = table.find(handle);
-  if (node === 0) throw new StaleMoveError(move, "the handle is not allocated");
-  if (table.get(node, OFFSET) !== from || table.get(node, SIZE) !== size) {
-    throw new StaleMoveError(move, "the allocation was moved or resized");
-  }
-  if (to >= from || !table.move(node, to)) {
-    throw new StaleMoveError(move, "the target is not free");
-  }
-}
-
 /** Throws when an iteration over these words has come to a node that is gone. */
 function expectUnchanged(table: GapTable, words: Int32Array, node: number): void {
-  if (table.words === words && (node === table.end || table.isTaken(node))) return;
+  if (table.words === words && (node === table.end || isTaken(table.words, node))) return;
   throw new Error("Cannot continue the iteration: the allocator was changed meanwhile");
 }

@@ -1,6 +1,22 @@
+/**
+ * Compaction: a plan of moves, and what each leaves behind.
+ *
+ * @module
+ */
+
 import { alignUp } from "../util/align_up.ts";
-import type { Allocation, Allocator, CompactionOptions, Extent, Move } from "../allocator.ts";
-import { checkInteger } from "../util/check_integer.ts";
+import {
+  type Allocation,
+  type Allocator,
+  type CompactionOptions,
+  type Extent,
+  type Move,
+  StaleMoveError,
+} from "../allocator.ts";
+import type { GapTable } from "../gap_table/gap_table.ts";
+import { EPOCH, GAP, NEXT, OFFSET, SIZE } from "../gap_table/layout.ts";
+import { operate } from "./operate.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 
@@ -19,8 +35,9 @@ interface Budget {
 }
 
 /**
- * Plans moves toward offset 0 for any allocator; changes nothing. The moves hold in
- * their order. An empty plan means that nothing can move within the bounds.
+ * Plans moves toward offset 0 that gather the free space at the end, within the bounds given; they
+ * are carried out one after another with {@linkcode applyMove}. Nothing changes yet. An empty plan
+ * means that nothing can move within the bounds.
  *
  * There are two ways. To fill holes, lowest first, each with the highest allocations
  * that fit, moves little, but leaves the holes that nothing fits. To slide every
@@ -28,18 +45,76 @@ interface Budget {
  * it moves all that lies above the first hole. A bounded plan fills holes as long as
  * it can, and slides when nothing fits any more. One without bounds goes all the
  * way, by sliding alone or after filling, whichever ends lower or moves fewer units.
+ * Over several spans no move overlaps its source: sliding would go across their ends.
  *
  * O((a + h) log a) for a allocations and h holes.
  *
- * @param canOverlap Whether moves may overlap their sources in this space at all.
- * @throws {TypeError} An option is not known or of the wrong type.
+ * @param allocator A strategy over a table of gaps, or a wrapper of one.
+ * @throws {TypeError} The allocator is none, or an option is not known or of the wrong type.
  * @throws {RangeError} A bound or an alignment is not an integer in range.
  */
-export function planCompaction(
-  allocator: Allocator,
-  options: CompactionOptions,
-  canOverlap: boolean = true,
-): Move[] {
+export function planCompaction(allocator: Allocator, options: CompactionOptions = {}): Move[] {
+  return operate(
+    allocator,
+    "planCompaction",
+    [options],
+    (table, inner) => plan(inner, options, table.walls.length === 0),
+  );
+}
+
+/**
+ * Records that an allocation's data was copied to another place. The handle stays valid and has the
+ * new offset. O(1), O(allocations) where the target is in another hole.
+ *
+ * @param allocator A strategy over a table of gaps, or a wrapper of one.
+ * @param move One of a plan.
+ * @throws {StaleMoveError} The allocation was freed, moved or resized since the plan was made, or
+ *   the target is no longer free; nothing changed.
+ * @throws {TypeError} `move` is not a move of a plan, or the allocator is none of them.
+ */
+export function applyMove(allocator: Allocator, move: Move): void {
+  if (typeof move !== "object" || move === null) {
+    throw new TypeError(`Expected move to be one of a plan, got ${describe(move)}`);
+  }
+  const { handle, from, to, size } = move;
+  checkInteger("move.to", to);
+  operate(allocator, "applyMove", [{ handle, from, to, size }], (table) => {
+    const node = table.find(handle);
+    if (node === 0) throw new StaleMoveError(move, "the handle is not allocated");
+    if (table.get(node, OFFSET) !== from || table.get(node, SIZE) !== size) {
+      throw new StaleMoveError(move, "the allocation was moved or resized");
+    }
+    if (to >= from || !moveDown(table, node, to)) {
+      throw new StaleMoveError(move, "the target is not free");
+    }
+  });
+}
+
+/** Puts the allocation of a node at a lower offset; `false` where that is not free. */
+function moveDown(table: GapTable, node: number, to: number): boolean {
+  const from = table.get(node, OFFSET), size = table.get(node, SIZE);
+  const start = from - table.get(node, GAP), next = table.words[node + NEXT];
+  table.words[EPOCH]++;
+  if (to >= start) {
+    table.setGap(node, 0);
+    table.set(node, OFFSET, to);
+    table.setGap(node, to - start);
+    table.setGap(next, table.get(next, GAP) + from - to);
+    return true;
+  }
+  const target = table.gapAround(to, size);
+  if (target === 0) return false;
+  table.detach(node);
+  table.attach(node, target, to, size);
+  return true;
+}
+
+/**
+ * A plan for any allocator.
+ *
+ * @param canOverlap Whether moves may overlap their sources in this space at all.
+ */
+function plan(allocator: Allocator, options: CompactionOptions, canOverlap: boolean): Move[] {
   checkOptions(options, "maxMoves maxUnits alignmentOf overlap");
   const { maxMoves = Infinity, maxUnits = Infinity, alignmentOf, overlap = true } = options;
   if (maxMoves !== Infinity) checkInteger("maxMoves", maxMoves);

@@ -33,20 +33,10 @@ export abstract class AllocatorWrapper<A extends Allocator = Allocator> implemen
   readonly grow: OptionalMember<A, "grow">;
   /** Takes units off the end of the space, where the inner allocator can. */
   readonly shrink: OptionalMember<A, "shrink">;
-  /** Reserves a given place, where the inner allocator can. */
-  readonly allocateAt: OptionalMember<A, "allocateAt">;
-  /** Reserves given places in order, where the inner allocator can. */
-  readonly appendAt: OptionalMember<A, "appendAt">;
   /** Adds a span of space, where the inner allocator can. */
   readonly addSpan: OptionalMember<A, "addSpan">;
   /** The spans in address order, where the inner allocator has them. */
   readonly spans: OptionalMember<A, "spans">;
-  /** The inner allocator's state as bytes, where it can; nothing of the wrapper. */
-  readonly snapshot: OptionalMember<A, "snapshot">;
-  /** Plans a compaction, where the inner allocator can. */
-  readonly planCompaction: OptionalMember<A, "planCompaction">;
-  /** Applies a planned move, where the inner allocator can. */
-  readonly applyMove: OptionalMember<A, "applyMove">;
 
   /**
    * Wraps an allocator.
@@ -59,18 +49,21 @@ export abstract class AllocatorWrapper<A extends Allocator = Allocator> implemen
     this.inner = inner;
     this.grow = memberOf(inner, "grow");
     this.shrink = memberOf(inner, "shrink");
-    this.allocateAt = memberOf(inner, "allocateAt");
-    this.appendAt = memberOf(inner, "appendAt");
     this.addSpan = memberOf(inner, "addSpan");
     this.spans = memberOf(inner, "spans");
-    this.snapshot = memberOf(inner, "snapshot");
-    this.planCompaction = memberOf(inner, "planCompaction");
-    this.applyMove = memberOf(inner, "applyMove");
   }
 
   /** Units in the whole space. */
   get capacity(): number {
     return this.inner.capacity;
+  }
+
+  /** The most that the capacity can become, where the inner allocator says so. */
+  get maxCapacity(): OptionalMember<A, "maxCapacity"> {
+    return (this.inner as { maxCapacity?: unknown }).maxCapacity as OptionalMember<
+      A,
+      "maxCapacity"
+    >;
   }
 
   /** Units in all free regions together. */
@@ -131,8 +124,18 @@ export abstract class AllocatorWrapper<A extends Allocator = Allocator> implemen
     return this.inner.allocations();
   }
 
-  /** Verifies every invariant of the inner allocator. */
-  check(): void {
-    this.inner.check();
+  /**
+   * Has the inner allocator do what a function beside the strategies is for: `check`,
+   * `allocateAt` and their like.
+   *
+   * @internal
+   */
+  forward<R>(
+    _name: string,
+    _args: readonly unknown[],
+    act: (inner: Allocator) => R,
+    _caller: (...args: never[]) => unknown,
+  ): R {
+    return act(this.inner);
   }
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { summaryOf } from "./bin_table.ts";
-import { GAP, LEAF, NEXT, NODE, OFFSET } from "./layout.ts";
-import { LEFT, RIGHT, type TreeTable } from "./tree_table.ts";
+import { summaryOf } from "../gap_table/bin_table.ts";
+import { GAP, LEAF, NEXT, NODE, OFFSET } from "../gap_table/layout.ts";
+import { LEFT, RIGHT, type TreeTable } from "../gap_table/tree_table.ts";
 
 const HIGHEST = 40;
 

@@ -4,11 +4,13 @@
  * @module
  */
 
-import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
-import { checkArray } from "../util/check_array.ts";
+import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import type { GapTable } from "../gap_table/gap_table.ts";
+import { makeReady, recycle } from "../gap_table/slots.ts";
+import { checkArray, checkHandles } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
-import { type BinTable, link, unlink } from "./bin_table.ts";
-import type { GapTable } from "./gap_table.ts";
+import { keepHandles, numbersOf } from "./lists.ts";
+import { operate, tableOf } from "./operate.ts";
 
 /** So many are not worth a search for each half. */
 const FEW = 4;
@@ -16,19 +18,70 @@ const FEW = 4;
 const HOLES = 0.25; // = 1 / 4
 
 /**
+ * Reserves several ranges at once: one behind the other in one free region, if there is one for
+ * all of them, else in as few as halving them finds. Behind all other allocations only while
+ * holes are at most a quarter of the used units: else one by one, into the holes. Takes less
+ * than half as long as single calls if allocations made together are freed together.
+ *
+ * @param allocator A strategy over a table of gaps, or a wrapper of one.
+ * @param sizes Number of units of each, 0 or more.
+ * @param handles Where the handles go; an `Int32Array` makes no garbage.
+ * @returns How many were reserved: all of them, or those before the first that got no place.
+ * @throws {TypeError} An argument is no array, or a size not a number; nothing changed.
+ * @throws {RangeError} A size is not an integer in range, or `handles` is a typed array that is
+ *   too short; nothing changed.
+ */
+export function allocateMany(
+  allocator: Allocator,
+  sizes: ArrayLike<number>,
+  handles: { [index: number]: number },
+): number {
+  checkArray("sizes", sizes);
+  const numbers = numbersOf(sizes), count = numbers.length;
+  checkHandles(handles, count);
+  return keepHandles(allocator, handles, count, (kept) => {
+    const units = sumOf(numbers, count);
+    return operate(
+      allocator,
+      "allocateMany",
+      [numbers, kept],
+      (_, inner) => allocateAll(inner, numbers, kept, 0, count, units),
+      allocateMany,
+    );
+  });
+}
+
+/**
+ * Frees several allocations at once, or none if a handle is wrong. Takes some two thirds of the
+ * time of single calls if they are neighbours, or if there are a million others.
+ *
+ * @param allocator A strategy over a table of gaps, or a wrapper of one.
+ * @param handles A handle each, in any order.
+ * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
+ * @throws {TypeError} `handles` is no array.
+ */
+export function freeMany(allocator: Allocator, handles: ArrayLike<number>): void {
+  checkArray("handles", handles);
+  const numbers = numbersOf(handles), count = numbers.length;
+  operate(allocator, "freeMany", [numbers], (table) => {
+    claimAll(table, numbers, count);
+    freeAll(table, numbers, count);
+  });
+}
+
+/**
  * The sum of sizes.
  *
  * @throws {TypeError} One is not a number.
  * @throws {RangeError} One is not an integer in range.
  */
-export function sumOf(sizes: ArrayLike<number>): number {
-  checkArray("sizes", sizes);
-  for (let i = 0; i < sizes.length; i++) {
+function sumOf(sizes: ArrayLike<number>, count: number): number {
+  for (let i = 0; i < count; i++) {
     const size = sizes[i];
     if (!Number.isSafeInteger(size) || size < 0) checkInteger(`sizes[${i}]`, size);
   }
   let units = 0; // in a loop of its own: V8 makes the better code of two
-  for (let i = 0; i < sizes.length; i++) units += sizes[i];
+  for (let i = 0; i < count; i++) units += sizes[i];
   return units;
 }
 
@@ -39,15 +92,13 @@ export function sumOf(sizes: ArrayLike<number>): number {
  * Where that would be behind all others although there are holes enough, they are allocated one
  * by one, which fills holes.
  *
- * @param single Allocates one of them, where that is left to do.
  * @param from First of the sizes.
  * @param to The one behind the last.
  * @param units The sum of these sizes.
  * @returns The first that got no place, or `to`.
  */
-export function allocateAll(
-  table: BinTable,
-  single: { allocate(size: number): number },
+function allocateAll(
+  allocator: Allocator,
   sizes: ArrayLike<number>,
   handles: { [index: number]: number },
   from: number,
@@ -55,6 +106,7 @@ export function allocateAll(
   units: number,
 ): number {
   const OFFSET = 5, GAP = 7;
+  const table = tableOf(allocator, "allocateMany");
   const isBatch = to - from > 1 && units <= table.freeSpace && hasSlots(table, to - from);
   const node = isBatch ? table.first(units) : 0;
   if (node !== 0) {
@@ -68,39 +120,28 @@ export function allocateAll(
     const middle = (from + to) >>> 1;
     let half = 0;
     for (let i = from; i < middle; i++) half += sizes[i];
-    const reached = allocateAll(table, single, sizes, handles, from, middle, half);
+    const reached = allocateAll(allocator, sizes, handles, from, middle, half);
     if (reached < middle) return reached;
-    return allocateAll(table, single, sizes, handles, middle, to, units - half);
+    return allocateAll(allocator, sizes, handles, middle, to, units - half);
   }
-  return allocateEach(single, sizes, handles, from, to);
-}
-
-/** The same one by one. */
-export function allocateEach(
-  single: { allocate(size: number): number },
-  sizes: ArrayLike<number>,
-  handles: { [index: number]: number },
-  from: number,
-  to: number,
-): number {
   for (let i = from; i < to; i++) {
-    const handle = single.allocate(sizes[i]);
+    const handle = allocator.allocate(sizes[i]);
     if (handle === NO_SPACE) return i;
     handles[i] = handle;
   }
   return to;
 }
 
-/** Whether so many slots are free and stacked, without another table. */
-function hasSlots(table: BinTable, count: number): boolean {
-  const TOP = 12;
+/** Whether so many slots may be taken one behind the other, without another table. */
+function hasSlots(table: GapTable, count: number): boolean {
+  const HEAD = 12, READY = 22;
   const H = table.words;
-  return H[TOP] + count < H.length;
+  return H[HEAD] + count <= H[READY] || makeReady(H, count) && H[HEAD] + count <= H[READY];
 }
 
 /** Puts nodes in front of `next`, at the start of its gap, which has `units` for them. */
 function place(
-  table: BinTable,
+  table: GapTable,
   next: number,
   units: number,
   sizes: ArrayLike<number>,
@@ -109,14 +150,14 @@ function place(
   to: number,
 ): void {
   const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, WIDE = 12, WIDE_OFFSET = 3;
-  const WIDE_SIZE = 4, TOP = 12, NODE = 0x3ffffffc;
+  const WIDE_SIZE = 4, HEAD = 12, NODE = 0x3ffffffc;
   const H = table.words, F = table.floats, { end } = table;
   const gap = table.get(next, GAP);
-  let prev = H[next + PREV] & NODE, offset = table.get(next, OFFSET) - gap, top = H[TOP];
+  let prev = H[next + PREV] & NODE, offset = table.get(next, OFFSET) - gap, head = H[HEAD];
   table.setGap(next, gap - units);
   table.freeSpace -= units;
   for (let i = from; i < to; i++) {
-    const slot = H[top++] & NODE, size = sizes[i];
+    const slot = H[head++] & NODE, size = sizes[i];
     H[slot + PREV] = prev;
     H[prev + NEXT] = slot;
     let number = 0;
@@ -137,7 +178,7 @@ function place(
   }
   H[prev + NEXT] = next;
   H[next + PREV] = prev;
-  H[TOP] = top;
+  H[HEAD] = head;
 }
 
 /**
@@ -145,11 +186,10 @@ function place(
  *
  * @throws {NotAllocatedError} One names no live allocation, or is there twice; nothing changed.
  */
-export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
-  checkArray("handles", handles);
+function claimAll(table: GapTable, handles: ArrayLike<number>, count: number): void {
   const PREV = 0, NEXT = 1, HANDLE = 4, NARROW = 8, WIDE = 12, MASK = 14, NODE = 0x3ffffffc;
   const H = table.words, mask = H[MASK], stride = table.floats === undefined ? NARROW : WIDE;
-  for (let i = 0; i < handles.length; i++) {
+  for (let i = 0; i < count; i++) {
     const handle = handles[i];
     // As `find` does it, with what that reads each time at hand.
     const node = typeof handle === "number" ? (table.end + (handle & mask) * stride) & NODE : 0;
@@ -166,93 +206,32 @@ export function claimAll(table: BinTable, handles: ArrayLike<number>): void {
 }
 
 /** Undoes {@linkcode claimAll} for the first `count` handles. */
-export function unclaimAll(table: BinTable, handles: ArrayLike<number>, count: number): void {
+function unclaimAll(table: GapTable, handles: ArrayLike<number>, count: number): void {
   const HANDLE = 4;
   for (let i = 0; i < count; i++) table.words[table.nodeOf(handles[i]) + HANDLE] = handles[i];
 }
 
 /**
- * Frees allocations whose nodes are marked. A gap goes to its bin only when the next handle does
+ * Frees allocations whose nodes are marked. A gap goes to the index only when the next handle does
  * not name a neighbour: that one takes the gap over, whose size it then changes again.
  */
-export function freeAll(table: BinTable, handles: ArrayLike<number>): void {
-  const PREV = 0, NEXT = 1, HANDLE = 4, SIZE = 6, GAP = 7, NARROW = 8, WIDE = 12, WIDE_SIZE = 4;
-  const WIDE_GAP = 5, TOP = 12, MASK = 14, HANDLE_LIMIT = 1_073_741_824, FREE = -2_147_483_648;
-  const NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 48;
-  const H = table.words, F = table.floats, mask = H[MASK], { end } = table;
-  const stride = F === undefined ? NARROW : WIDE, count = handles.length;
-  let top = H[TOP] & LINK,
-    units = 0,
-    following = count > 0 ? end + (handles[0] & mask) * stride : 0;
+function freeAll(table: GapTable, handles: ArrayLike<number>, count: number): void {
+  const PREV = 0, NEXT = 1, SIZE = 6, GAP = 7, NARROW = 8, WIDE = 12, MASK = 14, NODE = 0x3ffffffc;
+  const H = table.words, mask = H[MASK], { end } = table;
+  const stride = table.floats === undefined ? NARROW : WIDE;
+  let units = 0, pending = 0, following = count > 0 ? end + (handles[0] & mask) * stride : 0;
   for (let i = 0; i < count; i++) {
     const handle = handles[i], node = following & NODE;
     following = i + 1 < count ? end + (handles[i + 1] & mask) * stride : 0;
-    const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE;
+    const prev = H[node + PREV] & NODE, next = H[node + NEXT] & NODE, size = table.get(node, SIZE);
+    const gap = pending + table.get(node, GAP) + size + table.get(next, GAP);
     H[prev + NEXT] = next;
     H[next + PREV] = prev;
-    unlink(H, node);
-    unlink(H, next);
-    let bin = -1;
-    if (F === undefined) {
-      const size = H[node + SIZE], gap = (((size + H[node + GAP]) | 0) + H[next + GAP]) | 0;
-      H[node + GAP] = 0;
-      H[next + GAP] = gap;
-      units += size >>> 0;
-      const m = 28 - Math.clz32(gap | 8);
-      if (gap !== 0) bin = ((m << 3) + (gap >>> m)) & 0xff;
-    } else {
-      const n = node >>> 1, x = next >>> 1, size = F[n + WIDE_SIZE];
-      const gap = size + F[n + WIDE_GAP] + F[x + WIDE_GAP];
-      F[n + WIDE_GAP] = 0;
-      F[x + WIDE_GAP] = gap;
-      units += size;
-      if (gap > 0) bin = table.binOf(gap);
-    }
-    if (bin >= 0 && prev !== following && next !== following) link(H, BINS, next, bin);
-    const generation = ((handle | mask) + 1) | 0;
-    if (generation >= HANDLE_LIMIT) {
-      H[TOP] = top;
-      table.recycle(node, handle);
-      continue;
-    }
-    H[node + HANDLE] = -generation | 0;
-    H[--top] = node | FREE;
-  }
-  H[TOP] = top;
-  table.freeSpace += units;
-}
-
-/**
- * Appends allocations in ascending order, without a search for each. The gap behind them
- * is in no bin meanwhile. Gives how many there were until one did not fit.
- */
-export function append(
-  table: GapTable,
-  offsets: ArrayLike<number>,
-  sizes: ArrayLike<number>,
-  handles: { [index: number]: number },
-): number {
-  const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
-  const END = table.end, capacity = table.get(END, OFFSET);
-  let end = capacity - table.get(END, GAP), units = 0, i = 0;
-  table.setGap(END, 0);
-  for (; i < offsets.length; i++) {
-    const offset = offsets[i], size = sizes[i];
-    if (offset < end || offset + size > capacity) break;
-    if (!table.hasFreeSlot && !table.makeSlots()) break;
-    const H = table.words, node = table.takeSlot(), last = H[END + PREV];
-    H[node + PREV] = last;
-    H[node + NEXT] = END;
-    H[last + NEXT] = node;
-    H[END + PREV] = node;
-    table.set(node, OFFSET, offset);
-    table.set(node, SIZE, size);
-    if (offset > end) table.setGap(node, offset - end);
-    handles[i] = H[node + HANDLE];
-    end = offset + size;
+    table.setGap(node, 0);
+    pending = prev === following || next === following ? gap : 0;
+    table.setGap(next, gap - pending);
     units += size;
+    recycle(H, node, handle);
   }
-  table.setGap(END, capacity - end);
-  table.freeSpace -= units;
-  return i;
+  table.freeSpace += units;
 }

@@ -4,17 +4,20 @@
  * @module
  */
 
-import type { BinTable } from "./bin_table.ts";
-import { type GapTable, stackStart } from "./gap_table.ts";
+import type { BinTable } from "../gap_table/bin_table.ts";
+import type { GapTable } from "../gap_table/gap_table.ts";
 import {
+  AGAIN,
   BIN_NEXT,
   BIN_PREV,
+  FIRST,
   FIXED,
   FREE,
   FRESH,
   GAP,
   HANDLE,
-  HANDLE_LIMIT,
+  HEAD,
+  LAST,
   LEAF,
   MASK,
   MODE,
@@ -22,48 +25,22 @@ import {
   NODE,
   OFFSET,
   PREV,
+  READY,
+  REUSE,
   SIZE,
   SLOTS,
   STRICT,
   STRIDE,
   SUMMARY,
   SUMMARY_HIGH,
-  TOP,
-  WORN,
-  WORN_OUT,
-} from "./layout.ts";
-
-/** Throws an `Error` that names what is wrong with a table, if anything is. */
-export function expectSound(table: GapTable, indexDamage: () => string | undefined): void {
-  const damage = tableDamage(table) ?? indexDamage();
-  if (damage !== undefined) throw new Error(`Broken invariant: ${damage}`);
-}
-
-/**
- * The same for a table in whose ring there are blocks that are kept for the next allocation:
- * nodes without a handle, as walls are.
- *
- * @param keptDamage What is wrong with what else is known of these nodes, in address order.
- */
-export function expectSoundWithKept(
-  table: BinTable,
-  keptDamage: (nodes: readonly number[]) => string | undefined = () => undefined,
-): void {
-  const { words: H, end } = table;
-  for (let node = H[end + NEXT]; node !== end; node = H[node + NEXT]) {
-    if (H[node + HANDLE] < 0) table.walls.push(node);
-  }
-  try {
-    expectSound(table, () => binDamage(table) ?? keptDamage(table.walls));
-  } finally {
-    table.walls.length = 0;
-  }
-}
+  TAIL,
+} from "../gap_table/layout.ts";
+import { isTaken, queueStart, reuseOf } from "../gap_table/slots.ts";
 
 /** Whether a word is the index of a node other than the end. */
 export function isNode(table: GapTable, node: number): boolean {
   const { words, end } = table;
-  return node > end && node < stackStart(words) && (node - end) % words[STRIDE] === 0;
+  return node > end && node < queueStart(words) && (node - end) % words[STRIDE] === 0;
 }
 
 /**
@@ -77,7 +54,7 @@ export function tableDamage(table: GapTable): string | undefined {
   if ((H[MODE] & FIXED) === 0 && slots !== mask + 1) return "the table has an odd size";
 
   // The ring: gaps and allocations tile the space.
-  let position = 0, free = 0, live = 0, walled = 0, unstacked = 0, prev = END, node = END;
+  let position = 0, free = 0, live = 0, walled = 0, prev = END, node = END;
   do {
     node = H[prev + NEXT];
     if (node !== END && !isNode(table, node)) return "a link leads out of the table";
@@ -87,7 +64,7 @@ export function tableDamage(table: GapTable): string | undefined {
     const size = node === END ? 0 : table.get(node, SIZE);
     const named = node === END
       ? handle === -1
-      : handle > 0 && handle < HANDLE_LIMIT && END + (handle & mask) * stride === node;
+      : handle > 0 && handle <= H[LAST] && END + (handle & mask) * stride === node;
     if (!named) return "a handle does not name its node";
     if (!isUnits(gap) || !isUnits(size)) return "a size is not a number of units";
     if (isWall && table.walls[walled++] !== node) return "a wall is not where it should be";
@@ -102,27 +79,43 @@ export function tableDamage(table: GapTable): string | undefined {
   if (live - walled !== table.liveCount) return "the number of allocations is wrong";
   if (free !== table.freeSpace) return "the free space is wrong";
 
-  // The slots that are not live: each has a generation, each is stacked once or kept back.
-  const stacked = new Uint8Array(slots);
-  for (let i = H[TOP]; i < H.length - 1; i++) {
-    const slot = H[i] & NODE;
-    if (!isNode(table, slot) || H[i] !== (slot | FREE)) return "a free slot is out of the table";
-    if (stacked[(slot - END) / stride]++ !== 0) return "a free slot is stacked twice";
+  return queueDamage(table, live);
+}
+
+/** What is wrong with the slots that are not taken, or undefined: each one waits, once. */
+function queueDamage(table: GapTable, taken: number): string | undefined {
+  const H = table.words, stride = H[STRIDE], mask = H[MASK], slots = H[SLOTS], END = table.end;
+  const start = queueStart(H), waits = new Uint8Array(slots);
+  if (H[FIRST] !== start || H[REUSE] !== reuseOf(H)) return "the queue is out of the table";
+  if (H[AGAIN] !== 0 && H[AGAIN] !== H[REUSE]) return "slots serve again at random";
+  const isPlace = (word: number) => word >= start && word <= H.length;
+  if (!isPlace(H[HEAD]) || !isPlace(H[TAIL]) || !isPlace(H[READY]) || H[TAIL] === H.length) {
+    return "the queue is out of the table";
   }
+  let isReady = H[HEAD] !== H[READY], word = H[HEAD];
+  while (true) {
+    if (word === H.length && H[TAIL] !== word) word = start;
+    if (word === H[TAIL]) break;
+    const slot = H[word++] & NODE;
+    if (!isNode(table, slot) || H[word - 1] !== (slot | FREE)) {
+      return "a free slot is out of the table";
+    }
+    if (waits[(slot - END) / stride]++ !== 0) return "a free slot waits twice";
+    if (word === H[READY]) isReady = false;
+  }
+  if (isReady) return "a slot is ready that does not wait";
   for (let slot = END + stride, number = 1; number < slots; slot += stride, number++) {
-    if (table.isTaken(slot)) {
-      live--;
-      if (stacked[number] !== 0) return "a live slot is stacked as free";
+    if (isTaken(H, slot)) {
+      taken--;
+      if (waits[number] !== 0) return "a live slot waits as if it were free";
       continue;
     }
     const generation = -H[slot + HANDLE];
-    if (generation > HANDLE_LIMIT || (generation & mask) !== 0) return "a generation is broken";
-    if (H[slot + HANDLE] === WORN_OUT && stacked[number] !== 0) return "a worn slot is stacked";
+    if (generation > H[LAST] || (generation & mask) !== 0) return "a generation is broken";
     if (H[slot + BIN_PREV] !== 0 || table.get(slot, GAP) !== 0) return "a free slot has a gap";
-    if (stacked[number] === 0) unstacked++;
+    if ((waits[number] !== 0) !== (number < H[FRESH])) return "slots are lost";
   }
-  if (live !== 0) return "a slot has a handle, but no place";
-  return unstacked === H[WORN] + slots - H[FRESH] ? undefined : "slots are lost";
+  return taken === 0 ? undefined : "a slot has a handle, but no place";
 }
 
 /** What is wrong with the lists of the bins of a table whose nodes are sound, or undefined. */
@@ -145,7 +138,7 @@ export function binDamage(table: BinTable): string | undefined {
     if (bin >= binCount) continue;
     let before = bins - BIN_NEXT + bin;
     for (let node = H[bins + bin]; node !== 0; node = H[node + BIN_NEXT]) {
-      const isThere = node === END || isNode(table, node) && table.isTaken(node);
+      const isThere = node === END || isNode(table, node) && isTaken(H, node);
       if (!isThere) return "a bin holds no node";
       if (H[node + BIN_PREV] !== before) return "the list of a bin is broken";
       if (table.binOf(table.get(node, GAP)) !== bin) return "a free region is in the wrong bin";

@@ -1,0 +1,17 @@
+/**
+ * What few programs need of an allocator, a function each.
+ *
+ * @module
+ */
+
+export { allocateAt, appendAt } from "./allocate_at.ts";
+export { AllocatorWrapper, memberOf } from "./allocator_wrapper.ts";
+export type { OptionalMember } from "./allocator_wrapper.ts";
+export { allocateMany, freeMany } from "./batch.ts";
+export { check } from "./check.ts";
+export { applyMove, planCompaction } from "./compaction.ts";
+export { canOperate } from "./operate.ts";
+export type { Forward } from "./operate.ts";
+export { InvalidSnapshotError, restore, snapshot } from "./snapshot.ts";
+export { minCapacity, storageReport, storageReportFull } from "./storage_report.ts";
+export type { StorageReport, StorageReportFull } from "./storage_report.ts";
