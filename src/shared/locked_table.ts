@@ -7,10 +7,10 @@
 import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
-import * as calls from "../gap_table/operations.ts";
-import { expectSoundWithKept } from "../gap_table/check_table.ts";
+import * as calls from "../gap_table/calls.ts";
 import { MAX_NARROW, STRIDE, WIDE } from "../gap_table/layout.ts";
-import { allocatorOver, type OffsetAllocator } from "../allocators/offset_allocator.ts";
+import { WideKernel } from "../allocators/wide_kernel.ts";
+import { freeWord, makeReady, recycle } from "../gap_table/slots.ts";
 import { RESET } from "./repair.ts";
 import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
 import { WorkerCache } from "./worker_cache.ts";
@@ -25,7 +25,7 @@ export class LockedTable {
   readonly table: BinTable;
   /** The blocks that this worker keeps, if the allocator has caches. */
   readonly cache: WorkerCache | undefined;
-  readonly #inner: OffsetAllocator;
+  readonly #inner: WideKernel;
   readonly #header: Int32Array;
   readonly #words: Int32Array;
   readonly #asked: Int32Array;
@@ -34,7 +34,7 @@ export class LockedTable {
   constructor(state: SharedState, worker: number) {
     this.table = state.table;
     this.cache = state.cachedSize === 0 ? undefined : new WorkerCache(state, worker);
-    this.#inner = allocatorOver(state.table);
+    this.#inner = new WideKernel(state.table);
     this.#header = state.header;
     this.#words = state.table.words;
     this.#asked = state.asked;
@@ -43,6 +43,11 @@ export class LockedTable {
 
   get capacity(): number {
     return this.table.capacity;
+  }
+
+  /** What the width of the nodes allows. */
+  get maxCapacity(): number {
+    return this.#words[STRIDE] === WIDE ? Number.MAX_SAFE_INTEGER : MAX_NARROW;
   }
 
   get freeSpace(): number {
@@ -74,6 +79,7 @@ export class LockedTable {
     const { cache } = this;
     if (cache === undefined) return this.#reserve(size, alignment);
     checkInteger("size", size);
+    checkInteger("alignment", alignment, 1);
     const block = cache.blockSize(size);
     // First: if this thread dies later on, it is the allocation asked for that is undone.
     if (block > 0 && block <= this.#cachedSize && cache.lacks(block)) this.#fill(cache, block);
@@ -123,7 +129,7 @@ export class LockedTable {
     const { cache } = this;
     const attempt = () => {
       this.#announce();
-      return this.#note(this.#inner.allocateAt(offset, size), size);
+      return this.#note(calls.allocateAt(this.table, offset, size), size);
     };
     const handle = attempt();
     if (handle !== NO_SPACE || cache === undefined) return handle;
@@ -132,8 +138,7 @@ export class LockedTable {
 
   /** Units until the capacity is at least this. */
   growTo(capacity: number): void {
-    const most = this.#words[STRIDE] === WIDE ? Number.MAX_SAFE_INTEGER : MAX_NARROW;
-    checkInteger("capacity", capacity, 0, most);
+    checkInteger("capacity", capacity, 0, this.maxCapacity);
     if (capacity > this.capacity) this.#inner.grow(capacity - this.capacity);
   }
 
@@ -180,9 +185,21 @@ export class LockedTable {
     );
   }
 
-  /** Throws if an invariant is broken. */
-  check(): void {
-    expectSoundWithKept(this.table);
+  /**
+   * Does something with the table as it is. Blocks in caches are walls to it: nodes without a
+   * handle.
+   */
+  inspect<T>(action: (table: BinTable) => T): T {
+    const NEXT = 1, HANDLE = 4;
+    const { table } = this, { words: W, end } = table;
+    for (let node = W[end + NEXT]; node !== end; node = W[node + NEXT]) {
+      if (W[node + HANDLE] < 0) table.walls.push(node);
+    }
+    try {
+      return action(table);
+    } finally {
+      table.walls = [];
+    }
   }
 
   /** Tries again with the blocks of this worker's cache, then with those of all. */
@@ -214,12 +231,11 @@ export class LockedTable {
     return handle;
   }
 
-  /** Says which node is to become an allocation: the free one on top. */
+  /** Says which node is to become an allocation: the free one that serves next. */
   #announce(): void {
-    const TOP = 12, NODE = 0x3ffffffc;
-    const W = this.#words;
-    if (W[W[TOP]] === 0) this.table.makeSlots();
-    this.#header[INTENT] = -(W[W[TOP]] & NODE);
+    const HEAD = 12, READY = 22, NODE = 0x3ffffffc;
+    const W = this.#words, isReady = W[HEAD] !== W[READY] || makeReady(W);
+    this.#header[INTENT] = isReady ? -(W[W[HEAD]] & NODE) : 0;
   }
 
   /** Puts some more blocks of this size in the cache, while there is plenty of space. */
@@ -245,13 +261,14 @@ export class LockedTable {
 
   /** Frees a block that was in a cache as `-handle`; `false` if it is no longer there. */
   #release(node: number, handle: number): boolean {
-    const HANDLE = 4, SIZE = 6, MASK = 14, HANDLE_LIMIT = 1_073_741_824, WORN_OUT = -1_073_741_824;
-    const { table } = this, W = this.#words, generation = (handle | W[MASK]) + 1;
-    const free = generation < HANDLE_LIMIT ? -generation : WORN_OUT; // as recycle() has it
+    const HANDLE = 4, SIZE = 6;
+    const { table } = this, W = this.#words;
+    // From here on it is free, as recycle() has it.
+    const free = freeWord(W, handle);
     if (Atomics.compareExchange(W, node + HANDLE, -handle, free) !== -handle) return false;
     table.freeSpace += table.get(node, SIZE);
     table.detach(node);
-    table.recycle(node, handle);
+    recycle(W, node, handle);
     return true;
   }
 }

@@ -6,14 +6,18 @@
 
 import {
   BIN_PREV,
+  EPOCH,
   FRESH,
   GAP,
   HANDLE,
+  NEAR,
+  NEXT,
   OFFSET,
+  PREV,
   SIZE,
   STRIDE,
-  WORN_OUT,
 } from "../gap_table/layout.ts";
+import { freeWord, isTaken, queueFreeSlots } from "../gap_table/slots.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import { CLAIMED, INTENT, type SharedState } from "./state.ts";
 
@@ -41,13 +45,17 @@ export function repair({ header, table }: SharedState): void {
   if (intent === RESET) {
     for (let number = 1; number < W[FRESH]; number++) {
       const node = table.end + number * W[STRIDE];
-      if (!table.isTaken(node)) continue;
+      if (!isTaken(W, node)) continue;
       // Whoever keeps it in a cache may be taking it from there.
-      table.recycle(node, Math.abs(Atomics.exchange(W, node + HANDLE, WORN_OUT)));
+      let word = 0, seen = W[node + HANDLE];
+      do {
+        word = seen;
+        seen = Atomics.compareExchange(W, node + HANDLE, word, freeWord(W, Math.abs(word)));
+      } while (seen !== word);
     }
   } else if (intent !== 0) {
     const node = intent > 0 ? table.nodeOf(intent) : -intent, handle = W[node + HANDLE];
-    if (intent > 0 ? handle === intent : handle > 0) table.recycle(node, handle);
+    if (intent > 0 ? handle === intent : handle > 0) W[node + HANDLE] = freeWord(W, handle);
   }
   rebuild(table);
   header[INTENT] = header[CLAIMED] = 0;
@@ -56,7 +64,7 @@ export function repair({ header, table }: SharedState): void {
 /**
  * Makes a table anew from its nodes. A node is taken or free by its HANDLE alone, which every
  * change writes in one word: before the change counts nothing of it, then all of it, but for
- * links, gaps, bins and stacked slots, which are worked out here. Being stopped midway does no
+ * links, gaps, bins and the queue, which are worked out here. Being stopped midway does no
  * harm: it can begin again. O(n log n) with n allocations, O(slots) without any.
  *
  * @throws {Error} Allocations overlap: the table was not only left unfinished.
@@ -66,7 +74,7 @@ export function rebuild(table: BinTable): void {
   const taken: number[] = [];
   for (let number = 1; number < words[FRESH]; number++) {
     const node = end + number * stride;
-    if (table.isTaken(node)) {
+    if (isTaken(words, node)) {
       taken.push(node);
     } else {
       words[node + BIN_PREV] = 0;
@@ -77,5 +85,34 @@ export function rebuild(table: BinTable): void {
   taken.sort((a, b) =>
     table.get(a, OFFSET) - table.get(b, OFFSET) || table.get(a, SIZE) - table.get(b, SIZE)
   );
-  table.relink(taken);
+  relink(table, taken);
+}
+
+/**
+ * Links nodes anew: the ring, the gaps, the bins and the queue, from what each node says of
+ * itself. Whatever else the table held is overwritten.
+ *
+ * @param nodes All nodes that are taken, in address order.
+ * @throws {Error} Two of them overlap, or one ends beyond the space.
+ */
+function relink(table: BinTable, nodes: readonly number[]): void {
+  const { words: H, end } = table;
+  table.clearIndex();
+  let prev = end, position = 0, free = 0;
+  for (const node of [...nodes, end]) {
+    const gap = table.get(node, OFFSET) - position;
+    if (gap < 0) throw new Error("Cannot rebuild the table: allocations overlap");
+    H[prev + NEXT] = node;
+    H[node + PREV] = prev;
+    H[node + BIN_PREV] = 0;
+    table.set(node, GAP, gap);
+    if (gap > 0) table.link(node, gap);
+    if (node !== end) position += gap + table.get(node, SIZE);
+    free += gap;
+    prev = node;
+  }
+  table.freeSpace = free;
+  H[NEAR] = 0;
+  H[EPOCH]++;
+  queueFreeSlots(H, end);
 }

@@ -4,13 +4,19 @@
  * @module
  */
 
-import { type Allocation, type Extent, NO_SPACE, type SharedAllocator } from "../allocator.ts";
+import {
+  type Allocation,
+  type Allocator,
+  type Extent,
+  NO_SPACE,
+  type SharedAllocator,
+} from "../allocator.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { checkType } from "../util/check_type.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
-import { checkRoom } from "../gap_table/operations.ts";
-import { MAX_CAPACITY, MAX_NARROW, STRICT } from "../gap_table/layout.ts";
+import { strideFor } from "../gap_table/gap_table.ts";
+import { checkRoom } from "../gap_table/check_room.ts";
+import { MAX_CAPACITY, MAX_NARROW } from "../gap_table/layout.ts";
 import { Lock, type LockRules, MAX_OWNER } from "./lock.ts";
 import { LockedTable } from "./locked_table.ts";
 import { repair } from "./repair.ts";
@@ -62,7 +68,7 @@ export interface SharedCacheOptions {
 /** How a {@linkcode SharedOffsetAllocator} is made. */
 export interface SharedAllocatorOptions extends SharedAttachOptions {
   /**
-   * Most live allocations, from 1 to 67,108,863; 65,535 by default. The state has 36 bytes
+   * Most live allocations, from 1 to 62,914,560; 65,535 by default. The state has 36 bytes
    * for each, 52 beyond 32-bit capacities, and 4 more where blocks are cached.
    */
   readonly maxAllocations?: number;
@@ -182,6 +188,11 @@ export class SharedOffsetAllocator implements SharedAllocator {
   /** First byte of the state in the buffer. */
   get byteOffset(): number {
     return this.#state.byteOffset;
+  }
+
+  /** The most that {@linkcode grow} can make of the capacity: 2^32 - 1, or 2^53 - 1. */
+  get maxCapacity(): number {
+    return this.#table.maxCapacity;
   }
 
   /** Units in the whole space. */
@@ -339,12 +350,15 @@ export class SharedOffsetAllocator implements SharedAllocator {
   }
 
   /**
-   * Verifies every invariant of the state; with caches, while no other worker uses it.
+   * Has {@linkcode check} look at the state with the lock; with caches, while no other worker uses
+   * the allocator.
    *
-   * @throws {Error} One is broken: a bug, since no call can bring that about.
+   * @internal
    */
-  check(): void {
-    this.#locked(() => this.#table.check());
+  forward<R>(name: string, _args: readonly unknown[], act: (inner: Allocator) => R): R {
+    if (name !== "check") throw new TypeError(`A SharedOffsetAllocator has no ${name}()`);
+    const { freeRegions } = this;
+    return this.#locked(() => this.#table.inspect((table) => act({ table, freeRegions } as never)));
   }
 
   /**
@@ -419,13 +433,13 @@ function partOf(options: SharedAttachOptions = {}): SharedPart {
  */
 function planOf(capacity: number, options: SharedAllocatorOptions = {}): StatePlan {
   checkOptions(options, `maxAllocations maxCapacity strict cache buffer ${ATTACH_NAMES}`);
-  const { maxAllocations = 65_535, cache, strict = false } = options;
-  checkRoom(capacity, { maxAllocations });
-  const maxCapacity = options.maxCapacity ?? (capacity <= MAX_NARROW ? MAX_NARROW : MAX_CAPACITY);
+  const { maxAllocations = 65_535, maxCapacity: most, cache, strict } = options;
+  const room = checkRoom({ maxAllocations, strict }, "maxAllocations strict");
+  checkInteger("capacity", capacity, 0, MAX_CAPACITY);
+  const maxCapacity = most ?? (capacity <= MAX_NARROW ? MAX_NARROW : MAX_CAPACITY);
   checkInteger("maxCapacity", maxCapacity, capacity);
-  checkType("strict", strict, "boolean");
   checkOptions(cache, "maxBlockSize", "cache");
   const cachedSize = cache === undefined ? 0 : cache.maxBlockSize;
   if (cache !== undefined) checkInteger("cache.maxBlockSize", cachedSize, 1, MAX_BLOCK_SIZE);
-  return { capacity, maxCapacity, maxAllocations, mode: strict ? STRICT : 0, cachedSize };
+  return { ...room, capacity, stride: strideFor(maxCapacity), cachedSize };
 }

@@ -5,8 +5,8 @@
  */
 
 import { BinTable } from "../gap_table/bin_table.ts";
-import { tableSize } from "../gap_table/gap_table.ts";
 import { OFFSET_SHAPE, SLOTS, STRIDE } from "../gap_table/layout.ts";
+import { slotsFor, tableLength, type TableRoom } from "../gap_table/slots.ts";
 import { MAX_OWNER } from "./lock.ts";
 import { bufferFor, makeBuffer, type SharedSource } from "./shared_buffer.ts";
 
@@ -28,7 +28,7 @@ export const CLAIMED = 33; // the handle that it keeps others from freeing meanw
 const HEADER = 48;
 
 const FORMAT = 0x53415331;
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** The state as one worker sees it. */
 export interface SharedState {
@@ -43,18 +43,16 @@ export interface SharedState {
 }
 
 /** What a state is to be like. */
-export interface StatePlan {
+export interface StatePlan extends TableRoom {
   readonly capacity: number;
-  readonly maxCapacity: number;
-  readonly maxAllocations: number;
-  /** As in the layout of the table: STRICT or 0. */
-  readonly mode: number;
+  /** Words of a node. */
+  readonly stride: number;
   readonly cachedSize: number;
 }
 
 /** Bytes that a state takes. */
 export function stateByteLength(plan: StatePlan): number {
-  const { slots, length } = tableSize(OFFSET_SHAPE, plan.capacity, plan);
+  const slots = slotsFor(plan), length = tableLength(OFFSET_SHAPE.end, slots, plan.stride);
   return 4 * (HEADER + length + (plan.cachedSize > 0 ? slots : 0));
 }
 
@@ -68,7 +66,7 @@ export function layOutState(
   const from = source ?? makeBuffer(byteOffset, byteLength);
   const buffer = bufferFor(from, byteOffset, byteLength);
   const words = new Int32Array(buffer, byteOffset, byteLength / 4).fill(0);
-  BinTable.create(OFFSET_SHAPE, plan.capacity, plan, plan.mode, (length) => {
+  BinTable.create(OFFSET_SHAPE, plan.capacity, plan, plan.stride, (length) => {
     words[TABLE_LENGTH] = length;
     return words.subarray(HEADER, HEADER + length);
   });

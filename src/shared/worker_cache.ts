@@ -6,7 +6,7 @@
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
-import { MASK, STRIDE } from "../gap_table/layout.ts";
+import { MASK, REUSE, STRIDE } from "../gap_table/layout.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import { CACHED, type SharedState } from "./state.ts";
 
@@ -39,6 +39,8 @@ export class WorkerCache {
   readonly #end: number;
   readonly #stride: number;
   readonly #mask: number;
+  /** As in the layout: the slot of a generation with one of these bits serves again at once. */
+  readonly #reuse: number;
   readonly #asked: Int32Array;
   readonly #largest: number;
   readonly #maxUnits: number;
@@ -65,6 +67,7 @@ export class WorkerCache {
     this.#end = end;
     this.#stride = words[STRIDE];
     this.#mask = words[MASK];
+    this.#reuse = words[REUSE];
     this.#asked = asked;
     this.#largest = cachedSize;
     this.#maxUnits = Math.floor(table.capacity / KEPT_PART);
@@ -175,14 +178,16 @@ export class WorkerCache {
 
   /** Whether a block may be kept: it has a size for it, there is room and a next handle. */
   #hasRoom(handle: number, size: number): boolean {
-    const HANDLE_LIMIT = 1_073_741_824, PER_BIN = 64, ALL = -1;
+    const PER_BIN = 64, ALL = -1;
     if (size <= 0 || size > this.#largest) return false;
     if (this.#rest > 0) {
       this.#rest--;
       return false;
     }
     const bin = binFor(size);
-    if (this.#sizes[bin] !== size || handle + this.#mask + 1 >= HANDLE_LIMIT) return false;
+    // A slot that is to wait behind all others goes back to the table.
+    const isDue = ((handle + this.#mask + 1) & this.#reuse) === 0;
+    if (this.#sizes[bin] !== size || isDue) return false;
     if (this.#counts[bin] >= PER_BIN) this.#full = bin;
     else if (this.#units + size > this.#maxUnits) this.#full = ALL;
     else return true;
