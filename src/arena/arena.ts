@@ -8,19 +8,12 @@ import { alignUp } from "../util/align_up.ts";
 import {
   type Allocator,
   checkAllocator,
-  type CompactableAllocator,
   type GrowableAllocator,
-  type Move,
   NO_SPACE,
   OutOfSpaceError,
   type SharedAllocator,
 } from "../allocator.ts";
-import type {
-  ArenaCompaction,
-  ArenaCompactionOptions,
-  ArenaOptions,
-  RegionOptions,
-} from "./arena_options.ts";
+import type { ArenaOptions, RegionOptions } from "./arena_options.ts";
 import {
   bytesOf,
   checkRegionOptions,
@@ -39,6 +32,7 @@ import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
+import { MAX_NARROW } from "../gap_table/layout.ts";
 import { LiveRegion, type Region, type RegionHost } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
@@ -64,7 +58,8 @@ const MAX_SCRATCH = 262_144; // = 2 ** 18
  * | `allocate`, `free` | the allocator's |
  * | `region` | O(1) |
  * | `allocate` that grows the store | O(free regions), and the store's `resize` |
- * | `regions`, `compact` | O(regions), and the bytes moved |
+ * | `regions` | O(regions) |
+ * | {@linkcode compact} | O(regions log regions), and the bytes moved |
  *
  * @typeParam S What the store can do decides what calls give.
  * @typeParam A The allocator.
@@ -96,6 +91,12 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** The flushes under way, where the store is async. */
   readonly #flushes: RwLock = new RwLock();
   readonly #closeStore: boolean;
+  /**
+   * What regions and {@linkcode compact} see of it.
+   *
+   * @internal
+   */
+  readonly host: object;
   readonly #host: RegionHost<S>;
   /** Settles once an arena over an async store is closed. */
   #closing: Promise<void> | undefined;
@@ -114,6 +115,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     checkInteger("unit", unit, 1);
     checkType("closeStore", closeStore, "boolean");
     const units = wholeUnits(store.byteLength, unit);
+    if (options.allocator === undefined) checkReach("a store", units, MAX_NARROW);
     const allocator: Allocator = options.allocator ?? new OffsetAllocator(units);
     checkAllocator(allocator);
     if (allocator.capacity > units) {
@@ -122,8 +124,9 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     }
     let maxUnits = allocator.capacity;
     if (maxByteLength !== undefined) {
+      const { maxCapacity: reach = Number.MAX_SAFE_INTEGER } = allocator as GrowableAllocator;
       const most = Math.min(store.maxByteLength ?? Infinity, Number.MAX_SAFE_INTEGER);
-      const limit = maxByteLength === Infinity ? most : maxByteLength;
+      const limit = maxByteLength === Infinity ? Math.min(most, reach * unit) : maxByteLength;
       if (typeof limit === "number" && limit > most && most === store.byteLength) {
         const got = `of a fixed length of ${most} bytes and maxByteLength ${limit}`;
         throw new RangeError(`Expected a store that can be resized, got one ${got}`);
@@ -132,6 +135,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
       if (store.resize === undefined) throw new TypeError("Expected a store with resize");
       if (!canGrow(allocator)) throw new TypeError("Expected an allocator with grow");
       maxUnits = wholeUnits(limit, unit);
+      checkReach("a maxByteLength", maxUnits, reach);
     }
     const probe = store.read(0, new Uint8Array(0));
     // A failure will show again where someone waits for it.
@@ -143,7 +147,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     this.#maxUnits = maxUnits;
     this.#closeStore = closeStore === true;
     this.#lock = isPromise(probe) ? new RwLock() : undefined;
-    this.#host = {
+    this.host = this.#host = {
       store,
       allocator,
       unit,
@@ -152,6 +156,8 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
       unitsOf: (byteLength) => this.#unitsOf(byteLength),
       reserve: (units, alignment) => this.#reserve(units, alignment),
       copy: (from, to, length) => copySteps(store, from, to, length),
+      run: (operation, steps) => this.#run(operation, steps),
+      known: (handle) => this.#regions.get(handle),
       renamed: (region, before, after) => {
         this.#regions.delete(before);
         if (after !== NO_SPACE) this.#regions.set(after, region);
@@ -303,22 +309,6 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     for (const { handle } of this.allocator.allocations()) {
       if (!this.#regions.get(handle)?.freed) yield this.#region(handle);
     }
-  }
-
-  /**
-   * Moves regions toward offset 0 to gather the free space. Regions stay valid,
-   * their offsets change. Over an async store, calls that change the arena wait
-   * until it is done: bound the work by `maxMoves` or `maxBytes`, and repeat. Each call
-   * plans anew, in O(regions): bounds that make for some dozen calls cost little. A
-   * region larger than `maxBytes` never moves.
-   *
-   * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
-   * what it must be.
-   * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the
-   * region being moved kept its place, and its bytes unless it was to overlap itself.
-   */
-  compact(options: ArenaCompactionOptions = {}): Outcome<S, ArenaCompaction> {
-    return this.#run("compact", () => this.#compact(options)) as Outcome<S, ArenaCompaction>;
   }
 
   /**
@@ -476,51 +466,18 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return true;
   }
 
-  *#compact(options: ArenaCompactionOptions): Steps<ArenaCompaction> {
-    checkOptions(options, "maxMoves maxBytes overlap");
-    const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
-    const { overlap } = options;
-    checkInteger("maxMoves", maxMoves);
-    checkInteger("maxBytes", maxBytes);
-    checkType("overlap", overlap, "boolean");
-    const allocator = this.allocator as Allocator as CompactableAllocator;
-    if (typeof allocator.planCompaction !== "function") {
-      throw new TypeError("Expected an allocator with planCompaction");
-    }
-    const alignmentOf = (handle: number) =>
-      this.#regions.get(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
-
-    const maxUnits = wholeUnits(maxBytes, this.unit);
-    let moves = 0, units = 0, bytes = 0;
-    // A plan may leave to the next what only becomes possible by its moves.
-    while (moves < maxMoves && units < maxUnits) {
-      const bounds = { maxMoves: maxMoves - moves, maxUnits: maxUnits - units };
-      const plan = allocator.planCompaction({ ...bounds, alignmentOf, overlap });
-      if (plan.length === 0) break;
-      for (const move of plan) {
-        const region = this.#regions.get(move.handle);
-        const length = region?.size ?? move.size * this.unit;
-        const steps = this.#move(move, length);
-        yield* region === undefined ? steps : region.moving(steps);
-        moves++;
-        units += move.size;
-        bytes += length;
-      }
-    }
-    return { moves, bytes };
-  }
-
-  *#move(move: Move, length: number): Steps<void> {
-    const { unit } = this;
-    yield* copySteps(this.store, move.from * unit, move.to * unit, length);
-    (this.allocator as Allocator as CompactableAllocator).applyMove(move);
-  }
-
   /** Units that hold `byteLength` bytes. */
   #unitsOf(byteLength: number): number {
     const units = wholeUnits(byteLength, this.unit);
     return units * this.unit === byteLength ? units : units + 1;
   }
+}
+
+/** Throws where an allocator cannot count so many units. */
+function checkReach(what: string, units: number, most: number): void {
+  if (units <= most) return;
+  const cure = "a larger unit, or allocator: new WideOffsetAllocator(...)";
+  throw new RangeError(`Expected ${what} of at most ${most} units, got ${units}: choose ${cure}`);
 }
 
 /** Copies bytes to a range that lies lower or apart: forward, so that overlap does no harm. */

@@ -15,14 +15,14 @@ import type { OffsetAllocator } from "../allocators/offset_allocator.ts";
 export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
   /**
    * Who hands out the space, counted in units; by default an `OffsetAllocator` over
-   * the whole store.
+   * the whole store, which takes 2^32 - 1 units. A `WideOffsetAllocator` takes more.
    */
   readonly allocator?: A;
   /** Bytes per unit of the allocator, 1 by default; every region takes whole units. */
   readonly unit?: number;
   /**
    * How long the store may become where regions no longer fit, `Infinity` for as long
-   * as the store can; without it the store is never resized. Needs a store with
+   * as the store and the allocator can; without it the store is never resized. Needs a store with
    * `resize` and an allocator with `grow`.
    */
   readonly maxByteLength?: number;
@@ -44,7 +44,7 @@ export interface RegionOptions {
   readonly label?: string;
 }
 
-/** Bounds and rules of one {@linkcode Arena.compact}. */
+/** Bounds and rules of one {@linkcode compact}. */
 export interface ArenaCompactionOptions {
   /** Most regions moved; no limit by default. */
   readonly maxMoves?: number;
@@ -57,7 +57,7 @@ export interface ArenaCompactionOptions {
   readonly overlap?: boolean;
 }
 
-/** What one {@linkcode Arena.compact} did. */
+/** What one {@linkcode compact} did. */
 export interface ArenaCompaction {
   /** Regions moved. */
   readonly moves: number;

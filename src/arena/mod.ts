@@ -7,6 +7,7 @@
 export type { ViewConstructor } from "../util/mod.ts";
 
 export { Arena } from "./arena.ts";
+export { compact } from "./compact.ts";
 export type {
   ArenaCompaction,
   ArenaCompactionOptions,

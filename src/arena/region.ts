@@ -114,6 +114,10 @@ export interface RegionHost<S extends BackingStore = BackingStore> {
   reserve(units: number, alignment: number): Steps<number>;
   /** Copies bytes to a range that does not overlap them, or lies lower. */
   copy(from: number, to: number, length: number): Steps<void>;
+  /** Runs what changes the allocator: at once, or over an async store in its turn. */
+  run<T>(operation: StorageOperation, steps: () => Steps<T>): T | Promise<T>;
+  /** The region of a handle, where there is one already. */
+  known(handle: number): LiveRegion<S> | undefined;
   /** Notes that the region has another handle, or none. */
   renamed(region: LiveRegion<S>, before: number, after: number): void;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { allocateAt } from "../operations/allocate_at.ts";
 import { NO_SPACE } from "../allocator.ts";
 import { CHUNK_LENGTH, chunkSeed, framedLength, readRanges, writeRanges } from "./chunks.ts";
 import { getUint32 } from "./codec.ts";
@@ -242,7 +243,7 @@ export class SlidePass extends CompactionPass {
       claimed.delete(this.#gap);
       allocator.free(this.#gap);
     }
-    this.#gap = units > 0 ? allocator.allocateAt(this.#end, units) : NO_SPACE;
+    this.#gap = units > 0 ? allocateAt(allocator, this.#end, units) : NO_SPACE;
     this.#gapUnits = this.#gap === NO_SPACE ? 0 : units;
     if (this.#gapUnits > 0) claimed.add(this.#gap);
     return this.#gapUnits > 0;
@@ -252,7 +253,7 @@ export class SlidePass extends CompactionPass {
   #takeFromGap(units: number): number {
     const rest = this.#gapUnits - units;
     this.#takeGap(0);
-    const handle = this.state.space.allocator.allocateAt(this.#end, units);
+    const handle = allocateAt(this.state.space.allocator, this.#end, units);
     this.#end += units;
     this.#takeGap(rest);
     return handle;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { check } from "../operations/check.ts";
 import { MAX_KEY_LENGTH } from "./key_index.ts";
 import { framedLength } from "./chunks.ts";
 import { ownHandlesOf, type StoreState } from "./store_state.ts";
@@ -57,7 +58,7 @@ export function* regionsOf(state: StoreState): Generator<FileRegion, void, void>
  */
 export function checkState(state: StoreState, isAtRest: boolean): void {
   const { index, space, log } = state, { allocator } = space;
-  allocator.check();
+  check(allocator);
   const owners = new Map<number, string>();
   const claim = (handle: number, owner: string) => {
     const other = owners.get(handle);

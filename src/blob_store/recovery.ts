@@ -4,6 +4,7 @@
  * @module
  */
 
+import { appendAt } from "../operations/allocate_at.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { decodeCheckpoint } from "./checkpoint_format.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
@@ -310,7 +311,8 @@ function appendAll(
   end: number,
   handles: Float64Array,
 ): Float64Array {
-  const count = allocator.appendAt(
+  const count = appendAt(
+    allocator,
     offsets.subarray(start, end),
     sizes.subarray(start, end),
     handles.subarray(start, end),

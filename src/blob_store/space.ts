@@ -6,7 +6,8 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { OffsetAllocator } from "../allocators/offset_allocator.ts";
+import { WideOffsetAllocator } from "../allocators/wide_offset_allocator.ts";
+import { allocateAt } from "../operations/allocate_at.ts";
 import { StoreFullError } from "./blob_store_errors.ts";
 import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
@@ -20,7 +21,7 @@ const MAX_RESERVED_PARTS = 128;
 /** Units of a file, handed out. */
 export class Space {
   readonly granule: number;
-  readonly allocator: OffsetAllocator;
+  readonly allocator: WideOffsetAllocator;
   readonly #file: StoreFile;
   readonly #maxUnits: number;
   /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
@@ -50,7 +51,7 @@ export class Space {
     this.granule = granule;
     const max = Math.min(maxByteLength, file.maxByteLength);
     this.#maxUnits = Math.max(0, Math.floor((max - HEADER_LENGTH) / granule));
-    this.allocator = new OffsetAllocator(
+    this.allocator = new WideOffsetAllocator(
       Math.max(0, Math.floor((file.byteLength - HEADER_LENGTH) / granule)),
       { initialAllocations: expected },
     );
@@ -225,7 +226,7 @@ export class Space {
   /** Units in the first hole that has as many; `NO_SPACE` where none does. O(blobs). */
   #allocateAtStart(units: number): number {
     for (const { offset, size } of this.allocator.freeRegions()) {
-      if (size >= units) return this.allocator.allocateAt(offset, units);
+      if (size >= units) return allocateAt(this.allocator, offset, units);
     }
     return NO_SPACE;
   }
@@ -235,7 +236,7 @@ export class Space {
     const { allocator } = this;
     // Between its growth and here, others may have taken what it grew by.
     while (allocator.tailSpace < units) if (!await this.#grow(units)) return NO_SPACE;
-    return allocator.allocateAt(allocator.capacity - allocator.tailSpace, units);
+    return allocateAt(allocator, allocator.capacity - allocator.tailSpace, units);
   }
 
   /** Lengthens the file for `units` more in one piece at its end; false where it may not. */

@@ -1,0 +1,85 @@
+/**
+ * {@linkcode compact}: gathers the free space of an arena.
+ *
+ * @module
+ */
+
+import type { Allocator, Move } from "../allocator.ts";
+import { applyMove, planCompaction } from "../operations/mod.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkOptions } from "../util/check_options.ts";
+import { checkType } from "../util/check_type.ts";
+import type { Steps } from "../util/steps.ts";
+import { Arena } from "./arena.ts";
+import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts";
+import type { BackingStore, Outcome } from "./backing_store.ts";
+import type { RegionHost } from "./region.ts";
+
+/**
+ * Moves regions toward offset 0 to gather the free space. Regions stay valid,
+ * their offsets change. Over an async store, calls that change the arena wait
+ * until it is done: bound the work by `maxMoves` or `maxBytes`, and repeat. Each call
+ * plans anew, in O(regions log regions): bounds that make for some dozen calls cost little. A
+ * region larger than `maxBytes` never moves.
+ *
+ * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
+ * what it must be.
+ * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the
+ * region being moved kept its place, and its bytes unless it was to overlap itself.
+ *
+ * @example
+ * ```ts
+ * import { Arena, compact, MemoryStore } from "@suballoc/offset-allocator";
+ *
+ * const arena = new Arena(new MemoryStore(1024));
+ * const [first, second] = [100, 200].map((size) => arena.allocateOrThrow(size));
+ * first.free();
+ * compact(arena); // { moves: 1, bytes: 200 }
+ * second.offset; // 0
+ * ```
+ */
+export function compact<S extends BackingStore, A extends Allocator>(
+  arena: Arena<S, A>,
+  options: ArenaCompactionOptions = {},
+): Outcome<S, ArenaCompaction> {
+  if (!(arena instanceof Arena)) {
+    throw new TypeError(`Expected arena to be an Arena, got ${describe(arena)}`);
+  }
+  const host = arena.host as RegionHost<S>;
+  return host.run("compact", () => compacting(host, options)) as Outcome<S, ArenaCompaction>;
+}
+
+function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<ArenaCompaction> {
+  checkOptions(options, "maxMoves maxBytes overlap");
+  const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
+  const { overlap } = options, { allocator, unit } = host;
+  checkInteger("maxMoves", maxMoves);
+  checkInteger("maxBytes", maxBytes);
+  checkType("overlap", overlap, "boolean");
+  const alignmentOf = (handle: number) =>
+    host.known(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
+
+  const maxUnits = (maxBytes - maxBytes % unit) / unit; // a plain quotient rounds up near 2^53
+  let moves = 0, units = 0, bytes = 0;
+  // A plan may leave to the next what only becomes possible by its moves.
+  while (moves < maxMoves && units < maxUnits) {
+    const bounds = { maxMoves: maxMoves - moves, maxUnits: maxUnits - units };
+    const plan = planCompaction(allocator, { ...bounds, alignmentOf, overlap });
+    if (plan.length === 0) break;
+    for (const move of plan) {
+      const region = host.known(move.handle);
+      const length = region?.size ?? move.size * unit;
+      const steps = moving(host, move, length);
+      yield* region === undefined ? steps : region.moving(steps);
+      moves++;
+      units += move.size;
+      bytes += length;
+    }
+  }
+  return { moves, bytes };
+}
+
+function* moving({ allocator, copy, unit }: RegionHost, move: Move, length: number): Steps<void> {
+  yield* copy(move.from * unit, move.to * unit, length);
+  applyMove(allocator, move);
+}
