@@ -8,18 +8,17 @@ import { alignUp } from "../../src/util/align_up.ts";
 import { OutOfSpaceError } from "../../src/allocator.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
-import { checkType } from "../../src/util/check_type.ts";
 import { type StackTrace, traceBelow } from "../../src/util/stack.ts";
 import type { Leak } from "../../src/report/tracked_allocator.ts";
-import { checkArenaOptions, type CheckedOptions, checkRegionOptions } from "./gpu_arena_options.ts";
+import {
+  checkArenaOptions,
+  type CheckedOptions,
+  checkRegionOptions,
+  longestSlab,
+} from "./gpu_arena_options.ts";
 import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
-import { leaksOf, reportJsonOf, reportSvgOf, statsOf } from "./gpu_arena_report.ts";
-import type {
-  GpuArenaJson,
-  GpuArenaJsonOptions,
-  GpuArenaStats,
-  GpuArenaSvgOptions,
-} from "./gpu_arena_report.ts";
+import { leaksOf, statsOf } from "./gpu_arena_report.ts";
+import type { GpuArenaStats } from "./gpu_arena_report.ts";
 import { GpuContext } from "./gpu_context.ts";
 import { LiveGpuCompaction, planMoves } from "./gpu_compaction.ts";
 import type { GpuCompaction, GpuCompactionOptions } from "./gpu_compaction.ts";
@@ -99,7 +98,7 @@ export class GpuArena<B extends GpuBufferLike> {
    */
   constructor(device: GpuDeviceLike<B>, options: GpuArenaOptions = {}) {
     this.#context = GpuContext.of(device);
-    this.#options = checkArenaOptions(options, this.#context.limits.maxBufferSize);
+    this.#options = checkArenaOptions(options, longestSlab(this.#context.limits));
     this.device = device;
     this.#label = options.label;
     this.#stacks = options.stacks ?? false;
@@ -160,8 +159,8 @@ export class GpuArena<B extends GpuBufferLike> {
       const least = usageAlignment(usage, limits);
       this.#pools.set(usage, pool = new SlabPool(usage, least, this.#options, this.#pages));
     }
-    const longest = limits.maxBufferSize - limits.maxBufferSize % pool.alignment;
-    checkInteger("byteLength", byteLength, 1, longest);
+    const longest = longestSlab(limits);
+    checkInteger("byteLength", byteLength, 1, longest - longest % pool.alignment);
     const alignment = alignmentOf(usage, pool.alignment, options);
     // No other region can use what is left up to the next aligned offset.
     const extent = alignUp(byteLength, pool.alignment);
@@ -352,19 +351,6 @@ export class GpuArena<B extends GpuBufferLike> {
   /** What is live: at the end of a program, what nobody freed. For `formatLeaks`. */
   leaks(): Leak[] {
     return leaksOf(this.#liveRegions());
-  }
-
-  /** The reports of all slabs as a plain object, for other programs to read. */
-  reportJson(options: GpuArenaJsonOptions = {}): GpuArenaJson {
-    checkOptions(options, "regions");
-    checkType("regions", options.regions, "boolean");
-    return reportJsonOf(this.stats(), this.slabs(), options);
-  }
-
-  /** The pictures of all slabs, one above the other, as one SVG document. */
-  reportSvg(options: GpuArenaSvgOptions = {}): string {
-    checkOptions(options, "width");
-    return reportSvgOf(this.slabs(), options);
   }
 
   /**

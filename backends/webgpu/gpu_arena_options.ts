@@ -7,6 +7,8 @@
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
+import { MAX_NARROW } from "../../src/gap_table/layout.ts";
+import type { GpuLimitsLike } from "./gpu_types.ts";
 import { COPY_ALIGNMENT, type GpuRole } from "./gpu_usage.ts";
 
 /** How a `GpuArena` makes its buffers. Lengths are multiples of 4. */
@@ -64,6 +66,11 @@ const REGION_OPTIONS = ["role", "usage", "stride", "alignment", "label", "pinned
 export interface CheckedOptions extends SlabPolicy {
   readonly maxBytes: number;
   readonly maxBeltBytes: number;
+}
+
+/** Bytes in the longest slab: what a buffer may have, and an `OffsetAllocator` can count. */
+export function longestSlab({ maxBufferSize }: Pick<GpuLimitsLike, "maxBufferSize">): number {
+  return Math.min(maxBufferSize, MAX_NARROW);
 }
 
 /**

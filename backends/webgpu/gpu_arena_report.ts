@@ -8,6 +8,8 @@ import { type ReportJson, reportJson } from "../../src/report/report_json.ts";
 import { reportSvg } from "../../src/report/report_svg.ts";
 import { framesOf } from "../../src/util/stack.ts";
 import type { Leak } from "../../src/report/tracked_allocator.ts";
+import { checkOptions } from "../../src/util/check_options.ts";
+import { checkType } from "../../src/util/check_type.ts";
 import type { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import type { GpuSlab } from "./slab.ts";
@@ -78,7 +80,13 @@ export interface GpuArenaSvgOptions {
   readonly width?: number;
 }
 
-type Slabs = Iterable<GpuSlab<GpuBufferLike>>;
+/** What the reports read of a {@linkcode GpuArena}. */
+export interface GpuArenaView {
+  /** Its figures. */
+  stats(): GpuArenaStats;
+  /** Its slabs. */
+  slabs(): Iterable<GpuSlab<GpuBufferLike>>;
+}
 
 /** Counts what there is. */
 export function statsOf(
@@ -113,17 +121,23 @@ export function leaksOf<B extends GpuBufferLike>(regions: Iterable<LiveGpuRegion
   }));
 }
 
-/** The reports of all slabs. */
-export function reportJsonOf(
-  stats: GpuArenaStats,
-  slabs: Slabs,
-  { regions }: GpuArenaJsonOptions,
+/**
+ * The reports of all slabs of an arena as a plain object, for other programs to read. O(regions).
+ *
+ * @throws {TypeError} An option is not known or of the wrong type.
+ */
+export function gpuReportJson(
+  arena: GpuArenaView,
+  options: GpuArenaJsonOptions = {},
 ): GpuArenaJson {
+  checkOptions(options, "regions");
+  const { regions } = options;
+  checkType("regions", regions, "boolean");
   return {
     format: "suballoc-gpu-report",
     version: 1,
-    stats,
-    slabs: Array.from(slabs, ({ role, usage, dedicated, buffer, allocator, labelOf }) => ({
+    stats: arena.stats(),
+    slabs: Array.from(arena.slabs(), ({ role, usage, dedicated, buffer, allocator, labelOf }) => ({
       role,
       usage,
       dedicated,
@@ -133,10 +147,19 @@ export function reportJsonOf(
   };
 }
 
-/** The pictures of all slabs, one above the other. */
-export function reportSvgOf(slabs: Slabs, { width = 960 }: GpuArenaSvgOptions): string {
+/**
+ * The pictures of all slabs of an arena, one above the other, as one SVG document. O(regions).
+ *
+ * @throws {TypeError | RangeError} An option is not known, or `width` no integer in range.
+ */
+export function gpuReportSvg(
+  arena: GpuArenaView,
+  options: GpuArenaSvgOptions = {},
+): string {
+  checkOptions(options, "width");
+  const { width = 960 } = options;
   let height = 0, svg = "", number = 0;
-  for (const { role, dedicated, allocator, labelOf } of slabs) {
+  for (const { role, dedicated, allocator, labelOf } of arena.slabs()) {
     const title = `${role} slab ${number++}${dedicated ? ", dedicated" : ""}`;
     const picture = reportSvg(allocator, { width, title, labels: labelOf });
     svg += picture.replace("<svg ", `<svg y="${height}" `);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { allocateAt } from "../../src/operations/allocate_at.ts";
+import { planCompaction } from "../../src/operations/compaction.ts";
 import { type Allocator, NO_SPACE } from "../../src/allocator.ts";
 import type { GpuContext } from "./gpu_context.ts";
 import type { GpuRegion, LiveGpuRegion, RegionPlace, RegionSlab } from "./gpu_region.ts";
@@ -140,7 +142,7 @@ export function planMoves<B extends GpuBufferLike>(
       }
     }
     for (const slab of slabs) {
-      const plan = slab.allocator.planCompaction({
+      const plan = planCompaction(slab.allocator, {
         maxUnits: maxBytes - bytes,
         maxMoves: maxMoves - moves.length,
         overlap: false,
@@ -150,7 +152,7 @@ export function planMoves<B extends GpuBufferLike>(
         },
       });
       for (const { handle, to, size } of plan) {
-        const target = slab.allocator.allocateAt(to, size);
+        const target = allocateAt(slab.allocator, to, size);
         if (target !== NO_SPACE) add(slab.regions.get(handle)!, { slab, handle: target });
       }
     }

@@ -35,11 +35,13 @@ export type { SizeClass, SizeReport } from "../../src/report/mod.ts";
 
 export { GpuArena } from "./gpu_arena.ts";
 export type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
+export { gpuReportJson, gpuReportSvg } from "./gpu_arena_report.ts";
 export type {
   GpuArenaJson,
   GpuArenaJsonOptions,
   GpuArenaStats,
   GpuArenaSvgOptions,
+  GpuArenaView,
   GpuSlabJson,
 } from "./gpu_arena_report.ts";
 export type { GpuBinding, GpuData, GpuRegion } from "./gpu_region.ts";

@@ -6,6 +6,8 @@
  */
 
 import type { Allocator, Move } from "../../src/allocator.ts";
+import { allocateAt } from "../../src/operations/allocate_at.ts";
+import { applyMove } from "../../src/operations/compaction.ts";
 import type { Trace } from "../../src/trace/trace.ts";
 
 /** How long to measure. */
@@ -86,7 +88,9 @@ class Lane {
     const { operationCount, steps } = this.#trace, drive = this.#drive;
     const allocators = Array.from({ length: this.#runs }, this.#make);
     const start = performance.now();
-    for (const allocator of allocators) drive(allocator, steps, this.#amounts, this.#handles);
+    for (const allocator of allocators) {
+      drive(allocator, steps, this.#amounts, this.#handles, functions);
+    }
     const ms = performance.now() - start;
     this.ns = Math.min(this.ns, ms * 1e6 / Math.max(1, operationCount * this.#runs));
   }
@@ -97,9 +101,18 @@ type Subject =
   & Pick<Allocator, "allocate" | "free" | "offset" | "reset" | "resize" | "size">
   & Partial<Optional>;
 
+/** The functions that the loop calls, for what has no method. */
+const functions: Functions = {
+  allocateAt: (subject, offset, size) => allocateAt(subject as Allocator, offset, size),
+  applyMove: (subject, move) => applyMove(subject as Allocator, move),
+};
+
+interface Functions {
+  allocateAt(subject: Subject, offset: number, size: number): number;
+  applyMove(subject: Subject, move: Move): void;
+}
+
 interface Optional {
-  allocateAt(offset: number, size: number): number;
-  applyMove(move: Move): void;
   grow(units: number): void;
   shrink(units: number): void;
   addSpan(start: number, size: number): void;
@@ -111,6 +124,7 @@ function drive(
   steps: Int32Array,
   amounts: Int32Array | Float64Array,
   handles: Int32Array,
+  { allocateAt, applyMove }: Functions,
 ): void {
   const able = subject as Subject & Optional;
   for (let i = 0, j = 0; i < steps.length; i += 3, j += 2) {
@@ -126,14 +140,14 @@ function drive(
         subject.resize(handles[id], amounts[j]);
         break;
       case 65: // A
-        handles[id] = able.allocateAt(amounts[j], amounts[j + 1]);
+        handles[id] = allocateAt(subject, amounts[j], amounts[j + 1]);
         break;
       case 122: // z
         subject.reset();
         break;
       case 109: { // m
         const handle = handles[id], from = subject.offset(handle), size = subject.size(handle);
-        able.applyMove({ handle, from, to: amounts[j], size });
+        applyMove(subject, { handle, from, to: amounts[j], size });
         break;
       }
       case 103: // g
@@ -174,6 +188,10 @@ class Nothing implements Subject {
   }
 
   applyMove(_move: Move): void {}
+
+  freeRegions(): [] {
+    return [];
+  }
 
   grow(_units: number): void {}
 

@@ -11,6 +11,7 @@ import { BuddyAllocator } from "../../src/allocators/buddy_allocator.ts";
 import { IdAllocator } from "../../src/allocators/id_allocator.ts";
 import { LinearAllocator } from "../../src/allocators/linear_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { PageAllocator } from "../../src/allocators/page_allocator.ts";
 import { SlabAllocator } from "../../src/allocators/slab_allocator.ts";
 import { TlsfAllocator } from "../../src/allocators/tlsf_allocator.ts";
@@ -26,13 +27,15 @@ export interface Strategy {
   readonly make: (capacity: number, room?: number) => Allocator;
 }
 
+/** The largest capacity of an OffsetAllocator. */
+const MAX_NARROW = 4_294_967_295; // = 2 ** 32 - 1
 const MOST_PAGES = 4_194_304; // = 2 ** 22
 
 /** The strategies, the default one first. */
 export const strategies: readonly Strategy[] = [
   {
     name: "OffsetAllocator",
-    make: (capacity, room) => new OffsetAllocator(capacity, { initialAllocations: room }),
+    make: (capacity, room) => offsetAllocator(capacity, room),
   },
   {
     name: "BestFitAllocator",
@@ -45,8 +48,7 @@ export const strategies: readonly Strategy[] = [
   { name: "BuddyAllocator", make: (capacity) => new BuddyAllocator(capacity) },
   {
     name: "SlabAllocator",
-    make: (capacity, room) =>
-      new SlabAllocator(new OffsetAllocator(capacity, { initialAllocations: room })),
+    make: (capacity, room) => new SlabAllocator(offsetAllocator(capacity, room)),
   },
   {
     name: "PageAllocator",
@@ -63,4 +65,12 @@ export const strategies: readonly Strategy[] = [
 function checkPages(capacity: number): number {
   if (capacity <= MOST_PAGES) return capacity;
   throw new RangeError(`Its units are pages: compared with up to ${MOST_PAGES} of them`);
+}
+
+/** The one of the two classes that counts as far as the capacity goes. */
+function offsetAllocator(capacity: number, room?: number): OffsetAllocator | WideOffsetAllocator {
+  const options = { initialAllocations: room };
+  return capacity <= MAX_NARROW
+    ? new OffsetAllocator(capacity, options)
+    : new WideOffsetAllocator(capacity, options);
 }

@@ -16,7 +16,7 @@
  */
 
 export type { Allocation, Allocator, Extent } from "../allocator.ts";
-export type { AllocatorWrapper, OptionalMember } from "../allocators/mod.ts";
+export type { AllocatorWrapper, OptionalMember } from "../operations/mod.ts";
 
 export { report } from "./report.ts";
 export type { Report, SizeClass, SizeReport } from "./report.ts";

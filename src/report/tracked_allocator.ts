@@ -5,11 +5,7 @@
  */
 
 import { type Allocation, type Allocator, NO_SPACE } from "../allocator.ts";
-import {
-  AllocatorWrapper,
-  memberOf,
-  type OptionalMember,
-} from "../allocators/allocator_wrapper.ts";
+import { AllocatorWrapper } from "../operations/allocator_wrapper.ts";
 import { describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -70,10 +66,6 @@ interface Notes {
 export class TrackedAllocator<A extends Allocator = Allocator> extends AllocatorWrapper<A> {
   /** The label of a handle; what reports take as `labels`. Needs no `this`. */
   readonly labelOf: (handle: number) => string | undefined;
-  /** Reserves a given place, where the inner allocator can; noted. */
-  override readonly allocateAt: OptionalMember<A, "allocateAt">;
-  /** Reserves given places in order, where the inner allocator can; noted. */
-  override readonly appendAt: OptionalMember<A, "appendAt">;
   readonly #stacks: boolean;
   readonly #notes: Map<number, Notes> = new Map();
 
@@ -90,8 +82,6 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
     checkType("stacks", options.stacks, "boolean");
     this.#stacks = options.stacks ?? false;
     this.labelOf = (handle) => this.#notes.get(handle)?.label;
-    this.allocateAt = this.#noting(memberOf(inner, "allocateAt"));
-    this.appendAt = this.#notingAll(memberOf(inner, "appendAt"));
   }
 
   /** Reserves units: the inner allocator's `allocate`, noted. */
@@ -109,6 +99,27 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
   override free(handle: number): void {
     this.inner.free(handle);
     if (this.#notes.size > 0) this.#notes.delete(handle);
+  }
+
+  /**
+   * Has the inner allocator do what a function beside the strategies is for, noted.
+   *
+   * @internal
+   */
+  override forward<R>(
+    name: string,
+    args: readonly unknown[],
+    act: (inner: Allocator) => R,
+    caller: (...args: never[]) => unknown,
+  ): R {
+    const answer = act(this.inner), list = args.at(-1) as ArrayLike<number>;
+    const isList = name === "appendAt" || name === "allocateMany" || name === "freeMany";
+    const handles = isList ? Array.from(list).slice(0, answer as number | undefined) : [answer];
+    for (const handle of handles as number[]) {
+      if (name === "freeMany") this.#notes.delete(handle);
+      else if (this.#stacks && (isList || name === "allocateAt")) this.#note(handle, caller);
+    }
+    return answer;
   }
 
   /** Frees everything, and forgets all labels and stacks. */
@@ -153,31 +164,5 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
 
   #note(handle: number, below: (...args: never[]) => unknown): void {
     if (handle !== NO_SPACE) this.#notes.set(handle, { trace: traceBelow(below) });
-  }
-
-  /** `allocateAt`, noted. */
-  #noting<Member>(member: Member): Member {
-    if (!this.#stacks || typeof member !== "function") return member;
-    const noted = (offset: number, size: number) => {
-      const handle = member(offset, size);
-      this.#note(handle, noted);
-      return handle;
-    };
-    return noted as Member;
-  }
-
-  /** `appendAt`, noted. */
-  #notingAll<Member>(member: Member): Member {
-    if (!this.#stacks || typeof member !== "function") return member;
-    const noted = (
-      offsets: ArrayLike<number>,
-      sizes: ArrayLike<number>,
-      handles: { [index: number]: number },
-    ) => {
-      const count = member(offsets, sizes, handles);
-      for (let i = 0; i < count; i++) this.#note(handles[i], noted);
-      return count;
-    };
-    return noted as Member;
   }
 }

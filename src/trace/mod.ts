@@ -16,7 +16,7 @@
  */
 
 export type { Allocation, Allocator, Extent } from "../allocator.ts";
-export type { AllocatorWrapper, OptionalMember } from "../allocators/mod.ts";
+export type { AllocatorWrapper, OptionalMember } from "../operations/mod.ts";
 
 export { RecordingAllocator } from "./recording_allocator.ts";
 export type { TraceSink } from "./recording_allocator.ts";

@@ -9,9 +9,11 @@ import {
   AllocatorWrapper,
   memberOf,
   type OptionalMember,
-} from "../allocators/allocator_wrapper.ts";
+} from "../operations/allocator_wrapper.ts";
 import { describe } from "../util/check_integer.ts";
 import { REFUSED, TRACE_FORMAT, TRACE_VERSION } from "./trace.ts";
+
+type Numbers = ArrayLike<number>;
 
 /** Where the lines of a trace go, one at a time and without a line end. */
 export type TraceSink = (line: string) => void;
@@ -20,6 +22,9 @@ export type TraceSink = (line: string) => void;
  * Wraps an allocator and writes every operation, carried out or refused, as a line of a trace.
  * Offsets, handles and results are those of the inner allocator; the wrapper has its optional
  * members, too.
+ *
+ * The functions beside the strategies are recorded as well: `allocateAt` and `applyMove` as such,
+ * `appendAt`, `allocateMany` and `freeMany` as single calls.
  *
  * The trace has no calls that throw, and no calls past the wrapper: other members of the inner
  * allocator, such as `LinearAllocator.resetTo`. It begins with the allocations that are live when
@@ -50,14 +55,8 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
   override readonly grow: OptionalMember<A, "grow">;
   /** Takes units off the end of the space, where the inner allocator can; recorded. */
   override readonly shrink: OptionalMember<A, "shrink">;
-  /** Reserves a given place, where the inner allocator can; recorded. */
-  override readonly allocateAt: OptionalMember<A, "allocateAt">;
-  /** Reserves given places in order, where the inner allocator can; recorded one by one. */
-  override readonly appendAt: OptionalMember<A, "appendAt">;
   /** Adds a span of space, where the inner allocator can; recorded. */
   override readonly addSpan: OptionalMember<A, "addSpan">;
-  /** Applies a planned move, where the inner allocator can; recorded. */
-  override readonly applyMove: OptionalMember<A, "applyMove">;
   readonly #sink: TraceSink;
   /** By handle. */
   readonly #ids: Map<number, number> = new Map();
@@ -82,23 +81,6 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
       "addSpan",
       (_: unknown, start: number, size: number) => sink(`["S",${start},${size}]`),
     );
-    this.applyMove = this.#recorded(
-      "applyMove",
-      (_: unknown, { handle, to }: Move) => this.#named(handle, (id) => `["m",${id},${to}]`),
-    );
-    this.allocateAt = this.#recorded(
-      "allocateAt",
-      (handle: number, offset: number, size: number) =>
-        this.#made(handle, `["A",${offset},${size ?? 1}`),
-    );
-    this.appendAt = this.#recorded("appendAt", (
-      count: number,
-      offsets: ArrayLike<number>,
-      sizes: ArrayLike<number>,
-      handles: { readonly [index: number]: number },
-    ) => {
-      for (let i = 0; i < count; i++) this.#made(handles[i], `["A",${offsets[i]},${sizes[i]}`);
-    });
     this.#begin();
   }
 
@@ -117,8 +99,7 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
    */
   override free(handle: number): void {
     this.inner.free(handle);
-    this.#named(handle, (id) => `["f",${id}]`);
-    this.#ids.delete(handle);
+    this.#freed(handle);
   }
 
   /** Changes the size in place: the inner allocator's `resize`, recorded. */
@@ -134,6 +115,35 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
     this.#ids.clear();
     this.#sink(`["z"]`);
   }
+
+  /**
+   * Has the inner allocator do what a function beside the strategies is for, recorded.
+   *
+   * @internal
+   */
+  override forward<R>(name: string, args: readonly unknown[], act: (inner: Allocator) => R): R {
+    const answer = act(this.inner);
+    const record = this.#records[name] as ((...all: unknown[]) => void) | undefined;
+    record?.(answer, ...args);
+    return answer;
+  }
+
+  /** How the functions are recorded that change something, with their answer and arguments. */
+  readonly #records: Readonly<Record<string, (...answerAndArguments: never[]) => void>> = {
+    applyMove: (_: unknown, { handle, to }: Move) =>
+      this.#named(handle, (id) => `["m",${id},${to}]`),
+    allocateAt: (handle: number, offset: number, size: number) =>
+      this.#made(handle, `["A",${offset},${size ?? 1}`),
+    appendAt: (count: number, offsets: Numbers, sizes: Numbers, handles: Numbers) => {
+      for (let i = 0; i < count; i++) this.#made(handles[i], `["A",${offsets[i]},${sizes[i]}`);
+    },
+    allocateMany: (count: number, sizes: Numbers, handles: Numbers) => {
+      for (let i = 0; i < count; i++) this.#made(handles[i], `["a",${sizes[i]}`);
+    },
+    freeMany: (_: unknown, handles: Numbers) => {
+      for (let i = 0; i < handles.length; i++) this.#freed(handles[i]);
+    },
+  };
 
   /** The header with the span from 0 on; then the other spans and the live allocations. */
   #begin(): void {
@@ -156,6 +166,11 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
     const id = this.#nextId++;
     if (handle !== NO_SPACE) this.#ids.set(handle, id);
     this.#sink(handle === NO_SPACE ? `${line},"${REFUSED}"]` : `${line}]`);
+  }
+
+  #freed(handle: number): void {
+    this.#named(handle, (id) => `["f",${id}]`);
+    this.#ids.delete(handle);
   }
 
   /** The line of an operation on an allocation, but for one made past the wrapper. */

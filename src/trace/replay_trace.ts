@@ -4,7 +4,10 @@
  * @module
  */
 
-import { type Allocator, checkAllocator, type Move, NO_SPACE } from "../allocator.ts";
+import { allocateAt } from "../operations/allocate_at.ts";
+import { applyMove } from "../operations/compaction.ts";
+import { canOperate } from "../operations/operate.ts";
+import { type Allocator, checkAllocator, NO_SPACE } from "../allocator.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { parseTrace, type Trace } from "./trace.ts";
@@ -46,8 +49,6 @@ export interface ReplayResult {
 
 /** The optional members that a trace may ask for. */
 interface Target extends Allocator {
-  allocateAt?(offset: number, size: number): number;
-  applyMove?(move: Move): void;
   grow?(additional: number): void;
   shrink?(removed: number): void;
   addSpan?(start: number, size: number): void;
@@ -157,8 +158,8 @@ class Replay {
   #step(letter: number, id: number, x: number, y: number, refused: boolean): void {
     const allocator = this.#allocator;
     if (letter === ALLOCATE) return this.#take(id, allocator.allocate(x, y), refused);
-    if (letter === ALLOCATE_AT && allocator.allocateAt !== undefined) {
-      return this.#take(id, allocator.allocateAt(x, y), refused);
+    if (letter === ALLOCATE_AT && canOperate(allocator, "allocateAt")) {
+      return this.#take(id, allocateAt(allocator, x, y), refused);
     }
     if (letter === RESET) {
       allocator.reset();
@@ -172,7 +173,7 @@ class Replay {
     if (isNamed && this.#handles[id] === NO_SPACE) this.#result.skipped++;
     else if (letter === FREE) this.#free(id);
     else if (letter === RESIZE) this.#resize(this.#handles[id], x, refused);
-    else if (letter === MOVE && allocator.applyMove !== undefined) this.#move(id, x);
+    else if (letter === MOVE && canOperate(allocator, "applyMove")) this.#move(id, x);
     else this.#result.unsupported++;
   }
 
@@ -211,7 +212,7 @@ class Replay {
   #move(id: number, to: number): void {
     const allocator = this.#allocator, handle = this.#handles[id];
     const from = allocator.offset(handle), size = allocator.size(handle);
-    allocator.applyMove?.({ handle, from, to, size });
+    applyMove(allocator, { handle, from, to, size });
   }
 
   #measure(handle: number): void {
