@@ -1,6 +1,6 @@
 /**
- * Measures what `OffsetAllocator` does beside single calls: a cache, several calls at once, the
- * longest of many calls, and how the cost grows with the number of live allocations.
+ * Measures what `OffsetAllocator` does beside single calls: several calls at once, the longest of
+ * many calls, and how the cost grows with the number of live allocations.
  *
  * ```sh
  * deno task bench:modes
@@ -11,16 +11,11 @@
  */
 
 import { FULL, measure, QUICK, type Report } from "./batches/measure.ts";
-import { geometricMean, runBenchmark } from "./runner.ts";
+import { runBenchmark } from "./runner.ts";
 
 function print(reports: readonly Report[]): void {
-  for (const { runtime, cpu, cache, batch, tails, growth } of reports) {
+  for (const { runtime, cpu, batch, tails, growth } of reports) {
     console.log(`\n${runtime}, ${cpu}`);
-    console.log("\na cache of 1/8, over none      time    high water     and without");
-    for (const { name, ratio, highWater, highWaterWithout } of cache) {
-      row(name, [ratio.toFixed(2), highWater.toFixed(2), highWaterWithout.toFixed(2)]);
-    }
-    row("geometric mean", [geometricMean(cache.map(({ ratio }) => ratio)).toFixed(2)]);
     console.log("\n64 at a time, over one by one  time    high water");
     for (const { name, ratio, highWater } of batch) {
       row(name, [ratio.toFixed(2), highWater.toFixed(2)]);

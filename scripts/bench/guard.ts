@@ -180,7 +180,7 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  // "offset" stands for "offset, wide" and "offset, cache" too.
+  // "offset" stands for "offset, wide" too.
   const names = guarded.map(({ name }) => name)
     .filter((name) => strategies.includes(name.split(",")[0]));
   const folder = mkdtempSync(join(tmpdir(), "bench-guard-")), slower: string[] = [];

@@ -57,7 +57,8 @@ export async function runBenchmark<R>(benchmark: Benchmark<R>): Promise<void> {
   if (options.help) {
     console.log(`Usage: deno task ${task} [--quick] [--runtime deno,node,bun] [--json]`);
   } else if (options.child !== undefined) {
-    console.log(JSON.stringify(await measure(options.child, options.quick)));
+    const json = JSON.stringify(await measure(options.child, options.quick));
+    await new Promise<void>((done) => process.stdout.write(json, () => done())); // before exit()
   } else {
     const reports: R[] = [];
     for (const runtime of options.runtime.split(",")) {
@@ -77,7 +78,7 @@ function measureIn<R>(runtime: string, { script }: Benchmark<R>, quick: boolean)
   const { status, stdout, stderr } = spawnSync(
     program,
     [...args, script, "--child", runtime, ...more],
-    { cwd: fileURLToPath(new URL("../..", import.meta.url)), encoding: "utf8" },
+    { cwd: fileURLToPath(new URL("../..", import.meta.url)), encoding: "utf8", maxBuffer: 2 ** 26 },
   );
   if (status !== 0) throw new Error(`The benchmark failed on ${runtime}:\n${stderr}`);
   return JSON.parse(stdout);

@@ -23,7 +23,7 @@ export type Origin = "sources" | { readonly folder: string };
 type Bundler = (codes: readonly string[], origin: Origin) => Promise<string[]>;
 
 /** The bundlers by name. */
-const bundlers: Readonly<Record<string, Bundler>> = {
+export const bundlers: Readonly<Record<string, Bundler>> = {
   esbuild: (codes, origin) => Promise.all(codes.map((code) => byEsbuild(code, origin))),
   rollup: (codes, origin) => Promise.all(codes.map((code) => byRollup(code, origin))),
   webpack: (codes, origin) => overModules(origin, (...where) => byWebpack(codes, ...where)),

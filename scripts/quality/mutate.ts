@@ -6,7 +6,7 @@
  * deno task mutate                                  # src/allocators/offset_allocator.ts
  * deno task mutate src/gap_table                    # every file of a folder
  * deno task mutate src/blob_store --sample 200 --seed 1
- * deno task mutate src/gap_table/batch.ts --longest 60 --lines 30-40
+ * deno task mutate src/operations/batch.ts --longest 60 --lines 30-40
  * ```
  *
  * Each mutant has a process of its own, which ends at the first test that fails. A test that takes

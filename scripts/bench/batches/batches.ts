@@ -4,6 +4,7 @@
  * @module
  */
 
+import { allocateMany, freeMany } from "../../../src/operations/batch.ts";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 import { type Random, seeded } from "../../../tests/support/random.ts";
 
@@ -47,8 +48,8 @@ const one: Swap = (allocator, handles, sizes) => {
 };
 
 const many: Swap = (allocator, handles, sizes) => {
-  allocator.freeMany(handles);
-  allocator.allocateMany(sizes, handles);
+  freeMany(allocator, handles);
+  allocateMany(allocator, sizes, handles);
 };
 
 interface Lane {

@@ -18,6 +18,7 @@ type Layout = Readonly<Record<string, string>>;
 /** The layout with a folder for each feature. */
 const FOLDERS: Layout = {
   OffsetAllocator: "src/allocators/offset_allocator.ts",
+  WideOffsetAllocator: "src/allocators/wide_offset_allocator.ts",
   BestFitAllocator: "src/allocators/best_fit_allocator.ts",
   TlsfAllocator: "src/allocators/tlsf_allocator.ts",
   BuddyAllocator: "src/allocators/buddy_allocator.ts",
@@ -82,16 +83,9 @@ export const guarded: readonly Guarded[] = [
   },
   {
     name: "offset, wide",
-    uses: ["OffsetAllocator"],
-    make: ({ OffsetAllocator }, { maxAllocations }) =>
-      new OffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
-    traces: SOME,
-  },
-  {
-    name: "offset, cache",
-    uses: ["OffsetAllocator"],
-    make: ({ OffsetAllocator }, { capacity, maxAllocations }) =>
-      new OffsetAllocator(capacity, { maxAllocations, cache: { maxShare: 0.25 } }),
+    uses: ["OffsetAllocator", "WideOffsetAllocator"],
+    make: ({ OffsetAllocator, WideOffsetAllocator = OffsetAllocator }, { maxAllocations }) =>
+      new WideOffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
     traces: SOME,
   },
   {

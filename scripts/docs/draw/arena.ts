@@ -4,6 +4,7 @@
  * @module
  */
 
+import { compact } from "../../../src/arena/compact.ts";
 import { MemoryStore } from "../../../backends/memory.ts";
 import { Arena } from "../../../src/arena/arena.ts";
 import type { Region } from "../../../src/arena/region.ts";
@@ -86,7 +87,7 @@ function run(): Row[] {
     live.delete(name);
   }
   note("a.free(), c.free()", "two holes");
-  const { moves, bytes } = arena.compact();
+  const { moves, bytes } = compact(arena);
   note("compact()", `${moves} moves, ${bytes} bytes copied; b and d stay valid`);
   return rows;
 }

@@ -5,7 +5,7 @@
  */
 
 import { binOf, binSize } from "../../../src/util/bin_of.ts";
-import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
+import { minCapacity } from "../../../src/operations/storage_report.ts";
 import { Canvas, MARGIN, type Point, WIDTH } from "./canvas.ts";
 
 const LEFT = 62, RIGHT = WIDTH - MARGIN - 10;
@@ -55,10 +55,10 @@ export function drawBins(): string {
   }
   const coarse: Point[] = [], fine: Point[] = [];
   for (let size = 1; size <= 2 ** OCTAVES; size++) {
-    const roomy = OffsetAllocator.minCapacity(size);
+    const roomy = minCapacity(size);
     const tight = binSize(binOf(size - 1, 5) + 1, 5);
     // The corners of the curve: the smallest and the largest size that go to a bin.
-    if (size === roomy || OffsetAllocator.minCapacity(size - 1) === size - 1) {
+    if (size === roomy || minCapacity(size - 1) === size - 1) {
       coarse.push([x(size), y(roomy / size - 1)]);
     }
     if (size === tight || binSize(binOf(Math.max(size - 2, 0), 5) + 1, 5) === size - 1) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { tableLength } from "../../../src/gap_table/gap_table.ts";
+import { tableLength } from "../../../src/gap_table/slots.ts";
 import * as layout from "../../../src/gap_table/layout.ts";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 import { Canvas, MARGIN, WIDTH } from "./canvas.ts";
@@ -48,7 +48,9 @@ export function drawState(): string {
     { name: "node 3 ...", look: "l0", first: end + 3 * NARROW, width: 88 },
     { name: "free slots", look: "free", first: length - FIRST_SLOTS, width: 96 },
   ];
-  const room = `words of 32 bits, for up to ${FIRST_SLOTS - 1} allocations; then the table doubles`;
+  const room = `words of 32 bits, for up to ${
+    FIRST_SLOTS * 7 / 8
+  } allocations; then the table doubles`;
   canvas.text(MARGIN, 62, room, "faint");
   let x = MARGIN;
   for (const { name, look, first, width } of parts) {
@@ -97,7 +99,7 @@ function drawHandle(canvas: Canvas): void {
     handle = allocator.allocate(1);
   }
   const mask = wordsOf(allocator)[layout.MASK], slotBits = 32 - Math.clz32(mask);
-  const usedBits = Math.log2(layout.HANDLE_LIMIT), cell = (WIDTH - 2 * MARGIN) / 32;
+  const usedBits = Math.log2(layout.MAX_HANDLE + 1), cell = (WIDTH - 2 * MARGIN) / 32;
   canvas.text(
     MARGIN,
     HANDLE - 28,

@@ -5,6 +5,7 @@
  */
 
 import * as layout from "../../../src/gap_table/layout.ts";
+import { snapshot } from "../../../src/operations/snapshot.ts";
 import type { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 
 /** A node of the ring: an allocation and the gap before it, or the end and the last gap. */
@@ -20,7 +21,7 @@ export interface RingNode {
 
 /** The words of an allocator of a 32-bit capacity, up to those of the last node in use. */
 export function wordsOf(allocator: OffsetAllocator): Int32Array {
-  const saved = new Int32Array(allocator.snapshot().buffer);
+  const saved = new Int32Array(snapshot(allocator).buffer);
   const words = new Int32Array(saved.length + layout.NARROW); // it leaves out the zeros at its end
   words.set(saved);
   return words;

@@ -52,7 +52,7 @@ export const EXCUSES: readonly Excuse[] = [
   {
     reason: "A guard of check(): what is looked at before leaves nothing for it, but a bug could",
     lines: {
-      "src/gap_table/check_table.ts": [
+      "src/operations/check_table.ts": [
         'return "the ring does not close";',
         'return "the list of a bin does not end";',
       ],
@@ -83,10 +83,6 @@ export const EXCUSES: readonly Excuse[] = [
   {
     reason: "The blob is replaced again and again, between two reads each time",
     lines: { "src/blob_store/verify_blobs.ts": ["error instanceof BlobChangedError) continue;"] },
-  },
-  {
-    reason: "A cache whose only open bin is that of one unit, and is of no use",
-    lines: { "src/gap_table/block_cache.ts": ["if (L[TOP_BIN] === 1) return;"] },
   },
   {
     reason: "What leads here is refused before: `acquireMany` asks for no more than the maximum",

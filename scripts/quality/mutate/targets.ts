@@ -8,7 +8,6 @@ const OFFSET = [
   "allocators/offset_allocator_reference",
   "allocators/offset_allocator_edges",
   "allocators/offset_allocator_batch",
-  "allocators/offset_allocator_cache",
   "allocators/append_at",
   "allocators/snapshot",
   "allocators/offset_allocator",
@@ -33,14 +32,16 @@ const BLOBS = [
 
 /** Test files in `tests/`, without `_test.ts`, for the first pattern that a path matches. */
 export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string[]])[] = [
-  [/^src\/allocators\/offset_allocator\.ts$/, OFFSET],
+  [/^src\/allocators\/(offset_|wide_|gap_)/, OFFSET],
   [/^src\/allocators\/handle_table/, ["allocators/handle_table"]],
   [/^src\/allocators\/linear/, ["allocators/linear_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/page/, ["allocators/page_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/buddy/, ["allocators/buddy_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/slab/, ["allocators/slab_allocator", "allocators/hostile_arguments"]],
-  [/^src\/allocators\/refusals/, ["allocators/page_allocator", "allocators/buddy_allocator"]],
-  [/^src\/gap_table\/(batch|block_cache)/, OFFSET],
+  [/^src\/util\/refusals/, ["allocators/page_allocator", "allocators/buddy_allocator"]],
+  [/^src\/operations\/check_tree/, TREES],
+  [/^src\/operations\/compaction/, ["allocators/plan_compaction", ...OFFSET]],
+  [/^src\/operations\//, OFFSET],
   [/^src\/gap_table\/tree_/, TREES],
   [/^src\/gap_table\/spans/, SPANS],
   [/^src\/shared\/repair/, ["shared/shared_allocator_crash"]],
