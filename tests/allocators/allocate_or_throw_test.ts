@@ -4,6 +4,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { runInNewContext } from "node:vm";
@@ -45,7 +46,7 @@ describe("allocateOrThrow", () => {
       "Cannot allocate 40 units at a multiple of 64: 60 are free, 40 of them in the largest region",
     );
     assertThrows(() => allocateOrThrow(allocator, -1), RangeError);
-    allocator.check();
+    check(allocator);
   });
 });
 

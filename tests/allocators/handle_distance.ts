@@ -16,6 +16,10 @@ export interface HandleSource {
   free(handle: number): void;
   /** Whether a handle is live. */
   isLive(handle: number): boolean;
+  /** Frees several live handles; one by one where it is missing. */
+  freeMany?(handles: number[]): void;
+  /** Up to so many new handles; one by one where it is missing. */
+  takeMany?(count: number): number[];
 }
 
 /** Notes every free, and measures the distance to the next use of the same handle. */
@@ -43,6 +47,26 @@ export class DistanceModel {
   take(): boolean {
     const handle = this.#source.take();
     if (handle === 0) return false;
+    this.#note(handle);
+    return true;
+  }
+
+  /** Allocates up to so many at once. */
+  takeMany(count: number): void {
+    const { takeMany } = this.#source;
+    if (takeMany === undefined) { while (count-- > 0 && this.take()); }
+    else for (const handle of takeMany(count)) this.#note(handle);
+  }
+
+  /** Frees at once the live handles from an index on. */
+  freeFrom(index: number): void {
+    const { freeMany } = this.#source, handles = this.live.splice(index);
+    if (freeMany === undefined) { for (const handle of handles) this.#source.free(handle); }
+    else freeMany(handles);
+    for (const handle of handles) this.#freed[handle] = this.count + 1;
+  }
+
+  #note(handle: number): void {
     assert(Number.isInteger(handle) && handle > 0 && handle < 2 ** this.#bits, `${handle}`);
     const freed = this.#freed[handle];
     assert(freed >= 0, `handle ${handle} is live already`);
@@ -53,7 +77,6 @@ export class DistanceModel {
     this.#freed[handle] = -1;
     this.live.push(handle);
     this.count++;
-    return true;
   }
 
   /** Frees the live handle at an index. */

@@ -7,23 +7,31 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { Allocator } from "../../src/allocator.ts";
 import {
+  BestFitAllocator,
   BuddyAllocator,
+  IdAllocator,
   LinearAllocator,
   type LinearMark,
   OffsetAllocator,
   PageAllocator,
   SlabAllocator,
   StaleMarkError,
+  TlsfAllocator,
+  WideOffsetAllocator,
 } from "../../src/allocators/mod.ts";
+import { check } from "../../src/operations/mod.ts";
+import { TrackedAllocator } from "../../src/report/mod.ts";
+import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
+import { RecordingAllocator } from "../../src/trace/mod.ts";
+import { disturb, hostile, type Loose, stateOf } from "../support/hostile.ts";
 import { type Random, withSeed } from "../support/random.ts";
-
-/** An allocator as plain JavaScript sees it. */
-type Loose = Allocator & Record<string, (...args: unknown[]) => unknown>;
 
 interface Case {
   readonly make: () => Allocator;
   /** The public calls, by what each argument is. */
   readonly calls: Readonly<Record<string, readonly ("size" | "alignment" | "handle" | "mark")[]>>;
+  /** The least size; 0 by default. */
+  readonly least?: number;
 }
 
 const COMMON = {
@@ -33,6 +41,21 @@ const COMMON = {
   size: ["handle"],
   resize: ["handle", "size"],
 } as const;
+
+const GROWABLE = { ...COMMON, grow: ["size"], shrink: ["size"] } as const;
+const SHARED = {
+  ...COMMON,
+  allocateAt: ["size", "size"],
+  grow: ["size"],
+  growTo: ["size"],
+} as const;
+
+/** An allocator whose space is two spans. */
+function ofSpans(): TlsfAllocator {
+  const allocator = new TlsfAllocator(200);
+  allocator.addSpan(1000, 100);
+  return allocator;
+}
 
 const cases: Readonly<Record<string, Case>> = {
   PageAllocator: {
@@ -51,49 +74,50 @@ const cases: Readonly<Record<string, Case>> = {
     make: () => new LinearAllocator(300),
     calls: { ...COMMON, allocateTop: ["size", "alignment"], grow: ["size"], resetTo: ["mark"] },
   },
+  OffsetAllocator: { make: () => new OffsetAllocator(300), calls: GROWABLE },
+  "OffsetAllocator, fixed and strict": {
+    make: () => new OffsetAllocator(300, { maxAllocations: 40, strict: true }),
+    calls: GROWABLE,
+  },
+  WideOffsetAllocator: { make: () => new WideOffsetAllocator(300), calls: GROWABLE },
+  "WideOffsetAllocator beyond 2^32": {
+    make: () => new WideOffsetAllocator(2 ** 40),
+    calls: GROWABLE,
+  },
+  TlsfAllocator: {
+    make: () => new TlsfAllocator(300),
+    calls: { ...GROWABLE, addSpan: ["size", "size"] },
+  },
+  "TlsfAllocator over spans": { make: ofSpans, calls: { ...GROWABLE, addSpan: ["size", "size"] } },
+  BestFitAllocator: { make: () => new BestFitAllocator(300), calls: GROWABLE },
+  SharedOffsetAllocator: { make: () => SharedOffsetAllocator.create(300), calls: SHARED },
+  "SharedOffsetAllocator with a cache": {
+    make: () => SharedOffsetAllocator.create(3000, { cache: { maxBlockSize: 16 } }),
+    calls: SHARED,
+  },
+  IdAllocator: {
+    make: () => new IdAllocator(300),
+    calls: { ...COMMON, allocateAt: ["size", "size"], isAllocated: ["size"], grow: ["size"] },
+    least: 1,
+  },
+  TrackedAllocator: {
+    make: () => new TrackedAllocator(new OffsetAllocator(300), { stacks: true }),
+    calls: GROWABLE,
+  },
+  RecordingAllocator: {
+    make: () => new RecordingAllocator(new OffsetAllocator(300), () => {}),
+    calls: GROWABLE,
+  },
 };
 
-/** Everything that an allocator shows. */
-function stateOf(allocator: Allocator): unknown {
-  const loose = allocator as Loose;
-  const { capacity, freeSpace, allocationCount } = allocator;
-  return {
-    counts: [capacity, freeSpace, allocationCount, allocator.largestFreeRegion()],
-    live: [...allocator.allocations()],
-    free: [...allocator.freeRegions()],
-    spans: "spans" in loose ? [...loose.spans() as Iterable<unknown>] : [],
-    slabs: "slabReport" in loose ? loose.slabReport() : [],
-  };
-}
-
-/** Values that are wrong in every place; `touch` is what they do when they are asked. */
-function hostile(touch: () => unknown): unknown[] {
-  const fail = () => {
-    touch();
-    throw new Error("asked");
-  };
-  const wrong = [NaN, Infinity, -Infinity, -1.5, 0.5, 2 ** 53, -(2 ** 53), 1e300, -(2 ** 31)];
-  return [
-    ...wrong,
-    ...["1", "", "NaN", null, true, 1n, Symbol("1"), [1], [], {}, () => 1, new Date(0)],
-    { valueOf: touch },
-    { valueOf: fail, toString: fail },
-    { [Symbol.toPrimitive]: touch },
-    Object.create(null),
-    Object.defineProperty({}, "constructor", { get: fail }),
-    new Proxy({}, { get: fail, has: fail, ownKeys: fail }),
-    new Number(1),
-  ];
-}
-
 describe("hostile arguments", () => {
-  for (const [name, { make, calls }] of Object.entries(cases)) {
+  for (const [name, { make, calls, least }] of Object.entries(cases)) {
     it(`change nothing: ${name}`, async () => {
       for (const seed of [1, 2, 3]) {
         await withSeed(seed, (random) => {
           const allocator = make() as Loose, live: number[] = [], freed: number[] = [];
           for (let step = 0; step < 150; step++) {
-            disturb(allocator, live, freed, random);
+            disturb(allocator, live, freed, random, least);
             const before = stateOf(allocator);
             for (const [call, kinds] of Object.entries(calls)) {
               for (let at = 0; at < kinds.length; at++) {
@@ -105,13 +129,14 @@ describe("hostile arguments", () => {
                 assertEquals(stateOf(allocator), before, `${call}, argument ${at}`);
               }
             }
-            const stale = freed[random(freed.length)] ?? -1;
+            // An id that was freed may be live again.
+            const any = freed[random(freed.length)] ?? -1, stale = live.includes(any) ? -1 : any;
             for (const call of ["free", "offset", "size"]) {
               assertThrows(() => allocator[call](stale));
             }
             assertThrows(() => allocator.resize(stale, 1));
             assertEquals(stateOf(allocator), before);
-            allocator.check();
+            check(allocator);
           }
         });
       }
@@ -174,7 +199,7 @@ describe("hostile arguments", () => {
       },
     };
     assertThrows(() => allocator.resetTo(frees), StaleMarkError);
-    allocator.check();
+    check(allocator);
     assertEquals(allocator.allocationCount, 2);
   });
 
@@ -186,23 +211,9 @@ describe("hostile arguments", () => {
     assertEquals(asked, 1);
     assertEquals(allocator.slabReport().map(({ size }) => size), [4, 8]);
     assert(allocator.allocate(7) >= 0);
-    allocator.check();
+    check(allocator);
   });
 });
-
-/** A few calls as they should be. */
-function disturb(allocator: Allocator, live: number[], freed: number[], random: Random): void {
-  for (let i = 0; i < 3; i++) {
-    if (random(2) === 0 && live.length > 0) {
-      const [handle] = live.splice(random(live.length), 1);
-      allocator.free(handle);
-      freed.push(handle);
-    } else {
-      const handle = allocator.allocate(random(20), 1 + random(3));
-      if (handle >= 0) live.push(handle);
-    }
-  }
-}
 
 /** An argument that is right in its place; no handle where none is live. */
 function good(kind: string, allocator: Allocator, live: number[], random: Random): unknown {

@@ -4,48 +4,53 @@
  * @module
  */
 
+import { allocateMany, check, freeMany } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
+import { type Allocator, NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
+import { BestFitAllocator } from "../../src/allocators/best_fit_allocator.ts";
+import { TlsfAllocator } from "../../src/allocators/tlsf_allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { seeded, withSeed } from "../support/random.ts";
 
 /** What an allocator shows, and that it is sound. */
-function state(allocator: OffsetAllocator) {
-  allocator.check();
+function state(allocator: Allocator) {
+  check(allocator);
   return [[...allocator.allocations()], [...allocator.freeRegions()], allocator.freeSpace];
 }
 
-const kinds: Readonly<Record<string, (capacity: number) => OffsetAllocator>> = {
+const kinds: Readonly<Record<string, (capacity: number) => Allocator>> = {
   "32 bits": (capacity) => new OffsetAllocator(capacity),
-  "beyond 32 bits": (capacity) => new OffsetAllocator(capacity + 2 ** 40),
-  "with a cache": (capacity) => new OffsetAllocator(capacity, { cache: { maxShare: 0.5 } }),
+  "beyond 32 bits": (capacity) => new WideOffsetAllocator(capacity + 2 ** 40),
+  "with trees": (capacity) => new BestFitAllocator(capacity),
+  "with fine bins": (capacity) => new TlsfAllocator(capacity),
 };
 
 for (const [kind, make] of Object.entries(kinds)) {
   describe(`several allocations at once, ${kind}`, () => {
     it("are one behind the other in a free region that takes them all", () => {
       const allocator = make(10_000), handles = new Int32Array(4);
-      assertEquals(allocator.allocateMany([16, 0, 64, 32], handles), 4);
+      assertEquals(allocateMany(allocator, [16, 0, 64, 32], handles), 4);
       assertEquals(Array.from(handles, (handle) => allocator.size(handle)), [16, 0, 64, 32]);
       const offsets = Array.from(handles, (handle) => allocator.offset(handle));
       assertEquals(offsets, [0, 16, 16, 80]);
-      allocator.freeMany(handles);
+      freeMany(allocator, handles);
       assertEquals([...allocator.freeRegions()], [{ offset: 0, size: allocator.capacity }]);
       assertThrows(() => allocator.free(handles[0]), NotAllocatedError);
-      allocator.check();
+      check(allocator);
     });
 
     it("end with the first that gets no place", () => {
       const allocator = make(100), rest = allocator.capacity - 100;
       const sizes = [60, 30, 20 + rest, 5], handles = [-5, -5, -5, -5];
-      const count = allocator.allocateMany(sizes, handles);
+      const count = allocateMany(allocator, sizes, handles);
       assertEquals([count, ...handles.slice(2)], [2, -5, -5]);
       assertEquals(allocator.allocationCount, 2);
-      allocator.freeMany(handles.slice(0, 2));
-      assertEquals(allocator.allocateMany([], []), 0);
-      allocator.freeMany([]);
-      allocator.check();
+      freeMany(allocator, handles.slice(0, 2));
+      assertEquals(allocateMany(allocator, [], []), 0);
+      freeMany(allocator, []);
+      check(allocator);
     });
 
     it("are refused as they are, all of them, where one is wrong", () => {
@@ -53,14 +58,14 @@ for (const [kind, make] of Object.entries(kinds)) {
       allocator.free(gone);
       const before = state(allocator);
       for (const bad of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
-        assertThrows(() => allocator.allocateMany([1, bad], []), RangeError, "sizes[1]");
+        assertThrows(() => allocateMany(allocator, [1, bad], []), RangeError, "sizes[1]");
       }
       for (const bad of ["1", 1n, null, undefined, {}] as unknown as number[]) {
-        assertThrows(() => allocator.allocateMany([1, bad], []), TypeError, "sizes[1]");
-        assertThrows(() => allocator.freeMany([live, bad]), NotAllocatedError);
+        assertThrows(() => allocateMany(allocator, [1, bad], []), TypeError, "sizes[1]");
+        assertThrows(() => freeMany(allocator, [live, bad]), NotAllocatedError);
       }
       for (const bad of [live, gone, NO_SPACE, 0.5, NaN, 2 ** 31, -live]) {
-        assertThrows(() => allocator.freeMany([live, bad]), NotAllocatedError);
+        assertThrows(() => freeMany(allocator, [live, bad]), NotAllocatedError);
       }
       assertEquals(state(allocator), before);
       allocator.free(live);
@@ -72,13 +77,13 @@ for (const [kind, make] of Object.entries(kinds)) {
         for (let round = 0; round < 300; round++) {
           const sizes = Array.from({ length: random(65) }, () => random(120)),
             handles: number[] = [];
-          const count = allocator.allocateMany(sizes, handles);
+          const count = allocateMany(allocator, sizes, handles);
           for (let i = 0; i < count; i++) {
             assert(!live.has(handles[i]), "a handle is given twice");
             live.set(handles[i], sizes[i]);
           }
           const freed = [...live.keys()].filter(() => random(3) === 0).sort(() => random(2) - 0.5);
-          allocator.freeMany(freed);
+          freeMany(allocator, freed);
           for (const handle of freed) live.delete(handle);
           let end = 0;
           for (const { handle, offset, size } of allocator.allocations()) {
@@ -87,9 +92,9 @@ for (const [kind, make] of Object.entries(kinds)) {
             end = offset + size;
           }
           assertEquals(allocator.allocationCount, live.size);
-          allocator.check();
+          check(allocator);
         }
-        allocator.freeMany([...live.keys()]);
+        freeMany(allocator, [...live.keys()]);
         assertEquals(allocator.freeSpace, allocator.capacity);
         assertEquals([...allocator.freeRegions()].length, 1);
       });
@@ -104,16 +109,16 @@ describe("several allocations at once", () => {
     const live: number[] = [];
     for (let i = 0; i < 40; i++) {
       const handles: number[] = [];
-      allocator.allocateMany(sizes(), handles);
+      allocateMany(allocator, sizes(), handles);
       live.push(...handles);
     }
     const full = allocator.capacity - allocator.tailSpace;
     for (let i = 0; i < 400; i++) {
       const gone = Array.from({ length: 64 }, () => live.splice(random(live.length), 1)[0]);
-      allocator.freeMany(gone);
+      freeMany(allocator, gone);
       const handles: number[] = [];
       const asked = sizes();
-      assertEquals(allocator.allocateMany(asked, handles), 64);
+      assertEquals(allocateMany(allocator, asked, handles), 64);
       live.push(...handles);
       // While there are few holes, what comes together lies together.
       const places = handles.map((handle) => allocator.offset(handle));
@@ -129,12 +134,12 @@ describe("several allocations at once", () => {
     // 32 generations a slot; a slot that has used them up is kept back.
     const seen = new Set<number>(), handles = new Int32Array(2);
     for (let i = 0; i < 100; i++) {
-      assertEquals(allocator.allocateMany([1, 2], handles), 2);
+      assertEquals(allocateMany(allocator, [1, 2], handles), 2);
       for (const handle of handles) {
         assert(!seen.has(handle), "a handle comes back");
         seen.add(handle);
       }
-      allocator.freeMany(handles);
+      freeMany(allocator, handles);
     }
     assertEquals(allocator.allocationCount, 0);
   });

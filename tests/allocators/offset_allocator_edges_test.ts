@@ -4,9 +4,11 @@
  * @module
  */
 
+import { allocateAt, applyMove, check } from "../../src/operations/mod.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../../src/allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 
 describe("OffsetAllocator at its edges", () => {
@@ -16,27 +18,28 @@ describe("OffsetAllocator at its edges", () => {
       capacity: () => new OffsetAllocator(-1),
       size: () => allocator.allocate(-1),
       alignment: () => allocator.allocate(1, -1),
-      offset: () => allocator.allocateAt(-1, 1),
+      offset: () => allocateAt(allocator, -1, 1),
       additional: () => allocator.grow(-1),
       removed: () => allocator.shrink(-1),
-      "move.to": () => allocator.applyMove({ handle, from: 0, to: -1, size: 1 }),
+      "move.to": () => applyMove(allocator, { handle, from: 0, to: -1, size: 1 }),
     };
     for (const [name, misuse] of Object.entries(wrong)) {
       assertThrows(misuse, RangeError, `Expected ${name} to be an integer from `);
     }
-    for (const misuse of [() => allocator.allocateAt(1, -1), () => allocator.resize(handle, -1)]) {
+    for (const misuse of [() => allocateAt(allocator, 1, -1), () => allocator.resize(handle, -1)]) {
       assertThrows(misuse, RangeError, "Expected size to be an integer from 0 to ");
     }
   });
 
   it("refuses one unit more than there is, of any capacity", () => {
     for (let bit = 0; bit < 53; bit++) {
-      const allocator = new OffsetAllocator(2 ** bit + 1);
-      allocator.allocateAt(2 ** bit, 1);
+      const make = bit < 32 ? OffsetAllocator : WideOffsetAllocator;
+      const allocator = new make(2 ** bit + 1);
+      allocateAt(allocator, 2 ** bit, 1);
       assertEquals(allocator.allocate(2 ** bit + 1), NO_SPACE);
       assertEquals(allocator.offset(allocator.allocate(2 ** bit)), 0);
       assertEquals(allocator.allocate(1), NO_SPACE);
-      allocator.check();
+      check(allocator);
     }
   });
 });

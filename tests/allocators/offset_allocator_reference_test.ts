@@ -3,10 +3,20 @@
  * and what it does where the reference refuses.
  */
 
+import {
+  allocateAt,
+  check,
+  minCapacity,
+  restore,
+  snapshot,
+  storageReport,
+  storageReportFull,
+} from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
 import { NO_SPACE } from "../../src/allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import type { AnyAllocator } from "../support/fuzz_run.ts";
 import { seeded } from "../support/random.ts";
@@ -43,16 +53,16 @@ function replay(
     assertEquals(offset, trace.offsets[handles.length], `${trace.name}, call ${handles.length}`);
     handles.push(handle);
   });
-  allocator.check();
+  check(allocator);
 }
 
 /** Compares what the reference reports at the end of a trace. */
 function compareReports(allocator: OffsetAllocator, trace: Trace): void {
-  assertEquals(allocator.storageReport(), {
+  assertEquals(storageReport(allocator), {
     totalFreeSpace: trace.totalFreeSpace,
     largestFreeRegion: trace.largestFreeRegion,
   });
-  const { freeRegions } = allocator.storageReportFull();
+  const { freeRegions } = storageReportFull(allocator);
   assertEquals(freeRegions.length, 256);
   const filled = freeRegions.filter(({ count }) => count > 0);
   assertEquals(
@@ -76,64 +86,63 @@ describe("OffsetAllocator against the C++ reference", () => {
     });
 
     it(`has them also when restored half way: ${name}`, () => {
-      const restore = (allocator: AnyAllocator) =>
-        OffsetAllocator.restore(allocator.snapshot?.() ?? new Uint8Array());
-      replay(new OffsetAllocator(size, { strict: true }), trace, restore);
+      const again = (allocator: AnyAllocator) => restore(snapshot(allocator));
+      replay(new OffsetAllocator(size, { strict: true }), trace, again);
     });
 
     it(`has them also when wide: ${name}`, () => {
       // The extra space lies behind all offsets of the trace, in one allocation.
-      const wide = new OffsetAllocator(2 ** 40, { strict: true });
-      wide.allocateAt(size, 2 ** 40 - size);
+      const wide = new WideOffsetAllocator(2 ** 40, { strict: true });
+      allocateAt(wide, size, 2 ** 40 - size);
       replay(wide, trace);
       // Multiples of a power of two fall into bins in the same order.
       const unit = 2 ** 21;
-      replay(scaled(new OffsetAllocator(size * unit, { strict: true }), unit), trace);
+      replay(scaled(new WideOffsetAllocator(size * unit, { strict: true }), unit), trace);
     });
   }
 
   it("reports no free space when maxAllocations is reached", () => {
     const allocator = new OffsetAllocator(1000, { maxAllocations: 1 });
-    assertEquals(allocator.storageReport(), { totalFreeSpace: 1000, largestFreeRegion: 960 });
+    assertEquals(storageReport(allocator), { totalFreeSpace: 1000, largestFreeRegion: 960 });
     const handle = allocator.allocate(10);
-    assertEquals(allocator.storageReport(), { totalFreeSpace: 0, largestFreeRegion: 0 });
+    assertEquals(storageReport(allocator), { totalFreeSpace: 0, largestFreeRegion: 0 });
     assertEquals([allocator.freeSpace, allocator.largestFreeRegion()], [990, 990]);
     allocator.free(handle);
-    assertEquals(allocator.storageReport(), { totalFreeSpace: 1000, largestFreeRegion: 960 });
+    assertEquals(storageReport(allocator), { totalFreeSpace: 1000, largestFreeRegion: 960 });
   });
 
   it("reports the free space when a table that grows is full", () => {
     const allocator = new OffsetAllocator(1000);
     for (let i = 1; i < 200; i++) {
       allocator.allocate(1);
-      assertEquals(allocator.storageReport().totalFreeSpace, 1000 - i);
+      assertEquals(storageReport(allocator).totalFreeSpace, 1000 - i);
     }
   });
 
   it("reports no free space when all is taken", () => {
     const allocator = new OffsetAllocator(1000);
     allocator.allocate(1000);
-    assertEquals(allocator.storageReport(), { totalFreeSpace: 0, largestFreeRegion: 0 });
+    assertEquals(storageReport(allocator), { totalFreeSpace: 0, largestFreeRegion: 0 });
   });
 
   it("rounds capacities as the port does", () => {
     assertEquals(
-      [0, 1, 16, 17, 118, 1024, 1025, 65536, 529445, 2 ** 32 - 1].map(OffsetAllocator.minCapacity),
+      [0, 1, 16, 17, 118, 1024, 1025, 65536, 529445, 2 ** 32 - 1].map(minCapacity),
       [0, 1, 16, 18, 120, 1024, 1152, 65536, 589824, 2 ** 32],
     );
     const random = seeded(1);
     for (let i = 0; i < 1000; i++) {
       const size = random(2 ** (1 + random(52)));
       if (size > 15 * 2 ** 49) continue;
-      const capacity = OffsetAllocator.minCapacity(size);
-      const allocator = new OffsetAllocator(capacity, { strict: true });
+      const capacity = minCapacity(size);
+      const allocator = new WideOffsetAllocator(capacity, { strict: true });
       assertNotEquals(allocator.allocate(size), NO_SPACE, `size ${size}`);
       if (capacity <= size) continue;
-      const smaller = new OffsetAllocator(capacity - 1, { strict: true });
+      const smaller = new WideOffsetAllocator(capacity - 1, { strict: true });
       assertEquals(smaller.allocate(size), NO_SPACE, `size ${size}`);
     }
-    assertThrows(() => OffsetAllocator.minCapacity(-1), RangeError, "size");
-    assertThrows(() => OffsetAllocator.minCapacity(2 ** 53 - 1), RangeError, "size");
+    assertThrows(() => minCapacity(-1), RangeError, "size");
+    assertThrows(() => minCapacity(2 ** 53 - 1), RangeError, "size");
   });
 });
 
@@ -163,7 +172,7 @@ describe("OffsetAllocator where the reference refuses", () => {
     assert(first !== NO_SPACE && second !== NO_SPACE);
     assertEquals(allocator.allocate(12288), NO_SPACE);
     assertEquals(allocator.allocate(0), NO_SPACE);
-    assertEquals(allocator.allocateAt(24576, 1), NO_SPACE);
+    assertEquals(allocateAt(allocator, 24576, 1), NO_SPACE);
     allocator.free(first);
     assertNotEquals(allocator.allocate(12288), NO_SPACE);
     assertEquals(allocator.allocate(1), NO_SPACE);
@@ -176,7 +185,7 @@ describe("OffsetAllocator where the reference refuses", () => {
       for (let i = 0; i < maxAllocations; i += 2) full.free(handles[i]);
       for (let i = 0; i < maxAllocations; i += 2) assert(full.allocate(1) !== NO_SPACE);
       assertEquals(full.allocate(1), NO_SPACE);
-      full.check();
+      check(full);
     }
   });
 
@@ -185,7 +194,7 @@ describe("OffsetAllocator where the reference refuses", () => {
     allocator.allocate(8);
     assertNotEquals(allocator.allocate(0), NO_SPACE);
     assertNotEquals(allocator.allocate(0, 4096), NO_SPACE);
-    allocator.check();
+    check(allocator);
     const strict = new OffsetAllocator(8, { strict: true });
     strict.allocate(8);
     assertEquals(strict.allocate(0), NO_SPACE);
@@ -193,7 +202,7 @@ describe("OffsetAllocator where the reference refuses", () => {
 
   it("leaves room for the most that alignment can cost, strict too", () => {
     const allocator = new OffsetAllocator(64, { strict: true });
-    for (const [offset, size] of [[0, 1], [17, 16], [42, 22]]) allocator.allocateAt(offset, size);
+    for (const [offset, size] of [[0, 1], [17, 16], [42, 22]]) allocateAt(allocator, offset, size);
     // Free: 1 to 17 and 33 to 42, newest in the first bin that takes 9 units.
     assertEquals(allocator.offset(allocator.allocate(9, 8)), 8);
   });

@@ -1,20 +1,40 @@
 /**
  * What `OffsetAllocator` does beyond the contract of all allocators: the edges of 32
- * bits, handles that wear out, tables that double and widen.
+ * bits, tables that double and widen.
  */
 
+import {
+  allocateAt,
+  applyMove,
+  check,
+  planCompaction,
+  restore,
+  snapshot,
+  storageReport,
+  storageReportFull,
+} from "../../src/operations/mod.ts";
+import type { BinTable } from "../../src/gap_table/bin_table.ts";
+import { HANDLE, MASK, OFFSET_END, SLOTS, STRIDE } from "../../src/gap_table/layout.ts";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError, StaleMoveError } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import type { OffsetAllocatorOptions } from "../../src/allocators/offset_allocator_options.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { allocatorContract } from "../support/allocator_contract.ts";
 import { fuzzAllocator } from "../support/allocator_fuzz.ts";
 import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
 import { seeded } from "../support/random.ts";
 
-const restore = (bytes: Uint8Array) => OffsetAllocator.restore(bytes);
+/** The class that takes a capacity. */
+function make(capacity: number, options?: OffsetAllocatorOptions) {
+  return capacity < 2 ** 32
+    ? new OffsetAllocator(capacity, options)
+    : new WideOffsetAllocator(capacity, options);
+}
 
-const skip = { addSpan: "one span, as the reference; TlsfAllocator takes several" };
+const oneSpan = { addSpan: "one span, as the reference; TlsfAllocator takes several" };
+const skip = { ...oneSpan, wide: "32 bits; WideOffsetAllocator takes more" };
 
 allocatorContract("OffsetAllocator", {
   make: (capacity) => new OffsetAllocator(capacity),
@@ -28,11 +48,10 @@ allocatorContract("OffsetAllocator with maxAllocations", {
   skip,
 });
 
-allocatorContract("OffsetAllocator with a cache", {
-  make: (capacity) => new OffsetAllocator(capacity, { cache: { maxShare: 1 } }),
-  restore: (bytes) => OffsetAllocator.restore(bytes, { cache: { maxShare: 1 } }),
-  skip,
-  padding: true,
+allocatorContract("WideOffsetAllocator", {
+  make: (capacity) => new WideOffsetAllocator(capacity),
+  restore,
+  skip: oneSpan,
 });
 
 describe("OffsetAllocator", () => {
@@ -41,7 +60,7 @@ describe("OffsetAllocator", () => {
       assertThrows(
         () => new OffsetAllocator(8, { maxAllocations }),
         RangeError,
-        "Expected maxAllocations to be an integer from 1 to 67108863",
+        "Expected maxAllocations to be an integer from 1 to 62914560",
       );
     }
     const maxAllocations = "8" as unknown as number;
@@ -50,10 +69,10 @@ describe("OffsetAllocator", () => {
 
   it("works at the edges of 32 bits, grown or not", () => {
     for (const capacity of [2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1]) {
-      const grown = new OffsetAllocator(5);
+      const grown = capacity < 2 ** 32 ? new OffsetAllocator(5) : new WideOffsetAllocator(5);
       grown.grow(capacity - 5);
-      for (const allocator of [new OffsetAllocator(capacity), grown]) {
-        const { freeRegions } = allocator.storageReportFull();
+      for (const allocator of [make(capacity), grown]) {
+        const { freeRegions } = storageReportFull(allocator);
         assertEquals(freeRegions.length, capacity < 2 ** 32 ? 256 : 408);
         const all = allocator.allocate(capacity);
         assertEquals([allocator.offset(all), allocator.size(all)], [0, capacity]);
@@ -63,14 +82,14 @@ describe("OffsetAllocator", () => {
         assertEquals(allocator.offset(high), capacity - 1);
         assertEquals(allocator.resize(low, capacity - 2), true);
         assertEquals([...allocator.freeRegions()], [{ offset: capacity - 2, size: 1 }]);
-        allocator.check();
+        check(allocator);
       }
     }
   });
 
   it("grows from 32 bits to 53 with its handles and offsets", () => {
     for (const maxAllocations of [undefined, 500]) {
-      const allocator = new OffsetAllocator(10_000, { maxAllocations }), random = seeded(3);
+      const allocator = new WideOffsetAllocator(10_000, { maxAllocations }), random = seeded(3);
       const extents = new Map<number, [number, number]>();
       for (let i = 0; i < 400; i++) {
         const size = random(40), handle = allocator.allocate(size);
@@ -82,7 +101,7 @@ describe("OffsetAllocator", () => {
         extents.delete(handle);
       }
       allocator.grow(2 ** 52);
-      allocator.check();
+      check(allocator);
       assertEquals(allocator.capacity, 2 ** 52 + 10_000);
       for (const [handle, [offset, size]] of extents) {
         assertEquals([allocator.offset(handle), allocator.size(handle)], [offset, size]);
@@ -94,14 +113,14 @@ describe("OffsetAllocator", () => {
       const large = allocator.allocate(2 ** 51, 2 ** 40);
       assertEquals(allocator.offset(large) % 2 ** 40, 0);
       for (const handle of [large, ...extents.keys()]) allocator.free(handle);
-      allocator.check();
+      check(allocator);
       assertEquals(allocator.largestFreeRegion(), 2 ** 52 + 10_000);
     }
   });
 
   it("gives back at its end what grew there, and no unit more", () => {
     for (const base of [100, 2 ** 32 - 1, 2 ** 40]) {
-      const allocator = new OffsetAllocator(base);
+      const allocator = make(base);
       const low = allocator.allocate(30), high = allocator.allocate(20);
       assertEquals(allocator.tailSpace, base - 50);
       for (const removed of [base - 49, -1, 0.5, NaN, Infinity]) {
@@ -111,31 +130,31 @@ describe("OffsetAllocator", () => {
       assertEquals([allocator.capacity, allocator.freeSpace], [base, base - 50]);
       allocator.free(low); // a hole that is not at the end
       allocator.shrink(base - 50);
-      allocator.check();
+      check(allocator);
       assertEquals([allocator.capacity, allocator.freeSpace, allocator.tailSpace], [50, 30, 0]);
       assertEquals([...allocator.freeRegions()], [{ offset: 0, size: 30 }]);
       assertThrows(() => allocator.shrink(1), RangeError, "removed");
-      assertEquals(allocator.allocateAt(50, 1), NO_SPACE);
+      assertEquals(allocateAt(allocator, 50, 1), NO_SPACE);
       allocator.grow(7);
       assertEquals([allocator.tailSpace, allocator.offset(high)], [7, 30]);
       allocator.free(high);
       allocator.shrink(57);
-      allocator.check();
+      check(allocator);
       assertEquals([allocator.capacity, allocator.largestFreeRegion()], [0, 0]);
       assertEquals(allocator.allocate(1), NO_SPACE);
       allocator.grow(base);
       assertEquals(allocator.offset(allocator.allocate(base)), 0);
-      OffsetAllocator.restore(allocator.snapshot()).check();
+      check(restore(snapshot(allocator)));
     }
   });
 
   it("stays wide when it shrinks below 32 bits", () => {
-    const allocator = new OffsetAllocator(2 ** 40), handle = allocator.allocate(10);
+    const allocator = new WideOffsetAllocator(2 ** 40), handle = allocator.allocate(10);
     allocator.shrink(2 ** 40 - 20);
-    assertEquals(allocator.storageReportFull().freeRegions.length, 408);
-    const restored = OffsetAllocator.restore(allocator.snapshot());
+    assertEquals(storageReportFull(allocator).freeRegions.length, 408);
+    const restored = restore(snapshot(allocator));
     for (const each of [allocator, restored]) {
-      each.check();
+      check(each);
       assertEquals([each.capacity, each.offset(handle), each.tailSpace], [20, 0, 10]);
       each.free(handle);
       assertEquals(each.offset(each.allocate(20)), 0);
@@ -144,44 +163,44 @@ describe("OffsetAllocator", () => {
 
   it("changes nothing when nothing is to change", () => {
     const allocator = new OffsetAllocator(100), places = [[50, 40], [10, 10], [30, 10]];
-    const [, low] = places.map(([offset, size]) => allocator.allocateAt(offset, size));
-    const before = allocator.snapshot();
+    const [, low] = places.map(([offset, size]) => allocateAt(allocator, offset, size));
+    const before = snapshot(allocator);
     allocator.resize(low, 10);
     allocator.grow(0);
     allocator.shrink(0);
-    assertEquals(allocator.snapshot(), before);
+    assertEquals(snapshot(allocator), before);
   });
 
   it("finds a given place also after its tables doubled or widened", () => {
-    const allocator = new OffsetAllocator(10_000);
+    const allocator = new WideOffsetAllocator(10_000);
     // In their second generation, nodes change their slots when the table doubles.
-    const first = Array.from({ length: 63 }, () => allocator.allocate(1));
+    const first = Array.from({ length: 55 }, () => allocator.allocate(1));
     for (const handle of first) allocator.free(handle);
     for (const additional of [2 ** 40, 1]) {
       for (let i = 200; i > 0; i--) {
         const offset = i * 20 + (additional === 1 ? 5 : 0),
-          handle = allocator.allocateAt(offset, 5);
+          handle = allocateAt(allocator, offset, 5);
         assertEquals(allocator.offset(handle), offset);
       }
       allocator.grow(additional);
-      assertEquals(allocator.allocateAt(20, 5), NO_SPACE);
-      allocator.check();
+      assertEquals(allocateAt(allocator, 20, 5), NO_SPACE);
+      check(allocator);
     }
-    assertEquals(allocator.offset(allocator.allocateAt(4010, 5)), 4010);
+    assertEquals(allocator.offset(allocateAt(allocator, 4010, 5)), 4010);
   });
 
   it("does not look for a place where a node lay before its tables widened", () => {
     // A node remembered from the narrow table lies, in the wide one, at or within another.
     for (let i = 0; i < 30; i++) {
-      const allocator = new OffsetAllocator(400);
+      const allocator = new WideOffsetAllocator(400);
       const handles = Array.from({ length: 40 }, () => allocator.allocate(10));
       allocator.free(handles[i]);
-      assertNotEquals(allocator.allocateAt(i * 10, 10), NO_SPACE); // remembers the next node
+      assertNotEquals(allocateAt(allocator, i * 10, 10), NO_SPACE); // remembers the next node
       allocator.free(handles[35]);
       allocator.grow(2 ** 40);
-      assertEquals(allocator.offset(allocator.allocateAt(350, 10)), 350);
-      assertEquals(allocator.allocateAt(200, 1), NO_SPACE);
-      allocator.check();
+      assertEquals(allocator.offset(allocateAt(allocator, 350, 10)), 350);
+      assertEquals(allocateAt(allocator, 200, 1), NO_SPACE);
+      check(allocator);
     }
   });
 
@@ -203,64 +222,31 @@ describe("OffsetAllocator", () => {
     }
     for (const handle of live) allocator.free(handle);
     assertEquals(allocator.freeSpace, 1_000_000);
-    allocator.check();
-  });
-
-  it("gives other slots when one has used up its generations", () => {
-    // 2^20 slots leave 2^10 generations: one slot wears after 1023 allocations.
-    const allocator = new OffsetAllocator(16, { maxAllocations: 2 ** 20 - 1 });
-    const seen = new Set<number>(), first = allocator.allocate(1);
-    allocator.free(first);
-    for (let i = 0; i < 10_000; i++) {
-      const handle = allocator.allocate(1);
-      assert(handle > 0 && handle < 2 ** 30 && !seen.has(handle) && handle !== first);
-      seen.add(handle);
-      allocator.free(handle);
-      assertThrows(() => allocator.free(first), NotAllocatedError);
-    }
-    assertEquals(allocator.allocationCount, 0);
-    allocator.check();
-    const restored = OffsetAllocator.restore(allocator.snapshot());
-    restored.check();
-    assertEquals(restored.allocationCount, 0);
-  });
-
-  it("keeps worn slots back when restored or widened too", () => {
-    const wear = () => {
-      const allocator = new OffsetAllocator(16, { maxAllocations: 2 ** 20 - 1 });
-      for (let i = 0; i < 1024; i++) allocator.free(allocator.allocate(1)); // slot 1 is worn
-      return allocator;
-    };
-    const restored = OffsetAllocator.restore(wear().snapshot()), widened = wear();
-    widened.grow(2 ** 40);
-    for (const allocator of [restored, widened]) {
-      assertNotEquals(allocator.allocate(1), 1);
-      allocator.check();
-    }
+    check(allocator);
   });
 
   it("takes no entry of its free slots for a handle", () => {
-    // With 1000 slots and a mask of 1023, handles 1000 to 1023 lead behind the nodes, where
-    // the free slots are stacked: here the node of a slot is the very handle that leads to it.
-    for (
-      const [capacity, slot, position, handle] of [
-        [2 ** 20, 68, 994, 1000],
-        [2 ** 40, 46, 898, 1008],
-      ]
-    ) {
-      const allocator = new OffsetAllocator(capacity, { maxAllocations: 999 });
-      const handles = Array.from({ length: 999 }, () => allocator.allocate(1));
-      const [last] = handles.splice(slot - 1, 1);
-      handles.splice(position, 0, last);
-      for (const handle of handles) allocator.free(handle);
-      assertThrows(() => allocator.offset(handle), NotAllocatedError);
-      assertThrows(() => allocator.free(handle), NotAllocatedError);
-      allocator.check();
+    // With 1000 allocations the mask is 2047: numbers of slots lead behind the nodes, to the queue.
+    for (const capacity of [2 ** 20, 2 ** 40]) {
+      const allocator = make(capacity, { maxAllocations: 1000 });
+      const live = Array.from({ length: 1000 }, () => allocator.allocate(1));
+      for (const handle of live) allocator.free(handle);
+      const { table } = allocator,
+        H = table instanceof Int32Array ? table : (table as BinTable).words;
+      const before = H.slice();
+      for (let number = H[SLOTS]; number <= H[MASK]; number++) {
+        const word = H[OFFSET_END + number * H[STRIDE] + HANDLE];
+        for (const handle of [word, -word, word & 0x7fffffff, number]) {
+          assertThrows(() => allocator.offset(handle), NotAllocatedError);
+          assertThrows(() => allocator.free(handle), NotAllocatedError);
+        }
+      }
+      assertEquals(H, before);
     }
   });
 
   it("tells when its tables were made anew during an iteration", () => {
-    const allocator = new OffsetAllocator(1000);
+    const allocator = new WideOffsetAllocator(1000);
     const handles = [10, 10, 10].map((size) => allocator.allocate(size));
     allocator.free(handles[1]);
     const walks = [allocator.allocations(), allocator.freeRegions()];
@@ -271,24 +257,44 @@ describe("OffsetAllocator", () => {
 
   it("knows no -0", () => {
     for (const capacity of [100, 2 ** 40]) {
-      const allocator = new OffsetAllocator(capacity);
+      const allocator = make(capacity);
       allocator.allocate(0); // the first has to make slots, the others find them
-      for (const handle of [allocator.allocate(-0), allocator.allocateAt(-0, -0)]) {
+      for (const handle of [allocator.allocate(-0), allocateAt(allocator, -0, -0)]) {
         assert(Object.is(allocator.size(handle), 0) && Object.is(allocator.offset(handle), 0));
       }
     }
   });
 
-  it("uses worn slots again when no other is left", () => {
-    const allocator = new OffsetAllocator(2 ** 20, { maxAllocations: 2 ** 20 - 1 });
-    for (let i = 0; i < 3000; i++) allocator.free(allocator.allocate(1)); // wears two
-    const handles = Array.from({ length: 2 ** 20 - 1 }, () => allocator.allocate(1));
-    assert(!handles.includes(NO_SPACE));
-    assertEquals(new Set(handles).size, handles.length);
-    assertEquals(allocator.allocationCount, 2 ** 20 - 1);
-    assertEquals(allocator.allocate(1), NO_SPACE);
-    for (const handle of handles) allocator.free(handle);
-    allocator.check();
+  it("names the class that takes more", () => {
+    for (const capacity of [2 ** 32, 2 ** 53 - 1]) {
+      const { message } = assertThrows(() => new OffsetAllocator(capacity), RangeError);
+      assertEquals(
+        message,
+        "Expected capacity (WideOffsetAllocator takes more) to be an integer from 0 to " +
+          `4294967295, got ${capacity}`,
+      );
+      const allocator = new OffsetAllocator(10);
+      assertThrows(() => allocator.grow(capacity), RangeError, "WideOffsetAllocator");
+      assertEquals(allocator.capacity, 10);
+    }
+    assertThrows(() => new OffsetAllocator(2 ** 53), RangeError, "Expected capacity to be");
+    const allocator = new OffsetAllocator(10);
+    allocator.grow(allocator.maxCapacity - 10);
+    assertEquals(allocator.capacity, 2 ** 32 - 1);
+    assertThrows(() => allocator.grow(1), RangeError, "from 0 to 0");
+  });
+
+  it("takes as many allocations as it was told", () => {
+    for (const maxAllocations of [1, 2, 59, 60, 61, 1000, 2 ** 15]) {
+      const allocator = new OffsetAllocator(2 ** 20, { maxAllocations });
+      for (let round = 0; round < 3; round++) {
+        const handles = Array.from({ length: maxAllocations }, () => allocator.allocate(1));
+        assert(!handles.includes(NO_SPACE));
+        assertEquals(allocator.allocate(1), NO_SPACE);
+        check(allocator);
+        for (const handle of handles) allocator.free(handle);
+      }
+    }
   });
 
   it("tells when it was changed during an iteration, and never hangs", () => {
@@ -303,7 +309,7 @@ describe("OffsetAllocator", () => {
       Error,
       "changed meanwhile",
     );
-    allocator.allocateAt(500, 10);
+    allocateAt(allocator, 500, 10);
     assertThrows(
       () => {
         for (const _ of allocator.freeRegions()) allocator.reset();
@@ -319,11 +325,11 @@ describe("OffsetAllocator", () => {
   });
 
   it("reports one entry per bin beyond 32 bits too", () => {
-    const allocator = new OffsetAllocator(2 ** 50);
-    const { freeRegions } = allocator.storageReportFull();
+    const allocator = new WideOffsetAllocator(2 ** 50);
+    const { freeRegions } = storageReportFull(allocator);
     assertEquals(freeRegions.length, 408);
     assertEquals(freeRegions.filter(({ count }) => count > 0), [{ size: 2 ** 50, count: 1 }]);
-    assertEquals(allocator.storageReport(), {
+    assertEquals(storageReport(allocator), {
       totalFreeSpace: 2 ** 50,
       largestFreeRegion: 2 ** 50,
     });
@@ -334,28 +340,28 @@ describe("OffsetAllocator", () => {
       const allocator = new OffsetAllocator(100);
       const handles = [10, 20, 30].map((size) => allocator.allocate(size));
       allocator.free(handles[0]);
-      const [move] = allocator.planCompaction({ overlap: true });
+      const [move] = planCompaction(allocator, { overlap: true });
       return { allocator, handles, move };
     };
     const refused = (change: (made: ReturnType<typeof make>) => void, reason: string) => {
       const made = make();
       change(made);
       const before = [...made.allocator.allocations()];
-      assertThrows(() => made.allocator.applyMove(made.move), StaleMoveError, reason);
+      assertThrows(() => applyMove(made.allocator, made.move), StaleMoveError, reason);
       assertEquals([...made.allocator.allocations()], before);
-      made.allocator.check();
+      check(made.allocator);
     };
     assertEquals(make().move.to, 0);
     refused(({ allocator, move }) => allocator.free(move.handle), "not allocated");
     refused(({ allocator, move }) => allocator.resize(move.handle, 1), "resized");
-    refused(({ allocator }) => allocator.allocateAt(0, 1), "not free");
-    refused(({ allocator, move }) => allocator.applyMove(move), "moved");
+    refused(({ allocator }) => allocateAt(allocator, 0, 1), "not free");
+    refused(({ allocator, move }) => applyMove(allocator, move), "moved");
     const { allocator, move } = make();
     for (const to of [-1, 0.5, NaN]) {
-      assertThrows(() => allocator.applyMove({ ...move, to }), RangeError, "to");
+      assertThrows(() => applyMove(allocator, { ...move, to }), RangeError, "to");
     }
-    assertThrows(() => allocator.applyMove({ ...move, to: move.from }), StaleMoveError);
-    assertThrows(() => allocator.applyMove({ ...move, to: 70 }), StaleMoveError);
+    assertThrows(() => applyMove(allocator, { ...move, to: move.from }), StaleMoveError);
+    assertThrows(() => applyMove(allocator, { ...move, to: 70 }), StaleMoveError);
   });
 
   for (const [name, run] of Object.entries(offsetAllocatorRuns)) {

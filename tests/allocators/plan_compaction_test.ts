@@ -3,17 +3,17 @@
  * carried out one after another keep every byte.
  */
 
+import { allocateAt, applyMove, check, planCompaction } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
-import { planCompaction } from "../../src/allocators/plan_compaction.ts";
 import { seeded } from "../support/random.ts";
 
 /** An allocator with the given extents taken. */
 function layout(capacity: number, extents: [offset: number, size: number][]): OffsetAllocator {
   const allocator = new OffsetAllocator(capacity);
-  for (const [offset, size] of extents) assert(allocator.allocateAt(offset, size) !== NO_SPACE);
+  for (const [offset, size] of extents) assert(allocateAt(allocator, offset, size) !== NO_SPACE);
   return allocator;
 }
 
@@ -30,10 +30,10 @@ function compact(allocator: OffsetAllocator, options: object): { moves: number; 
     expected.set(handle, bytes.slice(offset, offset + size));
   }
   let moves = 0, units = 0;
-  for (let plan; (plan = allocator.planCompaction(options)).length > 0;) {
+  for (let plan; (plan = planCompaction(allocator, options)).length > 0;) {
     for (const move of plan) {
       bytes.copyWithin(move.to, move.from, move.from + move.size);
-      allocator.applyMove(move);
+      applyMove(allocator, move);
       moves++;
       units += move.size;
       assert(moves < 100_000);
@@ -42,7 +42,7 @@ function compact(allocator: OffsetAllocator, options: object): { moves: number; 
   for (const { handle, offset, size } of allocator.allocations()) {
     assertEquals(bytes.slice(offset, offset + size), expected.get(handle));
   }
-  allocator.check();
+  check(allocator);
   return { moves, units };
 }
 
@@ -129,10 +129,10 @@ describe("planCompaction", () => {
       const live: number[] = [];
       for (let h; (h = allocator.allocate(random(100))) !== NO_SPACE;) live.push(h);
       for (const handle of live) if (random(3) > 0) allocator.free(handle);
-      for (const move of allocator.planCompaction()) allocator.applyMove(move);
-      allocator.check();
+      for (const move of planCompaction(allocator)) applyMove(allocator, move);
+      check(allocator);
       assert([...allocator.freeRegions()].length <= 1, `seed ${seed}`);
-      assertEquals(allocator.planCompaction(), []);
+      assertEquals(planCompaction(allocator), []);
     }
   });
 

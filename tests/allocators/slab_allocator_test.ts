@@ -4,6 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Allocator, NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
 import { BuddyAllocator } from "../../src/allocators/buddy_allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { SlabAllocator, type SlabAllocatorOptions } from "../../src/allocators/slab_allocator.ts";
 import { allocatorContract } from "../support/allocator_contract.ts";
@@ -20,14 +21,17 @@ const skip = {
 };
 
 allocatorContract("SlabAllocator", {
-  make: (capacity) => new SlabAllocator(new OffsetAllocator(capacity)),
+  make: (capacity) => new SlabAllocator(new WideOffsetAllocator(capacity)),
   padding: true,
   skip,
 });
 
 allocatorContract("SlabAllocator of small slabs", {
   make: (capacity) =>
-    new SlabAllocator(new OffsetAllocator(capacity), { classes: [1, 2, 4, 8], slotsPerSlab: 2 }),
+    new SlabAllocator(new WideOffsetAllocator(capacity), {
+      classes: [1, 2, 4, 8],
+      slotsPerSlab: 2,
+    }),
   padding: true,
   skip: { ...skip, resize: "not beyond a slot" },
 });

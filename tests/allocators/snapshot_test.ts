@@ -3,33 +3,36 @@
  * checksum is right.
  */
 
+import { check, restore, snapshot } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { crc32 } from "../../src/util/crc32.ts";
-import { allocatorOver, OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { BinTable } from "../../src/gap_table/bin_table.ts";
 import * as layout from "../../src/gap_table/layout.ts";
-import { InvalidSnapshotError } from "../../src/gap_table/snapshot.ts";
+import { InvalidSnapshotError } from "../../src/operations/snapshot.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
-const { MODE, FIXED, SLOTS, MASK, TOP, WORN, SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } =
-  layout;
+const { MODE, FIXED, SLOTS, MASK, HEAD, READY, TAIL, FIRST, FRESH, AGAIN, LOOKS, WIDTH } = layout;
+const { SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
 const BIN = BINS - BIN_NEXT;
 
 const CHECKSUM = 18 * 4; // where the checksum stands in a snapshot
 const FIRST_NODE = 456 * 4; // where the nodes begin
 
 /** Allocators in all the states that a snapshot can show. */
-function allocators(random: Random): OffsetAllocator[] {
+function allocators(random: Random): (OffsetAllocator | WideOffsetAllocator)[] {
   const made = [
     new OffsetAllocator(0),
     new OffsetAllocator(1000),
     new OffsetAllocator(5000, { maxAllocations: 300, strict: true }),
-    new OffsetAllocator(2 ** 45, { maxAllocations: 300 }),
-    new OffsetAllocator(2 ** 53 - 1),
+    new WideOffsetAllocator(1000),
+    new WideOffsetAllocator(2 ** 45, { maxAllocations: 300 }),
+    new WideOffsetAllocator(2 ** 53 - 1),
   ];
   for (const allocator of made) {
     const live: number[] = [];
@@ -52,24 +55,24 @@ function sealed(bytes: Uint8Array): Uint8Array {
 }
 
 function refused(bytes: Uint8Array, message?: string): void {
-  assertThrows(() => OffsetAllocator.restore(bytes), InvalidSnapshotError, message);
+  assertThrows(() => restore(bytes), InvalidSnapshotError, message);
 }
 
 describe("a snapshot", () => {
   it("leaves out what was never used", () => {
     const small = new OffsetAllocator(1000, { maxAllocations: 100_000 });
     small.allocate(1);
-    assert(small.snapshot().length < 3000);
-    const restored = OffsetAllocator.restore(small.snapshot());
+    assert(snapshot(small).length < 5000);
+    const restored = restore(snapshot(small));
     for (let i = 1; i < 1000; i++) assert(restored.allocate(1) !== NO_SPACE);
-    restored.check();
+    check(restored);
   });
 
   it("keeps handles and the generations of the freed ones", () => {
     const allocator = new OffsetAllocator(1000);
     const live = allocator.allocate(10), freed = allocator.allocate(10);
     allocator.free(freed);
-    const restored = OffsetAllocator.restore(allocator.snapshot());
+    const restored = restore(snapshot(allocator));
     assertEquals(restored.offset(live), 0);
     for (let i = 0; i < 500; i++) assert(restored.allocate(1) !== freed);
     assertThrows(() => new OffsetAllocator(1000).free(freed));
@@ -77,7 +80,7 @@ describe("a snapshot", () => {
 
   it("keeps the last generation of a slot, which ends in no other", () => {
     for (const capacity of [100, 2 ** 40]) {
-      const allocator = OffsetAllocator.restore(damaged(capacity, ({ words }, at) => {
+      const allocator = restore(damaged(capacity, ({ words }, at) => {
         words[at(FREE) + HANDLE] = 64 - 2 ** 30;
       }));
       // The first comes from that slot; then the table doubles twice.
@@ -85,21 +88,41 @@ describe("a snapshot", () => {
       assertEquals(handles[0], FREE + 2 ** 30 - 64);
       assert(handles.every((handle) => handle > 0 && handle < 2 ** 30));
       assertEquals(new Set(handles).size, handles.length);
-      allocator.check();
+      check(allocator);
+    }
+  });
+
+  it("gives back the class that was saved, which goes on with the same words", () => {
+    for (const allocator of allocators(seeded(9))) {
+      const restored = restore(snapshot(allocator)), random = seeded(10), live: number[] = [];
+      assertInstanceOf(restored, allocator.constructor as typeof OffsetAllocator);
+      for (let i = 0; i < 2000; i++) {
+        if (random(2) === 0 || live.length === 0) {
+          const size = random(60), handle = allocator.allocate(size);
+          assertEquals(restored.allocate(size), handle);
+          if (handle !== NO_SPACE) live.push(handle);
+        } else {
+          const [handle] = live.splice(random(live.length), 1);
+          allocator.free(handle);
+          restored.free(handle);
+        }
+      }
+      assertEquals(snapshot(restored), snapshot(allocator));
+      check(restored);
     }
   });
 
   it("can lie anywhere in a buffer", () => {
-    const bytes = new OffsetAllocator(77).snapshot();
+    const bytes = snapshot(new OffsetAllocator(77));
     const shifted = new Uint8Array(bytes.length + 3);
     shifted.set(bytes, 3);
-    assertEquals(OffsetAllocator.restore(shifted.subarray(3)).capacity, 77);
+    assertEquals(restore(shifted.subarray(3)).capacity, 77);
   });
 
   it("can be a Buffer, and stays as it is", () => {
-    const allocator = new OffsetAllocator(77), bytes = Buffer.from(allocator.snapshot());
-    for (let i = 0; i < 2; i++) assertEquals(OffsetAllocator.restore(bytes).capacity, 77);
-    assertEquals(new Uint8Array(bytes), allocator.snapshot());
+    const allocator = new OffsetAllocator(77), bytes = Buffer.from(snapshot(allocator));
+    for (let i = 0; i < 2; i++) assertEquals(restore(bytes).capacity, 77);
+    assertEquals(new Uint8Array(bytes), snapshot(allocator));
   });
 
   it("is refused when it is none", () => {
@@ -111,19 +134,19 @@ describe("a snapshot", () => {
     for (const value of [undefined, null, [1, 2], "bytes", new Int32Array(2000)]) {
       refused(value as unknown as Uint8Array, "no Uint8Array");
     }
-    const older = new OffsetAllocator(8).snapshot();
+    const older = snapshot(new OffsetAllocator(8));
     new DataView(older.buffer).setInt32(4, 0, true);
     refused(sealed(older), "version 0");
-    const { length } = new OffsetAllocator(8).snapshot();
+    const { length } = snapshot(new OffsetAllocator(8));
     for (const shorter of [4, 1000, FIRST_NODE - 4, length - 1]) {
-      const bytes = new OffsetAllocator(8).snapshot().slice(0, shorter);
+      const bytes = snapshot(new OffsetAllocator(8)).slice(0, shorter);
       refused(shorter > CHECKSUM ? sealed(bytes) : bytes, `${shorter} bytes is no length`);
     }
   });
 
   it("is refused at every truncation and with anything appended", () => {
     for (const allocator of allocators(seeded(5))) {
-      const bytes = allocator.snapshot();
+      const bytes = snapshot(allocator);
       for (let length = 0; length < bytes.length; length += 1 + (length >>> 5)) {
         refused(bytes.subarray(0, length));
       }
@@ -138,24 +161,24 @@ describe("a snapshot", () => {
   it("is refused with any bits flipped: 10,000 times", () => {
     const seed = 20, random = seeded(seed), states = allocators(random);
     for (let i = 0; i < 10_000; i++) {
-      const bytes = states[i % states.length].snapshot();
+      const bytes = snapshot(states[i % states.length]);
       for (let flips = 1 + random(3); flips > 0; flips--) {
         bytes[random(bytes.length)] ^= 1 << random(8);
       }
-      if (states.some((state) => sameBytes(state.snapshot(), bytes))) continue;
+      if (states.some((state) => sameBytes(snapshot(state), bytes))) continue;
       refused(bytes);
     }
   });
 
   it("with a right checksum is refused or sound: 20,000 times", () => {
     const seed = 21, random = seeded(seed), states = allocators(random);
-    const snapshots = states.map((state) => state.snapshot());
+    const snapshots = states.map((state) => snapshot(state));
     let sound = 0;
     for (let i = 0; i < 20_000; i++) {
       const bytes = sealed(damage(snapshots[i % snapshots.length].slice(), random));
-      let restored: OffsetAllocator;
+      let restored: OffsetAllocator | WideOffsetAllocator;
       try {
-        restored = OffsetAllocator.restore(bytes);
+        restored = restore(bytes);
       } catch (error) {
         assertInstanceOf(error, InvalidSnapshotError, `seed ${seed}, mutation ${i}: ${error}`);
         continue;
@@ -180,12 +203,24 @@ const DAMAGES: Record<string, Damage[]> = {
     ({ words }) => words[SLOTS] = 3,
     ({ words }) => words[SLOTS] = 2 ** 26 + 1,
     ({ words }) => words[SLOTS] = -1,
+    ({ words }) => words[FRESH] = 0,
+    ({ words }) => words[FRESH]++,
+    ({ words }) => words[HEAD]++,
+    ({ words }) => words[TAIL]--,
+    ({ words }) => words[TAIL] = words[HEAD] - 1,
+    ({ words }) => words[HEAD] = words[TAIL] = 2 ** 30,
+    ({ words }) => words[WIDTH] = 9,
+    ({ words }) => words[LOOKS] = -1,
     ...[0, -1, 31, 127, 0b10111111, 2 ** 27 - 1].map((mask): Damage => ({ words }) =>
       words[MASK] = mask
     ),
   ],
   "the mode is unknown": [({ words }) => words[MODE] = 4],
-  "the table has an odd size": [({ words }) => words[SLOTS] = 63],
+  "the table has an odd size": [({ words }) => {
+    words[SLOTS] = 63;
+    for (const word of [HEAD, TAIL, READY, FIRST]) words[word] -= words[STRIDE];
+    words[TAIL]++; // as many wait as before
+  }],
   "a link leads out of the table": [
     ({ words }) => words[END + NEXT] = 0,
     ({ words }, at) => words[END + NEXT] = at(LOW) + 2,
@@ -213,7 +248,7 @@ const DAMAGES: Record<string, Damage[]> = {
     (table, at) => table.set(at(HIGH), SIZE, 29),
     (table) => table.set(END, OFFSET, table.capacity - 1),
   ],
-  "the number of allocations is wrong": [
+  "a live slot waits as if it were free": [
     ({ words }, at) => words[at(FREE) + HANDLE] = FREE,
     ({ words }, at) => words[at(FREE) + HANDLE] = -63, // of a wall that is nowhere
   ],
@@ -268,7 +303,7 @@ describe("a snapshot with a right checksum is refused:", () => {
   }
 
   it("a table without slots", () => {
-    const words = new Int32Array(new OffsetAllocator(8).snapshot().buffer);
+    const words = new Int32Array(snapshot(new OffsetAllocator(8)).buffer);
     words[MODE] = FIXED;
     words[MASK] = words[SLOTS] = 1;
     refused(sealed(new Uint8Array(words.buffer)), "lengths");
@@ -282,23 +317,33 @@ describe("a snapshot with a right checksum is refused:", () => {
     refused(damaged(2 ** 40, tiled(0, NaN, 1)), "number of units");
     const capacity = "the capacity is not a number of units";
     refused(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 52)), capacity);
-    const sound = OffsetAllocator.restore(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 51)));
+    const sound = restore(damaged(2 ** 40, tiled(0, 2 ** 52, 2 ** 51)));
     assertEquals(sound.capacity, sound.freeSpace + 2 ** 52 + 2 ** 51);
   });
 });
 
-/** What a snapshot cannot show: its bins are there, its free slots are stacked anew. */
+/** The word of the queue with the slot that serves next. */
+const next = ({ words }: BinTable) => words[HEAD];
+
 const DAMAGES_IN_USE: Record<string, Damage> = {
   "the free space is wrong": (table) => table.freeSpace--,
   "a bin that holds regions is not marked": ({ words }) => words[LEAF] = 0,
-  "a free slot is out of the table": ({ words }) => words[words[TOP]] &= ~layout.FREE,
-  "a free slot is stacked twice": ({ words }) => words[words[TOP] + 1] = words[words[TOP]],
-  "a live slot is stacked as free": ({ words }, at) => words[words[TOP]] = at(LOW) | layout.FREE,
-  "a worn slot is stacked": ({ words }, at) => words[at(FREE) + HANDLE] = layout.WORN_OUT,
+  "a free slot is out of the table": (table) => table.words[next(table)] &= ~layout.FREE,
+  "a free slot waits twice": (table) => {
+    table.words[next(table) + 1] = table.words[next(table)];
+  },
+  "a live slot waits as if it were free": (table, at) => {
+    table.words[next(table) + 1] = at(LOW) | layout.FREE;
+  },
+  "the queue is out of the table": ({ words }) => words[TAIL] = words.length,
+  "a slot is ready that does not wait": ({ words }) => words[READY] = words[TAIL] + 1,
+  "slots serve again at random": ({ words }) => words[AGAIN] = 1,
+  "slots are lost": ({ words }) => {
+    words[HEAD]++;
+    words[FRESH]--;
+  },
   "a slot has a handle, but no place": ({ words }, at) => {
-    words[at(FREE) + HANDLE] = FREE + 64;
-    words[TOP]++;
-    words[WORN]++;
+    words[at(60) + HANDLE] = 60 + 64; // which was never used
   },
 };
 
@@ -306,13 +351,12 @@ describe("check()", () => {
   for (const [reason, damage] of Object.entries(DAMAGES_IN_USE)) {
     it(`finds that ${reason}`, () => {
       for (const capacity of [100, 2 ** 40]) {
-        const table = BinTable.create(layout.OFFSET_SHAPE, capacity, {});
-        const allocator = allocatorOver(table);
+        const allocator = new WideOffsetAllocator(capacity), table = allocator.table as BinTable;
         const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
         allocator.free(first);
-        allocator.check();
+        check(allocator);
         damage(table, (slot) => END + slot * table.words[STRIDE]);
-        assertThrows(() => allocator.check(), Error, `Broken invariant: ${reason}`);
+        assertThrows(() => check(allocator), Error, `Broken invariant: ${reason}`);
       }
     });
   }
@@ -320,10 +364,12 @@ describe("check()", () => {
 
 /** A snapshot with some of its words changed. */
 function damaged(capacity: number, damage: Damage): Uint8Array {
-  const allocator = new OffsetAllocator(capacity);
+  const allocator = capacity < 2 ** 32
+    ? new OffsetAllocator(capacity)
+    : new WideOffsetAllocator(capacity);
   const [first] = [10, 20, 30].map((size) => allocator.allocate(size));
   allocator.free(first);
-  const table = new BinTable(layout.OFFSET_SHAPE, new Int32Array(allocator.snapshot().buffer));
+  const table = new BinTable(layout.OFFSET_SHAPE, new Int32Array(snapshot(allocator).buffer));
   const stride = table.words[STRIDE];
   damage(table, (slot) => END + slot * stride);
   return sealed(new Uint8Array(table.words.buffer));
@@ -365,16 +411,16 @@ function damage(bytes: Uint8Array, random: Random): Uint8Array {
 }
 
 /** Uses an allocator that claims to be sound; it must stay so. */
-function exercise(allocator: OffsetAllocator, random: Random): void {
-  allocator.check();
+function exercise(allocator: OffsetAllocator | WideOffsetAllocator, random: Random): void {
+  check(allocator);
   for (let i = 0; i < 10; i++) {
     allocator.allocate(random(50), 1 + random(3));
     const [first] = allocator.allocations();
     if (first !== undefined && random(2) === 0) allocator.free(first.handle);
-    allocator.check();
+    check(allocator);
   }
   for (const { handle } of allocator.allocations()) allocator.free(handle);
-  allocator.check();
+  check(allocator);
   assertEquals(allocator.freeSpace, allocator.capacity);
 }
 

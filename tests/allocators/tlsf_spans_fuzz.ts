@@ -5,6 +5,7 @@
  * @module
  */
 
+import { allocateAt, applyMove, check, planCompaction } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Extent, NO_SPACE, NotAllocatedError, SpanOverlapError } from "../../src/allocator.ts";
 import { TlsfAllocator } from "../../src/allocators/tlsf_allocator.ts";
@@ -100,7 +101,7 @@ class SpansFuzz {
     const isFree = [...this.#live.values()].every((other) =>
       size === 0 && other.size === 0 || end <= other.offset || other.offset + other.size <= offset
     );
-    const handle = this.#allocator.allocateAt(offset * unit, size * unit);
+    const handle = allocateAt(this.#allocator, offset * unit, size * unit);
     assertEquals(handle !== NO_SPACE, isInside && isFree);
     if (handle !== NO_SPACE) this.#take(handle, offset, size);
   }
@@ -184,7 +185,7 @@ class SpansFuzz {
     const { unit } = this.#run, maxMoves = this.#random(6);
     this.last = `planCompaction({ maxMoves: ${maxMoves} })`;
     const alignmentOf = (handle: number) => (this.#alignments.get(handle) ?? 1) * unit;
-    const moves = this.#allocator.planCompaction({ maxMoves, alignmentOf });
+    const moves = planCompaction(this.#allocator, { maxMoves, alignmentOf });
     assert(moves.length <= maxMoves);
     this.#compare(); // a plan changes nothing
     for (const move of moves) {
@@ -192,7 +193,7 @@ class SpansFuzz {
       const { handle, from, to, size } = move;
       assert(to < from && to % alignmentOf(handle) === 0);
       assertEquals({ offset: from / unit, size: size / unit }, this.#live.get(handle));
-      this.#allocator.applyMove(move);
+      applyMove(this.#allocator, move);
       this.#live.set(handle, { offset: to / unit, size: size / unit });
       this.#compare();
     }
@@ -251,7 +252,7 @@ class SpansFuzz {
     const allocator = this.#allocator, { unit } = this.#run;
     const inUnits = ({ offset, size }: Extent) => ({ offset: offset / unit, size: size / unit });
     const sum = (extents: Extent[]) => extents.reduce((total, { size }) => total + size * unit, 0);
-    allocator.check();
+    check(allocator);
     const holes = this.#holes(), spans = runs(this.#inSpan, 1);
     assertEquals([...allocator.spans()].map(inUnits), spans);
     assertEquals([...allocator.freeRegions()].map(inUnits), holes);

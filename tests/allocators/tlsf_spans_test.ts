@@ -3,6 +3,7 @@
  * and widen.
  */
 
+import { allocateAt, applyMove, check, planCompaction } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
@@ -30,8 +31,8 @@ describe("TlsfAllocator of several spans", () => {
       allocator.addSpan(start, 100);
       assertEquals([allocator.capacity, allocator.freeSpace], [100, 100]);
       assertEquals([...allocator.spans()], [{ offset: start, size: 100 }]);
-      assertEquals(allocator.allocateAt(0, 1), NO_SPACE);
-      assertEquals(allocator.allocateAt(start - 1, 1), NO_SPACE);
+      assertEquals(allocateAt(allocator, 0, 1), NO_SPACE);
+      assertEquals(allocateAt(allocator, start - 1, 1), NO_SPACE);
       const handle = allocator.allocate(100);
       assertEquals(allocator.offset(handle), start);
       assertEquals(allocator.allocate(1), NO_SPACE);
@@ -42,33 +43,33 @@ describe("TlsfAllocator of several spans", () => {
       assertEquals([...allocator.freeRegions()], [{ offset: start, size: 105 }]);
       allocator.addSpan(0, start);
       assertEquals([...allocator.freeRegions()], [{ offset: 0, size: start + 105 }]);
-      allocator.check();
+      check(allocator);
     }
   });
 
   it("merge where they touch, with what is free at both sides", () => {
     const allocator = new TlsfAllocator(100);
     allocator.addSpan(200, 100);
-    const low = allocator.allocateAt(0, 90), high = allocator.allocateAt(210, 90);
+    const low = allocateAt(allocator, 0, 90), high = allocateAt(allocator, 210, 90);
     allocator.addSpan(100, 100);
     assertEquals([...allocator.spans()], [{ offset: 0, size: 300 }]);
     assertEquals([...allocator.freeRegions()], [{ offset: 90, size: 120 }]);
     assertEquals(allocator.offset(allocator.allocate(120)), 90);
     allocator.free(low);
     allocator.free(high);
-    allocator.check();
+    check(allocator);
   });
 
   it("keep an allocation to one span, resized or aligned", () => {
     const allocator = new TlsfAllocator(64);
     allocator.addSpan(65, 64); // one unit is missing
-    const handle = allocator.allocateAt(0, 10);
+    const handle = allocateAt(allocator, 0, 10);
     assertEquals(allocator.resize(handle, 64), true);
     assertEquals(allocator.resize(handle, 65), false);
     assertEquals(allocator.offset(allocator.allocate(1, 64)), 128);
     assertEquals(allocator.allocate(65), NO_SPACE);
-    assertEquals(allocator.allocateAt(64, 1), NO_SPACE);
-    allocator.check();
+    assertEquals(allocateAt(allocator, 64, 1), NO_SPACE);
+    check(allocator);
   });
 
   it("say which one is in the way, and stay as they are", () => {
@@ -84,7 +85,7 @@ describe("TlsfAllocator of several spans", () => {
     const error = assertThrows(() => allocator.addSpan(9, 5), SpanOverlapError);
     assertEquals(error.message, "Cannot add the span 9..14: it overlaps the span 0..10");
     assertEquals(allocator.capacity, 30);
-    allocator.check();
+    check(allocator);
   });
 
   it("take no slot for a wall where they are empty", () => {
@@ -104,7 +105,7 @@ describe("TlsfAllocator of several spans", () => {
     allocator.addSpan(0, last);
     assertEquals([allocator.capacity, allocator.freeSpace], [last + 1, last]);
     assertEquals(allocator.offset(allocator.allocate(last)), 0);
-    allocator.check();
+    check(allocator);
   });
 
   it("stay where they are while the tables double and widen", async () => {
@@ -119,7 +120,7 @@ describe("TlsfAllocator of several spans", () => {
         if (step === 6000) {
           allocator.addSpan(2 ** 40, 7);
           spans.push({ offset: 2 ** 40, size: 7 });
-          allocator.check();
+          check(allocator);
         }
         if (random(5) < 3) {
           const size = 1 + random(40), handle = allocator.allocate(size);
@@ -133,7 +134,7 @@ describe("TlsfAllocator of several spans", () => {
         }
       }
       assert(live.size > 1000, "the tables did not double often enough");
-      allocator.check();
+      check(allocator);
       assertEquals([...allocator.spans()], spans);
       for (const [handle, [offset, size]] of live) {
         assertEquals([allocator.offset(handle), allocator.size(handle)], [offset, size]);
@@ -152,7 +153,7 @@ describe("TlsfAllocator of several spans", () => {
     assertEquals(allocator.allocationCount, 0);
     const handles = Array.from({ length: 500 }, () => allocator.allocate(1));
     assertEquals(new Set(handles).size, 500);
-    allocator.check();
+    check(allocator);
   });
 
   it("compact, each move within one span and apart from its source", () => {
@@ -161,31 +162,31 @@ describe("TlsfAllocator of several spans", () => {
     const handles = Array.from({ length: 20 }, () => allocator.allocate(10));
     handles.forEach((handle, i) => i % 2 === 1 && allocator.free(handle));
     for (const options of [{ overlap: true, maxMoves: 2 }, {}]) {
-      for (let moves; (moves = allocator.planCompaction(options)).length > 0;) {
+      for (let moves; (moves = planCompaction(allocator, options)).length > 0;) {
         for (const move of moves) {
           assert(move.to + move.size <= move.from);
-          allocator.applyMove(move);
+          applyMove(allocator, move);
         }
-        allocator.check();
+        check(allocator);
       }
     }
     assertEquals([...allocator.freeRegions()], [{ offset: 200, size: 100 }]);
-    const handle = allocator.allocateAt(200, 10), move = { handle, from: 200, to: 95, size: 10 };
-    assertThrows(() => allocator.applyMove(move), StaleMoveError, "not free");
+    const handle = allocateAt(allocator, 200, 10), move = { handle, from: 200, to: 95, size: 10 };
+    assertThrows(() => applyMove(allocator, move), StaleMoveError, "not free");
   });
 
   it("slide no allocation from one into another", () => {
     for (const gap of [0, 100]) {
       const allocator = new TlsfAllocator(100);
       allocator.addSpan(100 + gap, 100);
-      allocator.allocateAt(0, 60);
-      const handle = allocator.allocateAt(120 + gap, 70);
+      allocateAt(allocator, 0, 60);
+      const handle = allocateAt(allocator, 120 + gap, 70);
       // No hole takes 70 units; only in one span it goes down, over a part of its source.
-      const moves = allocator.planCompaction();
+      const moves = planCompaction(allocator);
       const expected = gap > 0 ? [] : [{ handle, from: 120, to: 60, size: 70 }];
       assertEquals(moves, expected);
-      for (const move of moves) allocator.applyMove(move);
-      allocator.check();
+      for (const move of moves) applyMove(allocator, move);
+      check(allocator);
     }
   });
 });

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { strategies } from "../../cli/compare/strategies.ts";
@@ -54,7 +55,7 @@ describe("every strategy stands a workload", () => {
         const allocator = makeFor(work, make);
         if (allocator === undefined) continue;
         const { refused } = replay(work, allocator);
-        allocator.check();
+        check(allocator);
         if (!(name in refusing) && workload !== "tight") assertEquals(refused, 0, workload);
         for (const { handle } of allocator.allocations()) allocator.free(handle);
         assertEquals(allocator.freeSpace, allocator.capacity);

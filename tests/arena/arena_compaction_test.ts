@@ -4,6 +4,8 @@
  * @module
  */
 
+import { compact } from "../../src/arena/compact.ts";
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
@@ -42,12 +44,12 @@ describe("compaction of an arena", () => {
 
   it("gathers the free space", async () => {
     const [arena, live] = holes(new PlainStore(50_000));
-    const { moves, bytes } = arena.compact();
+    const { moves, bytes } = compact(arena);
     assert(moves > 0 && bytes > 0);
     await assertAllExpected(live);
-    arena.allocator.check();
+    check(arena.allocator);
     assert(arena.allocator.largestFreeRegion() > arena.freeBytes - 8 * live.length - 1);
-    assertEquals(arena.compact(), { moves: 0, bytes: 0 });
+    assertEquals(compact(arena), { moves: 0, bytes: 0 });
     await assertAllCanBeHad(arena);
   });
 
@@ -58,7 +60,7 @@ describe("compaction of an arena", () => {
       let total = 0;
       for (;;) {
         const before = store.bytesMoved;
-        const { moves, bytes } = arena.compact(bounds);
+        const { moves, bytes } = compact(arena, bounds);
         assert(moves <= (bounds.maxMoves ?? moves) && bytes <= (bounds.maxBytes ?? bytes));
         assertStrictEquals(store.bytesMoved - before, 2 * bytes, "read and written once");
         await assertAllExpected(live);
@@ -79,7 +81,7 @@ describe("compaction of an arena", () => {
     const neighbour = must(arena.allocateFrom(bytes.subarray(0, 300_000)));
     hole.free();
     store.largest = 0;
-    assertEquals(arena.compact(), { moves: 2, bytes: bytes.length + 300_000 });
+    assertEquals(compact(arena), { moves: 2, bytes: bytes.length + 300_000 });
     assert(store.largest <= 2 ** 18);
     assertSameBytes(neighbour.read(), bytes.subarray(0, 300_000), "the next region");
     assertStrictEquals(region.offset, 0);
@@ -92,8 +94,8 @@ describe("compaction of an arena", () => {
     const hole = must(arena.allocate(50));
     must(arena.allocate(100));
     hole.free();
-    assertEquals(arena.compact({ overlap: false }), { moves: 0, bytes: 0 });
-    assertEquals(arena.compact(), { moves: 1, bytes: 100 });
+    assertEquals(compact(arena, { overlap: false }), { moves: 0, bytes: 0 });
+    assertEquals(compact(arena), { moves: 1, bytes: 100 });
   });
 
   it("keeps the bytes without overlap, wherever the copy fails", async () => {
@@ -102,14 +104,14 @@ describe("compaction of an arena", () => {
       const [arena, live] = holes(store);
       store.failAt = store.calls + call;
       try {
-        arena.compact({ overlap: false });
+        compact(arena, { overlap: false });
         break;
       } catch (error) {
         assert(error instanceof StorageError);
       }
-      arena.allocator.check();
+      check(arena.allocator);
       await assertAllExpected(live);
-      arena.compact();
+      compact(arena);
       await assertAllExpected(live);
     }
   });
@@ -119,7 +121,7 @@ describe("compaction of an arena", () => {
       planCompaction: undefined,
     });
     Object.defineProperty(allocator, "capacity", { value: 10 });
-    assertThrows(() => new Arena(new MemoryStore(10), { allocator }).compact(), TypeError);
+    assertThrows(() => compact(new Arena(new MemoryStore(10), { allocator })), TypeError);
   });
 
   it("waits for an allocation, and allocations for it", async () => {
@@ -129,7 +131,7 @@ describe("compaction of an arena", () => {
     await first.free();
     const [third, compaction, fourth] = await Promise.all([
       arena.allocateFrom(new Uint8Array(90).fill(3)),
-      arena.compact(),
+      compact(arena),
       arena.allocateFrom(new Uint8Array(700).fill(4)),
     ]);
     assert(compaction.moves > 0);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertStrictEquals } from "@std/assert";
 import type { Arena } from "../../src/arena/arena.ts";
 import {
@@ -133,7 +134,7 @@ export function must<T>(region: T | undefined): T {
 /** Fails unless the whole space can be had, in one piece, once everything is freed. */
 export async function assertAllCanBeHad(arena: Arena<BackingStore>): Promise<void> {
   for (const region of [...arena.regions()]) await region.free();
-  arena.allocator.check();
+  check(arena.allocator);
   assertStrictEquals(arena.allocator.allocationCount, 0);
   assertStrictEquals(arena.freeBytes, arena.byteLength);
   const all = must(await arena.allocate(arena.byteLength));

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { compact } from "../../src/arena/compact.ts";
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FileStore, SyncFileStore } from "../../backends/file/mod.ts";
@@ -88,10 +90,10 @@ async function randomStep(
 
 async function randomCompaction(arena: Arena<BackingStore>, random: Random): Promise<void> {
   const bounds = [{}, { maxMoves: random(5) }, { maxBytes: random(2000) }][random(3)];
-  const { moves, bytes } = await arena.compact({ ...bounds, overlap: random(2) === 0 });
+  const { moves, bytes } = await compact(arena, { ...bounds, overlap: random(2) === 0 });
   assert(moves <= (bounds.maxMoves ?? Infinity), "no more moves than allowed");
   assert(bytes <= (bounds.maxBytes ?? Infinity), "no more bytes than allowed");
-  arena.allocator.check();
+  check(arena.allocator);
 }
 
 const options: ArenaOptions[] = [{}, { unit: 16 }, { unit: 12 }, { maxByteLength: 60_000 }, {
@@ -120,7 +122,7 @@ describe("Arena against a model", () => {
             await randomStep(arena, live, random, 2500);
             if (step % 50 === 0) {
               await assertAllExpected(live);
-              arena.allocator.check();
+              check(arena.allocator);
               const order = [...arena.regions()].map((region) => region.handle);
               assertStrictEquals(order.length, live.length);
               for (const { region } of live) {

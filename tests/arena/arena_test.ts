@@ -4,6 +4,7 @@
  * @module
  */
 
+import { compact } from "../../src/arena/compact.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FileStore, SyncFileStore } from "../../backends/file/mod.ts";
@@ -87,8 +88,12 @@ describe("Arena", () => {
         await assertRejects(async () => await arena.allocate(size));
         await assertRejects(async () => await arena.allocate(1, { alignment: size }));
         if (typeof bad === "object") continue;
-        await assertRejects(async () => await arena.compact({ maxMoves: size }));
-        await assertRejects(async () => await arena.compact({ maxBytes: size }));
+        await assertRejects(async () =>
+          await compact<BackingStore, OffsetAllocator>(arena, { maxMoves: size })
+        );
+        await assertRejects(async () =>
+          await compact<BackingStore, OffsetAllocator>(arena, { maxBytes: size })
+        );
       }
       await assertRejects(async () => await arena.allocate(1, { alignment: 0 }), RangeError);
       await assertRejects(async () => await arena.allocateFrom([1] as never), TypeError);
@@ -147,10 +152,10 @@ describe("Arena", () => {
     const between = allocator.allocate(1);
     allocator.free(third);
     assertStrictEquals(allocator.offset(between), 9);
-    assertEquals(arena.compact(), { moves: 0, bytes: 0 });
+    assertEquals(compact(arena), { moves: 0, bytes: 0 });
     arena.region(first).free();
     // Nobody knows their alignment: offset 0 suits any, no other does.
-    assertEquals(arena.compact(), { moves: 1, bytes: 4 });
+    assertEquals(compact(arena), { moves: 1, bytes: 4 });
     assertEquals([region.offset, region.read()[7]], [12, 1]);
     assertStrictEquals(arena.region(between).offset, 0);
   });

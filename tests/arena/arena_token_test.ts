@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
@@ -214,7 +215,7 @@ describe("an arena in three workers", () => {
           assert(store.byteLength > before, "it has not grown");
           assertEquals(allocator.allocationCount, 60);
           for (const { token } of parcels) arena.regionFromToken(token).free();
-          allocator.check();
+          check(allocator);
           assertEquals(allocator.freeSpace, allocator.capacity);
         } finally {
           for (const thread of threads) await thread.terminate();

@@ -1,5 +1,6 @@
 /** What plain JavaScript can get wrong: each is an error before anything changes. */
 
+import { compact } from "../../src/arena/compact.ts";
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
@@ -72,10 +73,10 @@ describe("wrong arguments of plain JavaScript", () => {
         [() => arena.allocateFrom(wrong([1])), "a DataView or a buffer, got an object of type Arr"],
         [() => arena.allocateFrom(wrong(undefined)), "Expected data to be a typed array"],
         [() => arena.allocateFrom(wrong(8)), "got 8"],
-        [() => arena.compact(wrong(1000)), "got 1000"],
-        [() => arena.compact(wrong(null)), "got null"],
-        [() => arena.compact(wrong({ maxMove: 1 })), "with maxMoves, "],
-        [() => arena.compact(wrong({ overlap: 1 })), "overlap to be a boolean, got 1"],
+        [() => compact(arena, wrong(1000)), "got 1000"],
+        [() => compact(arena, wrong(null)), "got null"],
+        [() => compact(arena, wrong({ maxMove: 1 })), "with maxMoves, "],
+        [() => compact(arena, wrong({ overlap: 1 })), "overlap to be a boolean, got 1"],
         [() => region.write(wrong("hello")), 'got the string "hello": encode it with a TextEnc'],
         [() => region.write(wrong([1])), "Expected data to be a typed array"],
         [() => region.readInto(wrong([1])), "Expected into to be a typed array"],

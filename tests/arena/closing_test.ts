@@ -1,5 +1,6 @@
 /** What a closed arena and its regions refuse, and who closes the store. */
 
+import { compact } from "../../src/arena/compact.ts";
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { FileStore, SyncFileStore } from "../../backends/file/mod.ts";
@@ -101,7 +102,7 @@ describe("a closed arena", () => {
         [() => arena.allocateFrom(data), "allocate", "Cannot allocate: the arena is closed"],
         [() => arena.region(region.handle), "region", "Cannot look up a region: the arena is"],
         [() => arena.regionFromToken(token), "region", "Cannot look up a region: the arena is"],
-        [() => arena.compact(), "compact", "Cannot compact: the arena is closed"],
+        [() => compact(arena), "compact", "Cannot compact: the arena is closed"],
         [() => arena.flush(), "flush", "Cannot flush: the arena is closed"],
         [() => region.read(), "read", "Cannot read: the arena is closed"],
         [() => region.readInto(data), "read", "Cannot read: the arena is closed"],
@@ -146,7 +147,7 @@ describe("a closed arena", () => {
         const all = [
           arena.allocateFrom(new Uint8Array(50).fill(2)),
           region.write(new Uint8Array(50).fill(3)),
-          arena.compact(),
+          compact(arena),
           arena.allocateFrom(new Uint8Array(500).fill(4)),
           region.resize(150),
           region.read(),

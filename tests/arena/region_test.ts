@@ -4,6 +4,7 @@
  * @module
  */
 
+import { compact } from "../../src/arena/compact.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
@@ -211,7 +212,7 @@ describe("a region", () => {
           region.write(new Uint8Array(50).fill(i)),
           region.write(new Uint8Array(50).fill(i), 50),
         ];
-        const move = random(2) ? arena.compact() : region.resize(120);
+        const move = random(2) ? compact(arena) : region.resize(120);
         const later = [
           region.read(),
           region.write(new Uint8Array(10).fill(i), 10),

@@ -5,13 +5,13 @@
  * @module
  */
 
+import { minCapacity } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { drawings } from "../../scripts/docs/draw/drawings.ts";
 import { binOf, binSize } from "../../src/util/bin_of.ts";
-import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { type Element, parseXml } from "../support/parse_xml.ts";
 
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
@@ -120,7 +120,7 @@ describe("the drawings of the guides", () => {
   it("say of the bins what holds for all of them", () => {
     for (let exponent = 0; exponent < 31; exponent++) {
       for (const size of [2 ** exponent, 2 ** exponent + 1, Math.ceil(1.5 * 2 ** exponent) + 1]) {
-        const coarse = OffsetAllocator.minCapacity(size), fine = binSize(binOf(size - 1, 5) + 1, 5);
+        const coarse = minCapacity(size), fine = binSize(binOf(size - 1, 5) + 1, 5);
         assert(coarse / size < 1 + 1 / 8, `${size} goes to ${coarse}`);
         assert(fine / size < 1 + 1 / 32, `${size} goes to ${fine}`);
       }

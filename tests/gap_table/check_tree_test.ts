@@ -6,9 +6,10 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import * as calls from "../../src/gap_table/operations.ts";
+import { checkRoom } from "../../src/gap_table/check_room.ts";
+import * as calls from "../../src/gap_table/calls.ts";
 import { GAP, LEAF, NODE, TLSF_BINS } from "../../src/gap_table/layout.ts";
-import { treeDamage } from "../../src/gap_table/check_tree.ts";
+import { treeDamage } from "../../src/operations/check_tree.ts";
 import { LEFT, RIGHT, TreeTable } from "../../src/gap_table/tree_table.ts";
 
 const BIN = 64; // of 64 and 65 units
@@ -16,7 +17,7 @@ const ROOT = TLSF_BINS + BIN;
 
 /** A table with a tree of three regions: of 64 units, 64 and 65. */
 function makeTable(): TreeTable {
-  const table = TreeTable.of(10_000, {});
+  const table = TreeTable.of(10_000, checkRoom({}, ""));
   for (const offset of [64, 129, 195]) calls.allocateAt(table, offset, 1);
   return table;
 }

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { drawMap } from "../../src/report/draw_map.ts";
-import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { withSeed } from "../support/random.ts";
 import { fixed, scattered } from "./report_helpers.ts";
 
@@ -88,7 +88,7 @@ describe("drawMap", () => {
 
   it("fills its size, whatever the capacity", () => {
     for (const capacity of [0, 1, 7, 1000, 2 ** 40 + 1, Number.MAX_SAFE_INTEGER]) {
-      const allocator = new OffsetAllocator(capacity);
+      const allocator = new WideOffsetAllocator(capacity);
       const lines = drawMap(allocator, { width: 50, height: 5 }).split("\n");
       const rows = lines.slice(0, lines.indexOf(""));
       assert(rows.every((row) => row.length <= 50) && rows.length <= 5);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { reportSvg } from "../../src/report/report_svg.ts";
 import { seeded, withSeed } from "../support/random.ts";
@@ -128,7 +129,7 @@ describe("reportSvg", () => {
 
   it("draws the emptiest, and the largest", () => {
     for (const capacity of [0, 1, Number.MAX_SAFE_INTEGER]) {
-      const allocator = new OffsetAllocator(capacity);
+      const allocator = new WideOffsetAllocator(capacity);
       parseXml(reportSvg(allocator));
       allocator.allocate(0);
       allocator.allocate(Math.floor(capacity / 3));

@@ -4,14 +4,16 @@
  * @module
  */
 
+import { restore } from "../../src/operations/mod.ts";
+import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { TlsfAllocator } from "../../src/allocators/tlsf_allocator.ts";
 import { TrackedAllocator } from "../../src/report/tracked_allocator.ts";
 import type { FuzzRun } from "../support/fuzz_run.ts";
 
 const run = (stacks: boolean) => ({
-  make: (capacity: number) => new TrackedAllocator(new OffsetAllocator(capacity), { stacks }),
-  restore: (bytes: Uint8Array) => new TrackedAllocator(OffsetAllocator.restore(bytes), { stacks }),
+  make: (capacity: number) => new TrackedAllocator(new WideOffsetAllocator(capacity), { stacks }),
+  restore: (bytes: Uint8Array) => new TrackedAllocator(restore(bytes), { stacks }),
   capacity: 400,
 });
 
@@ -19,6 +21,11 @@ const run = (stacks: boolean) => ({
 export const trackedAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {
   "as it comes": run(false),
   "with stacks": run(true),
+  "within 32 bits": {
+    make: (capacity) => new TrackedAllocator(new OffsetAllocator(capacity)),
+    restore: (bytes) => new TrackedAllocator(restore(bytes)),
+    capacity: 400,
+  },
   "over several spans": {
     make: (capacity) => new TrackedAllocator(new TlsfAllocator(capacity)),
     capacity: 400,

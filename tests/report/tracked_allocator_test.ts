@@ -1,15 +1,18 @@
 /** Labels, stacks and leaks; and that the wrapper is an allocator like the inner one. */
 
+import {
+  allocateAt,
+  appendAt,
+  applyMove,
+  planCompaction,
+  restore,
+  snapshot,
+} from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type CompactableAllocator,
-  type GrowableAllocator,
-  NO_SPACE,
-  NotAllocatedError,
-} from "../../src/allocator.ts";
+import { type GrowableAllocator, NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
 import { Arena } from "../../src/arena/arena.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import { formatLeaks } from "../../src/report/format_leaks.ts";
@@ -24,7 +27,8 @@ for (const [name, run] of Object.entries(trackedAllocatorRuns)) {
   const skip = run.restore === undefined
     ? { snapshot: "the inner allocator makes none" }
     : { addSpan: "the inner allocator has one span" };
-  allocatorContract(`TrackedAllocator ${name}`, { ...run, skip });
+  const wide = name === "within 32 bits" && { wide: "32 bits" };
+  allocatorContract(`TrackedAllocator ${name}`, { ...run, skip: { ...skip, ...wide } });
 }
 
 describe("TrackedAllocator", () => {
@@ -67,8 +71,8 @@ describe("TrackedAllocator", () => {
       handles.push(allocator.allocate(10)); // not as a tail call: Bun keeps no frame of those
     }
     allocateMesh();
-    handles.push(allocator.allocateAt(50, 10));
-    allocator.appendAt([70, 80], [5, 5], handles);
+    handles.push(allocateAt(allocator, 50, 10));
+    appendAt(allocator, [70, 80], [5, 5], handles);
     allocator.label(handles[0], "mesh");
     const stacks = allocator.leaks().map(({ stack = "" }) => stack.split("\n"));
     assertEquals(stacks.length, 4);
@@ -102,7 +106,7 @@ describe("TrackedAllocator", () => {
   it("notes no stack of what was refused, and none that was not asked for", () => {
     const allocator = new TrackedAllocator(new OffsetAllocator(10), { stacks: true });
     assertEquals(allocator.allocate(11), NO_SPACE);
-    assertEquals(allocator.allocateAt(5, 6), NO_SPACE);
+    assertEquals(allocateAt(allocator, 5, 6), NO_SPACE);
     assertEquals(allocator.leaks(), []);
     const plain = new TrackedAllocator(new OffsetAllocator(10));
     const handle = plain.allocate(5);
@@ -117,11 +121,11 @@ describe("TrackedAllocator", () => {
 
   it("has the optional members of the inner allocator, and no others", () => {
     const offsets = new TrackedAllocator(new OffsetAllocator(100));
-    const grows: GrowableAllocator & CompactableAllocator = offsets;
+    const grows: GrowableAllocator = offsets;
     grows.grow(20);
     assertEquals([offsets.capacity, offsets.tailSpace], [120, 120]);
     offsets.shrink(10);
-    assertEquals(OffsetAllocator.restore(offsets.snapshot()).capacity, 110);
+    assertEquals(restore(snapshot(offsets)).capacity, 110);
     const spans: undefined = offsets.spans;
     assertEquals([spans, offsets.addSpan], [undefined, undefined]);
   });
@@ -131,7 +135,7 @@ describe("TrackedAllocator", () => {
     const [first, second] = [10, 20].map((size) => allocator.allocate(size));
     allocator.label(second, "moves");
     allocator.free(first);
-    for (const move of allocator.planCompaction()) allocator.applyMove(move);
+    for (const move of planCompaction(allocator)) applyMove(allocator, move);
     allocator.resize(second, 25);
     assertEquals(allocator.leaks(), [{ handle: second, offset: 0, size: 25, label: "moves" }]);
   });

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Allocation, NO_SPACE } from "../../src/allocator.ts";
@@ -109,7 +110,7 @@ function dying(
 
 /** What one sees; with caches not what is free, which depends on what they hold. */
 function visible(allocator: SharedOffsetAllocator, hasCaches: boolean) {
-  allocator.check();
+  check(allocator);
   const { capacity } = allocator, freeSpace = hasCaches ? 0 : allocator.freeSpace;
   const { table } = openState(allocator.buffer);
   // Which of two empty ones in the same place comes first says nothing.
@@ -211,7 +212,7 @@ function usable(allocator: SharedOffsetAllocator): void {
   assert(all !== NO_SPACE);
   allocator.free(all);
   for (let i = 0; i < 3; i++) assert(allocator.allocate(3) !== NO_SPACE);
-  allocator.check();
+  check(allocator);
 }
 
 describe("SharedOffsetAllocator, whose worker dies", () => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import {
   type SharedAllocatorOptions,
   SharedOffsetAllocator,
@@ -51,7 +52,7 @@ export function inTurns(
     largestFreeRegion: () => reported().largestFreeRegion(),
     freeRegions: () => reported().freeRegions(),
     allocations: () => next().allocations(),
-    check: () => next().check(),
+    check: () => check(next()),
     grow: (additional) => next().grow(additional),
     allocateAt: (offset, size) => next().allocateAt(offset, size),
   };

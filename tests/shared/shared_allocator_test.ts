@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
@@ -90,7 +91,7 @@ describe("SharedOffsetAllocator", () => {
       assertThrows(() => made.free(handle), NotAllocatedError);
       for (let i = 0; i < 10; i++) assert(made.allocate(1) !== NO_SPACE);
       assertEquals(other.allocate(1), NO_SPACE, "more than maxAllocations");
-      made.check();
+      check(made);
       const around = [...bytes.subarray(0, 64), ...bytes.subarray(64 + byteLength)];
       assert(around.every((byte) => byte === 255));
     }
@@ -205,7 +206,7 @@ describe("the caches of a SharedOffsetAllocator", () => {
     assertEquals([allocator.offset(again), allocator.size(again)], [offset, 49]);
     assertEquals([...allocator.allocations()], [{ handle: again, offset, size: 49 }]);
     assertEquals(allocator.allocationCount, 1);
-    allocator.check();
+    check(allocator);
   });
 
   it("serve those who may not wait, too", async () => {
@@ -218,7 +219,7 @@ describe("the caches of a SharedOffsetAllocator", () => {
     await allocator.freeAsync(again);
     headerOf(allocator)[LOCK] = 0;
     await assertRejects(() => allocator.freeAsync(again), NotAllocatedError);
-    allocator.check();
+    check(allocator);
   });
 
   it("take a block that another worker allocated, and refuse it freed twice", () => {
@@ -243,7 +244,7 @@ describe("the caches of a SharedOffsetAllocator", () => {
     assertEquals(one.allocate(64), NO_SPACE, "a block that was taken away");
     two.free(all);
     assertEquals(one.freeSpace, one.capacity);
-    one.check();
+    check(one);
   });
 
   it("keep no block under a handle of its last generation", () => {
@@ -264,9 +265,9 @@ describe("the caches of a SharedOffsetAllocator", () => {
     words[at] = last;
     one.free(last);
     assertThrows(() => one.free(last), NotAllocatedError);
-    one.check();
+    check(one);
     assert(one.allocate(8) !== NO_SPACE, "a worn slot is not renewed");
-    one.check();
+    check(one);
   });
 
   it("are passed by where blocks are aligned otherwise", () => {

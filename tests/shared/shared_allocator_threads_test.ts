@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../../src/allocator.ts";
@@ -134,10 +135,10 @@ class Crowd {
   /** Whatever the dead have left is sound; all of it is freed. */
   #startAnew(): void {
     const { allocator } = this;
-    allocator.check();
+    check(allocator);
     for (const { handle } of allocator.allocations()) allocator.free(handle);
     allocator.trim();
-    allocator.check();
+    check(allocator);
     assertEquals(allocator.freeSpace, allocator.capacity, "space is lost");
     this.#marks.fill(0);
     this.#mailbox.fill(0);

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { operated } from "./operated.ts";
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError, SpanOverlapError } from "../../src/allocator.ts";
@@ -45,7 +47,8 @@ export const NOT_UNITS: number[] = [-1, 0.5, NaN, Infinity, -Infinity, 2 ** 53, 
 
 /** Registers the tests of the optional members. */
 export function optionalMembers(strategy: Strategy): void {
-  const { make, skip = {} } = strategy;
+  const make = (capacity: number) => operated(strategy.make(capacity));
+  const { skip = {} } = strategy;
 
   optional("grow", skip.grow, () => {
     const allocator = make(16), handle = allocator.allocate(16);
@@ -64,7 +67,7 @@ export function optionalMembers(strategy: Strategy): void {
     if (skip.wide !== undefined) return;
     allocator.grow?.(Number.MAX_SAFE_INTEGER - 32);
     assertEquals(allocator.largestFreeRegion(), Number.MAX_SAFE_INTEGER - 32);
-    allocator.check();
+    check(allocator);
   });
 
   optional("allocateAt", skip.allocateAt, () => {
@@ -130,7 +133,7 @@ export function optionalMembers(strategy: Strategy): void {
     refuses(allocator, [NotAllocatedError], () => allocator.free(inMiddle));
     assertEquals([allocator.capacity, allocator.freeSpace], [160, 160]);
     assertEquals([...allocator.freeRegions()].length, 3);
-    allocator.check();
+    check(allocator);
   });
 
   optional("snapshot", skip.snapshot, () => {
@@ -138,7 +141,7 @@ export function optionalMembers(strategy: Strategy): void {
     allocator.allocate(7);
     allocator.free(handle);
     const bytes = allocator.snapshot?.() ?? new Uint8Array();
-    const restored = strategy.restore?.(bytes) ?? make(0);
+    const restored = operated(strategy.restore?.(bytes) ?? make(0));
     assertEquals(state(restored), state(allocator));
     refuses(restored, [NotAllocatedError], () => restored.free(handle));
     for (let i = 0; i < 20; i++) {
@@ -167,7 +170,7 @@ export function optionalMembers(strategy: Strategy): void {
           allocator.applyMove?.(move);
           assertEquals(allocator.offset(move.handle), move.to);
         }
-        allocator.check();
+        check(allocator);
       }
       assertEquals([...allocator.freeRegions()].length, 1);
       assertEquals(left.map((handle) => allocator.size(handle)), left.map(() => 7));
@@ -197,7 +200,7 @@ export function refuses(
   assert(errors.some((type) => error instanceof type), `${misuse} gave ${error}`);
   assertInstanceOf(error, Error);
   assertEquals(state(allocator), before);
-  allocator.check();
+  check(allocator);
   return error;
 }
 

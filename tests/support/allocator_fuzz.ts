@@ -3,6 +3,8 @@
  * an owner per unit, found by looking at all of them.
  */
 
+import { operated } from "./operated.ts";
+import { check } from "../../src/operations/mod.ts";
 import { type CompactionOptions, type Extent, NO_SPACE } from "../../src/allocator.ts";
 import type { AnyAllocator, FuzzRun } from "./fuzz_run.ts";
 import { type Random, seeded } from "./random.ts";
@@ -43,7 +45,7 @@ class Fuzz {
     this.#run = run;
     this.#random = seeded(run.seed);
     this.#capacity = run.capacity;
-    this.#allocator = run.make(run.capacity);
+    this.#allocator = operated(run.make(run.capacity));
   }
 
   step(): void {
@@ -106,7 +108,7 @@ class Fuzz {
   }
 
   #allocateMany(): void {
-    if (this.#allocator.allocateMany === undefined) return;
+    if (this.#allocator.allocateMany === undefined || this.#run.singly) return;
     const sizes = Array.from({ length: this.#random(8) }, () => this.#size());
     const handles: number[] = [];
     this.last = `allocateMany([${sizes}])`;
@@ -121,7 +123,7 @@ class Fuzz {
   }
 
   #freeMany(): void {
-    if (this.#allocator.freeMany === undefined) return;
+    if (this.#allocator.freeMany === undefined || this.#run.singly) return;
     const handles = [...this.#live.keys()].filter(() => this.#random(3) === 0);
     const [first] = handles, stale = this.#stale[this.#random(this.#stale.length)];
     for (const bad of [first, stale, NO_SPACE, 0.5]) {
@@ -240,7 +242,7 @@ class Fuzz {
     const { restore } = this.#run;
     if (this.#allocator.snapshot === undefined || restore === undefined) return;
     this.last = "snapshot and restore";
-    this.#allocator = restore(this.#allocator.snapshot());
+    this.#allocator = operated(restore(this.#allocator.snapshot()));
   }
 
   #grow(): void {
@@ -351,7 +353,7 @@ class Fuzz {
 
   #compare(): void {
     const allocator = this.#allocator;
-    allocator.check();
+    check(allocator);
     const regions = [...allocator.freeRegions()];
     const holes = this.#run.padding ? this.#apart(regions) : this.#holes();
     const free = holes.reduce((sum, { size }) => sum + size, 0);

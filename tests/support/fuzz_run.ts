@@ -8,6 +8,7 @@ import type { Allocator, CompactionOptions, Extent, Move } from "../../src/alloc
 
 /** An allocator with whatever of the optional members it has. */
 export type AnyAllocator = Allocator & {
+  check?(): void;
   addSpan?(start: number, size: number): void;
   spans?(): Iterable<Extent>;
   grow?(additional: number): void;
@@ -51,6 +52,8 @@ export interface FuzzRun extends Habits {
   capacity: number;
   /** Where the naive model may not hold the allocator to finding space. */
   mayRefuse?: boolean;
+  /** Whether allocations are made and freed one by one only. */
+  singly?: boolean;
   /** Most live allocations. */
   maxAllocations?: number;
   seed: number;

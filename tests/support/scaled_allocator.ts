@@ -5,11 +5,14 @@
  * @module
  */
 
+import { check } from "../../src/operations/mod.ts";
 import { type Allocation, type Extent, NO_SPACE } from "../../src/allocator.ts";
 import type { AnyAllocator } from "./fuzz_run.ts";
+import { operated } from "./operated.ts";
 
 /** An allocator seen in units `unit` times as large: what it does must be the same. */
-export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
+export function scaled(allocator: AnyAllocator, unit: number): AnyAllocator {
+  const inner = operated(allocator);
   const extent = ({ offset, size }: Extent) => ({ offset: offset / unit, size: size / unit });
   return {
     get capacity() {
@@ -37,7 +40,7 @@ export function scaled(inner: AnyAllocator, unit: number): AnyAllocator {
         handle: allocation.handle,
         ...extent(allocation),
       })),
-    check: () => inner.check(),
+    check: () => check(inner),
     grow: inner.grow && ((additional) => inner.grow?.(additional * unit)),
     get tailSpace() {
       return inner.tailSpace === undefined ? undefined : inner.tailSpace / unit;

@@ -1,5 +1,12 @@
 /** Recording and replaying; and that the wrapper is an allocator like the inner one. */
 
+import {
+  allocateAt,
+  appendAt,
+  applyMove,
+  check,
+  planCompaction,
+} from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Allocator, NO_SPACE } from "../../src/allocator.ts";
@@ -20,7 +27,10 @@ const HEADER = '{"format":"suballoc-trace","version":1,"capacity":100}';
 for (const [name, run] of Object.entries(recordingAllocatorRuns)) {
   allocatorContract(`RecordingAllocator ${name}`, {
     ...run,
-    skip: { addSpan: "the inner allocator has one span" },
+    skip: {
+      addSpan: "the inner allocator has one span",
+      ...name === "within 32 bits" && { wide: "32 bits" },
+    },
   });
 }
 
@@ -35,16 +45,16 @@ describe("RecordingAllocator", () => {
     const a = allocator.allocate(10), b = allocator.allocate(20, 16);
     assertEquals(allocator.allocate(100), NO_SPACE);
     assertEquals(allocator.allocate(99, 2), NO_SPACE);
-    const c = allocator.allocateAt(50, 5);
-    assertEquals(allocator.allocateAt(50, 5), NO_SPACE);
+    const c = allocateAt(allocator, 50, 5);
+    assertEquals(allocateAt(allocator, 50, 5), NO_SPACE);
     allocator.free(a);
     allocator.resize(b, 25);
     allocator.resize(b, 50);
-    allocator.applyMove({ handle: c, from: 50, to: 0, size: 5 });
+    applyMove(allocator, { handle: c, from: 50, to: 0, size: 5 });
     allocator.grow(28);
     allocator.shrink(8);
     const handles: number[] = [];
-    assertEquals(allocator.appendAt([60, 70, 65], [1, 2, 3], handles), 2);
+    assertEquals(appendAt(allocator, [60, 70, 65], [1, 2, 3], handles), 2);
     allocator.free(handles[1]);
     allocator.allocate(-0, 1);
     allocator.reset();
@@ -79,13 +89,13 @@ describe("RecordingAllocator", () => {
       const misuse of [
         () => allocator.allocate(-1),
         () => allocator.allocate(1, 0),
-        () => allocator.allocateAt(0.5, 1),
+        () => allocateAt(allocator, 0.5, 1),
         () => allocator.free(past),
         () => allocator.resize(past, 1),
         () => allocator.resize(other, -1),
         () => allocator.grow(-1),
         () => allocator.shrink(1000),
-        () => allocator.applyMove({ handle: other, from: 0, to: 1, size: 1 }),
+        () => applyMove(allocator, { handle: other, from: 0, to: 1, size: 1 }),
       ]
     ) assertThrows(misuse);
     assertEquals(lines, [HEADER]);
@@ -104,7 +114,7 @@ describe("RecordingAllocator", () => {
     const inner = new TlsfAllocator(100);
     inner.addSpan(1000, 50);
     const handle = inner.allocate(80);
-    inner.allocateAt(1010, 5);
+    allocateAt(inner, 1010, 5);
     const { allocator, lines } = recorded(inner);
     allocator.free(handle);
     allocator.addSpan(2000, 1);
@@ -127,14 +137,15 @@ describe("RecordingAllocator", () => {
     (allocator.allocate as () => number)();
     allocator.free(0);
     allocator.allocate(1);
-    (allocator.allocateAt as (id: number) => number)(5);
+    (allocateAt as (allocator: Allocator, id: number) => number)(allocator, 5);
     assertEquals(lines.slice(1), ['["a",1]', '["f",0]', '["a",1]', '["A",5,1]']);
   });
 
   it("has the optional members of the inner allocator, and no others", () => {
     const { allocator: linear } = recorded(new LinearAllocator(100));
-    const others = [linear.allocateAt, linear.addSpan, linear.spans, linear.applyMove];
-    assertEquals(others, [undefined, undefined, undefined, undefined]);
+    const others = [linear.addSpan, linear.spans];
+    assertEquals(others, [undefined, undefined]);
+    assertThrows(() => allocateAt(linear, 0, 1), TypeError, "allocateAt");
     linear.grow(20);
     assertEquals([linear.capacity, linear.tailSpace], [120, undefined]);
   });
@@ -147,7 +158,7 @@ describe("replayTrace", () => {
         const { allocator, lines } = recorded(new OffsetAllocator(3000));
         work(allocator, random, 3000);
         const again = new OffsetAllocator(3000), result = replayTrace(lines, again);
-        again.check();
+        check(again);
         assertEquals(extents(again), extents(allocator));
         const refused = lines.filter((line) => /^\["a".*"no"\]$/i.test(line)).length;
         assert(refused > 0);
@@ -172,11 +183,12 @@ describe("replayTrace", () => {
         capacity: 400,
         seed: 7,
         steps: 3000,
+        singly: true, // several at once are recorded one by one, which may lead to other places
       });
       const again = make(400), result = replayTrace(lines, again);
       assertEquals([result.skipped, result.unsupported, result.gained], [0, 0, 0]);
       assertEquals(again.capacity, last?.capacity);
-      again.check();
+      check(again);
       assertEquals(extents(again), extents(last as Allocator));
     }
   });
@@ -201,7 +213,7 @@ describe("replayTrace", () => {
         assert(naive.refused > 0 && naive.skipped > 0);
         const { refused, refusedResizes, skipped, peakUnits, highWater } = result;
         assertEquals({ refused, refusedResizes, skipped, peakUnits, highWater }, naive);
-        small.check();
+        check(small);
         assert(result.highWater <= 900 && result.peakUsed <= 900);
       });
     }
@@ -283,9 +295,9 @@ function work(
     if (kind < 50) keep(allocator.allocate(random(60), 1 + random(3)));
     else if (kind < 85 && handles.length > 0) allocator.free(handles.splice(index, 1)[0]);
     else if (kind < 95 && handles.length > 0) allocator.resize(handles[index], random(80));
-    else if (kind < 97 && positions) keep(allocator.allocateAt(random(3000), random(60)));
+    else if (kind < 97 && positions) keep(allocateAt(allocator, random(3000), random(60)));
     else if (kind < 98 && positions) {
-      for (const move of allocator.planCompaction({ maxMoves: 3 })) allocator.applyMove(move);
+      for (const move of planCompaction(allocator, { maxMoves: 3 })) applyMove(allocator, move);
     } else if (kind === 99 && random(10) === 0) {
       allocator.reset();
       handles = [];

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { gpuReportJson, gpuReportSvg } from "../../backends/webgpu/gpu_arena_report.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
@@ -125,7 +126,7 @@ describe("a GPU arena whose", () => {
       await arena.settled();
       assert(arena.allocate(16, { role: "vertex" }) !== undefined);
       assertEquals(Array.from(arena.slabs(), ({ dedicated }) => dedicated), [true, false]);
-      const titles = parseXml(arena.reportSvg()).children.map((child) => JSON.stringify(child));
+      const titles = parseXml(gpuReportSvg(arena)).children.map((child) => JSON.stringify(child));
       assert(titles.some((title) => title.includes("vertex slab 0, dedicated")));
     }));
 
@@ -140,7 +141,7 @@ describe("a GPU arena whose", () => {
   it("slabs have no buffer yet has a report", () =>
     withArena(SMALL, (arena) => {
       arena.allocate(16, { role: "vertex" });
-      assertStrictEquals(arena.reportJson().slabs[0].bufferBytes, 0);
+      assertStrictEquals(gpuReportJson(arena).slabs[0].bufferBytes, 0);
     }));
 
   it("buffers are only copied calls them so", () =>

@@ -1,5 +1,6 @@
 /** Where the GPU arena puts regions, what it refuses, bindings, draws and reports. */
 
+import { gpuReportJson, gpuReportSvg } from "../../backends/webgpu/gpu_arena_report.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NotAllocatedError, OutOfSpaceError } from "../../mod.ts";
@@ -301,8 +302,8 @@ describe("GpuArena: wrong arguments of plain JavaScript", () => {
         [() => arena.allocate(8, wrong({ role: "vertex", pinned: 1 })), "pinned to be a boolean"],
         [() => arena.allocateOrThrow(8, wrong({ role: "vertex", size: 8 })), "got size"],
         [() => arena.allocateFrom(filled(8, 1), wrong({ rôle: "vertex" })), "role"],
-        [() => arena.reportJson(wrong({ region: true })), "got region"],
-        [() => arena.reportSvg(wrong(320)), "got 320"],
+        [() => gpuReportJson(arena, wrong({ region: true })), "got region"],
+        [() => gpuReportSvg(arena, wrong(320)), "got 320"],
         [() => drawArguments(vertices, wrong({ count: 3 })), "vertexCount"],
         [() => drawArguments(vertices, wrong(3)), "got 3"],
         [() => drawIndexedArguments(indices, vertices, wrong({ first: 3 })), "firstIndex"],
@@ -399,18 +400,18 @@ describe("GpuArena: reports", () => {
       }
       assert(formatLeaks(leaks).includes('"mesh", 100 units'));
 
-      const json = JSON.parse(JSON.stringify(arena.reportJson({ regions: true })));
+      const json = JSON.parse(JSON.stringify(gpuReportJson(arena, { regions: true })));
       assertEquals([json.format, json.version, json.slabs.length], ["suballoc-gpu-report", 1, 2]);
       assertEquals(json.slabs[0].report.regions[0].label, "mesh");
       assertEquals(json.stats, { ...arena.stats() });
       const [slab] = arena.slabs();
       assertStrictEquals(report(slab.allocator).used, 100);
 
-      const svg = parseXml(arena.reportSvg());
+      const svg = parseXml(gpuReportSvg(arena));
       assertStrictEquals(svg.children.filter(({ name }) => name === "svg").length, 2);
       mesh.free();
       assertEquals([arena.stats().retiringBytes, arena.leaks().length], [100, 1]);
-      assert(arena.reportSvg().includes("freed, in use by the GPU"));
+      assert(gpuReportSvg(arena).includes("freed, in use by the GPU"));
     }));
 
   it("goes over regions and slabs", () =>

@@ -1,5 +1,6 @@
 /** One GPU buffer as a store: the contract, order, failures. */
 
+import { compact } from "../../src/arena/compact.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Arena, StorageError } from "../../mod.ts";
@@ -196,7 +197,7 @@ describe("GpuBufferStore", () => {
         else kept.push({ bytes, read: () => region.read() });
       }
       for (const hole of holes) await hole.free();
-      const { moves } = await arena.compact();
+      const { moves } = await compact(arena);
       assert(moves > 0);
       for (const { bytes, read } of kept) assertSameBytes(await read(), bytes, "after compact");
       assertStrictEquals(arena.allocator.largestFreeRegion(), arena.allocator.freeSpace);

@@ -1,5 +1,6 @@
 /** Compaction of GPU buffers, with writes, frees and pins at every point of it. */
 
+import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { DeviceLostError, GpuOutOfMemoryError, type GpuRegion } from "../../backends/webgpu/mod.ts";
@@ -167,7 +168,7 @@ describe("GpuArena: compaction", () => {
       await expectContents(regions.filter(({ freed }) => !freed), "after the plan");
       await arena.settled();
       assertStrictEquals(arena.stats().usedBytes, 6 * 64);
-      for (const { allocator } of arena.slabs()) allocator.check();
+      for (const { allocator } of arena.slabs()) check(allocator);
     }));
 
   it("empties later buffers, and copies within bounds", () =>

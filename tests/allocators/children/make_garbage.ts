@@ -5,6 +5,7 @@
  * @module
  */
 
+import { allocateMany, freeMany } from "../../../src/operations/mod.ts";
 import process from "node:process";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
 
@@ -14,7 +15,7 @@ const operations = Number(process.argv[2]), isControl = process.argv[3] === "con
 // Within 31 bits: what is larger, as an offset may be, V8 keeps as an object when it is returned.
 const allocators = [
   new OffsetAllocator(2 ** 30, { maxAllocations: 4 * LIVE }),
-  new OffsetAllocator(2 ** 30, { maxAllocations: 4 * LIVE, cache: { maxShare: 1 / 8 } }),
+  new OffsetAllocator(2 ** 30, { maxAllocations: 4 * LIVE }),
 ];
 const handles = new Int32Array(LIVE);
 const sizes = new Int32Array(BATCH), batch = new Int32Array(BATCH);
@@ -40,8 +41,8 @@ function work(allocator: OffsetAllocator, count: number): void {
       : allocator.allocate(1 + random(8000));
     if (done % 1000 !== 0) continue;
     for (let i = 0; i < BATCH; i++) sizes[i] = random(500);
-    allocator.allocateMany(sizes, batch);
-    allocator.freeMany(batch);
+    allocateMany(allocator, sizes, batch);
+    freeMany(allocator, batch);
   }
   for (let i = 0; i < LIVE; i++) allocator.free(handles[i]);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../../src/operations/mod.ts";
 import { MemoryStore } from "../../../backends/memory.ts";
 import { NO_SPACE } from "../../../src/allocator.ts";
 import { Arena } from "../../../src/arena/arena.ts";
@@ -43,7 +44,7 @@ async function mainThread(isAsync: boolean): Promise<void> {
   for (const thread of threads) await thread.terminate();
   await stillness(counters, 1, 100);
   for (const worker of [2, 3]) allocator.recover(worker);
-  allocator.check();
+  check(allocator);
   for (const { handle } of allocator.allocations()) allocator.free(handle);
   expect(allocator.freeSpace === 4000, "space is lost");
 }

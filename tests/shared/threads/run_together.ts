@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../../src/operations/mod.ts";
 import { NO_SPACE } from "../../../src/allocator.ts";
 import {
   type SharedAllocatorOptions,
@@ -84,7 +85,7 @@ function replay(logs: readonly Int32Array[], count: number, capacity: number): n
 
 /** What the allocator says at the end is what the workers have; then all of it is freed. */
 function compare(allocator: SharedOffsetAllocator, live: number[], marks: Int32Array): void {
-  allocator.check();
+  check(allocator);
   const known = [...allocator.allocations()];
   expect(allocator.allocationCount === known.length, "the number of allocations is wrong");
   const ascending = (a: number, b: number) => a - b;
@@ -99,7 +100,7 @@ function compare(allocator: SharedOffsetAllocator, live: number[], marks: Int32A
   for (const { handle } of known) allocator.free(handle);
   const all = allocator.allocate(allocator.capacity);
   expect(all !== NO_SPACE, "space is lost");
-  allocator.check();
+  check(allocator);
 }
 
 function expect(holds: boolean, problem: string): void {

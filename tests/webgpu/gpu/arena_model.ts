@@ -5,6 +5,7 @@
  * @module
  */
 
+import { check } from "../../../src/operations/mod.ts";
 import type {
   GpuBufferLike,
   GpuDeviceLike,
@@ -211,7 +212,7 @@ class ArenaModel<B extends GpuBufferLike> {
       modelled.seen = { buffer, offset, generation };
     });
     for (const { allocator, buffer, byteLength } of this.#arena.slabs()) {
-      allocator.check();
+      check(allocator);
       expectSame(buffer?.size, byteLength, "length of a buffer after an upload");
     }
     const { byteLength, usedBytes, retiringBytes, freeBytes, regions } = this.#arena.stats();
