@@ -35,6 +35,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
   Arena,
+  check,
+  compact,
   type Region,
   StorageError,
   type SyncBackingStore,
@@ -107,7 +109,7 @@ export function packFolder(
     const maxMoves = Math.ceil(arena.allocator.allocationCount / 16);
     let moves = 0, round;
     do {
-      round = arena.compact({ maxMoves });
+      round = compact(arena, { maxMoves });
       moves += round.moves;
       bar.advance(round.bytes);
     } while (round.moves > 0);
@@ -118,7 +120,7 @@ export function packFolder(
   const live = [...packed.filter(({ region }) => !region.freed), ...repacked];
   different += compare("6. Read back and compare", live, remarks);
   // The allocator knows, too, whether its tables agree with each other.
-  arena.allocator.check();
+  check(arena.allocator);
 
   terminal.printReport(states);
   if (keep !== undefined) console.log(`\nThe packed file stays: ${terminal.printable(keep)}`);
