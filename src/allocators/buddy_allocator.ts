@@ -51,6 +51,7 @@ export interface BuddyAllocatorOptions {
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
  * | `capacity`, `freeSpace`, `allocationCount` | O(1) |
  * | `addSpan` | O(spans + k) |
+ * | `spans` | O(spans) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
  *

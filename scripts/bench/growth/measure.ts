@@ -108,7 +108,7 @@ export function promiseOf(row: Row, subject: Subject, promises: Promises): strin
 }
 
 /** Nanoseconds of one call or item: the least of the rounds, less what is between the calls. */
-export function timeOf(task: Case, budget: number): number {
+function timeOf(task: Case, budget: number): number {
   const { calls: most = 400, isWhole = false, items = 1 } = task;
   const begin = performance.now();
   let calls = isWhole ? most : 1, whole = Infinity, between = Infinity;

@@ -62,7 +62,8 @@ export function costOfFunction(path: string, name: string): string | undefined {
   const source = read(path), at = source.search(new RegExp(`^export function ${name}\\b`, "m"));
   if (at < 0) throw new Error(`${path} exports no function ${name}`);
   const comment = source.slice(source.lastIndexOf("/**", at), at).replaceAll(/\s*\n \* ?/g, " ");
-  return comment.split(" @")[0].match(/\bO\(.*?(?=\.\s|\.$|$)/)?.[0].trim();
+  const text = comment.replaceAll(/\{@linkcode (\w+)\}/g, "`$1`").split(" @")[0];
+  return text.match(/\bO\(.*?(?=\.\s|\.$|$)/)?.[0].trim();
 }
 
 /** Whether calls are listed without any condition. */
