@@ -57,5 +57,5 @@ function freeAgain(allocator: Allocator, handle: number): void {
 /** Whether a list stays as it is while a function runs. */
 function isSteady(list: object): boolean {
   const isOwn = ArrayBuffer.isView(list) && list.buffer instanceof ArrayBuffer;
-  return isOwn && !Object.hasOwn(list, "length");
+  return isOwn && !Object.prototype.hasOwnProperty.call(list, "length");
 }
