@@ -24,13 +24,15 @@ import { operate } from "./operate.ts";
  * @throws {RangeError} An argument is not an integer in range.
  */
 export function allocateAt(allocator: Allocator, offset: number, size: number): number {
-  return operate(
+  // Number() keeps this from being a tail call. JavaScriptCore has no frame of who makes one, and a
+  // wrapper that notes stacks looks for this frame.
+  return Number(operate(
     allocator,
     "allocateAt",
     [offset, size],
     (table) => calls.allocateAt(table, offset, size),
     allocateAt,
-  );
+  ));
 }
 
 /**
@@ -58,7 +60,8 @@ export function appendAt(
   checkArray("sizes", sizes);
   const starts = numbersOf(offsets), units = numbersOf(sizes), count = starts.length;
   checkHandles(handles, count);
-  return keepHandles(allocator, handles, count, (kept) => {
+  // Number(): as in allocateAt().
+  return Number(keepHandles(allocator, handles, count, (kept) => {
     checkPlaces(starts, units, count);
     return operate(
       allocator,
@@ -67,7 +70,7 @@ export function appendAt(
       (table) => append(table, starts, units, kept, count),
       appendAt,
     );
-  });
+  }));
 }
 
 /**

@@ -39,7 +39,8 @@ export function allocateMany(
   checkArray("sizes", sizes);
   const numbers = numbersOf(sizes), count = numbers.length;
   checkHandles(handles, count);
-  return keepHandles(allocator, handles, count, (kept) => {
+  // Number(): as in allocateAt().
+  return Number(keepHandles(allocator, handles, count, (kept) => {
     const units = sumOf(numbers, count);
     return operate(
       allocator,
@@ -48,7 +49,7 @@ export function allocateMany(
       (_, inner) => allocateAll(inner, numbers, kept, 0, count, units),
       allocateMany,
     );
-  });
+  }));
 }
 
 /**
