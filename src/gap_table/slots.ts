@@ -24,7 +24,7 @@ import type { BinShape } from "./layout.ts";
 const GROWING_RESERVE = 8;
 const LAST_RESERVE = 16;
 const USES = 64;
-const FEW_GENERATIONS = 4096;
+const FEW_GENERATIONS = 2048;
 
 /** How many allocations a table has room for, and how it is searched. */
 export interface TableRoom {
