@@ -11,6 +11,7 @@ import { BuddyAllocator } from "../../src/allocators/buddy_allocator.ts";
 import { IdAllocator } from "../../src/allocators/id_allocator.ts";
 import { LinearAllocator } from "../../src/allocators/linear_allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { MAX_NARROW } from "../../src/gap_table/layout.ts";
 import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { PageAllocator } from "../../src/allocators/page_allocator.ts";
 import { SlabAllocator } from "../../src/allocators/slab_allocator.ts";
@@ -27,8 +28,6 @@ export interface Strategy {
   readonly make: (capacity: number, room?: number) => Allocator;
 }
 
-/** The largest capacity of an OffsetAllocator. */
-const MAX_NARROW = 4_294_967_295; // = 2 ** 32 - 1
 const MOST_PAGES = 4_194_304; // = 2 ** 22
 
 /** The strategies, the default one first. */

@@ -24,7 +24,8 @@ import {
   retire,
   takenSlots,
 } from "../gap_table/slots.ts";
-import { alignUp } from "../util/align_up.ts";
+import { unlink } from "../gap_table/unlink.ts";
+import { alignUp, isAligned } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
 import { checkInteger } from "../util/check_integer.ts";
 
@@ -224,7 +225,6 @@ export class OffsetAllocator implements GrowableAllocator {
     // The gap of the next node takes the units of the node and of its gap.
     unlink(H, node);
     const size = H[node + SIZE], gap = (((size + H[node + GAP]) | 0) + H[next + GAP]) | 0;
-    H[node + BIN_PREV] = 0;
     H[node + GAP] = 0;
     H[next + GAP] = gap;
     H[SIZE] = (H[SIZE] + size) | 0;
@@ -423,11 +423,6 @@ function checkUnits(name: string, units: number, max: number): void {
   checkInteger(name, units, 0, max);
 }
 
-/** Whether an offset is a multiple of `alignment`, if that is valid. */
-function isAligned(offset: number, alignment: number): boolean {
-  return Number.isSafeInteger(alignment) && alignment > 0 && offset % alignment === 0;
-}
-
 /** A node whose gap takes `size` units at an aligned offset, or 0. */
 function findGap(H: Int32Array, size: number, alignment: number): number {
   const NEXT = 1, BIN_NEXT = 3, MODE = 16, LOOKS = 25, STRICT = 2, MAX_NARROW = 4_294_967_295;
@@ -491,7 +486,6 @@ function insert(H: Int32Array, next: number, size: number, alignment: number): n
 function setGap(H: Int32Array, node: number, gap: number): void {
   const BIN_PREV = 2, BIN_NEXT = 3, GAP = 7, SUMMARY = 15, LEAF = 32, BINS = 48;
   unlink(H, node);
-  H[node + BIN_PREV] = 0;
   H[node + GAP] = gap;
   if (gap === 0) return;
   const bin = binOf(gap), head = H[BINS + bin];
@@ -500,16 +494,4 @@ function setGap(H: Int32Array, node: number, gap: number): void {
   H[BINS + bin] = H[head + BIN_PREV] = node;
   H[LEAF + (bin >>> 5)] |= 0x80000000 >>> bin;
   H[SUMMARY] |= 0x80000000 >>> (bin >>> 5);
-}
-
-/**
- * Takes a node out of its bin. Where it is in none, the writes go to the header: which is the case
- * is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
- */
-function unlink(H: Int32Array, node: number): void {
-  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
-  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
-  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
-  H[binPrev + BIN_NEXT] = binNext;
-  H[binNext + BIN_PREV] = binPrev;
 }

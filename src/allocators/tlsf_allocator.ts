@@ -11,6 +11,7 @@ import { checkRoom } from "../gap_table/check_room.ts";
 import { growth } from "../gap_table/growth.ts";
 import { gapExponent, MAX_CAPACITY, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
 import { retire } from "../gap_table/slots.ts";
+import { unlink } from "../gap_table/unlink.ts";
 import { addSpan, freeSpans, spansOf } from "../gap_table/spans.ts";
 import { binOf } from "../util/bin_of.ts";
 import { checkInteger } from "../util/check_integer.ts";
@@ -225,7 +226,6 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
     H[next + PREV] = prev;
     // The gap of the next node takes the units of the node and of its gap.
     unlink(H, node);
-    H[node + BIN_PREV] = 0;
     let bin = -1;
     if (F === undefined) {
       const size = H[node + SIZE], gap = (((size + H[node + GAP]) | 0) + H[next + GAP]) | 0;
@@ -294,16 +294,4 @@ function link(H: Int32Array, node: number, bin: number): void {
   H[head + BIN_PREV] = node;
   H[LEAF + w] = bits | (0x80000000 >>> bin);
   if (bits === 0) H[bin < HIGH ? SUMMARY : SUMMARY_HIGH] |= 0x80000000 >>> w;
-}
-
-/**
- * Takes a node out of its list. Where it is in none, the writes go to the header: which is the
- * case is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
- */
-function unlink(H: Int32Array, node: number): void {
-  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
-  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
-  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
-  H[binPrev + BIN_NEXT] = binNext;
-  H[binNext + BIN_PREV] = binPrev;
 }

@@ -9,6 +9,8 @@ import type { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/calls.ts";
 import { gapExponent } from "../gap_table/layout.ts";
 import { retire } from "../gap_table/slots.ts";
+import { unlink } from "../gap_table/unlink.ts";
+import { isAligned } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
 import { GapAllocator } from "./gap_allocator.ts";
 
@@ -164,7 +166,6 @@ export class WideKernel extends GapAllocator {
     H[next + PREV] = prev;
     // The gap of the next node takes the units of the node and of its gap.
     unlink(H, node);
-    H[node + BIN_PREV] = 0;
     let bin = 0;
     if (F === undefined) {
       const size = H[node + SIZE], gap = (((size + H[node + GAP]) | 0) + H[next + GAP]) | 0;
@@ -207,18 +208,6 @@ export class WideKernel extends GapAllocator {
   #isAligned(node: number, alignment: number): boolean {
     const OFFSET = 5, GAP = 7;
     const start = this.#table.get(node, OFFSET) - this.#table.get(node, GAP);
-    return Number.isSafeInteger(alignment) && alignment > 0 && start % alignment === 0;
+    return isAligned(start, alignment);
   }
-}
-
-/**
- * Takes a node out of its bin. Where it is in none, the writes go to the header: which is the case
- * is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
- */
-function unlink(H: Int32Array, node: number): void {
-  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
-  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
-  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
-  H[binPrev + BIN_NEXT] = binNext;
-  H[binNext + BIN_PREV] = binPrev;
 }

@@ -500,7 +500,7 @@ function* copySteps(
 }
 
 /** Units that fit into `byteLength` bytes; a plain quotient rounds up near 2^53. */
-function wholeUnits(byteLength: number, unit: number): number {
+export function wholeUnits(byteLength: number, unit: number): number {
   return (byteLength - byteLength % unit) / unit;
 }
 

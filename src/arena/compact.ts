@@ -10,7 +10,7 @@ import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import type { Steps } from "../util/steps.ts";
-import { Arena } from "./arena.ts";
+import { Arena, wholeUnits } from "./arena.ts";
 import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts";
 import type { BackingStore, Outcome } from "./backing_store.ts";
 import type { RegionHost } from "./region.ts";
@@ -59,7 +59,7 @@ function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<A
   const alignmentOf = (handle: number) =>
     host.known(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
 
-  const maxUnits = (maxBytes - maxBytes % unit) / unit; // a plain quotient rounds up near 2^53
+  const maxUnits = wholeUnits(maxBytes, unit);
   let moves = 0, units = 0, bytes = 0;
   // A plan may leave to the next what only becomes possible by its moves.
   while (moves < maxMoves && units < maxUnits) {

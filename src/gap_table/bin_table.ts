@@ -9,6 +9,7 @@ import { binOf } from "../util/bin_of.ts";
 import { GapTable, strideFor } from "./gap_table.ts";
 import { BIN_NEXT, type BinShape, GAP, LEAF, SUMMARY, SUMMARY_HIGH } from "./layout.ts";
 import { emptyWords, type TableRoom } from "./slots.ts";
+import { unlink } from "./unlink.ts";
 
 /**
  * Bins by size, the newest gap of a bin first, and a bitmap of two levels over them. Bits
@@ -152,16 +153,6 @@ export function link(H: Int32Array, bins: number, node: number, bin: number): vo
   H[bins + bin] = node;
   H[head + BIN_PREV] = node;
   mark(H, bin);
-}
-
-/** Takes a node out of its bin. Where it is in none, the writes go to the header. */
-export function unlink(H: Int32Array, node: number): void {
-  const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;
-  const binPrev = H[node + BIN_PREV] & LINK, isLinked = -binPrev >> 31;
-  const binNext = H[node + BIN_NEXT] & isLinked & NODE;
-  H[binPrev + BIN_NEXT] = binNext;
-  H[binNext + BIN_PREV] = binPrev;
-  H[node + BIN_PREV] = 0;
 }
 
 /** Marks a bin as one that may hold a node. */

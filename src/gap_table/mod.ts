@@ -15,3 +15,4 @@ export { TableRefusals } from "./table_refusals.ts";
 export * from "./slots.ts";
 export { addSpan, freeSpans, spansOf } from "./spans.ts";
 export { LEFT, RIGHT, TreeTable } from "./tree_table.ts";
+export { unlink } from "./unlink.ts";

@@ -5,6 +5,7 @@
  */
 
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { isAligned } from "../util/align_up.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
 import { MASK, REUSE, STRIDE } from "../gap_table/layout.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
@@ -212,8 +213,7 @@ export class WorkerCache {
   /** Whether a block begins at a multiple of `alignment`, if that is valid. */
   #isAligned(node: number, alignment: number): boolean {
     const OFFSET = 5;
-    const isValid = Number.isSafeInteger(alignment) && alignment > 0;
-    return isValid && this.#table.get(node, OFFSET) % alignment === 0;
+    return isAligned(this.#table.get(node, OFFSET), alignment);
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { alignUp } from "./align_up.ts";
+export { alignUp, isAligned } from "./align_up.ts";
 export { binOf, binSize } from "./bin_of.ts";
 export { Bitmap, MAX_UNITS, wordsFor } from "./bitmap.ts";
 export { cellsOf } from "./cells.ts";

@@ -165,10 +165,7 @@ export const subjects: readonly Subject[] = [
       new SlabAllocator(new OffsetAllocator(capacity, { initialAllocations: live })),
     lines: {
       aligned: "`allocate`, `free` otherwise",
-      refused: "`allocate` where the parent refuses",
-      "refused again": "`allocate` where the parent refuses",
-      "aligned, refused": "`allocate` where the parent refuses",
-      "aligned, refused again": "`allocate` where the parent refuses",
+      ...refusedLines("`allocate` where the parent refuses"),
     },
     wall: 64,
     lead: 0,
@@ -178,15 +175,7 @@ export const subjects: readonly Subject[] = [
     name: "PageAllocator",
     sources: ["src/allocators/page_allocator.ts"],
     make: ({ capacity }) => new PageAllocator(capacity),
-    lines: {
-      fitting: "`allocate`, aligned or not",
-      aligned: "`allocate`, aligned or not",
-      searched: "`allocate`, aligned or not",
-      refused: "the same, refused",
-      "refused again": "the same, refused",
-      "aligned, refused": "the same, refused",
-      "aligned, refused again": "the same, refused",
-    },
+    lines: { ...foundLines("`allocate`, aligned or not"), ...refusedLines("the same, refused") },
     searches: true,
     most: 40,
     turns: 1000,
@@ -196,13 +185,8 @@ export const subjects: readonly Subject[] = [
     sources: ["src/allocators/id_allocator.ts"],
     make: ({ capacity }) => new IdAllocator(capacity),
     lines: {
-      fitting: "`allocate` of a run, or aligned",
-      aligned: "`allocate` of a run, or aligned",
-      searched: "`allocate` of a run, or aligned",
-      refused: "the same, refused",
-      "refused again": "the same, refused",
-      "aligned, refused": "the same, refused",
-      "aligned, refused again": "the same, refused",
+      ...foundLines("`allocate` of a run, or aligned"),
+      ...refusedLines("the same, refused"),
     },
     searches: true,
     most: 40,
@@ -223,3 +207,18 @@ export const subjects: readonly Subject[] = [
     searches: true,
   },
 ];
+
+/** One line for every request that finds a place. */
+function foundLines(line: string): Subject["lines"] {
+  return { fitting: line, aligned: line, searched: line };
+}
+
+/** One line for every request that is refused. */
+function refusedLines(line: string): Subject["lines"] {
+  return {
+    refused: line,
+    "refused again": line,
+    "aligned, refused": line,
+    "aligned, refused again": line,
+  };
+}
