@@ -70,16 +70,22 @@ export function operate<R>(
   return onTable(tableOf(allocator, name), allocator);
 }
 
+/** The tables over bare words, by their allocator: a call is to make little garbage. */
+const views = new WeakMap<object, BinTable>();
+
 /**
- * The table of an allocator. Over bare words it is made for the call: the words may be others
- * after any other one.
+ * The table of an allocator. Over bare words it is made at the first call, and again when the
+ * words are others.
  */
 export function tableOf(allocator: Allocator, name: string): GapTable {
   const operated = allocator as Operated, { table } = operated;
   if (isWords(table)) {
+    const known = views.get(allocator);
+    if (known?.words === table) return known;
     const view = new BinTable(OFFSET_SHAPE, table);
     view.growth = growth;
     view.onWords(() => operated.table = view.words);
+    views.set(allocator, view);
     return view;
   }
   if (isTable(table)) return table;
