@@ -93,7 +93,7 @@ export class BestFitAllocator extends GapAllocator {
    * Reserves `size` units at an offset that is a multiple of `alignment`, in the smallest
    * free region that has room for them. The units skipped to align stay free.
    *
-   * @param size Number of units, 0 or more.
+   * @param size Number of units. With 0 the allocation is at offset 0, and divides no free region.
    * @param alignment Any positive integer; 1 by default.
    * @returns The handle, or `NO_SPACE`.
    * @throws {TypeError} An argument is not a number.
@@ -108,7 +108,7 @@ export class BestFitAllocator extends GapAllocator {
       const handle = table.take(size);
       if (handle !== NO_SPACE || table.hasSlot) return handle;
     }
-    return calls.allocate(table, size, alignment);
+    return calls.allocateApart(table, size, alignment);
   }
 
   /**
@@ -120,5 +120,18 @@ export class BestFitAllocator extends GapAllocator {
     const table = this.#table;
     if (typeof handle === "number" && table.floats === undefined && table.give(handle)) return;
     table.remove(calls.expectNode(table, handle));
+  }
+
+  /**
+   * Changes the size of an allocation in place. Growth needs the space to come from a
+   * free region directly behind it; one without any units left is at offset 0.
+   *
+   * @returns Whether it fitted; `false` means that nothing changed.
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   * @throws {TypeError} `size` is not a number.
+   * @throws {RangeError} `size` is not an integer in range.
+   */
+  override resize(handle: number, size: number): boolean {
+    return calls.resizeApart(this.#table, handle, size);
   }
 }

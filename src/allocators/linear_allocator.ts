@@ -29,6 +29,8 @@ import { lengthFor, MAX_SLOTS } from "./handle_table.ts";
 //   0                      top         first                                  capacity
 //   | wrapped ...  newest  | free      | oldest ...  LOWER  the last before  | padding |
 //
+// A third list, EMPTY, holds those of no units, all at offset 0: none of them is in the way.
+//
 // Each list is a circle through a slot that no handle has, so that an end is found and an
 // allocation unlinked without asking whether it is there. The extent of such a slot is
 // what an empty list stands on: 0 to 0, and the capacity.
@@ -38,8 +40,8 @@ import { lengthFor, MAX_SLOTS } from "./handle_table.ts";
 //   word   0        1       2       3      4 and 5   6 and 7
 //        | HANDLE | OLDER | NEWER | FREE | START   | END     |  the last two are doubles
 //
-//   slot   0       8       16          32
-//        | LOWER | UPPER | header ... | what handles name ...
+//   slot   0       8       16      24       32
+//        | LOWER | UPPER | EMPTY | header | what handles name ...
 //
 // The words FREE are an array of their own: the queue of free slots, a ring from HEAD to TAIL.
 // `allocate` takes what is before READY. What is behind is the reserve, and what was freed lately.
@@ -51,6 +53,7 @@ import { lengthFor, MAX_SLOTS } from "./handle_table.ts";
 // V8 that a slot is not negative.
 const LOWER = 0;
 const UPPER = 8;
+const EMPTY = 16;
 const HANDLE = 0;
 const OLDER = 1;
 const NEWER = 2;
@@ -61,11 +64,11 @@ const SLOT_WORDS = 8;
 const SLOT_SHIFT = 3;
 const FIRST = 32;
 const FIRST_LENGTH = 512;
-const HEAD: number = 17; // = 16 + 1
-const TAIL: number = 18; // = 16 + 2
-const ROOM: number = 25; // = 24 + 1
-const LAST_HANDLE: number = 26; // = 24 + 2
-const WALL: number = 10; // = 16 / 2 + START; in doubles
+const HEAD: number = 25; // = 24 + 1
+const TAIL: number = 26; // = 24 + 2
+const ROOM: number = 27; // = 24 + 3
+const LAST_HANDLE: number = 30; // = 24 + 6
+const WALL: number = 14; // = 24 / 2 + START; in doubles
 const RESERVE = 3; // a shift: an eighth of the slots
 
 // Handles are made as in HandleTable, which says why: the lowest bits are the slot (here over
@@ -103,6 +106,8 @@ export interface LinearMark {
   readonly lower: number;
   /** Handle of what was newest at the top, or `NO_SPACE` where there was nothing. */
   readonly upper: number;
+  /** Handle of the newest of those without units, or `NO_SPACE` where there was none. */
+  readonly empty: number;
 }
 
 /** A mark that cannot be gone back to: what it stands on was freed, or it is another's. */
@@ -207,7 +212,7 @@ export class LinearAllocator implements GrowableAllocator {
     H[HEAD] = FIRST;
     H[TAIL] = FIRST_LENGTH - SLOT_WORDS;
     H[LAST_HANDLE] = 2 ** handleBits - 1;
-    H.fill(UPPER, UPPER + OLDER, UPPER + NEWER + 1);
+    for (const list of [UPPER, EMPTY]) H.fill(list, list + OLDER, list + NEWER + 1);
     this.#setMostLive(0);
     this.#setCapacity(capacity + 0); // not -0
   }
@@ -229,7 +234,8 @@ export class LinearAllocator implements GrowableAllocator {
 
   /**
    * Reserves units behind the newest allocation; where they do not fit there, at the start
-   * of the space, if they fit before the oldest one and nothing is at the top.
+   * of the space, if they fit before the oldest one and nothing is at the top. An allocation of
+   * no units is at offset 0 and in nobody's way.
    *
    * @param size Number of units; zero is legal.
    * @param alignment Any positive integer; 1 by default.
@@ -238,14 +244,17 @@ export class LinearAllocator implements GrowableAllocator {
    * @throws {RangeError} An argument is not an integer in range.
    */
   allocate(size: number, alignment: number = 1): number {
-    const LOWER = 0, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
-    const HEAD = 17, ROOM = 25, WALL = 10, SLOT = 0xffffff8;
+    const LOWER = 0, EMPTY = 16, HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
+    const HEAD = 25, ROOM = 27, WALL = 14, SLOT = 0xffffff8;
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER] & SLOT;
     let start = F[(newest >>> 1) + END];
     if (
-      !Number.isSafeInteger(size) || size < 0 || alignment !== 1 || start + size > F[WALL]
+      !Number.isSafeInteger(size) || size <= 0 || alignment !== 1 || start + size > F[WALL]
     ) {
+      checkInteger("size", size);
+      checkInteger("alignment", alignment, 1);
+      if (size === 0) return this.#add(EMPTY, 0, 0);
       start = this.#place(size, alignment);
       if (start === NO_SPACE) return NO_SPACE;
     }
@@ -278,6 +287,7 @@ export class LinearAllocator implements GrowableAllocator {
   allocateTop(size: number, alignment: number = 1): number {
     checkInteger("size", size);
     checkInteger("alignment", alignment, 1);
+    if (size === 0) return this.#add(EMPTY, 0, 0);
     const H = this.#words, F = this.#extents;
     const newest = H[LOWER + OLDER], last = H[UPPER + OLDER];
     const highest = F[last / 2 + START] - size, start = highest - highest % alignment;
@@ -299,12 +309,15 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** The present moment, for {@linkcode LinearAllocator.resetTo}. */
   mark(): LinearMark {
-    const LOWER = 0, UPPER = 8, HANDLE = 0, OLDER = 1;
-    const H = this.#words, lower = H[LOWER + OLDER], upper = H[UPPER + OLDER];
+    const newestOf = (list: number) => {
+      const slot = this.#words[list + OLDER];
+      return slot === list ? NO_SPACE : this.#words[slot + HANDLE];
+    };
     return {
       allocator: this,
-      lower: lower === LOWER ? NO_SPACE : H[lower + HANDLE],
-      upper: upper === UPPER ? NO_SPACE : H[upper + HANDLE],
+      lower: newestOf(LOWER),
+      upper: newestOf(UPPER),
+      empty: newestOf(EMPTY),
     };
   }
 
@@ -312,19 +325,17 @@ export class LinearAllocator implements GrowableAllocator {
    * Frees all allocations made since the mark, at the bottom and at the top. The mark may
    * be used again.
    *
-   * A mark stands on the newest allocation at either end, and is stale once one of the
-   * two is freed. One taken where there was none never is.
+   * A mark stands on the newest allocation at either end and the newest of those without units,
+   * and is stale once one of the three is freed. One taken where there was none never is.
    *
    * @throws {StaleMarkError} The mark is stale, or another allocator's; nothing changed.
    */
   resetTo(mark: LinearMark): void {
-    const LOWER = 0, UPPER = 8;
     if (mark?.allocator !== this) throw new StaleMarkError("it is not one of this allocator");
     // Read once: a mark of one's own may have getters.
-    const { lower: lowest, upper: highest } = mark;
-    const lower = this.#marked(lowest, LOWER), upper = this.#marked(highest, UPPER);
-    this.#removeDownTo(lower, LOWER);
-    this.#removeDownTo(upper, UPPER);
+    const { lower, upper, empty } = mark, lists = [LOWER, UPPER, EMPTY];
+    const slots = [lower, upper, empty].map((handle, i) => this.#marked(handle, lists[i]));
+    lists.forEach((list, i) => this.#removeDownTo(slots[i], list));
   }
 
   /**
@@ -350,7 +361,8 @@ export class LinearAllocator implements GrowableAllocator {
 
   /**
    * Changes the size of an allocation in place. It can grow up to the next one, over
-   * padding too.
+   * padding too. One that was made without units stays so; one that has none left stays where
+   * it is.
    *
    * @returns Whether it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
@@ -382,8 +394,7 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Frees everything. All handles are refused from then on; the capacity stays. */
   reset(): void {
-    this.#removeDownTo(LOWER, LOWER);
-    this.#removeDownTo(UPPER, UPPER);
+    for (const list of [LOWER, UPPER, EMPTY]) this.#removeDownTo(list, list);
   }
 
   /** Exact size of the largest free region, in units. */
@@ -416,7 +427,7 @@ export class LinearAllocator implements GrowableAllocator {
   check(): void {
     const H = this.#words, F = this.#extents;
     let count = 0, position = 0;
-    for (const list of [LOWER, UPPER]) {
+    for (const list of [LOWER, UPPER, EMPTY]) {
       for (let slot: number = list, newer; (newer = H[slot + NEWER]) !== list;) {
         expectInvariant(H[newer + OLDER] === slot, `slot ${newer} is not linked both ways`);
         expectInvariant(H[newer + HANDLE] > 0, `slot ${newer} is not live`);
@@ -434,7 +445,7 @@ export class LinearAllocator implements GrowableAllocator {
     expectInvariant(F[LOWER / 2 + START] === 0 && F[LOWER / 2 + END] === 0, "the start moved");
     this.#checkQueue();
     const first = F[H[LOWER + NEWER] / 2 + START], roof = F[H[UPPER + OLDER] / 2 + START];
-    expectInvariant(F[WALL] <= (this.#isWrapped() ? first - 1 : roof), "the wall is too far away");
+    expectInvariant(F[WALL] <= (this.#isWrapped() ? first : roof), "the wall is too far away");
     const isApart = !this.#isWrapped() || H[UPPER + OLDER] === UPPER;
     expectInvariant(isApart, "the ring is wrapped below an upper stack");
   }
@@ -478,30 +489,27 @@ export class LinearAllocator implements GrowableAllocator {
     return slot;
   }
 
-  /** Where `allocate` puts so many units, or `NO_SPACE`; brings WALL up to date. */
+  /** Where `allocate` puts so many units, 1 at least, or `NO_SPACE`; brings WALL up to date. */
   #place(size: number, alignment: number): number {
-    const LOWER = 0, UPPER = 8, OLDER = 1, NEWER = 2, START = 2, END = 3, WALL = 10;
-    checkInteger("size", size);
-    checkInteger("alignment", alignment, 1);
+    const LOWER = 0, UPPER = 8, OLDER = 1, NEWER = 2, START = 2, END = 3, WALL = 14;
     const H = this.#words, F = this.#extents;
     const first = F[H[LOWER + NEWER] / 2 + START], last = H[UPPER + OLDER];
     const start = alignUp(F[H[LOWER + OLDER] / 2 + END], alignment), end = start + size;
     if (this.#isWrapped()) {
-      // Nothing empty goes to `first` itself: it would look as if it had not wrapped.
-      F[WALL] = first - 1;
-      return end > first || start === first ? NO_SPACE : start;
+      F[WALL] = first;
+      return end > first ? NO_SPACE : start;
     }
     F[WALL] = F[last / 2 + START];
     if (end <= F[WALL]) return start;
-    if (last !== UPPER || size > first || first === 0) return NO_SPACE;
-    F[WALL] = first - 1;
+    if (last !== UPPER || size > first) return NO_SPACE;
+    F[WALL] = first;
     return 0;
   }
 
   /** Takes a slot and makes it the newest of a list; returns its handle, or `NO_SPACE`. */
   #add(list: number, start: number, size: number): number {
     const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, START = 2, END = 3;
-    const HEAD = 17, ROOM = 25;
+    const HEAD = 25, ROOM = 27;
     if (this.#words[ROOM] === 0 && !this.#makeRoom()) return NO_SPACE;
     const H = this.#words, F = this.#extents, slot = H[HEAD], newest = H[list + OLDER];
     H[ROOM]--;
@@ -518,8 +526,8 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** Takes a live slot out of its list, and makes it free. */
   #remove(slot: number, handle: number): void {
-    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, SLOT_SHIFT = 3, TAIL = 18;
-    const ROOM = 25, LAST_HANDLE = 26, SLOT = 0xffffff8;
+    const HANDLE = 0, OLDER = 1, NEWER = 2, FREE = 3, SLOT_WORDS = 8, SLOT_SHIFT = 3, TAIL = 26;
+    const ROOM = 27, LAST_HANDLE = 30, SLOT = 0xffffff8;
     const H = this.#words, length = this.#mask + SLOT_WORDS, tail = H[TAIL] & SLOT;
     const older = H[slot + OLDER] & SLOT, newer = H[slot + NEWER] & SLOT;
     H[older + NEWER] = newer;
@@ -567,7 +575,7 @@ export class LinearAllocator implements GrowableAllocator {
       return slot < FIRST ? slot : ((cell < 0 ? ~cell : cell) << SLOT_SHIFT) & mask;
     };
     for (let slot = 0; slot < half; slot += SLOT_WORDS) {
-      const place = placeOf(slot), isHeader = slot > UPPER && slot < FIRST;
+      const place = placeOf(slot), isHeader = slot > EMPTY && slot < FIRST;
       for (let word = 0; word < SLOT_WORDS; word++) {
         const value = before[slot + word];
         const isLink = word === OLDER || word === NEWER || word === FREE;
@@ -648,18 +656,19 @@ export class LinearAllocator implements GrowableAllocator {
 
   /** The live slots in address order. */
   #inOrder(): number[] {
-    const H = this.#words, F = this.#extents;
-    const lower: number[] = [], upper: number[] = [];
-    for (let slot = H[LOWER + NEWER]; slot !== LOWER; slot = H[slot + NEWER]) {
-      lower.push(slot);
-    }
-    for (let slot = H[UPPER + OLDER]; slot !== UPPER; slot = H[slot + OLDER]) {
-      upper.push(slot);
-    }
+    const F = this.#extents, lower = this.#slotsOf(LOWER);
     // The wrapped part, if there is one, begins where the offsets go down.
     const wrap = lower.findIndex((slot, i) =>
       i > 0 && F[slot / 2 + START] < F[lower[i - 1] / 2 + START]
     );
-    return wrap < 0 ? [...lower, ...upper] : [...lower.slice(wrap), ...lower.slice(0, wrap)];
+    const start = Math.max(wrap, 0), upper = this.#slotsOf(UPPER).reverse();
+    return [...this.#slotsOf(EMPTY), ...lower.slice(start), ...lower.slice(0, start), ...upper];
+  }
+
+  /** The slots of a list, oldest first. */
+  #slotsOf(list: number): number[] {
+    const H = this.#words, slots: number[] = [];
+    for (let slot = H[list + NEWER]; slot !== list; slot = H[slot + NEWER]) slots.push(slot);
+    return slots;
   }
 }

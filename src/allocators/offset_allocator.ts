@@ -130,7 +130,8 @@ export class OffsetAllocator implements GrowableAllocator {
    * With neither `strict` nor `maxLooks` it never returns `NO_SPACE` while a free region fits and
    * `maxAllocations` is not reached. `allocate(0)` then always succeeds.
    *
-   * @param size Number of units, 0 or more.
+   * @param size Number of units. With 0 the allocation has a place in order, as in the original:
+   *   the free units on both sides are two regions while it lives.
    * @param alignment Any positive integer; 1 by default.
    * @returns The handle, or `NO_SPACE`.
    * @throws {TypeError} An argument is not a number.

@@ -112,7 +112,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
    *
    * With neither `strict` nor `maxLooks` it never returns `NO_SPACE` while a free region fits.
    *
-   * @param size Number of units, 0 or more.
+   * @param size Number of units. With 0 the allocation is at offset 0, and divides no free region.
    * @param alignment Any positive integer; 1 by default.
    * @returns The handle, or `NO_SPACE`.
    * @throws {TypeError} An argument is not a number.
@@ -126,7 +126,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
     const MAX_INT = 0x7fffffff, EXPONENT_32 = 32_864, BIN = BINS - BIN_NEXT;
     const H = this.#words, F = this.#floats;
     if (alignment !== 1 || typeof size !== "number" || size === 0) {
-      return calls.allocate(this.#table, size, alignment);
+      return calls.allocateApart(this.#table, size, alignment);
     }
     // The first list whose every region is large enough.
     let bin = 0;
@@ -135,7 +135,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
       bin = ((m << 5) + (s >>> m) + 1) & 0x7ff;
     } else if (Number.isSafeInteger(size) && size > 0) {
       bin = (binOf(size - 1, 5) + 1) & 0x7ff;
-    } else return calls.allocate(this.#table, size, alignment);
+    } else return calls.allocateApart(this.#table, size, alignment);
     // The first list from there on that holds a region. Bits are cleared only here, when
     // the list turns out to be empty.
     let node = 0;
@@ -145,7 +145,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
         const above = bin < HIGH ? H[SUMMARY] & (0x7fffffff >>> w) : 0;
         if (above === 0) {
           const high = F === undefined ? -1 : this.#table.binFrom(bin);
-          if (high < 0) return calls.allocate(this.#table, size, alignment);
+          if (high < 0) return calls.allocateApart(this.#table, size, alignment);
           bin = high & 0x7ff;
           node = H[BINS + bin] & NODE;
           break;
@@ -164,7 +164,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
     }
     // A slot for the new node, which takes the front of the gap.
     const first = H[HEAD] & LINK, slot = H[first] & NODE;
-    if (first === H[READY]) return calls.allocate(this.#table, size, alignment);
+    if (first === H[READY]) return calls.allocateApart(this.#table, size, alignment);
     H[HEAD] = first + 1;
     let restBin = -1, number = 0;
     if (F === undefined) {
@@ -256,6 +256,19 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
     H[node + HANDLE] = -generation | 0;
     H[first - 1] = node | FREE;
     H[HEAD] = first - 1;
+  }
+
+  /**
+   * Changes the size of an allocation in place. Growth needs the space to come from a
+   * free region directly behind it; one without any units left is at offset 0.
+   *
+   * @returns Whether it fitted; `false` means that nothing changed.
+   * @throws {NotAllocatedError} `handle` names no live allocation.
+   * @throws {TypeError} `size` is not a number.
+   * @throws {RangeError} `size` is not an integer in range.
+   */
+  override resize(handle: number, size: number): boolean {
+    return calls.resizeApart(this.#table, handle, size);
   }
 
   /**

@@ -35,6 +35,13 @@ export function allocate(table: GapTable, size: number, alignment: number): numb
   return table.place(node, alignUp(start, alignment), size);
 }
 
+/** The same, but an allocation of no units is at offset 0, before all others: in nobody's way. */
+export function allocateApart(table: GapTable, size: number, alignment: number): number {
+  if (size !== 0) return allocate(table, size, alignment);
+  checkInteger("alignment", alignment, 1);
+  return table.makeSlot() ? table.place(table.words[table.end + NEXT], 0, 0) : NO_SPACE;
+}
+
 /** A given place. */
 export function allocateAt(table: GapTable, offset: number, size: number): number {
   checkInteger("offset", offset);
@@ -48,6 +55,18 @@ export function resize(table: GapTable, handle: number, size: number): boolean {
   const node = expectNode(table, handle);
   checkInteger("size", size);
   return resizeNode(table, node, size);
+}
+
+/** The same, but an allocation without any units left goes to offset 0, before all others. */
+export function resizeApart(table: GapTable, handle: number, size: number): boolean {
+  const node = expectNode(table, handle), before = table.get(node, SIZE);
+  checkInteger("size", size);
+  if (size !== 0 || before === 0) return resizeNode(table, node, size);
+  table.words[EPOCH]++;
+  table.freeSpace += before;
+  table.detach(node);
+  table.attach(node, table.words[table.end + NEXT], 0, 0);
+  return true;
 }
 
 /** Another size for the allocation of a node, from the gap behind it. */

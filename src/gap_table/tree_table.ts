@@ -181,17 +181,15 @@ export class TreeTable extends BinTable {
   }
 
   override search(size: number, alignment: number): number {
-    const NEXT = 1, LOOKS = 25, FEW = 64;
-    const H = this.words;
-    if (alignment === 1) return this.first(size) || (size === 0 ? H[this.end + NEXT] : 0);
+    const LOOKS = 25, FEW = 64;
+    if (alignment === 1) return this.first(size);
     // The smallest of the first few that fits, else the smallest that surely does, else any.
     const near = this.#nearest(size, alignment, FEW);
     if (near !== 0) return near;
     const most = size + alignment - 1;
     const sure = Number.isSafeInteger(most) ? this.first(most) : 0;
     if (sure !== 0) return sure;
-    const node = this.#nearest(size, alignment, H[LOOKS]);
-    return node !== 0 || size > 0 ? node : H[this.end + NEXT]; // no units: at offset 0
+    return this.#nearest(size, alignment, this.words[LOOKS]);
   }
 
   /** The smallest gap of at least `size` units, or 0. */

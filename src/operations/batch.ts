@@ -108,7 +108,9 @@ function allocateAll(
 ): number {
   const OFFSET = 5, GAP = 7;
   const table = tableOf(allocator, "allocateMany");
-  const isBatch = to - from > 1 && units <= table.freeSpace && hasSlots(table, to - from);
+  const isBatch = to - from > 1 && units <= table.freeSpace &&
+    !isAnyApart(table, sizes, from, to) &&
+    hasSlots(table, to - from);
   const node = isBatch ? table.first(units) : 0;
   if (node !== 0) {
     const free = table.freeSpace, holes = free - table.get(table.end, GAP);
@@ -131,6 +133,13 @@ function allocateAll(
     handles[i] = handle;
   }
   return to;
+}
+
+/** Whether one of these sizes is of an allocation that stands apart. */
+function isAnyApart(table: GapTable, sizes: ArrayLike<number>, from: number, to: number): boolean {
+  let i = table.shape.isEmptyApart ? from : to;
+  while (i < to && sizes[i] !== 0) i++;
+  return i < to;
 }
 
 /** Whether so many slots may be taken one behind the other, without another table. */

@@ -213,7 +213,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
   /**
    * Reserves `size` units at an offset that is a multiple of `alignment`.
    *
-   * @param size Number of units, 0 or more.
+   * @param size Number of units. With 0 the allocation has a place in order, as in the original:
+   *   the free units on both sides are two regions while it lives.
    * @param alignment Any positive integer; 1 by default.
    * @returns The handle, or `NO_SPACE`.
    * @throws {TypeError} An argument is not a number.

@@ -167,12 +167,13 @@ describe("hostile arguments", () => {
   it("as a mark free nothing: one of the other list, one that frees, one that throws", () => {
     const allocator = new LinearAllocator(100);
     const low = allocator.allocate(5), next = allocator.allocate(5), top = allocator.allocateTop(5);
-    const before = stateOf(allocator), none = { lower: -1, upper: -1 };
+    const before = stateOf(allocator), none = { lower: -1, upper: -1, empty: -1 };
     const marks: unknown[] = [
       { allocator, ...none, lower: top },
       { allocator, ...none, upper: low },
-      { allocator, lower: top, upper: low },
-      { allocator, lower: "1", upper: -1 },
+      { allocator, ...none, empty: low },
+      { allocator, lower: top, upper: low, empty: -1 },
+      { allocator, ...none, lower: "1" },
       { allocator },
       { allocator, lower: 0, upper: 0 },
       { allocator, lower: { valueOf: () => low }, upper: top },
@@ -187,6 +188,7 @@ describe("hostile arguments", () => {
       get upper(): number {
         throw new Error("asked");
       },
+      empty: -1,
     };
     assertThrows(() => allocator.resetTo(throws), Error, "asked");
     assertEquals(stateOf(allocator), before);
@@ -197,6 +199,7 @@ describe("hostile arguments", () => {
         allocator.free(next);
         return top;
       },
+      empty: -1,
     };
     assertThrows(() => allocator.resetTo(frees), StaleMarkError);
     check(allocator);

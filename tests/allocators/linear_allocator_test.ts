@@ -23,6 +23,7 @@ import { type Random, withSeed } from "../support/random.ts";
 allocatorContract("LinearAllocator", {
   ...linearHabits,
   make: (capacity) => new LinearAllocator(capacity),
+  emptyApart: "made so",
   skip: {
     allocateAt: "the place is always behind the newest allocation",
     addSpan: "one span",
@@ -127,7 +128,7 @@ describe("LinearAllocator", () => {
     assertEquals([...ring.freeRegions()], [{ offset: 0, size: 10 }, { offset: 25, size: 5 }]);
     const c = ring.allocate(10);
     assertEquals(ring.offset(c), 0);
-    assertEquals([ring.freeSpace, ring.allocate(1), ring.allocate(0)], [0, NO_SPACE, NO_SPACE]);
+    assertEquals([ring.freeSpace, ring.allocate(1)], [0, NO_SPACE]);
     assertEquals(ring.allocateTop(1), NO_SPACE); // the 5 at the end are padding
     assertEquals([...ring.allocations()].map(({ handle }) => handle), [c, b]);
     ring.free(b);
@@ -280,14 +281,16 @@ interface Entry {
   end: number;
 }
 
-/** An allocator and its naive model: two arrays, the oldest first. */
+/** An allocator and its naive model: three arrays, the oldest first. */
 class Pair {
   readonly #allocator: LinearAllocator;
   readonly #random: Random;
   #capacity: number;
   #lower: Entry[] = [];
   #upper: Entry[] = [];
-  readonly #marks: { mark: LinearMark; lower: Entry | undefined; upper: Entry | undefined }[] = [];
+  /** Those that were made without units: all at 0. */
+  #empty: Entry[] = [];
+  readonly #marks: { mark: LinearMark; newest: (Entry | undefined)[] }[] = [];
 
   constructor(capacity: number, random: Random) {
     this.#allocator = new LinearAllocator(capacity);
@@ -316,7 +319,7 @@ class Pair {
 
   /** Free all, allocate everything. */
   finish(): void {
-    while (this.#lower.length + this.#upper.length > 0) {
+    while (this.#lower.length + this.#upper.length + this.#empty.length > 0) {
       this.#free(this.#any());
       this.#compare();
     }
@@ -328,14 +331,16 @@ class Pair {
   #allocate(atTop: boolean): void {
     const limit = [1, 6, 20, 60, this.#capacity + 2][this.#random(5)];
     const size = this.#random(limit), alignment = [1, 1, 1, 2, 5, 12, 64][this.#random(7)];
-    const start = atTop ? this.#placeAtTop(size, alignment) : this.#place(size, alignment);
+    const place = atTop ? this.#placeAtTop(size, alignment) : this.#place(size, alignment);
+    const start = size === 0 ? 0 : place;
     const handle = atTop
       ? this.#allocator.allocateTop(size, alignment)
       : this.#allocator.allocate(size, alignment);
     if (start === undefined) return assertEquals(handle, NO_SPACE);
     assert(handle !== NO_SPACE, `${size} units at ${start} are refused`);
     assertEquals(this.#allocator.offset(handle), start);
-    (atTop ? this.#upper : this.#lower).push({ handle, start, end: start + size });
+    const list = size === 0 ? this.#empty : atTop ? this.#upper : this.#lower;
+    list.push({ handle, start, end: start + size });
   }
 
   /** The lowest start that is aligned, from the top up and then from 0 on. */
@@ -344,8 +349,7 @@ class Pair {
       const [from, to] of this.#wrapped() ? [this.#behind()] : [this.#behind(), this.#before()]
     ) {
       for (let start = from; start + size <= to; start++) {
-        const looksEmpty = this.#wrapped() && start === this.#lower[0].start;
-        if (start % alignment === 0 && !looksEmpty) return start;
+        if (start % alignment === 0) return start;
       }
     }
     return undefined;
@@ -381,7 +385,7 @@ class Pair {
   }
 
   #any(): Entry | undefined {
-    const all = [...this.#lower, ...this.#upper];
+    const all = [...this.#lower, ...this.#upper, ...this.#empty];
     return all[this.#random(all.length)];
   }
 
@@ -390,33 +394,36 @@ class Pair {
     this.#allocator.free(entry.handle);
     this.#lower = this.#lower.filter((other) => other !== entry);
     this.#upper = this.#upper.filter((other) => other !== entry);
+    this.#empty = this.#empty.filter((other) => other !== entry);
     assertThrows(() => this.#allocator.free(entry.handle), NotAllocatedError);
   }
 
   #mark(): void {
     const mark = this.#allocator.mark();
-    this.#marks.push({ mark, lower: this.#lower.at(-1), upper: this.#upper.at(-1) });
+    const newest = [this.#lower, this.#upper, this.#empty].map((list) => list.at(-1));
+    this.#marks.push({ mark, newest });
     if (this.#marks.length > 8) this.#marks.shift();
   }
 
   #resetTo(): void {
     const chosen = this.#marks[this.#random(this.#marks.length)];
     if (chosen === undefined) return;
-    const { mark, lower, upper } = chosen;
-    const ends = [[this.#lower, lower], [this.#upper, upper]] as const;
-    if (ends.some(([list, end]) => end !== undefined && !list.includes(end))) {
+    const { mark, newest } = chosen, lists = [this.#lower, this.#upper, this.#empty];
+    if (newest.some((end, i) => end !== undefined && !lists[i].includes(end))) {
       assertThrows(() => this.#allocator.resetTo(mark), StaleMarkError);
       return;
     }
     this.#allocator.resetTo(mark);
-    for (const [list, end] of ends) list.length = end === undefined ? 0 : list.indexOf(end) + 1;
+    newest.forEach((end, i) => lists[i].length = end === undefined ? 0 : lists[i].indexOf(end) + 1);
   }
 
   #resize(entry: Entry | undefined): void {
     if (entry === undefined) return;
     const size = this.#random([4, 30, this.#capacity + 2][this.#random(3)]);
     const all = this.#inOrder(), next = all[all.indexOf(entry) + 1];
-    const fits = entry.start + size <= Math.max(entry.end, next?.start ?? this.#capacity);
+    const fits = this.#empty.includes(entry)
+      ? size === 0
+      : entry.start + size <= Math.max(entry.end, next?.start ?? this.#capacity);
     assertEquals(this.#allocator.resize(entry.handle, size), fits);
     if (fits) entry.end = entry.start + size;
   }
@@ -431,11 +438,12 @@ class Pair {
     this.#allocator.reset();
     this.#lower = [];
     this.#upper = [];
+    this.#empty = [];
   }
 
   /** By address; where that is equal, by what the order of the lists says. */
   #inOrder(): Entry[] {
-    return [...this.#lower, ...[...this.#upper].reverse()]
+    return [...this.#empty, ...this.#lower, ...[...this.#upper].reverse()]
       .map((entry, i) => ({ entry, i }))
       .sort((a, b) => a.entry.start - b.entry.start || a.i - b.i)
       .map(({ entry }) => entry);
@@ -451,7 +459,8 @@ class Pair {
     assertEquals(allocator.freeSpace, regions.reduce((sum, { size }) => sum + size, 0));
     assertEquals(allocator.largestFreeRegion(), Math.max(0, ...regions.map(({ size }) => size)));
     assertEquals(allocator.capacity, this.#capacity);
-    assertEquals(allocator.allocationCount, this.#lower.length + this.#upper.length);
+    const { length } = this.#inOrder();
+    assertEquals(allocator.allocationCount, length);
     assertEquals(
       [...allocator.allocations()],
       this.#inOrder().map(({ handle, start, end }) => ({

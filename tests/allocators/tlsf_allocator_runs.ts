@@ -10,15 +10,21 @@ import { scaled } from "../support/scaled_allocator.ts";
 
 /** By name; the seed and the number of steps are the caller's. */
 export const tlsfAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "steps">>> = {
-  "as it comes": { make: (capacity) => new TlsfAllocator(capacity), capacity: 400 },
+  "as it comes": {
+    make: (capacity) => new TlsfAllocator(capacity),
+    capacity: 400,
+    emptyApart: "all",
+  },
   "strict": {
     make: (capacity) => new TlsfAllocator(capacity, { strict: true }),
     capacity: 400,
+    emptyApart: "all",
     mayRefuse: true,
   },
   "with large units": {
     make: (capacity) => scaled(new TlsfAllocator(capacity * 1021), 1021),
     capacity: 400,
+    emptyApart: "all",
   },
   "its one span in two parts": {
     make: (capacity) => {
@@ -28,18 +34,22 @@ export const tlsfAllocatorRuns: Readonly<Record<string, Omit<FuzzRun, "seed" | "
       return allocator;
     },
     capacity: 400,
+    emptyApart: "all",
   },
   "beyond 32 bits": {
     make: (capacity) => scaled(new TlsfAllocator(capacity * 2 ** 43), 2 ** 43),
     capacity: 400,
+    emptyApart: "all",
   },
   "beyond 32 bits, strict": {
     make: (capacity) => scaled(new TlsfAllocator(capacity * 2 ** 43, { strict: true }), 2 ** 43),
     capacity: 400,
+    emptyApart: "all",
     mayRefuse: true,
   },
   "growing beyond 32 bits": {
     make: (capacity) => scaled(new TlsfAllocator(capacity * 2 ** 24), 2 ** 24),
     capacity: 240,
+    emptyApart: "all",
   },
 };

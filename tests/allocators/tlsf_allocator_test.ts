@@ -15,7 +15,11 @@ import { tlsfAllocatorRuns } from "./tlsf_allocator_runs.ts";
 
 const skip = { snapshot: "OffsetAllocator is the one whose state is kept" };
 
-allocatorContract("TlsfAllocator", { make: (capacity) => new TlsfAllocator(capacity), skip });
+allocatorContract("TlsfAllocator", {
+  make: (capacity) => new TlsfAllocator(capacity),
+  skip,
+  emptyApart: "all",
+});
 
 allocatorContract("TlsfAllocator whose spans came one by one", {
   make: (capacity) => {
@@ -26,6 +30,7 @@ allocatorContract("TlsfAllocator whose spans came one by one", {
     return allocator;
   },
   skip,
+  emptyApart: "all",
 });
 
 describe("TlsfAllocator", () => {

@@ -125,7 +125,8 @@ class SpansFuzz {
     const room = Math.min(this.#room(offset), (next?.offset ?? Infinity) / unit - offset);
     const done = this.#allocator.resize(handle, size * unit);
     assertEquals(done, size <= Math.max(room, before));
-    if (done) this.#live.set(handle, { offset, size });
+    const isMoved = size === 0 && before > 0; // to 0, out of the way
+    if (done) this.#live.set(handle, { offset: isMoved ? 0 : offset, size });
   }
 
   #addSpan(): void {

@@ -228,6 +228,30 @@ export function allocatorContract(name: string, strategy: Strategy): void {
       assertEquals([...allocator.freeRegions()], [{ offset: 0, size: 64 }]);
     });
 
+    const inOrder = strategy.emptyApart === undefined ? "each has a place in order" : undefined;
+    optional("empty allocations that divide no free space", skip.empty ?? inOrder, () => {
+      const allocator = make(64), whole = [{ offset: 0, size: 64 }];
+      const first = allocator.allocate(32), empty = allocator.allocate(0);
+      const second = allocator.allocate(32), aligned = allocator.allocate(0, 16);
+      assert(second !== NO_SPACE && aligned !== NO_SPACE);
+      allocator.free(first);
+      allocator.free(second);
+      assertEquals([...allocator.freeRegions()], whole);
+      assertEquals([allocator.largestFreeRegion(), allocator.allocationCount], [64, 2]);
+      const all = allocator.allocate(64);
+      assert(all !== NO_SPACE);
+      allocator.free(empty);
+      check(allocator);
+      if (strategy.emptyApart === "all") {
+        assert(allocator.resize(all, 0));
+        assertEquals([...allocator.freeRegions()], whole);
+        assertEquals([...allocator.allocations()].map(({ size }) => size), [0, 0]);
+        check(allocator);
+      }
+      allocator.reset();
+      assertEquals([...allocator.freeRegions()], whole);
+    });
+
     optional("capacities beyond 32 bits, exactly", skip.wide, () => {
       const allocator = make(Number.MAX_SAFE_INTEGER);
       const sizes = [2 ** 40 + 1, 2 ** 33 - 1, 3, 2 ** 52 - 5];

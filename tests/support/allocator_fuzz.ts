@@ -189,7 +189,14 @@ class Fuzz {
     const fits = offset + size <= (next?.offset ?? this.#capacity);
     const done = this.#allocator.resize(handle, size);
     expect(done === fits || !done && this.#run.padding === true, `resize does not give ${fits}`);
-    if (done) this.#live.set(handle, { offset, size });
+    if (done) this.#live.set(handle, { offset: size === 0 ? this.#emptied(handle) : offset, size });
+  }
+
+  /** The offset of an allocation without any units left. */
+  #emptied(handle: number): number {
+    const { emptyApart, padding } = this.#run, { offset, size } = this.#extent(handle);
+    if (padding && emptyApart !== "made so") return this.#allocator.offset(handle);
+    return emptyApart === "all" && size > 0 ? 0 : offset;
   }
 
   /** Freed handles and other numbers are refused, and nothing changes. */

@@ -38,6 +38,11 @@ export interface Habits {
   readonly minSize?: number;
   /** Whether an empty allocation cuts the free region in which it lies; `true` by default. */
   readonly emptyCuts?: boolean;
+  /**
+   * Whether an allocation without units is at offset 0, where it divides no free space: all, or
+   * only those that were made so. By default it has a place in order.
+   */
+  readonly emptyApart?: "all" | "made so";
   /** Whether a freed handle may come back at once, as ids do. */
   readonly reusesHandles?: boolean;
 }
