@@ -99,8 +99,6 @@ export interface BinShape {
   readonly binCount: number;
   /** Word of the end node, behind the last bin; a multiple of 8. */
   readonly end: number;
-  /** Whether allocations of no units are at offset 0, where they divide no free space. */
-  readonly isEmptyApart: boolean;
 }
 
 // The numbers of a shape are constants as well: hot functions declare them.
@@ -113,7 +111,6 @@ export const OFFSET_SHAPE: BinShape = {
   bins: OFFSET_BINS,
   binCount: 408,
   end: OFFSET_END,
-  isEmptyApart: false,
 };
 
 // Finer bins, for TlsfAllocator.
@@ -124,7 +121,6 @@ export const TLSF_SHAPE: BinShape = {
   bins: TLSF_BINS,
   binCount: 1568,
   end: TLSF_END,
-  isEmptyApart: true,
 };
 
 // The same bins, each with a tree. Behind them is the way that the last search went down.
@@ -136,7 +132,6 @@ export const TREE_SHAPE: BinShape = {
   bins: TLSF_BINS,
   binCount: 1568,
   end: TREE_END,
-  isEmptyApart: true,
 };
 
 /**

@@ -6,6 +6,7 @@
 
 import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
+import { OFFSET_SHAPE } from "../gap_table/layout.ts";
 import { makeReady, recycle } from "../gap_table/slots.ts";
 import { checkArray, checkHandles } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
@@ -135,9 +136,9 @@ function allocateAll(
   return to;
 }
 
-/** Whether one of these sizes is of an allocation that stands apart. */
+/** Whether one of these sizes is 0 and such allocations are out of order. */
 function isAnyApart(table: GapTable, sizes: ArrayLike<number>, from: number, to: number): boolean {
-  let i = table.shape.isEmptyApart ? from : to;
+  let i = table.shape === OFFSET_SHAPE ? to : from;
   while (i < to && sizes[i] !== 0) i++;
   return i < to;
 }
