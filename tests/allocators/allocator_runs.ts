@@ -8,6 +8,7 @@ import type { FuzzRun } from "../support/fuzz_run.ts";
 import { bestFitAllocatorRuns } from "./best_fit_allocator_runs.ts";
 import { buddyAllocatorRuns } from "./buddy_allocator_runs.ts";
 import { idAllocatorRuns } from "./id_allocator_runs.ts";
+import { layeredRuns } from "./layered_runs.ts";
 import { linearAllocatorRuns } from "./linear_allocator_runs.ts";
 import { offsetAllocatorRuns } from "./offset_allocator_runs.ts";
 import { pageAllocatorRuns } from "./page_allocator_runs.ts";
@@ -32,6 +33,7 @@ const strategies: Readonly<Record<string, Readonly<Record<string, Run>>>> = {
   SharedOffsetAllocator: sharedAllocatorRuns,
   TrackedAllocator: trackedAllocatorRuns,
   RecordingAllocator: recordingAllocatorRuns,
+  "strategies behind each other": layeredRuns,
 };
 
 /** By the name of the strategy and of the kind. */

@@ -35,6 +35,7 @@ class Fuzz {
   readonly #random: Random;
   #allocator: AnyAllocator;
   #capacity: number;
+  #steps = 0;
   /** The live extents by handle. */
   readonly #live = new Map<number, Extent>();
   readonly #alignments = new Map<number, number>();
@@ -62,7 +63,7 @@ class Fuzz {
     else if (kind < 997) this.#grow();
     else if (kind < 999) this.#shrink();
     else this.#reset();
-    this.#compare();
+    if (this.#steps++ % (this.#run.compareEvery ?? 1) === 0) this.#compare();
   }
 
   /** Free all, allocate everything. */

@@ -63,4 +63,6 @@ export interface FuzzRun extends Habits {
   maxAllocations?: number;
   seed: number;
   steps: number;
+  /** So many steps lie between two comparisons with the model; 1 by default. */
+  compareEvery?: number;
 }
