@@ -218,6 +218,10 @@ function checkFile(path: string, create: boolean, readOnly: boolean): boolean {
     if (!stat.isFile()) {
       throw refusal(stat.isDirectory() ? "it is a folder" : "it is no file", path);
     }
+    if (!readOnly && stat.nlink > 1) {
+      const reason = `it has ${stat.nlink} names (hard links), each with a lock of its own`;
+      throw refusal(reason, path);
+    }
     size = stat.size;
   } catch (cause) {
     if (cause instanceof StorageError) throw cause;

@@ -26,6 +26,20 @@ export class StoreFullError extends Error {
   }
 }
 
+/**
+ * Another writer opened the store since: by another name of the file, which has another lock.
+ * What was acknowledged is in the store; nothing more is written, until it is opened again.
+ */
+export class StoreFencedError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "StoreFencedError";
+
+  /** Makes the error. */
+  constructor() {
+    super("Cannot write: another writer opened the store, by another name of the file");
+  }
+}
+
 /** Who holds a store open for writing. */
 export interface LockHolder {
   /** Its process. */

@@ -175,6 +175,8 @@ export class BlobWriter {
     const { file, space } = this.#state, bytes = this.#buffer.subarray(0, this.#length);
     const needed = space.unitsFor(this.#written + bytes.length) - this.#units;
     if (needed > 0) await this.#takeSpace(needed);
+    const pending = file.confirm();
+    if (pending) await pending;
     await writeRanges(file, rangesOf(space, this.#handles), this.#written, bytes);
     this.#written += bytes.length;
     this.#length = this.#chunkStart = 0;

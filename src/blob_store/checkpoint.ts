@@ -49,7 +49,8 @@ export async function unlessFull(
 
 async function attempt(state: StoreState, isLast: boolean): Promise<void> {
   const { file, space, index, log: oldLog, checkpoint: oldCheckpoint } = state;
-  file.checkWorking();
+  const confirmed = file.confirm();
+  if (confirmed) await confirmed;
   const taken: number[] = [];
   let superblock: Superblock,
     log: Log,

@@ -6,7 +6,7 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { StoreFullError } from "./blob_store_errors.ts";
+import { StoreFencedError, StoreFullError } from "./blob_store_errors.ts";
 import { frame, framedLength } from "./chunks.ts";
 import type { ByteWriter } from "./codec.ts";
 import { newBatch } from "./log.ts";
@@ -234,7 +234,8 @@ export class Committer {
 
   async #commit(group: Group): Promise<void> {
     const state = this.#state, { file, settings } = state;
-    file.checkWorking();
+    const confirmed = file.confirm();
+    if (confirmed) await confirmed;
     const accepted = await this.#takeSpace(group);
     if (accepted.length === 0) return;
     const { log } = state; // another one, if there had to be a checkpoint
@@ -256,6 +257,7 @@ export class Committer {
       state.unflushedBytes += batch.length + group.length + streamed;
       this.bytesWritten += group.length + streamed;
       if (isFlushed) await this.#flush(position);
+      await this.#confirm(position);
     } catch (error) {
       // What was streamed stays where it is: it may be committed yet, alone.
       if (!file.hasFailed) {
@@ -387,6 +389,20 @@ export class Committer {
         const bytes = group.bytes.subarray(write.at, write.at + write.size);
         write.inlineAt = writeInlinePut(batch, write, bytes);
       } else writePut(batch, write, write.handles.map((handle) => space.part(handle)));
+    }
+  }
+
+  /** Throws where another writer opened the store meanwhile: it may not have seen the commit. */
+  async #confirm(position: number): Promise<void> {
+    const { file, log } = this.#state;
+    try {
+      const pending = file.confirm();
+      if (pending) await pending;
+    } catch (error) {
+      // As after a failed flush: nobody knows who has the store.
+      if (!(error instanceof StoreFencedError)) await log.wipe(position);
+      file.fail(error);
+      throw error;
     }
   }
 

@@ -84,7 +84,7 @@ export class Compactor {
     for (let i = 0; i < passes; i++) {
       const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
       try {
-        while (!pass.isDone) await committer.exclusively(() => pass.step());
+        while (!pass.isDone) await committer.exclusively(() => this.#step(pass));
       } finally {
         pass.end();
       }
@@ -92,6 +92,12 @@ export class Compactor {
       if (!this.#hasHoles() || (i > 0 && !pass.hasMoved)) return true;
     }
     return false;
+  }
+
+  async #step(pass: CompactionPass): Promise<void> {
+    const pending = this.#state.file.confirm();
+    if (pending) await pending;
+    await pass.step();
   }
 
   async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
@@ -126,6 +132,8 @@ export class Compactor {
   /** Cuts off the end of the file. Tells whether the index and the log moved out of its way. */
   async #trim(): Promise<boolean> {
     const state = this.#state, { space, file } = state;
+    const pending = file.confirm();
+    if (pending) await pending;
     await space.trim();
     const isInTheWay = this.#isAfterHole();
     if (isInTheWay) {

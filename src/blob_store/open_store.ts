@@ -142,6 +142,8 @@ export class OpenStore {
   async #leaveClean(hasMoved = false): Promise<void> {
     const { state } = this, { log, file, superblock } = state;
     if (file.hasFailed) return;
+    const pending = file.confirm();
+    if (pending) await pending;
     state.space.unreserve();
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
@@ -203,6 +205,10 @@ async function readState(file: StoreFile, settings: Settings): Promise<StoreStat
     const header = await readHeader(file);
     try {
       const found = await recover(file, header, settings.maxByteLength);
+      if (found === undefined) {
+        file.reload();
+        continue;
+      }
       // After a checkpoint the log that was read may have been overwritten, and seem to end early.
       const isStale = file.readOnly && attempt < MAX_ATTEMPTS && await hasChanged(file, header);
       if (!isStale) return stateOf(file, settings, found);
@@ -292,6 +298,7 @@ async function createStore(
   };
   await file.flush();
   await writeSuperblocks({ file }, superblock);
+  await file.claim();
   const found: Recovered = {
     superblock,
     index: new KeyIndex(hashSalt(superblock)),

@@ -20,6 +20,7 @@ import {
   hashSalt,
   HEADER_LENGTH,
   type Part,
+  SESSION,
   SLOT_LENGTH,
   type Superblock,
   versionOf,
@@ -95,7 +96,8 @@ function currentSlot(
 
 /**
  * Reads a store; unless the file is read-only, also makes durable what was found,
- * and clears away what was not: from then on, no crash can bring it back.
+ * and clears away what was not: from then on, no crash can bring it back. Gives nothing
+ * where another writer committed meanwhile.
  *
  * @throws {CorruptStoreError} It is no store, or damaged beyond its blobs.
  */
@@ -103,7 +105,7 @@ export async function recover(
   file: StoreFile,
   header: Uint8Array,
   maxByteLength: number,
-): Promise<Recovered> {
+): Promise<Recovered | undefined> {
   const { superblock, isAlone, slot } = currentSlot(header, file);
   checkSuperblock(superblock, file);
   let state = await read(file, superblock, Infinity);
@@ -116,7 +118,12 @@ export async function recover(
   const space = new Space(file, superblock.granule, maxByteLength, expected);
   const handles = placeAll(space, superblock, index, replay, file);
   // Nothing is changed before everything makes sense.
-  if (!file.readOnly) await repair(file, superblock, replay, isAlone ? 1 - slot : -1);
+  if (!file.readOnly) {
+    // From here on another writer acknowledges nothing. What it did before was read, or is now.
+    await file.claim();
+    if (await hasGrown(file, header, replay)) return undefined;
+    await repair(file, superblock, replay, isAlone ? 1 - slot : -1);
+  }
   const log = new Log(file, space, superblock.salt, replay.sequence);
   const segments = handles.log.map((handle) => ({
     handle,
@@ -228,6 +235,17 @@ function partsOf(index: KeyIndex, slot: number, granule: number): Part[] {
     { length: numbers.length / 2 },
     (_, i) => ({ unit: numbers[2 * i], units: numbers[2 * i + 1] }),
   );
+}
+
+/** Whether the header, or what lies behind the end of the log, is another than was read. */
+async function hasGrown(file: StoreFile, header: Uint8Array, replay: Replay): Promise<boolean> {
+  const { rest, segments, tail } = replay, now = new Uint8Array(rest.length);
+  const pending = file.read(segments[segments.length - 1].position + tail, now);
+  if (pending) await pending;
+  const found = await readHeader(file);
+  return now.some((byte, i) => byte !== rest[i]) ||
+    found.subarray(0, SESSION).some((byte, i) => byte !== header[i]) ||
+    found.subarray(SLOT_LENGTH).some((byte, i) => byte !== header[SLOT_LENGTH + i]);
 }
 
 /** Makes the file say what was found, durably, before anything else is written. */

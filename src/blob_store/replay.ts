@@ -28,6 +28,8 @@ export interface Replay {
   isDirty: boolean;
   /** Whether the last record says that the store was closed. */
   isClosed: boolean;
+  /** What lies behind the end of the log, in its last segment. */
+  rest: Uint8Array;
   /**
    * The slots of blobs whose bytes may not have been durable when the log said where
    * they are, with the batch that said so: to be looked at if it is after `durable`.
@@ -60,6 +62,7 @@ export async function replayLog(
     byteLength: 0,
     isDirty: false,
     isClosed: false,
+    rest: new Uint8Array(0),
     window: new Map(),
   };
   let part = superblock.log, bytes = await readSegment(file, part, granule);
@@ -92,6 +95,7 @@ export async function replayLog(
     part = link;
     bytes = next;
   }
+  replay.rest = bytes.subarray(replay.tail);
   replay.isDirty = new Int32Array(bytes.buffer, replay.tail).some((word) => word !== 0);
   return replay;
 }

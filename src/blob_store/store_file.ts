@@ -8,7 +8,9 @@
 import { type BackingStore, StorageError, type StorageOperation } from "../arena/backing_store.ts";
 import { crc32 } from "../util/crc32.ts";
 import { isPromise } from "../util/steps.ts";
+import { StoreFencedError } from "./blob_store_errors.ts";
 import type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
+import { SESSION, SESSION_LENGTH } from "./superblock.ts";
 
 /** What an operation answers: nothing to wait for, or a promise. */
 export type Pending = Promise<void> | undefined;
@@ -21,6 +23,9 @@ export class StoreFile {
   readonly #hooks: RuntimeHooks;
   readonly #closeStore: boolean;
   #failure: unknown;
+  /** What this writer wrote into the header; another writer replaces it. */
+  #session: Uint8Array | undefined;
+  readonly #found = new Uint8Array(SESSION_LENGTH);
   #isClosing = false;
   #isClosed = false;
 
@@ -76,6 +81,7 @@ export class StoreFile {
   checkWorking(): void {
     if (this.#isClosed) throw new StorageError("write", 0, 0, "the store is closed");
     if (this.#failure === undefined) return;
+    if (this.#failure instanceof StoreFencedError) throw this.#failure;
     const reason = "an earlier write failed, what the file holds is uncertain: reopen the store";
     throw new StorageError("write", 0, 0, reason, { cause: this.#failure });
   }
@@ -83,6 +89,31 @@ export class StoreFile {
   /** Refuses every write from now on. */
   fail(cause: unknown): void {
     this.#failure ??= cause ?? new Error("unknown");
+  }
+
+  /** Makes this the writer: whoever was it before finds out at its next write. */
+  async claim(): Promise<void> {
+    this.#session = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
+    const pending = this.write(SESSION, this.#session);
+    if (pending) await pending;
+  }
+
+  /**
+   * Throws unless this is the writer still.
+   *
+   * @throws {StoreFencedError} Another writer opened the store: no write may follow, for good.
+   */
+  confirm(): Pending {
+    this.checkWorking();
+    if (this.#session === undefined) return undefined;
+    const pending = this.read(SESSION, this.#found);
+    return pending ? pending.then(() => this.#compare()) : this.#compare();
+  }
+
+  #compare(): undefined {
+    if (this.#session?.every((byte, i) => byte === this.#found[i])) return;
+    this.fail(new StoreFencedError());
+    this.checkWorking();
   }
 
   read(position: number, into: Uint8Array): Pending {
@@ -121,7 +152,10 @@ export class StoreFile {
     }
   }
 
+  /** Gives the store another length, unless it is another writer's, who may have cut it off. */
   async resize(byteLength: number): Promise<void> {
+    const confirmed = this.confirm();
+    if (confirmed) await confirmed;
     try {
       const answer = this.#store.resize?.(byteLength);
       if (isPromise(answer)) await answer;

@@ -14,7 +14,8 @@ import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 //   56 checkpoint length (8)  64 log unit (8)  72 log units (8)  80 sequence (8)
 //   88 number of parts (4)  92 zero (4)  96 parts: unit (8), units (8), ...
 //
-// Magic, version, checksum and length stay where they are in every version.
+// Magic, version, checksum and length stay where they are in every version. The last bytes of
+// slot 0 are no part of it: the session, eight bytes that each writer writes when it opens.
 const MAGIC = [0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a]; // \x89OAB\r\n\x1a\n
 const CHECKSUM = 12;
 const PARTS = 96;
@@ -25,8 +26,11 @@ export const FORMAT_VERSION = 1;
 export const SLOT_LENGTH = 4096;
 /** Bytes before the space that is divided: both slots. */
 export const HEADER_LENGTH: number = 8192; // = 2 * SLOT_LENGTH
-/** Most parts that a checkpoint can be in. */
-export const MAX_PARTS: number = 250; // = (SLOT_LENGTH - PARTS) / 16
+/** Where the session is, and its length. */
+export const SESSION = 4088;
+export const SESSION_LENGTH = 8;
+/** Most parts that a checkpoint can be in: the last sector of slot 0 keeps room for the session. */
+export const MAX_PARTS: number = 249; // = floor((SESSION - PARTS) / 16)
 
 /** Units of the space, from one on. */
 export interface Part {
@@ -65,7 +69,7 @@ export type SlotFault =
 export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
   const length = PARTS + 16 * block.checkpoint.length;
   // Whole sectors; nothing behind them in the slot is read.
-  const bytes = new Uint8Array(Math.ceil(length / 512) * 512);
+  const bytes = new Uint8Array(Math.min(Math.ceil(length / 512) * 512, SESSION));
   bytes.set(MAGIC);
   setUint32(bytes, 8, FORMAT_VERSION);
   setUint32(bytes, 16, length);
@@ -93,7 +97,7 @@ export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | S
     return slot.every((byte) => byte === 0) ? "blank" : "foreign";
   }
   const length = getUint32(slot, 16);
-  if (length < PARTS || length > SLOT_LENGTH) return "damaged";
+  if (length < PARTS || length > SESSION) return "damaged";
   const bytes = slot.slice(0, length);
   setUint32(bytes, CHECKSUM, 0);
   if (crc32(bytes, 0) !== getUint32(slot, CHECKSUM)) return "damaged";

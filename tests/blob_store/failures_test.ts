@@ -81,7 +81,9 @@ async function fail(n: number, { isAsync, extent, isDead }: Faults): Promise<boo
       if (attempted === model) attempted = applied(model, changes);
       assertStorageError(error, wasPoisoned ? undefined : store.error, where(name));
     }
-    isPoisoned ||= store.failed === "flush";
+    // So does a failed look at the header behind a commit.
+    isPoisoned ||= store.failed === "flush" ||
+      store.failed === "read" && !await takesWrites(blobs!);
     if (name === "close" || isDead) continue;
     // What was acknowledged is still there to be read.
     for (const [key, bytes] of model) assertEquals(await blobs!.get(key), bytes, where(name));
