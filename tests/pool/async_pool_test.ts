@@ -203,6 +203,16 @@ describe("AsyncPool, create that fails", () => {
     same.check();
   });
 
+  it("reaches nobody where another value is being made that will do", async () => {
+    const makes = byHand<void, Value>();
+    const pool = new AsyncPool({ create: makes.call, min: 2, max: 2 });
+    const waiting = pool.acquire();
+    makes.calls[0].reject(failure);
+    assertEquals([await outcomeOf(waiting), makes.calls.length], ["pending", 2]);
+    makes.calls[1].resolve({ id: 1 });
+    assertEquals((await waiting).id, 1);
+  });
+
   it("reaches nobody where it was for min or its caller has gone", async () => {
     const makes = byHand<void, Value>();
     const pool = new AsyncPool({ create: makes.call, min: 1, max: 2 });
@@ -261,6 +271,14 @@ describe("AsyncPool, validate", () => {
       assertEquals([created.length, pool.stats().discarded, pool.stats().created], [3, 2, 1]);
       pool.check();
     }
+  });
+
+  it("has another made where there is room, before the value is destroyed", async () => {
+    const ends = byHand<Value, void>();
+    const { pool } = valuePool({ validate: () => false, destroy: ends.call });
+    pool.release(await pool.acquire());
+    assertEquals((await pool.acquire()).id, 1);
+    assertEquals([ends.calls.length, pool.stats().destroying], [1, 1]);
   });
 
   it("whose caller has gone leaves the value in the pool, and holds nobody up", async () => {
@@ -377,6 +395,15 @@ describe("AsyncPool, min and idleTimeout", () => {
     pool.check();
   });
 
+  it("keeps min where all are free", async () => {
+    using clock = fakeTimers();
+    const { pool, destroyed } = valuePool({ min: 2, max: 4, idleTimeout: 100 });
+    const values = await Promise.all([0, 1, 2, 3].map(() => pool.acquire()));
+    for (const value of values) pool.release(value);
+    await clock.pass(1000);
+    assertEquals([destroyed, clock.timers.size], [values.slice(0, 2), 0]);
+  });
+
   it("destroys a value within twice the time, and stops its timer where all are gone", async () => {
     using clock = fakeTimers();
     const { pool, destroyed } = valuePool({ idleTimeout: 100 });
@@ -440,12 +467,11 @@ describe("AsyncPool, use", () => {
     await assertRejects(() => timedOut, PoolTimeoutError);
     pool.release(value);
     await assertRejects(() => pool.use((value) => pool.release(value)), ReleasedError);
-    await assertRejects(() =>
-      pool.use((value) => {
-        pool.discard(value);
-        throw failure;
-      })
-    );
+    const discarded = pool.use((value) => {
+      pool.discard(value);
+      throw failure;
+    });
+    assertStrictEquals(await outcomeOf(discarded), failure);
     assertEquals([calls, pool.inUse], [0, 0]);
     pool.check();
   });
