@@ -278,6 +278,8 @@ export class AsyncPool<T> {
     const wait = checkWait(options), waiters = this.#waiters;
     wait.signal?.throwIfAborted();
     if (!this.#isOpen) throw new PoolClosedError();
+    const entry = this.#options.validate === undefined ? this.#pop() : undefined;
+    if (entry !== undefined) return this.#take(entry);
     const isFull = this.#free.length === 0 && this.#count() >= this.#options.max;
     if (isFull && waiters.size >= this.#options.maxWaiting) {
       this.#exhausted++;
@@ -358,7 +360,7 @@ export class AsyncPool<T> {
     try {
       isValid = await this.#options.validate!(entry.value);
     } catch {
-      // As good as false: the value is destroyed.
+      // An error is a no.
     }
     this.#validating--;
     if (isValid) this.#put(entry);

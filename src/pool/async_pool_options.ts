@@ -14,7 +14,7 @@ const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
 
 /**
  * What an `AsyncPool` is told. Each function may be asynchronous. A promise that never settles
- * holds the place of its value, and `close` waits for it: give such a function a timeout of its own.
+ * holds the place of its value, and `close` waits for it: give such a function its own timeout.
  *
  * @typeParam T The values.
  */

@@ -37,7 +37,8 @@ export interface GrowingPoolOptions<T extends object> extends PoolOptions<T> {
 }
 
 /**
- * A {@linkcode Pool} whose capacity grows when all objects are out. It never shrinks.
+ * A {@linkcode Pool} whose capacity grows when all objects are out. It never shrinks: after a peak,
+ * `discard` the objects that are too many.
  *
  * @typeParam T The objects.
  *

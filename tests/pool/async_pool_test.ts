@@ -88,7 +88,7 @@ describe("AsyncPool, arguments", () => {
 });
 
 describe("AsyncPool, acquire and release", () => {
-  it("makes a value where none is free, up to max, and hands out the last that came back", async () => {
+  it("makes values up to max, and hands out the last that came back", async () => {
     const { pool, created } = valuePool();
     const first = await pool.acquire(), second = await pool.acquire();
     assertEquals([first, second, pool.inUse, pool.available], [created[0], created[1], 2, 0]);
@@ -120,7 +120,7 @@ describe("AsyncPool, acquire and release", () => {
     assertEquals(destroyed, [0, 1]);
   });
 
-  it("refuses a value that is of no use to it, twice and from elsewhere, and changes nothing", async () => {
+  it("refuses a value twice and from elsewhere, and changes nothing", async () => {
     const { pool, destroyed } = valuePool(), other = valuePool().pool;
     const value = await pool.acquire(), foreign = await other.acquire();
     for (const name of ["release", "discard"] as const) {
@@ -334,6 +334,15 @@ describe("AsyncPool, who waits", () => {
     assertEquals(clock.timers.size, 0);
     const { timeouts, aborts, waiting } = pool.stats();
     assertEquals([timeouts, aborts, waiting], [1, 1, 0]);
+  });
+
+  it("starts no timer where a value is free", async () => {
+    using clock = fakeTimers();
+    const { pool } = valuePool();
+    pool.release(await pool.acquire());
+    const acquired = pool.acquire({ timeout: 10 });
+    assertEquals([clock.timers.size, pool.inUse], [0, 1]);
+    await acquired;
   });
 
   it("gets a PoolTimeoutError, with a timer that keeps the program alive", async () => {
