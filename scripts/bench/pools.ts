@@ -13,10 +13,11 @@ import { FULL, measure, QUICK, type Report, type Result } from "./pools/measure.
 import { runBenchmark } from "./runner.ts";
 
 function print(reports: readonly Report[]): void {
-  for (const { runtime, cpu, objects, slots, waiting, pauses } of reports) {
+  for (const { runtime, cpu, objects, slots, cycles, waiting, pauses } of reports) {
     console.log(`\n${runtime}, ${cpu}`);
     printRatios("take and give an object", objects);
     printRatios("take and give 64 floats", slots);
+    printRatios("acquire and release one of 8, asynchronously", cycles);
     printRatios("wait for one of 8, with 32 callers", waiting);
     console.log(
       "\nsingle operations, 10,000 live         p99.9      longest    over 0.1 ms, in all",

@@ -28,6 +28,7 @@ export const pages: readonly Page[] = [
   { names: "*", entry: ".", limit: 33_000 },
   { names: "SlotPool", entry: "./pool", limit: 3_600 },
   { names: "FixedPool", entry: "./pool", limit: 5_600 },
+  { names: "AsyncPool", entry: "./pool", limit: 3_250 },
   { names: "SharedSlotPool", entry: "./shared", limit: 3_450 },
   { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_100 },
   { names: "report", entry: "./report", limit: 800 },

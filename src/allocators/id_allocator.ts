@@ -15,6 +15,7 @@ import { Bitmap, MAX_UNITS, wordsFor } from "../util/bitmap.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
+import { freeRuns, isFreeRun, longestFreeRun } from "../util/free_runs.ts";
 
 /** How an {@linkcode IdAllocator} is made. */
 export interface IdAllocatorOptions {
@@ -143,7 +144,7 @@ export class IdAllocator implements GrowableAllocator {
     checkInteger("id", id);
     checkInteger("size", size, 1);
     const free = this.#free, end = id + size;
-    if (!free.isFree(id, end)) return NO_SPACE;
+    if (!isFreeRun(free, id, end)) return NO_SPACE;
     free.take(id, end);
     return this.#begin(id | 0); // not -0
   }
@@ -206,7 +207,7 @@ export class IdAllocator implements GrowableAllocator {
     checkInteger("size", size, 1);
     const before = this.#end(first), end = first + size;
     if (end > before) {
-      if (!free.isFree(before, end)) return false;
+      if (!isFreeRun(free, before, end)) return false;
       free.take(before, end);
     } else free.give(end, before);
     return true;
@@ -236,12 +237,12 @@ export class IdAllocator implements GrowableAllocator {
 
   /** Exact size of the largest free region, in ids. */
   largestFreeRegion(): number {
-    return this.#free.longestRun();
+    return longestFreeRun(this.#free);
   }
 
   /** The free regions in address order. */
   freeRegions(): Generator<Extent, void, void> {
-    return this.#free.runs();
+    return freeRuns(this.#free);
   }
 
   /**
@@ -268,12 +269,12 @@ export class IdAllocator implements GrowableAllocator {
     free.check();
     let end = 0, count = 0;
     for (const { offset, size } of this.allocations()) {
-      expectInvariant(free.isFree(end, offset), `an id before ${offset} is in no run`);
+      expectInvariant(isFreeRun(free, end, offset), `an id before ${offset} is in no run`);
       expectInvariant(!free.has(offset), `a run begins with the free id ${offset}`);
       end = offset + size;
       count++;
     }
-    expectInvariant(free.isFree(end, this.capacity), "an id behind the last run is in none");
+    expectInvariant(isFreeRun(free, end, this.capacity), "an id behind the last run is in none");
     expectInvariant(count === this.#count, "the number of allocations is wrong");
   }
 

@@ -9,6 +9,7 @@ import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { freeRuns, isFreeRun, longestFreeRun } from "../util/free_runs.ts";
 import { Refusals } from "../util/refusals.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
@@ -137,7 +138,7 @@ export class PageAllocator implements GrowableAllocator {
     checkInteger("page", page);
     checkInteger("size", size);
     const pages = this.#pages, end = page + size;
-    if (this.#table.isFull || !pages.isFree(page, end)) return NO_SPACE;
+    if (this.#table.isFull || !isFreeRun(pages, page, end)) return NO_SPACE;
     pages.take(page, end);
     return this.#name(page, size);
   }
@@ -187,7 +188,7 @@ export class PageAllocator implements GrowableAllocator {
     checkInteger("size", size);
     const page = extents[2 * slot], before = page + extents[2 * slot + 1], end = page + size;
     if (end > before) {
-      if (!pages.isFree(before, end)) return false;
+      if (!isFreeRun(pages, before, end)) return false;
       pages.take(before, end);
     } else {
       pages.give(end, before);
@@ -219,12 +220,12 @@ export class PageAllocator implements GrowableAllocator {
 
   /** Exact size of the largest free region, in pages. */
   largestFreeRegion(): number {
-    return this.#pages.longestRun();
+    return longestFreeRun(this.#pages);
   }
 
   /** The free regions in address order. */
   freeRegions(): Generator<Extent, void, void> {
-    return this.#pages.runs();
+    return freeRuns(this.#pages);
   }
 
   /**

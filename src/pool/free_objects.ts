@@ -63,8 +63,7 @@ class FreeQueue<T> implements FreeObjects<T> {
   }
 
   #double(): void {
-    const objects = [...this], empty = new Array(objects.length).fill(undefined);
-    this.#ring = [...objects, ...empty];
+    this.#ring = [...this, ...new Array(this.length)];
     this.#head = 0;
   }
 }
@@ -100,9 +99,7 @@ class LowestFree<T extends { readonly index: number }> implements FreeObjects<T>
   }
 
   *[Symbol.iterator](): Generator<T, void, void> {
-    for (const { offset, size } of this.#free.runs()) {
-      for (let index = offset; index < offset + size; index++) yield this.#objects[index] as T;
-    }
+    for (const object of this.#objects) if (object !== undefined) yield object;
   }
 
   check(): void {

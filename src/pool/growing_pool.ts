@@ -8,6 +8,7 @@ import { MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { Pool } from "./pool.ts";
+import { refusePromise } from "./refuse_promise.ts";
 import { POOL_NAMES, type PoolOptions } from "./pool_options.ts";
 
 /**
@@ -36,7 +37,8 @@ export interface GrowingPoolOptions<T extends object> extends PoolOptions<T> {
 }
 
 /**
- * A {@linkcode Pool} whose capacity grows when all objects are out. It never shrinks.
+ * A {@linkcode Pool} whose capacity grows when all objects are out. It never shrinks: after a peak,
+ * `discard` the objects that are too many.
  *
  * @typeParam T The objects.
  *
@@ -91,6 +93,7 @@ export class GrowingPool<T extends object> extends Pool<T> {
     const { capacity } = this;
     if (capacity === this.#maxCapacity) return capacity;
     const next = this.#growth(capacity);
+    refusePromise("growth", next);
     checkInteger("the new capacity", next, capacity);
     return Math.min(next, this.#maxCapacity);
   }

@@ -2,6 +2,7 @@
  * Pools: objects and slots that come back, and are handed out again.
  *
  * {@linkcode FixedPool} and {@linkcode GrowingPool} keep objects that are costly to make;
+ * {@linkcode AsyncPool} keeps what is made, validated and destroyed asynchronously;
  * {@linkcode SlotPool} cuts one piece of memory into slots of one size. A pool that several
  * threads share is in `@suballoc/offset-allocator/shared`.
  *
@@ -39,5 +40,7 @@ export type { PoolHandle } from "./pool_handle.ts";
 export type { PoolOptions, PoolStats } from "./pool_options.ts";
 export type { PoolOrder } from "./free_objects.ts";
 export type { AcquireOptions, CancelSignal } from "./waiters.ts";
+export { AsyncPool } from "./async_pool.ts";
+export type { AsyncPoolOptions, AsyncPoolStats } from "./async_pool_options.ts";
 export { SlotPool } from "./slot_pool.ts";
 export type { SlotPoolOptions } from "./slot_pool.ts";

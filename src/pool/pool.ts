@@ -18,6 +18,7 @@ import {
   type PoolOptions,
   type PoolStats,
 } from "./pool_options.ts";
+import { refusePromise } from "./refuse_promise.ts";
 import { FREE, GONE, HELD, makeSlot, NEW, refusalOf, type Slot, slotOf, TAKEN } from "./slot.ts";
 import { type AcquireOptions, checkWait, Waiters } from "./waiters.ts";
 
@@ -93,8 +94,8 @@ export abstract class Pool<T extends object> {
     const { initialize = "lazy", order = "stack", debug = false, onLeak = printLeak } = options;
     this.#capacity = capacity;
     this.#options = { ...options };
-    this.#onTake = both(options.prepare, options.onAcquire);
-    this.#onReturn = both(options.reset, options.onRelease);
+    this.#onTake = both(options, "prepare", "onAcquire");
+    this.#onReturn = both(options, "reset", "onRelease");
     this.#free = freeObjects(order);
     this.#leaks = debug
       ? new FinalizationRegistry((report) => {
@@ -201,15 +202,15 @@ export abstract class Pool<T extends object> {
    * of the options throw. Who gave up keeps no object from others.
    */
   async acquireAsync(options?: AcquireOptions): Promise<PoolHandle<T>> {
-    const { signal, timeout } = checkWait(options);
-    signal?.throwIfAborted();
+    const wait = checkWait(options);
+    wait.signal?.throwIfAborted();
     if (this.#isClosed) throw new PoolClosedError();
     const stack = this.#leaks && framesBelow(Pool.prototype.acquireAsync);
     if (this.#waiters.size === 0) {
       const slot = this.#free.pop() ?? this.#makeOrServe();
       if (slot !== undefined) return this.#hold(this.#ready(slot), stack);
     }
-    return await this.#waiters.wait({ signal, timeout }, stack);
+    return await this.#waiters.wait(wait, stack);
   }
 
   /**
@@ -305,14 +306,16 @@ export abstract class Pool<T extends object> {
   /** Restarts the statistics: totals with 0, `highWaterMark` with what is out. */
   resetStats(): void {
     this.#peak = this.#outAtFirst = this.#out;
-    this.#released = 0;
-    this.#lost = 0;
-    this.#discarded = 0;
-    this.#misses = 0;
-    this.#exhausted = 0;
-    this.#growths = 0;
-    this.#waiters.timeouts = 0;
-    this.#waiters.aborts = 0;
+    this.#released =
+      this.#lost =
+      this.#discarded =
+      this.#misses =
+        0;
+    this.#exhausted =
+      this.#growths =
+      this.#waiters.timeouts =
+      this.#waiters.aborts =
+        0;
   }
 
   /**
@@ -326,15 +329,15 @@ export abstract class Pool<T extends object> {
     free.check?.();
     expectInvariant(this.#out >= 0 && this.#out <= this.#peak, "the high water mark is wrong");
     expectInvariant(created <= this.#capacity, "more objects than the capacity");
-    expectInvariant(created + this.#vacant.length === this.#fresh, "a number is lost");
     for (const slot of free) {
       const isOurs = slot.pool === this && slotOf(slot.object) === slot;
       expectInvariant(isOurs && slot.state === FREE, "a free object is out, or of another pool");
       seen.add(slot.index);
     }
-    const isOnce = seen.size === free.length + this.#vacant.length;
+    const vacant = this.#vacant.length, isOnce = seen.size === free.length + vacant;
     const isBelow = [...seen].every((index) => index < this.#fresh);
-    expectInvariant(isOnce && isBelow, "a number is wrong");
+    const isAll = created + vacant === this.#fresh;
+    expectInvariant(isOnce && isBelow && isAll, "a number is wrong");
     if (this.#waiters.size === 0) return;
     expectInvariant(created === this.#capacity && free.length === 0, "someone waits for nothing");
   }
@@ -402,7 +405,7 @@ export abstract class Pool<T extends object> {
     if (capacity <= before) return false;
     this.#capacity = capacity;
     this.#growths++;
-    onGrow?.(capacity, before);
+    refusePromise("onGrow", onGrow?.(capacity, before));
     if (initialize === "eager") this.#fill(capacity);
     return true;
   }
@@ -519,7 +522,7 @@ export abstract class Pool<T extends object> {
   #end(slot: Slot<T>): void {
     slot.state = GONE;
     this.#vacant.push(slot.index);
-    this.#options.dispose?.(slot.object);
+    refusePromise("dispose", this.#options.dispose?.(slot.object));
   }
 
   /** Disposes of what is in the pool, and refuses all waiters; returns what `dispose` threw. */

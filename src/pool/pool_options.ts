@@ -6,6 +6,7 @@
 
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkType } from "../util/check_type.ts";
+import { refusePromise } from "./refuse_promise.ts";
 import type { PoolOrder } from "./free_objects.ts";
 
 /**
@@ -130,11 +131,16 @@ export function checkOrder(order: PoolOrder): void {
 }
 
 /** Two hooks as one; none where there is none. */
-export function both<T>(first: Hook<T>, second: Hook<T>): Hook<T> {
-  if (first === undefined || second === undefined) return first ?? second;
+export function both<T extends object>(
+  options: PoolOptions<T>,
+  first: "prepare" | "reset",
+  second: "onAcquire" | "onRelease",
+): Hook<T> {
+  const { [first]: before, [second]: after } = options;
+  if (before === undefined && after === undefined) return undefined;
   return (object) => {
-    first(object);
-    second(object);
+    refusePromise(first, before?.(object));
+    refusePromise(second, after?.(object));
   };
 }
 

@@ -6,7 +6,7 @@
 
 import { describe } from "../util/check_integer.ts";
 import { ReleasedError } from "../util/pool_errors.ts";
-import { isPromise } from "../util/steps.ts";
+import { refusePromise } from "./refuse_promise.ts";
 
 /** Just made, and on its way out for the first time. */
 export const NEW = 0;
@@ -97,7 +97,8 @@ export function makeSlot<T extends object>(
   index: number,
   pool: SlotOwner,
 ): Slot<T> {
-  const object = create(index), isObject = Object(object) === object && !isPromise(object);
+  const object = create(index), isObject = Object(object) === object;
+  refusePromise("create", object);
   if (!isObject || PoolBrand.isOn(object)) {
     const got = isObject ? "one of a pool" : describe(object);
     throw new TypeError(`Expected create to return a new object, got ${got}`);

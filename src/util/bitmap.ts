@@ -30,7 +30,7 @@ export const MAX_UNITS: number = 268_435_456; // = 2 ** 28
  * | --- | --- |
  * | `first`, `takeFirst`, `giveOne` | O(log32 n) |
  * | `has` | O(1) |
- * | `take`, `give`, `isFree`, of k units | O(log32 n + k / 32) |
+ * | `take`, `give`, of k units | O(log32 n + k / 32) |
  * | `find` | O(n / 32 + free runs below the one found) |
  * | the rest | O(n / 32 + free runs) |
  */
@@ -109,12 +109,6 @@ export class Bitmap {
     return Math.min(end, (at << 5) | Math.clz32(bits));
   }
 
-  /** Whether all units from `start` to `end` are there and free. */
-  isFree(start: number, end: number): boolean {
-    if (end > this.capacity) return false;
-    return start >= end || this.firstTaken(start, end) === end;
-  }
-
   /**
    * The first of `count` free units in a row, `count > 0`, from `from` on and at a multiple
    * of `alignment`, or -1.
@@ -186,25 +180,6 @@ export class Bitmap {
     this.freeCount++;
     if (at < this.#low) this.#low = at;
     if (before === 0) this.#markOne(at);
-  }
-
-  /** The free units as runs, in order. */
-  *runs(): Generator<{ readonly offset: number; readonly size: number }, void, void> {
-    for (let offset = this.first(0); offset >= 0;) {
-      const end = this.firstTaken(offset, this.capacity);
-      yield { offset, size: end - offset };
-      offset = this.first(end);
-    }
-  }
-
-  /** Number of units in the longest run. */
-  longestRun(): number {
-    let longest = 0;
-    for (let start = this.first(0), end = 0; start >= 0; start = this.first(end)) {
-      end = this.firstTaken(start, this.capacity);
-      if (end - start > longest) longest = end - start;
-    }
-    return longest;
   }
 
   /**

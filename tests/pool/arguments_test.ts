@@ -106,8 +106,6 @@ describe("a function that makes objects for a pool", () => {
     const taken = new FixedPool(1, { create }).take();
     for (
       const [value, got] of [
-        [Promise.resolve({}), "an object of type Promise"],
-        [{ then: () => {} }, "an object of type Object"],
         [undefined, "undefined"],
         ["text", 'the string "text"'],
         [taken, "one of a pool"],
@@ -124,6 +122,61 @@ describe("a function that makes objects for a pool", () => {
       assertEquals([pool.inUse, pool.stats().created], [0, 0]);
       pool.check();
     }
+  });
+});
+
+describe("a function of a synchronous pool that returns a promise", () => {
+  const error = new Error("this is the test's: nobody may find it unhandled");
+  const promised = (): never => Promise.reject(error) as never;
+  const messageOf = (name: string) =>
+    `Expected ${name} to return no promise, got one: use AsyncPool`;
+
+  /** The call throws it, and its rejection is handled. */
+  async function refusesPromise(name: string, call: () => unknown): Promise<void> {
+    assertEquals(assertThrows(call, TypeError).message, messageOf(name));
+    await new Promise((resolve) => setTimeout(resolve)); // time to find it unhandled
+  }
+
+  it("makes no object", async () => {
+    for (const create of [promised, () => ({ then: () => {} }), () => Promise.resolve({})]) {
+      const pool = new FixedPool<object>(2, { create }), growing = new GrowingPool({ create });
+      for (const name of ["take", "tryTake", "acquire", "tryAcquire"] as const) {
+        await refusesPromise("create", () => pool[name]());
+        await refusesPromise("create", () => growing[name]());
+      }
+      await refusesPromise("create", () => pool.acquireMany(1));
+      await refusesPromise("create", () => new FixedPool(2, { create, initialize: "eager" }));
+      await assertRejects(() => pool.acquireAsync(), TypeError, messageOf("create"));
+      assertEquals([pool.inUse, pool.stats().created], [0, 0]);
+      pool.check();
+    }
+  });
+
+  it("has its object thrown away", async () => {
+    for (const name of ["prepare", "onAcquire", "reset", "onRelease"] as const) {
+      const disposed: object[] = [];
+      const dispose = (object: object) => void disposed.push(object);
+      const isLate = name === "reset" || name === "onRelease";
+      for (const more of [{}, { prepare() {}, onAcquire() {}, reset() {}, onRelease() {} }]) {
+        const pool = new FixedPool(1, { create, dispose, ...more, [name]: promised });
+        if (isLate) {
+          const object = pool.take();
+          await refusesPromise(name, () => pool.give(object));
+        } else await refusesPromise(name, () => pool.take());
+        assertEquals([pool.inUse, pool.stats().created, pool.stats().discarded], [0, 0, 1]);
+        pool.check();
+      }
+      assertEquals(disposed.length, 2);
+    }
+  });
+
+  it("is named where it disposes or grows", async () => {
+    const pool = new FixedPool(1, { create, dispose: promised });
+    await refusesPromise("dispose", () => pool.discard(pool.acquire()));
+    pool.give(pool.take());
+    await refusesPromise("dispose", () => pool.close());
+    await refusesPromise("onGrow", () => new GrowingPool({ create, onGrow: promised }).take());
+    await refusesPromise("growth", () => new GrowingPool({ create, growth: promised }).take());
   });
 });
 

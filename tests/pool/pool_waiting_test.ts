@@ -15,12 +15,29 @@ import {
 } from "../../src/util/pool_errors.ts";
 import type { PoolHandle } from "../../src/pool/pool_handle.ts";
 import type { PoolOptions } from "../../src/pool/pool_options.ts";
+import type { AcquireOptions } from "../../src/pool/waiters.ts";
 import { settled } from "./pool_helpers.ts";
 
 /** A pool of one object, which is out. */
 function emptyPool(options: Partial<PoolOptions<object>> = {}) {
   const pool = new FixedPool<object>(1, { create: () => ({}), ...options });
   return { pool, handle: pool.acquire() };
+}
+
+/** A signal, and how often listeners were added to it and removed. */
+function countedSignal() {
+  const controller = new AbortController(), { signal } = controller;
+  const calls = { added: 0, removed: 0 };
+  const { addEventListener: add, removeEventListener: remove } = signal;
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    calls.added++;
+    return add.apply(signal, args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    calls.removed++;
+    return remove.apply(signal, args);
+  };
+  return { controller, signal, calls };
 }
 
 describe("acquireAsync", () => {
@@ -125,30 +142,46 @@ describe("acquireAsync", () => {
   });
 
   it("listens to no signal and runs no timer once it is settled", async () => {
-    const listeners = new Set<unknown>(), { signal } = new AbortController();
-    const { addEventListener: add, removeEventListener: remove } = signal;
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      listeners.add(args[1]);
-      return add.apply(signal, args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      listeners.delete(args[1]);
-      return remove.apply(signal, args);
-    };
+    const { signal, calls } = countedSignal();
     const { pool, handle } = emptyPool();
     const served = pool.acquireAsync({ signal, timeout: 2 ** 31 - 1 });
     const hasty = pool.acquireAsync({ signal, timeout: 1 });
     const last = pool.acquireAsync({ signal, timeout: 2 ** 31 - 1 });
-    assertEquals(listeners.size, 3);
+    assertEquals(calls, { added: 1, removed: 0 });
     await assertRejects(() => hasty, PoolTimeoutError);
-    assertEquals(listeners.size, 2);
     handle.release();
     await served;
-    assertEquals(listeners.size, 1);
+    assertEquals(calls, { added: 1, removed: 0 });
     pool.close();
     await assertRejects(() => last, PoolClosedError);
-    assertEquals(listeners.size, 0);
+    assertEquals(calls, { added: 1, removed: 1 });
     // A timer that still ran would keep the test from ending, for 25 days.
+  });
+
+  it("adds one listener to a signal, however many wait with it", async () => {
+    const { pool, handle } = emptyPool(), one = countedSignal(), other = countedSignal();
+    const reasons: unknown[] = [];
+    const wait = ({ signal }: AcquireOptions) =>
+      pool.acquireAsync({ signal }).catch((reason) => void reasons.push(reason));
+    const first = Array.from({ length: 1000 }, () => wait(one));
+    const others = [wait(other), wait(other)];
+    one.controller.abort("one");
+    assertEquals([pool.waiting, pool.stats().aborts], [2, 1000]);
+    await Promise.all(first);
+    assertEquals(reasons, Array(1000).fill("one"));
+    assertEquals([one.calls.added, one.calls.removed <= 1], [1, true]);
+    assertEquals(other.calls, { added: 1, removed: 0 });
+    handle.release();
+    (await others[0])?.release();
+    (await others[1])?.release();
+    assertEquals(other.calls, { added: 1, removed: 1 });
+    // Whoever waits with it later is heard again.
+    const late = pool.acquire(), waiting = wait(other);
+    other.controller.abort("other");
+    await waiting;
+    assertEquals([reasons.at(-1), other.calls.added, pool.waiting], ["other", 2, 0]);
+    late.release();
+    pool.check();
   });
 
   it("is refused by a pool that is closed", async () => {

@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Bitmap } from "../../src/util/bitmap.ts";
+import { freeRuns, isFreeRun, longestFreeRun } from "../../src/util/free_runs.ts";
 import { type Random, withSeed } from "../support/random.ts";
 
 describe("Bitmap", () => {
@@ -32,7 +33,7 @@ describe("Bitmap", () => {
     for (const start of edges.filter((edge) => edge >= 0)) {
       bitmap.give(start, start + 33);
       assertEquals(bitmap.first(0), start);
-      assertEquals([...bitmap.runs()], [{ offset: start, size: 33 }]);
+      assertEquals([...freeRuns(bitmap)], [{ offset: start, size: 33 }]);
       bitmap.take(start, start + 33);
       assertEquals(bitmap.first(0), -1);
     }
@@ -50,7 +51,7 @@ describe("Bitmap", () => {
         assertEquals(bitmap.capacity, before + additional);
         assertEquals(bitmap.freeCount, freeCount + additional);
         for (let unit = 0; unit < before; unit++) assertEquals(bitmap.has(unit), unit % 3 !== 0);
-        if (additional > 0) assert(bitmap.isFree(before, before + additional));
+        if (additional > 0) assert(isFreeRun(bitmap, before, before + additional));
       }
     }
   });
@@ -87,14 +88,14 @@ function compare(capacity: number, steps: number, random: Random): void {
     }
     bitmap.check();
     assertEquals(bitmap.first(start), firstFree(start));
-    assertEquals(bitmap.isFree(start, start + room), allFree(start, start + room));
+    assertEquals(isFreeRun(bitmap, start, start + room), allFree(start, start + room));
     assertEquals(bitmap.freeCount, isFree.filter(Boolean).length);
     if (start < capacity) assertEquals(bitmap.has(start), isFree[start]);
   }
-  const runs = [...bitmap.runs()];
+  const runs = [...freeRuns(bitmap)];
   assertEquals(runs.reduce((sum, { size }) => sum + size, 0), bitmap.freeCount);
-  assertEquals(runs.reduce((most, { size }) => Math.max(most, size), 0), bitmap.longestRun());
+  assertEquals(runs.reduce((most, { size }) => Math.max(most, size), 0), longestFreeRun(bitmap));
   bitmap.reset();
   bitmap.check();
-  assertEquals([...bitmap.runs()].length, capacity > 0 ? 1 : 0);
+  assertEquals([...freeRuns(bitmap)].length, capacity > 0 ? 1 : 0);
 }

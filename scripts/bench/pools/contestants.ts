@@ -8,6 +8,7 @@
 import genericPool from "generic-pool";
 import reusify from "reusify";
 import { Pool as TarnPool } from "tarn";
+import { AsyncPool } from "../../../src/pool/async_pool.ts";
 import { FixedPool } from "../../../src/pool/fixed_pool.ts";
 import { SharedSlotPool } from "../../../src/shared/shared_slot_pool.ts";
 import { SlotPool } from "../../../src/pool/slot_pool.ts";
@@ -98,49 +99,47 @@ export const slotPools: Readonly<Record<string, () => SlotSubject>> = {
 
 /** A pool that one waits for. */
 export interface AsyncSubject {
-  /** Takes a resource, waits for `work`, and gives it back. */
-  use(work: () => Promise<void>): Promise<void>;
+  acquire(): Promise<Particle>;
+  release(object: Particle): void | Promise<void>;
 }
 
 const RESOURCES = 8;
 
+/** Pools of 8 objects that are made before they are needed, and never validated. */
 export const asyncPools: Readonly<Record<string, () => AsyncSubject>> = {
-  "FixedPool, acquireAsync": () => {
-    const pool = new FixedPool(RESOURCES, { create: () => new Particle() });
-    return {
-      async use(work) {
-        using _handle = await pool.acquireAsync();
-        await work();
-      },
-    };
-  },
+  "AsyncPool": () =>
+    new AsyncPool({
+      create: () => Promise.resolve(new Particle()),
+      destroy: () => Promise.resolve(),
+      min: RESOURCES,
+      max: RESOURCES,
+    }),
   "generic-pool": () => {
     const factory = {
       create: () => Promise.resolve(new Particle()),
       destroy: () => Promise.resolve(),
     };
-    const pool = genericPool.createPool(factory, { max: RESOURCES });
-    return {
-      async use(work) {
-        const resource = await pool.acquire();
-        await work();
-        await pool.release(resource);
-      },
-    };
+    return genericPool.createPool(factory, { min: RESOURCES, max: RESOURCES });
   },
   "tarn": () => {
-    const pool = new TarnPool({
-      create: () => new Particle(),
-      destroy: () => {},
-      min: 0,
+    const pool = new TarnPool<Particle>({
+      create: () => Promise.resolve(new Particle()),
+      destroy: () => Promise.resolve(),
+      min: RESOURCES,
       max: RESOURCES,
     });
     return {
-      async use(work) {
-        const resource = await pool.acquire().promise;
-        await work();
-        pool.release(resource);
-      },
+      acquire: () => pool.acquire().promise,
+      release: (object) => void pool.release(object),
     };
   },
 };
+
+/** The same for a pool whose objects are made synchronously. */
+export function waitingPool(): (work: () => Promise<void>) => Promise<void> {
+  const pool = new FixedPool(RESOURCES, { create: () => new Particle() });
+  return async (work) => {
+    using _handle = await pool.acquireAsync();
+    await work();
+  };
+}

@@ -9,6 +9,7 @@ import { FixedPool } from "../../../src/pool/fixed_pool.ts";
 import { seeded } from "../../../tests/support/random.ts";
 import {
   asyncPools,
+  type AsyncSubject,
   handlePool,
   nothing,
   objects,
@@ -16,6 +17,7 @@ import {
   slotPools,
   type SlotSubject,
   type Subject,
+  waitingPool,
 } from "./contestants.ts";
 
 /** How long to measure. */
@@ -52,11 +54,14 @@ export interface Report {
   readonly cpu: string;
   readonly objects: readonly Result[];
   readonly slots: readonly Result[];
+  /** Acquire and release of pools that one waits for, by one caller. */
+  readonly cycles: readonly Result[];
   readonly waiting: readonly Result[];
   readonly pauses: readonly Pauses[];
 }
 
 const LIVE = 512;
+const CALLERS = 32;
 const ORDER = 2 ** 16;
 const random = seeded(1);
 const order = Int32Array.from({ length: ORDER }, () => random(LIVE));
@@ -159,21 +164,60 @@ function raceSlots(effort: Effort): Result[] {
   return race(lanes, effort);
 }
 
-/** Four callers for each resource. */
-async function raceAsync(effort: Effort): Promise<Result[]> {
-  const count = Math.ceil(effort.pairs / 20), callers = 32;
-  const pools = Object.entries(asyncPools).map(([name, make]) => ({ name, pool: make() }));
-  const best = pools.map(() => Infinity);
-  for (let i = 0; i < Math.ceil(effort.repeats / 4); i++) {
-    for (const [lane, { pool }] of pools.entries()) {
+/** One pass of a lane that is waited for. */
+interface AsyncLane {
+  readonly name: string;
+  readonly pass: (count: number) => Promise<void>;
+}
+
+async function raceAsync(lanes: readonly AsyncLane[], effort: Effort): Promise<Result[]> {
+  const count = Math.ceil(effort.pairs / 20), best = lanes.map(() => Infinity);
+  for (let i = 0; i < Math.ceil(effort.repeats / 2); i++) {
+    for (const [lane, { pass }] of lanes.entries()) {
       const start = performance.now();
-      await Promise.all(Array.from({ length: callers }, async () => {
-        for (let done = 0; done < count / callers; done++) await pool.use(async () => {});
-      }));
+      await pass(count);
       best[lane] = Math.min(best[lane], (performance.now() - start) * 1e6 / count);
     }
   }
-  return pools.map(({ name }, i) => ({ name, ns: best[i] }));
+  return lanes.map(({ name }, i) => ({ name, ns: best[i] }));
+}
+
+/** One caller, who takes an object and gives it back. */
+async function driveAsync(pool: AsyncSubject, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const object = await pool.acquire();
+    object.x = i;
+    await pool.release(object);
+  }
+}
+
+function raceCycles(effort: Effort): Promise<Result[]> {
+  const lanes = Object.entries(asyncPools).map(([name, make]): AsyncLane => {
+    const pool = make(), drive = copyOf(name, driveAsync);
+    return { name, pass: (count) => drive(pool, count) };
+  });
+  return raceAsync(lanes, effort);
+}
+
+/** Four callers for each object. */
+function raceWaiting(effort: Effort): Promise<Result[]> {
+  const lane = (name: string, use: (work: () => Promise<void>) => Promise<void>): AsyncLane => ({
+    name,
+    async pass(count) {
+      await Promise.all(Array.from({ length: CALLERS }, async () => {
+        for (let done = 0; done < count / CALLERS; done++) await use(async () => {});
+      }));
+    },
+  });
+  const lanes = Object.entries(asyncPools).map(([name, make]): AsyncLane => {
+    const pool = make();
+    return lane(name, async (work) => {
+      const object = await pool.acquire();
+      await work();
+      await pool.release(object);
+    });
+  });
+  return raceAsync([...lanes, lane("FixedPool, acquireAsync", waitingPool())], effort);
 }
 
 /** Times every single operation, with 10,000 objects live that come and go. */
@@ -222,7 +266,8 @@ export async function measure(runtime: string, effort: Effort): Promise<Report> 
     cpu: cpus()[0].model,
     objects: raceObjects(effort),
     slots: raceSlots(effort),
-    waiting: await raceAsync(effort),
+    cycles: await raceCycles(effort),
+    waiting: await raceWaiting(effort),
     pauses: pauses(effort),
   };
 }
