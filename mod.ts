@@ -92,6 +92,7 @@ export {
   snapshot,
   storageReport,
   storageReportFull,
+  trim,
 } from "./src/operations/mod.ts";
 export type { StorageReport, StorageReportFull } from "./src/operations/mod.ts";
 

@@ -15,3 +15,4 @@ export type { Forward } from "./operate.ts";
 export { InvalidSnapshotError, restore, snapshot } from "./snapshot.ts";
 export { minCapacity, storageReport, storageReportFull } from "./storage_report.ts";
 export type { StorageReport, StorageReportFull } from "./storage_report.ts";
+export { trim } from "./trim.ts";
