@@ -33,6 +33,9 @@ export const MAX_SLOTS: number = 33_000_000;
 const RESERVE = 3;
 const LAST_RESERVE = 9;
 
+/** The part of a smaller table that may be live at once. */
+const MOST_FULL = 0.75; // = 3 / 4
+
 /** How a table is made. */
 export interface HandleTableOptions {
   /** Called when the table has doubled: the columns have to follow. */
@@ -68,6 +71,8 @@ export class HandleTable {
   #used = FIRST_LENGTH - 1;
   /** The pairs of a slot and its twin from this one on have a fresh slot. */
   #freshPair = FIRST_LENGTH / 2;
+  /** No slot takes a handle below this: those may have been given before the table was halved. */
+  #floor = 0;
   readonly #limit: number;
   readonly #mostLength: number;
   readonly #lastHandle: number;
@@ -137,7 +142,8 @@ export class HandleTable {
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
     const handles = this.handles, length = handles.length, tail = this.#tail;
-    handles[slot] = ~((handles[slot] + length) & this.#lastHandle);
+    const next = (handles[slot] + length) & this.#lastHandle;
+    handles[slot] = ~(next < this.#floor ? this.#floor + slot : next);
     this.#queue[tail] = slot;
     this.#tail = (tail + 1) & (length - 1);
   }
@@ -146,6 +152,55 @@ export class HandleTable {
   clear(): void {
     const { handles } = this;
     for (let slot = 1; slot < handles.length; slot++) if (handles[slot] > 0) this.release(slot);
+  }
+
+  /**
+   * Halves the table as long as no two live handles lead to the same slot, and 3/4 of the slots
+   * are enough. Returns the handles as they were before, for {@linkcode HandleTable.gather}, or
+   * undefined where the table stays as it is. O(slots).
+   *
+   * Every slot that is free then goes on behind all handles that were given; so does a live one,
+   * once it is released. Handles go up to the last and begin anew before any of them comes back.
+   * Where they have passed the middle, that might be too soon: the table stays until they did.
+   */
+  trim(): Int32Array | undefined {
+    const before = this.handles, live = before.filter((handle) => handle > 0);
+    if (!live.some((handle) => handle < this.#floor)) this.#floor = 0;
+    let length = before.length;
+    while (length > FIRST_LENGTH && canHold(live, length / 2)) length /= 2;
+    const reached = before.reduce((most, cell) => Math.max(most, ~cell), this.#floor);
+    const floor = Math.ceil((reached + 1) / length) * length;
+    if (length === before.length || floor > this.#lastHandle / 2) return undefined;
+    const handles = new Int32Array(length), order = this.#orderFor(length, live);
+    handles[0] = ~0;
+    for (const handle of live) handles[handle & (length - 1)] = handle;
+    for (const slot of order) handles[slot] = ~(floor + slot);
+    this.handles = handles;
+    this.#queue = new Int32Array(length);
+    this.#queue.set(order);
+    this.#head = this.#ready = 0;
+    this.#tail = order.length;
+    this.#used = length - 1;
+    this.#freshPair = length / 2;
+    this.#floor = floor;
+    return before;
+  }
+
+  /** A copy of a column for the table that was just trimmed; `before` is what trim() returned. */
+  gather<Column extends Int32Array | Float64Array>(
+    column: Column,
+    before: Int32Array,
+    words: number = 1,
+  ): Column {
+    const make = column.constructor as new (length: number) => Column;
+    const smaller = new make(this.length * words), mask = this.length - 1;
+    before.forEach((handle, slot) => {
+      const to = (handle & mask) * words;
+      for (let word = 0; word < words && handle > 0; word++) {
+        smaller[to + word] = column[slot * words + word];
+      }
+    });
+    return smaller;
   }
 
   /** A copy of a column for the table that has just doubled, with `words` for each slot. */
@@ -187,6 +242,23 @@ export class HandleTable {
     expectInvariant(this.liveCount <= this.#limit, "too many slots are live");
   }
 
+  /** The slots of a smaller table that are free: those first that were never used, or long ago. */
+  #orderFor(length: number, live: Int32Array): number[] {
+    const mask = length - 1, isSeen = new Uint8Array(length), newestFirst: number[] = [];
+    isSeen[0] = 1;
+    for (const handle of live) isSeen[handle & mask] = 1;
+    const see = (slot: number) => {
+      if (isSeen[slot] === 0) newestFirst.push(slot);
+      isSeen[slot] = 1;
+    };
+    for (let count = this.#queued(), at = this.#tail; count > 0; count--) {
+      at = (at - 1) & (this.#queue.length - 1);
+      see(this.#queue[at] & mask);
+    }
+    for (let slot = 1; slot < length; slot++) see(slot);
+    return newestFirst.reverse();
+  }
+
   #queued(): number {
     return (this.#tail - this.#head) & (this.#queue.length - 1);
   }
@@ -215,7 +287,8 @@ export class HandleTable {
     const { handles } = this, half = handles.length / 2, pair = this.#freshPair++;
     const slot = handles[pair] === 0 ? pair : pair + half, twin = handles[slot ^ half];
     // Of the numbers of both, the first of this slot's that was not given since the table doubled.
-    handles[slot] = ~(((twin < 0 ? ~twin : twin) + half) & this.#lastHandle);
+    const next = ((twin < 0 ? ~twin : twin) + half) & this.#lastHandle;
+    handles[slot] = ~(next < this.#floor ? this.#floor + slot : next);
     this.#queue[this.#tail] = slot;
     this.#tail = (this.#tail + 1) & (handles.length - 1);
     this.#used++;
@@ -237,8 +310,17 @@ export class HandleTable {
     this.#head = this.#ready = 0;
     this.#tail = count;
     this.#freshPair = 0;
+    this.#floor = Math.ceil(this.#floor / (2 * half)) * 2 * half;
     this.#onDouble();
   }
+}
+
+/** Whether a table of this length has a slot for each of these handles, and some to spare. */
+function canHold(live: Int32Array, length: number): boolean {
+  if (live.length > length * MOST_FULL) return false;
+  const isTaken = new Uint8Array(length);
+  isTaken[0] = 1;
+  return live.every((handle) => isTaken[handle & (length - 1)]++ === 0);
 }
 
 /**

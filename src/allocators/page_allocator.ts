@@ -271,6 +271,18 @@ export class PageAllocator implements GrowableAllocator {
     }
   }
 
+  /**
+   * Makes the table of allocations smaller, as {@linkcode trim} does; how many bytes it has less.
+   *
+   * @internal
+   */
+  trimTable(): number {
+    const table = this.#table, before = table.trim();
+    if (before === undefined) return 0;
+    this.#extents = table.gather(this.#extents, before, 2);
+    return 16 * (before.length - table.length);
+  }
+
   /** The handle of a new allocation; there is a slot for it. */
   #name(page: number, size: number): number {
     const table = this.#table, slot = table.take();

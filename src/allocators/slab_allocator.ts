@@ -30,6 +30,8 @@ const CLASS = 3;
 const PARENT = 4; // handle in the parent
 const STRIDE = 8;
 
+const FIRST_SLABS = 16;
+
 // In hot functions, SLAB tells V8 that a slab is not negative.
 const TOP_BIT = -2_147_483_648; // = 1 << 31
 const MAX_CLASSES = 255;
@@ -123,8 +125,8 @@ export class SlabAllocator implements Allocator {
   #places: Int32Array;
   #sizes: Float64Array;
   /** STRIDE words a slab; slab 0 is none. */
-  #slabs = new Int32Array(16 * STRIDE);
-  #offsets = new Float64Array(16);
+  #slabs = new Int32Array(FIRST_SLABS * STRIDE);
+  #offsets = new Float64Array(FIRST_SLABS);
   /** By class: the first slab with a free slot, or 0; and the number of empty ones. */
   readonly #heads: Int32Array;
   readonly #empties: Int32Array;
@@ -386,6 +388,32 @@ export class SlabAllocator implements Allocator {
       units += this.#freeSlots(slab).length * size;
     }
     expectInvariant(units === this.#freeUnits, "the units in free slots are wrong");
+  }
+
+  /**
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
+   *
+   * @internal
+   */
+  trimTable(): number {
+    this.trim();
+    const table = this.#table, before = table.trim(), { length } = this.#offsets, S = this.#slabs;
+    while (this.#fresh > 1 && S[(this.#fresh - 1) * STRIDE + CLASS] < 0) this.#fresh--;
+    this.#unused = 0;
+    for (let slab = this.#fresh - 1; slab > 0; slab--) {
+      if (S[slab * STRIDE + CLASS] >= 0) continue;
+      S[slab * STRIDE + NEXT] = this.#unused;
+      this.#unused = slab;
+    }
+    let slabs = FIRST_SLABS;
+    while (slabs < this.#fresh) slabs *= 2;
+    this.#slabs = S.slice(0, slabs * STRIDE);
+    this.#offsets = this.#offsets.slice(0, slabs);
+    const bytes = (length - slabs) * 40;
+    if (before === undefined) return bytes;
+    this.#places = table.gather(this.#places, before);
+    this.#sizes = table.gather(this.#sizes, before);
+    return bytes + 20 * (before.length - table.length);
   }
 
   /** Lets the columns follow the table. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkSpan, type Extent, SpanOverlapError } from "../allocator.ts";
+import { type Extent, spansInOrder } from "../allocator.ts";
 import type { GapTable } from "./gap_table.ts";
 import {
   BIN_PREV,
@@ -33,7 +33,6 @@ export function* spansOf(table: GapTable): Generator<Extent, void, void> {
 
 /** Adds a span, whose units are free; it merges with spans that it touches. O(spans). */
 export function addSpan(table: GapTable, start: number, size: number): void {
-  checkSpan(start, size);
   addSpans(table, [{ offset: start, size }]);
 }
 
@@ -42,9 +41,10 @@ export function addSpan(table: GapTable, start: number, size: number): void {
  * in all, O(n) where they are in order.
  *
  * @throws {SpanOverlapError} One overlaps another; nothing changed.
+ * @throws {TypeError | RangeError} An offset or a size is not an integer in range; nothing changed.
  */
-export function addSpans(table: GapTable, spans: readonly Extent[]): void {
-  const sorted = inOrder(spans, spansOf(table)), last = sorted.at(-1);
+export function addSpans(table: GapTable, spans: Iterable<Extent>): void {
+  const sorted = spansInOrder(spans, spansOf(table)), last = sorted.at(-1);
   if (last === undefined) return;
   makeSlots(table, sorted.length, last.offset + last.size);
   const { walls } = table, kept: number[] = [];
@@ -68,30 +68,6 @@ export function addSpans(table: GapTable, spans: readonly Extent[]): void {
   }
   while (at < walls.length) kept.push(walls[at++]);
   table.walls = kept;
-}
-
-/**
- * The spans that have units, in order.
- *
- * @param existing The spans that are there, in order.
- * @throws {SpanOverlapError} One overlaps another or one that is there.
- */
-export function inOrder(spans: readonly Extent[], existing: Iterable<Extent>): Extent[] {
-  const added = spans.filter(({ size }) => size > 0).sort((a, b) => a.offset - b.offset);
-  const there = [...existing];
-  let at = 0, before: Extent | undefined;
-  for (const span of added) {
-    while (at < there.length && there[at].offset + there[at].size <= span.offset) at++;
-    const next = there[at];
-    if (next !== undefined && next.offset < span.offset + span.size) {
-      throw new SpanOverlapError(span, next);
-    }
-    if (before !== undefined && span.offset < before.offset + before.size) {
-      throw new SpanOverlapError(span, before);
-    }
-    before = span;
-  }
-  return added;
 }
 
 /** Makes room for so many walls, and for an end. */

@@ -161,8 +161,9 @@ function load(bytes: Uint8Array): { table: BinTable; width: number } {
 function tableOf(saved: Int32Array, width: number): BinTable | undefined {
   const { end } = OFFSET_SHAPE, stride = saved[STRIDE], slots = saved[SLOTS], fresh = saved[FRESH];
   const isWidth = (stride === NARROW || stride === WIDE) && (width === stride || width === WIDE);
-  const mask = saved[MASK], isMask = mask >= maskOf(slots) && mask < MAX_SLOTS &&
-    mask === maskOf(mask + 1) && ((saved[MODE] & FIXED) === 0 || mask === maskOf(slots));
+  const mask = saved[MASK],
+    isMask = mask >= maskOf(slots) && mask < MAX_SLOTS &&
+      mask === maskOf(mask + 1) && ((saved[MODE] & FIXED) === 0 || mask === maskOf(slots));
   const isTable = isWidth && slots >= 2 && slots <= MAX_SLOTS && isMask &&
     fresh >= 1 && fresh <= slots && saved[LOOKS] > 0;
   if (!isTable) return undefined;

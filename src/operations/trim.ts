@@ -7,6 +7,7 @@
 import type { Allocator } from "../allocator.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 import {
+  AGAIN,
   EPOCH,
   FIRST,
   FIXED,
@@ -22,6 +23,7 @@ import {
   NEAR,
   NODE,
   READY,
+  REUSE,
   SLOTS,
   STRIDE,
   TAIL,
@@ -30,6 +32,7 @@ import {
   emptyWords,
   FEW_GENERATIONS,
   isTaken,
+  reuseOf,
   slotsFor,
   tableLength,
   waitingCount,
@@ -111,6 +114,7 @@ function makeNew(table: GapTable): void {
   if (slots >= H[SLOTS] || !lasts(H, slots, slots, floor)) return;
   const words = emptyWords(shape, H[STRIDE], room), spans = [...spansOf(table)];
   words[LAST] = H[LAST];
+  words[REUSE] = words[AGAIN] = reuseOf(words);
   words[FLOOR] = floor;
   words[EPOCH] = H[EPOCH] + 1; // what was refused before may be known by the same TAIL
   beginFresh(words, end);

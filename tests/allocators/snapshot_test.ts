@@ -17,7 +17,8 @@ import { InvalidSnapshotError } from "../../src/operations/snapshot.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
-const { MODE, FIXED, FLOOR, SLOTS, MASK, HEAD, READY, TAIL, FIRST, FRESH, AGAIN, LOOKS, WIDTH } = layout;
+const { MODE, FIXED, FLOOR, SLOTS, MASK, HEAD, READY, TAIL, FIRST, FRESH, AGAIN, LOOKS, WIDTH } =
+  layout;
 const { SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
 const BIN = BINS - BIN_NEXT;
 
