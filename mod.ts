@@ -79,12 +79,17 @@ export type {
 } from "./src/allocators/mod.ts";
 
 export {
+  addSpans,
   allocateAt,
   allocateMany,
+  allocateManyAt,
+  allocationAt,
   appendAt,
   applyMove,
   check,
   freeMany,
+  indexLimit,
+  indexOf,
   InvalidSnapshotError,
   minCapacity,
   planCompaction,

@@ -317,6 +317,24 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
+   * What the function `indexOf` returns.
+   *
+   * @internal
+   */
+  indexOf(handle: number): number {
+    return this.#table.indexOf(handle);
+  }
+
+  /**
+   * What the function `indexLimit` returns.
+   *
+   * @internal
+   */
+  indexLimit(): number {
+    return this.#table.indexLimit;
+  }
+
+  /**
    * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
    *
    * @internal

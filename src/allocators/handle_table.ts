@@ -139,6 +139,28 @@ export class HandleTable {
     return slot;
   }
 
+  /**
+   * The slot that a live handle has in the largest table, less one: it never changes.
+   *
+   * @throws {NotAllocatedError} It names no live one.
+   * @throws {TypeError} The table has no limit.
+   */
+  indexOf(handle: number): number {
+    const limit = this.indexLimit;
+    this.expect(handle);
+    return (handle & limit) - 1;
+  }
+
+  /**
+   * One more than the largest index.
+   *
+   * @throws {TypeError} The table has no limit.
+   */
+  get indexLimit(): number {
+    if (this.#limit < MAX_SLOTS) return this.#mostLength - 1;
+    throw new TypeError("Expected an allocator made with maxAllocations, got one without");
+  }
+
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
     const handles = this.handles, length = handles.length, tail = this.#tail;

@@ -272,7 +272,25 @@ export class PageAllocator implements GrowableAllocator {
   }
 
   /**
-   * Makes the table of allocations smaller, as {@linkcode trim} does; how many bytes it has less.
+   * What the function `indexOf` returns.
+   *
+   * @internal
+   */
+  indexOf(handle: number): number {
+    return this.#table.indexOf(handle);
+  }
+
+  /**
+   * What the function `indexLimit` returns.
+   *
+   * @internal
+   */
+  indexLimit(): number {
+    return this.#table.indexLimit;
+  }
+
+  /**
+   * Makes the table smaller, as the function `trim` does; how many bytes it has less.
    *
    * @internal
    */

@@ -46,7 +46,7 @@ export function addSpan(table: GapTable, start: number, size: number): void {
 export function addSpans(table: GapTable, spans: Iterable<Extent>): void {
   const sorted = spansInOrder(spans, spansOf(table)), last = sorted.at(-1);
   if (last === undefined) return;
-  makeSlots(table, sorted.length, last.offset + last.size);
+  makeRoom(table, sorted.length, last.offset + last.size);
   const { walls } = table, kept: number[] = [];
   let at = 0;
   table.words[EPOCH]++;
@@ -71,15 +71,21 @@ export function addSpans(table: GapTable, spans: Iterable<Extent>): void {
 }
 
 /** Makes room for so many walls, and for an end. */
-function makeSlots(table: GapTable, count: number, end: number): void {
+function makeRoom(table: GapTable, count: number, end: number): void {
+  if (!makeSlots(table, count)) throw new RangeError("No room for another wall");
+  if (end > MAX_NARROW && table.floats === undefined) {
+    table.replace(table.growth!.widened(table.words, table.shape));
+  }
+}
+
+/** Brings about that so many slots may be taken; `false` where there can be none. */
+export function makeSlots(table: GapTable, count: number): boolean {
   const { growth } = table;
   for (let H = table.words; spareSlots(H) < count; H = table.words) {
-    if (growth === undefined || !canDouble(H)) throw new RangeError("No room for another wall");
+    if (growth === undefined || !canDouble(H)) return false;
     table.replace(growth.doubled(H, table.shape));
   }
-  if (end > MAX_NARROW && table.floats === undefined) {
-    table.replace(growth!.widened(table.words, table.shape));
-  }
+  return true;
 }
 
 /** Slots that may be taken without another table. */
