@@ -59,7 +59,10 @@ export interface HandleTableOptions {
  * `take`, `find` and `release` are O(1), but for the doubling of the table.
  */
 export class HandleTable {
-  /** By slot: its handle when it is live, ~ the next one when it is free, 0 when it is fresh. */
+  /**
+   * By slot: its handle when it is live, ~ the next one when it is free, 0 when it is fresh. Slot 0
+   * has ~ the least that its twin may take.
+   */
   handles: Int32Array = new Int32Array(FIRST_LENGTH);
   /** The free slots, as a ring. */
   #queue: Int32Array = new Int32Array(FIRST_LENGTH);
@@ -194,7 +197,7 @@ export class HandleTable {
     const floor = Math.ceil((reached + 1) / length) * length;
     if (length === before.length || floor > this.#lastHandle / 2) return undefined;
     const handles = new Int32Array(length), order = this.#orderFor(length, live);
-    handles[0] = ~0;
+    handles[0] = ~floor;
     for (const handle of live) handles[handle & (length - 1)] = handle;
     for (const slot of order) handles[slot] = ~(floor + slot);
     this.handles = handles;
@@ -259,7 +262,7 @@ export class HandleTable {
       expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
     }
     const pairs = length / 2 - this.#freshPair;
-    expectInvariant(handles[0] === ~0, "slot 0 is used");
+    expectInvariant(handles[0] < 0 && (~handles[0] & mask) === 0, "slot 0 is used");
     expectInvariant(used === this.#used && used === mask - pairs, "a slot is lost");
     expectInvariant(this.liveCount <= this.#limit, "too many slots are live");
   }
@@ -321,7 +324,7 @@ export class HandleTable {
     const before = this.handles, queue = this.#queue, half = before.length, count = this.#queued();
     const handles = this.handles = new Int32Array(2 * half), mask = 2 * half - 1;
     const longerQueue = this.#queue = new Int32Array(2 * half);
-    handles[0] = ~0;
+    handles[0] = ~(Math.ceil(~before[0] / (2 * half)) * 2 * half);
     for (let slot = 1; slot < half; slot++) {
       const cell = before[slot];
       handles[(cell < 0 ? ~cell : cell) & mask] = cell;

@@ -43,7 +43,7 @@ export function indexOf(allocator: Allocator, handle: number): number {
 
 /**
  * One more than any index that {@linkcode indexOf} returns. It stays as it is: at least
- * `maxAllocations`, and at most 2.3 times as much, or 126. O(1).
+ * `maxAllocations`, and at most 2.1 times as much, or 63. O(1).
  *
  * @param allocator As for {@linkcode indexOf}.
  * @throws {TypeError} The allocator is none of them.

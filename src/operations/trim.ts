@@ -38,7 +38,7 @@ import {
   waitingCount,
 } from "../gap_table/slots.ts";
 import { addSpans, spansOf } from "../gap_table/spans.ts";
-import { operate } from "./operate.ts";
+import { canOperate, operate } from "./operate.ts";
 
 // A handle that was freed is not to come back soon, and the slots that are taken away knew which
 // handles were given. FLOOR takes their place: the largest generation that any of them had reached.
@@ -84,8 +84,16 @@ const PART_FULL = 0.75; // = 3 / 4
  */
 export function trim(allocator: Allocator): number {
   const bytes = operate(allocator, "trimTable", [], trimTable, trim);
-  const { parent } = allocator as { readonly parent?: Allocator };
-  return parent === undefined ? bytes : bytes + trim(parent);
+  let innermost: Layered = allocator;
+  while (innermost.inner !== undefined) innermost = innermost.inner;
+  const { parent } = innermost;
+  return parent !== undefined && canOperate(parent, "trimTable") ? bytes + trim(parent) : bytes;
+}
+
+/** An allocator that may be a wrapper, or over a parent. */
+interface Layered extends Allocator {
+  readonly inner?: Allocator;
+  readonly parent?: Allocator;
 }
 
 /** Makes a table smaller; how many bytes it has less. */

@@ -8,7 +8,10 @@ import { describe, it } from "@std/testing/bdd";
 import { type Allocator, NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
 import {
   BestFitAllocator,
+  BuddyAllocator,
   OffsetAllocator,
+  PageAllocator,
+  SlabAllocator,
   TlsfAllocator,
   WideOffsetAllocator,
 } from "../../src/allocators/mod.ts";
@@ -18,6 +21,7 @@ import { TrackedAllocator } from "../../src/report/mod.ts";
 import { DistanceModel } from "../allocators/handle_distance.ts";
 import { AGAIN, LAST, REUSE } from "../../src/gap_table/layout.ts";
 import { reuseOf } from "../../src/gap_table/slots.ts";
+import { HandleTable, MAX_SLOTS } from "../../src/allocators/handle_table.ts";
 import { withSeed } from "../support/random.ts";
 
 const MILLION = 1_000_000;
@@ -29,6 +33,14 @@ const GAP_STRATEGIES: Readonly<Record<string, (capacity: number) => Allocator>> 
   "WideOffsetAllocator, wide": (capacity) => new WideOffsetAllocator(2 ** 40 + capacity),
   BestFitAllocator: (capacity) => new BestFitAllocator(capacity),
   TlsfAllocator: (capacity) => new TlsfAllocator(capacity),
+};
+
+/** Those with a table of handles; a slab of SlabAllocator is 32 units. */
+const HANDLE_STRATEGIES: Readonly<Record<string, (capacity: number) => Allocator>> = {
+  PageAllocator: (capacity) => new PageAllocator(capacity),
+  BuddyAllocator: (capacity) => new BuddyAllocator(capacity),
+  SlabAllocator: (capacity) =>
+    new SlabAllocator(new OffsetAllocator(capacity), { classes: [1, 2, 4] }),
 };
 
 /** Bytes of the table of an allocator over gaps. */
@@ -89,6 +101,41 @@ describe("trim after a million allocations", () => {
       for (let i = 0; i < 500_000; i++) assert(!stale.has(allocator.allocate(1)));
       for (const handle of early) allocator.free(handle);
       check(allocator);
+    });
+  }
+
+  for (const [name, make] of Object.entries(HANDLE_STRATEGIES)) {
+    it(`${name}: gives back most of its tables, with a few live anywhere`, () => {
+      for (const kept of [0, 5]) {
+        const allocator = make(2 ** 20),
+          handles = Array.from(
+            { length: MILLION },
+            () => allocator.allocate(1),
+          );
+        assert(!handles.includes(NO_SPACE));
+        const live = Array.from({ length: kept }, (_, i) => handles[i * 170_321 % MILLION]);
+        const places = live.map((handle) => allocator.offset(handle));
+        for (const handle of handles) if (!live.includes(handle)) allocator.free(handle);
+        const bytes = trim(allocator);
+        assert(bytes > 15_000_000, `${bytes}`);
+        check(allocator);
+        assertEquals(live.map((handle) => allocator.offset(handle)), places);
+        assertEquals(allocator.allocationCount, kept);
+        const stale = new Set(handles);
+        for (const handle of live) stale.delete(handle);
+        for (let i = 0; i < MILLION; i += 37) {
+          if (stale.has(handles[i])) {
+            assertThrows(() => allocator.size(handles[i]), NotAllocatedError);
+          }
+        }
+        for (const handle of live) allocator.free(handle);
+        for (let i = 0; i < 3; i++) {
+          for (let j = 0; j < 100_000; j++) assert(!stale.has(allocator.allocate(1)));
+          allocator.reset();
+          trim(allocator);
+        }
+        check(allocator);
+      }
     });
   }
 
@@ -198,8 +245,39 @@ describe("handles after trim", () => {
   }
 });
 
+describe("handles of a HandleTable after trim", () => {
+  for (const limit of [MAX_SLOTS, 100]) {
+    it(`come back late, with a limit of ${limit}`, async () => {
+      await withSeed(limit, (random) => {
+        const bits = 16, table = new HandleTable(limit, { bits });
+        const model = new DistanceModel({
+          take: () => {
+            const slot = table.take();
+            return slot === 0 ? 0 : table.handles[slot];
+          },
+          free: (handle) => table.release(table.expect(handle)),
+          isLive: (handle) => table.find(handle) !== 0,
+        }, bits);
+        let trimmed = 0;
+        while (model.count < 2 ** 21) {
+          model.moveTo(random(3) === 0 ? 0 : random(10), random);
+          if (table.trim() !== undefined) trimmed++;
+          table.check();
+          model.moveTo(Math.min(20 + random(200), limit - 1), random);
+          if (random(4) === 0) model.moveTo(5, random);
+        }
+        assert(trimmed > 10, `${trimmed}`);
+        assert(model.returned > 1000, `${model.returned}`);
+        // 2^20 for 30 bits.
+        assert(model.least >= 2 ** (bits - 10), `${model.least}`);
+      });
+    });
+  }
+});
+
 describe("trim, snapshot and restore among other calls", () => {
-  for (const [name, make] of Object.entries(GAP_STRATEGIES)) {
+  const all = { ...GAP_STRATEGIES, ...HANDLE_STRATEGIES };
+  for (const [name, make] of Object.entries(all)) {
     it(name, async () => {
       await withSeed(name.length * 7919, (random) => {
         let allocator = make(5000), given = 0;
@@ -212,7 +290,7 @@ describe("trim, snapshot and restore among other calls", () => {
         for (let round = 0; round < 120; round++) {
           const target = random(4) === 0 ? random(1500) : random(40);
           while (live.size < target) {
-            const size = random(4), handle = allocator.allocate(size, 1 + random(4));
+            const size = random(4), handle = allocator.allocate(size, 1 << random(3));
             if (handle === NO_SPACE) break;
             assert(!live.has(handle) && !freed.includes(handle));
             live.set(handle, { offset: allocator.offset(handle), size });
@@ -242,7 +320,8 @@ describe("trim, snapshot and restore among other calls", () => {
         }
         assert(given > 0 || name === "OffsetAllocator");
         allocator.reset();
-        assert(allocator.allocate(allocator.capacity) !== NO_SPACE);
+        const largest = allocator.largestFreeRegion();
+        assert(largest >= 4096 && allocator.allocate(largest) !== NO_SPACE);
       });
     });
   }
