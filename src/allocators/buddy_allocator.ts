@@ -17,7 +17,7 @@ import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { type Gather, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode BuddyAllocator} is made. */
 export interface BuddyAllocatorOptions {
@@ -317,37 +317,30 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * What the function `indexOf` returns.
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
    *
    * @internal
    */
-  indexOf(handle: number): number {
-    return this.#table.indexOf(handle);
+  trimTable(halve: (table: HandleTable) => Gather | undefined): number {
+    const table = this.#table, tree = this.#tree, { length } = table, before = tree.byteLength;
+    if (table.liveCount === 0) this.reset();
+    const gather = halve(table);
+    if (gather !== undefined) {
+      this.#blockOf = gather(this.#blockOf);
+      this.#offsetOf = gather(this.#offsetOf);
+      this.#sizeOf = gather(this.#sizeOf);
+      this.#tellSlots();
+    }
+    return 28 * (length - table.length) + before - tree.byteLength;
   }
 
   /**
-   * What the function `indexLimit` returns.
+   * What the function `indexLimit` returns, or 0.
    *
    * @internal
    */
   indexLimit(): number {
     return this.#table.indexLimit;
-  }
-
-  /**
-   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
-   *
-   * @internal
-   */
-  trimTable(): number {
-    const tree = this.#tree, table = this.#table;
-    const bytes = tree.trim((slot, block) => this.#blockOf[slot] = block), before = table.trim();
-    if (before === undefined) return bytes;
-    this.#blockOf = table.gather(this.#blockOf, before);
-    this.#offsetOf = table.gather(this.#offsetOf, before);
-    this.#sizeOf = table.gather(this.#sizeOf, before);
-    this.#tellSlots();
-    return bytes + 28 * (before.length - table.length);
   }
 
   /** Lets the columns follow the table, and tells the blocks their slots. */

@@ -149,8 +149,15 @@ export class BuddyTree {
     this.#link(node, order);
   }
 
+  /** Bytes of the nodes. */
+  get byteLength(): number {
+    return this.#nodes.byteLength + this.#offsets.byteLength;
+  }
+
   /** Takes away all blocks. */
   clear(): void {
+    this.#nodes = new Int32Array(FIRST_NODES * STRIDE);
+    this.#offsets = new Float64Array(FIRST_NODES);
     this.#heads.fill(0);
     this.#orders.fill(0);
     this.#freePair = 0;
@@ -202,55 +209,6 @@ export class BuddyTree {
       roots.push(root);
     }
     this.#roots = roots;
-  }
-
-  /**
-   * Leaves out the nodes that no block needs, where that halves the tables; how many bytes they
-   * have less.
-   *
-   * @param moved As for {@linkcode BuddyTree.joinRoots}.
-   */
-  trim(moved: (slot: number, block: number) => void): number {
-    const N = this.#nodes, offsets = this.#offsets, before = offsets.length;
-    // The new numbers, roots first and halves behind what was halved.
-    const numbers = new Int32Array(before), inUse: number[] = [];
-    let fresh = 2, length = FIRST_NODES;
-    const stack = [...this.#roots].reverse();
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      if (numbers[node] === 0) {
-        numbers[node] = fresh;
-        fresh += 2;
-      }
-      inUse.push(node);
-      if ((N[node * STRIDE + STATE] & SPLIT) === 0) continue;
-      const pair = N[node * STRIDE + NEXT];
-      numbers[pair] = fresh;
-      numbers[pair + 1] = fresh + 1;
-      fresh += 2;
-      stack.push(pair + 1, pair);
-    }
-    while (length < fresh) length *= 2;
-    if (length === before) return 0;
-    const M = this.#nodes = new Int32Array(length * STRIDE);
-    this.#offsets = new Float64Array(length);
-    for (const node of inUse) {
-      const from = node * STRIDE,
-        block = numbers[node],
-        at = block * STRIDE,
-        state = N[from + STATE];
-      const link = N[from + NEXT], isUsed = (state & (FREE | SPLIT)) === 0;
-      this.#offsets[block] = offsets[node];
-      M[at + STATE] = state;
-      M[at + UP] = numbers[N[from + UP]];
-      M[at + NEXT] = isUsed ? link : numbers[link];
-      if ((state & FREE) !== 0) M[at + PREV] = numbers[N[from + PREV]];
-      if (isUsed) moved(link, block);
-    }
-    for (let order = 0; order < ORDERS; order++) this.#heads[order] = numbers[this.#heads[order]];
-    this.#roots = this.#roots.map((root) => numbers[root]);
-    this.#freePair = 0;
-    this.#freshNode = fresh;
-    return (before - length) * (4 * STRIDE + 8);
   }
 
   /** Size of the largest free block, in units. */

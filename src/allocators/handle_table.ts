@@ -23,7 +23,8 @@ import { expectInvariant } from "../util/expect_invariant.ts";
 //
 // So between two uses of a slot there are as many allocations as the reserve has slots, and
 // between two uses of a handle that times the number of generations.
-const FIRST_LENGTH = 64;
+/** Slots of a new table. */
+export const FIRST_LENGTH = 64;
 const HANDLE_BITS = 30;
 
 /** Most slots that can be live in a table. */
@@ -33,8 +34,11 @@ export const MAX_SLOTS: number = 33_000_000;
 const RESERVE = 3;
 const LAST_RESERVE = 9;
 
-/** The part of a smaller table that may be live at once. */
-const MOST_FULL = 0.75; // = 3 / 4
+/** A copy of a column, with `words` for each slot, for a table that was just halved. */
+export type Gather = <Column extends Int32Array | Float64Array>(
+  column: Column,
+  words?: number,
+) => Column;
 
 /** How a table is made. */
 export interface HandleTableOptions {
@@ -63,22 +67,23 @@ export class HandleTable {
    * By slot: its handle when it is live, ~ the next one when it is free, 0 when it is fresh. Slot 0
    * has ~ the least that its twin may take.
    */
-  handles: Int32Array = new Int32Array(FIRST_LENGTH);
+  handles!: Int32Array;
   /** The free slots, as a ring. */
-  #queue: Int32Array = new Int32Array(FIRST_LENGTH);
+  #queue!: Int32Array;
   #head = 0;
-  #tail = FIRST_LENGTH - 1;
+  #tail = 0;
   /** How far the queue may be taken, without another look. */
   #ready = 0;
   /** Number of slots that are live or in the queue. */
-  #used = FIRST_LENGTH - 1;
+  #used = 0;
   /** The pairs of a slot and its twin from this one on have a fresh slot. */
-  #freshPair = FIRST_LENGTH / 2;
+  #freshPair = 0;
   /** No slot takes a handle below this: those may have been given before the table was halved. */
-  #floor = 0;
+  floor = 0;
   readonly #limit: number;
   readonly #mostLength: number;
-  readonly #lastHandle: number;
+  /** The largest handle. */
+  readonly lastHandle: number;
   readonly #onDouble: () => void;
 
   /**
@@ -90,13 +95,9 @@ export class HandleTable {
     const { onDouble = () => {}, bits = HANDLE_BITS } = options;
     this.#limit = limit;
     this.#mostLength = lengthFor(limit, 1);
-    this.#lastHandle = 2 ** bits - 1;
+    this.lastHandle = 2 ** bits - 1;
     this.#onDouble = onDouble;
-    for (let slot = 1; slot < FIRST_LENGTH; slot++) {
-      this.handles[slot] = ~slot;
-      this.#queue[slot - 1] = slot;
-    }
-    this.handles[0] = ~0;
+    this.adopt(Int32Array.from({ length: FIRST_LENGTH }, (_, slot) => ~slot), 0);
   }
 
   /** One more than the largest slot so far possible: the length that columns need. */
@@ -143,32 +144,18 @@ export class HandleTable {
   }
 
   /**
-   * The slot that a live handle has in the largest table, less one: it never changes.
-   *
-   * @throws {NotAllocatedError} It names no live one.
-   * @throws {TypeError} The table has no limit.
-   */
-  indexOf(handle: number): number {
-    const limit = this.indexLimit;
-    this.expect(handle);
-    return (handle & limit) - 1;
-  }
-
-  /**
-   * One more than the largest index.
-   *
-   * @throws {TypeError} The table has no limit.
+   * One more than the largest index of a handle, or 0 where the table has no limit. The index is
+   * the slot of the handle in the largest table, less one: it never changes.
    */
   get indexLimit(): number {
-    if (this.#limit < MAX_SLOTS) return this.#mostLength - 1;
-    throw new TypeError("Expected an allocator made with maxAllocations, got one without");
+    return this.#limit < MAX_SLOTS ? this.#mostLength - 1 : 0;
   }
 
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
     const handles = this.handles, length = handles.length, tail = this.#tail;
-    const next = (handles[slot] + length) & this.#lastHandle;
-    handles[slot] = ~(next < this.#floor ? this.#floor + slot : next);
+    const next = (handles[slot] + length) & this.lastHandle;
+    handles[slot] = ~(next < this.floor ? this.floor + slot : next);
     this.#queue[tail] = slot;
     this.#tail = (tail + 1) & (length - 1);
   }
@@ -180,52 +167,21 @@ export class HandleTable {
   }
 
   /**
-   * Halves the table as long as no two live handles lead to the same slot, and 3/4 of the slots
-   * are enough. Returns the handles as they were before, for {@linkcode HandleTable.gather}, or
-   * undefined where the table stays as it is. O(slots).
+   * Goes on with a table of these handles, of a power of two: those of the live slots, and what the
+   * free ones take next. No slot is fresh.
    *
-   * Every slot that is free then goes on behind all handles that were given; so does a live one,
-   * once it is released. Handles go up to the last and begin anew before any of them comes back.
-   * Where they have passed the middle, that might be too soon: the table stays until they did.
+   * @param floor The least handle that a slot takes from here on, a multiple of the length.
    */
-  trim(): Int32Array | undefined {
-    const before = this.handles, live = before.filter((handle) => handle > 0);
-    if (!live.some((handle) => handle < this.#floor)) this.#floor = 0;
-    let length = before.length;
-    while (length > FIRST_LENGTH && canHold(live, length / 2)) length /= 2;
-    const reached = before.reduce((most, cell) => Math.max(most, ~cell), this.#floor);
-    const floor = Math.ceil((reached + 1) / length) * length;
-    if (length === before.length || floor > this.#lastHandle / 2) return undefined;
-    const handles = new Int32Array(length), order = this.#orderFor(length, live);
-    handles[0] = ~floor;
-    for (const handle of live) handles[handle & (length - 1)] = handle;
-    for (const slot of order) handles[slot] = ~(floor + slot);
+  adopt(handles: Int32Array, floor: number): void {
+    const { length } = handles, queue = this.#queue = new Int32Array(length);
+    let tail = 0;
+    for (let slot = 1; slot < length; slot++) if (handles[slot] < 0) queue[tail++] = slot;
     this.handles = handles;
-    this.#queue = new Int32Array(length);
-    this.#queue.set(order);
+    this.floor = floor;
     this.#head = this.#ready = 0;
-    this.#tail = order.length;
+    this.#tail = tail;
     this.#used = length - 1;
     this.#freshPair = length / 2;
-    this.#floor = floor;
-    return before;
-  }
-
-  /** A copy of a column for the table that was just trimmed; `before` is what trim() returned. */
-  gather<Column extends Int32Array | Float64Array>(
-    column: Column,
-    before: Int32Array,
-    words: number = 1,
-  ): Column {
-    const make = column.constructor as new (length: number) => Column;
-    const smaller = new make(this.length * words), mask = this.length - 1;
-    before.forEach((handle, slot) => {
-      const to = (handle & mask) * words;
-      for (let word = 0; word < words && handle > 0; word++) {
-        smaller[to + word] = column[slot * words + word];
-      }
-    });
-    return smaller;
   }
 
   /** A copy of a column for the table that has just doubled, with `words` for each slot. */
@@ -258,30 +214,13 @@ export class HandleTable {
       if (cell === 0) continue;
       used++;
       expectInvariant((handle & mask) === slot, "a handle names another slot");
-      expectInvariant(handle <= this.#lastHandle, "a handle has too many bits");
+      expectInvariant(handle <= this.lastHandle, "a handle has too many bits");
       expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
     }
     const pairs = length / 2 - this.#freshPair;
     expectInvariant(handles[0] < 0 && (~handles[0] & mask) === 0, "slot 0 is used");
     expectInvariant(used === this.#used && used === mask - pairs, "a slot is lost");
     expectInvariant(this.liveCount <= this.#limit, "too many slots are live");
-  }
-
-  /** The slots of a smaller table that are free: those first that were never used, or long ago. */
-  #orderFor(length: number, live: Int32Array): number[] {
-    const mask = length - 1, isSeen = new Uint8Array(length), newestFirst: number[] = [];
-    isSeen[0] = 1;
-    for (const handle of live) isSeen[handle & mask] = 1;
-    const see = (slot: number) => {
-      if (isSeen[slot] === 0) newestFirst.push(slot);
-      isSeen[slot] = 1;
-    };
-    for (let count = this.#queued(), at = this.#tail; count > 0; count--) {
-      at = (at - 1) & (this.#queue.length - 1);
-      see(this.#queue[at] & mask);
-    }
-    for (let slot = 1; slot < length; slot++) see(slot);
-    return newestFirst.reverse();
   }
 
   #queued(): number {
@@ -312,8 +251,8 @@ export class HandleTable {
     const { handles } = this, half = handles.length / 2, pair = this.#freshPair++;
     const slot = handles[pair] === 0 ? pair : pair + half, twin = handles[slot ^ half];
     // Of the numbers of both, the first of this slot's that was not given since the table doubled.
-    const next = ((twin < 0 ? ~twin : twin) + half) & this.#lastHandle;
-    handles[slot] = ~(next < this.#floor ? this.#floor + slot : next);
+    const next = ((twin < 0 ? ~twin : twin) + half) & this.lastHandle;
+    handles[slot] = ~(next < this.floor ? this.floor + slot : next);
     this.#queue[this.#tail] = slot;
     this.#tail = (this.#tail + 1) & (handles.length - 1);
     this.#used++;
@@ -335,17 +274,9 @@ export class HandleTable {
     this.#head = this.#ready = 0;
     this.#tail = count;
     this.#freshPair = 0;
-    this.#floor = Math.ceil(this.#floor / (2 * half)) * 2 * half;
+    this.floor = Math.ceil(this.floor / (2 * half)) * 2 * half;
     this.#onDouble();
   }
-}
-
-/** Whether a table of this length has a slot for each of these handles, and some to spare. */
-function canHold(live: Int32Array, length: number): boolean {
-  if (live.length > length * MOST_FULL) return false;
-  const isTaken = new Uint8Array(length);
-  isTaken[0] = 1;
-  return live.every((handle) => isTaken[handle & (length - 1)]++ === 0);
 }
 
 /**

@@ -8,7 +8,7 @@ import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { type Gather, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 import { Refusals } from "../util/refusals.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
@@ -272,33 +272,23 @@ export class PageAllocator implements GrowableAllocator {
   }
 
   /**
-   * What the function `indexOf` returns.
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
    *
    * @internal
    */
-  indexOf(handle: number): number {
-    return this.#table.indexOf(handle);
+  trimTable(halve: (table: HandleTable) => Gather | undefined): number {
+    const table = this.#table, { length } = table, gather = halve(table);
+    if (gather !== undefined) this.#extents = gather(this.#extents, 2);
+    return 16 * (length - table.length);
   }
 
   /**
-   * What the function `indexLimit` returns.
+   * What the function `indexLimit` returns, or 0.
    *
    * @internal
    */
   indexLimit(): number {
     return this.#table.indexLimit;
-  }
-
-  /**
-   * Makes the table smaller, as the function `trim` does; how many bytes it has less.
-   *
-   * @internal
-   */
-  trimTable(): number {
-    const table = this.#table, before = table.trim();
-    if (before === undefined) return 0;
-    this.#extents = table.gather(this.#extents, before, 2);
-    return 16 * (before.length - table.length);
   }
 
   /** The handle of a new allocation; there is a slot for it. */

@@ -15,7 +15,7 @@ import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { doubled, type Gather, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 // A slab is one allocation of the parent, cut into slots of its class:
 //
@@ -275,7 +275,8 @@ export class SlabAllocator implements Allocator {
     this.#table.clear();
     this.#heads.fill(0);
     this.#empties.fill(0);
-    this.#slabs.fill(0);
+    this.#slabs = new Int32Array(FIRST_SLABS * STRIDE);
+    this.#offsets = new Float64Array(FIRST_SLABS);
     this.#unused = this.#freeUnits = 0;
     this.#fresh = 1;
   }
@@ -391,47 +392,29 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * What the function `indexOf` returns.
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
    *
    * @internal
    */
-  indexOf(handle: number): number {
-    return this.#table.indexOf(handle);
+  trimTable(halve: (table: HandleTable) => Gather | undefined): number {
+    const table = this.#table, { length } = table, slabs = this.#offsets.length;
+    if (table.liveCount === 0) this.reset();
+    else this.trim();
+    const gather = halve(table);
+    if (gather !== undefined) {
+      this.#places = gather(this.#places);
+      this.#sizes = gather(this.#sizes);
+    }
+    return 20 * (length - table.length) + 40 * (slabs - this.#offsets.length);
   }
 
   /**
-   * What the function `indexLimit` returns.
+   * What the function `indexLimit` returns, or 0.
    *
    * @internal
    */
   indexLimit(): number {
     return this.#table.indexLimit;
-  }
-
-  /**
-   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
-   *
-   * @internal
-   */
-  trimTable(): number {
-    this.trim();
-    const table = this.#table, before = table.trim(), { length } = this.#offsets, S = this.#slabs;
-    while (this.#fresh > 1 && S[(this.#fresh - 1) * STRIDE + CLASS] < 0) this.#fresh--;
-    this.#unused = 0;
-    for (let slab = this.#fresh - 1; slab > 0; slab--) {
-      if (S[slab * STRIDE + CLASS] >= 0) continue;
-      S[slab * STRIDE + NEXT] = this.#unused;
-      this.#unused = slab;
-    }
-    let slabs = FIRST_SLABS;
-    while (slabs < this.#fresh) slabs *= 2;
-    this.#slabs = S.slice(0, slabs * STRIDE);
-    this.#offsets = this.#offsets.slice(0, slabs);
-    const bytes = (length - slabs) * 40;
-    if (before === undefined) return bytes;
-    this.#places = table.gather(this.#places, before);
-    this.#sizes = table.gather(this.#sizes, before);
-    return bytes + 20 * (before.length - table.length);
   }
 
   /** Lets the columns follow the table. */

@@ -236,10 +236,10 @@ export function isTaken(H: Int32Array, node: number): boolean {
 /**
  * A table with twice the slots. A live node goes to the slot to which its handle, read with the new
  * mask, leads: handles stay valid. Every other slot goes on behind the last handle that the slot it
- * was part of gave, at FLOOR at the least: that is behind what slots gave that trim() took. O(slots).
+ * was part of gave, at FLOOR at the least: behind what slots gave that trim() took. O(slots).
  */
 export function doubled(H: Int32Array, shape: BinShape): Int32Array {
-  const NEXT = 1, BIN_NEXT = 3, HANDLE = 4, HEAD = 12, TAIL = 13, MASK = 14, SLOTS = 17;
+  const NEXT = 1, HANDLE = 4, HEAD = 12, TAIL = 13, MASK = 14, SLOTS = 17;
   const FRESH = 19, STRIDE = 21, READY = 22, LAST = 23, NEAR = 26;
   const AGAIN = 28, FIRST = 29, REUSE = 30, FLOOR = 31, FREE = -2_147_483_648, NODE = 0x3ffffffc;
   const { end, bins, binCount } = shape, stride = H[STRIDE], half = H[SLOTS], slots = 2 * half;
@@ -261,8 +261,8 @@ export function doubled(H: Int32Array, shape: BinShape): Int32Array {
   let node = end;
   do {
     const to = target(node);
-    for (let word = 0; word < stride; word++) {
-      words[to + word] = word > BIN_NEXT ? H[node + word] : target(H[node + word]);
+    for (let word = stride; word-- > 0;) {
+      words[to + word] = word < HANDLE ? target(H[node + word]) : H[node + word];
     }
     node = H[node + NEXT];
   } while (node !== end);

@@ -14,8 +14,8 @@ import { keepHandles, numbersOf } from "./lists.ts";
 import { canOperate, operate } from "./operate.ts";
 
 /**
- * Reserves a given place. O(allocations), O(1) in ascending order: where there are many places in
- * no order, {@linkcode allocateManyAt} sorts them first.
+ * Reserves a given place. Where there are many in no order, {@linkcode allocateManyAt} sorts them.
+ * O(allocations), O(1) in ascending order.
  *
  * @param allocator A strategy over a table of gaps, `PageAllocator`, `IdAllocator`,
  *   `SharedOffsetAllocator`, or a wrapper of one.

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Allocator, NotAllocatedError } from "../allocator.ts";
-import type { GapTable } from "../gap_table/gap_table.ts";
-import { FIXED, MASK, MODE, SLOTS } from "../gap_table/layout.ts";
+import type { Allocator } from "../allocator.ts";
+import { FIXED, MODE, SLOTS } from "../gap_table/layout.ts";
+import { maskOf } from "../gap_table/slots.ts";
 import { describe } from "../util/check_integer.ts";
 import { operate } from "./operate.ts";
 
@@ -34,11 +34,9 @@ import { operate } from "./operate.ts";
  * ```
  */
 export function indexOf(allocator: Allocator, handle: number): number {
-  return operate(allocator, "indexOf", [handle], (table, inner) => {
-    checkFixed(table, inner);
-    if (table.find(handle) === 0) throw new NotAllocatedError(handle);
-    return (handle & table.words[MASK]) - 1;
-  }, indexOf);
+  const mask = maskOf(indexLimit(allocator) + 1);
+  allocator.size(handle); // throws where the handle is not live
+  return (handle & mask) - 1;
 }
 
 /**
@@ -49,15 +47,14 @@ export function indexOf(allocator: Allocator, handle: number): number {
  * @throws {TypeError} The allocator is none of them.
  */
 export function indexLimit(allocator: Allocator): number {
-  return operate(allocator, "indexLimit", [], (table, inner) => {
-    checkFixed(table, inner);
-    return table.words[SLOTS] - 1;
-  }, indexLimit);
-}
-
-/** Throws unless the slots of a table keep their numbers. */
-function checkFixed(table: GapTable, allocator: Allocator): void {
-  if ((table.words[MODE] & FIXED) !== 0) return;
+  const limit = operate(
+    allocator,
+    "indexLimit",
+    [],
+    ({ words: H }) => (H[MODE] & FIXED) === 0 ? 0 : H[SLOTS] - 1,
+    indexLimit,
+  );
+  if (limit > 0) return limit;
   const got = describe(allocator);
   throw new TypeError(`Expected an allocator made with maxAllocations, got ${got} without`);
 }

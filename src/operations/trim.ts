@@ -38,6 +38,7 @@ import {
   waitingCount,
 } from "../gap_table/slots.ts";
 import { addSpans, spansOf } from "../gap_table/spans.ts";
+import { halve } from "./halve.ts";
 import { canOperate, operate } from "./operate.ts";
 
 // A handle that was freed is not to come back soon, and the slots that are taken away knew which
@@ -60,7 +61,9 @@ const PART_FULL = 0.75; // = 3 / 4
  * - A strategy over a table of gaps: slots go that are above the highest live one, as far as 1/64
  *   of the most that there were. Allocations made before a peak have low slots.
  * - `PageAllocator`, `BuddyAllocator`, `SlabAllocator`: the table is halved as long as no two live
- *   allocations would share a slot. A few of them let it become small, wherever they are.
+ *   allocations would share a slot. A few of them let it become small, wherever they are. The
+ *   blocks of a `BuddyAllocator` and the slabs stay in tables as large as they were until nothing
+ *   is live.
  *
  * A table with `maxAllocations` over gaps has a fixed size and stays. So does, for some
  * 10^6 allocations, one whose handles are about to begin anew.
@@ -83,7 +86,7 @@ const PART_FULL = 0.75; // = 3 / 4
  * ```
  */
 export function trim(allocator: Allocator): number {
-  const bytes = operate(allocator, "trimTable", [], trimTable, trim);
+  const bytes = operate(allocator, "trimTable", [halve], trimTable, trim);
   let innermost: Layered = allocator;
   while (innermost.inner !== undefined) innermost = innermost.inner;
   const { parent } = innermost;

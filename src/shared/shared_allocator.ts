@@ -351,15 +351,14 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   /**
    * Has {@linkcode check} look at the state with the lock; with caches, while no other worker uses
-   * the allocator. {@linkcode indexOf} and {@linkcode indexLimit} need no lock; the table has
-   * nothing to trim.
+   * the allocator. {@linkcode indexLimit} needs no lock, and the table has nothing to trim.
    *
    * @internal
    */
   forward<R>(name: string, _args: readonly unknown[], act: (inner: Allocator) => R): R {
     const { freeRegions } = this, { table } = this.#state;
     if (name === "trimTable") return 0 as R;
-    if (name.startsWith("index")) return act({ table, freeRegions } as never);
+    if (name === "indexLimit") return act({ table, freeRegions } as never);
     if (name !== "check") throw new TypeError(`A SharedOffsetAllocator has no ${name}()`);
     return this.#locked(() => this.#table.inspect((table) => act({ table, freeRegions } as never)));
   }

@@ -96,7 +96,7 @@ describe("indexOf", () => {
       }
       assertThrows(() => indexLimit(allocator), TypeError, "maxAllocations");
     }
-    assertThrows(() => indexOf(new IdAllocator(8), 0), TypeError, "indexOf()");
+    assertThrows(() => indexOf(new IdAllocator(8), 0), TypeError, "indexLimit()");
     assertThrows(() => indexLimit({} as never), TypeError, "allocator");
   });
 });
