@@ -17,7 +17,7 @@ import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { type Gather, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode BuddyAllocator} is made. */
 export interface BuddyAllocatorOptions {
@@ -321,10 +321,10 @@ export class BuddyAllocator implements SpanAllocator {
    *
    * @internal
    */
-  trimTable(halve: (table: HandleTable) => Gather | undefined): number {
+  trimTable(halve: unknown): number {
     const table = this.#table, tree = this.#tree, { length } = table, before = tree.byteLength;
     if (table.liveCount === 0) this.reset();
-    const gather = halve(table);
+    const gather = (halve as Halve)(table);
     if (gather !== undefined) {
       this.#blockOf = gather(this.#blockOf);
       this.#offsetOf = gather(this.#offsetOf);

@@ -40,6 +40,9 @@ export type Gather = <Column extends Int32Array | Float64Array>(
   words?: number,
 ) => Column;
 
+/** Makes a table smaller, where it can. */
+export type Halve = (table: HandleTable) => Gather | undefined;
+
 /** How a table is made. */
 export interface HandleTableOptions {
   /** Called when the table has doubled: the columns have to follow. */

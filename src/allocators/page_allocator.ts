@@ -8,7 +8,7 @@ import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { type Gather, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 import { Refusals } from "../util/refusals.ts";
 
 /** How a {@linkcode PageAllocator} is made. */
@@ -276,8 +276,8 @@ export class PageAllocator implements GrowableAllocator {
    *
    * @internal
    */
-  trimTable(halve: (table: HandleTable) => Gather | undefined): number {
-    const table = this.#table, { length } = table, gather = halve(table);
+  trimTable(halve: unknown): number {
+    const table = this.#table, { length } = table, gather = (halve as Halve)(table);
     if (gather !== undefined) this.#extents = gather(this.#extents, 2);
     return 16 * (length - table.length);
   }

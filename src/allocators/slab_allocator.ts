@@ -15,7 +15,7 @@ import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { doubled, type Gather, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { doubled, type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 // A slab is one allocation of the parent, cut into slots of its class:
 //
@@ -396,11 +396,11 @@ export class SlabAllocator implements Allocator {
    *
    * @internal
    */
-  trimTable(halve: (table: HandleTable) => Gather | undefined): number {
+  trimTable(halve: unknown): number {
     const table = this.#table, { length } = table, slabs = this.#offsets.length;
     if (table.liveCount === 0) this.reset();
     else this.trim();
-    const gather = halve(table);
+    const gather = (halve as Halve)(table);
     if (gather !== undefined) {
       this.#places = gather(this.#places);
       this.#sizes = gather(this.#sizes);

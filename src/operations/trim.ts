@@ -5,6 +5,7 @@
  */
 
 import type { Allocator } from "../allocator.ts";
+import { FIRST_LENGTH, type Gather, type HandleTable } from "../allocators/handle_table.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 import {
   AGAIN,
@@ -38,7 +39,6 @@ import {
   waitingCount,
 } from "../gap_table/slots.ts";
 import { addSpans, spansOf } from "../gap_table/spans.ts";
-import { halve } from "./halve.ts";
 import { canOperate, operate } from "./operate.ts";
 
 // A handle that was freed is not to come back soon, and the slots that are taken away knew which
@@ -50,7 +50,9 @@ import { canOperate, operate } from "./operate.ts";
 // highest slot that is taken. With few slots left, a handle comes back sooner, since each slot has
 // as many handles as before: that bounds how much is cut off. An empty table has no number to keep
 // and begins as a new one does.
-const PART_FULL = 0.75; // = 3 / 4
+
+/** The part of a smaller table that may be live at once. */
+const MOST_FULL = 0.75; // = 3 / 4
 
 /**
  * Makes the table of an allocator as small as its live allocations let it be, after a peak. Handles
@@ -82,7 +84,7 @@ const PART_FULL = 0.75; // = 3 / 4
  * const allocator = new OffsetAllocator(1_000_000);
  * for (let i = 0; i < 1_000_000; i++) allocator.allocate(1);
  * allocator.reset();
- * trim(allocator); // 37 MB
+ * trim(allocator); // 75 MB
  * ```
  */
 export function trim(allocator: Allocator): number {
@@ -140,7 +142,7 @@ function cutOff(table: GapTable): void {
   const H = table.words, { end } = table, stride = H[STRIDE], taken = table.liveCount;
   let top = H[FRESH] - 1, least = 64;
   while (!isTaken(H, end + top * stride)) top--;
-  while (least <= top || least * PART_FULL < taken + table.walls.length) least *= 2;
+  while (least <= top || least * MOST_FULL < taken + table.walls.length) least *= 2;
   let slots = H[SLOTS], floor = 0;
   while (slots > least) {
     const half = slots / 2, reached = floorFrom(H, end, half);
@@ -188,4 +190,42 @@ function lasts(H: Int32Array, slots: number, step: number, floor: number): boole
   const handles = H[LAST] + 1, uses = (handles - floor) / step, reserve = slots / 8;
   const early = handles / step < FEW_GENERATIONS ? 0 : 512;
   return (uses - early) * reserve >= handles / 1024;
+}
+
+/**
+ * Halves a table as long as no two live handles lead to the same slot, and 3/4 of the slots are
+ * enough; then it returns how columns follow. O(slots).
+ *
+ * Every slot that is free then goes on behind all handles that were given; so does a live one,
+ * once it is released. Handles go up to the last and begin anew before any of them comes back.
+ * Where they have passed the middle, that might be too soon: the table stays until they did.
+ */
+export function halve(table: HandleTable): Gather | undefined {
+  const before = table.handles, live = before.filter((handle) => handle > 0);
+  if (!live.some((handle) => handle < table.floor)) table.floor = 0;
+  let { length } = before;
+  while (length > FIRST_LENGTH && canHold(live, length / 2)) length /= 2;
+  const reached = before.reduce((most, cell) => Math.max(most, ~cell), table.floor);
+  const floor = Math.ceil((reached + 1) / length) * length, mask = length - 1;
+  if (length === before.length || floor > table.lastHandle / 2) return undefined;
+  const handles = Int32Array.from({ length }, (_, slot) => ~(floor + slot));
+  for (const handle of live) handles[handle & mask] = handle;
+  table.adopt(handles, floor);
+  return <Column extends Int32Array | Float64Array>(column: Column, words: number = 1) => {
+    const smaller = new (column.constructor as new (length: number) => Column)(length * words);
+    before.forEach((handle, slot) => {
+      for (let word = 0; word < words && handle > 0; word++) {
+        smaller[(handle & mask) * words + word] = column[slot * words + word];
+      }
+    });
+    return smaller;
+  };
+}
+
+/** Whether a table of this length has a slot for each of these handles, and some to spare. */
+function canHold(live: Int32Array, length: number): boolean {
+  if (live.length > length * MOST_FULL) return false;
+  const isTaken = new Uint8Array(length);
+  isTaken[0] = 1;
+  return live.every((handle) => isTaken[handle & (length - 1)]++ === 0);
 }

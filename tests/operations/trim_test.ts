@@ -16,7 +16,7 @@ import {
   WideOffsetAllocator,
 } from "../../src/allocators/mod.ts";
 import { check, restore, snapshot, trim } from "../../src/operations/mod.ts";
-import { halve } from "../../src/operations/halve.ts";
+import { halve } from "../../src/operations/trim.ts";
 import { tableOf } from "../../src/operations/operate.ts";
 import { TrackedAllocator } from "../../src/report/mod.ts";
 import { DistanceModel } from "../allocators/handle_distance.ts";
