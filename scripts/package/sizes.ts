@@ -25,7 +25,7 @@ export const pages: readonly Page[] = [
   { names: "BestFitAllocator", entry: ".", limit: 6_800 },
   { names: "OffsetAllocator", entry: ".", limit: 4_096 },
   { names: "Arena, MemoryStore", entry: ".", limit: 9_250 },
-  { names: "*", entry: ".", limit: 33_000 },
+  { names: "*", entry: ".", limit: 36_000 },
   { names: "SlotPool", entry: "./pool", limit: 3_600 },
   { names: "FixedPool", entry: "./pool", limit: 5_600 },
   { names: "SharedSlotPool", entry: "./shared", limit: 3_450 },
