@@ -79,12 +79,17 @@ export type {
 } from "./src/allocators/mod.ts";
 
 export {
+  addSpans,
   allocateAt,
   allocateMany,
+  allocateManyAt,
+  allocationAt,
   appendAt,
   applyMove,
   check,
   freeMany,
+  indexLimit,
+  indexOf,
   InvalidSnapshotError,
   minCapacity,
   planCompaction,
@@ -92,6 +97,7 @@ export {
   snapshot,
   storageReport,
   storageReportFull,
+  trim,
 } from "./src/operations/mod.ts";
 export type { StorageReport, StorageReportFull } from "./src/operations/mod.ts";
 

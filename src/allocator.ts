@@ -270,3 +270,30 @@ export function checkSpan(start: number, size: number): void {
   checkInteger("start", start);
   checkInteger("size", size, 0, Number.MAX_SAFE_INTEGER - start);
 }
+
+/**
+ * The spans to be added that have units, in order. O(n log n) for n spans in all.
+ *
+ * @param existing The spans that are there, in order.
+ * @throws {SpanOverlapError} One overlaps another or one that is there.
+ * @throws {TypeError} An offset or a size is not a number.
+ * @throws {RangeError} One is not an integer in range.
+ */
+export function spansInOrder(spans: Iterable<Extent>, existing: Iterable<Extent>): Extent[] {
+  const there = [...existing], added: Extent[] = [];
+  for (const { offset, size } of spans) {
+    checkSpan(offset, size);
+    if (size > 0) added.push({ offset: offset + 0, size: size + 0 }); // not -0
+  }
+  let at = 0, before: Extent | undefined;
+  for (const span of added.sort((a, b) => a.offset - b.offset)) {
+    while (at < there.length && there[at].offset + there[at].size <= span.offset) at++;
+    const { offset, size } = span, next = there[at];
+    if (next !== undefined && next.offset < offset + size) throw new SpanOverlapError(span, next);
+    if (before !== undefined && offset < before.offset + before.size) {
+      throw new SpanOverlapError(span, before);
+    }
+    before = span;
+  }
+  return added;
+}

@@ -11,13 +11,13 @@ import {
   type Extent,
   NO_SPACE,
   type SpanAllocator,
-  SpanOverlapError,
+  spansInOrder,
 } from "../allocator.ts";
 import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode BuddyAllocator} is made. */
 export interface BuddyAllocatorOptions {
@@ -37,9 +37,9 @@ export interface BuddyAllocatorOptions {
  * tells. In return what is freed fits together again, whatever came between.
  *
  * The capacity need not be a power of two, and the space may consist of several spans
- * ({@linkcode addSpan}): each is cut into the largest blocks that lie in it. Blocks of
- * different spans do not join. With `minBlock`, units at the ends of a span that make no
- * block are not part of the capacity.
+ * ({@linkcode addSpan}): each is cut into the largest blocks that lie in it. Spans that touch
+ * are one: a space of 32 units that gets 32 more behind them serves a block of 64. With
+ * `minBlock`, units at the ends of a span that make no block are not part of the capacity.
  *
  * | Method, for blocks of up to 2^k times `minBlock` | Cost |
  * | --- | --- |
@@ -50,7 +50,7 @@ export interface BuddyAllocatorOptions {
  * | `free`, `resize`, done or refused | O(k) |
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
  * | `capacity`, `freeSpace`, `allocationCount` | O(1) |
- * | `addSpan` | O(spans + k) |
+ * | `addSpan` | O(spans + k), `addSpans` of n more O((spans + n) (k + log(spans + n))) |
  * | `spans` | O(spans) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
@@ -214,8 +214,9 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * Adds a span: the units from `start` to `start + size`, cut into blocks that lie at
-   * multiples of their size. They do not join with blocks of other spans.
+   * Adds a span: the units from `start` to `start + size`. It becomes one with spans that it
+   * touches, and the whole is cut into the largest blocks that lie at multiples of their size:
+   * buddies from both join.
    *
    * @param start First unit of the span.
    * @param size Number of units, 0 or more; the end is at most 2^53 - 1.
@@ -225,27 +226,35 @@ export class BuddyAllocator implements SpanAllocator {
    */
   addSpan(start: number, size: number): void {
     checkSpan(start, size);
-    const added = { offset: start + 0, size: size + 0 }, end = start + size;
-    const overlap = this.#spans.find((span) =>
-      span.offset < end && start < span.offset + span.size
-    );
-    if (size > 0 && overlap !== undefined) throw new SpanOverlapError(added, overlap);
-    if (size === 0) return;
-    this.#spans.push(added);
-    this.#spans.sort((a, b) => a.offset - b.offset);
-    this.#tree.cut(added);
+    this.addSpans([{ offset: start, size }]);
+  }
+
+  /**
+   * Adds many spans at once, as the function `addSpans` does.
+   *
+   * @internal
+   */
+  addSpans(spans: Iterable<Extent>): void {
+    const tree = this.#tree, added = spansInOrder(spans, this.#spans);
+    if (added.length === 0) return;
+    const merged: Extent[] = [], isNew = new Set(added);
+    for (const span of [...this.#spans, ...added].sort((a, b) => a.offset - b.offset)) {
+      if (isNew.has(span)) tree.cut(span);
+      const last = merged.at(-1);
+      if (last === undefined || last.offset + last.size < span.offset) merged.push(span);
+      else {
+        const whole = { offset: last.offset, size: last.size + span.size };
+        tree.cutAround(span.offset, whole);
+        merged[merged.length - 1] = whole;
+      }
+    }
+    this.#spans = merged;
+    tree.joinRoots((slot, block) => this.#blockOf[slot] = block);
   }
 
   /** The spans in address order; those that touch are one. */
   *spans(): Generator<Extent, void, void> {
-    for (let i = 0; i < this.#spans.length;) {
-      const { offset } = this.#spans[i];
-      let end = offset;
-      for (; i < this.#spans.length && this.#spans[i].offset === end; i++) {
-        end += this.#spans[i].size;
-      }
-      yield { offset, size: end - offset };
-    }
+    yield* this.#spans;
   }
 
   /** Frees everything. All handles are refused from then on; the spans stay. */
@@ -253,6 +262,7 @@ export class BuddyAllocator implements SpanAllocator {
     this.#table.clear();
     this.#tree.clear();
     for (const span of this.#spans) this.#tree.cut(span);
+    this.#tree.joinRoots(() => {});
   }
 
   /** Size of the largest free block, in units. */
@@ -306,14 +316,45 @@ export class BuddyAllocator implements SpanAllocator {
     expectInvariant(used === this.allocationCount, "an allocation has no block");
   }
 
+  /**
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
+   *
+   * @internal
+   */
+  trimTable(halve: unknown): number {
+    const table = this.#table, tree = this.#tree, { length } = table, before = tree.byteLength;
+    if (table.liveCount === 0) this.reset();
+    const gather = (halve as Halve)(table);
+    if (gather !== undefined) {
+      this.#blockOf = gather(this.#blockOf);
+      this.#offsetOf = gather(this.#offsetOf);
+      this.#sizeOf = gather(this.#sizeOf);
+      this.#tellSlots();
+    }
+    return 28 * (length - table.length) + before - tree.byteLength;
+  }
+
+  /**
+   * What the function `indexLimit` returns, or 0.
+   *
+   * @internal
+   */
+  indexLimit(): number {
+    return this.#table.indexLimit;
+  }
+
   /** Lets the columns follow the table, and tells the blocks their slots. */
   #spread(): void {
-    const table = this.#table, { handles } = table;
-    const blockOf = this.#blockOf = table.spread(this.#blockOf);
+    const table = this.#table;
+    this.#blockOf = table.spread(this.#blockOf);
     this.#offsetOf = table.spread(this.#offsetOf);
     this.#sizeOf = table.spread(this.#sizeOf);
-    for (let slot = 1; slot < handles.length; slot++) {
-      if (handles[slot] > 0) this.#tree.use(blockOf[slot], slot);
-    }
+    this.#tellSlots();
+  }
+
+  #tellSlots(): void {
+    this.#table.handles.forEach((handle, slot) => {
+      if (handle > 0) this.#tree.use(this.#blockOf[slot], slot);
+    });
   }
 }

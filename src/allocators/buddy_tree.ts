@@ -31,6 +31,7 @@ const STRIDE = 4;
 const FREE = 64;
 const SPLIT = 256;
 
+const FIRST_NODES = 64;
 const ORDERS = 53; // 2^52 is the largest block: a capacity is at most 2^53 - 1
 
 /** Blocks of powers of two, free or used by a number of the caller's, the slot. */
@@ -38,8 +39,8 @@ export class BuddyTree {
   /** By order: units of a block. To work them out each time takes a tenth longer. */
   readonly #units = Float64Array.from({ length: ORDERS }, (_, order) => 2 ** order);
   /** STRIDE words a node; node 0 is none. */
-  #nodes = new Int32Array(64 * STRIDE);
-  #offsets = new Float64Array(64);
+  #nodes = new Int32Array(FIRST_NODES * STRIDE);
+  #offsets = new Float64Array(FIRST_NODES);
   /** By order: the first free block, or 0. */
   readonly #heads = new Int32Array(64);
   /** Bit o % 32 of word o / 32: there are free blocks of order o. */
@@ -148,8 +149,15 @@ export class BuddyTree {
     this.#link(node, order);
   }
 
+  /** Bytes of the nodes. */
+  get byteLength(): number {
+    return this.#nodes.byteLength + this.#offsets.byteLength;
+  }
+
   /** Takes away all blocks. */
   clear(): void {
+    this.#nodes = new Int32Array(FIRST_NODES * STRIDE);
+    this.#offsets = new Float64Array(FIRST_NODES);
     this.#heads.fill(0);
     this.#orders.fill(0);
     this.#freePair = 0;
@@ -158,7 +166,7 @@ export class BuddyTree {
     this.capacity = this.freeSpace = 0;
   }
 
-  /** Cuts a span into free roots, the largest that lie in it. */
+  /** Cuts a span into free roots, the largest that lie in it; then joinRoots() is to be called. */
   cut({ offset, size }: Extent): void {
     const STATE = 0, UP = 1, STRIDE = 4, ORDERS = 53;
     const least = this.#units[this.#minOrder], end = offset + size;
@@ -177,7 +185,30 @@ export class BuddyTree {
       this.capacity += this.#units[order];
       start += this.#units[order];
     }
-    this.#roots.sort((a, b) => this.#offsets[a] - this.#offsets[b]);
+  }
+
+  /** Cuts a smallest block out of the ends of two spans that touch, where they had none for it. */
+  cutAround(place: number, { offset, size }: Extent): void {
+    const least = this.#units[this.#minOrder], below = place - place % least;
+    const end = offset + size, start = Math.max(below, alignUp(offset, least));
+    const above = Math.min(alignUp(place, least), end - end % least);
+    if (start < above) this.cut({ offset: start, size: above - start });
+  }
+
+  /**
+   * Joins roots that are buddies, as they would be in one span.
+   *
+   * @param moved Told the slot and the new number of each used block that has another.
+   */
+  joinRoots(moved: (slot: number, block: number) => void): void {
+    const roots: number[] = [];
+    for (let root of this.#roots.sort((a, b) => this.#offsets[a] - this.#offsets[b])) {
+      while (roots.length > 0 && this.#areBuddies(roots[roots.length - 1], root)) {
+        root = this.#join(roots.pop()!, root, moved);
+      }
+      roots.push(root);
+    }
+    this.#roots = roots;
   }
 
   /** Size of the largest free block, in units. */
@@ -246,6 +277,53 @@ export class BuddyTree {
     for (let pair = this.#freePair; pair !== 0; pair = N[pair * STRIDE + UP]) pairs--;
     // A pair for each root, and one for each block that was halved: one less than its blocks.
     expectInvariant(pairs === count, "a pair of nodes is lost");
+  }
+
+  /** Whether two roots are the halves of a block. */
+  #areBuddies(lower: number, upper: number): boolean {
+    const STATE = 0, STRIDE = 4, ORDER = 63, ORDERS = 53;
+    const order = this.#nodes[lower * STRIDE + STATE] & ORDER, offset = this.#offsets[lower];
+    return order === (this.#nodes[upper * STRIDE + STATE] & ORDER) && order + 1 < ORDERS &&
+      offset % this.#units[order + 1] === 0 && offset + this.#units[order] === this.#offsets[upper];
+  }
+
+  /** Makes one root of two that are the halves of a block. */
+  #join(lower: number, upper: number, moved: (slot: number, block: number) => void): number {
+    const STATE = 0, UP = 1, NEXT = 2, STRIDE = 4, ORDER = 63, FREE = 64, SPLIT = 256;
+    const root = this.#takePair(), pair = this.#takePair(), N = this.#nodes;
+    const state = N[lower * STRIDE + STATE], order = state & ORDER;
+    N[root * STRIDE + UP] = N[(root + 1) * STRIDE + STATE] = 0;
+    this.#offsets[root] = this.#offsets[lower];
+    if ((state & FREE) !== 0 && N[upper * STRIDE + STATE] === state) {
+      for (const half of [lower, upper]) this.#unlink(half);
+      this.#givePair(pair);
+      this.#link(root, order + 1);
+    } else {
+      N[root * STRIDE + STATE] = SPLIT | (order + 1);
+      N[root * STRIDE + NEXT] = pair;
+      N[pair * STRIDE + UP] = N[(pair + 1) * STRIDE + UP] = root;
+      this.#move(lower, pair, moved);
+      this.#move(upper, pair + 1, moved);
+    }
+    this.#givePair(lower);
+    this.#givePair(upper);
+    return root;
+  }
+
+  /** Has another node stand for a root. */
+  #move(from: number, to: number, moved: (slot: number, block: number) => void): void {
+    const STATE = 0, UP = 1, NEXT = 2, PREV = 3, STRIDE = 4, ORDER = 63, FREE = 64, SPLIT = 256;
+    const N = this.#nodes, state = N[from * STRIDE + STATE], link = N[from * STRIDE + NEXT];
+    N[to * STRIDE + STATE] = state;
+    N[to * STRIDE + NEXT] = link;
+    this.#offsets[to] = this.#offsets[from];
+    if ((state & FREE) !== 0) {
+      const prev = N[to * STRIDE + PREV] = N[from * STRIDE + PREV];
+      N[link * STRIDE + PREV] = to;
+      if (prev === 0) this.#heads[state & ORDER] = to;
+      else N[prev * STRIDE + NEXT] = to;
+    } else if ((state & SPLIT) !== 0) N[link * STRIDE + UP] = N[(link + 1) * STRIDE + UP] = to;
+    else moved(link, to);
   }
 
   /** The smallest order from `order` on with free blocks, or 64. */

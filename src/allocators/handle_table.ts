@@ -23,7 +23,8 @@ import { expectInvariant } from "../util/expect_invariant.ts";
 //
 // So between two uses of a slot there are as many allocations as the reserve has slots, and
 // between two uses of a handle that times the number of generations.
-const FIRST_LENGTH = 64;
+/** Slots of a new table. */
+export const FIRST_LENGTH = 64;
 const HANDLE_BITS = 30;
 
 /** Most slots that can be live in a table. */
@@ -32,6 +33,15 @@ export const MAX_SLOTS: number = 33_000_000;
 /** The parts of a table that must stay free at the least, as shifts: 1/8, and 1/512 at the end. */
 const RESERVE = 3;
 const LAST_RESERVE = 9;
+
+/** A copy of a column, with `words` for each slot, for a table that was just halved. */
+export type Gather = <Column extends Int32Array | Float64Array>(
+  column: Column,
+  words?: number,
+) => Column;
+
+/** Makes a table smaller, where it can. */
+export type Halve = (table: HandleTable) => Gather | undefined;
 
 /** How a table is made. */
 export interface HandleTableOptions {
@@ -56,21 +66,27 @@ export interface HandleTableOptions {
  * `take`, `find` and `release` are O(1), but for the doubling of the table.
  */
 export class HandleTable {
-  /** By slot: its handle when it is live, ~ the next one when it is free, 0 when it is fresh. */
-  handles: Int32Array = new Int32Array(FIRST_LENGTH);
+  /**
+   * By slot: its handle when it is live, ~ the next one when it is free, 0 when it is fresh. Slot 0
+   * has ~ the least that its twin may take.
+   */
+  handles!: Int32Array;
   /** The free slots, as a ring. */
-  #queue: Int32Array = new Int32Array(FIRST_LENGTH);
+  #queue!: Int32Array;
   #head = 0;
-  #tail = FIRST_LENGTH - 1;
+  #tail = 0;
   /** How far the queue may be taken, without another look. */
   #ready = 0;
   /** Number of slots that are live or in the queue. */
-  #used = FIRST_LENGTH - 1;
+  #used = 0;
   /** The pairs of a slot and its twin from this one on have a fresh slot. */
-  #freshPair = FIRST_LENGTH / 2;
+  #freshPair = 0;
+  /** No slot takes a handle below this: those may have been given before the table was halved. */
+  floor = 0;
   readonly #limit: number;
   readonly #mostLength: number;
-  readonly #lastHandle: number;
+  /** The largest handle. */
+  readonly lastHandle: number;
   readonly #onDouble: () => void;
 
   /**
@@ -82,13 +98,9 @@ export class HandleTable {
     const { onDouble = () => {}, bits = HANDLE_BITS } = options;
     this.#limit = limit;
     this.#mostLength = lengthFor(limit, 1);
-    this.#lastHandle = 2 ** bits - 1;
+    this.lastHandle = 2 ** bits - 1;
     this.#onDouble = onDouble;
-    for (let slot = 1; slot < FIRST_LENGTH; slot++) {
-      this.handles[slot] = ~slot;
-      this.#queue[slot - 1] = slot;
-    }
-    this.handles[0] = ~0;
+    this.adopt(Int32Array.from({ length: FIRST_LENGTH }, (_, slot) => ~slot), 0);
   }
 
   /** One more than the largest slot so far possible: the length that columns need. */
@@ -134,10 +146,19 @@ export class HandleTable {
     return slot;
   }
 
+  /**
+   * One more than the largest index of a handle, or 0 where the table has no limit. The index is
+   * the slot of the handle in the largest table, less one: it never changes.
+   */
+  get indexLimit(): number {
+    return this.#limit < MAX_SLOTS ? this.#mostLength - 1 : 0;
+  }
+
   /** Makes a live slot free; its handle is refused from then on. */
   release(slot: number): void {
     const handles = this.handles, length = handles.length, tail = this.#tail;
-    handles[slot] = ~((handles[slot] + length) & this.#lastHandle);
+    const next = (handles[slot] + length) & this.lastHandle;
+    handles[slot] = ~(next < this.floor ? this.floor + slot : next);
     this.#queue[tail] = slot;
     this.#tail = (tail + 1) & (length - 1);
   }
@@ -146,6 +167,24 @@ export class HandleTable {
   clear(): void {
     const { handles } = this;
     for (let slot = 1; slot < handles.length; slot++) if (handles[slot] > 0) this.release(slot);
+  }
+
+  /**
+   * Goes on with a table of these handles, of a power of two: those of the live slots, and what the
+   * free ones take next. No slot is fresh.
+   *
+   * @param floor The least handle that a slot takes from here on, a multiple of the length.
+   */
+  adopt(handles: Int32Array, floor: number): void {
+    const { length } = handles, queue = this.#queue = new Int32Array(length);
+    let tail = 0;
+    for (let slot = 1; slot < length; slot++) if (handles[slot] < 0) queue[tail++] = slot;
+    this.handles = handles;
+    this.floor = floor;
+    this.#head = this.#ready = 0;
+    this.#tail = tail;
+    this.#used = length - 1;
+    this.#freshPair = length / 2;
   }
 
   /** A copy of a column for the table that has just doubled, with `words` for each slot. */
@@ -178,11 +217,11 @@ export class HandleTable {
       if (cell === 0) continue;
       used++;
       expectInvariant((handle & mask) === slot, "a handle names another slot");
-      expectInvariant(handle <= this.#lastHandle, "a handle has too many bits");
+      expectInvariant(handle <= this.lastHandle, "a handle has too many bits");
       expectInvariant((cell < 0) === (isQueued[slot] === 1), "a free slot is not in the queue");
     }
     const pairs = length / 2 - this.#freshPair;
-    expectInvariant(handles[0] === ~0, "slot 0 is used");
+    expectInvariant(handles[0] < 0 && (~handles[0] & mask) === 0, "slot 0 is used");
     expectInvariant(used === this.#used && used === mask - pairs, "a slot is lost");
     expectInvariant(this.liveCount <= this.#limit, "too many slots are live");
   }
@@ -215,7 +254,8 @@ export class HandleTable {
     const { handles } = this, half = handles.length / 2, pair = this.#freshPair++;
     const slot = handles[pair] === 0 ? pair : pair + half, twin = handles[slot ^ half];
     // Of the numbers of both, the first of this slot's that was not given since the table doubled.
-    handles[slot] = ~(((twin < 0 ? ~twin : twin) + half) & this.#lastHandle);
+    const next = ((twin < 0 ? ~twin : twin) + half) & this.lastHandle;
+    handles[slot] = ~(next < this.floor ? this.floor + slot : next);
     this.#queue[this.#tail] = slot;
     this.#tail = (this.#tail + 1) & (handles.length - 1);
     this.#used++;
@@ -226,7 +266,7 @@ export class HandleTable {
     const before = this.handles, queue = this.#queue, half = before.length, count = this.#queued();
     const handles = this.handles = new Int32Array(2 * half), mask = 2 * half - 1;
     const longerQueue = this.#queue = new Int32Array(2 * half);
-    handles[0] = ~0;
+    handles[0] = ~(Math.ceil(~before[0] / (2 * half)) * 2 * half);
     for (let slot = 1; slot < half; slot++) {
       const cell = before[slot];
       handles[(cell < 0 ? ~cell : cell) & mask] = cell;
@@ -237,6 +277,7 @@ export class HandleTable {
     this.#head = this.#ready = 0;
     this.#tail = count;
     this.#freshPair = 0;
+    this.floor = Math.ceil(this.floor / (2 * half)) * 2 * half;
     this.#onDouble();
   }
 }

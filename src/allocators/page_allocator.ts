@@ -8,7 +8,7 @@ import { type Allocation, type Extent, type GrowableAllocator, NO_SPACE } from "
 import { Bitmap, MAX_UNITS } from "../util/bitmap.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 import { freeRuns, isFreeRun, longestFreeRun } from "../util/free_runs.ts";
 import { Refusals } from "../util/refusals.ts";
 
@@ -270,6 +270,26 @@ export class PageAllocator implements GrowableAllocator {
     if (taken !== this.capacity - this.freeSpace) {
       throw new Error("Broken invariant: a taken page has no owner");
     }
+  }
+
+  /**
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
+   *
+   * @internal
+   */
+  trimTable(halve: unknown): number {
+    const table = this.#table, { length } = table, gather = (halve as Halve)(table);
+    if (gather !== undefined) this.#extents = gather(this.#extents, 2);
+    return 16 * (length - table.length);
+  }
+
+  /**
+   * What the function `indexLimit` returns, or 0.
+   *
+   * @internal
+   */
+  indexLimit(): number {
+    return this.#table.indexLimit;
   }
 
   /** The handle of a new allocation; there is a slot for it. */

@@ -15,7 +15,7 @@ import { checkArray } from "../util/check_array.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
-import { doubled, HandleTable, MAX_SLOTS } from "./handle_table.ts";
+import { doubled, type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 // A slab is one allocation of the parent, cut into slots of its class:
 //
@@ -29,6 +29,8 @@ const PREV = 2;
 const CLASS = 3;
 const PARENT = 4; // handle in the parent
 const STRIDE = 8;
+
+const FIRST_SLABS = 16;
 
 // In hot functions, SLAB tells V8 that a slab is not negative.
 const TOP_BIT = -2_147_483_648; // = 1 << 31
@@ -123,8 +125,8 @@ export class SlabAllocator implements Allocator {
   #places: Int32Array;
   #sizes: Float64Array;
   /** STRIDE words a slab; slab 0 is none. */
-  #slabs = new Int32Array(16 * STRIDE);
-  #offsets = new Float64Array(16);
+  #slabs = new Int32Array(FIRST_SLABS * STRIDE);
+  #offsets = new Float64Array(FIRST_SLABS);
   /** By class: the first slab with a free slot, or 0; and the number of empty ones. */
   readonly #heads: Int32Array;
   readonly #empties: Int32Array;
@@ -273,7 +275,8 @@ export class SlabAllocator implements Allocator {
     this.#table.clear();
     this.#heads.fill(0);
     this.#empties.fill(0);
-    this.#slabs.fill(0);
+    this.#slabs = new Int32Array(FIRST_SLABS * STRIDE);
+    this.#offsets = new Float64Array(FIRST_SLABS);
     this.#unused = this.#freeUnits = 0;
     this.#fresh = 1;
   }
@@ -386,6 +389,32 @@ export class SlabAllocator implements Allocator {
       units += this.#freeSlots(slab).length * size;
     }
     expectInvariant(units === this.#freeUnits, "the units in free slots are wrong");
+  }
+
+  /**
+   * Makes the tables smaller, as the function `trim` does; how many bytes they have less.
+   *
+   * @internal
+   */
+  trimTable(halve: unknown): number {
+    const table = this.#table, { length } = table, slabs = this.#offsets.length;
+    if (table.liveCount === 0) this.reset();
+    else this.trim();
+    const gather = (halve as Halve)(table);
+    if (gather !== undefined) {
+      this.#places = gather(this.#places);
+      this.#sizes = gather(this.#sizes);
+    }
+    return 20 * (length - table.length) + 40 * (slabs - this.#offsets.length);
+  }
+
+  /**
+   * What the function `indexLimit` returns, or 0.
+   *
+   * @internal
+   */
+  indexLimit(): number {
+    return this.#table.indexLimit;
   }
 
   /** Lets the columns follow the table. */

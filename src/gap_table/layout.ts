@@ -69,6 +69,7 @@ export const WIDTH = 27; // of a snapshot: NARROW or WIDE, by the class that was
 export const AGAIN = 28; // REUSE, or 0: the next free() is to change TAIL or EPOCH
 export const FIRST = 29; // first word of the queue
 export const REUSE = 30; // bits of a generation: with one set, its slot serves again at once
+export const FLOOR = 31; // the first generation of slots that come back after trim()
 export const LEAF = 32; // bit 31 - b % 32 of leaf word b / 32: bin b may hold a node
 
 export const FIXED = 1;

@@ -13,6 +13,6 @@ export { growth } from "./growth.ts";
 export * from "./layout.ts";
 export { TableRefusals } from "./table_refusals.ts";
 export * from "./slots.ts";
-export { addSpan, freeSpans, spansOf } from "./spans.ts";
+export { addSpan, addSpans, freeSpans, makeSlots, spansOf } from "./spans.ts";
 export { LEFT, RIGHT, TreeTable } from "./tree_table.ts";
 export { unlink } from "./unlink.ts";

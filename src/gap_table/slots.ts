@@ -24,7 +24,8 @@ import type { BinShape } from "./layout.ts";
 const GROWING_RESERVE = 8;
 const LAST_RESERVE = 16;
 const USES = 64;
-const FEW_GENERATIONS = 2048;
+/** Where a slot of a table that grows has fewer generations, it never serves again at once. */
+export const FEW_GENERATIONS = 2048;
 
 /** How many allocations a table has room for, and how it is searched. */
 export interface TableRoom {
@@ -124,7 +125,7 @@ export function waitingCount(H: Int32Array): number {
 }
 
 /** Slots that have to be in the queue for one to be taken. */
-function reserveOf(H: Int32Array): number {
+export function reserveOf(H: Int32Array): number {
   const MASK = 14, SLOTS = 17;
   return canDouble(H) ? H[SLOTS] / GROWING_RESERVE : fixedReserve(H[MASK]);
 }
@@ -235,14 +236,14 @@ export function isTaken(H: Int32Array, node: number): boolean {
 /**
  * A table with twice the slots. A live node goes to the slot to which its handle, read with the new
  * mask, leads: handles stay valid. Every other slot goes on behind the last handle that the slot it
- * was part of gave. O(slots).
+ * was part of gave, at FLOOR at the least: behind what slots gave that trim() took. O(slots).
  */
 export function doubled(H: Int32Array, shape: BinShape): Int32Array {
-  const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, HEAD = 12, TAIL = 13;
-  const MASK = 14, SLOTS = 17, FRESH = 19, STRIDE = 21, READY = 22, LAST = 23, NEAR = 26;
-  const AGAIN = 28, FIRST = 29, REUSE = 30, FREE = -2_147_483_648, NODE = 0x3ffffffc;
+  const NEXT = 1, HANDLE = 4, HEAD = 12, TAIL = 13, MASK = 14, SLOTS = 17;
+  const FRESH = 19, STRIDE = 21, READY = 22, LAST = 23, NEAR = 26;
+  const AGAIN = 28, FIRST = 29, REUSE = 30, FLOOR = 31, FREE = -2_147_483_648, NODE = 0x3ffffffc;
   const { end, bins, binCount } = shape, stride = H[STRIDE], half = H[SLOTS], slots = 2 * half;
-  const words = new Int32Array(tableLength(end, slots, stride)), mask = slots - 1;
+  const words = new Int32Array(tableLength(end, slots, stride)), mask = H[MASK] | slots - 1;
   const nodeOf = (handle: number) => end + (handle & mask) * stride;
   // The lowest two bits of a link are the index's.
   const target = (link: number) =>
@@ -250,7 +251,7 @@ export function doubled(H: Int32Array, shape: BinShape): Int32Array {
   let tail = words.length - slots;
   const queue = (handle: number) => {
     const slot = nodeOf(handle);
-    words[slot + HANDLE] = -(handle & ~mask & H[LAST]);
+    words[slot + HANDLE] = -(Math.max(handle, H[FLOOR]) & ~mask & H[LAST]);
     words[tail++] = slot | FREE;
   };
 
@@ -260,8 +261,9 @@ export function doubled(H: Int32Array, shape: BinShape): Int32Array {
   let node = end;
   do {
     const to = target(node);
-    for (let word = 0; word < stride; word++) words[to + word] = H[node + word];
-    for (const link of [PREV, NEXT, BIN_PREV, BIN_NEXT]) words[to + link] = target(H[node + link]);
+    for (let word = stride; word-- > 0;) {
+      words[to + word] = word < HANDLE ? target(H[node + word]) : H[node + word];
+    }
     node = H[node + NEXT];
   } while (node !== end);
 

@@ -4,10 +4,22 @@
  * @module
  */
 
-import { checkSpan, type Extent, SpanOverlapError } from "../allocator.ts";
+import { type Extent, spansInOrder } from "../allocator.ts";
 import type { GapTable } from "./gap_table.ts";
-import { BIN_PREV, EPOCH, GAP, HANDLE, NEXT, OFFSET, PREV, SIZE } from "./layout.ts";
-import { recycle } from "./slots.ts";
+import {
+  BIN_PREV,
+  EPOCH,
+  FRESH,
+  GAP,
+  HANDLE,
+  MAX_NARROW,
+  NEXT,
+  OFFSET,
+  PREV,
+  SIZE,
+  SLOTS,
+} from "./layout.ts";
+import { canDouble, recycle, reserveOf, waitingCount } from "./slots.ts";
 
 /** The spans in address order. O(spans). */
 export function* spansOf(table: GapTable): Generator<Extent, void, void> {
@@ -21,58 +33,116 @@ export function* spansOf(table: GapTable): Generator<Extent, void, void> {
 
 /** Adds a span, whose units are free; it merges with spans that it touches. O(spans). */
 export function addSpan(table: GapTable, start: number, size: number): void {
-  checkSpan(start, size);
-  if (size === 0) return;
-  if (!table.makeSlot()) throw new RangeError("No room for another wall");
-  const { end } = table, endOffset = table.get(end, OFFSET);
+  addSpans(table, [{ offset: start, size }]);
+}
+
+/**
+ * Adds spans, whose units are free; they merge with spans that they touch. O(n log n) for n spans
+ * in all, O(n) where they are in order.
+ *
+ * @throws {SpanOverlapError} One overlaps another; nothing changed.
+ * @throws {TypeError | RangeError} An offset or a size is not an integer in range; nothing changed.
+ */
+export function addSpans(table: GapTable, spans: Iterable<Extent>): void {
+  const sorted = spansInOrder(spans, spansOf(table)), last = sorted.at(-1);
+  if (last === undefined) return;
+  makeRoom(table, sorted.length, last.offset + last.size);
+  const { walls } = table, kept: number[] = [];
+  let at = 0;
   table.words[EPOCH]++;
-  if (start >= endOffset) {
-    const gap = table.get(end, GAP);
-    if (start > endOffset) {
-      // What was the end becomes a wall, with the gap before it.
-      table.setGap(end, 0);
-      table.moveEnd(start + size);
-      insertWall(table, end, endOffset, start - endOffset);
-      table.setGap(table.words[end + PREV], gap);
-      table.setGap(end, size);
+  for (const { offset, size } of sorted) {
+    const endOffset = table.get(table.end, OFFSET);
+    if (offset < endOffset) {
+      while (wallEnd(table, walls[at]) <= offset) kept.push(walls[at++]);
+      const wall = walls[at], left = openWall(table, wall, offset, size);
+      if (left !== wall && table.get(wall, SIZE) > 0) kept.push(wall);
+      if (left === 0) at++;
+      else walls[at] = left;
       table.freeSpace += size;
-    } else table.grow(size);
-    return;
+    } else if (offset === endOffset) table.grow(size);
+    else {
+      kept.push(...walls.slice(at));
+      at = walls.length;
+      kept.push(addBehind(table, offset, size));
+    }
   }
-  const at = table.walls.findIndex((wall) =>
-    table.get(wall, OFFSET) <= start &&
-    start + size <= table.get(wall, OFFSET) + table.get(wall, SIZE)
-  );
-  if (at < 0) {
-    const overlaps = ({ offset, size: units }: Extent) =>
-      offset < start + size && start < offset + units;
-    throw new SpanOverlapError({ offset: start, size }, [...spansOf(table)].find(overlaps)!);
+  while (at < walls.length) kept.push(walls[at++]);
+  table.walls = kept;
+}
+
+/** Makes room for so many walls, and for an end. */
+function makeRoom(table: GapTable, count: number, end: number): void {
+  if (!makeSlots(table, count)) throw new RangeError("No room for another wall");
+  if (end > MAX_NARROW && table.floats === undefined) {
+    table.replace(table.growth!.widened(table.words, table.shape));
   }
-  const wall = table.walls[at], next = table.words[wall + NEXT];
+}
+
+/** Brings about that so many slots may be taken; `false` where there can be none. */
+export function makeSlots(table: GapTable, count: number): boolean {
+  const { growth } = table;
+  for (let H = table.words; spareSlots(H) < count; H = table.words) {
+    if (growth === undefined || !canDouble(H)) return false;
+    table.replace(growth.doubled(H, table.shape));
+  }
+  return true;
+}
+
+/** Slots that may be taken without another table. */
+function spareSlots(H: Int32Array): number {
+  return waitingCount(H) + H[SLOTS] - H[FRESH] - reserveOf(H) + 1;
+}
+
+/** Adds a span behind a wall at the end; what was the end becomes the wall, which is returned. */
+function addBehind(table: GapTable, start: number, size: number): number {
+  const { end } = table, endOffset = table.get(end, OFFSET), gap = table.get(end, GAP);
+  // The gap before the end is before the wall then.
+  table.setGap(end, 0);
+  table.moveEnd(start + size);
+  const wall = insertWall(table, end, endOffset, start - endOffset);
+  table.setGap(wall, gap);
+  table.setGap(end, size);
+  table.freeSpace += size;
+  return wall;
+}
+
+/**
+ * Makes units of a wall free. Returns the wall above them, or 0 where there is none; the wall
+ * below them is the same as before, of no units where there is none.
+ */
+function openWall(table: GapTable, wall: number, start: number, size: number): number {
+  const next = table.words[wall + NEXT];
   const wallStart = table.get(wall, OFFSET), wallSize = table.get(wall, SIZE);
   const below = start - wallStart, above = wallSize - below - size;
-  if (above > 0) {
+  if (above > 0 && below > 0) {
     // The wall above the span, with the span as its gap; below it what is left of the old one.
-    if (below > 0) {
-      insertWall(table, next, start + size, above);
-      table.set(wall, SIZE, below);
-      table.setGap(table.words[wall + NEXT], size);
-    } else {
-      const gap = table.get(wall, GAP);
-      table.setGap(wall, 0);
-      table.set(wall, OFFSET, start + size);
-      table.set(wall, SIZE, above);
-      table.setGap(wall, gap + size);
-    }
-  } else if (below > 0) {
+    const upper = insertWall(table, next, start + size, above);
+    table.set(wall, SIZE, below);
+    table.setGap(upper, size);
+    return upper;
+  }
+  if (above > 0) {
+    const gap = table.get(wall, GAP);
+    table.setGap(wall, 0);
+    table.set(wall, OFFSET, start + size);
+    table.set(wall, SIZE, above);
+    table.setGap(wall, gap + size);
+    return wall;
+  }
+  if (below > 0) {
     table.set(wall, SIZE, below);
     table.setGap(next, table.get(next, GAP) + size);
-  } else {
-    table.walls.splice(at, 1);
-    table.detach(wall);
-    recycle(table.words, wall, -table.words[wall + HANDLE]);
+    return 0;
   }
-  table.freeSpace += size;
+  table.detach(wall);
+  table.set(wall, SIZE, 0);
+  recycle(table.words, wall, -table.words[wall + HANDLE]);
+  return 0;
+}
+
+/** Where a wall ends. */
+function wallEnd(table: GapTable, wall: number): number {
+  return table.get(wall, OFFSET) + table.get(wall, SIZE);
 }
 
 /** Frees all allocations; the spans stay. */
@@ -83,7 +153,7 @@ export function freeSpans(table: GapTable): void {
     freeAll(table, 0);
     others.unshift(first);
   }
-  for (const { offset, size } of others) addSpan(table, offset, size);
+  addSpans(table, others);
 }
 
 /** Frees all allocations, and takes out all walls: one gap from 0 to `capacity`. */
@@ -100,7 +170,8 @@ function freeAll(table: GapTable, capacity: number): void {
 }
 
 /** A wall without a gap in front of `next`; there is a free slot. */
-function insertWall(table: GapTable, next: number, offset: number, size: number): void {
+function insertWall(table: GapTable, next: number, offset: number, size: number): number {
+  table.makeSlot();
   const wall = table.takeSlot(), H = table.words, prev = H[next + PREV];
   H[wall + HANDLE] = -H[wall + HANDLE];
   H[wall + PREV] = prev;
@@ -109,6 +180,5 @@ function insertWall(table: GapTable, next: number, offset: number, size: number)
   H[next + PREV] = wall;
   table.set(wall, OFFSET, offset);
   table.set(wall, SIZE, size);
-  const at = table.walls.findIndex((other) => table.get(other, OFFSET) > offset);
-  table.walls.splice(at < 0 ? table.walls.length : at, 0, wall);
+  return wall;
 }

@@ -12,6 +12,7 @@ import {
   BIN_PREV,
   FIRST,
   FIXED,
+  FLOOR,
   FREE,
   FRESH,
   GAP,
@@ -35,7 +36,7 @@ import {
   SUMMARY_HIGH,
   TAIL,
 } from "../gap_table/layout.ts";
-import { isTaken, queueStart, reuseOf } from "../gap_table/slots.ts";
+import { isTaken, maskOf, queueStart, reuseOf } from "../gap_table/slots.ts";
 
 /** Whether a word is the index of a node other than the end. */
 export function isNode(table: GapTable, node: number): boolean {
@@ -51,7 +52,10 @@ export function isNode(table: GapTable, node: number): boolean {
 export function tableDamage(table: GapTable): string | undefined {
   const H = table.words, stride = H[STRIDE], mask = H[MASK], slots = H[SLOTS], END = table.end;
   if ((H[MODE] & ~(FIXED | STRICT)) !== 0) return "the mode is unknown";
-  if ((H[MODE] & FIXED) === 0 && slots !== mask + 1) return "the table has an odd size";
+  if ((H[MODE] & FIXED) === 0 && (maskOf(slots) !== slots - 1 || slots > mask + 1)) {
+    return "the table has an odd size";
+  }
+  if (H[FLOOR] < 0 || H[FLOOR] > H[LAST]) return "slots begin with no generation";
 
   // The ring: gaps and allocations tile the space.
   let position = 0, free = 0, live = 0, walled = 0, prev = END, node = END;

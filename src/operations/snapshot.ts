@@ -16,6 +16,7 @@ import {
   BIN_PREV,
   CHECKSUM,
   EPOCH,
+  FIXED,
   FRESH,
   HEAD,
   LAST,
@@ -24,6 +25,7 @@ import {
   MASK,
   MAX_HANDLE,
   MAX_SLOTS,
+  MODE,
   NARROW,
   NEAR,
   OFFSET_SHAPE,
@@ -36,6 +38,7 @@ import {
 } from "../gap_table/layout.ts";
 import { maskOf, queueStart, tableLength, waitingCount } from "../gap_table/slots.ts";
 import { operate } from "./operate.ts";
+import { beginFresh, trimTable } from "./trim.ts";
 
 const FORMAT = 0x414f5331;
 const FORMAT_VERSION = 2;
@@ -57,16 +60,18 @@ export class InvalidSnapshotError extends Error {
 
 /**
  * The whole state of an allocator as bytes, for {@linkcode restore}. Handles stay valid in the
- * restored allocator. O(allocations).
+ * restored allocator. The table is made smaller first, as by {@linkcode trim}: the snapshot of an
+ * allocator that is empty after a peak is small. O(slots of the table).
  *
  * @param allocator An `OffsetAllocator`, a `WideOffsetAllocator`, or a wrapper of one.
  * @throws {TypeError} It is none of them.
  */
 export function snapshot(allocator: Allocator): Uint8Array<ArrayBuffer> {
-  return operate(allocator, "snapshot", [], ({ words, end }, inner) => {
-    if (end === OFFSET_SHAPE.end) {
-      const { table } = inner as { readonly table?: unknown };
-      return save(words, table instanceof Int32Array ? NARROW : WIDE);
+  return operate(allocator, "snapshot", [], (table, inner) => {
+    if (table.end === OFFSET_SHAPE.end) {
+      const { table: own } = inner as { readonly table?: unknown };
+      trimTable(table);
+      return save(table.words, own instanceof Int32Array ? NARROW : WIDE);
     }
     const got = describe(inner);
     throw new TypeError(`Expected an OffsetAllocator or a WideOffsetAllocator, got ${got}`);
@@ -156,7 +161,10 @@ function load(bytes: Uint8Array): { table: BinTable; width: number } {
 function tableOf(saved: Int32Array, width: number): BinTable | undefined {
   const { end } = OFFSET_SHAPE, stride = saved[STRIDE], slots = saved[SLOTS], fresh = saved[FRESH];
   const isWidth = (stride === NARROW || stride === WIDE) && (width === stride || width === WIDE);
-  const isTable = isWidth && slots >= 2 && slots <= MAX_SLOTS && saved[MASK] === maskOf(slots) &&
+  const mask = saved[MASK],
+    isMask = mask >= maskOf(slots) && mask < MAX_SLOTS &&
+      mask === maskOf(mask + 1) && ((saved[MODE] & FIXED) === 0 || mask === maskOf(slots));
+  const isTable = isWidth && slots >= 2 && slots <= MAX_SLOTS && isMask &&
     fresh >= 1 && fresh <= slots && saved[LOOKS] > 0;
   if (!isTable) return undefined;
   const first = end + slots * stride, nodes = nodesEnd(saved), head = saved[HEAD] - first;
@@ -167,5 +175,6 @@ function tableOf(saved: Int32Array, width: number): BinTable | undefined {
   words.set(saved.subarray(0, nodes));
   for (let i = 0; i < count; i++) words[first + (head + i) % slots] = saved[nodes + i];
   words[LAST] = MAX_HANDLE;
+  beginFresh(words, end);
   return new BinTable(OFFSET_SHAPE, words);
 }

@@ -113,7 +113,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
     caller: (...args: never[]) => unknown,
   ): R {
     const answer = act(this.inner), list = args.at(-1) as ArrayLike<number>;
-    const isList = name === "appendAt" || name === "allocateMany" || name === "freeMany";
+    const isList = name === "appendAt" || name === "freeMany" || name.startsWith("allocateMany");
     const handles = isList ? Array.from(list).slice(0, answer as number | undefined) : [answer];
     for (const handle of handles as number[]) {
       if (name === "freeMany") this.#notes.delete(handle);

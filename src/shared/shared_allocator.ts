@@ -352,13 +352,15 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   /**
    * Has {@linkcode check} look at the state with the lock; with caches, while no other worker uses
-   * the allocator.
+   * the allocator. {@linkcode indexLimit} needs no lock, and the table has nothing to trim.
    *
    * @internal
    */
   forward<R>(name: string, _args: readonly unknown[], act: (inner: Allocator) => R): R {
+    const { freeRegions } = this, { table } = this.#state;
+    if (name === "trimTable") return 0 as R;
+    if (name === "indexLimit") return act({ table, freeRegions } as never);
     if (name !== "check") throw new TypeError(`A SharedOffsetAllocator has no ${name}()`);
-    const { freeRegions } = this;
     return this.#locked(() => this.#table.inspect((table) => act({ table, freeRegions } as never)));
   }
 

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type Allocator, type Extent, type Move, NO_SPACE } from "../allocator.ts";
+import {
+  type Allocator,
+  type Extent,
+  type Move,
+  NO_SPACE,
+  type SpanAllocator,
+  spansInOrder,
+} from "../allocator.ts";
 import {
   AllocatorWrapper,
   memberOf,
@@ -122,6 +129,13 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
    * @internal
    */
   override forward<R>(name: string, args: readonly unknown[], act: (inner: Allocator) => R): R {
+    const { addSpan, spans } = this as unknown as Partial<SpanAllocator>;
+    if (name === "addSpans" && addSpan !== undefined && spans !== undefined) {
+      // One by one, as they are replayed: the free blocks of some strategies are in another order.
+      const list = spansInOrder(args[0] as Extent[], spans());
+      for (const { offset, size } of list) addSpan(offset, size);
+      return undefined as R;
+    }
     const answer = act(this.inner);
     const record = this.#records[name] as ((...all: unknown[]) => void) | undefined;
     record?.(answer, ...args);
@@ -135,6 +149,9 @@ export class RecordingAllocator<A extends Allocator = Allocator> extends Allocat
     allocateAt: (handle: number, offset: number, size: number) =>
       this.#made(handle, `["A",${offset},${size ?? 1}`),
     appendAt: (count: number, offsets: Numbers, sizes: Numbers, handles: Numbers) => {
+      for (let i = 0; i < count; i++) this.#made(handles[i], `["A",${offsets[i]},${sizes[i]}`);
+    },
+    allocateManyAt: (count: number, offsets: Numbers, sizes: Numbers, handles: Numbers) => {
       for (let i = 0; i < count; i++) this.#made(handles[i], `["A",${offsets[i]},${sizes[i]}`);
     },
     allocateMany: (count: number, sizes: Numbers, handles: Numbers) => {

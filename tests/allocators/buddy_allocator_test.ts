@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Extent, NO_SPACE, SpanOverlapError } from "../../src/allocator.ts";
+import { addSpans, trim } from "../../src/operations/mod.ts";
 import { BuddyAllocator } from "../../src/allocators/buddy_allocator.ts";
 import { allocatorContract } from "../support/allocator_contract.ts";
 import { fuzzAllocator } from "../support/allocator_fuzz.ts";
@@ -34,6 +35,50 @@ describe("BuddyAllocator", () => {
       }
     });
   }
+
+  it("serves one block from spans that touch", () => {
+    const allocator = new BuddyAllocator(0);
+    allocator.addSpan(0, 32);
+    allocator.addSpan(32, 32);
+    const whole = allocator.allocate(64);
+    assertEquals([allocator.offset(whole), allocator.blockSize(whole)], [0, 64]);
+    // Growth behind what is in use, and before it.
+    allocator.addSpan(192, 64);
+    allocator.addSpan(64, 128);
+    assertEquals(allocator.offset(allocator.allocate(128)), 128);
+    allocator.free(whole);
+    allocator.check();
+    assertEquals(allocator.offset(allocator.allocate(128)), 0);
+    allocator.reset();
+    assertEquals(allocator.offset(allocator.allocate(256)), 0);
+  });
+
+  it("keeps what is used where it is when spans join around it", () => {
+    const allocator = new BuddyAllocator(0), small = 40;
+    const handles: number[] = [], places = new Map<number, number>();
+    for (let i = 0; i < 64; i++) {
+      allocator.addSpan(64 * (i * 37 % 64), 64);
+      const handle = allocator.allocate(1 + i % small);
+      places.set(handle, allocator.offset(handle));
+      handles.push(handle);
+      allocator.check();
+    }
+    for (const handle of handles) assertEquals(allocator.offset(handle), places.get(handle));
+    for (const handle of handles) allocator.free(handle);
+    allocator.check();
+    assertEquals(allocator.largestFreeRegion(), 4096);
+  });
+
+  it("has a block across two spans whose ends made none", () => {
+    const allocator = new BuddyAllocator(24, { minBlock: 16 });
+    assertEquals(allocator.capacity, 16);
+    allocator.addSpan(24, 4);
+    assertEquals(allocator.capacity, 16);
+    allocator.addSpan(28, 4);
+    assertEquals(allocator.capacity, 32);
+    assertEquals(allocator.offset(allocator.allocate(32)), 0);
+    assertEquals([...allocator.spans()], [{ offset: 0, size: 32 }]);
+  });
 
   it("gives blocks at multiples of their size", () => {
     const allocator = new BuddyAllocator(1000);
@@ -166,7 +211,7 @@ class Model {
     this.#random = random;
     this.#unit = minBlock;
     this.#allocator = new BuddyAllocator(0, { minBlock });
-    this.#addSpan(0, random(200));
+    this.#addSpans();
   }
 
   run(steps: number): void {
@@ -175,7 +220,8 @@ class Model {
       if (kind < 45) this.#allocate();
       else if (kind < 85) this.#free();
       else if (kind < 97) this.#resize();
-      else if (kind < 99) this.#addSpan(this.#random(1000), this.#random(100));
+      else if (kind < 99) this.#addSpans();
+      else if (this.#random(3) === 0) trim(this.#allocator);
       else if (this.#random(10) === 0) {
         this.#allocator.reset();
         this.#live.clear();
@@ -232,17 +278,46 @@ class Model {
     assertEquals(this.#allocator.offset(handle), offset);
   }
 
-  #addSpan(start: number, units: number): void {
-    const offset = start * this.#unit, size = units * this.#unit;
-    const overlaps = this.#spans.some((span) =>
-      span.offset < offset + size && offset < span.offset + span.size
+  /** One span or several, often touching others, and with ends that make no smallest block. */
+  #addSpans(): void {
+    const random = this.#random,
+      spans = Array.from({ length: 1 + random(3) }, () => {
+        const near = this.#spans[random(this.#spans.length)];
+        const offset = near !== undefined && random(2) === 0
+          ? near.offset + near.size
+          : this.#odd(random(1000));
+        return { offset, size: this.#odd(random(100)) };
+      });
+    const overlap = spans.some((span, i) =>
+      [...this.#spans, ...spans.slice(0, i)].some((other) =>
+        Math.max(other.offset, span.offset) <
+          Math.min(other.offset + other.size, span.offset + span.size)
+      )
     );
-    if (overlaps && size > 0) {
-      assertThrows(() => this.#allocator.addSpan(offset, size), SpanOverlapError);
+    if (overlap) {
+      assertThrows(() => addSpans(this.#allocator, spans), SpanOverlapError);
     } else {
-      this.#allocator.addSpan(offset, size);
-      if (size > 0) this.#spans.push({ offset, size });
+      if (spans.length > 1) addSpans(this.#allocator, spans);
+      else this.#allocator.addSpan(spans[0].offset, spans[0].size);
+      this.#spans.push(...spans.filter(({ size }) => size > 0));
     }
+  }
+
+  /** So many smallest blocks, at times some units more. */
+  #odd(blocks: number): number {
+    return blocks * this.#unit + (this.#random(3) === 0 ? this.#random(this.#unit) : 0);
+  }
+
+  /** The spans, those that touch as one. */
+  #merged(): Extent[] {
+    const merged: Extent[] = [];
+    for (const span of this.#spans.toSorted((a, b) => a.offset - b.offset)) {
+      const last = merged.at(-1);
+      if (last !== undefined && last.offset + last.size === span.offset) {
+        merged[merged.length - 1] = { offset: last.offset, size: last.size + span.size };
+      } else merged.push(span);
+    }
+    return merged;
   }
 
   #any(): number | undefined {
@@ -263,8 +338,8 @@ class Model {
   /** The largest blocks that lie in the spans. */
   #roots(): Extent[] {
     const roots: Extent[] = [];
-    for (const { offset, size } of this.#spans) {
-      for (let start = offset; start < offset + size;) {
+    for (const { offset, size } of this.#merged()) {
+      for (let start = up(offset, this.#unit); start + this.#unit <= offset + size;) {
         let block = this.#unit;
         while (start % (2 * block) === 0 && start + 2 * block <= offset + size) block *= 2;
         roots.push({ offset: start, size: block });
@@ -298,7 +373,8 @@ class Model {
     assertEquals([...allocator.freeRegions()], free, `step ${step}`);
     assertEquals(allocator.freeSpace, free.reduce((sum, { size }) => sum + size, 0));
     assertEquals(allocator.largestFreeRegion(), Math.max(0, ...free.map(({ size }) => size)));
-    assertEquals(allocator.capacity, this.#spans.reduce((sum, { size }) => sum + size, 0));
+    assertEquals(allocator.capacity, this.#roots().reduce((sum, { size }) => sum + size, 0));
+    assertEquals([...allocator.spans()], this.#merged());
     const live = [...this.#live].map(([handle, { offset, size }]) => ({ handle, offset, size }));
     assertEquals([...allocator.allocations()], live.sort((a, b) => a.offset - b.offset));
   }

@@ -17,7 +17,8 @@ import { InvalidSnapshotError } from "../../src/operations/snapshot.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
-const { MODE, FIXED, SLOTS, MASK, HEAD, READY, TAIL, FIRST, FRESH, AGAIN, LOOKS, WIDTH } = layout;
+const { MODE, FIXED, FLOOR, SLOTS, MASK, HEAD, READY, TAIL, FIRST, FRESH, AGAIN, LOOKS, WIDTH } =
+  layout;
 const { SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
 const BIN = BINS - BIN_NEXT;
 
@@ -211,9 +212,15 @@ const DAMAGES: Record<string, Damage[]> = {
     ({ words }) => words[HEAD] = words[TAIL] = 2 ** 30,
     ({ words }) => words[WIDTH] = 9,
     ({ words }) => words[LOOKS] = -1,
-    ...[0, -1, 31, 127, 0b10111111, 2 ** 27 - 1].map((mask): Damage => ({ words }) =>
-      words[MASK] = mask
-    ),
+    ...[0, -1, 31, 127, 0b10111111, 2 ** 27 - 1].map((mask): Damage => ({ words }) => {
+      words[MASK] = mask;
+      if (mask === 127) words[MODE] = FIXED;
+    }),
+  ],
+  "the queue is out of the table": [({ words }) => words[MASK] = 127],
+  "slots begin with no generation": [
+    ({ words }) => words[FLOOR] = -1,
+    ({ words }) => words[FLOOR] = 2 ** 30,
   ],
   "the mode is unknown": [({ words }) => words[MODE] = 4],
   "the table has an odd size": [({ words }) => {

@@ -6,7 +6,13 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type Allocator, type Move, NotAllocatedError } from "../../src/allocator.ts";
+import {
+  type Allocator,
+  type Extent,
+  type Move,
+  NotAllocatedError,
+  type SpanAllocator,
+} from "../../src/allocator.ts";
 import {
   BestFitAllocator,
   OffsetAllocator,
@@ -16,18 +22,24 @@ import {
 import type { GapTable } from "../../src/gap_table/gap_table.ts";
 import { HANDLE, MASK, SLOTS, STRIDE } from "../../src/gap_table/layout.ts";
 import {
+  addSpans,
   allocateAt,
   allocateMany,
+  allocateManyAt,
+  allocationAt,
   appendAt,
   applyMove,
   check,
   freeMany,
+  indexLimit,
+  indexOf,
   minCapacity,
   planCompaction,
   restore,
   snapshot,
   storageReport,
   storageReportFull,
+  trim,
 } from "../../src/operations/mod.ts";
 import { TrackedAllocator } from "../../src/report/mod.ts";
 import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
@@ -373,6 +385,15 @@ describe("hostile arguments of the functions beside the strategies", () => {
           const count = appendAt(allocator, offsets, sizes, placeOf(sizes.length));
           if (count === 0) throw new Error("there is no room for any");
         },
+        "allocateManyAt, offsets": () => allocateManyAt(allocator, list, [...good, 1], []),
+        "allocateManyAt, sizes": () =>
+          allocateManyAt(allocator, [...good, 1].map((_, i) => 5000 + i), list, []),
+        "allocateManyAt, handles": () => {
+          const done = allocateManyAt(allocator, offsets, sizes, placeOf(sizes.length));
+          if (!done) throw new Error("there is no room for all");
+        },
+        allocationAt: () => allocationAt(allocator, value),
+        addSpans: () => addSpans(allocator as SpanAllocator, [value as unknown as Extent]),
         freeMany: () => freeMany(allocator, [...subject.live.keys(), value]),
         "freeMany, list": () => freeMany(allocator, list.length === undefined ? list : [value]),
         applyMove: () => applyMove(allocator, { ...move, [key]: value }),
@@ -400,7 +421,11 @@ describe("hostile arguments of the functions beside the strategies", () => {
       (allocator) => appendAt(allocator, [0], [1], []),
       (allocator) => applyMove(allocator, { handle: 1, from: 1, to: 0, size: 1 }),
       (allocator) => freeMany(allocator, []),
-      ...[check, planCompaction, snapshot, storageReport, storageReportFull],
+      (allocator) => allocateManyAt(allocator, [0], [1], []),
+      (allocator) => allocationAt(allocator, 0),
+      (allocator) => addSpans(allocator as SpanAllocator, []),
+      (allocator) => indexOf(allocator, 1),
+      ...[check, indexLimit, planCompaction, snapshot, storageReport, storageReportFull, trim],
     ];
     for (const value of [...hostile(() => 1), undefined]) {
       for (const call of calls) assertThrows(() => call(value as Allocator));
@@ -442,6 +467,7 @@ describe("hostile arguments of the functions beside the strategies", () => {
         () => appendAt(allocator, lists(offsets), sizes, []),
         () => appendAt(allocator, Float64Array.from(offsets), lists(sizes), []),
         () => freeMany(allocator, lists(handles)),
+        () => allocateManyAt(allocator, lists(offsets), lists(sizes), []),
       ];
       const call = random(calls.length);
       attempt(subject, calls[call], `call ${call}`) ? thrown++ : done++;
