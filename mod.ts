@@ -34,9 +34,11 @@
 
 export {
   allocateOrThrow,
+  InvalidSnapshotError,
   NO_SPACE,
   NotAllocatedError,
   OutOfSpaceError,
+  RangeFreeError,
   SpanOverlapError,
   StaleMoveError,
 } from "./src/allocator.ts";
@@ -58,6 +60,7 @@ export {
   LinearAllocator,
   OffsetAllocator,
   PageAllocator,
+  RangeAllocator,
   SlabAllocator,
   StaleMarkError,
   TlsfAllocator,
@@ -85,7 +88,6 @@ export {
   applyMove,
   check,
   freeMany,
-  InvalidSnapshotError,
   minCapacity,
   planCompaction,
   restore,
