@@ -72,8 +72,8 @@ export interface Allocator {
 }
 
 /**
- * What a report needs: an {@linkcode Allocator}, or a `RangeAllocator`, which knows what is free but
- * not what its allocations are.
+ * What a report needs: an {@linkcode Allocator}, or a `RangeAllocator`, which knows what is free
+ * but not what its allocations are.
  */
 export type FreeSpace =
   & Pick<Allocator, "capacity" | "freeRegions">

@@ -26,7 +26,7 @@ const ROOT = 1, FREE = 1, CAPACITY = 2, COUNT = 6, FRESH = 8, END = 1696, STRIDE
 const NODE = 0x3ffffffc;
 
 /** Most free regions: links have 30 bits. */
-export const MAX_REGIONS: number = (2 ** 30 - END) / STRIDE;
+export const MAX_REGIONS = 134_217_516;
 
 /** Regions that there is room for at first. */
 const FIRST_ROOM = 32;

@@ -13,7 +13,7 @@ import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../support/rules.ts";
 
 /** Names that the root exports at most. */
-const MOST = 85;
+const MOST = 92;
 
 /** Types that an entry names and leaves to another one, with the reason. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
