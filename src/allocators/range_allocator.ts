@@ -11,8 +11,8 @@ import { Refusals } from "../util/refusals.ts";
 import { checkRanges } from "./check_ranges.ts";
 import { FreeRanges, MAX_REGIONS } from "./free_ranges.ts";
 
-// A snapshot is little-endian: four words, which are magic, version, CRC-32 of all bytes with this one 0, and 0;
-// capacity and number of free regions as doubles; offset and size of each region as doubles.
+// A snapshot is little-endian: four words, which are magic, version, CRC-32 of all bytes with this
+// one 0, and 0; capacity and number of free regions as doubles; offset and size of each as doubles.
 const FORMAT = 0x414f5352, FORMAT_VERSION = 1;
 const CHECKSUM_AT = 8, CAPACITY_AT = 16, COUNT_AT = 24, HEADER = 32, EACH = 16;
 
