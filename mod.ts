@@ -7,8 +7,9 @@
  * {@linkcode WideOffsetAllocator} is the same for more than 2^32 - 1 units. Its siblings are
  * behind the same interface, {@linkcode Allocator}: {@linkcode BestFitAllocator},
  * {@linkcode TlsfAllocator}, {@linkcode BuddyAllocator}, {@linkcode SlabAllocator},
- * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}. What few
- * programs need is a function beside the strategies: {@linkcode check}, {@linkcode snapshot},
+ * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}.
+ * {@linkcode RangeAllocator} names an allocation by its extent instead. What few programs need is
+ * a function beside the strategies: {@linkcode check}, {@linkcode snapshot},
  * {@linkcode planCompaction}, {@linkcode allocateMany}, {@linkcode allocateAt} and their like.
  *
  * An {@linkcode Arena} puts an allocator over a {@linkcode BackingStore}, so that offsets become
@@ -34,9 +35,11 @@
 
 export {
   allocateOrThrow,
+  InvalidSnapshotError,
   NO_SPACE,
   NotAllocatedError,
   OutOfSpaceError,
+  RangeFreeError,
   SpanOverlapError,
   StaleMoveError,
 } from "./src/allocator.ts";
@@ -45,6 +48,7 @@ export type {
   Allocator,
   CompactionOptions,
   Extent,
+  FreeSpace,
   GrowableAllocator,
   Move,
   SharedAllocator,
@@ -58,6 +62,7 @@ export {
   LinearAllocator,
   OffsetAllocator,
   PageAllocator,
+  RangeAllocator,
   SlabAllocator,
   StaleMarkError,
   TlsfAllocator,
@@ -90,7 +95,6 @@ export {
   freeMany,
   indexLimit,
   indexOf,
-  InvalidSnapshotError,
   minCapacity,
   planCompaction,
   restore,

@@ -71,6 +71,14 @@ export interface Allocator {
   allocations(): Iterable<Allocation>;
 }
 
+/**
+ * What a report needs: an {@linkcode Allocator}, or a `RangeAllocator`, which knows what is free
+ * but not what its allocations are.
+ */
+export type FreeSpace =
+  & Pick<Allocator, "capacity" | "freeRegions">
+  & Partial<Pick<Allocator, "allocations">>;
+
 /** An allocator whose space can be extended at its end. */
 export interface GrowableAllocator extends Allocator {
   /** The most that the capacity can become; 2^53 - 1 where it is undefined. */
@@ -191,6 +199,44 @@ export class SpanOverlapError extends Error {
   }
 }
 
+/** A range that is to be freed or resized, of which something is free already. */
+export class RangeFreeError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "RangeFreeError";
+  /** The range that was refused. */
+  readonly range: Extent;
+  /** The first free region in it, whole. */
+  readonly free: Extent;
+
+  /**
+   * Makes the error for a range.
+   *
+   * @param range The range that was refused.
+   * @param free The first free region in it, whole.
+   */
+  constructor(range: Extent, free: Extent) {
+    const [asked, there] = [range, free].map(({ offset, size }) => `${size} units at ${offset}`);
+    super(`Cannot use the range of ${asked}: it is not allocated, ${there} are free`);
+    this.range = range;
+    this.free = free;
+  }
+}
+
+/** Bytes that are no snapshot of an allocator, or a damaged one. */
+export class InvalidSnapshotError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "InvalidSnapshotError";
+
+  /**
+   * Makes the error for a reason.
+   *
+   * @param reason What is wrong with the bytes.
+   */
+  constructor(reason: string) {
+    super(`Cannot restore the snapshot: ${reason}`);
+  }
+}
+
 /** No free region fits: what {@linkcode allocateOrThrow} throws. */
 export class OutOfSpaceError extends Error {
   /** The name of the class. */
@@ -261,7 +307,18 @@ export function checkAllocator(
   allocator: unknown,
   name: string = "allocator",
 ): asserts allocator is Allocator {
-  if (typeof (allocator as Allocator | null | undefined)?.freeRegions === "function") return;
+  checkSpace(allocator, name);
+  if (typeof (allocator as Partial<Allocator>).allocations === "function") return;
+  const got = describe(allocator);
+  throw new TypeError(`Expected ${name} to be an allocator that gives handles, got ${got}`);
+}
+
+/** Throws unless a value has the methods of a {@linkcode FreeSpace}. */
+export function checkSpace(
+  allocator: unknown,
+  name: string = "allocator",
+): asserts allocator is FreeSpace {
+  if (typeof (allocator as FreeSpace | null | undefined)?.freeRegions === "function") return;
   throw new TypeError(`Expected ${name} to be an allocator, got ${describe(allocator)}`);
 }
 

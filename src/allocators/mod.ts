@@ -19,6 +19,7 @@ export { OffsetAllocator } from "./offset_allocator.ts";
 export type { OffsetAllocatorOptions } from "./offset_allocator_options.ts";
 export { PageAllocator } from "./page_allocator.ts";
 export type { PageAllocatorOptions } from "./page_allocator.ts";
+export { RangeAllocator } from "./range_allocator.ts";
 export { SlabAllocator } from "./slab_allocator.ts";
 export type { SlabAllocatorOptions, SlabClassReport } from "./slab_allocator.ts";
 export { TlsfAllocator } from "./tlsf_allocator.ts";

@@ -15,7 +15,7 @@ export { applyMove, planCompaction } from "./compaction.ts";
 export { indexLimit, indexOf } from "./index_of.ts";
 export { canOperate } from "./operate.ts";
 export type { Forward } from "./operate.ts";
-export { InvalidSnapshotError, restore, snapshot } from "./snapshot.ts";
+export { restore, snapshot } from "./snapshot.ts";
 export { minCapacity, storageReport, storageReportFull } from "./storage_report.ts";
 export type { StorageReport, StorageReportFull } from "./storage_report.ts";
 export { trim } from "./trim.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, InvalidSnapshotError } from "../allocator.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { WideOffsetAllocator } from "../allocators/wide_offset_allocator.ts";
 import { describe } from "../util/check_integer.ts";
@@ -42,21 +42,6 @@ import { beginFresh, trimTable } from "./trim.ts";
 
 const FORMAT = 0x414f5331;
 const FORMAT_VERSION = 2;
-
-/** Bytes that are no snapshot of an allocator, or a damaged one. */
-export class InvalidSnapshotError extends Error {
-  /** The name of the class. */
-  override readonly name: string = "InvalidSnapshotError";
-
-  /**
-   * Makes the error for a reason.
-   *
-   * @param reason What is wrong with the bytes.
-   */
-  constructor(reason: string) {
-    super(`Cannot restore the snapshot: ${reason}`);
-  }
-}
 
 /**
  * The whole state of an allocator as bytes, for {@linkcode restore}. Handles stay valid in the

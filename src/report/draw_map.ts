@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Allocator, checkAllocator } from "../allocator.ts";
+import { checkSpace, type FreeSpace } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -45,7 +45,7 @@ const MAX_NAME = 32;
  * Draws the space in rows of cells, all of the same number of units, and a legend. A row begins
  * with the offset of its first unit; spans follow each other without the gaps between them.
  *
- * @param allocator Any strategy; it does not change.
+ * @param allocator Any strategy, or a `RangeAllocator`; it does not change.
  * @param options What to draw.
  * @returns Lines, for `console.log`.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
@@ -62,8 +62,8 @@ const MAX_NAME = 32;
  * console.log(drawMap(allocator, { width: 60, height: 4 }));
  * ```
  */
-export function drawMap(allocator: Allocator, options: MapOptions = {}): string {
-  checkAllocator(allocator);
+export function drawMap(allocator: FreeSpace, options: MapOptions = {}): string {
+  checkSpace(allocator);
   checkOptions(options, "width height colour labels");
   const { width = 80, height = 16, colour = false, labels } = options;
   checkInteger("width", width, 20, 1000);

@@ -15,7 +15,7 @@
  * @module
  */
 
-export type { Allocation, Allocator, Extent } from "../allocator.ts";
+export type { Allocation, Allocator, Extent, FreeSpace } from "../allocator.ts";
 export type { AllocatorWrapper, OptionalMember } from "../operations/mod.ts";
 
 export { report } from "./report.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator, Extent, SpanAllocator } from "../allocator.ts";
+import type { Allocation, Extent, FreeSpace, SpanAllocator } from "../allocator.ts";
 
 /** What a part of the space is: in an allocation, free, or neither of the two. */
 export type RegionKind = "used" | "free" | "padding";
@@ -26,7 +26,7 @@ export interface ReportRegion extends Extent {
  * Walks the parts of a space in address order. Together they are the space, without gaps
  * but those between spans; empty allocations are among them.
  */
-export function* regionsOf(allocator: Allocator, labels?: Labels): Generator<ReportRegion> {
+export function* regionsOf(allocator: FreeSpace, labels?: Labels): Generator<ReportRegion> {
   const spans = spansOf(allocator)[Symbol.iterator]();
   let span = spans.next(), at = span.done ? 0 : span.value.offset;
 
@@ -53,15 +53,15 @@ export function* regionsOf(allocator: Allocator, labels?: Labels): Generator<Rep
 }
 
 /** Allocations and free regions, merged by their offsets. */
-function* claimed(allocator: Allocator, labels?: Labels): Generator<ReportRegion> {
+function* claimed(allocator: FreeSpace, labels?: Labels): Generator<ReportRegion> {
   const free = allocator.freeRegions()[Symbol.iterator]();
   let gap = free.next();
-  for (const { handle, offset, size } of allocator.allocations()) {
+  for (const { handle, offset, size } of takenBy(allocator)) {
     for (; !gap.done && gap.value.offset < offset; gap = free.next()) {
       yield { kind: "free", offset: gap.value.offset, size: gap.value.size };
     }
-    const label = labels?.(handle);
-    const region = { kind: "used", offset, size, handle } as const;
+    const label = handle === undefined ? undefined : labels?.(handle);
+    const region = { kind: "used", offset, size, ...handle !== undefined && { handle } } as const;
     yield label === undefined ? region : { ...region, label };
   }
   for (; !gap.done; gap = free.next()) {
@@ -69,10 +69,24 @@ function* claimed(allocator: Allocator, labels?: Labels): Generator<ReportRegion
   }
 }
 
+/** The allocations of a space, or what is between its free regions where it does not know them. */
+export function takenBy(
+  allocator: FreeSpace,
+): Iterable<Extent & Partial<Pick<Allocation, "handle">>> {
+  return allocator.allocations === undefined ? betweenFree(allocator) : allocator.allocations();
+}
+
+function* betweenFree(allocator: FreeSpace): Generator<Extent> {
+  let end = 0;
+  for (const { offset, size } of allocator.freeRegions()) {
+    if (offset > end) yield { offset: end, size: offset - end };
+    end = offset + size;
+  }
+  if (allocator.capacity > end) yield { offset: end, size: allocator.capacity - end };
+}
+
 /** The spans of an allocator: its own, or one from 0 to its capacity. */
-export function spansOf(allocator: Allocator): Iterable<Extent> {
-  const { spans } = allocator as Partial<SpanAllocator>;
-  return spans === undefined
-    ? [{ offset: 0, size: allocator.capacity }]
-    : spans.call(allocator as SpanAllocator);
+export function spansOf(allocator: FreeSpace): Iterable<Extent> {
+  const { spans } = allocator as FreeSpace & Partial<Pick<SpanAllocator, "spans">>;
+  return spans === undefined ? [{ offset: 0, size: allocator.capacity }] : spans.call(allocator);
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Allocator, checkAllocator } from "../allocator.ts";
+import { checkSpace, type FreeSpace } from "../allocator.ts";
+import { takenBy } from "./regions.ts";
 
 /** The sizes between two powers of two. */
 export interface SizeClass {
@@ -53,7 +54,8 @@ export interface Report {
 /**
  * Counts what an allocator holds, in O(allocations + free regions).
  *
- * @param allocator Any strategy; it does not change.
+ * @param allocator Any strategy; it does not change. A `RangeAllocator` does not know where one
+ *   allocation ends and the next begins: what is between two free regions counts as one.
  * @returns A plain object, for `console.log` or a log.
  * @throws {TypeError} `allocator` is none.
  *
@@ -70,10 +72,10 @@ export interface Report {
  * // 200 used; 800 free, 700 of them in the largest region: fragmentation is 0.125
  * ```
  */
-export function report(allocator: Allocator): Report {
-  checkAllocator(allocator);
+export function report(allocator: FreeSpace): Report {
+  checkSpace(allocator);
   const { capacity } = allocator;
-  const live = sizesOf(allocator.allocations()), gaps = sizesOf(allocator.freeRegions());
+  const live = sizesOf(takenBy(allocator)), gaps = sizesOf(allocator.freeRegions());
   return {
     capacity,
     used: live.units,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Allocator, checkAllocator, type Extent } from "../allocator.ts";
+import { checkSpace, type Extent, type FreeSpace } from "../allocator.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { type Report, report } from "./report.ts";
@@ -33,7 +33,7 @@ export interface ReportJson extends Report {
 /**
  * Reports as a plain object that `JSON.stringify` writes without loss.
  *
- * @param allocator Any strategy; it does not change.
+ * @param allocator Any strategy, or a `RangeAllocator`; it does not change.
  * @param options What to include.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  *
@@ -47,8 +47,8 @@ export interface ReportJson extends Report {
  * const text = JSON.stringify(reportJson(allocator, { regions: true }));
  * ```
  */
-export function reportJson(allocator: Allocator, options: ReportJsonOptions = {}): ReportJson {
-  checkAllocator(allocator);
+export function reportJson(allocator: FreeSpace, options: ReportJsonOptions = {}): ReportJson {
+  checkSpace(allocator);
   checkOptions(options, "regions labels");
   checkType("regions", options.regions, "boolean");
   checkType("labels", options.labels, "function");

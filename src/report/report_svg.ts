@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Allocator, checkAllocator } from "../allocator.ts";
+import { checkSpace, type FreeSpace } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -39,7 +39,7 @@ const LINE = 19;
  *
  * The picture suits light and dark pages, and stays below 300 kB at the default width.
  *
- * @param allocator Any strategy; it does not change.
+ * @param allocator Any strategy, or a `RangeAllocator`; it does not change.
  * @param options What to draw.
  * @returns An SVG document, which may also stand within an HTML page.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
@@ -56,8 +56,8 @@ const LINE = 19;
  * const svg = reportSvg(allocator, { title: "Vertex buffer", labels });
  * ```
  */
-export function reportSvg(allocator: Allocator, options: ReportSvgOptions = {}): string {
-  checkAllocator(allocator);
+export function reportSvg(allocator: FreeSpace, options: ReportSvgOptions = {}): string {
+  checkSpace(allocator);
   checkOptions(options, "width title labels");
   const { width = 960, title = "Allocator", labels } = options;
   checkInteger("width", width, 320, 10_000);
@@ -78,7 +78,9 @@ export function reportSvg(allocator: Allocator, options: ReportSvgOptions = {}):
   const { used, free, padding, capacity, fragmentation, ...sizes } = report(allocator);
   const summary = [
     `${grouped(capacity)} units`,
-    `${grouped(sizes.allocations.count)} allocations`,
+    `${grouped(sizes.allocations.count)} ${
+      allocator.allocations === undefined ? "taken ranges" : "allocations"
+    }`,
     `${grouped(sizes.freeRegions.count)} free regions, the largest ${
       grouped(sizes.freeRegions.max)
     }`,

@@ -19,6 +19,7 @@ import {
   type SyncBackingStore,
 } from "../../src/arena/backing_store.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { RangeAllocator } from "../../src/allocators/range_allocator.ts";
 import type { Region } from "../../src/arena/region.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 import { assertSameBytes, NO_SIZES, storageError } from "../support/store_helpers.ts";
@@ -71,6 +72,8 @@ describe("Arena", () => {
     assertThrows(() => new Arena(store, { maxByteLength: 999 }), RangeError);
     const tooLarge = new OffsetAllocator(1001);
     assertThrows(() => new Arena(store, { allocator: tooLarge }), RangeError, "1001 units");
+    const ranges = new RangeAllocator(10) as unknown as Allocator; // TypeScript refuses it, too
+    assertThrows(() => new Arena(store, { allocator: ranges }), TypeError, "that gives handles");
     const half = new OffsetAllocator(501);
     assertThrows(() => new Arena(store, { allocator: half, unit: 2 }), RangeError);
     assertThrows(() => new Arena(new PlainStore(10), { maxByteLength: 20 }), TypeError, "resize");

@@ -4,6 +4,9 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { Allocation, Allocator, Extent } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
+import { RangeAllocator } from "../../src/allocators/range_allocator.ts";
+import { drawMap } from "../../src/report/draw_map.ts";
+import { reportSvg } from "../../src/report/report_svg.ts";
 import { report, type SizeReport } from "../../src/report/report.ts";
 import { cellsOf } from "../../src/util/cells.ts";
 import { regionsOf, type ReportRegion } from "../../src/report/regions.ts";
@@ -45,6 +48,29 @@ describe("report", () => {
         ],
       },
     });
+  });
+
+  it("takes what is between the free regions of a RangeAllocator as one", () => {
+    const ranges = new RangeAllocator(1000);
+    ranges.allocate(400);
+    ranges.allocate(100);
+    ranges.free(100, 200);
+    ranges.reserve(999, 1);
+    const { used, free, padding, allocations, freeRegions } = report(ranges);
+    assertEquals([used, free, padding], [301, 699, 0]);
+    const { count, min, max } = allocations;
+    assertEquals([count, min, max, freeRegions.count], [3, 1, 200, 2]);
+    assertEquals([...regionsOf(ranges, () => "never")], [
+      { kind: "used", offset: 0, size: 100 },
+      { kind: "free", offset: 100, size: 200 },
+      { kind: "used", offset: 300, size: 200 },
+      { kind: "free", offset: 500, size: 499 },
+      { kind: "used", offset: 999, size: 1 },
+    ]);
+    assertEquals(reportJson(ranges, { regions: true }).spans, [{ offset: 0, size: 1000 }]);
+    assert(reportSvg(ranges).includes("3 taken ranges"));
+    assert(drawMap(ranges, { width: 28, height: 1 }).includes("##....####.........-"));
+    assertEquals([...regionsOf(new RangeAllocator(0))], []);
   });
 
   it("knows no units, and no free ones", () => {

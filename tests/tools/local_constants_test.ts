@@ -21,7 +21,14 @@ const SHAPES: Readonly<Record<string, Record<string, number>>> = {
 };
 
 /** Files whose numbers are their own, under names that the layout has too. */
-const OWN = ["linear_allocator.ts", "slab_allocator.ts", "buddy_tree.ts", "handle_table.ts"];
+const OWN = [
+  "linear_allocator.ts",
+  "slab_allocator.ts",
+  "buddy_tree.ts",
+  "handle_table.ts",
+  "free_ranges.ts",
+  "check_ranges.ts",
+];
 
 /** Indentation, name and literal of constants, at module level and in functions. */
 const NUMBERS = new RegExp(
