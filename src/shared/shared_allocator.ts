@@ -31,6 +31,7 @@ import {
   stateByteLength,
   type StatePlan,
 } from "./state.ts";
+import { isFull } from "../gap_table/slots.ts";
 import type { WorkerCache } from "./worker_cache.ts";
 
 /** Units in the largest block that caches may hold. */
@@ -297,6 +298,11 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   allocateAt(offset: number, size: number): number {
     return this.#locked(() => this.#table.allocateAt(offset, size));
+  }
+
+  /** Whether no handle is left, so that every request is refused. */
+  get isOutOfHandles(): boolean {
+    return this.#locked(() => isFull(this.#table.table.words));
   }
 
   /**
