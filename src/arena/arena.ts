@@ -23,18 +23,13 @@ import {
   type RegionData,
   type RegionToken,
 } from "./arguments.ts";
-import {
-  type BackingStore,
-  type Outcome,
-  StorageError,
-  type StorageOperation,
-} from "./backing_store.ts";
+import { type BackingStore, type Outcome, type StorageOperation } from "./backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { MAX_NARROW } from "../gap_table/layout.ts";
-import { LiveRegion, type Region, type RegionHost } from "./region.ts";
+import { checkOpen, LiveRegion, type Region, type RegionHost } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 
@@ -233,7 +228,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
     const bytes = bytesOf("data", data);
-    this.#checkOpen("allocate");
+    checkOpen(this.#host, "allocate");
     const region = runSync(this.#allocate(bytes.length, options));
     try {
       region?.write(bytes);
@@ -246,7 +241,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   async #allocateFromAsync(lock: RwLock, data: RegionData, options?: RegionOptions) {
     const bytes = bytesOf("data", data);
-    this.#checkOpen("allocate");
+    checkOpen(this.#host, "allocate");
     const { region, write } = await lock.exclusive(async () => {
       const region = await runAsync(this.#allocate(bytes.length, options));
       // Begun within the turn: what comes next, close too, waits for it.
@@ -272,7 +267,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The arena is closed.
    */
   region(handle: number): Region<S> {
-    this.#checkOpen("region");
+    checkOpen(this.#host, "region");
     return this.#region(handle);
   }
 
@@ -297,7 +292,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    */
   regionFromToken(token: RegionToken): Region<S> {
     const { handle, size, alignment, label } = checkToken(token);
-    this.#checkOpen("region");
+    checkOpen(this.#host, "region");
     const { allocator, unit } = this;
     const unitAlignment = alignment / greatestCommonDivisor(alignment, unit);
     if (handle < 0) return this.#join(--this.#lastEmpty, 0, alignment, unitAlignment, label);
@@ -331,12 +326,12 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    */
   flush(): Outcome<S, void> {
     if (this.#lock !== undefined) return this.#flushAsync() as Outcome<S, void>;
-    this.#checkOpen("flush");
+    checkOpen(this.#host, "flush");
     return this.store.flush?.() as Outcome<S, void>;
   }
 
   async #flushAsync(): Promise<void> {
-    this.#checkOpen("flush");
+    checkOpen(this.#host, "flush");
     await this.#flushes.shared(() => this.store.flush?.());
   }
 
@@ -378,17 +373,13 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** Runs what changes the allocator: at once, or over an async store in its turn. */
   #run<T>(operation: StorageOperation, steps: () => Steps<T>): T | Promise<T> {
     if (this.#lock !== undefined) return this.#runAsync(this.#lock, operation, steps);
-    this.#checkOpen(operation);
+    checkOpen(this.#host, operation);
     return runSync(steps());
   }
 
   async #runAsync<T>(lock: RwLock, operation: StorageOperation, steps: () => Steps<T>): Promise<T> {
-    this.#checkOpen(operation);
+    checkOpen(this.#host, operation);
     return await lock.exclusive(() => runAsync(steps()));
-  }
-
-  #checkOpen(operation: StorageOperation): void {
-    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
   }
 
   *#allocate(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S> | undefined> {

@@ -201,7 +201,8 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   write(data: RegionData, at = 0): Outcome<S, void> {
-    return this.#use("write", () => this.#write(data, at)) as Outcome<S, void>;
+    const action = () => this.#transfer("write", bytesOf("data", data), at);
+    return this.#use("write", action) as Outcome<S, void>;
   }
 
   read(at = 0, length?: number): Outcome<S, Uint8Array<ArrayBuffer>> {
@@ -210,7 +211,8 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   readInto(into: RegionData, at = 0): Outcome<S, void> {
-    return this.#use("read", () => this.#readInto(into, at)) as Outcome<S, void>;
+    const action = () => this.#transfer("read", bytesOf("into", into), at);
+    return this.#use("read", action) as Outcome<S, void>;
   }
 
   resize(size: number): Outcome<S, boolean> {
@@ -281,7 +283,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
    * with the region's other operations, and not refused where the arena was closed since.
    */
   begin(data: Uint8Array): Promise<void> {
-    return this.#lock!.shared(() => this.#write(data, 0));
+    return this.#lock!.shared(() => this.#transfer("write", data, 0));
   }
 
   /** Notes that the offset has changed: gives what the listeners threw. */
@@ -326,16 +328,10 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     this.#host.renamed(this, this.handle, NO_SPACE);
   }
 
-  #write(data: RegionData, at: number): void | Promise<void> {
-    const bytes = bytesOf("data", data);
-    this.#checkRange("write", at, bytes.length);
-    return this.#host.store.write(this.#place() + at, bytes);
-  }
-
-  #readInto(into: RegionData, at: number): void | Promise<void> {
-    const bytes = bytesOf("into", into);
-    this.#checkRange("read", at, bytes.length);
-    return this.#host.store.read(this.#place() + at, bytes);
+  #transfer(operation: "read" | "write", bytes: Uint8Array, at: number): void | Promise<void> {
+    this.#checkRange(operation, at, bytes.length);
+    const { store } = this.#host, place = this.#place() + at;
+    return operation === "read" ? store.read(place, bytes) : store.write(place, bytes);
   }
 
   #read(at: number, length?: number): Uint8Array | Promise<Uint8Array> {
@@ -380,7 +376,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   /** Throws unless the region is live and its arena open. */
   #checkUsable(operation: StorageOperation): void {
     this.#checkLive();
-    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
+    checkOpen(this.#host, operation);
   }
 
   #checkRange(operation: "read" | "write", at: number, length: number): void {
@@ -397,6 +393,11 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     const { handle } = this, { allocator, unit } = this.#host;
     return handle < 0 ? 0 : allocator.offset(handle) * unit;
   }
+}
+
+/** Throws where an arena is closed. */
+export function checkOpen({ closed }: RegionHost, operation: StorageOperation): void {
+  if (closed) throw new StorageError(operation, 0, 0, "the arena is closed");
 }
 
 function isLive(allocator: Allocator, handle: number): boolean {

@@ -31,7 +31,6 @@ import {
   stateByteLength,
   type StatePlan,
 } from "./state.ts";
-import { isFull } from "../gap_table/slots.ts";
 import type { WorkerCache } from "./worker_cache.ts";
 
 /** Units in the largest block that caches may hold. */
@@ -302,7 +301,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   /** Whether no handle is left, so that every request is refused. */
   get isOutOfHandles(): boolean {
-    return this.#locked(() => isFull(this.#table.table.words));
+    return !this.#locked(() => this.#table.table.makeSlot());
   }
 
   /**
