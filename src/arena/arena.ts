@@ -23,7 +23,7 @@ import {
   type RegionData,
   type RegionToken,
 } from "./arguments.ts";
-import { type BackingStore, type Outcome, type StorageOperation } from "./backing_store.ts";
+import type { BackingStore, Outcome, StorageOperation } from "./backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
