@@ -194,7 +194,8 @@ describe("a view of a region", () => {
     assertThrows(
       () => region.view(Float64Array),
       RangeError,
-      "A Float64Array needs alignment 8, the region is at offset 0 of a store whose byteOffset is 3",
+      "A Float64Array needs alignment 8, the region is at offset 0 of a store " +
+        "whose byteOffset is 3",
     );
     assertStrictEquals(region.view(Uint8Array).length, 16);
     const aligned = new Arena(new MemoryStore(new ArrayBuffer(100), { byteOffset: 8 }));

@@ -43,7 +43,7 @@ async function errorOf(call: () => unknown): Promise<unknown> {
 
 describe("onRelocate of a region", () => {
   for (const [name, make] of Object.entries(stores)) {
-    it(`calls once for each region that a compaction moved, after its last move: ${name}`, async () => {
+    it(`calls once for each region that was moved, after the last move: ${name}`, async () => {
       const calls: string[] = [], { arena, regions } = await sieve(make(), calls);
       const seen: number[] = [];
       regions[7].onRelocate(() => seen.push(...[1, 3, 5, 7].map((i) => regions[i].offset)));
