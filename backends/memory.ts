@@ -123,9 +123,6 @@ export class MemoryStore implements ViewableStore {
           `Expected source to be a length, a buffer, a view or a WebAssembly.Memory, got ${got}`,
         );
       }
-      if (options?.maxByteLength !== undefined) {
-        throw new TypeError("Expected no maxByteLength: a given buffer has its own");
-      }
       checkOptions(options, "byteOffset byteLength", "window");
       this.#source = source;
       this.#window = windowOf(source, options);
@@ -188,30 +185,22 @@ export class MemoryStore implements ViewableStore {
     checkInteger("byteLength", byteLength);
     const now = this.byteLength;
     if (byteLength === now) return;
-    const refuse = (reason: string, cause?: unknown) =>
-      new StorageError("resize", 0, byteLength, reason, cause === undefined ? {} : { cause });
-    if (this.#window.byteLength !== undefined) {
-      throw refuse("the store is a window of fixed length");
-    }
-
-    const end = (this.#window.byteOffset ?? 0) + byteLength;
+    const refuse = (reason: string, options?: { cause: unknown }) =>
+      new StorageError("resize", 0, byteLength, reason, options);
+    const { byteOffset = 0, byteLength: fixed } = this.#window, end = byteOffset + byteLength;
     const memory = this.#memory;
     const buffer = this.#source as unknown as ResizableBuffer;
+    if (fixed !== undefined || !(memory ?? (buffer.resizable || buffer.growable))) {
+      throw refuse("its buffer or window has a fixed length");
+    }
+    if (byteLength < now && !buffer.resizable) throw refuse("such memory only grows");
     try {
       if (memory !== undefined) {
-        if (byteLength < now) throw refuse("WebAssembly memory only grows");
         memory.grow(Math.ceil((end - memory.buffer.byteLength) / WASM_PAGE));
-      } else if (buffer.resizable) {
-        buffer.resize(end);
-      } else if (buffer.growable) {
-        if (byteLength < now) throw refuse("a SharedArrayBuffer only grows");
-        buffer.grow(end);
-      } else {
-        throw refuse("the buffer was made with a fixed length");
-      }
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
-      throw refuse("the limit of the buffer, or of memory, is reached", error);
+      } else if (buffer.resizable) buffer.resize(end);
+      else buffer.grow(end);
+    } catch (cause) {
+      throw refuse("the limit of the buffer, or of memory, is reached", { cause });
     }
   }
 

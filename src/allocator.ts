@@ -69,6 +69,11 @@ export interface Allocator {
   freeRegions(): Iterable<Extent>;
   /** The live allocations in address order. */
   allocations(): Iterable<Allocation>;
+  /**
+   * Whether no handle is left, so that every request is refused, however much is free. Where it
+   * is undefined, a request of no units tells.
+   */
+  readonly isOutOfHandles?: boolean;
 }
 
 /**
@@ -85,6 +90,8 @@ export interface GrowableAllocator extends Allocator {
   readonly maxCapacity?: number;
   /** Adds `additional` units at the end of the space. */
   grow(additional: number): void;
+  /** Takes free units off the end of the space. */
+  shrink?(removed: number): void;
 }
 
 /** An allocator that several threads use at once. */
@@ -237,7 +244,7 @@ export class InvalidSnapshotError extends Error {
   }
 }
 
-/** No free region fits: what {@linkcode allocateOrThrow} throws. */
+/** No free region fits, or no handle is left: what {@linkcode allocateOrThrow} throws. */
 export class OutOfSpaceError extends Error {
   /** The name of the class. */
   override readonly name: string = "OutOfSpaceError";
@@ -249,6 +256,8 @@ export class OutOfSpaceError extends Error {
   readonly largestFree: number;
   /** Units in all free regions together. */
   readonly totalFree: number;
+  /** What ran out: more space does not help where it is handles. */
+  readonly outOf: "space" | "handles";
 
   /**
    * Makes the error for a request that an allocator refused.
@@ -257,24 +266,55 @@ export class OutOfSpaceError extends Error {
    * @param requested Units that were asked for.
    * @param alignment Alignment that was asked for.
    * @param counted What the space is counted in, as the message says it; `"units"` by default.
+   * @param outOf What ran out; `"space"` by default.
    */
   constructor(
     allocator: Pick<Allocator, "freeSpace" | "largestFreeRegion">,
     requested: number,
     alignment: number,
     counted: string = "units",
+    outOf: "space" | "handles" = "space",
   ) {
     const largestFree = allocator.largestFreeRegion(), totalFree = allocator.freeSpace;
     const aligned = alignment === 1 ? "" : ` at a multiple of ${alignment}`;
+    const cause = outOf === "space" ? "" : "no handle is left; ";
     super(
-      `Cannot allocate ${requested} ${counted}${aligned}: ${totalFree} are free, ` +
+      `Cannot allocate ${requested} ${counted}${aligned}: ${cause}${totalFree} are free, ` +
         `${largestFree} of them in the largest region`,
     );
     this.requested = requested;
     this.alignment = alignment;
     this.largestFree = largestFree;
     this.totalFree = totalFree;
+    this.outOf = outOf;
   }
+}
+
+/**
+ * What an allocator ran out of that has just refused a request. A request of no units needs a
+ * handle and nothing else; where it is granted, it is freed at once.
+ */
+export function shortageOf(allocator: Allocator): "space" | "handles" {
+  const { isOutOfHandles, freeSpace, capacity } = allocator;
+  const { maxCapacity = Number.MAX_SAFE_INTEGER, shrink } = allocator as GrowableAllocator;
+  let isOut = isOutOfHandles ?? !grantsNothing(allocator);
+  // A strict search refuses no units as well, where no unit is free.
+  if (isOut && isOutOfHandles === undefined && freeSpace === 0) {
+    isOut = shrink !== undefined && capacity < maxCapacity;
+    if (isOut) {
+      (allocator as GrowableAllocator).grow(1);
+      isOut = !grantsNothing(allocator);
+      (allocator as GrowableAllocator).shrink!(1);
+    }
+  }
+  return isOut ? "handles" : "space";
+}
+
+/** Whether an allocator has a handle for no units. */
+function grantsNothing(allocator: Allocator): boolean {
+  const handle = allocator.allocate(0);
+  if (handle !== NO_SPACE) allocator.free(handle);
+  return handle !== NO_SPACE;
 }
 
 /**
@@ -284,7 +324,7 @@ export class OutOfSpaceError extends Error {
  * @param size Number of units.
  * @param alignment Any positive integer; 1 by default.
  * @returns The handle, never `NO_SPACE`.
- * @throws {OutOfSpaceError} No free region fits.
+ * @throws {OutOfSpaceError} No free region fits, or no handle is left.
  * @throws {TypeError} An argument is not a number.
  * @throws {RangeError} An argument is not an integer in range.
  *
@@ -298,8 +338,8 @@ export class OutOfSpaceError extends Error {
  */
 export function allocateOrThrow(allocator: Allocator, size: number, alignment: number = 1): number {
   const handle = allocator.allocate(size, alignment);
-  if (handle === NO_SPACE) throw new OutOfSpaceError(allocator, size, alignment);
-  return handle;
+  if (handle !== NO_SPACE) return handle;
+  throw new OutOfSpaceError(allocator, size, alignment, "units", shortageOf(allocator));
 }
 
 /** Throws unless a value has the methods of an {@linkcode Allocator} that every one has. */

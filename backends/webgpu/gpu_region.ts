@@ -7,6 +7,7 @@
 import { NotAllocatedError } from "../../src/allocator.ts";
 import { bytesIn } from "../../src/util/bytes_in.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { Listeners } from "../../src/util/listeners.ts";
 import type { StackTrace } from "../../src/util/stack.ts";
 import type { GpuRegionOptions } from "./gpu_arena_options.ts";
 import type { GpuContext } from "./gpu_context.ts";
@@ -150,7 +151,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   pinned: boolean;
   /** Where it is being copied to: writes go there, too, as the copy may be done already. */
   target: RegionPlace<B> | undefined = undefined;
-  #listeners: Set<(region: GpuRegion<B>) => void> | undefined = undefined;
+  #listeners: Listeners<GpuRegion<B>> | undefined = undefined;
 
   constructor(
     host: GpuRegionHost<B>,
@@ -259,13 +260,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
 
   onRelocate(listener: (region: GpuRegion<B>) => void): () => void {
     this.#checkLive();
-    if (typeof listener !== "function") {
-      throw new TypeError(`Expected listener to be a function, got ${describe(listener)}`);
-    }
-    // The same function may be given twice: each call ends its own.
-    const own = (region: GpuRegion<B>) => listener(region);
-    (this.#listeners ??= new Set()).add(own);
-    return () => void this.#listeners?.delete(own);
+    return (this.#listeners ??= new Listeners()).add(listener);
   }
 
   free(): void {
@@ -282,15 +277,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   /** Another buffer, or another place: gives what the listeners threw. */
   relocated(): unknown[] {
     this.generation++;
-    const errors: unknown[] = [];
-    for (const listener of this.#listeners ?? []) {
-      try {
-        listener(this);
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    return errors;
+    return this.#listeners?.call(this) ?? [];
   }
 
   #name(): string {

@@ -81,7 +81,8 @@ export class SlabPool<B extends GpuBufferLike> {
     const { maxSlabBytes, growth } = this.#policy, { byteLength: now } = slab;
     const least = alignUp(slab.end, alignment) + byteLength;
     const most = Math.min(maxSlabBytes, now + budget);
-    if (least > most) return false;
+    // Refused although it is long enough: it has no handle left, another slab has.
+    if (least > most || least <= now) return false;
     const target = alignUp(Math.ceil(now * growth), COPY_ALIGNMENT);
     slab.allocator.grow(Math.max(least, Math.min(target, most)) - now);
     return true;

@@ -232,6 +232,11 @@ export class LinearAllocator implements GrowableAllocator {
     return this.#mostLive - this.#words[ROOM];
   }
 
+  /** Whether no handle is left: as many are live as `maxAllocations` says. */
+  get isOutOfHandles(): boolean {
+    return this.allocationCount >= this.#maxAllocations;
+  }
+
   /**
    * Reserves units behind the newest allocation; where they do not fit there, at the start
    * of the space, if they fit before the oldest one and nothing is at the top. An allocation of

@@ -95,6 +95,11 @@ export class PageAllocator implements GrowableAllocator {
     return this.#table.liveCount;
   }
 
+  /** Whether no handle is left: as many are live as `maxAllocations` says. */
+  get isOutOfHandles(): boolean {
+    return this.#table.isFull;
+  }
+
   /**
    * Reserves the lowest `size` pages in a row whose first is a multiple of `alignment`. It
    * never returns `NO_SPACE` while there are such and `maxAllocations` is not reached. An

@@ -12,6 +12,7 @@ import {
   NO_SPACE,
   OutOfSpaceError,
   type SharedAllocator,
+  shortageOf,
 } from "../allocator.ts";
 import type { ArenaOptions, RegionOptions } from "./arena_options.ts";
 import {
@@ -22,18 +23,13 @@ import {
   type RegionData,
   type RegionToken,
 } from "./arguments.ts";
-import {
-  type BackingStore,
-  type Outcome,
-  StorageError,
-  type StorageOperation,
-} from "./backing_store.ts";
+import type { BackingStore, Outcome, StorageOperation } from "./backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { MAX_NARROW } from "../gap_table/layout.ts";
-import { LiveRegion, type Region, type RegionHost } from "./region.ts";
+import { checkOpen, LiveRegion, type Region, type RegionHost } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 
@@ -82,8 +78,17 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** Bytes per unit of the allocator. */
   readonly unit: number;
   readonly #maxUnits: number;
+  /** Where the store begins in its buffer, if its bytes lie in memory. */
+  readonly #byteOffset: number;
   /** By handle. Allocations made past the arena join when they are asked for. */
   readonly #regions: Map<number, LiveRegion<S>> = new Map();
+  /**
+   * The handle of the last empty region. Those are the arena's own, negative, each given once: a
+   * region of no bytes takes neither space nor a handle of the allocator.
+   */
+  #lastEmpty: number = NO_SPACE;
+  /** The capacity of an allocator that could not use what was added last. */
+  #unusable = -1;
   /** Number of regions at which those are looked for that another worker has freed. */
   #sweepAt = MIN_SWEEP;
   /** The order of whatever changes the allocator; only where the store is async. */
@@ -140,11 +145,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const probe = store.read(0, new Uint8Array(0));
     // A failure will show again where someone waits for it.
     if (isPromise(probe)) probe.then(undefined, () => {});
+    const { byteOffset = 0 } = store.view?.(0, 0) ?? {};
+    checkServed("unit", unit, byteOffset);
 
     this.store = store;
     this.allocator = allocator as A;
     this.unit = unit;
     this.#maxUnits = maxUnits;
+    this.#byteOffset = byteOffset;
     this.#closeStore = closeStore === true;
     this.#lock = isPromise(probe) ? new RwLock() : undefined;
     this.host = this.#host = {
@@ -177,25 +185,25 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   /**
    * Reserves a region of `byteLength` bytes, which hold whatever was there before.
-   * `undefined` means out of space: nothing fits, and the store cannot grow enough
-   * below `maxByteLength`.
+   * `undefined` means that nothing fits, and the store cannot grow enough below `maxByteLength`;
+   * or that the allocator has no handle left, for which the store does not grow. No bytes always
+   * fit: an empty region has offset 0 and takes nothing of the allocator.
    *
-   * @throws {TypeError | RangeError} An argument is not what it must be.
+   * @throws {TypeError | RangeError} An argument is not what it must be, or the store's place in
+   * memory serves no such alignment.
    * @throws {StorageError} The arena is closed, or the store failed to grow; nothing has changed.
    */
   allocate(byteLength: number, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
-    const lock = this.#lock;
-    const region = lock === undefined
-      ? this.#allocateSync(byteLength, options)
-      : this.#runAsync(lock, "allocate", () => this.#allocate(byteLength, options));
+    const region: unknown = this.#run("allocate", () => this.#allocate(byteLength, options));
     return region as Outcome<S, Region<S> | undefined>;
   }
 
   /**
    * Reserves a region as {@linkcode Arena.allocate} does, for callers to whom a full arena is
-   * an error. The numbers of that error are bytes.
+   * an error. The numbers of that error are bytes, and `outOf` tells what ran out.
    *
-   * @throws {OutOfSpaceError} No free region fits, and the store cannot grow enough.
+   * @throws {OutOfSpaceError} No free region fits, and the store cannot grow enough; or no handle
+   * is left.
    * @throws As {@linkcode Arena.allocate}.
    */
   allocateOrThrow(byteLength: number, options?: RegionOptions): Outcome<S, Region<S>> {
@@ -218,14 +226,10 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     return region as Outcome<S, Region<S> | undefined>;
   }
 
-  #allocateSync(byteLength: number, options?: RegionOptions): LiveRegion<S> | undefined {
-    this.#checkOpen("allocate");
-    return runSync(this.#allocate(byteLength, options));
-  }
-
   #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
     const bytes = bytesOf("data", data);
-    const region = this.#allocateSync(bytes.length, options);
+    checkOpen(this.#host, "allocate");
+    const region = runSync(this.#allocate(bytes.length, options));
     try {
       region?.write(bytes);
     } catch (error) {
@@ -237,7 +241,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   async #allocateFromAsync(lock: RwLock, data: RegionData, options?: RegionOptions) {
     const bytes = bytesOf("data", data);
-    this.#checkOpen("allocate");
+    checkOpen(this.#host, "allocate");
     const { region, write } = await lock.exclusive(async () => {
       const region = await runAsync(this.#allocate(bytes.length, options));
       // Begun within the turn: what comes next, close too, waits for it.
@@ -263,14 +267,13 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The arena is closed.
    */
   region(handle: number): Region<S> {
-    this.#checkOpen("region");
+    checkOpen(this.#host, "region");
     return this.#region(handle);
   }
 
   #region(handle: number): LiveRegion<S> {
-    const size = this.allocator.size(handle) * this.unit;
-    let region = this.#regions.get(handle);
-    if (region === undefined) region = this.#join(handle, size, 1, Number.MAX_SAFE_INTEGER);
+    const region = this.#regions.get(handle) ??
+      this.#join(handle, this.allocator.size(handle) * this.unit, 1, Number.MAX_SAFE_INTEGER);
     // The allocator still knows a region whose last operations are ending; offset refuses it.
     void region.offset;
     return region;
@@ -278,7 +281,8 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 
   /**
    * The region that a token of {@linkcode Region.token} names, here or in another worker: one
-   * that has an arena of its own over the same store and the same shared allocator.
+   * that has an arena of its own over the same store and the same shared allocator. Of an empty
+   * region it makes another empty one: there are no bytes to share.
    *
    * @throws {TypeError} It is no token.
    * @throws {NotAllocatedError} The region was freed, or moved by a resize.
@@ -288,24 +292,28 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    */
   regionFromToken(token: RegionToken): Region<S> {
     const { handle, size, alignment, label } = checkToken(token);
-    this.#checkOpen("region");
+    checkOpen(this.#host, "region");
     const { allocator, unit } = this;
+    const unitAlignment = alignment / greatestCommonDivisor(alignment, unit);
+    if (handle < 0) return this.#join(--this.#lastEmpty, 0, alignment, unitAlignment, label);
     const units = allocator.size(handle);
     if (this.#unitsOf(size) > units || (allocator.offset(handle) * unit) % alignment !== 0) {
       const asked = `${size} bytes aligned to ${alignment}`;
       const place = `${units * unit} at ${allocator.offset(handle) * unit}`;
       throw new RangeError(`Expected a token of this arena, got one of ${asked} for ${place}`);
     }
-    const known = this.#regions.get(handle);
-    const unitAlignment = alignment / greatestCommonDivisor(alignment, unit);
-    const region = known ?? this.#join(handle, size, alignment, unitAlignment, label);
+    const region = this.#regions.get(handle) ??
+      this.#join(handle, size, alignment, unitAlignment, label);
     void region.offset; // refused while its last operations are ending
     region.passOn();
     return region;
   }
 
-  /** The live regions in address order. */
+  /** The live regions in address order, empty ones first. */
   *regions(): Generator<Region<S>, void, void> {
+    for (const region of [...this.#regions.values()]) {
+      if (region.handle < 0 && !region.freed) yield region;
+    }
     for (const { handle } of this.allocator.allocations()) {
       if (!this.#regions.get(handle)?.freed) yield this.#region(handle);
     }
@@ -318,12 +326,12 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    */
   flush(): Outcome<S, void> {
     if (this.#lock !== undefined) return this.#flushAsync() as Outcome<S, void>;
-    this.#checkOpen("flush");
+    checkOpen(this.#host, "flush");
     return this.store.flush?.() as Outcome<S, void>;
   }
 
   async #flushAsync(): Promise<void> {
-    this.#checkOpen("flush");
+    checkOpen(this.#host, "flush");
     await this.#flushes.shared(() => this.store.flush?.());
   }
 
@@ -365,17 +373,13 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** Runs what changes the allocator: at once, or over an async store in its turn. */
   #run<T>(operation: StorageOperation, steps: () => Steps<T>): T | Promise<T> {
     if (this.#lock !== undefined) return this.#runAsync(this.#lock, operation, steps);
-    this.#checkOpen(operation);
+    checkOpen(this.#host, operation);
     return runSync(steps());
   }
 
   async #runAsync<T>(lock: RwLock, operation: StorageOperation, steps: () => Steps<T>): Promise<T> {
-    this.#checkOpen(operation);
+    checkOpen(this.#host, operation);
     return await lock.exclusive(() => runAsync(steps()));
-  }
-
-  #checkOpen(operation: StorageOperation): void {
-    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
   }
 
   *#allocate(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S> | undefined> {
@@ -383,6 +387,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     checkRegionOptions(options);
     const { alignment = 1, label } = options ?? {};
     checkInteger("alignment", alignment, 1);
+    checkServed("alignment", alignment, this.#byteOffset);
     checkType("label", label, "string");
     // Offsets are multiples of the unit already; this many units make them multiples of both.
     const unitAlignment = alignment / greatestCommonDivisor(alignment, this.unit);
@@ -395,9 +400,10 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const region = yield* this.#allocate(byteLength, options);
     if (region !== undefined) return region;
     const { allocator, freeBytes, unit } = this;
+    const outOf = shortageOf(allocator);
     const largestFreeRegion = () => allocator.largestFreeRegion() * unit;
     const room = { freeSpace: freeBytes, largestFreeRegion };
-    throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes");
+    throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes", outOf);
   }
 
   #join(handle: number, size: number, bytes: number, units: number, label?: string) {
@@ -419,6 +425,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   /** Allocates, growing the store as far as that can help and is allowed. */
   *#reserve(units: number, alignment: number): Steps<number> {
     const { allocator } = this;
+    if (units === 0) return --this.#lastEmpty;
     for (let tries = 1;; tries++) {
       const handle = allocator.allocate(units, alignment);
       if (handle !== NO_SPACE) return handle;
@@ -432,17 +439,24 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   *#growFor(units: number, alignment: number): Steps<number> {
     const { allocator } = this;
     if (allocator.capacity >= this.#maxUnits) return NO_SPACE;
-    // With four times the space in one piece it is not space that is short (but handles).
+    // Four times the space in one piece is enough for every strategy that does as it promises.
     if (allocator.largestFreeRegion() >= 4 * (units + alignment)) return NO_SPACE;
 
     // First what fits behind the last allocation; then with room for any strategy's rounding.
     const end = endOfLast(allocator);
+    if (end === this.#unusable && end === allocator.capacity) return NO_SPACE;
     for (
       const need of [alignUp(end, alignment) + units - allocator.capacity, 2 * (units + alignment)]
     ) {
+      if (shortageOf(allocator) === "handles") return NO_SPACE;
       if (!(yield* this.#grow(Math.max(need, 1)))) return NO_SPACE;
       const handle = allocator.allocate(units, alignment);
       if (handle !== NO_SPACE) return handle;
+      // A LinearAllocator uses what was added once nothing is at the top of its space.
+      if (!isShared(allocator) && endOfLast(allocator) === allocator.capacity) {
+        this.#unusable = allocator.capacity;
+        break;
+      }
     }
     return NO_SPACE;
   }
@@ -471,6 +485,17 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const units = wholeUnits(byteLength, this.unit);
     return units * this.unit === byteLength ? units : units + 1;
   }
+}
+
+/**
+ * Throws where a multiple of `step`, counted from `byteOffset` on, suits no typed array that it
+ * would suit from 0 on: elements have 8 bytes at most.
+ */
+function checkServed(name: string, step: number, byteOffset: number): void {
+  const needed = greatestCommonDivisor(step, 8);
+  if (byteOffset % needed === 0) return;
+  const wanted = `a store whose byteOffset is a multiple of ${needed}`;
+  throw new RangeError(`Expected ${wanted} for ${name} ${step}, got byteOffset ${byteOffset}`);
 }
 
 /** Throws where an allocator cannot count so many units. */

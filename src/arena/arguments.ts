@@ -16,7 +16,7 @@ import { checkType } from "../util/check_type.ts";
  * bytes.
  */
 export interface RegionToken {
-  /** What the allocator calls the region; refused once it was freed. */
+  /** What the allocator calls the region; refused once it was freed. Negative for an empty one. */
   readonly handle: number;
   /** Bytes in the region. */
   readonly size: number;
@@ -86,8 +86,9 @@ export function checkToken(token: RegionToken): RegionToken {
   if (token === null || typeof token !== "object") {
     throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
   }
-  checkInteger("token.handle", token.handle);
   checkInteger("token.size", token.size);
+  // That of an empty region is negative.
+  checkInteger("token.handle", token.handle, token.size === 0 ? Number.MIN_SAFE_INTEGER : 0);
   checkInteger("token.alignment", token.alignment, 1);
   checkType("token.label", token.label, "string");
   return token;

@@ -13,7 +13,7 @@ import type { Steps } from "../util/steps.ts";
 import { Arena, wholeUnits } from "./arena.ts";
 import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts";
 import type { BackingStore, Outcome } from "./backing_store.ts";
-import type { RegionHost } from "./region.ts";
+import type { LiveRegion, RegionHost } from "./region.ts";
 
 /**
  * Moves regions toward offset 0 to gather the free space. Regions stay valid,
@@ -24,6 +24,7 @@ import type { RegionHost } from "./region.ts";
  *
  * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
  * what it must be.
+ * @throws What a listener of {@linkcode Region.onRelocate} threw; all is done then.
  * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the
  * region being moved kept its place, and its bytes unless it was to overlap itself.
  *
@@ -61,21 +62,30 @@ function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<A
 
   const maxUnits = wholeUnits(maxBytes, unit);
   let moves = 0, units = 0, bytes = 0;
-  // A plan may leave to the next what only becomes possible by its moves.
-  while (moves < maxMoves && units < maxUnits) {
-    const bounds = { maxMoves: maxMoves - moves, maxUnits: maxUnits - units };
-    const plan = planCompaction(allocator, { ...bounds, alignmentOf, overlap });
-    if (plan.length === 0) break;
-    for (const move of plan) {
-      const region = host.known(move.handle);
-      const length = region?.size ?? move.size * unit;
-      const steps = moving(host, move, length);
-      yield* region === undefined ? steps : region.moving(steps);
-      moves++;
-      units += move.size;
-      bytes += length;
+  const relocated = new Set<LiveRegion<BackingStore>>();
+  const errors: unknown[] = [];
+  try {
+    // A plan may leave to the next what only becomes possible by its moves.
+    while (moves < maxMoves && units < maxUnits) {
+      const bounds = { maxMoves: maxMoves - moves, maxUnits: maxUnits - units };
+      const plan = planCompaction(allocator, { ...bounds, alignmentOf, overlap });
+      if (plan.length === 0) break;
+      for (const move of plan) {
+        const region = host.known(move.handle);
+        const length = region?.size ?? move.size * unit;
+        const steps = moving(host, move, length);
+        yield* region === undefined ? steps : region.moving(steps);
+        if (region !== undefined) relocated.add(region);
+        moves++;
+        units += move.size;
+        bytes += length;
+      }
     }
+  } finally {
+    // Also where the store failed: the moves before hold.
+    for (const region of relocated) errors.push(...region.relocated());
   }
+  if (errors.length > 0) throw errors[0];
   return { moves, bytes };
 }
 

@@ -14,6 +14,7 @@ import {
   type ViewableStore,
 } from "./backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
+import { Listeners } from "../util/listeners.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
@@ -37,9 +38,12 @@ export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : unde
  * @throws {RangeError} (`read`, `readInto`, `write`) The range ends outside the region.
  */
 export interface Region<out S extends BackingStore = BackingStore> {
-  /** What the allocator calls the region; another one after a `resize` that moved it. */
+  /**
+   * What the allocator calls the region; another one after a `resize` that moved it. Negative for
+   * an empty region, which takes nothing of the allocator.
+   */
   readonly handle: number;
-  /** First byte within the store; changes when the region moves. */
+  /** First byte within the store; changes when the region moves. 0 for an empty region. */
   readonly offset: number;
   /** Bytes in the region, as they were asked for. */
   readonly size: number;
@@ -59,11 +63,20 @@ export interface Region<out S extends BackingStore = BackingStore> {
   /**
    * Changes the region's size: in place where it fits, else by copying it to
    * another extent, which may grow the store. `false`, and no change, where there
-   * is no space. New bytes hold whatever was there before.
+   * is no space. New bytes hold whatever was there before. An empty region gives its space back.
    *
    * @param size Bytes that the region is to have.
    */
   resize(size: number): Outcome<S, boolean>;
+  /**
+   * Calls `listener` with the region whenever `offset` has changed: once for each
+   * {@linkcode compact} that moved the region, and for a `resize` that did. `compact` calls after
+   * its last move, in the order in which regions first moved. All are called, whatever one throws;
+   * then `compact` or `resize` throws the first of these errors.
+   *
+   * @returns What ends that.
+   */
+  onRelocate(listener: (region: Region<S>) => void): () => void;
   /**
    * Gives the space back, also after the arena was closed. The region is unusable at once; over an
    * async store the space is reused only after the operations under way have ended.
@@ -73,7 +86,8 @@ export interface Region<out S extends BackingStore = BackingStore> {
    * The region as plain data, for {@linkcode Arena.regionFromToken} in another worker over the
    * same store and a shared allocator. From then on either may free it, or resize it: the other
    * finds it freed, or no longer than it is. That they do not do so while the other is using the
-   * bytes is up to them, as with all shared memory.
+   * bytes is up to them, as with all shared memory. An empty region has nothing to share: its token
+   * opens another empty one.
    */
   token(): RegionToken;
 
@@ -127,15 +141,16 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   readonly #host: RegionHost<S>;
   /** The order of this region's operations; async stores only. */
   readonly #lock: RwLock | undefined;
-  readonly #label: string | undefined;
-  /** In bytes; `unitAlignment` is what the allocator was asked for. */
-  readonly #alignment: number;
-  readonly #unitAlignment: number;
-  #handle: number;
+  readonly label: string | undefined;
+  readonly alignment: number;
+  /** The alignment in units: what the allocator was asked for. */
+  readonly unitAlignment: number;
+  handle: number;
   #size: number;
   #freed = false;
   /** Whether there is a token of it: somebody else may free or resize it. */
   #passedOn = false;
+  #listeners: Listeners<Region<S>> | undefined;
 
   constructor(
     host: RegionHost<S>,
@@ -146,15 +161,11 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   ) {
     this.#host = host;
     this.#lock = host.lock === undefined ? undefined : new RwLock();
-    this.#handle = handle;
+    this.handle = handle;
     this.#size = size;
-    this.#alignment = alignment.bytes;
-    this.#unitAlignment = alignment.units;
-    this.#label = label;
-  }
-
-  get handle(): number {
-    return this.#handle;
+    this.alignment = alignment.bytes;
+    this.unitAlignment = alignment.units;
+    this.label = label;
   }
 
   get offset(): number {
@@ -165,20 +176,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   get size(): number {
     if (!this.#passedOn || this.freed) return this.#size;
     const { allocator, unit } = this.#host;
-    return Math.min(this.#size, allocator.size(this.#handle) * unit);
-  }
-
-  get alignment(): number {
-    return this.#alignment;
-  }
-
-  /** The alignment in units. */
-  get unitAlignment(): number {
-    return this.#unitAlignment;
-  }
-
-  get label(): string | undefined {
-    return this.#label;
+    return Math.min(this.#size, allocator.size(this.handle) * unit);
   }
 
   get freed(): boolean {
@@ -187,14 +185,13 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   /** Whether somebody else has freed it. */
   get goneElsewhere(): boolean {
-    return this.#passedOn && !this.#freed && !isLive(this.#host.allocator, this.#handle);
+    return this.#passedOn && !this.#freed && !isLive(this.#host.allocator, this.handle);
   }
 
   token(): RegionToken {
-    this.#checkLive();
     const { handle, size, alignment, label } = this;
     void this.offset; // refused if it is gone
-    this.#passedOn = true;
+    this.#passedOn = handle >= 0;
     return label === undefined ? { handle, size, alignment } : { handle, size, alignment, label };
   }
 
@@ -204,46 +201,37 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   write(data: RegionData, at = 0): Outcome<S, void> {
-    if (this.#lock === undefined) {
-      this.#checkUsable("write");
-      return this.#write(data, at) as Outcome<S, void>;
-    }
-    return this.#shared("write", () => this.#write(data, at)) as Outcome<S, void>;
+    const action = () => this.#transfer("write", bytesOf("data", data), at);
+    return this.#use("write", action) as Outcome<S, void>;
   }
 
   read(at = 0, length?: number): Outcome<S, Uint8Array<ArrayBuffer>> {
-    if (this.#lock === undefined) {
-      this.#checkUsable("read");
-      return this.#read(at, length) as Outcome<S, Uint8Array<ArrayBuffer>>;
-    }
-    const bytes = this.#shared("read", () => this.#read(at, length));
+    const bytes = this.#use("read", () => this.#read(at, length));
     return bytes as Outcome<S, Uint8Array<ArrayBuffer>>;
   }
 
   readInto(into: RegionData, at = 0): Outcome<S, void> {
-    if (this.#lock === undefined) {
-      this.#checkUsable("read");
-      return this.#readInto(into, at) as Outcome<S, void>;
-    }
-    return this.#shared("read", () => this.#readInto(into, at)) as Outcome<S, void>;
+    const action = () => this.#transfer("read", bytesOf("into", into), at);
+    return this.#use("read", action) as Outcome<S, void>;
   }
 
   resize(size: number): Outcome<S, boolean> {
-    if (this.#lock === undefined) {
-      this.#checkUsable("resize");
-      return runSync(this.#resize(size)) as Outcome<S, boolean>;
-    }
-    return this.#resizeAsync(size) as Outcome<S, boolean>;
+    if (this.#lock !== undefined) return this.#resizeAsync(this.#lock, size) as Outcome<S, boolean>;
+    this.#checkUsable("resize");
+    return runSync(this.#resize(size)) as Outcome<S, boolean>;
+  }
+
+  onRelocate(listener: (region: Region<S>) => void): () => void {
+    this.#checkLive();
+    return (this.#listeners ??= new Listeners()).add(listener);
   }
 
   free(): Outcome<S, void> {
-    if (this.#lock === undefined) {
-      this.#checkLive();
-      this.#release();
-      this.#freed = true;
-      return undefined as Outcome<S, void>;
-    }
-    return this.#freeAsync(this.#lock) as Outcome<S, void>;
+    if (this.#lock !== undefined) return this.#freeAsync(this.#lock) as Outcome<S, void>;
+    this.#checkLive();
+    this.#release();
+    this.#freed = true;
+    return undefined as Outcome<S, void>;
   }
 
   get bytes(): Viewed<S["view"]> {
@@ -257,22 +245,18 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     }
     const bytes: Uint8Array | undefined = this.bytes;
     if (bytes === undefined) throw new TypeError("Expected a store whose bytes lie in memory");
-    const step = type.BYTES_PER_ELEMENT ?? 1;
-    if (bytes.byteOffset % step !== 0) {
-      const { offset } = this, base = bytes.byteOffset - offset;
-      let place = `at offset ${offset}`;
-      if (base !== 0) place += `, byte ${bytes.byteOffset} of its buffer`;
-      // The region is aligned, what it is counted from is not.
-      if (offset % step === 0) {
-        place += `: the store's byteOffset ${base} is no multiple of ${step}`;
-      }
-      throw new RangeError(`A ${type.name} needs alignment ${step}, the region is ${place}`);
+    const step = type.BYTES_PER_ELEMENT ?? 1, { length } = bytes;
+    const start = length === 0 ? 0 : bytes.byteOffset; // no bytes suit every type
+    let got = "";
+    if (start % step !== 0) {
+      const { offset } = this;
+      got = `alignment ${step}, the region is at offset ${offset}`;
+      if (start > offset) got += ` of a store whose byteOffset is ${start - offset}`;
+    } else if (length % step !== 0) {
+      got = `a multiple of ${step} bytes, the region has ${length}`;
     }
-    if (bytes.length % step !== 0) {
-      const whole = `a multiple of ${step} bytes`;
-      throw new RangeError(`A ${type.name} needs ${whole}, the region has ${bytes.length}`);
-    }
-    return new type(bytes.buffer, bytes.byteOffset, bytes.length / step);
+    if (got !== "") throw new RangeError(`A ${type.name} needs ${got}`);
+    return new type(bytes.buffer, start, length / step);
   }
 
   [Symbol.dispose](): void {
@@ -299,20 +283,35 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
    * with the region's other operations, and not refused where the arena was closed since.
    */
   begin(data: Uint8Array): Promise<void> {
-    return this.#lock!.shared(() => this.#write(data, 0));
+    return this.#lock!.shared(() => this.#transfer("write", data, 0));
+  }
+
+  /** Notes that the offset has changed: gives what the listeners threw. */
+  relocated(): unknown[] {
+    return this.#freed ? [] : this.#listeners?.call(this) ?? [];
   }
 
   /** Runs an operation beside the region's others; refused at once after `free` and `close`. */
-  async #shared<T>(operation: StorageOperation, action: () => T | Promise<T>): Promise<T> {
+  #use<T>(operation: StorageOperation, action: () => T | Promise<T>): T | Promise<T> {
+    if (this.#lock !== undefined) return this.#shared(this.#lock, operation, action);
     this.#checkUsable(operation);
-    return await this.#lock!.shared(action);
+    return action();
+  }
+
+  async #shared<T>(
+    lock: RwLock,
+    operation: StorageOperation,
+    action: () => T | Promise<T>,
+  ): Promise<T> {
+    this.#checkUsable(operation);
+    return await lock.shared(action);
   }
 
   /** Resizes while nothing else changes the arena or uses the region. */
-  async #resizeAsync(size: number): Promise<boolean> {
+  async #resizeAsync(lock: RwLock, size: number): Promise<boolean> {
     this.#checkUsable("resize");
     const action = () => runAsync(this.#resize(size));
-    return await this.#host.lock!.exclusive(() => this.#lock!.exclusive(action));
+    return await this.#host.lock!.exclusive(() => lock.exclusive(action));
   }
 
   async #freeAsync(lock: RwLock): Promise<void> {
@@ -325,26 +324,18 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   #release(): void {
-    this.#host.allocator.free(this.#handle);
-    this.#host.renamed(this, this.#handle, NO_SPACE);
+    if (this.handle >= 0) this.#host.allocator.free(this.handle);
+    this.#host.renamed(this, this.handle, NO_SPACE);
   }
 
-  #write(data: RegionData, at: number): void | Promise<void> {
-    const bytes = bytesOf("data", data);
-    this.#checkRange("write", at, bytes.length);
-    return this.#host.store.write(this.#place() + at, bytes);
-  }
-
-  #readInto(into: RegionData, at: number): void | Promise<void> {
-    const bytes = bytesOf("into", into);
-    this.#checkRange("read", at, bytes.length);
-    return this.#host.store.read(this.#place() + at, bytes);
+  #transfer(operation: "read" | "write", bytes: Uint8Array, at: number): void | Promise<void> {
+    this.#checkRange(operation, at, bytes.length);
+    const { store } = this.#host, place = this.#place() + at;
+    return operation === "read" ? store.read(place, bytes) : store.write(place, bytes);
   }
 
   #read(at: number, length?: number): Uint8Array | Promise<Uint8Array> {
-    checkInteger("at", at);
     const count = length ?? Math.max(0, this.size - at);
-    checkInteger("length", count);
     this.#checkRange("read", at, count);
     const bytes = new Uint8Array(count);
     const done = this.#host.store.read(this.#place() + at, bytes);
@@ -354,38 +345,43 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   *#resize(size: number): Steps<boolean> {
     const { allocator, unit, unitsOf, reserve, copy, renamed } = this.#host;
     checkInteger("size", size);
-    const units = unitsOf(size);
-    if (!allocator.resize(this.#handle, units)) {
-      const before = this.#handle;
-      const after = yield* reserve(units, this.#unitAlignment);
+    const units = unitsOf(size), before = this.handle, from = this.#place();
+    if (size === 0 && this.size === 0) return true;
+    if (size === 0 || before < 0 || !allocator.resize(before, units)) {
+      const after = yield* reserve(units, this.unitAlignment);
       if (after === NO_SPACE) return false;
       try {
         const length = Math.min(size, this.size);
-        yield* copy(this.#place(), allocator.offset(after) * unit, length);
+        if (length > 0) yield* copy(from, allocator.offset(after) * unit, length);
+        if (before >= 0) allocator.free(before);
       } catch (error) {
-        allocator.free(after);
+        if (after >= 0) allocator.free(after);
         throw error;
       }
-      this.#handle = after;
-      allocator.free(before);
+      this.handle = after;
+      this.#size = size;
+      this.#passedOn = false;
       renamed(this, before, after);
+      const errors = this.#place() === from ? [] : this.relocated();
+      if (errors.length > 0) throw errors[0];
     }
     this.#size = size;
     return true;
   }
 
   #checkLive(): void {
-    if (this.#freed) throw new NotAllocatedError(this.#handle);
+    if (this.#freed) throw new NotAllocatedError(this.handle);
   }
 
   /** Throws unless the region is live and its arena open. */
   #checkUsable(operation: StorageOperation): void {
     this.#checkLive();
-    if (this.#host.closed) throw new StorageError(operation, 0, 0, "the arena is closed");
+    checkOpen(this.#host, operation);
   }
 
   #checkRange(operation: "read" | "write", at: number, length: number): void {
     checkInteger("at", at);
+    checkInteger("length", length);
     const { size } = this;
     if (length <= size - at) return;
     const range = `${length} bytes at ${at}`;
@@ -394,8 +390,14 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   /** First byte within the store. */
   #place(): number {
-    return this.#host.allocator.offset(this.#handle) * this.#host.unit;
+    const { handle } = this, { allocator, unit } = this.#host;
+    return handle < 0 ? 0 : allocator.offset(handle) * unit;
   }
+}
+
+/** Throws where an arena is closed. */
+export function checkOpen({ closed }: RegionHost, operation: StorageOperation): void {
+  if (closed) throw new StorageError(operation, 0, 0, "the arena is closed");
 }
 
 function isLive(allocator: Allocator, handle: number): boolean {

@@ -246,7 +246,8 @@ export class Space {
     if (this.#isFull) return false;
     const { allocator, granule } = this, { capacity, tailSpace } = allocator;
     const needed = capacity - tailSpace + units;
-    if (needed > this.#maxUnits) return false;
+    // Where the end has them already, no handle is left.
+    if (needed > this.#maxUnits || needed <= capacity) return false;
     const step = Math.min(Math.max(capacity * granule / 16, MIN_GROWTH), MAX_GROWTH) / granule;
     const target = Math.min(Math.max(needed, Math.ceil(capacity + step)), this.#maxUnits);
     this.#growth = this.#growTo(target).finally(() => this.#growth = undefined);

@@ -300,6 +300,11 @@ export class SharedOffsetAllocator implements SharedAllocator {
     return this.#locked(() => this.#table.allocateAt(offset, size));
   }
 
+  /** Whether no handle is left, so that every request is refused. */
+  get isOutOfHandles(): boolean {
+    return !this.#locked(() => this.#table.table.makeSlot());
+  }
+
   /**
    * Adds units at the end of the space.
    *

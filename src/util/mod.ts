@@ -17,6 +17,7 @@ export { checkType } from "./check_type.ts";
 export { crc32 } from "./crc32.ts";
 export { expectInvariant } from "./expect_invariant.ts";
 export { freeRuns, isFreeRun, longestFreeRun } from "./free_runs.ts";
+export { Listeners } from "./listeners.ts";
 export { newBuffer } from "./new_buffer.ts";
 export { paintMap } from "./paint_map.ts";
 export type { MapKind } from "./paint_map.ts";

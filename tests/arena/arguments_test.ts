@@ -190,20 +190,56 @@ describe("allocateOrThrow", () => {
 describe("a view of a region", () => {
   it("names the store's byteOffset where that is what is not aligned", () => {
     const arena = new Arena(new MemoryStore(new ArrayBuffer(100), { byteOffset: 3 }));
-    const region = arena.allocateOrThrow(16, { alignment: 8 });
+    const region = arena.allocateOrThrow(16);
     assertThrows(
       () => region.view(Float64Array),
       RangeError,
-      "A Float64Array needs alignment 8, the region is at offset 0, byte 3 of its buffer: " +
-        "the store's byteOffset 3 is no multiple of 8",
+      "A Float64Array needs alignment 8, the region is at offset 0 of a store " +
+        "whose byteOffset is 3",
     );
-    const odd = arena.allocateOrThrow(9, { alignment: 1 });
-    const other = arena.allocateOrThrow(8);
-    assertEquals([odd.offset, other.offset], [16, 25]);
-    const { message } = assertThrows(() => other.view(Float64Array), RangeError);
-    assertStrictEquals(message.includes("byteOffset"), false);
     assertStrictEquals(region.view(Uint8Array).length, 16);
     const aligned = new Arena(new MemoryStore(new ArrayBuffer(100), { byteOffset: 8 }));
     assertStrictEquals(aligned.allocateOrThrow(16).view(Float64Array).length, 2);
+  });
+});
+
+describe("a store whose byteOffset cannot serve an alignment", () => {
+  const arenaAt = (byteOffset: number, unit = 1) =>
+    new Arena(new MemoryStore(new ArrayBuffer(4096), { byteOffset }), { unit });
+
+  it("is refused where the alignment is asked for, and nothing changes", () => {
+    const arena = arenaAt(4);
+    for (const alignment of [8, 24, 256]) {
+      const error = assertThrows(() => arena.allocate(64, { alignment }), RangeError);
+      assertStrictEquals(
+        error.message,
+        "Expected a store whose byteOffset is a multiple of 8 " +
+          `for alignment ${alignment}, got byteOffset 4`,
+      );
+    }
+    assertStrictEquals(arena.allocator.allocationCount, 0);
+    for (const alignment of [1, 2, 3, 4, 12, 100]) {
+      const region = arena.allocateOrThrow(64, { alignment });
+      assertStrictEquals(region.offset % alignment, 0);
+      if (alignment % 4 === 0) region.view(Float32Array).fill(1);
+    }
+  });
+
+  it("is refused with the arena where its unit promises more", () => {
+    for (const unit of [8, 16, 4096]) {
+      assertThrows(() => arenaAt(4, unit), RangeError, `for unit ${unit}, got byteOffset 4`);
+      assertStrictEquals(arenaAt(8, unit).unit, unit);
+    }
+    assertThrows(() => arenaAt(3, 4), RangeError, "a multiple of 4");
+    assertStrictEquals(arenaAt(3, 5).unit, 5);
+    assertStrictEquals(arenaAt(4, 12).allocateOrThrow(12).view(Float32Array).length, 3);
+  });
+
+  it("counts the place of a view that the store is made of", () => {
+    const bytes = new Uint8Array(new ArrayBuffer(100), 2, 90);
+    const arena = new Arena(new MemoryStore(bytes, { byteOffset: 6 }));
+    assertStrictEquals(arena.allocateOrThrow(8, { alignment: 8 }).view(Float64Array).length, 1);
+    const odd = new Arena(new MemoryStore(bytes));
+    assertThrows(() => odd.allocate(8, { alignment: 4 }), RangeError, "got byteOffset 2");
   });
 });

@@ -133,8 +133,8 @@ describe("a region", () => {
     assertStrictEquals(size6.view(Int16Array).length, 3);
 
     const window = new Arena(new MemoryStore(new Uint8Array(65).subarray(1)));
-    const first = must(window.allocate(8, { alignment: 8 }));
-    assertThrows(() => first.view(Float32Array), RangeError, "at offset 0, byte 1 of its buffer");
+    const first = must(window.allocate(8));
+    assertThrows(() => first.view(Float32Array), RangeError, "a store whose byteOffset is 1");
     assertStrictEquals(first.view(Uint8Array).length, 8);
 
     const elsewhere = must(new Arena(new PlainStore(100)).allocate(4));

@@ -24,7 +24,10 @@ describe("wrong arguments of new MemoryStore", () => {
       [() => new MemoryStore(buffer, wrong(null)), "window to be an object"],
       [() => new MemoryStore(buffer, wrong({ offset: 8 })), "with byteOffset, byteLength, got off"],
       [() => new MemoryStore(buffer, wrong({ length: 8 })), "got length"],
-      [() => new MemoryStore(buffer, wrong({ maxByteLength: 8 })), "Expected no maxByteLength"],
+      [
+        () => new MemoryStore(buffer, wrong({ maxByteLength: 8 })),
+        "byteOffset, byteLength, got maxByteLength",
+      ],
       [() => new MemoryStore(buffer, { byteOffset: wrong("8") }), "byteOffset"],
       [() => new MemoryStore(buffer, { byteLength: wrong("8") }), "byteLength"],
     ];

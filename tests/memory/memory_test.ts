@@ -106,7 +106,7 @@ describe("MemoryStore", () => {
         Array.from(around, (_, i) => +(i >= start && i < start + 6)),
       );
       assertThrows(() => store.write(5, new Uint8Array(2)), StorageError);
-      assertThrows(() => store.resize(7), StorageError, "window of fixed length");
+      assertThrows(() => store.resize(7), StorageError, "fixed length");
     }
   });
 
@@ -125,7 +125,11 @@ describe("MemoryStore", () => {
     const beyond = { byteOffset: 5, byteLength: 4 };
     assertThrows(() => new MemoryStore(new ArrayBuffer(8), beyond), RangeError);
     const limited = { maxByteLength: 9 } as { byteOffset?: number };
-    assertThrows(() => new MemoryStore(new ArrayBuffer(8), limited), TypeError, "its own");
+    assertThrows(
+      () => new MemoryStore(new ArrayBuffer(8), limited),
+      TypeError,
+      "got maxByteLength",
+    );
   });
 
   it("tells how long it can become", () => {
