@@ -158,13 +158,14 @@ export class LockedTable {
   trim(): number {
     const NEXT = 1, HANDLE = 4;
     const W = this.#words, { end } = this.table;
-    if (this.cache === undefined || this.#header[CACHED] === 0) return 0;
-    // Before the search: what is put in a cache meanwhile sets it again.
+    if (this.cache === undefined || Atomics.load(this.#header, CACHED) === 0) return 0;
+    // Before the search: what is put in a cache meanwhile sets it again. Each side stores its word
+    // and loads the other's; both loads are atomic, or both may see what was there before.
     Atomics.store(this.#header, CACHED, 0);
     let count = 0;
     for (let node = W[end + NEXT], next = end; node !== end; node = next) {
       next = W[node + NEXT];
-      const handle = -W[node + HANDLE];
+      const handle = -Atomics.load(W, node + HANDLE);
       if (handle > 0 && this.#release(node, handle)) count++;
     }
     return count;

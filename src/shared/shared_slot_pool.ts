@@ -174,8 +174,10 @@ export class SharedSlotPool<V = Uint8Array> {
     const { byteOffset = 0, type } = options ?? {};
     const buffer = bufferFor(source, byteOffset, HEADER * 4);
     const header = new Int32Array(buffer, byteOffset, HEADER);
+    // Before all else: what was written before it was stored is seen by whoever finds it.
+    const isPool = Atomics.load(header, MAGIC) === FORMAT;
     const end = header[SLOTS_AT] + header[STRIDE] * header[SLOT_COUNT];
-    if (Atomics.load(header, MAGIC) !== FORMAT || end > buffer.byteLength - byteOffset) {
+    if (!isPool || end > buffer.byteLength - byteOffset) {
       throw new TypeError(`Expected a shared pool of slots at byte ${byteOffset} of the buffer`);
     }
     return new SharedSlotPool(header, type);
@@ -204,7 +206,7 @@ export class SharedSlotPool<V = Uint8Array> {
    */
   acquire(): number {
     const handle = this.tryAcquire();
-    if (handle === NO_SPACE) throw new PoolExhaustedError(1, this);
+    if (handle === NO_SPACE) throw this.#exhausted(1, 0);
     return handle;
   }
 
@@ -228,7 +230,8 @@ export class SharedSlotPool<V = Uint8Array> {
     checkInto(into, count);
     const handles = into ?? ([] as unknown as A);
     if (count === 0) return handles;
-    if (this.#slots.popMany(count, count, handles) === 0) throw new PoolExhaustedError(count, this);
+    const found = this.#slots.popMany(count, count, handles);
+    if (found < count) throw this.#exhausted(count, found);
     for (let i = 0; i < count; i++) handles[i] = this.#slots.take(handles[i]);
     return handles;
   }
@@ -298,6 +301,12 @@ export class SharedSlotPool<V = Uint8Array> {
    */
   check(): void {
     this.#slots.check();
+  }
+
+  /** The error for a request; `available` would look at every slot. */
+  #exhausted(requested: number, available: number): PoolExhaustedError {
+    const { capacity } = this;
+    return new PoolExhaustedError(requested, { available, capacity });
   }
 
   #viewOf(slot: number): V {

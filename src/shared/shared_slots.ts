@@ -81,7 +81,10 @@ export class SharedSlots {
     }
   }
 
-  /** Takes from `least` to `most` slots off the stack; returns how many, 0 for too few. */
+  /**
+   * Takes from `least` to `most` slots off the stack; returns how many there were. Fewer than
+   * `least` stay there.
+   */
   popMany(least: number, most: number, into: { [index: number]: number }): number {
     const links = this.#links;
     while (true) {
@@ -92,8 +95,7 @@ export class SharedSlots {
         into[count] = rest - 1;
         rest = links[rest - 1];
       }
-      const isEnough = count >= least && count > 0;
-      if (this.#replace(isEnough ? rest : top)) return isEnough ? count : 0;
+      if (this.#replace(count < least ? top : rest)) return count;
     }
   }
 

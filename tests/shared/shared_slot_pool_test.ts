@@ -118,6 +118,27 @@ describe("SharedSlotPool", () => {
     assertEquals(slots.pop(), 2);
   });
 
+  it("looks at no slot when none is free", () => {
+    const pool = SharedSlotPool.create(1000, { slotSize: 8 }), slots = SharedSlots.prototype;
+    pool.acquireMany(998);
+    const { inUse } = slots;
+    let looks = 0;
+    slots.inUse = function* () {
+      for (const handle of inUse.call(this)) yield looks++ < 0 ? 0 : handle;
+    };
+    try {
+      const few = assertThrows(() => pool.acquireMany(4), PoolExhaustedError, "4: 2 of 1000");
+      assertEquals([few.requested, few.available, few.capacity], [4, 2, 1000]);
+      pool.acquireMany(2);
+      assertThrows(() => pool.acquire(), PoolExhaustedError, "1: 0 of 1000");
+      assertThrows(() => pool.acquireMany(5), PoolExhaustedError, "5: 0 of 1000");
+      assertEquals(looks, 0);
+      assertEquals([pool.available, looks], [0, 1000], "the count does not work");
+    } finally {
+      slots.inUse = inUse;
+    }
+  });
+
   it("refuses bad options, handles, and what is no pool", () => {
     const pool = SharedSlotPool.create(2, { slotSize: 6 });
     const attach = (source: unknown, options = {}) => () =>
