@@ -28,7 +28,7 @@ export const pages: readonly Page[] = [
   { names: "*", entry: ".", limit: 33_000 },
   { names: "SlotPool", entry: "./pool", limit: 3_600 },
   { names: "FixedPool", entry: "./pool", limit: 5_600 },
-  { names: "SharedSlotPool", entry: "./shared", limit: 3_450 },
+  { names: "SharedSlotPool", entry: "./shared", limit: 5_400 },
   { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_100 },
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },

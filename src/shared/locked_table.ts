@@ -13,6 +13,7 @@ import { WideKernel } from "../allocators/wide_kernel.ts";
 import { freeWord, makeReady, recycle } from "../gap_table/slots.ts";
 import { RESET } from "./repair.ts";
 import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
+import type { Waiting } from "./waiting.ts";
 import { WorkerCache } from "./worker_cache.ts";
 
 /** Blocks that go to a cache at a time, at most; it must have room for them. */
@@ -25,6 +26,8 @@ export class LockedTable {
   readonly table: BinTable;
   /** The blocks that this worker keeps, if the allocator has caches. */
   readonly cache: WorkerCache | undefined;
+  /** This worker's side of the line, once it has waited. */
+  waiting: Waiting | undefined;
   readonly #inner: WideKernel;
   readonly #header: Int32Array;
   readonly #words: Int32Array;

@@ -99,7 +99,7 @@ describe("SharedSlotPool", () => {
 
   it("never takes what the top linked to before it was given back: ABA", () => {
     const head = new BigInt64Array(new SharedArrayBuffer(8)), handles = words(3), links = words(3);
-    const slots = new SharedSlots(head, handles, links);
+    const slots = new SharedSlots(head, handles, links, words(272));
     slots.layOut();
     // A thread reads the head and the link of slot 0: slot 1. Then it is stopped.
     const seen = Atomics.load(head, 0), link = links[0];
@@ -145,6 +145,10 @@ describe("SharedSlotPool", () => {
       SharedSlotPool.attach(source as SharedArrayBuffer, options);
     assertThrows(attach(new SharedArrayBuffer(4096)), TypeError, "shared pool");
     assertThrows(attach(new ArrayBuffer(4096)), TypeError, "SharedArrayBuffer");
+    const older = new SharedArrayBuffer(4096);
+    new Int32Array(older)[0] = 0x53505331;
+    assertThrows(attach(older), TypeError, "a shared pool of slots of version 2 at byte 0 of the");
+    assertThrows(attach(older), TypeError, ", got 1");
     assertThrows(attach(undefined), TypeError, "SharedArrayBuffer");
     assertThrows(attach(new SharedArrayBuffer(8)), RangeError, "bytes");
     assertThrows(attach(pool.buffer, { byteOffset: 4 }), RangeError, "multiple of 8");
