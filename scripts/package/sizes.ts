@@ -29,7 +29,7 @@ export const pages: readonly Page[] = [
   { names: "SlotPool", entry: "./pool", limit: 3_600 },
   { names: "FixedPool", entry: "./pool", limit: 5_600 },
   { names: "SharedSlotPool", entry: "./shared", limit: 5_400 },
-  { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_100 },
+  { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_200 },
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },
   { names: "replayTrace", entry: "./trace", limit: 6_700 },

@@ -41,12 +41,12 @@ export interface AllocateSyncOptions {
  *
  * @example
  * ```ts
- * import { allocateAsync, freeAsync, SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
+ * import { allocateAsync, SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
  *
  * const allocator = SharedOffsetAllocator.create(1024);
  * const all = allocator.allocate(1024);
  * const waiting = allocateAsync(allocator, 512, { timeout: 5000 });
- * await freeAsync(allocator, all);
+ * allocator.free(all);
  * allocator.offset(await waiting); // 0
  * ```
  */

@@ -14,8 +14,8 @@
 //   31 ... 14   13 ... 2                             1 ... 0
 //   | lap | the owner's number, 0 for nobody | FREE, WAITING, CALLED or GONE |
 //
-// The places alone say who stands in line: FIRST and NEXT are moved on by whoever sees that they lag
-// behind. So a thread that dies between two steps leaves nothing half done, but a place whose owner
+// The places alone say who stands in line: whoever sees that FIRST or NEXT lags behind moves it on.
+// So a thread that dies between two steps leaves nothing half done, but a place whose owner
 // does not answer. Who frees something calls the first in line: its place becomes CALLED, which
 // it makes WAITING again before it tries. One that stays CALLED for long is passed over.
 export const WAITED = 0; // not 0 while somebody may stand in line
@@ -108,8 +108,8 @@ export function leave(line: Int32Array, ticket: number): void {
 }
 
 /**
- * Calls the first in line, if there is one. It need not be alive. One that is just leaving calls the
- * next one when it has left.
+ * Calls the first in line, if there is one. It need not be alive. One that is just leaving calls
+ * the next one when it has left.
  */
 export function callFirst(line: Int32Array): void {
   const FIRST = 1, PLACES_AT = 16, LAST_PLACE = 255, STATE = 3;

@@ -112,8 +112,8 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
  *
  * Every operation but `offset` and `size` takes a lock. A thread that waits for it looks a
  * short while and sleeps then; on the main thread of a page, which may not sleep, it keeps
- * looking: use `allocateAsync` and `freeAsync` there, which wait for space as well, as `allocateSync`
- * does. With `cache` small blocks pass through a
+ * looking: use `allocateAsync` and `freeAsync` there. `allocateAsync` and `allocateSync` wait for
+ * space as well. With `cache` small blocks pass through a
  * cache of each worker: no lock, one atomic operation for each allocate and free. What the
  * caches hold is neither free nor allocated; a worker that finds no space takes it from all
  * of them.

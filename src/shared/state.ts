@@ -89,20 +89,17 @@ export function openState(source: SharedSource, byteOffset = 0): SharedState {
   const header = new Int32Array(buffer, byteOffset, HEADER);
   // MAGIC first: what was written before it was stored is seen by whoever finds it.
   const isState = Atomics.load(header, MAGIC) === FORMAT, version = header[VERSION];
-  if (isState && version !== FORMAT_VERSION) {
-    const wanted = `a shared allocator of version ${FORMAT_VERSION}`;
-    throw new TypeError(`Expected ${wanted} at byte ${byteOffset} of the buffer, got ${version}`);
-  }
   const lineStart = byteOffset + HEADER * 4, tableStart = lineStart + LINE_WORDS * 4;
   const length = header[TABLE_LENGTH];
-  if (!isState || length * 4 > buffer.byteLength - tableStart) {
-    throw new TypeError(`Expected a shared allocator at byte ${byteOffset} of the buffer`);
-  }
+  const expect = (holds: boolean) => {
+    if (holds) return;
+    const wanted = `Expected a shared allocator of version ${FORMAT_VERSION} at byte ${byteOffset}`;
+    throw new TypeError(`${wanted} of the buffer${isState ? `, got version ${version}` : ""}`);
+  };
+  expect(isState && version === FORMAT_VERSION && length * 4 <= buffer.byteLength - tableStart);
   const words = new Int32Array(buffer, tableStart, length), cachedSize = header[CACHED_SIZE];
   const slots = words[SLOTS];
-  if (words[STRIDE] * slots + slots + OFFSET_SHAPE.end !== length) {
-    throw new TypeError(`Expected a shared allocator at byte ${byteOffset} of the buffer`);
-  }
+  expect(words[STRIDE] * slots + slots + OFFSET_SHAPE.end === length);
   return {
     buffer,
     byteOffset,

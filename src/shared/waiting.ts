@@ -67,7 +67,7 @@ export class Waiting {
    * Makes one thread's side of a line.
    *
    * @param owner The number of this side, from 1 to 4095.
-   * @param patience Milliseconds after which one that was called and does not answer is passed over.
+   * @param patience Milliseconds after which one that was called and is silent is passed over.
    */
   constructor(
     line: Int32Array,
