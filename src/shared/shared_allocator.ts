@@ -274,14 +274,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @throws {LockAbandonedError} A worker ended while it held the lock.
    */
   free(handle: number): void {
-    if (this.#cache === undefined || !this.#cache.put(handle)) {
-      this.#lock.acquire();
-      try {
-        this.#table.free(handle);
-      } finally {
-        this.#unlock();
-      }
-    }
+    if (this.#cache === undefined || !this.#cache.put(handle)) this.#freeLocked(handle);
     this.#call();
   }
 
@@ -405,6 +398,15 @@ export class SharedOffsetAllocator implements SharedAllocator {
     Atomics.store(this.#line, ENDED, worker);
     this.#call();
     return isHolder;
+  }
+
+  #freeLocked(handle: number): void {
+    this.#lock.acquire();
+    try {
+      this.#table.free(handle);
+    } finally {
+      this.#unlock();
+    }
   }
 
   #unlock(): void {
