@@ -96,10 +96,6 @@ export interface GrowableAllocator extends Allocator {
 
 /** An allocator that several threads use at once. */
 export interface SharedAllocator extends GrowableAllocator {
-  /** `allocate()`, for a thread that may not wait. */
-  allocateAsync(size: number, alignment?: number): Promise<number>;
-  /** `free()`, for a thread that may not wait. */
-  freeAsync(handle: number): Promise<void>;
   /** Adds units until the capacity is at least this; what another thread added counts. */
   growTo(capacity: number): void;
 }

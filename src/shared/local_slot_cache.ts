@@ -24,7 +24,8 @@ export interface LocalSlotCacheOptions {
  *
  * Handles are those of the shared pool: another worker may release them there, or in a cache of
  * its own. Slots that are kept here are free, but others cannot have them: call `trim` when the
- * worker rests, `close` when it is done.
+ * worker rests, `close` when it is done. While somebody waits for a slot of the shared pool, a
+ * release gives it all that is kept.
  *
  * | Method | Cost |
  * | --- | --- |
@@ -121,6 +122,7 @@ export class LocalSlotCache<V = Uint8Array> {
       this.#giveBack(this.#batch);
     }
     this.#kept[this.#count++] = slot;
+    if (this.#slots.isWaitedFor) this.trim();
   }
 
   /**

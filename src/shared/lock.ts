@@ -24,19 +24,6 @@ export const MAX_OWNER: number = OWNER;
 const SPINS = 1000;
 // A waiter sleeps no longer: one that died between letting go and waking it must do no harm.
 const MAX_SLEEP_MS = 50;
-// How often one looks that can neither sleep nor be woken.
-const POLL_MS = 1;
-
-/** What newer editions of the language have. */
-interface NewerAtomics {
-  waitAsync?(
-    words: Int32Array,
-    index: number,
-    value: number,
-    timeout: number,
-  ): { async: boolean; value: unknown };
-}
-
 /** A thread ended, or was stopped for long, while it held a lock. */
 export class LockAbandonedError extends Error {
   /** The name of the class. */
@@ -72,9 +59,9 @@ export interface LockRules {
  * while and then sleeps; on a thread that may not sleep (a page's main one) it keeps looking.
  */
 export class Lock {
+  readonly rules: LockRules;
   readonly #words: Int32Array;
   readonly #index: number;
-  readonly #rules: LockRules;
   readonly #maySleep: boolean;
   /** The word while this thread holds the lock, or held it last. */
   #mine: number;
@@ -99,7 +86,7 @@ export class Lock {
     this.#words = words;
     this.#index = index;
     this.#mine = owner;
-    this.#rules = rules;
+    this.rules = rules;
     this.#repair = repair;
     this.#maySleep = maySleep(words, index);
   }
@@ -112,19 +99,6 @@ export class Lock {
   acquire(): void {
     const mine = this.#nextTurn();
     if (Atomics.compareExchange(this.#words, this.#index, 0, mine) !== 0) this.#wait();
-  }
-
-  /**
-   * Takes the lock, without ever blocking the thread, and calls `action`, which lets go: at
-   * once, as other code of this thread may take the lock in whatever is awaited.
-   */
-  async acquireAsync<T>(action: () => T): Promise<T> {
-    const MAX_SLEEP_MS = 50;
-    const waiter = new Waiter(this.#rules.abandonedAfter);
-    for (let word = this.#attempt(waiter); word !== 0; word = this.#attempt(waiter)) {
-      await this.#sleepAsync(word, Math.min(waiter.patience, MAX_SLEEP_MS));
-    }
-    return action();
   }
 
   /**
@@ -149,13 +123,13 @@ export class Lock {
   }
 
   #wait(): void {
-    const waiter = new Waiter(this.#rules.abandonedAfter);
+    const waiter = new Waiter(this.rules.abandonedAfter);
     // Who was woken may not be the only one who slept: its release has to wake the next.
     for (let waiters = 0;; waiters = WAITERS) {
       for (let spins = 0; spins < SPINS; spins++) {
         if (Atomics.load(this.#words, this.#index) === 0 && this.#take(waiters)) return;
       }
-      const word = this.#attempt(waiter);
+      const word = this.attempt(waiter);
       if (word === 0) return;
       if (!this.#maySleep) continue;
       Atomics.wait(this.#words, this.#index, word, Math.min(waiter.patience, MAX_SLEEP_MS));
@@ -163,7 +137,7 @@ export class Lock {
   }
 
   /** Takes the lock, which gives 0, or announces a waiter, which gives the word to wait for. */
-  #attempt(waiter: Waiter): number {
+  attempt(waiter: Waiter): number {
     const words = this.#words, index = this.#index;
     while (true) {
       const word = Atomics.load(words, index);
@@ -174,7 +148,7 @@ export class Lock {
       }
       if (waiter.isOverdue(word & ~WAITERS)) {
         const owner = word & OWNER;
-        if (!this.#rules.seizes) throw new LockAbandonedError(owner, this.#rules.abandonedAfter);
+        if (!this.rules.seizes) throw new LockAbandonedError(owner, this.rules.abandonedAfter);
         if (this.#seize(word)) return 0;
         continue;
       }
@@ -203,26 +177,14 @@ export class Lock {
   #wake(): void {
     const words = this.#words, index = this.#index, contended = this.#mine | WAITERS;
     if (Atomics.compareExchange(words, index, contended, 0) !== contended) {
-      throw new LockAbandonedError(this.#mine & OWNER, this.#rules.abandonedAfter);
+      throw new LockAbandonedError(this.#mine & OWNER, this.rules.abandonedAfter);
     }
     Atomics.notify(words, index, 1);
-  }
-
-  /** Returns once somebody lets go, or after these milliseconds. */
-  async #sleepAsync(word: number, milliseconds: number): Promise<void> {
-    const { waitAsync } = Atomics as NewerAtomics;
-    const longest = waitAsync === undefined ? Math.min(milliseconds, POLL_MS) : milliseconds;
-    // The timer is needed in any case: a wait alone lets Deno and Node end the program.
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, longest));
-    const woken = waitAsync?.call(Atomics, this.#words, this.#index, word, milliseconds).value;
-    await (woken === undefined ? timeout : Promise.race([woken, timeout]));
-    clearTimeout(timer);
   }
 }
 
 /** One that waits, and what it has seen. */
-class Waiter {
+export class Waiter {
   readonly #abandonedAfter: number;
   #word = 0;
   #deadline = 0;
@@ -246,7 +208,7 @@ class Waiter {
 }
 
 /** Whether this thread may sleep: the main one of a page may not. */
-function maySleep(words: Int32Array, index: number): boolean {
+export function maySleep(words: Int32Array, index: number): boolean {
   try {
     Atomics.wait(words, index, -1, 0); // not what the word ever is: it returns at once
     return true;

@@ -13,6 +13,7 @@ import { WideKernel } from "../allocators/wide_kernel.ts";
 import { freeWord, makeReady, recycle } from "../gap_table/slots.ts";
 import { RESET } from "./repair.ts";
 import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
+import type { Waiting } from "./waiting.ts";
 import { WorkerCache } from "./worker_cache.ts";
 
 /** Blocks that go to a cache at a time, at most; it must have room for them. */
@@ -25,6 +26,8 @@ export class LockedTable {
   readonly table: BinTable;
   /** The blocks that this worker keeps, if the allocator has caches. */
   readonly cache: WorkerCache | undefined;
+  /** This worker's side of the line, once it has waited. */
+  waiting: Waiting | undefined;
   readonly #inner: WideKernel;
   readonly #header: Int32Array;
   readonly #words: Int32Array;
@@ -158,13 +161,14 @@ export class LockedTable {
   trim(): number {
     const NEXT = 1, HANDLE = 4;
     const W = this.#words, { end } = this.table;
-    if (this.cache === undefined || this.#header[CACHED] === 0) return 0;
-    // Before the search: what is put in a cache meanwhile sets it again.
+    if (this.cache === undefined || Atomics.load(this.#header, CACHED) === 0) return 0;
+    // Before the search: what is put in a cache meanwhile sets it again. Each side stores its word
+    // and loads the other's; both loads are atomic, or both may see what was there before.
     Atomics.store(this.#header, CACHED, 0);
     let count = 0;
     for (let node = W[end + NEXT], next = end; node !== end; node = next) {
       next = W[node + NEXT];
-      const handle = -W[node + HANDLE];
+      const handle = -Atomics.load(W, node + HANDLE);
       if (handle > 0 && this.#release(node, handle)) count++;
     }
     return count;

@@ -27,10 +27,13 @@ export type {
   GrowableAllocator,
   SharedAllocator,
 } from "../allocator.ts";
-export { PoolClosedError, PoolExhaustedError } from "../util/pool_errors.ts";
+export { PoolClosedError, PoolExhaustedError, PoolTimeoutError } from "../util/pool_errors.ts";
 export type { SlotLayout } from "../util/slot_layout.ts";
 export type { ViewConstructor } from "../util/view_constructor.ts";
 
+export type { AcquireOptions, CancelSignal } from "../util/wait_options.ts";
+export { allocateAsync, allocateSync, freeAsync } from "./allocate_waiting.ts";
+export type { AllocateAsyncOptions, AllocateSyncOptions } from "./allocate_waiting.ts";
 export { LockAbandonedError } from "./lock.ts";
 export { SharedOffsetAllocator } from "./shared_allocator.ts";
 export type {

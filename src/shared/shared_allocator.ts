@@ -17,6 +17,7 @@ import { BinTable } from "../gap_table/bin_table.ts";
 import { strideFor } from "../gap_table/gap_table.ts";
 import { checkRoom } from "../gap_table/check_room.ts";
 import { MAX_CAPACITY, MAX_NARROW } from "../gap_table/layout.ts";
+import { callFirst, ENDED } from "./line.ts";
 import { Lock, type LockRules, MAX_OWNER } from "./lock.ts";
 import { LockedTable } from "./locked_table.ts";
 import { repair } from "./repair.ts";
@@ -32,6 +33,24 @@ import {
   type StatePlan,
 } from "./state.ts";
 import type { WorkerCache } from "./worker_cache.ts";
+
+/** What functions beside a {@linkcode SharedOffsetAllocator} need of it. */
+export interface SharedParts {
+  readonly state: SharedState;
+  readonly table: LockedTable;
+  readonly lock: Lock;
+  /** Lets go of the lock. */
+  readonly unlock: () => void;
+}
+
+/**
+ * What a function beside a {@linkcode SharedOffsetAllocator} works on.
+ *
+ * @throws {TypeError} It is none.
+ */
+export function partsOf(allocator: SharedOffsetAllocator): SharedParts {
+  return SharedOffsetAllocator["partsOf"](allocator);
+}
 
 /** Units in the largest block that caches may hold. */
 const MAX_BLOCK_SIZE = 1_048_576; // = 2 ** 20
@@ -93,7 +112,8 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
  *
  * Every operation but `offset` and `size` takes a lock. A thread that waits for it looks a
  * short while and sleeps then; on the main thread of a page, which may not sleep, it keeps
- * looking: use the `...Async` methods there. With `cache` small blocks pass through a
+ * looking: use `allocateAsync` and `freeAsync` there. `allocateAsync` and `allocateSync` wait for
+ * space as well. With `cache` small blocks pass through a
  * cache of each worker: no lock, one atomic operation for each allocate and free. What the
  * caches hold is neither free nor allocated; a worker that finds no space takes it from all
  * of them.
@@ -131,6 +151,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   readonly worker: number;
   readonly #state: SharedState;
   readonly #header: Int32Array;
+  readonly #line: Int32Array;
   readonly #table: LockedTable;
   readonly #cache: WorkerCache | undefined;
   readonly #lock: Lock;
@@ -144,9 +165,24 @@ export class SharedOffsetAllocator implements SharedAllocator {
     this.worker = worker ?? nextWorker(state.header);
     this.#state = state;
     this.#header = state.header;
+    this.#line = state.line;
     this.#table = new LockedTable(state, this.worker);
     this.#cache = this.#table.cache;
     this.#lock = new Lock(state.header, LOCK, this.worker, rules, () => repair(state));
+  }
+
+  private static partsOf(allocator: SharedOffsetAllocator): SharedParts {
+    if (typeof allocator === "object" && allocator !== null && #lock in allocator) {
+      return {
+        state: allocator.#state,
+        table: allocator.#table,
+        lock: allocator.#lock,
+        unlock: () => allocator.#unlock(),
+      };
+    }
+    throw new TypeError(
+      `Expected allocator to be a SharedOffsetAllocator, got ${describe(allocator)}`,
+    );
   }
 
   /**
@@ -166,7 +202,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * Takes part in an allocator that another thread made.
    *
    * @param source Its {@linkcode SharedOffsetAllocator.buffer}, or the memory it is in.
-   * @throws {TypeError} There is none.
+   * @throws {TypeError} There is none, or one of another version.
    * @throws {RangeError} An option is out of range.
    */
   static attach(source: SharedSource, options?: SharedAttachOptions): SharedOffsetAllocator {
@@ -232,13 +268,6 @@ export class SharedOffsetAllocator implements SharedAllocator {
     }
   }
 
-  /** {@linkcode SharedOffsetAllocator.allocate} for a thread that may not wait. */
-  async allocateAsync(size: number, alignment: number = 1): Promise<number> {
-    const cached = this.#cache === undefined ? NO_SPACE : this.#cache.take(size, alignment);
-    if (cached !== NO_SPACE) return cached;
-    return await this.#lockedAsync(() => this.#table.reserve(size, alignment));
-  }
-
   /**
    * Gives an allocation back, whichever worker made it.
    *
@@ -246,19 +275,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @throws {LockAbandonedError} A worker ended while it held the lock.
    */
   free(handle: number): void {
-    if (this.#cache !== undefined && this.#cache.put(handle)) return;
-    this.#lock.acquire();
-    try {
-      this.#table.free(handle);
-    } finally {
-      this.#unlock();
-    }
-  }
-
-  /** {@linkcode SharedOffsetAllocator.free} for a thread that may not wait. */
-  async freeAsync(handle: number): Promise<void> {
-    if (this.#cache !== undefined && this.#cache.put(handle)) return;
-    await this.#lockedAsync(() => this.#table.free(handle));
+    if (this.#cache === undefined || !this.#cache.put(handle)) this.#freeLocked(handle);
+    this.#call();
   }
 
   /**
@@ -287,7 +305,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @throws {TypeError | RangeError} `size` is not an integer in range.
    */
   resize(handle: number, size: number): boolean {
-    return this.#locked(() => this.#table.resize(handle, size));
+    return this.#freeing(() => this.#table.resize(handle, size));
   }
 
   /**
@@ -313,7 +331,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   grow(additional: number): void {
     checkInteger("additional", additional);
-    this.#locked(() => this.#table.growTo(this.#table.capacity + additional));
+    this.#freeing(() => this.#table.growTo(this.#table.capacity + additional));
   }
 
   /**
@@ -323,12 +341,12 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @throws {TypeError | RangeError} As for {@linkcode SharedOffsetAllocator.grow}.
    */
   growTo(capacity: number): void {
-    this.#locked(() => this.#table.growTo(capacity));
+    this.#freeing(() => this.#table.growTo(capacity));
   }
 
   /** Frees everything, whichever worker made it. All handles are refused from then on. */
   reset(): void {
-    this.#locked(() => this.#table.reset());
+    this.#freeing(() => this.#table.reset());
   }
 
   /**
@@ -337,7 +355,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @returns How many there were.
    */
   trim(): number {
-    return this.#locked(() => this.#table.trim());
+    return this.#freeing(() => this.#table.trim());
   }
 
   /** Exact size of the largest free region, in units. */
@@ -371,7 +389,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   /**
    * Tells that a worker has ended, for certain: `terminate()` of a Web Worker returns before it
-   * has. If it held the lock, what it was doing is done or undone and the lock is free again.
+   * has. If it held the lock, what it was doing is done or undone and the lock is free again. If it
+   * waited for space, those behind it wait for it no longer.
    *
    * @param worker The number of the worker: its {@linkcode SharedOffsetAllocator.worker}, or
    *   the one in a `LockAbandonedError`.
@@ -381,9 +400,21 @@ export class SharedOffsetAllocator implements SharedAllocator {
   recover(worker: number): boolean {
     checkInteger("worker", worker, 1, MAX_OWNER);
     this.#table.suspectCaches();
-    if (!this.#lock.seizeFrom(worker)) return false;
-    this.#unlock();
-    return true;
+    const isHolder = this.#lock.seizeFrom(worker);
+    if (isHolder) this.#unlock();
+    // Who waits behind it passes it over at once, and not only when it has not answered for long.
+    Atomics.store(this.#line, ENDED, worker);
+    this.#call();
+    return isHolder;
+  }
+
+  #freeLocked(handle: number): void {
+    this.#lock.acquire();
+    try {
+      this.#table.free(handle);
+    } finally {
+      this.#unlock();
+    }
   }
 
   #unlock(): void {
@@ -393,20 +424,24 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   #locked<T>(action: () => T): T {
     this.#lock.acquire();
-    return this.#finish(action);
-  }
-
-  #lockedAsync<T>(action: () => T): Promise<T> {
-    return this.#lock.acquireAsync(() => this.#finish(action));
-  }
-
-  /** Does something with the lock, and lets go. */
-  #finish<T>(action: () => T): T {
     try {
       return action();
     } finally {
       this.#unlock();
     }
+  }
+
+  /** Does something with the lock that may make space, and calls who waits for it. */
+  #freeing<T>(action: () => T): T {
+    const result = this.#locked(action);
+    this.#call();
+    return result;
+  }
+
+  /** Calls who waits, after space was freed: a waiter says that it waits, and then tries. */
+  #call(): void {
+    const WAITED = 0;
+    if (Atomics.load(this.#line, WAITED) !== 0) callFirst(this.#line);
   }
 }
 

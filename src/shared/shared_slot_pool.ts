@@ -9,15 +9,18 @@ import { alignUp } from "../util/align_up.ts";
 import { checkArray } from "../util/check_array.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { PoolExhaustedError } from "../util/pool_errors.ts";
+import { PoolExhaustedError, PoolTimeoutError } from "../util/pool_errors.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
+import { type AcquireOptions, checkWait } from "../util/wait_options.ts";
+import { callFirst, LINE_WORDS, lineLength, nextOwner, PAUSED, TRYING } from "./line.ts";
 import { bufferFor, makeBuffer, type SharedSource } from "./shared_buffer.ts";
 import { SharedSlots } from "./shared_slots.ts";
 import { type CheckedLayout, checkInto, checkSlots, type SlotLayout } from "../util/slot_layout.ts";
+import { Waiting } from "./waiting.ts";
 
-// From `byteOffset` on, in words of 32 bits; shared/shared_slots.ts says how it is used:
+// From `byteOffset` on, in words of 32 bits; shared_slots.ts and line.ts say how they are used:
 //
-//   | header | HEAD, alone in a cache line | handles: by slot | links: by slot | slots, aligned |
+//   | header | HEAD, alone in a cache line | line | handles: by slot | links: by slot | slots |
 const MAGIC = 0;
 const SLOT_COUNT = 1;
 const SLOT_SIZE = 2;
@@ -26,7 +29,8 @@ const SLOTS_AT = 4; // bytes from the beginning of the state
 const HEAD = 16;
 const HEADER = 32;
 
-const FORMAT = 0x53505331;
+// The last digit is the version.
+const FORMAT = 0x53505332;
 const LINE = 64;
 
 /** What a worker's cache in front of a pool needs of it. */
@@ -40,6 +44,8 @@ export interface SharedSlotPoolOptions<V> extends SlotLayout<V> {
   readonly buffer?: SharedSource;
   /** First byte there, a multiple of 8 (of 64 is best); 0 by default. */
   readonly byteOffset?: number;
+  /** As in {@linkcode SharedSlotAttachOptions}. */
+  readonly abandonedAfter?: number;
 }
 
 /** How a worker takes part in a {@linkcode SharedSlotPool}. */
@@ -48,6 +54,11 @@ export interface SharedSlotAttachOptions<V> {
   readonly byteOffset?: number;
   /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
   readonly type?: ViewConstructor<V>;
+  /**
+   * Milliseconds after which one who waits, was called and does not answer is passed over by this
+   * worker, if it waits behind; 2000 by default.
+   */
+  readonly abandonedAfter?: number;
 }
 
 /**
@@ -65,11 +76,16 @@ export interface SharedSlotAttachOptions<V> {
  * | Method | Cost, with n slots |
  * | --- | --- |
  * | `acquire`, `tryAcquire`, `release` | O(1), 2 or 3 atomic operations, more if contended |
+ * | `acquireSync`, `acquireAsync` | O(1), and the wait |
  * | `acquireMany`, `releaseMany`, of k slots | O(k), and one change of the head |
  * | `view`, `offset` | O(1), no atomic operation |
  * | `available`, `inUse`, `handles`, `check` | O(n) |
  *
  * `LocalSlotCache` spares most of the atomic operations.
+ *
+ * `acquireSync` and `acquireAsync` wait for a slot: first come, first served, in all threads. The
+ * other calls do not wait, and take what is free although somebody waits. Who waits and dies holds
+ * those behind it up for `abandonedAfter` milliseconds at most.
  *
  * @typeParam V The views.
  *
@@ -99,6 +115,10 @@ export class SharedSlotPool<V = Uint8Array> {
   readonly #slotsAt: number;
   readonly #type: ViewConstructor<V>;
   readonly #slots: SharedSlots;
+  readonly #line: Int32Array;
+  readonly #abandonedAfter: number;
+  /** This worker's side of the line, once it has waited. */
+  #waiting: Waiting | undefined;
   /** By slot: this worker's view of it, once there was one. */
   readonly #views: (V | undefined)[];
 
@@ -108,14 +128,15 @@ export class SharedSlotPool<V = Uint8Array> {
     throw new TypeError(`Expected shared to be a SharedSlotPool, got ${describe(pool)}`);
   }
 
-  private constructor(header: Int32Array, type: ViewConstructor<V> | undefined) {
+  private constructor(header: Int32Array, part: SlotPart<V>) {
     if (!(header instanceof Int32Array)) {
       throw new TypeError(
         "Expected SharedSlotPool.create(...) or attach(...), got new SharedSlotPool(...)",
       );
     }
     const buffer = header.buffer as unknown as SharedArrayBuffer, { byteOffset } = header;
-    const capacity = header[SLOT_COUNT], at = byteOffset + HEADER * 4;
+    const capacity = header[SLOT_COUNT], lineAt = byteOffset + HEADER * 4;
+    const at = lineAt + LINE_WORDS * 4, { type, abandonedAfter } = part;
     this.buffer = buffer;
     this.byteOffset = byteOffset;
     this.capacity = capacity;
@@ -124,10 +145,13 @@ export class SharedSlotPool<V = Uint8Array> {
     this.#slotsAt = byteOffset + header[SLOTS_AT];
     const { slotSize, stride } = this;
     this.#type = checkSlots(capacity, { slotSize, alignment: stride, type }).type;
+    this.#abandonedAfter = abandonedAfter;
+    this.#line = new Int32Array(buffer, lineAt, LINE_WORDS);
     this.#slots = new SharedSlots(
       new BigInt64Array(buffer, byteOffset + 4 * HEAD, 1),
       new Int32Array(buffer, at, capacity),
       new Int32Array(buffer, at + 4 * capacity, capacity),
+      this.#line,
     );
     this.#views = Array(capacity);
   }
@@ -143,7 +167,7 @@ export class SharedSlotPool<V = Uint8Array> {
     capacity: number,
     options: SharedSlotPoolOptions<V>,
   ): SharedSlotPool<V> {
-    const { type, stride, slotsAt, byteLength } = planOf(capacity, options);
+    const { stride, slotsAt, byteLength } = planOf(capacity, options), part = partOf(options);
     const { byteOffset = 0 } = options;
     const source = options.buffer ?? makeBuffer(byteOffset, byteLength);
     const buffer = bufferFor(source, byteOffset, byteLength);
@@ -153,7 +177,7 @@ export class SharedSlotPool<V = Uint8Array> {
     header[SLOT_SIZE] = options.slotSize;
     header[STRIDE] = stride;
     header[SLOTS_AT] = slotsAt;
-    const pool = new SharedSlotPool(header, type);
+    const pool = new SharedSlotPool(header, part);
     pool.#slots.layOut();
     Atomics.store(header, MAGIC, FORMAT); // last: who attaches looks for it
     return pool;
@@ -163,22 +187,28 @@ export class SharedSlotPool<V = Uint8Array> {
    * Takes part in a pool that another thread made.
    *
    * @param source Its {@linkcode SharedSlotPool.buffer}, or the memory it is in.
-   * @throws {TypeError} There is none.
-   * @throws {RangeError} The slots do not suit the views.
+   * @throws {TypeError} There is none, or one of another version.
+   * @throws {RangeError} The slots do not suit the views, or an option is out of range.
    */
   static attach<V = Uint8Array>(
     source: SharedSource,
     options?: SharedSlotAttachOptions<V>,
   ): SharedSlotPool<V> {
-    checkOptions(options, "byteOffset type");
-    const { byteOffset = 0, type } = options ?? {};
+    checkOptions(options, "byteOffset type abandonedAfter");
+    const { byteOffset = 0 } = options ?? {}, part = partOf(options);
     const buffer = bufferFor(source, byteOffset, HEADER * 4);
     const header = new Int32Array(buffer, byteOffset, HEADER);
+    // Before all else: what was written before it was stored is seen by whoever finds it.
+    const magic = Atomics.load(header, MAGIC), version = magic ^ FORMAT ^ 2;
+    if (magic !== FORMAT && version > 0 && version < 10) {
+      const wanted = "a shared pool of slots of version 2";
+      throw new TypeError(`Expected ${wanted} at byte ${byteOffset} of the buffer, got ${version}`);
+    }
     const end = header[SLOTS_AT] + header[STRIDE] * header[SLOT_COUNT];
-    if (Atomics.load(header, MAGIC) !== FORMAT || end > buffer.byteLength - byteOffset) {
+    if (magic !== FORMAT || end > buffer.byteLength - byteOffset) {
       throw new TypeError(`Expected a shared pool of slots at byte ${byteOffset} of the buffer`);
     }
-    return new SharedSlotPool(header, type);
+    return new SharedSlotPool(header, part);
   }
 
   /** Bytes that state and slots take. */
@@ -204,7 +234,7 @@ export class SharedSlotPool<V = Uint8Array> {
    */
   acquire(): number {
     const handle = this.tryAcquire();
-    if (handle === NO_SPACE) throw new PoolExhaustedError(1, this);
+    if (handle === NO_SPACE) throw this.#exhausted(1, 0);
     return handle;
   }
 
@@ -212,6 +242,33 @@ export class SharedSlotPool<V = Uint8Array> {
   tryAcquire(): number {
     const slot = this.#slots.pop();
     return slot < 0 ? NO_SPACE : this.#slots.take(slot);
+  }
+
+  /**
+   * Takes a free slot as soon as there is one, without blocking the thread: first come, first
+   * served, among all who wait in any thread. Until then it keeps the program alive.
+   *
+   * @param options For how long to wait; `timeout: 0` takes what is free, as `tryAcquire` does.
+   * @returns The handle. It rejects with `PoolTimeoutError` and with the reason of the signal.
+   * @throws {TypeError | RangeError} An option is of the wrong type, or out of range.
+   */
+  async acquireAsync(options?: AcquireOptions): Promise<number> {
+    const wait = checkWait(options);
+    return this.#waited(await this.#side().waitAsync(() => this.#attempt(), wait), wait.timeout);
+  }
+
+  /**
+   * Takes a free slot as soon as there is one; the thread sleeps until then. Otherwise as
+   * {@linkcode SharedSlotPool.acquireAsync}.
+   *
+   * @param timeout Milliseconds after which it gives up, up to 2^31 - 1; by default never.
+   * @throws {TypeError} This thread may not sleep: the main one of a page.
+   * @throws {PoolTimeoutError} None was free in time.
+   */
+  acquireSync(timeout?: number): number {
+    checkWait({ timeout });
+    const attempt = () => this.#attempt();
+    return this.#waited(this.#side().waitSync(attempt, timeout, "acquireAsync"), timeout);
   }
 
   /**
@@ -228,7 +285,8 @@ export class SharedSlotPool<V = Uint8Array> {
     checkInto(into, count);
     const handles = into ?? ([] as unknown as A);
     if (count === 0) return handles;
-    if (this.#slots.popMany(count, count, handles) === 0) throw new PoolExhaustedError(count, this);
+    const found = this.#slots.popMany(count, count, handles);
+    if (found < count) throw this.#exhausted(count, found);
     for (let i = 0; i < count; i++) handles[i] = this.#slots.take(handles[i]);
     return handles;
   }
@@ -284,10 +342,18 @@ export class SharedSlotPool<V = Uint8Array> {
 
   /**
    * Puts the slots back that a dead worker was about to take or to give back, or kept in a
-   * `LocalSlotCache`; while no other worker uses the pool.
+   * `LocalSlotCache`; while no other worker uses the pool. Others may go on waiting for a slot:
+   * they get what came back.
    */
   recover(): void {
+    const line = this.#line, end = performance.now() + this.#abandonedAfter;
+    Atomics.store(line, PAUSED, 1);
+    // A try takes less than a microsecond; who died in one never ends it.
+    while (Atomics.load(line, TRYING) !== 0 && performance.now() < end);
+    Atomics.store(line, TRYING, 0);
     this.#slots.restack();
+    Atomics.store(line, PAUSED, 0);
+    callFirst(line);
   }
 
   /**
@@ -300,11 +366,55 @@ export class SharedSlotPool<V = Uint8Array> {
     this.#slots.check();
   }
 
+  /** This worker's side of the line. */
+  #side(): Waiting {
+    const line = this.#line;
+    return this.#waiting ??= new Waiting(
+      line,
+      nextOwner(line),
+      this.#abandonedAfter,
+      (action) => action(),
+    );
+  }
+
+  /** `tryAcquire`, unless slots are just being recovered. */
+  #attempt(): number {
+    const line = this.#line;
+    Atomics.add(line, TRYING, 1);
+    const handle = Atomics.load(line, PAUSED) === 0 ? this.tryAcquire() : NO_SPACE;
+    Atomics.sub(line, TRYING, 1);
+    return handle;
+  }
+
+  /** What a wait came to. */
+  #waited(handle: number, timeout = 0): number {
+    if (handle !== NO_SPACE) return handle;
+    throw new PoolTimeoutError(timeout, lineLength(this.#line));
+  }
+
+  /** The error for a request; `available` would look at every slot. */
+  #exhausted(requested: number, available: number): PoolExhaustedError {
+    const { capacity } = this;
+    return new PoolExhaustedError(requested, { available, capacity });
+  }
+
   #viewOf(slot: number): V {
     const { BYTES_PER_ELEMENT = 1 } = this.#type, at = this.#slotsAt + slot * this.stride;
     const view = new this.#type(this.buffer, at, this.slotSize / BYTES_PER_ELEMENT);
     return this.#views[slot] = view;
   }
+}
+
+/** How one worker takes part, verified. */
+interface SlotPart<V> {
+  readonly type: ViewConstructor<V> | undefined;
+  readonly abandonedAfter: number;
+}
+
+/** How one worker takes part. */
+function partOf<V>({ type, abandonedAfter = 2000 }: SharedSlotAttachOptions<V> = {}): SlotPart<V> {
+  checkInteger("abandonedAfter", abandonedAfter, 1);
+  return { type, abandonedAfter };
 }
 
 /** Where the slots begin, and how long all is. */
@@ -322,11 +432,11 @@ interface SlotPlan<V> extends CheckedLayout<V> {
  * @throws {RangeError} An option is out of range.
  */
 function planOf<V>(capacity: number, options: SharedSlotPoolOptions<V>): SlotPlan<V> {
-  checkOptions(options, "slotSize alignment type buffer byteOffset");
+  checkOptions(options, "slotSize alignment type buffer byteOffset abandonedAfter");
   const layout = checkSlots(capacity, options), { alignment, stride } = layout;
   const { byteOffset = 0 } = options;
   checkInteger("byteOffset", byteOffset);
-  const end = byteOffset + 4 * (HEADER + 2 * capacity);
+  const end = byteOffset + 4 * (HEADER + LINE_WORDS + 2 * capacity);
   const slotsAt = alignUp(end, LINE % alignment === 0 ? LINE : alignment) - byteOffset;
   return { ...layout, slotsAt, byteLength: slotsAt + stride * capacity };
 }

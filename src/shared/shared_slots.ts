@@ -6,6 +6,7 @@
 
 import { NotAllocatedError } from "../allocator.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
+import { callFirst } from "./line.ts";
 import { maskFor } from "../util/slot_layout.ts";
 
 // The free slots are a stack (R. K. Treiber, 1986): HEAD names the one on top, each links to
@@ -33,6 +34,8 @@ export class SharedSlots {
   readonly #handles: Int32Array;
   /** By free slot: the one below it plus one, or 0. */
   readonly #links: Int32Array;
+  /** Who waits for a slot: see line.ts. */
+  readonly #line: Int32Array;
   readonly #mask: number;
   /** The head as it was last. */
   #seen: bigint;
@@ -40,13 +43,20 @@ export class SharedSlots {
   #top: number;
 
   /** Takes part in slots that are there, or are to be laid out by `layOut`. */
-  constructor(head: BigInt64Array, handles: Int32Array, links: Int32Array) {
+  constructor(head: BigInt64Array, handles: Int32Array, links: Int32Array, line: Int32Array) {
     this.#head = head;
     this.#handles = handles;
     this.#links = links;
+    this.#line = line;
     this.#mask = maskFor(handles.length);
     this.#seen = Atomics.load(head, 0);
     this.#top = linkOf(this.#seen);
+  }
+
+  /** Whether somebody may be waiting for a slot. */
+  get isWaitedFor(): boolean {
+    const WAITED = 0;
+    return Atomics.load(this.#line, WAITED) !== 0;
   }
 
   /** Number of slots. */
@@ -81,7 +91,10 @@ export class SharedSlots {
     }
   }
 
-  /** Takes from `least` to `most` slots off the stack; returns how many, 0 for too few. */
+  /**
+   * Takes from `least` to `most` slots off the stack; returns how many there were. Fewer than
+   * `least` stay there.
+   */
   popMany(least: number, most: number, into: { [index: number]: number }): number {
     const links = this.#links;
     while (true) {
@@ -92,8 +105,7 @@ export class SharedSlots {
         into[count] = rest - 1;
         rest = links[rest - 1];
       }
-      const isEnough = count >= least && count > 0;
-      if (this.#replace(isEnough ? rest : top)) return isEnough ? count : 0;
+      if (this.#replace(count < least ? top : rest)) return count;
     }
   }
 
@@ -111,7 +123,10 @@ export class SharedSlots {
   }
 
   #pushChain(top: number, bottom: number): void {
+    const WAITED = 0;
     do this.#links[bottom] = this.#top; while (!this.#replace(top + 1));
+    // After the slot is there: who waits says so first, and then looks whether there is one.
+    if (Atomics.load(this.#line, WAITED) !== 0) callFirst(this.#line);
   }
 
   /** Puts another slot (plus one, or 0) on top, if the head is what it was last. */

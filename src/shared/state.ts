@@ -7,12 +7,13 @@
 import { BinTable } from "../gap_table/bin_table.ts";
 import { OFFSET_SHAPE, SLOTS, STRIDE } from "../gap_table/layout.ts";
 import { slotsFor, tableLength, type TableRoom } from "../gap_table/slots.ts";
+import { LINE_WORDS } from "./line.ts";
 import { MAX_OWNER } from "./lock.ts";
 import { bufferFor, makeBuffer, type SharedSource } from "./shared_buffer.ts";
 
 // From `byteOffset` on, in words of 32 bits:
 //
-//   | header | table: see gap_table/layout.ts | asked: by slot, the size asked for |
+//   | header | line | table: see gap_table/layout.ts | asked: by slot, the size asked for |
 //
 // The last part is there only if blocks are cached. The words that everybody writes are in
 // a cache line of their own, so that who waits for the lock does not slow down who holds it.
@@ -28,13 +29,15 @@ export const CLAIMED = 33; // the handle that it keeps others from freeing meanw
 const HEADER = 48;
 
 const FORMAT = 0x53415331;
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 
 /** The state as one worker sees it. */
 export interface SharedState {
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly header: Int32Array;
+  /** Who waits: see line.ts. */
+  readonly line: Int32Array;
   readonly table: BinTable;
   /** By slot: the size asked for, where blocks are cached; else empty. */
   readonly asked: Int32Array;
@@ -53,7 +56,7 @@ export interface StatePlan extends TableRoom {
 /** Bytes that a state takes. */
 export function stateByteLength(plan: StatePlan): number {
   const slots = slotsFor(plan), length = tableLength(OFFSET_SHAPE.end, slots, plan.stride);
-  return 4 * (HEADER + length + (plan.cachedSize > 0 ? slots : 0));
+  return 4 * (HEADER + LINE_WORDS + length + (plan.cachedSize > 0 ? slots : 0));
 }
 
 /** Lays out a state; nobody uses the bytes yet. */
@@ -68,7 +71,7 @@ export function layOutState(
   const words = new Int32Array(buffer, byteOffset, byteLength / 4).fill(0);
   BinTable.create(OFFSET_SHAPE, plan.capacity, plan, plan.stride, (length) => {
     words[TABLE_LENGTH] = length;
-    return words.subarray(HEADER, HEADER + length);
+    return words.subarray(HEADER + LINE_WORDS, HEADER + LINE_WORDS + length);
   });
   words[VERSION] = FORMAT_VERSION;
   words[CACHED_SIZE] = plan.cachedSize;
@@ -79,25 +82,29 @@ export function layOutState(
 /**
  * The state that lies somewhere.
  *
- * @throws {TypeError} There is none.
+ * @throws {TypeError} There is none, or one of another version.
  */
 export function openState(source: SharedSource, byteOffset = 0): SharedState {
   const buffer = bufferFor(source, byteOffset, HEADER * 4);
   const header = new Int32Array(buffer, byteOffset, HEADER);
-  const isState = Atomics.load(header, MAGIC) === FORMAT && header[VERSION] === FORMAT_VERSION;
-  const tableStart = byteOffset + HEADER * 4, length = header[TABLE_LENGTH];
-  if (!isState || length * 4 > buffer.byteLength - tableStart) {
-    throw new TypeError(`Expected a shared allocator at byte ${byteOffset} of the buffer`);
-  }
+  // MAGIC first: what was written before it was stored is seen by whoever finds it.
+  const isState = Atomics.load(header, MAGIC) === FORMAT, version = header[VERSION];
+  const lineStart = byteOffset + HEADER * 4, tableStart = lineStart + LINE_WORDS * 4;
+  const length = header[TABLE_LENGTH];
+  const expect = (holds: boolean) => {
+    if (holds) return;
+    const wanted = `Expected a shared allocator of version ${FORMAT_VERSION} at byte ${byteOffset}`;
+    throw new TypeError(`${wanted} of the buffer${isState ? `, got version ${version}` : ""}`);
+  };
+  expect(isState && version === FORMAT_VERSION && length * 4 <= buffer.byteLength - tableStart);
   const words = new Int32Array(buffer, tableStart, length), cachedSize = header[CACHED_SIZE];
   const slots = words[SLOTS];
-  if (words[STRIDE] * slots + slots + OFFSET_SHAPE.end !== length) {
-    throw new TypeError(`Expected a shared allocator at byte ${byteOffset} of the buffer`);
-  }
+  expect(words[STRIDE] * slots + slots + OFFSET_SHAPE.end === length);
   return {
     buffer,
     byteOffset,
     header,
+    line: new Int32Array(buffer, lineStart, LINE_WORDS),
     table: new BinTable(OFFSET_SHAPE, words),
     asked: new Int32Array(buffer, tableStart + length * 4, cachedSize > 0 ? slots : 0),
     cachedSize,

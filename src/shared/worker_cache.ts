@@ -207,7 +207,11 @@ export class WorkerCache {
     const bin = binFor(size);
     this.#handles[bin * PER_BIN + this.#counts[bin]++] = handle;
     this.#units += size;
-    if ((this.#header[CACHED] & this.#bit) === 0) Atomics.or(this.#header, CACHED, this.#bit);
+    // A plain load may see the bit as it was before another worker cleared it to search for blocks
+    // and missed this one; see docs/threads.md.
+    if ((Atomics.load(this.#header, CACHED) & this.#bit) === 0) {
+      Atomics.or(this.#header, CACHED, this.#bit);
+    }
   }
 
   /** Whether a block begins at a multiple of `alignment`, if that is valid. */

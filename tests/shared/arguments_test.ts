@@ -105,7 +105,7 @@ describe("arguments of a SharedSlotPool", () => {
   for (const name of ["create", "byteLength"] as const) {
     it(`name the option: ${name}`, () => {
       const expected = "Expected options to be an object with " +
-        "slotSize, alignment, type, buffer, byteOffset, got";
+        "slotSize, alignment, type, buffer, byteOffset, abandonedAfter, got";
       refuses(SharedSlotPool[name] as Call, [
         [[], "Expected capacity to be an integer from 1 to 16777216, got undefined"],
         [[4], "Expected slotSize to be an integer from 1 to 2251799813685247, got undefined"],
@@ -127,8 +127,8 @@ describe("arguments of a SharedSlotPool", () => {
   it("name the option: attach", () => {
     const { buffer } = SharedSlotPool.create(4, { slotSize: 8 });
     refuses((options) => (SharedSlotPool.attach as Call)(buffer, options), [
-      [[null], "Expected options to be an object with byteOffset, type, got null"],
-      [[Float32Array], "Expected options to be an object with byteOffset, type, got a function"],
+      [[null], "Expected options to be an object with byteOffset, type, abandonedAfter, got null"],
+      [[Float32Array], "an object with byteOffset, type, abandonedAfter, got a function"],
       [[{ slotSize: 8 }], ", got slotSize"],
       [[{ type: 4 }], "Expected type to be a function, got 4"],
     ]);

@@ -62,8 +62,8 @@ function mortal(buffer: SharedArrayBuffer): SharedState {
 
 /** Runs something while atomic operations work on watched arrays as well, as stores. */
 function withWatchedAtomics(action: () => void): void {
-  const { compareExchange, exchange, store } = Atomics;
-  const original = { compareExchange, exchange, store };
+  const { compareExchange, exchange, load, store } = Atomics;
+  const original = { compareExchange, exchange, load, store };
   const onReal = (method: (...args: never[]) => unknown) => (array: object, ...rest: unknown[]) => {
     if (behind.has(array)) countStore();
     return Reflect.apply(method, Atomics, [behind.get(array) ?? array, ...rest]);
@@ -71,6 +71,7 @@ function withWatchedAtomics(action: () => void): void {
   Object.assign(Atomics, {
     compareExchange: onReal(compareExchange),
     exchange: onReal(exchange),
+    load: (array: Int32Array, index: number) => load(behind.get(array) ?? array, index),
     store: onReal(store),
   });
   try {

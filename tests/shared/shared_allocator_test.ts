@@ -10,7 +10,12 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
-import { LockAbandonedError, SharedOffsetAllocator } from "../../src/shared/mod.ts";
+import {
+  allocateAsync,
+  freeAsync,
+  LockAbandonedError,
+  SharedOffsetAllocator,
+} from "../../src/shared/mod.ts";
 import { Lock } from "../../src/shared/lock.ts";
 import { LOCK } from "../../src/shared/state.ts";
 import { allocatorContract } from "../support/allocator_contract.ts";
@@ -107,10 +112,14 @@ describe("SharedOffsetAllocator", () => {
     assertThrows(attach(new SharedArrayBuffer(65536)), TypeError, "shared allocator");
     assertThrows(attach(new SharedArrayBuffer(16)), RangeError, "bytes");
     const { buffer: other } = SharedOffsetAllocator.create(1000), words = new Int32Array(other);
-    // The slots of the table, behind a header of 48 words, and how long that says it is.
-    for (const [at, value] of [[48 + 17, 63], [2, 2 ** 20]]) {
+    // The slots of the table, behind a header and the line, and how long that says it is.
+    for (const [at, value] of [[48 + 272 + 17, 63], [2, 2 ** 20]]) {
       words[at] = value;
-      assertThrows(attach(other), TypeError, "Expected a shared allocator at byte 0");
+      assertThrows(
+        attach(other),
+        TypeError,
+        "Expected a shared allocator of version 3 at byte 0 of the buffer",
+      );
     }
     assertThrows(attach(buffer, { byteOffset: 4 }), RangeError, "multiple of 8");
     assertThrows(attach(buffer, { byteOffset: -8 }), RangeError, "byteOffset");
@@ -118,6 +127,10 @@ describe("SharedOffsetAllocator", () => {
     assertThrows(attach(buffer, { worker: 4096 }), RangeError, "worker");
     assertThrows(attach(buffer, { abandonedAfter: 0 }), RangeError, "abandonedAfter");
     assertThrows(attach(buffer, { onAbandoned: "wait" }), TypeError, "onAbandoned");
+    const older = SharedOffsetAllocator.create(10, { maxAllocations: 4 }).buffer;
+    new Int32Array(older)[1] = 2;
+    assertThrows(attach(older), TypeError, "a shared allocator of version 3 at byte 0 of the");
+    assertThrows(attach(older), TypeError, "buffer, got version 2");
     const cut = new SharedArrayBuffer(buffer.byteLength - 8);
     new Uint8Array(cut).set(new Uint8Array(buffer).subarray(0, cut.byteLength));
     assertThrows(attach(cut), TypeError, "shared allocator");
@@ -163,12 +176,12 @@ describe("SharedOffsetAllocator", () => {
 describe("SharedOffsetAllocator, asynchronously", () => {
   it("never keeps the lock from other code of the same thread", async () => {
     const allocator = SharedOffsetAllocator.create(1000, { abandonedAfter: 100 });
-    const later = Array.from({ length: 5 }, () => allocator.allocateAsync(10));
+    const later = Array.from({ length: 5 }, () => allocateAsync(allocator, 10, { timeout: 0 }));
     const now = allocator.allocate(10);
     const microtask = Promise.resolve().then(() => allocator.allocate(10));
     const handles = [now, await microtask, ...await Promise.all(later)];
     assertEquals(new Set(handles).size, 7);
-    const freeing = handles.slice(1).map((handle) => allocator.freeAsync(handle));
+    const freeing = handles.slice(1).map((handle) => freeAsync(allocator, handle));
     allocator.free(now);
     await Promise.all(freeing);
     assertEquals(allocator.freeSpace, 1000);
@@ -178,15 +191,19 @@ describe("SharedOffsetAllocator, asynchronously", () => {
     const allocator = SharedOffsetAllocator.create(1000, { worker: 3 });
     const header = headerOf(allocator), word = 9 | 5 << 12;
     header[LOCK] = word;
-    const waiting = allocator.allocateAsync(10, 8);
+    const waiting = allocateAsync(allocator, 10, { alignment: 8, timeout: 0 });
     await new Promise((resolve) => setTimeout(resolve, 20));
     Atomics.store(header, LOCK, 0); // it is not woken, but looks again
     const handle = await waiting;
     assertEquals([allocator.size(handle), header[LOCK]], [10, 0]);
-    await assertRejects(() => allocator.allocateAsync(-1), RangeError, "size");
-    await assertRejects(() => allocator.allocateAsync(1, 0), RangeError, "alignment");
-    await assertRejects(() => allocator.freeAsync(handle + 1), NotAllocatedError);
-    assertEquals(await allocator.allocateAsync(1001), NO_SPACE);
+    await assertRejects(() => allocateAsync(allocator, -1, { timeout: 0 }), RangeError, "size");
+    await assertRejects(
+      () => allocateAsync(allocator, 1, { alignment: 0, timeout: 0 }),
+      RangeError,
+      "alignment",
+    );
+    await assertRejects(() => freeAsync(allocator, handle + 1), NotAllocatedError);
+    assertEquals(await allocateAsync(allocator, 1001, { timeout: 0 }), NO_SPACE);
     assertEquals(header[LOCK], 0);
   });
 });
@@ -211,14 +228,15 @@ describe("the caches of a SharedOffsetAllocator", () => {
 
   it("serve those who may not wait, too", async () => {
     const allocator = SharedOffsetAllocator.create(2 ** 20, options);
-    const handle = await allocator.allocateAsync(50), offset = allocator.offset(handle);
-    await allocator.freeAsync(handle);
+    const handle = await allocateAsync(allocator, 50, { timeout: 0 }),
+      offset = allocator.offset(handle);
+    await freeAsync(allocator, handle);
     headerOf(allocator)[LOCK] = 9 | 5 << 12; // somebody has the lock, which nobody asks for
-    const again = await allocator.allocateAsync(50);
+    const again = await allocateAsync(allocator, 50, { timeout: 0 });
     assertEquals([again !== handle, allocator.offset(again)], [true, offset]);
-    await allocator.freeAsync(again);
+    await freeAsync(allocator, again);
     headerOf(allocator)[LOCK] = 0;
-    await assertRejects(() => allocator.freeAsync(again), NotAllocatedError);
+    await assertRejects(() => freeAsync(allocator, again), NotAllocatedError);
     check(allocator);
   });
 
@@ -297,8 +315,8 @@ describe("a lock whose holder is gone", () => {
       const error = assertThrows(use, LockAbandonedError, "recover(9)");
       assertEquals(error.worker, 9);
     }
-    await assertRejects(() => allocator.allocateAsync(1), LockAbandonedError);
-    await assertRejects(() => allocator.freeAsync(handle), LockAbandonedError);
+    await assertRejects(() => allocateAsync(allocator, 1, { timeout: 0 }), LockAbandonedError);
+    await assertRejects(() => freeAsync(allocator, handle), LockAbandonedError);
     assertEquals(allocator.offset(handle), 0);
     assertEquals(allocator.recover(8), false);
     assertEquals(allocator.recover(9), true);
@@ -315,9 +333,9 @@ describe("a lock whose holder is gone", () => {
     const handle = allocator.allocate(10);
     assertEquals(allocator.offset(handle), 0);
     header[LOCK] = holder;
-    const other = await allocator.allocateAsync(10);
+    const other = await allocateAsync(allocator, 10, { timeout: 0 });
     header[LOCK] = holder;
-    await allocator.freeAsync(other);
+    await freeAsync(allocator, other);
     assertEquals([allocator.allocationCount, header[LOCK]], [1, 0]);
   });
 

@@ -99,7 +99,7 @@ describe("SharedSlotPool", () => {
 
   it("never takes what the top linked to before it was given back: ABA", () => {
     const head = new BigInt64Array(new SharedArrayBuffer(8)), handles = words(3), links = words(3);
-    const slots = new SharedSlots(head, handles, links);
+    const slots = new SharedSlots(head, handles, links, words(272));
     slots.layOut();
     // A thread reads the head and the link of slot 0: slot 1. Then it is stopped.
     const seen = Atomics.load(head, 0), link = links[0];
@@ -118,12 +118,37 @@ describe("SharedSlotPool", () => {
     assertEquals(slots.pop(), 2);
   });
 
+  it("looks at no slot when none is free", () => {
+    const pool = SharedSlotPool.create(1000, { slotSize: 8 }), slots = SharedSlots.prototype;
+    pool.acquireMany(998);
+    const { inUse } = slots;
+    let looks = 0;
+    slots.inUse = function* () {
+      for (const handle of inUse.call(this)) yield looks++ < 0 ? 0 : handle;
+    };
+    try {
+      const few = assertThrows(() => pool.acquireMany(4), PoolExhaustedError, "4: 2 of 1000");
+      assertEquals([few.requested, few.available, few.capacity], [4, 2, 1000]);
+      pool.acquireMany(2);
+      assertThrows(() => pool.acquire(), PoolExhaustedError, "1: 0 of 1000");
+      assertThrows(() => pool.acquireMany(5), PoolExhaustedError, "5: 0 of 1000");
+      assertEquals(looks, 0);
+      assertEquals([pool.available, looks], [0, 1000], "the count does not work");
+    } finally {
+      slots.inUse = inUse;
+    }
+  });
+
   it("refuses bad options, handles, and what is no pool", () => {
     const pool = SharedSlotPool.create(2, { slotSize: 6 });
     const attach = (source: unknown, options = {}) => () =>
       SharedSlotPool.attach(source as SharedArrayBuffer, options);
     assertThrows(attach(new SharedArrayBuffer(4096)), TypeError, "shared pool");
     assertThrows(attach(new ArrayBuffer(4096)), TypeError, "SharedArrayBuffer");
+    const older = new SharedArrayBuffer(4096);
+    new Int32Array(older)[0] = 0x53505331;
+    assertThrows(attach(older), TypeError, "a shared pool of slots of version 2 at byte 0 of the");
+    assertThrows(attach(older), TypeError, ", got 1");
     assertThrows(attach(undefined), TypeError, "SharedArrayBuffer");
     assertThrows(attach(new SharedArrayBuffer(8)), RangeError, "bytes");
     assertThrows(attach(pool.buffer, { byteOffset: 4 }), RangeError, "multiple of 8");

@@ -9,7 +9,12 @@ import { check } from "../../../src/operations/mod.ts";
 import { MemoryStore } from "../../../backends/memory.ts";
 import { NO_SPACE } from "../../../src/allocator.ts";
 import { Arena } from "../../../src/arena/arena.ts";
-import { LockAbandonedError, SharedOffsetAllocator } from "../../../src/shared/mod.ts";
+import {
+  allocateAsync,
+  freeAsync,
+  LockAbandonedError,
+  SharedOffsetAllocator,
+} from "../../../src/shared/mod.ts";
 import { LOCK } from "../../../src/shared/state.ts";
 import type { Parcel } from "./arena_worker.ts";
 import { mark, unmark } from "./marks.ts";
@@ -33,12 +38,14 @@ async function mainThread(isAsync: boolean): Promise<void> {
   for (const thread of threads) await thread.receive();
   for (let i = 0; i < 3000; i++) {
     const size = i % 30;
-    const handle = isAsync ? await allocator.allocateAsync(size) : allocator.allocate(size);
+    const handle = isAsync
+      ? await allocateAsync(allocator, size, { timeout: 0 })
+      : allocator.allocate(size);
     if (handle === NO_SPACE) continue;
     const offset = allocator.offset(handle);
     mark(marks, offset, size, handle);
     unmark(marks, offset, size, handle);
-    if (isAsync) await allocator.freeAsync(handle);
+    if (isAsync) await freeAsync(allocator, handle);
     else allocator.free(handle);
   }
   for (const thread of threads) await thread.terminate();
@@ -52,12 +59,15 @@ async function mainThread(isAsync: boolean): Promise<void> {
 async function abandonedLock(): Promise<void> {
   const allocator = SharedOffsetAllocator.create(100, { abandonedAfter: 20 });
   new Int32Array(allocator.buffer)[LOCK] = 9;
-  const attempts = [() => allocator.allocate(1), () => allocator.allocateAsync(1)];
+  const attempts = [() => allocator.allocate(1), () => allocateAsync(allocator, 1, { timeout: 0 })];
   for (const attempt of attempts) {
     const error = await Promise.resolve().then(attempt).catch((error) => error);
     expect(error instanceof LockAbandonedError && error.worker === 9, `gave ${error}`);
   }
-  expect(allocator.recover(9) && await allocator.allocateAsync(1) !== NO_SPACE, "not recovered");
+  expect(
+    allocator.recover(9) && await allocateAsync(allocator, 1, { timeout: 0 }) !== NO_SPACE,
+    "not recovered",
+  );
 }
 
 async function tokens(): Promise<void> {
