@@ -43,7 +43,9 @@ export {
 export type {
   Allocation,
   Allocator,
+  CompactionCursor,
   CompactionOptions,
+  CompactionPlan,
   Extent,
   GrowableAllocator,
   Move,
