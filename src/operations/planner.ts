@@ -20,9 +20,6 @@ export interface Bounds {
   readonly canSlide: boolean;
 }
 
-/** Steps of a look each; they end with whether they came to the end of the space. */
-type Looks = Generator<void, boolean, void>;
-
 /** Where a plan stopped: handles, never nodes, which may be others by the next plan. */
 export class PlanState implements CompactionCursor {
   readonly allocator: Allocator;
@@ -69,12 +66,12 @@ export class Planner {
     const { canSlide } = this.#bounds;
     const isLost = this.#at(state.low ?? 0) < 0 || this.#at(state.high) < 0;
     if (isLost || (state.isSliding && !canSlide)) state.restart();
-    let isOver = state.isSliding || this.#look(this.#fill());
+    let isOver = state.isSliding || this.#fill();
     if (isOver && !state.hasMoved && canSlide) {
       if (!state.isSliding) state.low = undefined;
       state.isSliding = true;
     }
-    if (state.isSliding) isOver = this.#look(this.#slide());
+    if (state.isSliding) isOver = this.#slide();
     if (!isOver) this.#leaveMoved();
     else if (state.hasMoved) state.restart();
     else return undefined;
@@ -87,7 +84,7 @@ export class Planner {
     const end = canSlide ? this.#slideAll([]) : 0, slide = this.moves;
     state.restart();
     this.moves = [];
-    this.#look(this.#fill());
+    this.#fill();
     if (canSlide) {
       const fills = this.moves, filledEnd = this.#slideAll(fills), both = fills.concat(this.moves);
       // Alignment may let one way end lower; sliding alone may have come to rest before.
@@ -105,18 +102,13 @@ export class Planner {
     this.moves = [];
     this.#state.low = undefined;
     let end = 0;
-    this.#look(this.#slide(fills, (offset) => end = offset));
+    this.#slide(fills, (offset) => end = offset);
     return end;
   }
 
-  /** Takes steps as long as there are looks. */
-  #look(steps: Looks): boolean {
-    while (this.looks < this.#bounds.looks) {
-      const { done, value } = steps.next();
-      if (done) return value;
-      this.looks++;
-    }
-    return false;
+  /** Counts a look; `false` if it was the last. */
+  #look(): boolean {
+    return ++this.looks < this.#bounds.looks;
   }
 
   /** The node that a handle names, -1 for none: 0 is the end, a wall has a negative one. */
@@ -160,21 +152,22 @@ export class Planner {
     return this.#state.hasMoved = true;
   }
 
-  /** Moves of allocations into holes below them, disjoint from where they lie. */
-  *#fill(): Looks {
+  /** Moves allocations into holes below them, disjoint from where they lie; gives whether all is done. */
+  #fill(): boolean {
     const PREV = 0, NEXT = 1, OFFSET = 5, GAP = 7;
     const table = this.#table, { words: H, end: endNode } = table, state = this.#state;
     for (let node = this.#first(); node !== endNode;) {
       const end = table.get(node, OFFSET);
       for (let start = end - table.get(node, GAP); start < end;) {
-        const best = yield* this.#highest(start, end);
+        const best = this.#highest(start, end);
+        if (best === false) return false;
         if (best !== undefined) {
           const { group, i, to, from } = best, size = group.sizes[i];
           if (!this.#add(group.handles[i], from, to, size)) return false;
           if (this.#bounds.moves === 0) return false;
           group.set(i, Infinity);
           start = to + size;
-          yield;
+          if (!this.#look()) return false;
           continue;
         }
         // One more from above, down to the one behind the hole.
@@ -182,11 +175,11 @@ export class Planner {
         if (high === endNode || table.get(high, OFFSET) < end) break;
         this.#offer(high);
         state.high = this.#handleOf(high);
-        yield;
+        if (!this.#look()) return false;
       }
       node = H[node + NEXT];
       state.low = this.#handleOf(node);
-      yield;
+      if (!this.#look()) return false;
     }
     return true;
   }
@@ -202,8 +195,11 @@ export class Planner {
     group.set(group.handles.push(handle) - 1, this.#table.get(node, SIZE));
   }
 
-  /** The highest candidate, whatever its alignment, that fits between `start` and `end`. */
-  *#highest(start: number, end: number): Generator<void, Found | undefined, void> {
+  /**
+   * The highest candidate, whatever its alignment, that fits between `start` and `end`; `false` if
+   * the looks were used up.
+   */
+  #highest(start: number, end: number): Found | false | undefined {
     const OFFSET = 5, SIZE = 6;
     const table = this.#table, { maxUnits, alignmentOf } = this.#bounds;
     let best: Found | undefined;
@@ -219,14 +215,14 @@ export class Planner {
           break;
         }
         group.set(i, Infinity);
-        yield;
+        if (!this.#look()) return false;
       }
     }
     return best;
   }
 
-  /** Moves of each allocation down to the end of the one before it, after other moves. */
-  *#slide(fills: Move[] = [], ended?: (offset: number) => void): Looks {
+  /** Moves each allocation down to the end of the one before it, after other moves. */
+  #slide(fills: Move[] = [], ended?: (offset: number) => void): boolean {
     const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6;
     const table = this.#table, { words: H, end: endNode } = table, bounds = this.#bounds;
     const gone = new Set(fills.map(({ handle }) => handle));
@@ -241,7 +237,7 @@ export class Planner {
       end = to + size;
       return this.#add(handle, from, to, size);
     };
-    for (; node !== endNode; yield) {
+    while (node !== endNode) {
       const offset = table.get(node, OFFSET), handle = H[node + HANDLE];
       for (; filled < fills.length && fills[filled].to < offset; filled++) {
         put(fills[filled].handle, fills[filled].to, fills[filled].size);
@@ -249,6 +245,7 @@ export class Planner {
       if (!gone.has(handle) && !put(handle, offset, table.get(node, SIZE))) return false;
       node = H[node + NEXT];
       this.#state.low = this.#handleOf(node);
+      if (!this.#look()) return false;
     }
     ended?.(end);
     return true;
