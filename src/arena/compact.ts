@@ -15,8 +15,6 @@ import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts
 import type { BackingStore, Outcome } from "./backing_store.ts";
 import type { RegionHost } from "./region.ts";
 
-const MOST = Number.MAX_SAFE_INTEGER;
-
 /**
  * Moves regions toward offset 0 to gather the free space. Regions stay valid,
  * their offsets change. Over an async store, calls that change the arena wait
@@ -54,6 +52,7 @@ export function compact<S extends BackingStore, A extends Allocator>(
 
 function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<ArenaCompaction> {
   checkOptions(options, "maxMoves maxBytes maxLooks from overlap");
+  const MOST = Number.MAX_SAFE_INTEGER;
   const { maxMoves = MOST, maxBytes = MOST, maxLooks = MOST, overlap } = options;
   const { allocator, unit } = host;
   checkInteger("maxMoves", maxMoves);

@@ -31,15 +31,16 @@ import { type Bounds, Planner, PlanState } from "./planner.ts";
  * way, by sliding alone or after filling, whichever ends lower or moves fewer units.
  * Over several spans no move overlaps its source: sliding would go across their ends.
  *
- * `next` of a plan is `undefined` if nothing can move within the bounds. Otherwise it makes the next
- * plan go on where this one stopped, also if this one is empty. With any bounds the last plan leaves
- * no hole that takes a higher allocation, and if moves may overlap, no allocation that can slide:
- * without alignments that is one free region.
+ * `next` of a plan is `undefined` if nothing can move any more. Otherwise the next plan goes on from
+ * there, also if this one is empty. The last plan leaves no hole that takes a higher allocation
+ * and, if moves may overlap, none that an allocation can slide into: without alignments that
+ * is one free region, whatever the bounds.
  *
- * A look is a region, with the hole before it, that the planner passes from below; a region that it
- * passes from above; or one that it tries to put into a hole. It takes O(k log a), for a
- * allocations of k alignments. All plans until nothing moves in a round look at most 5 a times a
- * round; each round but the last moves something. O(a k log a) without bounds.
+ * A look is a region that the planner passes from below, with the hole before it; a region
+ * that it passes from above; or a region that it tries to put into a hole. A plan for
+ * a allocations of k alignments takes O(log a) for a look, and O(k log a) for a hole. All
+ * plans of a round look at most 5 times at each region; every round but the last moves
+ * something. O(k a log a) without bounds.
  *
  * @param allocator A strategy over a table of gaps, or a wrapper of one.
  * @throws {TypeError} The allocator is none, `from` belongs to another one, or an option is not

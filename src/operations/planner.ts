@@ -152,7 +152,7 @@ export class Planner {
     return this.#state.hasMoved = true;
   }
 
-  /** Moves allocations into holes below them, disjoint from where they lie; gives whether all is done. */
+  /** Moves allocations into holes below them, disjoint from where they lie; whether all is done. */
   #fill(): boolean {
     const PREV = 0, NEXT = 1, OFFSET = 5, GAP = 7;
     const table = this.#table, { words: H, end: endNode } = table, state = this.#state;
@@ -289,6 +289,7 @@ class Candidates {
     const levels = this.#levels;
     for (let k = 0;; k++, i >>>= 3) {
       const level = levels[k] ??= [];
+      if (level[i] === size) return;
       level[i] = size;
       if (level.length === 1) return;
       const end = Math.min((i | 7) + 1, level.length);
