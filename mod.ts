@@ -46,7 +46,9 @@ export {
 export type {
   Allocation,
   Allocator,
+  CompactionCursor,
   CompactionOptions,
+  CompactionPlan,
   Extent,
   FreeSpace,
   GrowableAllocator,

@@ -135,6 +135,27 @@ export interface CompactionOptions {
   readonly alignmentOf?: (handle: number) => number;
   /** Whether a move's target may overlap its source; `true` by default. */
   readonly overlap?: boolean;
+  /** Most regions and holes that the planner looks at, 1 at least; no limit by default. */
+  readonly maxLooks?: number;
+  /** Where to go on: `next` of the plan before, whose moves were carried out. */
+  readonly from?: CompactionCursor;
+}
+
+/**
+ * Where a plan stopped. It stays right whatever is allocated, freed or moved in between: at worst
+ * the next plan starts over. It holds some 16 bytes for each allocation that was looked at.
+ */
+export interface CompactionCursor {
+  /** The allocator that was planned for, inside all wrappers. */
+  readonly allocator: Allocator;
+}
+
+/** The moves of one plan, to be carried out in this order; and how the planning goes on. */
+export interface CompactionPlan extends Array<Move> {
+  /** Regions and holes that the planner looked at. Not enumerable. */
+  readonly looks: number;
+  /** For `from` of the next plan; `undefined` if nothing can move any more. Not enumerable. */
+  readonly next: CompactionCursor | undefined;
 }
 
 /** A handle that names no live allocation: freed, stale, foreign or made up. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import type { Allocator, CompactionCursor } from "../allocator.ts";
 import type { OffsetAllocator } from "../allocators/offset_allocator.ts";
 
 /**
@@ -55,6 +55,10 @@ export interface ArenaCompactionOptions {
    * default. With `false` a copy that fails, or a crash in it, leaves the old bytes.
    */
   readonly overlap?: boolean;
+  /** Most regions and holes looked at, 1 at least, as of `planCompaction`; no limit by default. */
+  readonly maxLooks?: number;
+  /** Where to go on: `next` of the call before. */
+  readonly from?: CompactionCursor;
 }
 
 /** What one {@linkcode compact} did. */
@@ -63,4 +67,6 @@ export interface ArenaCompaction {
   readonly moves: number;
   /** Bytes copied. */
   readonly bytes: number;
+  /** For `from` of the next call; not there if nothing can move any more within the bounds. */
+  readonly next?: CompactionCursor;
 }

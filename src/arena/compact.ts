@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator, Move } from "../allocator.ts";
+import type { Allocator, CompactionCursor, Move } from "../allocator.ts";
 import { applyMove, planCompaction } from "../operations/mod.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
@@ -18,9 +18,10 @@ import type { LiveRegion, RegionHost } from "./region.ts";
 /**
  * Moves regions toward offset 0 to gather the free space. Regions stay valid,
  * their offsets change. Over an async store, calls that change the arena wait
- * until it is done: bound the work by `maxMoves` or `maxBytes`, and repeat. Each call
- * plans anew, in O(regions log regions): bounds that make for some dozen calls cost little. A
- * region larger than `maxBytes` never moves.
+ * until it is done: bound the work by `maxMoves`, `maxBytes` or `maxLooks`, and repeat with
+ * `from: next` of the call before as long as there is one. Without `from` a call looks at
+ * the regions from the first on. O(regions log regions) without bounds. A region larger
+ * than `maxBytes` never moves.
  *
  * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
  * what it must be.
@@ -51,25 +52,34 @@ export function compact<S extends BackingStore, A extends Allocator>(
 }
 
 function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<ArenaCompaction> {
-  checkOptions(options, "maxMoves maxBytes overlap");
-  const { maxMoves = Number.MAX_SAFE_INTEGER, maxBytes = Number.MAX_SAFE_INTEGER } = options;
-  const { overlap } = options, { allocator, unit } = host;
+  checkOptions(options, "maxMoves maxBytes maxLooks from overlap");
+  const MOST = Number.MAX_SAFE_INTEGER;
+  const { maxMoves = MOST, maxBytes = MOST, maxLooks = MOST, overlap } = options;
+  const { allocator, unit } = host;
   checkInteger("maxMoves", maxMoves);
   checkInteger("maxBytes", maxBytes);
+  checkInteger("maxLooks", maxLooks, 1);
   checkType("overlap", overlap, "boolean");
-  const alignmentOf = (handle: number) =>
-    host.known(handle)?.unitAlignment ?? Number.MAX_SAFE_INTEGER;
+  const alignmentOf = (handle: number) => host.known(handle)?.unitAlignment ?? MOST;
 
   const maxUnits = wholeUnits(maxBytes, unit);
-  let moves = 0, units = 0, bytes = 0;
+  let moves = 0, units = 0, bytes = 0, looks = 0;
+  let next: CompactionCursor | undefined = options.from;
   const relocated = new Set<LiveRegion<BackingStore>>();
   const errors: unknown[] = [];
   try {
     // A plan may leave to the next what only becomes possible by its moves.
-    while (moves < maxMoves && units < maxUnits) {
-      const bounds = { maxMoves: maxMoves - moves, maxUnits: maxUnits - units };
-      const plan = planCompaction(allocator, { ...bounds, alignmentOf, overlap });
-      if (plan.length === 0) break;
+    do {
+      const plan = planCompaction(allocator, {
+        maxMoves: maxMoves - moves,
+        maxUnits: maxUnits - units,
+        maxLooks: maxLooks - looks,
+        alignmentOf,
+        from: next,
+        overlap,
+      });
+      next = plan.next;
+      looks += plan.looks;
       for (const move of plan) {
         const region = host.known(move.handle);
         const length = region?.size ?? move.size * unit;
@@ -80,13 +90,13 @@ function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<A
         units += move.size;
         bytes += length;
       }
-    }
+    } while (next !== undefined && moves < maxMoves && units < maxUnits && looks < maxLooks);
   } finally {
     // Also where the store failed: the moves before hold.
     for (const region of relocated) errors.push(...region.relocated());
   }
   if (errors.length > 0) throw errors[0];
-  return { moves, bytes };
+  return next === undefined ? { moves, bytes } : { moves, bytes, next };
 }
 
 function* moving({ allocator, copy, unit }: RegionHost, move: Move, length: number): Steps<void> {

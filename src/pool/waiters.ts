@@ -5,7 +5,7 @@
  */
 
 import { PoolTimeoutError } from "../util/pool_errors.ts";
-import type { AcquireOptions } from "../util/wait_options.ts";
+import type { AcquireOptions, CancelSignal } from "../util/wait_options.ts";
 
 export { type AcquireOptions, type CancelSignal, checkWait } from "../util/wait_options.ts";
 

@@ -238,7 +238,7 @@ describe("arguments of a compaction", () => {
 
     it(`are named where they are wrong: ${make.name}`, () => {
       const allocator = filled();
-      const names = "maxMoves, maxUnits, alignmentOf, overlap";
+      const names = "maxMoves, maxUnits, maxLooks, alignmentOf, from, overlap";
       for (
         const [options, message] of [
           [null, `Expected options to be an object with ${names}, got null`],
@@ -247,6 +247,12 @@ describe("arguments of a compaction", () => {
           [{ maxMoves: "5" }, "Expected maxMoves to be an integer"],
           [{ maxUnits: null }, "Expected maxUnits to be an integer"],
           [{ alignmentOf: 16 }, "Expected alignmentOf to be a function, got 16"],
+          [{ maxLooks: "5" }, "Expected maxLooks to be an integer from 1"],
+          [{ from: 5 }, "Expected from to be next of a plan for this allocator, got 5"],
+          [
+            { from: planCompaction(filled()).next },
+            "Expected from to be next of a plan for this allocator, got an object",
+          ],
           [{ overlap: "no" }, 'Expected overlap to be a boolean, got the string "no"'],
         ] as const
       ) {

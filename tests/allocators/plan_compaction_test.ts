@@ -6,7 +6,7 @@
 import { allocateAt, applyMove, check, planCompaction } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { NO_SPACE } from "../../src/allocator.ts";
+import { type CompactionCursor, type Move, NO_SPACE } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { seeded } from "../support/random.ts";
 
@@ -132,7 +132,7 @@ describe("planCompaction", () => {
       for (const move of planCompaction(allocator)) applyMove(allocator, move);
       check(allocator);
       assert([...allocator.freeRegions()].length <= 1, `seed ${seed}`);
-      assertEquals(planCompaction(allocator), []);
+      assertEquals<Move[]>(planCompaction(allocator), []);
     }
   });
 
@@ -206,5 +206,50 @@ describe("planCompaction", () => {
     const allocator = layout(2000, extents);
     assertEquals(compact(allocator, {}), { moves: 1, units: 10 });
     assertEquals([...allocator.freeRegions()], [{ offset: 1000, size: 1000 }]);
+  });
+
+  it("within a bound on looks goes on where it stopped, and ends where others end", () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      for (const maxLooks of [1, 7, 100]) {
+        for (const overlap of [true, false]) {
+          const random = seeded(seed), allocator = new OffsetAllocator(3000), live: number[] = [];
+          for (let h; (h = allocator.allocate(1 + random(60))) !== NO_SPACE;) live.push(h);
+          for (const handle of live) if (random(3) > 0) allocator.free(handle);
+          const what = `seed ${seed}, ${maxLooks} looks, overlap ${overlap}`;
+          let from: CompactionCursor | undefined;
+          for (let plans = 0;; plans++) {
+            const plan = planCompaction(allocator, { maxLooks, overlap, from });
+            assert(plan.looks <= maxLooks, what);
+            for (const move of plan) applyMove(allocator, move);
+            if (plan.next === undefined) break;
+            from = plan.next;
+            // The place where the next one goes on may be gone.
+            if (seed > 5 && random(40) === 0 && allocator.allocationCount > 3) {
+              const all = [...allocator.allocations()];
+              allocator.free(all[random(all.length)].handle);
+            }
+            assert(plans < 20_000, what);
+          }
+          check(allocator);
+          const all = [...allocator.allocations()];
+          for (const { offset, size } of allocator.freeRegions()) {
+            assert(!all.some((a) => a.offset > offset && (overlap || a.size <= size)), what);
+          }
+        }
+      }
+    }
+  });
+
+  it("without a bound looks at most some times at each", () => {
+    for (const count of [100, 1000, 10_000]) {
+      const allocator = new OffsetAllocator(count * 100), random = seeded(count);
+      const live = Array.from({ length: count }, () => allocator.allocate(1 + random(60)));
+      for (const handle of live) if (random(2)) allocator.free(handle);
+      const regions = allocator.allocationCount;
+      assert(planCompaction(allocator).looks <= 5 * regions);
+      assert(planCompaction(allocator, { overlap: false }).looks <= 3 * regions);
+      const friendly = layout(4000, Array.from({ length: 1000 }, (_, i) => [1 + 2 * i, 1]));
+      assert(planCompaction(friendly, { maxMoves: 10 }).looks < 50);
+    }
   });
 });

@@ -6,7 +6,12 @@
  */
 
 import { check } from "../../src/operations/mod.ts";
-import { type Allocation, type Extent, NO_SPACE } from "../../src/allocator.ts";
+import {
+  type Allocation,
+  type CompactionPlan,
+  type Extent,
+  NO_SPACE,
+} from "../../src/allocator.ts";
 import type { AnyAllocator } from "./fuzz_run.ts";
 import { operated } from "./operated.ts";
 
@@ -61,12 +66,14 @@ export function scaled(allocator: AnyAllocator, unit: number): AnyAllocator {
         maxUnits: maxUnits === undefined ? undefined : maxUnits * unit,
         alignmentOf: alignmentOf && ((handle) => alignmentOf(handle) * unit),
       });
-      return (moves ?? []).map((move) => ({
+      const { looks, next } = moves as CompactionPlan;
+      const scaledMoves = moves!.map((move) => ({
         handle: move.handle,
         from: move.from / unit,
         to: move.to / unit,
         size: move.size / unit,
       }));
+      return Object.assign(scaledMoves, { looks, next });
     }),
     applyMove: ({ handle, from, to, size }) =>
       inner.applyMove?.({ handle, from: from * unit, to: to * unit, size: size * unit }),

@@ -531,8 +531,15 @@ export const rows: readonly Row[] = [
     name: "planCompaction",
     method: "planCompaction",
     operation: "compaction",
-    has: ({ name }) => name === "OffsetAllocator", // 10 s for a million
+    has: ({ name }) => name === "OffsetAllocator", // seconds for a million
     make: withAll((allocator) => planCompaction(allocator), "mixed"),
+  },
+  {
+    name: "planCompaction, 1000 looks",
+    method: "planCompaction",
+    operation: "compaction",
+    has: hasGaps,
+    make: withAll((allocator) => planCompaction(allocator, { maxLooks: 1000 }), "mixed"),
   },
   {
     name: "planCompaction, 16 moves",
