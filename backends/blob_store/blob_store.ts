@@ -6,13 +6,11 @@
 
 import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import * as zlib from "node:zlib";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
 import {
   type BackupReport,
   BlobStore as CoreStore,
   type BlobStoreOptions,
-  type Crc32,
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
@@ -21,13 +19,12 @@ import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
 import { BlobFile, syncFolder } from "./blob_file.ts";
 import { acquireLock, type Lock } from "./lock.ts";
+import { runtimeCrc32 } from "./runtime_crc32.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 
-/** The checksum of the runtime; Node has it from 20.15 on. */
 function hooksOf(): RuntimeHooks {
-  const { crc32 } = zlib as { crc32?: Crc32 };
-  return { crc32 };
+  return { crc32: runtimeCrc32() };
 }
 
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */
