@@ -25,6 +25,7 @@ import {
   type Model,
   storeOf,
   streamOf,
+  turn,
 } from "./helpers.ts";
 import { readStore } from "./format_reader.ts";
 
@@ -192,6 +193,30 @@ describe("a checksum of the runtime that is wrong", () => {
     await unused.put("c", bytesOf(1, 5000)); // nothing of it is in doubt
     await Promise.all([a, b, unused].map((blobs) => blobs.close()));
     await assertRight(contentsOf(second), model);
+  });
+
+  it("lets no commit through that is under way", async () => {
+    class Gated extends MemoryStore {
+      gate: Promise<void> | undefined;
+      async flush(): Promise<void> {
+        await this.gate;
+      }
+    }
+    let isWrong = false, open = () => {};
+    const inner = new Gated(0, { maxByteLength: 2 ** 24 });
+    const blobs = await HookedStore.hook(inner, wrongWhere(() => isWrong));
+    const model: Model = new Map([["first", bytesOf(0, 5000)]]);
+    await blobs.put("first", bytesOf(0, 5000));
+    isWrong = true;
+    inner.gate = new Promise((resolve) => open = resolve);
+    const ends = [blobs.put("under way", bytesOf(1, 9000))];
+    for (let i = 0; i < 5; i++) await turn();
+    // One of them is compared: in 127 calls there is one.
+    for (let i = 0; i < 130; i++) ends.push(blobs.put(`${i}`, bytesOf(i, 5000)));
+    open();
+    for (const end of ends) await assertRejects(() => end, ChecksumError);
+    await blobs.close();
+    await assertRight(contentsOf(inner), model);
   });
 
   it("is mended by a close, where another store found it out", async () => {
