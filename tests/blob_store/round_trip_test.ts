@@ -4,7 +4,7 @@
  * The other ones are named by their commands, one a line or between semicolons:
  *
  * ```sh
- * SUBALLOC_RUNTIMES="npx -y deno@2.5.0 run -A --no-lock --no-check" \
+ * SUBALLOC_RUNTIMES="npx -y deno@2.5.0 run -A --no-lock --no-check --no-config" \
  *   deno test -A tests/blob_store/round_trip_test.ts
  * ```
  *
@@ -29,25 +29,29 @@ const ROUNDS = 20;
 const commands = (process.env[VARIABLE] ?? "").split(/[;\n]/).map((line) => line.trim())
   .filter((line) => line !== "");
 
-/** Ours without what npx put there for us: it would start the same program again. */
-const ENVIRONMENT = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith("npm_")),
-);
+/**
+ * Ours without what npx put there for us, which would start the same program again. An old Deno
+ * is not to install what package.json names.
+ */
+const ENVIRONMENT = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_"))),
+  DENO_NO_PACKAGE_JSON: "1",
+};
 
 removeAfterwards();
 
 /** Runs a leg in another runtime. */
 function elsewhere(command: string, what: string, path: string, first: number): Leg {
   const [program, ...args] = command.split(/\s+/);
-  const { status, signal, stdout, stderr, error } = spawnSync(
+  const { status, stdout, stderr, error } = spawnSync(
     program,
     [...args, CHILD, what, path, String(first), String(ROUNDS)],
     { encoding: "utf8", env: ENVIRONMENT },
   );
-  // A shim between us and the runtime turns the signal into a status.
-  const hasEnded = what === "abandon" ? status !== 0 || signal !== null : status === 0;
+  // npx makes a status of its own of the signal.
+  const hasEnded = what === "abandon" || status === 0;
   if (!hasEnded || stdout === "") {
-    throw new Error(`${command} ${what}: ${status ?? signal ?? error}\n${stderr}`);
+    throw new Error(`${command} ${what}: ${status ?? error}\n${stderr}`);
   }
   return JSON.parse(stdout);
 }
