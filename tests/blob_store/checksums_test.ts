@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isRightOn, runtimeCrc32 } from "../../backends/blob_store/runtime_crc32.ts";
+import { isRightOn, runtimeCrc32 } from "../../backends/blob_store/blob_store.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
@@ -126,7 +126,7 @@ async function withFixedRandom(seed: number, body: (random: Random) => Promise<v
   }
 }
 
-/** Fails unless a file is right, read by the store with our own checksum and by the other reader. */
+/** Fails unless a file is right, for a store with our own checksum and for the other reader. */
 async function assertRight(bytes: Uint8Array, model: Model): Promise<void> {
   const stored = readStore(bytes.slice());
   assertEquals(stored.size, model.size, "blobs that the reader of the format finds");

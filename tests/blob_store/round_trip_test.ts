@@ -4,7 +4,7 @@
  * The other ones are named by their commands, one a line or between semicolons:
  *
  * ```sh
- * SUBALLOC_RUNTIMES="npx -y deno@2.5.0 run -A --no-lock --no-check --no-config" \
+ * SUBALLOC_RUNTIMES="/opt/old/deno run -A --no-lock --no-check --no-config" \
  *   deno test -A tests/blob_store/round_trip_test.ts
  * ```
  *
