@@ -6,6 +6,7 @@
 
 import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import process from "node:process";
 import * as zlib from "node:zlib";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
 import {
@@ -24,10 +25,31 @@ import { acquireLock, type Lock } from "./lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 
-/** The checksum of the runtime; Node has it from 20.15 on. */
-function hooksOf(): RuntimeHooks {
+/** The first Deno whose `zlib.crc32` is right: those from 2.1 on were not, some only when hot. */
+const FIRST_DENO: readonly number[] = [2, 5, 4];
+
+/** The checksum of this runtime, if it has one that is right; Node has it from 20.15 on. */
+export function runtimeCrc32(): Crc32 | undefined {
   const { crc32 } = zlib as { crc32?: Crc32 };
-  return { crc32 };
+  return isRightOn(process.versions.deno) ? crc32 : undefined;
+}
+
+/**
+ * Whether the checksum of a Deno can be right. What is no version is taken for a later one's.
+ *
+ * @param deno Its version; undefined on other runtimes.
+ */
+export function isRightOn(deno: string | undefined): boolean {
+  if (deno === undefined) return true;
+  const parts = deno.split(/[.+-]/, 3).map(Number);
+  for (let i = 0; i < FIRST_DENO.length; i++) {
+    if (parts[i] !== FIRST_DENO[i]) return !(parts[i] < FIRST_DENO[i]);
+  }
+  return true;
+}
+
+function hooksOf(): RuntimeHooks {
+  return { crc32: runtimeCrc32() };
 }
 
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */

@@ -155,8 +155,12 @@ export class BlobStore {
     if (state.file.readOnly) return await this.#getBesideWriter(key, range);
     const { offset, length } = rangeOf(range, state.index.size[slot]);
     const into = roomFor(state, slot, length);
-    const pending = readBlob(state, slot, offset, into);
-    if (pending) await pending;
+    try {
+      const pending = readBlob(state, slot, offset, into);
+      if (pending) await pending;
+    } catch (error) {
+      return await this.#getAgain(key, range, error);
+    }
     return into;
   }
 
@@ -179,16 +183,21 @@ export class BlobStore {
     const { state } = this.#opened;
     const { offset, length } = rangeOf(range, state.index.size[slot]);
     checkRoom(buffer, length);
-    if (state.file.readOnly) {
-      const bytes = await this.#getBesideWriter(key, range);
-      if (bytes === undefined) return undefined;
-      checkRoom(buffer, bytes.length); // it may be a longer one by now
-      buffer.set(bytes);
-      return bytes.length;
+    let bytes: Uint8Array | undefined;
+    if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
+    else {
+      try {
+        const pending = readBlob(state, slot, offset, buffer.subarray(0, length));
+        if (pending) await pending;
+        return length;
+      } catch (error) {
+        bytes = await this.#getAgain(key, range, error);
+      }
     }
-    const pending = readBlob(state, slot, offset, buffer.subarray(0, length));
-    if (pending) await pending;
-    return length;
+    if (bytes === undefined) return undefined;
+    checkRoom(buffer, bytes.length); // it may be a longer one by now
+    buffer.set(bytes);
+    return bytes.length;
   }
 
   /**
@@ -383,6 +392,16 @@ export class BlobStore {
       metadata: metadata.length === 0 ? undefined : JSON.parse(decodeText(metadata)),
       etag: etag.join(""),
     };
+  }
+
+  /** Reads once more what failed, where the checksum of the runtime may be to blame. */
+  async #getAgain(
+    key: string,
+    range: ByteRange | undefined,
+    error: unknown,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (!await this.#opened.settleDoubt()) throw error;
+    return await this.#getBesideWriter(key, range);
   }
 
   /** A writer may have reused the place of a blob since it was looked up: then looks again. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { StorageError } from "../arena/backing_store.ts";
+
 /** There is no room for a blob. Everything else still works; deleting makes room. */
 export class StoreFullError extends Error {
   /** The name of the class. */
@@ -38,6 +40,46 @@ export class StoreFencedError extends Error {
   constructor() {
     super("Cannot write: another writer opened the store, by another name of the file");
   }
+}
+
+ * The runtime made a wrong checksum. It is off for the whole process, and the store takes no more
+ * writes: reopen it. A put that was not acknowledged is not in the store. Every blob that was
+ * acknowledged since the opening was read and checked again.
+ */
+export class ChecksumError extends StorageError {
+  /** The name of the class. */
+  override readonly name: string = "ChecksumError";
+  /** The blobs whose checksum was wrong and was made again, from what the file held, durably. */
+  readonly repaired: readonly string[];
+  /** The blobs for which that failed; the `cause` says why. They may be damaged: put them again. */
+  readonly unrepaired: readonly string[];
+
+  /**
+   * Makes the error for the blobs concerned.
+   *
+   * @param repaired The blobs whose checksum was made again.
+   * @param unrepaired The blobs for which that failed.
+   * @param options The `cause` of a failure.
+   */
+  constructor(
+    repaired: readonly string[],
+    unrepaired: readonly string[],
+    options?: { cause?: unknown },
+  ) {
+    super("write", 0, 0, reasonFor(repaired.length, unrepaired), options);
+    this.repaired = repaired;
+    this.unrepaired = unrepaired;
+  }
+}
+
+/** What a {@linkcode ChecksumError} says. */
+function reasonFor(repaired: number, unrepaired: readonly string[]): string {
+  const lost = unrepaired.slice(0, 3).map((key) => JSON.stringify(key)).join(", ");
+  const others = unrepaired.length > 3 ? " and others" : "";
+  return "the runtime's checksum was wrong, and is off: reopen the store; " +
+    (lost === ""
+      ? `${repaired} acknowledged blobs had a wrong one, all were mended`
+      : `put ${lost}${others} again, which could not be mended`);
 }
 
 /** Who holds a store open for writing. */

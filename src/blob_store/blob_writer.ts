@@ -160,7 +160,7 @@ export class BlobWriter {
 
   #checksum(): number {
     const chunk = this.#buffer.subarray(this.#chunkStart, this.#length);
-    return this.#state.file.crc32(chunk, chunkSeed(this.seed, this.#chunk));
+    return this.#state.file.checksums.of(chunk, chunkSeed(this.seed, this.#chunk));
   }
 
   async #endChunk(): Promise<void> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Crc32 } from "./runtime_hooks.ts";
+import type { Checksums } from "./checksums.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
 import { getUint32, setUint32 } from "./codec.ts";
 
@@ -36,16 +36,21 @@ export function chunkSeed(seed: number, chunk: number): number {
 }
 
 /** Puts a whole blob into chunks. `to` takes `framedLength` bytes. Gives the last checksum. */
-export function frame(bytes: Uint8Array, to: Uint8Array, seed: number, crc32: Crc32): number {
+export function frame(
+  bytes: Uint8Array,
+  to: Uint8Array,
+  seed: number,
+  checksums: Checksums,
+): number {
   const length = bytes.length;
   if (length <= CHUNK_LENGTH) {
     to.set(bytes);
-    return crc32(bytes, seed);
+    return checksums.of(bytes, seed);
   }
   let at = 0, crc = 0;
   for (let i = 0, chunk = 0; i < length; i += CHUNK_LENGTH, chunk++) {
     const piece = bytes.subarray(i, i + CHUNK_LENGTH);
-    crc = crc32(piece, chunkSeed(seed, chunk));
+    crc = checksums.of(piece, chunkSeed(seed, chunk));
     to.set(piece, at);
     at += piece.length;
     if (i + CHUNK_LENGTH >= length) break;
@@ -103,7 +108,8 @@ export async function readChunks(
     const pending = readRanges(file, ranges, chunk * FRAME, bytes);
     if (pending) await pending;
     const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-    if (file.crc32(bytes.subarray(0, length), chunkSeed(seed, chunk)) !== expected) {
+    const piece = bytes.subarray(0, length);
+    if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) {
       throw new DamagedChunk(start, length);
     }
     if (fits) continue;

@@ -10,6 +10,7 @@ import { StoreFencedError, StoreFullError } from "./blob_store_errors.ts";
 import { frame, framedLength } from "./chunks.ts";
 import type { ByteWriter } from "./codec.ts";
 import { newBatch } from "./log.ts";
+import { recheck } from "./recheck.ts";
 import { isDiskFull } from "./store_file.ts";
 import { writeDelete, writeInlinePut, writePut } from "./records.ts";
 import {
@@ -115,7 +116,7 @@ export class Committer {
     const padded = space.unitsFor(length) * space.granule;
     const at = group.take(padded);
     const target = group.bytes.subarray(at, at + padded);
-    const crc = frame(bytes, target, seed, file.crc32);
+    const crc = frame(bytes, target, seed, file.checksums);
     target.fill(0, length);
     return {
       key,
@@ -188,6 +189,7 @@ export class Committer {
 
   async #run(): Promise<void> {
     for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
+      if (this.#state.file.checksums.isInDoubt) await recheck(this.#state);
       if (typeof next === "function") {
         await next();
         continue;
@@ -258,6 +260,7 @@ export class Committer {
       this.bytesWritten += group.length + streamed;
       if (isFlushed) await this.#flush(position);
       await this.#confirm(position);
+      if (file.checksums.isInDoubt) await this.#withdraw(position);
     } catch (error) {
       // What was streamed stays where it is: it may be committed yet, alone.
       if (!file.hasFailed) {
@@ -413,6 +416,15 @@ export class Committer {
       await this.#state.log.wipe(position);
       throw error;
     }
+  }
+
+  /** Takes a batch back that may have a wrong checksum, and fails the store. */
+  async #withdraw(position: number): Promise<never> {
+    const { file, log } = this.#state;
+    await log.wipe(position);
+    await recheck(this.#state);
+    file.checkWorking();
+    throw new Error("unreachable");
   }
 
   /** Makes a write visible. Tells whether it deleted something. */

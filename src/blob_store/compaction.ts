@@ -284,7 +284,8 @@ async function copyChunks(state: StoreState, slot: number, handle: number): Prom
     const pending = readRanges(file, ranges, at, bytes);
     if (pending) await pending;
     const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-    if (file.crc32(bytes.subarray(0, length), chunkSeed(seed, chunk)) !== expected) return false;
+    const piece = bytes.subarray(0, length);
+    if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) return false;
     await writeRanges(file, to, at, bytes);
     at += bytes.length;
   }

@@ -47,6 +47,7 @@ export class OpenStore {
     this.state = state;
     this.committer = new Committer(state, () => this.#makeRoom(), () => this.#afterCommit());
     this.#compactor = new Compactor(state, this.committer);
+    state.file.checksums.onDoubt = () => void this.#recheck();
   }
 
   /** After each commit: the log must not grow without end. */
@@ -87,6 +88,21 @@ export class OpenStore {
     this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
   }
 
+  /** The line of commits checks first what is in doubt. */
+  #recheck(): Promise<void> {
+    return this.committer.next(() => Promise.resolve());
+  }
+
+  /**
+   * Waits until the checksums in doubt were checked again. Tells whether there are any: what did
+   * not read as it was written may do so now.
+   */
+  async settleDoubt(): Promise<boolean> {
+    const { file } = this.state, { isInDoubt } = file.checksums;
+    if (isInDoubt && !file.hasFailed) await this.#recheck();
+    return isInDoubt;
+  }
+
   async flush(): Promise<void> {
     this.state.file.checkWritable();
     await this.committer.exclusively(() => {
@@ -123,18 +139,25 @@ export class OpenStore {
   }
 
   async #close(): Promise<void> {
-    const { state, committer } = this, { file } = state;
+    const { file } = this.state;
     try {
-      if (file.readOnly || file.hasFailed) return;
-      await this.#compaction;
-      await committer.exclusively(() => this.#leaveClean());
-      if (this.#isIdle && !file.hasFailed) {
-        // No more work than what was written calls for: closing after one put is quick.
-        await this.#compactor.compact(2 * committer.bytesWritten);
-        await committer.exclusively(() => this.#leaveClean(true));
-      }
+      await this.#end();
     } finally {
       await file.close();
+    }
+    if (file.unrepaired !== undefined) throw file.unrepaired;
+  }
+
+  /** Does what is to be done before the file is closed. */
+  async #end(): Promise<void> {
+    const { state, committer } = this, { file } = state;
+    if (file.readOnly || file.hasFailed) return;
+    await this.#compaction;
+    await committer.exclusively(() => this.#leaveClean());
+    if (this.#isIdle && !file.hasFailed) {
+      // No more work than what was written calls for: closing after one put is quick.
+      await this.#compactor.compact(2 * committer.bytesWritten);
+      await committer.exclusively(() => this.#leaveClean(true));
     }
   }
 
@@ -243,6 +266,7 @@ function stateOf(
   settings: Settings,
   { superblock, index, space, log, checkpoint }: Recovered,
 ): StoreState {
+  const firstSeed = newSalt(0);
   let blobBytes = 0, inlineUnits = 0;
   for (let slot = 0; slot < index.slots; slot++) {
     if (!index.isLive(slot)) continue;
@@ -262,7 +286,8 @@ function stateOf(
     retired: [],
     unflushedBytes: 0,
     streams: 0,
-    nextSeed: newSalt(0),
+    firstSeed,
+    nextSeed: firstSeed,
   };
   updateReserve(state);
   return state;

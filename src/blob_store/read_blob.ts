@@ -32,7 +32,7 @@ export function readBlob(
   const crc = index.crc[slot], seed = index.seed[slot];
   const pending = file.read(position, into);
   if (pending) return readPinned(state, slot, offset, into, pending);
-  if (file.crc32(into, seed) === crc) return undefined;
+  if (file.checksums.match(into, seed, crc)) return undefined;
   throw new CorruptBlobError(index.key(slot), 0, size);
 }
 
@@ -47,7 +47,7 @@ async function readPinned(
   try {
     if (whole === undefined) return await pinned.read(offset, into);
     await whole;
-    if (state.file.crc32(into, blob.seed) === blob.crc) return;
+    if (state.file.checksums.match(into, blob.seed, blob.crc)) return;
     throw new CorruptBlobError(key, 0, blob.size);
   } finally {
     pinned.release();

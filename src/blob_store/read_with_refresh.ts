@@ -36,12 +36,12 @@ export function isInSamePlace(a: FramedBlob, b: FramedBlob): boolean {
  * @throws {BlobChangedError} It was another one at every attempt.
  */
 export async function readWithRefresh<T>(
-  opened: Pick<OpenStore, "state" | "refresh">,
+  opened: Pick<OpenStore, "state" | "refresh" | "settleDoubt">,
   key: string,
   read: (slot: number) => Promise<T>,
 ): Promise<T | undefined> {
   const { state } = opened;
-  let failed: FramedBlob | undefined;
+  let failed: FramedBlob | undefined, isSettled = false;
   for (let attempt = 1;; attempt++) {
     state.file.checkOpen("read");
     const slot = state.index.find(key);
@@ -50,6 +50,7 @@ export async function readWithRefresh<T>(
     try {
       return await read(slot);
     } catch (error) {
+      if (!isSettled && (isSettled = await opened.settleDoubt())) continue;
       // Twice, since it may have moved away and back while nobody looked.
       const isDamaged = failed !== undefined && isInSamePlace(failed, blob);
       if (isDamaged || !state.file.readOnly) throw error;

@@ -153,7 +153,7 @@ async function read(file: StoreFile, superblock: Superblock, limit: number): Pro
     done += piece.length;
   }
   const offset = checkpoint.length > 0 ? HEADER_LENGTH + checkpoint[0].unit * granule : 0;
-  if (file.crc32(bytes, superblock.salt) !== superblock.checkpointChecksum) {
+  if (!file.checksums.match(bytes, superblock.salt, superblock.checkpointChecksum)) {
     throw new CorruptStoreError(offset, "its checkpoint is damaged");
   }
   if (checkpointLength > 0 && !decodeCheckpoint(bytes, index)) {

@@ -6,9 +6,10 @@
  */
 
 import { type BackingStore, StorageError, type StorageOperation } from "../arena/backing_store.ts";
-import { crc32 } from "../util/crc32.ts";
+import { fastCrc32 } from "../util/fast_crc32.ts";
 import { isPromise } from "../util/steps.ts";
-import { StoreFencedError } from "./blob_store_errors.ts";
+import { ChecksumError, StoreFencedError } from "./blob_store_errors.ts";
+import { Checksums } from "./checksums.ts";
 import type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 import { SESSION, SESSION_LENGTH } from "./superblock.ts";
 
@@ -17,7 +18,10 @@ export type Pending = Promise<void> | undefined;
 
 /** A backing store as a blob store uses it. */
 export class StoreFile {
-  readonly crc32: Crc32;
+  /** The checksum of headers, index and log: our own, whatever the runtime has. */
+  readonly crc32: Crc32 = fastCrc32;
+  /** Those of blobs. */
+  readonly checksums: Checksums;
   readonly readOnly: boolean;
   readonly #store: BackingStore;
   readonly #hooks: RuntimeHooks;
@@ -45,7 +49,7 @@ export class StoreFile {
     this.#store = store;
     this.readOnly = readOnly;
     this.#hooks = hooks;
-    this.crc32 = hooks.crc32 ?? crc32;
+    this.checksums = new Checksums(hooks.crc32);
   }
 
   get byteLength(): number {
@@ -61,6 +65,12 @@ export class StoreFile {
   /** Whether a write failed in a way after which only reopening helps. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** Blobs that a wrong checksum of the runtime left unreadable. */
+  get unrepaired(): ChecksumError | undefined {
+    const failure = this.#failure;
+    return failure instanceof ChecksumError && failure.unrepaired.length > 0 ? failure : undefined;
   }
 
   /** Throws unless callers may use the store. */
@@ -81,7 +91,8 @@ export class StoreFile {
   checkWorking(): void {
     if (this.#isClosed) throw new StorageError("write", 0, 0, "the store is closed");
     if (this.#failure === undefined) return;
-    if (this.#failure instanceof StoreFencedError) throw this.#failure;
+    const failure = this.#failure;
+    if (failure instanceof StoreFencedError || failure instanceof ChecksumError) throw failure;
     const reason = "an earlier write failed, what the file holds is uncertain: reopen the store";
     throw new StorageError("write", 0, 0, reason, { cause: this.#failure });
   }

@@ -40,7 +40,8 @@ export interface StoreState {
   unflushedBytes: number;
   /** Calls that write blobs to places which are in no index yet. */
   streams: number;
-  /** The seed of the next blob. */
+  /** The seed of the first blob that is put since the opening, and of the next one. */
+  firstSeed: number;
   nextSeed: number;
 }
 

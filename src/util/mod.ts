@@ -16,6 +16,7 @@ export { checkOptions } from "./check_options.ts";
 export { checkType } from "./check_type.ts";
 export { crc32 } from "./crc32.ts";
 export { expectInvariant } from "./expect_invariant.ts";
+export { fastCrc32 } from "./fast_crc32.ts";
 export { freeRuns, isFreeRun, longestFreeRun } from "./free_runs.ts";
 export { Listeners } from "./listeners.ts";
 export { newBuffer } from "./new_buffer.ts";

@@ -1,0 +1,91 @@
+/**
+ * The checksums of blobs: our own, and the runtime's for long pieces as long as it is right.
+ *
+ * @module
+ */
+
+import { fastCrc32 } from "../util/fast_crc32.ts";
+import type { Crc32 } from "./runtime_hooks.ts";
+
+/** Bytes from which on the runtime's is taken: calling it costs more than it saves below. */
+export const NATIVE_FROM = 4096;
+/** One call in so many is compared with our own, at random: a period could miss what repeats. */
+const COMPARED = 64;
+
+/** Those of a runtime that were wrong once. They are off for all stores of the process. */
+let wrong: WeakSet<Crc32> | undefined;
+
+/** The checksums of an open store. */
+export class Checksums {
+  /** Called where what was written came into doubt. */
+  onDoubt: (() => void) | undefined;
+  #native: Crc32 | undefined;
+  /** Calls up to the next that is compared; the first one is. */
+  #left = 1;
+  #hasServed = false;
+  #isInDoubt = false;
+
+  /** @param native The runtime's, if it has one. */
+  constructor(native: Crc32 | undefined) {
+    this.#native = native;
+  }
+
+  /** The checksum of a piece of a blob that is written. */
+  of(bytes: Uint8Array, seed: number): number {
+    const native = bytes.length < NATIVE_FROM ? undefined : this.#trusted();
+    if (native === undefined) return fastCrc32(bytes, seed);
+    this.#hasServed = true;
+    const given = call(native, bytes, seed);
+    if (--this.#left > 0 && given >= 0) return given;
+    return this.#compare(given, bytes, seed);
+  }
+
+  /** Whether a piece of the file that was read has this checksum. */
+  match(bytes: Uint8Array, seed: number, expected: number): boolean {
+    const native = bytes.length < NATIVE_FROM ? undefined : this.#trusted();
+    if (native === undefined) return fastCrc32(bytes, seed) === expected;
+    const given = call(native, bytes, seed);
+    if (--this.#left > 0 && given === expected) return true;
+    return this.#compare(given, bytes, seed) === expected;
+  }
+
+  /**
+   * Whether blobs of this store may have wrong checksums: the runtime's made some since the store
+   * was opened, and was wrong once, here or in another store.
+   */
+  get isInDoubt(): boolean {
+    this.#trusted();
+    return this.#isInDoubt;
+  }
+
+  /** The runtime's, if it was never wrong. */
+  #trusted(): Crc32 | undefined {
+    if (this.#native === undefined || !wrong?.has(this.#native)) return this.#native;
+    this.#native = undefined;
+    this.#isInDoubt = this.#hasServed;
+    if (this.#isInDoubt) this.onDoubt?.();
+    return undefined;
+  }
+
+  /** Our own; the runtime's is off if it gave another one. */
+  #compare(given: number, bytes: Uint8Array, seed: number): number {
+    // On average one in `COMPARED`.
+    this.#left = 1 + Math.floor(Math.random() * (2 * COMPARED - 1));
+    const right = fastCrc32(bytes, seed);
+    if (given !== right) {
+      (wrong ??= new WeakSet()).add(this.#native!);
+      this.#trusted();
+    }
+    return right;
+  }
+}
+
+/** What the runtime's says; -1 where that is no checksum. */
+function call(native: Crc32, bytes: Uint8Array, seed: number): number {
+  try {
+    const given = native(bytes, seed);
+    return given >>> 0 === given ? given : -1;
+  } catch {
+    return -1; // as in Deno 2.1
+  }
+}
