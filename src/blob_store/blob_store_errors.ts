@@ -42,6 +42,7 @@ export class StoreFencedError extends Error {
   }
 }
 
+/**
  * The runtime made a wrong checksum. It is off for the whole process, and the store takes no more
  * writes: reopen it. A put that was not acknowledged is not in the store. Every blob that was
  * acknowledged since the opening was read and checked again.
