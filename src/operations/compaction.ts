@@ -32,8 +32,8 @@ import { type Bounds, Planner, PlanState } from "./planner.ts";
  * Over several spans no move overlaps its source: sliding would go across their ends.
  *
  * `next` of a plan is `undefined` if nothing can move any more. Otherwise the next plan goes on
- * from there, also if this one is empty. The last plan leaves no hole that takes a higher allocation
- * and, if moves may overlap, none that an allocation can slide into: without alignments that
+ * from there, also if this one is empty. The last plan leaves no hole that takes a higher
+ * allocation and, if moves may overlap, none that an allocation can slide into: without alignments that
  * is one free region, whatever the bounds.
  *
  * A look is a region that the planner passes from below, with the hole before it; a region
