@@ -31,10 +31,10 @@ import { type Bounds, Planner, PlanState } from "./planner.ts";
  * way, by sliding alone or after filling, whichever ends lower or moves fewer units.
  * Over several spans no move overlaps its source: sliding would go across their ends.
  *
- * `next` of a plan is `undefined` if nothing can move any more. Otherwise the next plan goes on
- * from there, also if this one is empty. The last plan leaves no hole that takes a higher
- * allocation and, if moves may overlap, none that an allocation can slide into: without alignments that
- * is one free region, whatever the bounds.
+ * `next` of a plan is `undefined` if nothing can move any more. Otherwise the next plan goes
+ * on from there, also if this one is empty. The last plan leaves no hole that takes a higher
+ * allocation and, if moves may overlap, none that an allocation can slide into: without
+ * alignments that is one free region, whatever the bounds.
  *
  * A look is a region that the planner passes from below, with the hole before it; a region
  * that it passes from above; or a region that it tries to put into a hole. A plan for
