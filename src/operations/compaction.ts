@@ -31,8 +31,8 @@ import { type Bounds, Planner, PlanState } from "./planner.ts";
  * way, by sliding alone or after filling, whichever ends lower or moves fewer units.
  * Over several spans no move overlaps its source: sliding would go across their ends.
  *
- * `next` of a plan is `undefined` if nothing can move any more. Otherwise the next plan goes on
- * from there, also if this one is empty. The last plan leaves no hole that takes a higher
+ * `next` of a plan is `undefined` if nothing can move any more. Otherwise the next plan goes
+ * on from there, also if this one is empty. The last plan leaves no hole that takes a higher
  * allocation and, if moves may overlap, none that an allocation can slide into: without
  * alignments that is one free region, whatever the bounds.
  *

@@ -239,8 +239,10 @@ export class Planner {
     };
     while (node !== endNode) {
       const offset = table.get(node, OFFSET), handle = H[node + HANDLE];
-      for (; filled < fills.length && fills[filled].to < offset; filled++) {
-        put(fills[filled].handle, fills[filled].to, fills[filled].size);
+      for (; filled < fills.length; filled++) {
+        const { handle, to, size } = fills[filled];
+        if (to + size > offset) break; // an empty one may be right below this one
+        put(handle, to, size);
       }
       if (!gone.has(handle) && !put(handle, offset, table.get(node, SIZE))) return false;
       node = H[node + NEXT];

@@ -171,6 +171,11 @@ export class SharedOffsetAllocator implements SharedAllocator {
     this.#lock = new Lock(state.header, LOCK, this.worker, rules, () => repair(state));
   }
 
+  /**
+   * What the functions beside the class work on.
+   *
+   * @throws {TypeError} It is no allocator of this class.
+   */
   private static partsOf(allocator: SharedOffsetAllocator): SharedParts {
     if (typeof allocator === "object" && allocator !== null && #lock in allocator) {
       return {

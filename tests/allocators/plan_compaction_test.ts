@@ -252,4 +252,31 @@ describe("planCompaction", () => {
       assert(planCompaction(friendly, { maxMoves: 10 }).looks < 50);
     }
   });
+
+  it("moves nothing onto another allocation, empty, pinned and aligned ones among them", () => {
+    for (let seed = 1; seed <= 2000; seed++) {
+      const random = seeded(seed), allocator = new OffsetAllocator(60), live: number[] = [];
+      const alignments = new Map<number, number>();
+      for (let i = 0; i < 12; i++) {
+        const alignment = [1, 2, 4, Infinity][random(4)];
+        const handle = allocator.allocate(random(12), alignment === Infinity ? 1 : alignment);
+        if (handle === NO_SPACE) continue;
+        live.push(handle);
+        alignments.set(handle, alignment);
+      }
+      for (const handle of live) if (random(2)) allocator.free(handle);
+      const alignmentOf = (handle: number) => alignments.get(handle)!;
+      const places = new Map(
+        Array.from(allocator.allocations(), ({ handle, offset, size }) => [handle, [offset, size]]),
+      );
+      for (const { handle, to, size } of planCompaction(allocator, { alignmentOf })) {
+        assertEquals(to % alignmentOf(handle), 0, `seed ${seed}`);
+        for (const [other, [offset, units]] of places) {
+          const isApart = offset + units <= to || to + size <= offset;
+          assert(other === handle || size === 0 || isApart, `seed ${seed}`);
+        }
+        places.set(handle, [to, size]);
+      }
+    }
+  });
 });

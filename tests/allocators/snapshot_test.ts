@@ -13,7 +13,7 @@ import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { WideOffsetAllocator } from "../../src/allocators/wide_offset_allocator.ts";
 import { BinTable } from "../../src/gap_table/bin_table.ts";
 import * as layout from "../../src/gap_table/layout.ts";
-import { InvalidSnapshotError } from "../../src/operations/snapshot.ts";
+import { InvalidSnapshotError } from "../../src/allocator.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
