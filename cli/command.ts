@@ -44,7 +44,8 @@ export interface Command {
   run(invocation: Invocation): Promise<number>;
 }
 
-const COMMON: Readonly<Record<string, CommandOption>> = {
+/** The options of every command. */
+export const COMMON: Readonly<Record<string, CommandOption>> = {
   json: { help: "print JSON, with exact numbers" },
   help: { short: "h", help: "show this help" },
 };

@@ -56,7 +56,9 @@ describe("the command", () => {
         for (const part of line.split(" | ")) {
           const [, name, rest] = part.match(/\bblobs (\S+) (.*)$/) ?? [];
           if (name === undefined) continue;
-          const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b);
+          const words = [...rest.replace(/\)$| > \S+$/, "").matchAll(/'([^']*)'|(\S+)/g)].map((
+            [, a, b],
+          ) => a ?? b);
           // The keys come from the program before it.
           if (part.startsWith("xargs")) words.push("key");
           new Invocation(commands.find((one) => one.name === name)!, words, io);
