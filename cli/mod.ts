@@ -93,7 +93,7 @@ async function print(stdout: CommandIO["stdout"], text: string): Promise<number>
   return 0;
 }
 
-/** The same input and output, where a reader of the output that has gone has an error of its own. */
+/** The same input and output, where a reader that has gone has an error of its own. */
 function guardedIO(io: CommandIO): CommandIO {
   const { stdin, stdout, stderr, interactive, signal } = io;
   const write = async (data: string | Uint8Array) => {
