@@ -72,7 +72,9 @@ describe("what was read whole before an archive's damage", () => {
     const { code } = await run(["import", store, "-"], { stdin });
     // Some versions of zlib pass over it.
     assert(code === 0 || code === 1);
-    assertEquals(await blobsOf(store), contents);
+    const found = await blobsOf(store);
+    assertEquals([...found.keys()], [...contents.keys()]); // a difference of all bytes takes minutes
+    assertEquals(found, contents);
   });
 
   it("is nothing where the archive is none, and no store is made", async () => {
