@@ -14,9 +14,16 @@ export interface Attributes {
   readonly mtime: number;
 }
 
-/** The metadata of a blob that was a file. */
-export function toMetadata({ mode, mtime }: Attributes): Metadata {
-  return { mode: permissions(mode).toString(8), mtime: new Date(mtime * 1000).toISOString() };
+/** The metadata of a blob that was a file; without a time where {@linkcode isTime} has none. */
+export function toMetadata({ mode, mtime }: Attributes): { mode: string; mtime?: string } {
+  const permissions = (mode & 0o777).toString(8); // never whose rights a program gets
+  if (!isTime(mtime)) return { mode: permissions };
+  return { mode: permissions, mtime: new Date(mtime * 1000).toISOString() };
+}
+
+/** Whether a number of seconds is one that a date can hold: some 270,000 years around 1970. */
+export function isTime(mtime: number): boolean {
+  return Math.abs(mtime) <= 8.64e12;
 }
 
 /** What of it is in the metadata of a blob, which may say anything. */
@@ -28,9 +35,4 @@ export function fromMetadata(metadata: Metadata | undefined): Partial<Attributes
     mode: typeof mode === "string" && /^[0-7]{1,3}$/.test(mode) ? parseInt(mode, 8) : undefined,
     mtime: Number.isFinite(seconds) ? seconds : undefined,
   };
-}
-
-/** Reading, writing, executing; never whose rights a program gets. */
-function permissions(mode: number): number {
-  return mode & 0o777;
 }

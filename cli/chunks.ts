@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Turns } from "./turns.ts";
+
 /** Bytes in pieces. */
 export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
@@ -38,13 +40,16 @@ export async function* buffered(chunks: Chunks): AsyncGenerator<Uint8Array> {
  * @param chunks The bytes.
  * @param signal Ends it.
  * @param count Called with the length of each piece.
+ * @param turns Counts them as work; other work may be counted there, too.
  */
 export async function* counted(
   chunks: Chunks,
   signal: AbortSignal | undefined,
   count: (bytes: number) => void,
+  turns: Turns = new Turns(),
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
+    await turns.after(chunk.length);
     signal?.throwIfAborted();
     count(chunk.length);
     yield chunk;

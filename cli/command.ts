@@ -7,23 +7,12 @@
 
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { printable } from "../src/util/printable.ts";
-import type { CommandIO } from "./io.ts";
+import { ClosedOutput, UsageError } from "./errors.ts";
+import type { CommandIO, CommandOutput } from "./io.ts";
 import { Progress } from "./progress.ts";
 
 /** The name of the program. */
 export const PROGRAM = "blobs";
-
-/** The command line is wrong: exit code 2. */
-export class UsageError extends Error {
-  /** The name of the class. */
-  override readonly name: string = "UsageError";
-}
-
-/** The command failed for an expected reason: exit code 1. */
-export class Failure extends Error {
-  /** The name of the class. */
-  override readonly name: string = "Failure";
-}
 
 /** An option of a command. */
 export interface CommandOption {
@@ -33,6 +22,8 @@ export interface CommandOption {
   readonly value?: string;
   /** Its name in one letter. */
   readonly short?: string;
+  /** Whether it may be given several times. */
+  readonly several?: boolean;
 }
 
 /** A command. */
@@ -53,7 +44,8 @@ export interface Command {
   run(invocation: Invocation): Promise<number>;
 }
 
-const COMMON: Readonly<Record<string, CommandOption>> = {
+/** The options of every command. */
+export const COMMON: Readonly<Record<string, CommandOption>> = {
   json: { help: "print JSON, with exact numbers" },
   help: { short: "h", help: "show this help" },
 };
@@ -76,19 +68,16 @@ export class Invocation {
    */
   constructor(command: Command, args: readonly string[], io: CommandIO) {
     const options: ParseArgsConfig["options"] = {};
-    for (const [name, { value, short }] of Object.entries({ ...command.options, ...COMMON })) {
-      options[name] = { type: value === undefined ? "boolean" : "string" };
+    for (const [name, option] of Object.entries({ ...command.options, ...COMMON })) {
+      const { value, short, several = false } = option;
+      options[name] = { type: value === undefined ? "boolean" : "string", multiple: several };
       if (short !== undefined) options[name].short = short;
     }
     let parsed;
     try {
       parsed = parseArgs({ args: [...args], options, allowPositionals: true });
     } catch (error) {
-      // What follows the first sentence is advice of several lines.
-      const [message] = (error as Error).message.split(/\.(?:\s|$)|\n/);
-      const [, unknown] = message.match(/^Unknown option '(.*)'/) ?? [];
-      const known = Object.keys(options).map((name) => `--${name}`);
-      throw new UsageError(message + (unknown === undefined ? "" : suggestion(unknown, known)));
+      throw new UsageError(explained((error as Error).message, Object.keys(options)));
     }
     this.io = io;
     this.operands = parsed.positionals;
@@ -106,20 +95,44 @@ export class Invocation {
     return this.#values[name] as string | undefined;
   }
 
+  /** The values of an option that may be given several times. */
+  texts(name: string): readonly string[] {
+    return (this.#values[name] as readonly string[] | undefined) ?? [];
+  }
+
   /** The value of an option that is a whole number. */
   count(name: string): number | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : wholeNumber(`--${name}`, text);
   }
 
-  /** Prints a line of the result. */
+  /** Prints a line of the result. That nobody reads it changes no exit code. */
   async print(line: string): Promise<void> {
-    await this.io.stdout.write(`${line}\n`);
+    await printLine(this.io.stdout, line);
   }
 
   /** Prints the result as JSON. */
   async printJson(value: unknown): Promise<void> {
-    await this.print(JSON.stringify(value));
+    await this.print(jsonOf(value));
+  }
+
+  /**
+   * Asks a person at the terminal.
+   *
+   * @param question The question; yes or no answers it.
+   * @returns Whether the answer was yes; `undefined` where nobody can be asked.
+   */
+  async confirm(question: string): Promise<boolean | undefined> {
+    const { stdin, stderr, interactive } = this.io;
+    if (!interactive) return undefined;
+    await stderr.write(`${PROGRAM}: ${printable(question)} [y/N] `);
+    const decoder = new TextDecoder();
+    let answer = "";
+    for await (const chunk of stdin) {
+      answer += decoder.decode(chunk, { stream: true });
+      if (answer.includes("\n")) break;
+    }
+    return /^\s*y(?:es)?\s*$/i.test(answer.split("\n")[0]);
   }
 
   /** Prints a message that is not part of the result, such as the reason of a failure. */
@@ -139,6 +152,45 @@ export class Invocation {
       bar.finish();
     }
   }
+}
+
+/**
+ * Prints a line where nobody may read on.
+ *
+ * @param output Where it goes.
+ * @param line The line.
+ */
+export async function printLine(output: CommandOutput, line: string): Promise<void> {
+  try {
+    await output.write(`${line}\n`);
+  } catch (error) {
+    if (!(error instanceof ClosedOutput)) throw error;
+  }
+}
+
+/**
+ * A value as JSON that every parser takes: half a surrogate pair, which metadata may hold, becomes
+ * U+FFFD.
+ *
+ * @param value The value.
+ */
+export function jsonOf(value: unknown): string {
+  // JSON.stringify escapes those halves and no others.
+  return JSON.stringify(value).replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, "$1\\ufffd");
+}
+
+/** What is wrong with a command line, in one sentence. */
+function explained(message: string, options: readonly string[]): string {
+  const [, ambiguous] = message.match(/^Option '(?:-\w, )?(--[\w-]+).*' argument is ambiguous/) ??
+    [];
+  if (ambiguous !== undefined) {
+    return `${ambiguous}: a value that begins with - is given as ${ambiguous}=-…`;
+  }
+  // What follows the first sentence is advice of several lines.
+  const [sentence] = message.split(/\.(?:\s|$)|\n/);
+  const [, unknown] = sentence.match(/^Unknown option '(.*)'/) ?? [];
+  const known = options.map((name) => `--${name}`);
+  return sentence + (unknown === undefined ? "" : suggestion(unknown, known));
 }
 
 /**

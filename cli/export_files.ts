@@ -19,6 +19,7 @@ import type { Progress } from "./progress.ts";
 import { Refusal, type SafeFolder } from "./safe_folder.ts";
 import { escapes, parents, unportable } from "./safe_name.ts";
 import { type TarFile, writeTar } from "./tar/write_tar.ts";
+import { Turns } from "./turns.ts";
 
 /** Larger blobs are streamed. */
 const SMALL = 1_048_576; // = 2 ** 20
@@ -29,8 +30,10 @@ export interface ExportSource {
   readonly store: BlobStore;
   /** Which keys are exported; it is taken off them. */
   readonly prefix: string;
-  /** Whether names are exported that Windows cannot hold. */
-  readonly anyName: boolean;
+  /** Whether names are refused that Windows cannot hold. */
+  readonly portable: boolean;
+  /** Whether the names are those of files on this system. */
+  readonly intoFolder: boolean;
   /** What is left out is told here. */
   readonly notices: Notices;
   /** The bytes of blobs are counted here. */
@@ -127,23 +130,24 @@ interface Exported {
 /** The blobs whose keys can be names of files. */
 async function* exported(source: ExportSource): AsyncGenerator<Exported> {
   const { store, prefix, notices, bar, signal } = source;
+  const turns = new Turns();
   for await (const info of store.list({ prefix })) {
+    await turns.after(0);
     signal?.throwIfAborted();
     const name = info.key.slice(prefix.length);
-    const reason = escapes(name) ?? await ambiguous(source, name) ?? unwanted(source, name);
+    const reason = unwanted(source, name) ?? await ambiguous(source, name);
     if (reason !== undefined) await notices.refuse(info.key, reason);
     else {
-      const body = counted(bytesOf(store, info), signal, (count) => bar.advance(count));
+      const body = counted(bytesOf(store, info), signal, (count) => bar.advance(count), turns);
       yield { name, info, body };
     }
   }
 }
 
-/** Why a name is not exported unless asked for; on Windows not even then. */
-function unwanted({ anyName }: ExportSource, name: string): string | undefined {
-  const reason = unportable(name);
-  if (reason === undefined || process.platform === "win32") return reason;
-  return anyName ? undefined : `${reason} (--any-name exports it)`;
+/** Why a name is not exported: it leads elsewhere, or Windows cannot hold it. */
+function unwanted({ portable, intoFolder }: ExportSource, name: string): string | undefined {
+  const onWindows = intoFolder && process.platform === "win32";
+  return escapes(name, onWindows) ?? (portable || onWindows ? unportable(name) : undefined);
 }
 
 /** A name cannot be that of a file and of a folder. */

@@ -9,7 +9,7 @@ import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Chunks } from "./chunks.ts";
-import { Failure } from "./command.ts";
+import { Failure, FileFailure, naming } from "./errors.ts";
 import { quoted } from "./format.ts";
 
 /** Bytes read or written at once: enough that the call itself no longer counts. */
@@ -25,10 +25,14 @@ const NO_FOLLOW = fs.constants.O_NOFOLLOW ?? 0;
  * @returns Its bytes, in pieces that nobody else holds.
  */
 export async function* readFile(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path, "r");
+  const unreadable = (cause: unknown) => {
+    throw new FileFailure("read", path, cause);
+  };
+  const file = await open(path, "r").catch(unreadable);
   try {
     for (;;) {
-      const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE), 0, PIECE, null);
+      const reading = file.read(new Uint8Array(PIECE), 0, PIECE, null);
+      const { bytesRead, buffer } = await reading.catch(unreadable);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);
     }
@@ -59,22 +63,40 @@ export async function makeFile(
   { mode = 0o666, mtime }: FileAttributes = {},
 ): Promise<void> {
   const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
-  const temporary = join(dirname(path), `.offset-allocator-${randomBytes(6).toString("hex")}.tmp`);
-  const fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | NO_FOLLOW, mode);
+  const temporary = join(dirname(path), `${TEMPORARY}${randomBytes(6).toString("hex")}.tmp`);
+  const writing = <T>(call: () => T) => naming("write", path, call);
+  const flags = O_WRONLY | O_CREAT | O_EXCL | NO_FOLLOW;
+  const fd = writing(() => fs.openSync(temporary, flags, mode));
   try {
     try {
       for await (const chunk of chunks) {
-        for (let at = 0; at < chunk.length;) at += fs.writeSync(fd, chunk, at, chunk.length - at);
+        for (let at = 0; at < chunk.length;) {
+          at += writing(() => fs.writeSync(fd, chunk, at, chunk.length - at));
+        }
       }
     } finally {
       fs.closeSync(fd);
     }
-    if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);
-    fs.renameSync(temporary, path);
+    writing(() => {
+      if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);
+      fs.renameSync(temporary, path);
+    });
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** How the name of a file begins that is being made, and how it goes on. */
+const TEMPORARY = ".offset-allocator-", TEMPORARY_END = /^[0-9a-f]{12}\.tmp$/;
+
+/**
+ * Whether a name is that of a file that a killed command was making.
+ *
+ * @param name The name, without folders.
+ */
+export function isTemporary(name: string): boolean {
+  return name.startsWith(TEMPORARY) && TEMPORARY_END.test(name.slice(TEMPORARY.length));
 }
 
 /**
@@ -94,10 +116,15 @@ export async function writeFile(path: string, chunks: Chunks): Promise<void> {
     if (found !== undefined) fs.chmodSync(target, found.mode & 0o7777);
     return;
   }
-  const file = await open(path, "w");
+  const unwritable = (cause: unknown) => {
+    throw new FileFailure("write", path, cause);
+  };
+  const file = await open(path, "w").catch(unwritable);
   try {
     for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
+      for (let at = 0; at < chunk.length;) {
+        at += (await file.write(chunk, at).catch(unwritable)).bytesWritten;
+      }
     }
   } finally {
     await file.close();
@@ -124,21 +151,42 @@ export function openFile(path: string): OpenFile {
   return { fd, stats: fs.fstatSync(fd) };
 }
 
+/** Bytes of the first call for a file that says it has none: most have none. */
+const FIRST = 4096;
+
 /**
- * Reads an open file from its start.
+ * Reads an open file from its start, as far as it went when it was opened: a log may grow for ever.
+ * Files of the system, as in `/proc`, have no size, and are read to their end.
  *
  * @param fd Its descriptor.
- * @param size Bytes it is thought to have; it may have others by now.
+ * @param size Bytes it had when it was opened.
+ * @param onGrown Called where it has more by now.
  */
-export function* readOpenFile(fd: number, size: number): Generator<Uint8Array> {
+export function* readOpenFile(
+  fd: number,
+  size: number,
+  onGrown: () => void,
+): Generator<Uint8Array> {
   for (let at = 0;;) {
-    // One more than are left shows the end in the same call.
-    const piece = new Uint8Array(Math.min(PIECE, Math.max(size - at, 0) + 1));
-    const count = fs.readSync(fd, piece, 0, piece.length, at);
-    if (count === 0) return;
+    // One more than are left shows the end, or that it grew, in the same call.
+    const most = size > 0 ? Math.min(PIECE, size - at + 1) : at === 0 ? FIRST : PIECE;
+    const piece = new Uint8Array(most);
+    const count = fill(fd, piece, at);
+    const wanted = size > 0 ? Math.min(count, size - at) : count;
+    if (wanted < count) onGrown();
+    if (wanted > 0) yield piece.subarray(0, wanted);
+    if (count < most || wanted < count) return;
     at += count;
-    yield piece.subarray(0, count);
   }
+}
+
+/** Fills a piece as far as the file goes. Files of the system give a page at a time. */
+function fill(fd: number, piece: Uint8Array, at: number): number {
+  let count = 0;
+  for (let got = -1; got !== 0 && count < piece.length; count += got) {
+    got = fs.readSync(fd, piece, count, piece.length - count, at + count);
+  }
+  return count;
 }
 
 /**

@@ -22,6 +22,8 @@ export interface CommandIO {
   readonly stdout: CommandOutput;
   /** Where messages and progress go. */
   readonly stderr: CommandOutput;
+  /** Whether a person at a terminal answers questions on standard input. */
+  readonly interactive?: boolean;
   /** Ends long work early. */
   readonly signal?: AbortSignal;
 }

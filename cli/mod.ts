@@ -15,17 +15,20 @@
  */
 
 import process from "node:process";
+import { isatty } from "node:tty";
 import { allCommands } from "./commands/mod.ts";
 import {
   type Command,
   helpOf,
   helpOfAll,
   Invocation,
+  jsonOf,
+  printLine,
   PROGRAM,
   suggestion,
-  UsageError,
   usageOf,
 } from "./command.ts";
+import { ClosedOutput, codeOf, reportOf, UsageError } from "./errors.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
 import { VERSION } from "./version.ts";
@@ -55,12 +58,12 @@ export { VERSION } from "./version.ts";
  * @returns The exit code: 0 done, 1 not found or failed, 2 called wrongly, 130 interrupted.
  */
 export async function main(args: readonly string[], io: CommandIO = ofProcess()): Promise<number> {
-  const commands = allCommands();
+  const commands = allCommands(), guarded = guardedIO(io), { stdout } = guarded;
   let command: Command | undefined;
   try {
     const [name, ...rest] = args;
-    if (name === "--help" || name === "-h") return await print(io, helpOfAll(commands));
-    if (name === "--version") return await print(io, VERSION);
+    if (name === "--help" || name === "-h") return await print(stdout, helpOfAll(commands));
+    if (name === "--version") return await print(stdout, VERSION);
     if (name === undefined) throw new UsageError("a command is missing");
     command = commands.find((one) => one.name === name);
     if (command === undefined) {
@@ -68,17 +71,41 @@ export async function main(args: readonly string[], io: CommandIO = ofProcess())
       const known = [...commands.map(({ name }) => name), "--help", "--version"];
       throw new UsageError(`unknown ${what} ${JSON.stringify(name)}${suggestion(name, known)}`);
     }
-    const invocation = new Invocation(command, rest, io);
-    if (invocation.flag("help")) return await print(io, helpOf(command));
+    const invocation = new Invocation(command, rest, guarded);
+    if (invocation.flag("help")) return await print(stdout, helpOf(command));
     return await command.run(invocation);
   } catch (error) {
-    return await explain(error, command, io);
+    // What the command had to say was for a reader that has gone.
+    if (error instanceof ClosedOutput && !io.signal?.aborted) return 0;
+    const exitCode = await explain(error, command, io);
+    const end = args.indexOf("--");
+    if (args.slice(0, end < 0 ? args.length : end).includes("--json")) {
+      const isEarly = io.signal?.aborted === true;
+      const report = isEarly ? { name: "AbortError", message: "interrupted" } : reportOf(error);
+      await print(stdout, jsonOf({ error: { ...report, exitCode } }));
+    }
+    return exitCode;
   }
 }
 
-async function print({ stdout }: CommandIO, text: string): Promise<number> {
-  await stdout.write(`${text}\n`);
+async function print(stdout: CommandIO["stdout"], text: string): Promise<number> {
+  await printLine(stdout, text);
   return 0;
+}
+
+/** The same input and output, where a reader that has gone has an error of its own. */
+function guardedIO(io: CommandIO): CommandIO {
+  const { stdin, stdout, stderr, interactive, signal } = io;
+  const write = async (data: string | Uint8Array) => {
+    try {
+      await stdout.write(data);
+    } catch (cause) {
+      if (codeOf(cause) !== "EPIPE") throw cause;
+      throw new ClosedOutput("nobody reads standard output", { cause });
+    }
+  };
+  const { columns, styled } = stdout;
+  return { stdin, stdout: { columns, styled, write }, stderr, interactive, signal };
 }
 
 /** Prints why a command failed, and returns the exit code. */
@@ -88,8 +115,6 @@ async function explain(
   { stderr, signal }: CommandIO,
 ): Promise<number> {
   if (signal?.aborted) return typeof signal.reason === "number" ? signal.reason : 130;
-  // The reader of the output has closed it, as `head` does.
-  if ((error as { code?: string }).code === "EPIPE") return 0;
   const message = error instanceof Error ? error.message : String(error);
   await stderr.write(`${PROGRAM}: ${printable(message)}\n`);
   if (!(error instanceof UsageError)) return 1;
@@ -114,6 +139,7 @@ function ofProcess(signal?: AbortSignal): CommandIO {
     stdout: outputOf(process.stdout),
     // What cannot be said must not end the work.
     stderr: { ...stderr, write: (data) => stderr.write(data).catch(() => {}) },
+    interactive: stderr.columns !== undefined && isatty(0),
     signal,
   };
 }
@@ -121,15 +147,25 @@ function ofProcess(signal?: AbortSignal): CommandIO {
 function outputOf(stream: typeof process.stdout | typeof process.stderr) {
   // The callback of a write has the error, too.
   if (stream.listenerCount("error") === 0) stream.on("error", () => {});
-  const { NO_COLOR, TERM } = process.env;
+  const isTerminal = Boolean(stream.isTTY);
   return {
-    columns: stream.isTTY ? stream.columns || 80 : undefined,
-    styled: Boolean(stream.isTTY) && !NO_COLOR && TERM !== "dumb",
+    columns: isTerminal ? stream.columns || 80 : undefined,
+    styled: isTerminal && takesColours(),
     write: (data: string | Uint8Array) =>
       new Promise<void>((resolve, reject) => {
         stream.write(data, (error) => error ? reject(error) : resolve());
       }),
   };
+}
+
+/** Whether the environment has nothing against colours; Deno may not permit to look. */
+function takesColours(): boolean {
+  try {
+    const { NO_COLOR, TERM } = process.env;
+    return !NO_COLOR && TERM !== "dumb";
+  } catch {
+    return false;
+  }
 }
 
 /** Exit codes of the signals that ask a program to end: 128 and the number of the signal. */

@@ -21,6 +21,8 @@ export class Notices {
   readonly refused: Notice[] = [];
   /** What is never transferred, such as links. */
   readonly skipped: Notice[] = [];
+  /** What was transferred, but not quite as it is. */
+  readonly notes: Notice[] = [];
   readonly #invocation: Invocation;
 
   /**
@@ -42,6 +44,12 @@ export class Notices {
   async skip(name: string, reason: string): Promise<void> {
     this.skipped.push({ name, reason });
     await this.#invocation.warn(`skipped ${quoted(name)}: ${reason}`);
+  }
+
+  /** Tells of something that was transferred, but not quite as it is. */
+  async note(name: string, reason: string): Promise<void> {
+    this.notes.push({ name, reason });
+    await this.#invocation.warn(`${quoted(name)}: ${reason}`);
   }
 
   /** What was left out, in words that follow what was not; empty where nothing was. */

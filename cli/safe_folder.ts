@@ -7,6 +7,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Chunks } from "./chunks.ts";
+import { codeOf, isNotPermitted, naming } from "./errors.ts";
 import { type FileAttributes, isSame, makeFile } from "./files.ts";
 import { escapes } from "./safe_name.ts";
 
@@ -44,8 +45,10 @@ export class SafeFolder {
     path: string,
     { force, spared }: { force: boolean; spared: readonly fs.Stats[] },
   ) {
-    fs.mkdirSync(path, { recursive: true });
-    this.#root = fs.realpathSync(path);
+    this.#root = naming("write", path, () => {
+      fs.mkdirSync(path, { recursive: true });
+      return fs.realpathSync(path);
+    });
     this.#force = force;
     this.#spared = spared;
   }
@@ -65,8 +68,9 @@ export class SafeFolder {
     try {
       await makeFile(this.#place(name), chunks, attributes);
     } catch (error) {
-      const { code } = error as { code?: string };
-      throw code !== undefined && REFUSALS.has(code) ? new Refusal(code, { cause: error }) : error;
+      const code = codeOf(error);
+      const isOfName = code !== undefined && REFUSALS.has(code) && !isNotPermitted(error);
+      throw isOfName ? new Refusal(code, { cause: error }) : error;
     }
   }
 

@@ -7,7 +7,7 @@
 import * as fs from "node:fs";
 import { resolve } from "node:path";
 import { BlobStore, type BlobStoreOptions } from "../backends/blob_store/mod.ts";
-import { Failure } from "./command.ts";
+import { Failure } from "./errors.ts";
 import { isSame } from "./files.ts";
 import { quoted } from "./format.ts";
 
@@ -23,20 +23,39 @@ export async function withStore<T>(
   options: BlobStoreOptions,
   work: (store: BlobStore) => Promise<T>,
 ): Promise<T> {
-  if (!options.create && !fs.existsSync(path)) {
-    throw new Failure(`there is no store ${quoted(path)}`);
-  }
+  const isNew = isMissing(path);
+  if (isNew && !options.create) throw new Failure(`there is no store ${quoted(path)}`);
   const store = await BlobStore.open(path, options);
   let result: T;
   try {
     result = await work(store);
   } catch (error) {
+    // While nobody else can have it open for writing. The lock stays: somebody may wait for it.
+    if (isNew && store.stats().blobs === 0) remove(path);
     // What went wrong first is what matters.
     await store.close().catch(() => {});
     throw error;
   }
   await store.close();
   return result;
+}
+
+/** Whether nothing is at a path, as far as that can be told. */
+function isMissing(path: string): boolean {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false; // the opening says why
+  }
+}
+
+/** Removes the file of a new store that holds nothing; Windows keeps what is open. */
+function remove(path: string): void {
+  try {
+    fs.unlinkSync(fs.realpathSync(path));
+  } catch {
+    // It is an empty store then.
+  }
 }
 
 /** What follows the name of a store in those of its files: itself, its lock, who holds that. */

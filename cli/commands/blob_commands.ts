@@ -7,10 +7,11 @@
 import * as fs from "node:fs";
 import type { BlobInfo, ByteRange, Metadata } from "../../backends/blob_store/mod.ts";
 import { buffered, type Chunks, counted } from "../chunks.ts";
-import { type Command, Failure, type Invocation, UsageError, wholeNumber } from "../command.ts";
+import { type Command, type Invocation, jsonOf, wholeNumber } from "../command.ts";
+import { ClosedOutput, Failure, naming, UsageError } from "../errors.ts";
 import { readFile, writeFile } from "../files.ts";
 import { printable } from "../../src/util/printable.ts";
-import { formatBytes, formatCount, quoted } from "../format.ts";
+import { formatBytes, formatCount, plural, quoted } from "../format.ts";
 import { refuseOwn, withStore } from "../store_access.ts";
 
 const put: Command = {
@@ -32,7 +33,8 @@ const put: Command = {
     const { io: { stdin, signal }, operands: [path, key, from] } = invocation;
     const metadata = parseMetadata(invocation.text("metadata"));
     // Before the store is made for it.
-    const file = from === "-" ? undefined : fs.statSync(from);
+    checkKey(key);
+    const file = from === "-" ? undefined : naming("read", from, () => fs.statSync(from));
     if (file?.isDirectory()) throw new Failure(`${quoted(from)} is a folder; import takes those`);
     const info = await invocation.withProgress(
       file?.size ?? 0,
@@ -91,6 +93,30 @@ const get: Command = {
   },
 };
 
+/** Lines of `ls`: how a blob is shown, and what ends it. */
+interface Listing {
+  readonly show: (info: BlobInfo) => string;
+  readonly end: string;
+}
+
+/** How `ls` shows blobs. */
+function listingOf(invocation: Invocation): Listing {
+  const { io: { stdout } } = invocation;
+  const isNull = invocation.flag("null");
+  if (invocation.flag("json")) {
+    if (isNull) throw new UsageError("--null is for keys, and --json prints objects");
+    return { show: jsonOf, end: "\n" };
+  }
+  const isRaw = isNull || stdout.columns === undefined;
+  const isLong = invocation.flag("long");
+  const show = (info: BlobInfo) => {
+    const key = isRaw ? info.key : printable(info.key);
+    if (!isLong) return key;
+    return `${formatBytes(info.size).padStart(8)}  ${info.time.toISOString()}  ${key}`;
+  };
+  return { show, end: isNull ? "\0" : "\n" };
+}
+
 const ls: Command = {
   name: "ls",
   operands: "<store> [prefix]",
@@ -100,48 +126,59 @@ const ls: Command = {
     long: { short: "l", help: "show sizes and times, too" },
     after: { value: "KEY", help: "only keys behind this one" },
     limit: { value: "N", help: "at most so many" },
+    null: { short: "0", help: "end each key with NUL, for xargs -0: a key may hold a newline" },
   },
   examples: [
     ["blobs ls photos.blobs 2026/ -l", "lists the blobs whose keys begin with 2026/"],
     ["blobs ls photos.blobs --json | jq -r .size", "prints the size of every blob"],
   ],
   async run(invocation) {
-    const { io: { stdout, signal }, operands: [path, prefix] } = invocation;
+    const { io: { signal }, operands: [path, prefix] } = invocation;
     const after = invocation.text("after"), limit = invocation.count("limit");
-    const show = invocation.flag("json")
-      ? (info: BlobInfo) => JSON.stringify(info)
-      : (info: BlobInfo) => {
-        const key = stdout.columns === undefined ? info.key : printable(info.key);
-        if (!invocation.flag("long")) return key;
-        return `${formatBytes(info.size).padStart(8)}  ${info.time.toISOString()}  ${key}`;
-      };
+    const { show, end } = listingOf(invocation);
+    let code = 0;
     await withStore(path, { readOnly: true }, async (store) => {
       const lines = async function* () {
         const encoder = new TextEncoder();
         for await (const info of store.list({ prefix, after, limit })) {
-          yield encoder.encode(`${show(info)}\n`);
+          // Its reader would take it for two keys.
+          if (end === "\0" && info.key.includes("\0")) {
+            await invocation.warn(`left out ${quoted(info.key)}: it holds a NUL`);
+            code = 1;
+          } else yield encoder.encode(show(info) + end);
         }
       };
-      await writeAll(invocation, counted(lines(), signal, () => {}));
+      await writeAll(invocation, counted(lines(), signal, () => {})).catch((error) => {
+        if (!(error instanceof ClosedOutput)) throw error;
+      });
     });
-    return 0;
+    return code;
   },
 };
 
 const rm: Command = {
   name: "rm",
-  operands: "<store> <key>…",
+  operands: "<store> [key]…",
   summary: "Delete blobs, all at once.",
-  details: "Keys that are not there are reported and make the exit code 1; the others go.",
+  details: `Keys that are not there are reported and make the exit code 1; the others go.
+--prefix asks first on a terminal, and needs --yes elsewhere.`,
+  options: {
+    prefix: { value: "TEXT", help: "delete every blob whose key begins so" },
+    yes: { short: "y", help: "do not ask" },
+  },
   examples: [
     ["blobs rm photos.blobs cat.jpg dog.jpg", "deletes two blobs"],
+    ["blobs rm photos.blobs --prefix tmp/ --yes", "deletes all whose keys begin with tmp/"],
     [
-      "blobs ls photos.blobs tmp/ | xargs -d '\\n' blobs rm photos.blobs --",
-      "deletes every blob whose key begins with tmp/",
+      "blobs ls photos.blobs -0 | grep -z '\\.bak$' | xargs -0 blobs rm photos.blobs --",
+      "deletes all whose keys end with .bak",
     ],
   ],
   async run(invocation) {
     const [path, ...keys] = invocation.operands;
+    const prefix = invocation.text("prefix");
+    if (prefix !== undefined) return await removePrefix(invocation, prefix);
+    if (keys.length === 0) throw new UsageError("<key>… or --prefix is missing");
     const deleted: string[] = [], missing: string[] = [];
     await withStore(path, {}, async (store) => {
       for (const key of new Set(keys)) (await store.has(key) ? deleted : missing).push(key);
@@ -152,6 +189,28 @@ const rm: Command = {
     return missing.length === 0 ? 0 : 1;
   },
 };
+
+/** Deletes the blobs whose keys begin with a prefix, once that is meant. */
+async function removePrefix(invocation: Invocation, prefix: string): Promise<number> {
+  const [path, ...keys] = invocation.operands;
+  if (keys.length > 0) throw new UsageError("--prefix takes no keys beside it");
+  // As `--prefix "$FOLDER"` is where the variable is not set.
+  if (prefix === "") throw new UsageError("--prefix must not be empty: it would select every blob");
+  const deleted: string[] = [];
+  await withStore(path, {}, async (store) => {
+    for await (const { key } of store.list({ prefix })) deleted.push(key);
+    const what = `${plural(deleted.length, "blob")} of ${quoted(path)}`;
+    if (deleted.length > 0 && !invocation.flag("yes")) {
+      const isMeant = await invocation.confirm(`delete ${what} that begin with ${quoted(prefix)}?`);
+      if (isMeant === undefined) throw new UsageError(`--prefix deletes ${what}: add --yes`);
+      if (!isMeant) throw new Failure("nothing was deleted");
+    }
+    await store.batch(deleted.map((key) => ({ type: "delete", key })));
+  });
+  if (invocation.flag("json")) await invocation.printJson({ deleted, missing: [] });
+  else await invocation.print(`${plural(deleted.length, "blob")} deleted`);
+  return 0;
+}
 
 const stat: Command = {
   name: "stat",
@@ -194,11 +253,30 @@ async function writeAll({ io: { stdout } }: Invocation, chunks: Chunks): Promise
 
 function parseMetadata(text: string | undefined): Metadata | undefined {
   if (text === undefined) return undefined;
+  let metadata: Metadata;
   try {
-    return JSON.parse(text);
+    metadata = JSON.parse(text);
   } catch (error) {
     throw new UsageError(`--metadata must be JSON: ${(error as Error).message}`);
   }
+  const json = JSON.stringify(metadata), { length } = new TextEncoder().encode(json);
+  if (jsonOf(metadata) !== json) {
+    throw new UsageError("--metadata must be well-formed text, got half a surrogate pair");
+  }
+  if (length > MAX_METADATA) {
+    throw new Failure(`Expected metadata of at most ${MAX_METADATA} bytes as JSON, got ${length}`);
+  }
+  return metadata;
+}
+
+/** Most bytes of metadata, and of a key. */
+const MAX_METADATA = 4096, MAX_KEY = 1024;
+
+/** Throws for a key that no store takes. */
+function checkKey(key: string): void {
+  const { length } = new TextEncoder().encode(key);
+  if (length > 0 && length <= MAX_KEY) return;
+  throw new Failure(`Expected a key of 1 to ${MAX_KEY} bytes, got one of ${length}`);
 }
 
 function parseRange(text: string | undefined): ByteRange | undefined {

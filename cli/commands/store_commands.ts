@@ -6,6 +6,7 @@
 
 import type { CompactionReport } from "../../backends/blob_store/mod.ts";
 import type { Command } from "../command.ts";
+import { type ErrorReport, reportOf } from "../errors.ts";
 import { formatBytes, formatCount, plural, quoted } from "../format.ts";
 import { drawFileMap } from "../file_map.ts";
 import { withStore } from "../store_access.ts";
@@ -25,11 +26,11 @@ const check: Command = {
   async run(invocation) {
     const { io: { signal }, operands: [path] } = invocation;
     const { error, ...report } = await withStore(path, { readOnly: true }, async (store) => {
-      let error: string | undefined;
+      let error: ErrorReport | undefined;
       try {
         store.check();
       } catch (found) {
-        error = (found as Error).message;
+        error = reportOf(found);
       }
       const report = await invocation.withProgress(0, (bar) =>
         store.verify({
@@ -39,11 +40,6 @@ const check: Command = {
           },
         }));
       return { ...report, error };
-    }).catch(async (found) => {
-      // A reader of JSON must not have to look at standard error for the result.
-      const isTold = invocation.flag("json") && found instanceof Error && !signal?.aborted;
-      if (isTold) await invocation.printJson({ ok: false, error: found.message });
-      throw found;
     });
     const ok = error === undefined && report.damaged.length === 0 && report.damagedHeaders === 0;
     if (invocation.flag("json")) await invocation.printJson({ ok, error, ...report });
@@ -51,7 +47,7 @@ const check: Command = {
       if (report.damagedHeaders > 0) {
         await invocation.print("DAMAGED header: one of two; the other one serves");
       }
-      if (error !== undefined) await invocation.print(`DAMAGED structure: ${error}`);
+      if (error !== undefined) await invocation.print(`DAMAGED structure: ${error.message}`);
       for (const { key, offset, length } of report.damaged) {
         await invocation.print(`DAMAGED ${quoted(key)}: ${length} bytes at offset ${offset}`);
       }

@@ -15,6 +15,8 @@ const MAX_EXTENSION = 1_048_576; // = 2 ** 20
 export class TarError extends Error {
   /** The name of the class. */
   override readonly name: string = "TarError";
+  /** What is wrong, and where, as it reads after a colon. */
+  readonly reason: string;
 
   /**
    * Makes the error for a place.
@@ -23,7 +25,9 @@ export class TarError extends Error {
    * @param offset The byte of the archive where that was met.
    */
   constructor(reason: string, offset: number) {
-    super(`Cannot read the archive: ${reason} (at byte ${offset})`);
+    const place = `${reason} (at byte ${offset})`;
+    super(`Cannot read the archive: ${place}`);
+    this.reason = place;
   }
 }
 
@@ -51,8 +55,10 @@ export interface TarEntry {
   readonly size: number;
   /** Permission bits. */
   readonly mode: number;
-  /** When it was changed, in seconds since 1970. */
+  /** When it was changed, in seconds since 1970; NaN where that cannot be read. */
   readonly mtime: number;
+  /** The name that a link leads to, as it stands there; `undefined` where it is not UTF-8. */
+  readonly linkName?: string;
   /** Its bytes, until the next entry is asked for. What is not read is skipped. */
   readonly body: AsyncIterable<Uint8Array>;
 }
@@ -90,7 +96,8 @@ export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 
 /** What the headers before one entry say; `undefined` at the end of the archive. */
 async function readHeaders(source: Source): Promise<Omit<TarEntry, "body"> | undefined> {
-  let records: Records = new Map(), longName: Uint8Array | undefined, extended = false;
+  const long: LongNames = {};
+  let records: Records = new Map(), extended = false;
   for (;;) {
     const at = source.offset;
     const block = await source.block();
@@ -115,40 +122,48 @@ async function readHeaders(source: Source): Promise<Omit<TarEntry, "body"> | und
         break;
       }
       case "L":
-        longName = untilZero(await source.extension(header.size));
+        long.name = untilZero(await source.extension(header.size));
         break;
-      case "K": // The target of a link, which is not needed here.
-        await source.extension(header.size);
+      case "K":
+        long.linkName = untilZero(await source.extension(header.size));
         break;
       default:
         if (header.flag === "S") await skipSparseMap(source, block);
-        return describe(header, records, longName, at);
+        return describe(header, records, long, at);
     }
     extended = header.flag !== "g";
   }
+}
+
+/** Names that GNU tar writes before an entry where they do not fit into its header. */
+interface LongNames {
+  name?: Uint8Array;
+  linkName?: Uint8Array;
 }
 
 /** Puts together what the header and the extensions before it say. */
 function describe(
   header: Header,
   records: Records,
-  longName: Uint8Array | undefined,
+  long: LongNames,
   at: number,
 ): Omit<TarEntry, "body"> {
-  const nameBytes = records.get("path") ?? longName ?? header.name;
-  const [name, wellNamed] = decode(nameBytes);
+  // A sparse file stands under another name, for programs that know of none.
+  const realName = records.get("GNU.sparse.name") ?? records.get("path");
+  const [name, wellNamed] = decode(realName ?? long.name ?? header.name);
+  const link = decode(records.get("linkpath") ?? long.linkName ?? header.linkName);
   const sizeRecord = records.get("size");
   const size = sizeRecord === undefined ? header.size : decimal(sizeRecord, at);
   const mtimeRecord = records.get("mtime");
   const mtime = mtimeRecord === undefined ? header.mtime : Number(decode(mtimeRecord)[0]);
-  if (!Number.isFinite(mtime)) throw new TarError("a time is not a number", at);
   let type = TYPES[header.flag] ?? "unknown";
   // Before there were folders, a file was one if its name said so.
   if (type === "file" && size === 0 && name.endsWith("/")) type = "folder";
   if ([...records.keys()].some((key) => key.startsWith("GNU.sparse."))) type = "sparse file";
   // What a size means for these differs from program to program; bytes they never have.
   const bodiless = /[1-6]/.test(header.flag);
-  return { name, wellNamed, type, size: bodiless ? 0 : size, mode: header.mode, mtime };
+  const linkName = link[1] ? link[0] : undefined;
+  return { name, wellNamed, type, size: bodiless ? 0 : size, mode: header.mode, mtime, linkName };
 }
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
@@ -156,6 +171,7 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   "0": "file",
   "7": "file",
   "5": "folder",
+  "D": "folder", // of an incremental archive, with a list of what is in it
   "1": "hard link",
   "2": "symbolic link",
   "3": "device",
@@ -169,6 +185,7 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
 interface Header {
   readonly flag: string;
   readonly name: Uint8Array;
+  readonly linkName: Uint8Array;
   readonly size: number;
   readonly mode: number;
   readonly mtime: number;
@@ -193,10 +210,23 @@ function parseHeader(block: Uint8Array, at: number): Header {
   return {
     flag: ascii(block.subarray(156, 157)),
     name,
+    linkName: untilZero(block.subarray(157, 257)),
     size,
     mode,
-    mtime: number(block, 136, 12, "time", at),
+    mtime: time(block, at),
   };
+}
+
+/** A time, which may be before 1970; NaN where there is none that makes sense. */
+function time(block: Uint8Array, at: number): number {
+  const [, sign, digits] = ascii(untilZero(block.subarray(136, 148))).trim()
+    .match(/^(-?)([0-7]+)$/) ?? [];
+  if (digits !== undefined) return (sign ? -1 : 1) * parseInt(digits, 8);
+  try {
+    return number(block, 136, 12, "time", at);
+  } catch {
+    return NaN; // it tells nothing of the bytes of the file
+  }
 }
 
 /** A number in octal digits, or, where the first bit is set, as a big-endian integer. */
@@ -293,7 +323,18 @@ class Source {
     const first = await this.#next(BLOCK);
     return first === undefined || first.length === BLOCK
       ? first
-      : concat([first, await this.#exactly(BLOCK - first.length)]);
+      : concat([first, await this.#restOf(first)]);
+  }
+
+  /** The rest of a block; a beginning without it is a text, or the like. */
+  async #restOf(first: Uint8Array): Promise<Uint8Array> {
+    const isFirst = this.offset === first.length;
+    try {
+      return await this.#exactly(BLOCK - first.length);
+    } catch (error) {
+      if (!isFirst || !(error instanceof TarError)) throw error;
+      throw new TarError(`it is no tar archive: it ends after ${this.offset} bytes`, 0);
+    }
   }
 
   /** What is there of the next block; `undefined` at the end. */

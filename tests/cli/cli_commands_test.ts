@@ -6,12 +6,14 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { drawFileMap } from "../../cli/file_map.ts";
-import { run, storeOf, succeed } from "./cli_helpers.ts";
+import { allCommands } from "../../cli/commands/mod.ts";
+import { CLI, run, storeOf, succeed } from "./cli_helpers.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { newPath, removeAfterwards } from "../support/temporary_files.ts";
 
@@ -128,6 +130,55 @@ describe("rm", () => {
   });
 });
 
+describe("rm --prefix and ls -0", () => {
+  const keys = ["prod", "tmp/a\nprod", "tmp/b", "tmp"];
+
+  it("delete what begins so, and nothing that a newline makes of it", async () => {
+    const store = await storeOf(...keys);
+    const listed = await succeed(["ls", store, "tmp/", "-0"], { columns: 80 });
+    assertEquals(listed.stdout, "tmp/a\nprod\0tmp/b\0");
+    const { stdout } = await succeed(["rm", store, "--prefix", "tmp/", "--yes"]);
+    assertEquals(stdout, "2 blobs deleted\n");
+    assertEquals((await succeed(["ls", store])).stdout, "prod\ntmp\n");
+    const none = await succeed(["rm", store, "--prefix", "tmp/", "-y", "--json"]);
+    assertEquals(JSON.parse(none.stdout), { deleted: [], missing: [] });
+  });
+
+  posix("work as the help says", async () => {
+    const store = await storeOf("prod", "a.bak\nprod", "b.bak", "c\nb.bak");
+    const [line] = rmExample("-0"), blobs = CLI.map((word) => `'${word}'`).join(" ");
+    const recipe = line.replaceAll("photos.blobs", store).replaceAll("blobs ", `${blobs} `)
+      .replaceAll(`.${blobs} `, ".blobs ");
+    assertEquals(spawnSync("bash", ["-c", recipe], { encoding: "utf8" }).stderr, "");
+    assertEquals((await succeed(["ls", store])).stdout, "a.bak\nprod\nprod\n");
+  });
+
+  it("leave out a key with a NUL, which would stand for two", async () => {
+    const store = await storeOf("a", "a\0b", "b");
+    const { code, stdout, stderr } = await run(["ls", store, "-0"]);
+    assertEquals([code, stdout], [1, "a\0b\0"]);
+    assertEquals(stderr, 'blobs: left out "a\\x00b": it holds a NUL\n');
+  });
+
+  it("ask at a terminal", async () => {
+    const store = await storeOf(...keys), args = ["rm", store, "--prefix", "tmp/"];
+    for (const stdin of ["\n", "n\n", "yesterday\n", ""]) {
+      const { code, stderr } = await run(args, { stdin, interactive: true });
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `delete 2 blobs of "${store}" that begin with "tmp/"? [y/N] `);
+      assertStringIncludes(stderr, "blobs: nothing was deleted\n");
+    }
+    assertEquals((await run(args, { stdin: "Y\n", interactive: true })).code, 0);
+    assertEquals((await succeed(["ls", store])).stdout, "prod\ntmp\n");
+  });
+});
+
+/** The example of `rm` that has a word. */
+function rmExample(word: string): readonly [string, string] {
+  const { examples } = allCommands().find(({ name }) => name === "rm")!;
+  return examples.find(([line]) => line.includes(word))!;
+}
+
 describe("stat", () => {
   it("shows what is known of a blob", async () => {
     const store = newPath();
@@ -201,9 +252,9 @@ describe("check, where more than a blob is damaged,", () => {
     ) {
       const { code, stdout, stderr } = await run(["check", store, "--json"]);
       assertStringIncludes(stderr, reason);
-      const { ok, error } = JSON.parse(stdout);
-      assertEquals([code, ok], [1, false]);
-      assertStringIncludes(error, reason);
+      const { error } = JSON.parse(stdout);
+      assertEquals([code, error.exitCode], [1, 1]);
+      assertStringIncludes(error.message, reason);
       assertEquals((await run(["check", store])).stdout, "");
     }
   });

@@ -27,19 +27,23 @@ export interface Surroundings {
   /** Columns of the terminal; by default there is none. */
   readonly columns?: number;
   readonly signal?: AbortSignal;
+  /** Whether a person answers. */
+  readonly interactive?: boolean;
+  /** Bytes of standard output that are read before its reader goes. */
+  readonly readsUpTo?: number;
 }
 
 /** Runs the command in this process. */
 export async function run(
   args: readonly string[],
-  { stdin = [], columns, signal }: Surroundings = {},
+  { stdin = [], columns, signal, interactive, readsUpTo }: Surroundings = {},
 ): Promise<Outcome> {
-  const [stdout, out] = collector(columns), [stderr, err] = collector(columns);
+  const [stdout, out] = collector(columns, readsUpTo), [stderr, err] = collector(columns);
   const input = typeof stdin === "string" ? [new TextEncoder().encode(stdin)] : stdin;
   async function* chunks() {
     yield* input;
   }
-  const code = await main(args, { stdin: chunks(), stdout, stderr, signal });
+  const code = await main(args, { stdin: chunks(), stdout, stderr, signal, interactive });
   const text = (parts: Uint8Array[]) => new TextDecoder().decode(concat(parts));
   return { code, stdout: text(out), bytes: concat(out), stderr: text(err) };
 }
@@ -54,9 +58,15 @@ export async function succeed(
   return outcome;
 }
 
-function collector(columns: number | undefined): [output: CommandOutput, parts: Uint8Array[]] {
+function collector(
+  columns: number | undefined,
+  readsUpTo = Infinity,
+): [output: CommandOutput, parts: Uint8Array[]] {
   const parts: Uint8Array[] = [];
   const write = (data: string | Uint8Array) => {
+    if (parts.reduce((sum, { length }) => sum + length, 0) >= readsUpTo) {
+      throw Object.assign(new Error("write EPIPE"), { code: "EPIPE" });
+    }
     // A copy: the buffer may be used again.
     parts.push(typeof data === "string" ? new TextEncoder().encode(data) : data.slice());
   };

@@ -56,7 +56,9 @@ describe("the command", () => {
         for (const part of line.split(" | ")) {
           const [, name, rest] = part.match(/\bblobs (\S+) (.*)$/) ?? [];
           if (name === undefined) continue;
-          const words = [...rest.matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b);
+          const words = [...rest.replace(/\)$| > \S+$/, "").matchAll(/'([^']*)'|(\S+)/g)].map((
+            [, a, b],
+          ) => a ?? b);
           // The keys come from the program before it.
           if (part.startsWith("xargs")) words.push("key");
           new Invocation(commands.find((one) => one.name === name)!, words, io);
@@ -94,7 +96,18 @@ describe("the command", () => {
       ],
       [["ls"], "<store> is missing"],
       [["get", store], "<key> is missing"],
-      [["rm", store], "<key>… is missing"],
+      [["rm", store], "<key>… or --prefix is missing"],
+      [["rm", store, "--prefix", ""], "--prefix must not be empty: it would select every blob"],
+      [["rm", store, "key", "--prefix", "k"], "--prefix takes no keys beside it"],
+      [["rm", store, "--prefix", "k"], `--prefix deletes 1 blob of "${store}": add --yes`],
+      [["ls", store, "-0", "--json"], "--null is for keys, and --json prints objects"],
+      [
+        ["get", store, "key", "--range", "-1"],
+        "--range: a value that begins with - is given as --",
+      ],
+      [["import", store, ".", "--exclude", "/"], '--exclude must be a pattern, got "/"'],
+      [["import", store, ".", "--exclude", "[z-a]"], '--exclude must be a pattern, got "[z-a]"'],
+      [["put", store, "k", "-", "--metadata", '"\\ud800"'], "--metadata must be well-formed text"],
       [["put", store, "key"], "<file|-> is missing"],
       [["ls", store, "a", "b"], 'unexpected argument "b"'],
       [["ls", store, "--frob"], "Unknown option '--frob'"],
@@ -122,7 +135,12 @@ describe("the command", () => {
       const { code, stdout, stderr } = await run(args);
       const command = commands.find(({ name }) => name === args[0]);
       const called = command ? `${command.name} ${command.operands}` : "<command> <store>";
-      assertEquals([code, stdout], [2, ""], args.join(" "));
+      assertEquals(code, 2, args.join(" "));
+      if (args.includes("--json")) {
+        const { error } = JSON.parse(stdout);
+        assertEquals([error.name, error.exitCode], ["UsageError", 2]);
+        assertStringIncludes(error.message, reason);
+      } else assertEquals(stdout, "", args.join(" "));
       const [error, usage, advice, ...more] = stderr.split("\n");
       assertStringIncludes(error, `blobs: ${reason}`);
       assertEquals(error.includes("did you mean"), reason.includes("did you mean"), error);
@@ -165,11 +183,16 @@ describe("the command", () => {
       [["import", none, newPath()], "ENOENT"],
       [["get", store, "key", join(none, "file")], `there is no folder "${none}"`],
       [["import", none, fileOf("\xfd7zXZ\0 and more")], "it is compressed by xz; unpack it on"],
-      [["import", none, fileOf("\x28\xb5\x2f\xfd")], "as in: zstd -dc FILE | blobs import STORE -"],
+      [["import", none, fileOf("\x04\x22\x4d\x18")], `" | blobs import "${none}" -`],
       [["import", none, fileOf("BZh91AY&SY")], "it is compressed by bzip2"],
       [["import", none, fileOf("PK\x03\x04")], "it is a zip archive; unpack it and import the fo"],
       [["import", none, fileOf("7z\xbc\xaf\x27\x1c")], "it is a 7z archive"],
-      [["import", store, text], "Cannot read the archive: "],
+      [["import", store, text], `Cannot read the archive "${text}": it is no tar archive`],
+      [
+        ["export", store, `${none}.zip`],
+        "archives are .tar, .tar.gz or .tgz; export a folder, and",
+      ],
+      [["export", store, `${none}.tar.xz`], `- | xz > "${none}.tar.xz"`],
       [["import", store, store], "belongs to the store"],
       [["export", store, store], "is a file; archives end in .tar, .tar.gz or .tgz"],
       [["backup", store, text], "the file is there already"],

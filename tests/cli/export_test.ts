@@ -63,17 +63,17 @@ describe("export", () => {
     assertStringIncludes(stderr, 'refused "d/e": d is a file, not a folder\n');
   });
 
-  it("exports names that Windows cannot hold if it is asked to", async () => {
-    const store = newPath(), to = newPath();
-    const names = ["12:00.log", "aux.c", "question?", "sub/trailing."];
+  posix("keeps names that Windows cannot hold, unless it is to be portable", async () => {
+    const store = newPath(), to = newPath(), strict = newPath();
+    const names = ["12:00.log", "aux.c", "question?", "sub/trailing.", "a:b", "x\\y"];
     for (const key of ["good", ...names]) await succeed(["put", store, key, "-"]);
-    const { code, stderr } = await run(["export", store, to]);
-    assertEquals([code, [...filesIn(to).keys()]], [1, ["good"]]);
-    for (const name of names) assertStringIncludes(stderr, `refused "${name}": `);
-    if (process.platform === "win32") return;
-    assertEquals(stderr.match(/--any-name exports it/g)?.length, 4);
-    await succeed(["export", store, to, "--any-name", "--force"]);
+    await succeed(["export", store, to]);
     assertEquals([...filesIn(to).keys()].sort(), [...names, "good"].sort());
+    const { bytes } = await run(["export", store, "-"]);
+    assertEquals([...(await entriesOf(bytes)).keys()].sort(), [...names, "good"].sort());
+    const { code, stderr } = await run(["export", store, strict, "--portable"]);
+    assertEquals([code, [...filesIn(strict).keys()]], [1, ["good"]]);
+    for (const name of names) assertStringIncludes(stderr, `refused "${name}": `);
   });
 
   it("goes on without a blob that is damaged", async () => {
@@ -139,7 +139,7 @@ describe("export", () => {
   ];
 
   for (const force of [false, true]) {
-    const options = force ? ["--force", "--any-name"] : [];
+    const options = force ? ["--force"] : ["--portable"];
 
     posix(`touches nothing outside of its folder${force ? ", forced" : ""}`, async () => {
       await withSeed(force ? 10 : 9, async (random) => {
@@ -171,7 +171,7 @@ describe("export", () => {
         for (const path of [store, flat]) {
           const { bytes } = await run(["export", path, "-", ...options]);
           for (const name of (await entriesOf(bytes)).keys()) {
-            assertEquals(escapes(name), undefined, name);
+            assertEquals(escapes(name, false), undefined, name);
             if (!force) assertEquals(unportable(name), undefined, name);
           }
         }
@@ -205,8 +205,14 @@ describe("a name", () => {
       "../a",
       "a/../b",
     ];
-    escaping.push("C:", "c:a", "C:\\a", "a\\b", "\\\\host\\share", "a\0", "\0");
-    for (const name of escaping) assert(escapes(name) !== undefined, JSON.stringify(name));
+    escaping.push("a\0", "\0");
+    for (const name of escaping) assert(escapes(name, false) !== undefined, JSON.stringify(name));
+    const onWindows = ["C:", "c:a", "C:\\a", "a\\b", "\\\\host\\share"];
+    for (const name of [...escaping, ...onWindows]) assert(escapes(name, true) !== undefined, name);
+    for (const name of onWindows) {
+      assertEquals(escapes(name, false), undefined, name);
+      assert(unportable(name) !== undefined, name);
+    }
     const inside = [
       "a",
       "a/b",
@@ -222,7 +228,9 @@ describe("a name", () => {
       "ü",
       "\n",
     ];
-    for (const name of inside) assertEquals(escapes(name), undefined, JSON.stringify(name));
+    for (const name of inside) {
+      assertEquals([escapes(name, true), escapes(name, false)], [undefined, undefined], name);
+    }
   });
 
   it("is one that Windows can hold or is not", () => {
