@@ -73,7 +73,7 @@ describe("what was read whole before an archive's damage", () => {
     // Some versions of zlib pass over it.
     assert(code === 0 || code === 1);
     const found = await blobsOf(store);
-    assertEquals([...found.keys()], [...contents.keys()]); // a difference of all bytes takes minutes
+    assertEquals([...found.keys()], [...contents.keys()]); // all bytes take minutes
     assertEquals(found, contents);
   });
 
