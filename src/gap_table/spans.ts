@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Extent, spansInOrder } from "../allocator.ts";
+import { checkSpan, type Extent, spansInOrder } from "../allocator.ts";
 import type { GapTable } from "./gap_table.ts";
 import {
   BIN_PREV,
@@ -31,9 +31,44 @@ export function* spansOf(table: GapTable): Generator<Extent, void, void> {
   }
 }
 
-/** Adds a span, whose units are free; it merges with spans that it touches. O(spans). */
+/**
+ * Adds a span, whose units are free; it merges with spans that it touches. O(spans), of which only
+ * the words of the walls behind it are moved.
+ */
 export function addSpan(table: GapTable, start: number, size: number): void {
-  addSpans(table, [{ offset: start, size }]);
+  checkSpan(start, size);
+  if (size === 0) return;
+  makeRoom(table, 1, start + size);
+  const { walls } = table, endOffset = table.get(table.end, OFFSET), at = wallAt(table, start);
+  const wall = walls[at];
+  if (start < endOffset) {
+    if (
+      wall === undefined || table.get(wall, OFFSET) > start || wallEnd(table, wall) < start + size
+    ) {
+      return addSpans(table, [{ offset: start, size }]); // which knows what it overlaps
+    }
+    table.words[EPOCH]++;
+    const left = openWall(table, wall, start, size), kept = left === 0 ? [] : [left];
+    if (left !== wall && table.get(wall, SIZE) > 0) kept.unshift(wall);
+    walls.splice(at, 1, ...kept);
+    table.freeSpace += size;
+  } else if (start === endOffset) table.grow(size);
+  else {
+    table.words[EPOCH]++;
+    walls.push(addBehind(table, start, size));
+  }
+}
+
+/** The index of the first wall that ends behind an offset. O(log spans). */
+function wallAt(table: GapTable, offset: number): number {
+  const { walls } = table;
+  let low = 0, high = walls.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (wallEnd(table, walls[middle]) <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**
