@@ -25,6 +25,7 @@ import {
 } from "../../src/gap_table/layout.ts";
 import { canDouble, reuseOf } from "../../src/gap_table/slots.ts";
 import { allocateMany, check, freeMany, restore, snapshot } from "../../src/operations/mod.ts";
+import { LINE_WORDS } from "../../src/shared/line.ts";
 import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
 import { DistanceModel, type HandleSource, LOADS } from "../allocators/handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
@@ -37,7 +38,7 @@ const BITS = 16;
 /** A table that doubles lets slots serve again at once only with so many bits, in these tests. */
 const MORE_BITS = 18;
 /** Words before the table in the state of a shared allocator. */
-const SHARED_HEADER = 48;
+const SHARED_HEADER: number = 48 + LINE_WORDS;
 
 /** An allocator, and the words of its table as they are now. */
 interface Made {
