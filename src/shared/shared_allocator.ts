@@ -385,11 +385,13 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @internal
    */
   forward<R>(name: string, _args: readonly unknown[], act: (inner: Allocator) => R): R {
-    const { freeRegions } = this, { table } = this.#state;
+    const { freeRegions, allocations } = this, { table } = this.#state;
     if (name === "trimTable") return 0 as R;
-    if (name === "indexLimit") return act({ table, freeRegions } as never);
+    if (name === "indexLimit") return act({ table, freeRegions, allocations } as never);
     if (name !== "check") throw new TypeError(`A SharedOffsetAllocator has no ${name}()`);
-    return this.#locked(() => this.#table.inspect((table) => act({ table, freeRegions } as never)));
+    return this.#locked(() =>
+      this.#table.inspect((table) => act({ table, freeRegions, allocations } as never))
+    );
   }
 
   /**

@@ -42,6 +42,7 @@ import {
   trim,
 } from "../../src/operations/mod.ts";
 import { TrackedAllocator } from "../../src/report/mod.ts";
+import { LINE_WORDS } from "../../src/shared/line.ts";
 import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
 import { RecordingAllocator } from "../../src/trace/mod.ts";
 import { disturb, hostile, stateOf } from "../support/hostile.ts";
@@ -89,7 +90,7 @@ function selfNamed(words: Int32Array): number[] {
 
 /** The words of the table of a shared allocator. */
 function sharedWords({ buffer }: SharedOffsetAllocator): Int32Array {
-  return new Int32Array(buffer, 4 * 48, new Int32Array(buffer)[2]);
+  return new Int32Array(buffer, 4 * (48 + LINE_WORDS), new Int32Array(buffer)[2]);
 }
 
 /** Handles that nobody was given, made of a word: what it may be taken for, bit by bit. */
