@@ -11,7 +11,7 @@ import { BlobWriter } from "./blob_writer.ts";
 import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
 import { isInSamePlace, isSameBlob } from "./read_with_refresh.ts";
 import { readFramed } from "./read_blob.ts";
-import { type OpenStore, openStore } from "./open_store.ts";
+import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
 import { newDelete, type PendingWrite, streamedWrite } from "./pending_write.ts";
@@ -40,11 +40,12 @@ export async function copyBlobs(
   { onProgress }: ProgressOptions,
 ): Promise<BackupReport> {
   const { space } = opened.state;
+  // Read first: to open it for writing would take it from another writer.
+  if (await holdsBlobs(to)) {
+    throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
+  }
   const target = await openStore(to, { create: true, durability: "none", granule: space.granule });
   try {
-    if (target.state.index.count > 0) {
-      throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
-    }
     const copy = new Copy(opened.state, target, onProgress);
     space.pinAll();
     try {

@@ -221,6 +221,13 @@ export async function openStore(
   return new OpenStore(await readState(file, settings));
 }
 
+/** Whether a backing store holds a blob store with blobs; nothing is written. */
+export async function holdsBlobs(store: BackingStore): Promise<boolean> {
+  const file = new StoreFile(store, true, {});
+  if (isVacant(await readHeader(file), file)) return false;
+  return (await openStore(store, { readOnly: true })).state.index.count > 0;
+}
+
 /** Reads what a file holds. A reader beside a writer looks again where that changed. */
 async function readState(file: StoreFile, settings: Settings): Promise<StoreState> {
   for (let attempt = 1;; attempt++) {

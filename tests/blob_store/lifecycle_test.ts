@@ -308,7 +308,7 @@ describe("closing", () => {
     const recording = new RecordingStore(copyOf(store));
     await using again = await BlobStore.open(recording);
     assert(recording.bytesRead < 2 ** 18, `${recording.bytesRead} bytes are read by open`);
-    assertStrictEquals(recording.take("write"), 0, "open writes into a closed store");
+    assertStrictEquals(recording.take("write"), 1, "open writes more than whose the store is");
     await assertHolds(again, model);
     await assertEmptiable(again);
   });
@@ -341,9 +341,11 @@ describe("closing", () => {
       await using blobs = await BlobStoreByPath.open(path, { create: true });
       await blobs.put("key", bytesOf(1, 9000));
     }
-    const before = readFileSync(path);
+    // But for the eight bytes that say who wrote last.
+    const contents = () => readFileSync(path).fill(0, 4088, 4096);
+    const before = contents();
     await (await BlobStoreByPath.open(path)).close();
     await (await BlobStoreByPath.open(path, { readOnly: true })).close();
-    assert(before.equals(readFileSync(path)), "opening and closing changed the file");
+    assert(before.equals(contents()), "opening and closing changed the file");
   });
 });
