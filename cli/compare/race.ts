@@ -189,6 +189,10 @@ class Nothing implements Subject {
 
   applyMove(_move: Move): void {}
 
+  allocations(): [] {
+    return [];
+  }
+
   freeRegions(): [] {
     return [];
   }
