@@ -108,7 +108,6 @@ describe("allocateManyAt", () => {
       assertEquals(allocator.allocationCount, 1.5 * count);
       return reads;
     };
-    // Single calls in this order read 54 and 207 million.
     assert(steps(10_000) < 60 * 10_000, `${steps(10_000)}`);
     assert(steps(20_000) < 2.1 * steps(10_000), `${steps(20_000)}`);
   });
@@ -239,7 +238,6 @@ describe("addSpans", () => {
       assertEquals(allocator.freeSpace, 2 * count);
       return reads;
     };
-    // A call of addSpan for each reads 201 million of 10,000.
     assert(steps(10_000) < 60 * 10_000, `${steps(10_000)}`);
     assert(steps(20_000) < 2.1 * steps(10_000), `${steps(20_000)}`);
   });
