@@ -32,7 +32,7 @@ export async function sleepAsync(
   index: number,
   value: number,
   milliseconds: number,
-  poll = POLL_MS,
+  poll: number = POLL_MS,
 ): Promise<void> {
   const { waitAsync } = Atomics as NewerAtomics;
   const longest = waitAsync === undefined ? Math.min(milliseconds, poll) : milliseconds;
