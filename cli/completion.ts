@@ -50,7 +50,7 @@ complete -o default -F _${PROGRAM} ${names}
 }
 
 function zsh(names: string, commands: readonly Command[]): string {
-  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const quote = (text: string) => `'${text.split("'").join("'\\''")}'`;
   const described = commands.map(({ name, summary }) => `      ${quote(`${name}:${summary}`)}`);
   const cases = commands.map((command) => {
     const specs = optionsOf(command).map(([name, help, value]) => {

@@ -170,7 +170,7 @@ export class Loader {
     const { store } = this.#target, source = this.#plainKeyOf(from);
     if (source === undefined || this.#names.get(source) !== from) return false;
     if (source === file.key) return true;
-    const waiting = this.#batch.findLast(({ key }) => key === source)?.value;
+    const waiting = this.#batch.filter(({ key }) => key === source).at(-1)?.value;
     const info = waiting === undefined ? await store.stat(source) : { size: waiting.length };
     if (info === undefined) return false;
     const blob = waiting === undefined ? store.stream(source)! : [waiting];
