@@ -4,6 +4,7 @@
  * @module
  */
 
+import { raise, takeOut } from "../util/avl.ts";
 import { binOf } from "../util/bin_of.ts";
 import { newBuffer } from "../util/new_buffer.ts";
 
@@ -19,9 +20,8 @@ import { newBuffer } from "../util/new_buffer.ts";
 //      | LEFT | RIGHT | SMALLER | LARGER |   offset   |    size    |
 //         lower  higher   by size, address    a double     a double
 //
-// Both trees are AVL trees (G. M. Adelson-Velsky, E. M. Landis, 1962). Bit 0 of a link, HIGHER,
-// says that its subtree is the higher one of the two; `link ^ 1` is the link beside it. A bin is
-// at most a 32nd wide, so its tree has some nine levels less than one tree of all sizes.
+// Both are trees as in util/avl.ts. A bin is at most a 32nd wide, so its tree has some nine levels
+// less than one tree of all sizes.
 const ROOT = 1, FREE = 1, CAPACITY = 2, COUNT = 6, FRESH = 8, END = 1696, STRIDE = 8;
 const NODE = 0x3ffffffc;
 
@@ -275,7 +275,7 @@ export class FreeRanges {
     F[(node >>> 1) + 3] = units;
     const depth = H[DEPTH], link = H[PATH + depth];
     H[link] = node;
-    this.#balance(depth);
+    raise(H, PATH, depth);
     this.#linkSize(node);
   }
 
@@ -334,7 +334,7 @@ export class FreeRanges {
     }
     const depth = this.#descend(root, node);
     H[H[PATH + depth]] = node;
-    this.#balance(depth);
+    raise(H, PATH, depth);
   }
 
   #unlinkSize(node: number): void {
@@ -419,92 +419,11 @@ export class FreeRanges {
     return 0;
   }
 
-  /** After an insertion: up to where the tree is not higher than before. */
-  #balance(depth: number): void {
-    const PATH = 64, HIGHER = 1;
-    const H = this.words;
-    for (; depth > 0; depth--) {
-      const link = H[PATH + depth], other = link ^ 1;
-      if ((H[other] & HIGHER) !== 0) {
-        H[other] ^= HIGHER;
-        return;
-      }
-      if ((H[link] & HIGHER) !== 0) {
-        this.#rotate(H[PATH + depth - 1], link);
-        return;
-      }
-      H[link] |= HIGHER;
-    }
-  }
-
   /** Takes a region to which `PATH` leads out of a tree. */
   #remove(node: number, depth: number): void {
-    const PATH = 64, NODE = 0x3ffffffc, HIGHER = 1;
-    const H = this.words,
-      link = H[PATH + depth],
-      low = node + (depth > 0 ? link & 2 : sideOf(link));
-    const left = H[low] & NODE, right = H[low + 1] & NODE;
-    if (left === 0 || right === 0) H[link] = left | right | H[link] & HIGHER;
-    else depth = this.#replace(low, link, depth);
-    // Up to where the tree is not lower than before.
-    for (; depth > 0; depth--) {
-      const link = H[PATH + depth], other = link ^ 1;
-      if ((H[link] & HIGHER) !== 0) H[link] ^= HIGHER;
-      else if ((H[other] & HIGHER) === 0) {
-        H[other] |= HIGHER;
-        return;
-      } else if (!this.#rotate(H[PATH + depth - 1], other)) return;
-    }
-  }
-
-  /** Puts the next region in the place of one, whose links are from `low` on. */
-  #replace(low: number, top: number, depth: number): number {
-    const PATH = 64, NODE = 0x3ffffffc, HIGHER = 1;
-    const H = this.words, side = low & 2, below = depth + 1;
-    let link = low + 1, heir = H[link] & NODE;
-    H[PATH + ++depth] = link;
-    for (let next = H[heir + side] & NODE; next !== 0; next = H[heir + side] & NODE) {
-      link = heir + side;
-      H[PATH + ++depth] = link;
-      heir = next;
-    }
-    H[link] = H[heir + side + 1] & NODE | H[link] & HIGHER;
-    H[heir + side] = H[low];
-    H[heir + side + 1] = H[low + 1];
-    H[top] = heir | H[top] & HIGHER;
-    H[PATH + below] = heir + side + 1;
-    return depth;
-  }
-
-  /**
-   * Rotates the region to which `root` leads and whose subtree at `near` is higher by two.
-   * Returns whether the whole is lower than before.
-   */
-  #rotate(root: number, near: number): boolean {
-    const NODE = 0x3ffffffc, HIGHER = 1;
-    const H = this.words, parent = near & NODE, far = near ^ 1;
-    const child = H[near] & NODE, outer = child + (near & 3), inner = child + (far & 3);
-    let top = child, isLower = true;
-    if ((H[inner] & HIGHER) !== 0) {
-      // The child leans the other way: its inner child comes to the top.
-      top = H[inner] & NODE;
-      const topNear = top + (near & 3), topFar = top + (far & 3);
-      H[inner] = H[topNear] & NODE;
-      H[outer] = H[outer] & NODE | H[topFar] & HIGHER;
-      H[near] = H[topFar] & NODE;
-      H[far] = H[far] & NODE | H[topNear] & HIGHER;
-      H[topNear] = child;
-      H[topFar] = parent;
-    } else {
-      // The child comes to the top. Where it was even, as after a removal, both lean now.
-      isLower = (H[outer] & HIGHER) !== 0;
-      const lean = isLower ? 0 : HIGHER;
-      H[outer] &= NODE;
-      H[near] = H[inner] & NODE | lean;
-      H[inner] = parent | lean;
-    }
-    H[root] = top | H[root] & HIGHER;
-    return isLower;
+    const PATH = 64;
+    const link = this.words[PATH + depth];
+    takeOut(this.words, PATH, node + (depth > 0 ? link & 2 : sideOf(link)), depth);
   }
 }
 

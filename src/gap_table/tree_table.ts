@@ -5,14 +5,15 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
+import { raise, takeOut } from "../util/avl.ts";
 import { binOf } from "../util/bin_of.ts";
 import { BinTable, mark } from "./bin_table.ts";
 import { strideFor } from "./gap_table.ts";
 import { GAP, NODE, TLSF_BINS as BINS, TREE_SHAPE as SHAPE } from "./layout.ts";
 import { emptyWords, recycle, type TableRoom } from "./slots.ts";
 
-// A bin holds the root of an AVL tree (G. M. Adelson-Velsky, E. M. Landis, 1962) of the
-// gaps of its sizes, ordered by size, then by address:
+// A bin holds the root of a tree, as in util/avl.ts, of the gaps of its sizes, ordered by size,
+// then by address:
 //
 //      root          a word of the bins
 //       |
@@ -20,10 +21,8 @@ import { emptyWords, recycle, type TableRoom } from "./slots.ts";
 //      /  \          word RIGHT: larger gaps; bit 0: likewise
 //
 // A bin is at most a 32nd wide, so its tree has some nine levels less than one tree of all
-// gaps would have; bins of an eighth cost 10 to 20 % where there are many gaps. Nodes have
-// no link upward, which keeps them at 32 bytes; the way down is in PATH instead: the words
-// of the links that were followed. The parent of a link is `link & NODE`, the link to the
-// sibling `link ^ 1`.
+// gaps would have; bins of an eighth cost 10 to 20 % where there are many gaps. PATH has the
+// links that were followed: no link upward keeps a node at 32 bytes.
 export const LEFT = 2; // = BIN_PREV
 export const RIGHT = 3; // = BIN_NEXT
 
@@ -126,7 +125,7 @@ export class TreeTable extends BinTable {
   }
 
   override link(node: number, gap: number): void {
-    const LINK = 0x3fffffff, BINS = 84, PATH = 1656, LEFT = 2, RIGHT = 3, HIGHER = 1;
+    const BINS = 84, PATH = 1656, LEFT = 2, RIGHT = 3;
     const H = this.words;
     H[node + LEFT] = H[node + RIGHT] = 0;
     if (gap === 0) return;
@@ -136,21 +135,9 @@ export class TreeTable extends BinTable {
       mark(H, bin);
       return;
     }
-    let depth = this.#descend(root, node);
+    const depth = this.#descend(root, node);
     H[H[PATH + depth]] = node;
-    // Up to where the tree is not higher than before.
-    for (; depth > 0; depth--) {
-      const link = H[PATH + depth] & LINK, other = link ^ 1;
-      if ((H[other] & HIGHER) !== 0) {
-        H[other] ^= HIGHER;
-        return;
-      }
-      if ((H[link] & HIGHER) !== 0) {
-        this.#rotate(H[PATH + depth - 1] & LINK, link);
-        return;
-      }
-      H[link] |= HIGHER;
-    }
+    raise(H, PATH, depth);
   }
 
   override unlink(node: number): void {
@@ -162,22 +149,10 @@ export class TreeTable extends BinTable {
 
   /** Takes a node out to which `PATH` leads. */
   #remove(node: number, depth: number): void {
-    const NODE = 0x3ffffffc, LINK = 0x3fffffff, PATH = 1656, LEFT = 2, RIGHT = 3, HIGHER = 1;
+    const PATH = 1656, LEFT = 2, RIGHT = 3;
     const H = this.words;
-    const link = H[PATH + depth] & LINK;
-    const left = H[node + LEFT] & NODE, right = H[node + RIGHT] & NODE;
-    if (left === 0 || right === 0) H[link] = left | right | H[link] & HIGHER;
-    else depth = this.#replace(node, link, depth);
+    takeOut(H, PATH, node + LEFT, depth);
     H[node + LEFT] = H[node + RIGHT] = 0;
-    // Up to where the tree is not lower than before.
-    for (; depth > 0; depth--) {
-      const link = H[PATH + depth] & LINK, other = link ^ 1;
-      if ((H[link] & HIGHER) !== 0) H[link] ^= HIGHER;
-      else if ((H[other] & HIGHER) === 0) {
-        H[other] |= HIGHER;
-        return;
-      } else if (!this.#rotate(H[PATH + depth - 1] & LINK, other)) return;
-    }
   }
 
   override search(size: number, alignment: number): number {
@@ -251,25 +226,6 @@ export class TreeTable extends BinTable {
     return depth;
   }
 
-  /** Puts the next larger gap in the place of a node, to which `top` leads. */
-  #replace(node: number, top: number, depth: number): number {
-    const NODE = 0x3ffffffc, PATH = 1656, RIGHT = 3, LEFT = 2, HIGHER = 1;
-    const H = this.words, below = depth + 1;
-    let link = node + RIGHT, heir = H[link] & NODE;
-    H[PATH + ++depth] = link;
-    for (let next = H[heir + LEFT] & NODE; next !== 0; next = H[heir + LEFT] & NODE) {
-      link = heir + LEFT;
-      H[PATH + ++depth] = link;
-      heir = next;
-    }
-    H[link] = H[heir + RIGHT] & NODE | H[link] & HIGHER;
-    H[heir + LEFT] = H[node + LEFT];
-    H[heir + RIGHT] = H[node + RIGHT];
-    H[top] = heir | H[top] & HIGHER;
-    H[PATH + below] = heir + RIGHT;
-    return depth;
-  }
-
   /**
    * The smallest gap of at least `size` units in a tree, the lowest of those; or 0. PATH
    * has the links to it, FOUND_DEPTH is the number of the last.
@@ -303,36 +259,5 @@ export class TreeTable extends BinTable {
       this.#looks--;
     }
     return 0;
-  }
-
-  /**
-   * Rotates the node to which `root` leads and whose subtree at `near` is higher by two.
-   * Gives whether the whole is lower than before.
-   */
-  #rotate(root: number, near: number): boolean {
-    const NODE = 0x3ffffffc, HIGHER = 1;
-    const H = this.words, parent = near & NODE, far = near ^ 1;
-    const child = H[near] & NODE, outer = child + (near & 3), inner = child + (far & 3);
-    let top = child, isLower = true;
-    if ((H[inner] & HIGHER) !== 0) {
-      // The child leans the other way: its inner child comes to the top.
-      top = H[inner] & NODE;
-      const topNear = top + (near & 3), topFar = top + (far & 3);
-      H[inner] = H[topNear] & NODE;
-      H[outer] = H[outer] & NODE | H[topFar] & HIGHER;
-      H[near] = H[topFar] & NODE;
-      H[far] = H[far] & NODE | H[topNear] & HIGHER;
-      H[topNear] = child;
-      H[topFar] = parent;
-    } else {
-      // The child comes to the top. Where it was even, as after a removal, both lean now.
-      isLower = (H[outer] & HIGHER) !== 0;
-      const lean = isLower ? 0 : HIGHER;
-      H[outer] &= NODE;
-      H[near] = H[inner] & NODE | lean;
-      H[inner] = parent | lean;
-    }
-    H[root] = top | H[root] & HIGHER;
-    return isLower;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 export { alignUp, isAligned } from "./align_up.ts";
+export { raise, takeOut } from "./avl.ts";
 export { binOf, binSize } from "./bin_of.ts";
 export { Bitmap, MAX_UNITS, wordsFor } from "./bitmap.ts";
 export { cellsOf } from "./cells.ts";

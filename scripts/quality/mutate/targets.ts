@@ -38,6 +38,7 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/allocators\/page/, ["allocators/page_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/buddy/, ["allocators/buddy_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/slab/, ["allocators/slab_allocator", "allocators/hostile_arguments"]],
+  [/^src\/util\/avl/, [...TREES, "allocators/range_allocator"]],
   [/^src\/util\/refusals/, ["allocators/page_allocator", "allocators/buddy_allocator"]],
   [/^src\/operations\/check_tree/, TREES],
   [/^src\/operations\/compaction/, ["allocators/plan_compaction", ...OFFSET]],
