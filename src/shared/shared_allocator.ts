@@ -385,13 +385,12 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @internal
    */
   forward<R>(name: string, _args: readonly unknown[], act: (inner: Allocator) => R): R {
-    const { freeRegions, allocations } = this, { table } = this.#state;
+    const { freeRegions, allocations } = this;
+    const actOn = (table: BinTable) => act({ table, freeRegions, allocations } as never);
     if (name === "trimTable") return 0 as R;
-    if (name === "indexLimit") return act({ table, freeRegions, allocations } as never);
+    if (name === "indexLimit") return actOn(this.#state.table);
     if (name !== "check") throw new TypeError(`A SharedOffsetAllocator has no ${name}()`);
-    return this.#locked(() =>
-      this.#table.inspect((table) => act({ table, freeRegions, allocations } as never))
-    );
+    return this.#locked(() => this.#table.inspect(actOn));
   }
 
   /**

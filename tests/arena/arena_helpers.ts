@@ -131,6 +131,16 @@ export function must<T>(region: T | undefined): T {
   return region;
 }
 
+/** What a call fails with. */
+export async function errorOf(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
 /** Fails unless the whole space can be had, in one piece, once everything is freed. */
 export async function assertAllCanBeHad(arena: Arena<BackingStore>): Promise<void> {
   for (const region of [...arena.regions()]) await region.free();

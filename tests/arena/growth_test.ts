@@ -22,7 +22,7 @@ import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { TrackedAllocator } from "../../src/report/mod.ts";
 import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
 import { RecordingAllocator } from "../../src/trace/mod.ts";
-import { must, SlowStore } from "./arena_helpers.ts";
+import { errorOf, must, SlowStore } from "./arena_helpers.ts";
 
 const LIVE = 10, full = { maxAllocations: LIVE };
 
@@ -48,16 +48,6 @@ const stores: Record<string, () => BackingStore> = {
   "memory": () => new MemoryStore(1000, { maxByteLength: 10 ** 8 }),
   "an async store": () => new SlowStore(1000),
 };
-
-/** The error that a call ends with. */
-async function errorOf(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}
 
 describe("an arena whose handles are used up", () => {
   for (const [name, make] of Object.entries(strategies)) {

@@ -12,7 +12,7 @@ import { Arena } from "../../src/arena/arena.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { compact } from "../../src/arena/compact.ts";
 import type { Region } from "../../src/arena/region.ts";
-import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
+import { assertAllCanBeHad, errorOf, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 /** Regions of ten bytes, every second of which was freed. */
 async function sieve<S extends BackingStore>(store: S, calls: string[]) {
@@ -30,16 +30,6 @@ const stores: Record<string, () => BackingStore> = {
   "a sync store": () => new MemoryStore(80),
   "an async store": () => new SlowStore(80),
 };
-
-/** What a call fails with. */
-async function errorOf(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}
 
 describe("onRelocate of a region", () => {
   for (const [name, make] of Object.entries(stores)) {
