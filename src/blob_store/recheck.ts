@@ -26,7 +26,7 @@ const FRAME = 65_540; // = CHUNK_LENGTH + 4
  */
 export async function recheck(state: StoreState): Promise<void> {
   const { file, index } = state;
-  if (file.hasFailed) return;
+  if (file.hasFailed || !await isWriter(file)) return;
   const repaired: string[] = [], unrepaired: string[] = [];
   let cause: unknown;
   for (let slot = 0; slot < index.slots; slot++) {
@@ -51,6 +51,17 @@ export async function recheck(state: StoreState): Promise<void> {
     unrepaired.push(...repaired.splice(0));
   }
   file.fail(new ChecksumError(repaired, unrepaired, { cause }));
+}
+
+/** Whether the store is not another writer's; `false` leaves it failed. */
+async function isWriter(file: StoreFile): Promise<boolean> {
+  try {
+    const pending = file.confirm();
+    if (pending) await pending;
+  } catch {
+    // Where the header cannot be read, what follows fails as well, and names the blobs.
+  }
+  return !file.hasFailed;
 }
 
 /** Whether a checksum of the runtime may be that of a blob: seeds count up from the opening on. */
