@@ -29,8 +29,9 @@ const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
 /** Below so many idle bytes, the store begins no compaction. */
 const MIN_IDLE = 1_048_576; // = 2 ** 20
-/** How often a reader beside a writer looks again: in any case, and where it changed. */
+/** How often a file is read beside a writer: always, by a writer too, and where it changed. */
 const MIN_ATTEMPTS = 4;
+const MIN_WRITER_ATTEMPTS = 2;
 const MAX_ATTEMPTS = 16;
 
 /** An open store, and what changes it. */
@@ -228,7 +229,7 @@ export async function holdsBlobs(store: BackingStore): Promise<boolean> {
   return (await openStore(store, { readOnly: true })).state.index.count > 0;
 }
 
-/** Reads what a file holds. A reader beside a writer looks again where that changed. */
+/** Reads what a file holds. A reader or writer beside a writer looks again where that changed. */
 async function readState(file: StoreFile, settings: Settings): Promise<StoreState> {
   for (let attempt = 1;; attempt++) {
     await flushBefore(file);
@@ -244,10 +245,14 @@ async function readState(file: StoreFile, settings: Settings): Promise<StoreStat
       if (!isStale) return stateOf(file, settings, found);
       file.reload();
     } catch (error) {
-      if (!file.readOnly || attempt === MAX_ATTEMPTS) throw error;
-      // A commit may have come between two pages that were read; a checkpoint takes longer.
-      if (attempt >= MIN_ATTEMPTS && !await hasChanged(file, header)) throw error;
+      // A writer takes the store over from another one, which may be writing still.
+      const mayPass = file.readOnly || error instanceof CorruptStoreError;
+      if (!mayPass || attempt === MAX_ATTEMPTS) throw error;
+      const { byteLength } = file, least = file.readOnly ? MIN_ATTEMPTS : MIN_WRITER_ATTEMPTS;
       file.reload();
+      // A commit may have come between two pages that were read; a checkpoint takes longer.
+      const isOther = file.byteLength !== byteLength || await hasChanged(file, header);
+      if (attempt >= least && !isOther) throw error;
     }
   }
 }

@@ -35,7 +35,11 @@ async function writerOf(path: string) {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => JSON.parse((await lines.next()).value ?? "{}") as Answer;
+  const answer = async () => {
+    const { value: line } = await lines.next();
+    if (line === undefined) throw new Error(`The writer of ${path} ended`);
+    return JSON.parse(line) as Answer;
+  };
   await answer();
   return {
     put: async (prefix: string, count: number) => {
@@ -88,7 +92,7 @@ describe("two writers of one file", () => {
     for (let round = 0; round < 3; round++) {
       const path = await makeStore(), moved = newPath();
       const first = await writerOf(path);
-      const busy = first.put("busy", 1_000_000);
+      const busy = first.put("busy", 20_000);
       await new Promise((resolve) => setTimeout(resolve, 20 + 30 * round));
       renameSync(path, moved);
       const second = await writerOf(moved);
