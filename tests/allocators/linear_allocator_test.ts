@@ -19,6 +19,7 @@ import { fuzzAllocator } from "../support/allocator_fuzz.ts";
 import { linearAllocatorRuns, linearHabits } from "./linear_allocator_runs.ts";
 import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
+import { share } from "../support/share.ts";
 
 allocatorContract("LinearAllocator", {
   ...linearHabits,
@@ -80,7 +81,7 @@ describe("LinearAllocator", () => {
       for (let seed = 1; seed <= 4; seed++) {
         await withSeed(seed, (random) => {
           const pair = new Pair([200, 60, 1000, 7][seed - 1], random);
-          for (let step = 0; step < 2500; step++) pair.step(use);
+          for (let step = 0; step < share(2500); step++) pair.step(use);
           pair.finish();
         });
       }

@@ -29,6 +29,7 @@ import { LINE_WORDS } from "../../src/shared/line.ts";
 import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
 import { DistanceModel, type HandleSource, LOADS } from "../allocators/handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
+import { isShared } from "../support/share.ts";
 
 const CAPACITY = 1_000_000;
 /** Units that no space has room for. */
@@ -102,6 +103,9 @@ const ORDERS: Readonly<Record<string, Order>> = {
     }
   },
 };
+
+/** The orders that are gone through here. */
+const SHARED_ORDERS = Object.entries(ORDERS).filter((_, i) => isShared(i));
 
 /** Allocations that are kept live, of so many that there may be. */
 const FILLS: Readonly<Record<string, (most: number) => number>> = {
@@ -182,7 +186,7 @@ function verify(model: DistanceModel, made: Made, bits: number): void {
 
 describe("a handle of a fixed table does not come back soon", () => {
   for (const [name, make] of Object.entries(fixed)) {
-    for (const [order, use] of Object.entries(ORDERS)) {
+    for (const [order, use] of SHARED_ORDERS) {
       it(`${name}: ${order}`, async () => {
         for (const most of [3840, 60, 1]) {
           for (const [fill, keptOf] of Object.entries(FILLS)) {
@@ -217,7 +221,7 @@ describe("a handle of a fixed table does not come back soon", () => {
 
 describe("a handle of a table that can grow comes back late", () => {
   for (const [name, make] of Object.entries(growing)) {
-    for (const [order, use] of Object.entries(ORDERS)) {
+    for (const [order, use] of SHARED_ORDERS) {
       it(`${name}: ${order}`, async () => {
         const tables = [[BITS, 64, 80_000], [BITS, 256, 80_000], [MORE_BITS, 64, 300_000]];
         for (const [bits, slots, steps] of tables) {
@@ -238,7 +242,7 @@ describe("a handle of a table that can grow comes back late", () => {
     }
 
     it(`${name}: while it doubles, and in the largest table`, async () => {
-      for (const [order, use] of Object.entries(ORDERS)) {
+      for (const [order, use] of SHARED_ORDERS) {
         for (const seed of [1, 2]) {
           await withSeed(seed, (random) => {
             const made = make(BITS), model = new DistanceModel(sourceOf(() => made), BITS);
@@ -259,7 +263,7 @@ describe("a handle of a table that can grow comes back late", () => {
     });
 
     it(`${name}: where slots serve again at once, while it doubles`, async () => {
-      for (const use of Object.values(ORDERS)) {
+      for (const use of SHARED_ORDERS.map(([, use]) => use)) {
         for (const seed of [1, 2, 3]) {
           await withSeed(seed, (random) => {
             const made = make(MORE_BITS);
@@ -284,7 +288,7 @@ describe("a handle of a restored allocator comes back late", () => {
     it(name, async () => {
       for (const [bits, limit] of [[BITS, 60], [BITS], [MORE_BITS]]) {
         const kept = roomOf(make(bits, limit), 64) - 1;
-        for (const [order, use] of Object.entries(ORDERS)) {
+        for (const [order, use] of SHARED_ORDERS) {
           await withSeed(1, (random) => {
             let made = make(bits, limit);
             const model = new DistanceModel(sourceOf(() => made), bits);

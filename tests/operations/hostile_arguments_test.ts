@@ -47,9 +47,10 @@ import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
 import { RecordingAllocator } from "../../src/trace/mod.ts";
 import { disturb, hostile, stateOf } from "../support/hostile.ts";
 import { type Random, withSeed } from "../support/random.ts";
+import { share } from "../support/share.ts";
 
 const SEEDS = [1, 2, 3];
-const STEPS = 250;
+const STEPS = share(250);
 
 /** An allocator whose space is two spans. */
 function ofSpans(): TlsfAllocator {
@@ -473,7 +474,7 @@ describe("hostile arguments of the functions beside the strategies", () => {
       const call = random(calls.length);
       attempt(subject, calls[call], `call ${call}`) ? thrown++ : done++;
     }));
-    assert(thrown > 500 && done > 500, `${thrown} thrown, ${done} done`);
+    assert(thrown > share(500) && done > share(500), `${thrown} thrown, ${done} done`);
   });
 
   it("that call back leave a sound state: places for handles", async () => {
@@ -498,7 +499,7 @@ describe("hostile arguments of the functions beside the strategies", () => {
       const call = random(calls.length);
       attempt(subject, calls[call], `call ${call}`) ? thrown++ : done++;
     }));
-    assert(thrown > 500 && done > 500, `${thrown} thrown, ${done} done`);
+    assert(thrown > share(500) && done > share(500), `${thrown} thrown, ${done} done`);
   });
 
   it("that call back leave a sound state: moves and options", async () => {
@@ -520,7 +521,7 @@ describe("hostile arguments of the functions beside the strategies", () => {
       const call = random(calls.length);
       attempt(subject, calls[call], `call ${call}`) ? thrown++ : done++;
     }));
-    assert(thrown > 300 && done > 300, `${thrown} thrown, ${done} done`);
+    assert(thrown > share(300) && done > share(300), `${thrown} thrown, ${done} done`);
   });
 
   it("that are handles made up of the words of the table are refused", async () => {

@@ -19,6 +19,7 @@ import { LockedTable } from "../../src/shared/locked_table.ts";
 import { repair } from "../../src/shared/repair.ts";
 import { LOCK, openState, type SharedState } from "../../src/shared/state.ts";
 import { type Random, withSeed } from "../support/random.ts";
+import { share } from "../support/share.ts";
 
 const DEAD = 1, SURVIVOR = 2;
 const CAPACITY = 1200;
@@ -231,8 +232,8 @@ describe("SharedOffsetAllocator, whose worker dies", () => {
   for (const [name, options] of Object.entries(kinds)) {
     it(`at every store: ${name}`, () =>
       withSeed(11, (random) => {
-        const deaths = fuzz(random, options, 120);
-        assert(deaths > 500, `${deaths} deaths only`);
+        const deaths = fuzz(random, options, share(120));
+        assert(deaths > share(500), `${deaths} deaths only`);
       }));
   }
 });

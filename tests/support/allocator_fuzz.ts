@@ -8,11 +8,12 @@ import { check } from "../../src/operations/mod.ts";
 import { type CompactionOptions, type Extent, NO_SPACE } from "../../src/allocator.ts";
 import type { AnyAllocator, FuzzRun } from "./fuzz_run.ts";
 import { type Random, seeded } from "./random.ts";
+import { share } from "./share.ts";
 
 /** Runs the fuzz; a difference throws an error that names the seed and the step. */
 export function fuzzAllocator(run: FuzzRun): void {
   const fuzz = new Fuzz(run);
-  for (let step = 0; step < run.steps; step++) {
+  for (let step = 0; step < share(run.steps); step++) {
     try {
       fuzz.step();
     } catch (cause) {
