@@ -50,6 +50,14 @@ export const COMMON: Readonly<Record<string, CommandOption>> = {
   help: { short: "h", help: "show this help" },
 };
 
+/** The option of every command that opens the store for writing. */
+export const WAIT: Readonly<Record<string, CommandOption>> = {
+  wait: { value: "SECONDS", help: "wait up to so long while another writer has the store open" },
+};
+
+/** Most seconds of a wait: 2^31 - 1 milliseconds. */
+const MAX_WAIT = 2_147_483;
+
 /** A command with its options and arguments. */
 export class Invocation {
   /** What it reads from and writes to. */
@@ -104,6 +112,20 @@ export class Invocation {
   count(name: string): number | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : wholeNumber(`--${name}`, text);
+  }
+
+  /**
+   * For how long the opening of the store waits, and what ends that early.
+   *
+   * @throws {UsageError} `--wait` is no number of seconds.
+   */
+  waiting(): { readonly waitMs: number; readonly signal?: AbortSignal } {
+    const text = this.text("wait") ?? "0", seconds = Number(text);
+    if (!/^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) || seconds > MAX_WAIT) {
+      const wanted = `a number of seconds up to ${MAX_WAIT}`;
+      throw new UsageError(`--wait must be ${wanted}, got ${JSON.stringify(text)}`);
+    }
+    return { waitMs: Math.round(1000 * seconds), signal: this.io.signal };
   }
 
   /** Prints a line of the result. That nobody reads it changes no exit code. */
