@@ -85,7 +85,7 @@ interface OpenedStore {
  * A file has one writer at a time, in whatever process or runtime: another one gets a
  * {@linkcode StoreLockedError} that says who it is. Beside the file `x` is `x.lock`, an
  * empty file that stays there, and while a writer has the store open `x.owner`, which
- * names it. The lock of a crashed process is free at once. Any number of readers may have
+ * names it. The lock of a crashed process is free at once. `waitMs` waits for a writer. Any number of readers may have
  * the store open with `readOnly`, which takes no lock and writes nothing.
  */
 export class BlobStore extends CoreStore {
