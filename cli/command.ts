@@ -273,17 +273,23 @@ export function suggestion(given: string, known: readonly string[]): string {
   return nearest === undefined ? "" : `: did you mean ${nearest}?`;
 }
 
-/** Letters to put in, leave out or replace; one at most where a name was not written out. */
+/**
+ * Letters to put in, leave out, replace, or exchange with the next one; one at most where a name
+ * was not written out.
+ */
 function distanceOf(given: string, name: string): number {
   if (/^(?:--)?\w{2}/.test(given) && name.startsWith(given)) return given === name ? 0 : 1;
-  let row = Array.from({ length: name.length + 1 }, (_, i) => i);
+  let before: number[] = [], row = Array.from({ length: name.length + 1 }, (_, i) => i);
   for (let i = 1; i <= given.length; i++) {
     const next = [i];
     for (let j = 1; j <= name.length; j++) {
       const replaced = row[j - 1] + (given[i - 1] === name[j - 1] ? 0 : 1);
       next[j] = Math.min(replaced, row[j] + 1, next[j - 1] + 1);
+      const isExchanged = i > 1 && j > 1 && given[i - 1] === name[j - 2] &&
+        given[i - 2] === name[j - 1];
+      if (isExchanged) next[j] = Math.min(next[j], before[j - 2] + 1);
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[name.length];
 }

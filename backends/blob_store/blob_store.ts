@@ -23,7 +23,7 @@ import { checkType } from "../../src/util/check_type.ts";
 import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import { BlobFile, syncFolder } from "./blob_file.ts";
 import type { Lock } from "./lock.ts";
-import { waitForLock } from "./lock_queue.ts";
+import { waitForLock } from "./wait_for_lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 
@@ -85,8 +85,9 @@ interface OpenedStore {
  * A file has one writer at a time, in whatever process or runtime: another one gets a
  * {@linkcode StoreLockedError} that says who it is. Beside the file `x` is `x.lock`, an
  * empty file that stays there, and while a writer has the store open `x.owner`, which
- * names it. The lock of a crashed process is free at once. `waitMs` waits for a writer. Any number of readers may have
- * the store open with `readOnly`, which takes no lock and writes nothing.
+ * names it. The lock of a crashed process is free at once. With `waitMs` an opener waits for the
+ * writer. Any number of readers may have the store open with `readOnly`, which takes no lock and
+ * writes nothing.
  */
 export class BlobStore extends CoreStore {
   /**

@@ -8,6 +8,7 @@ import * as fs from "node:fs";
 import { buffered, concat, counted, joined, peek } from "../chunks.ts";
 import { type Command, type Invocation, printLine, WAIT } from "../command.ts";
 import {
+  archiveEndings,
   archiveKind,
   archiveName,
   compressed,
@@ -250,7 +251,7 @@ function kindOf(to: string, store: string, force: boolean): "folder" | "none" | 
   const kind = archiveKind(to, store);
   if (found === undefined) return kind ?? "folder";
   if (kind === undefined) {
-    throw new Failure(`${quoted(to)} is a file; archives end in .tar, .tar.gz or .tgz`);
+    throw new Failure(`${quoted(to)} is a file; archives end in ${archiveEndings()}`);
   }
   if (!force) throw new Failure(`${quoted(to)} exists; --force replaces it`);
   return kind;

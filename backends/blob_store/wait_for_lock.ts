@@ -33,7 +33,7 @@ import {
 const FIRST_PAUSE = 2, LONGEST_PAUSE = 100;
 /** How often (ms) a waiter sets the time of its ticket. */
 const BEAT = 500;
-/** A ticket whose time stays the same for so long (ms) is void. Some disks round it to 2 seconds. */
+/** A ticket whose time stays the same for so long (ms) is void. Some disks round to 2 seconds. */
 const LIFELESS = 5_000;
 /** How often a ticket is tried to be made, while others make and remove theirs. */
 const ATTEMPTS = 16;
