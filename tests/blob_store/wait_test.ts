@@ -192,13 +192,18 @@ for (const mode of sqlite ? [[], ["without-sqlite"]] : [["without-sqlite"]]) {
 
     it("is in order of arrival within a process", async () => {
       const { path, store } = await openStore();
-      const order: number[] = [];
-      const all = [...Array(8).keys()].map(async (i) => {
+      const order: number[] = [], all: Promise<void>[] = [];
+      const waiter = async (i: number) => {
         const one = await BlobStore.open(path, { waitMs: LONG });
         order.push(i);
         await one.close();
-      });
-      await until("eight wait", () => tickets(path).length === 8);
+      };
+      for (let i = 0; i < 8; i++) {
+        all.push(waiter(i));
+        await until(`${i + 1} wait`, () => tickets(path).length === i + 1);
+        // The longer one waits, the longer are its pauses: without order the last would be first.
+        if (i < 7) await pause(60);
+      }
       await store.close();
       await Promise.all(all);
       assertEquals(order, [0, 1, 2, 3, 4, 5, 6, 7]);
