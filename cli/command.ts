@@ -50,6 +50,14 @@ export const COMMON: Readonly<Record<string, CommandOption>> = {
   help: { short: "h", help: "show this help" },
 };
 
+/** The option of every command that opens the store for writing. */
+export const WAIT: Readonly<Record<string, CommandOption>> = {
+  wait: { value: "SECONDS", help: "wait up to so long while another writer has the store open" },
+};
+
+/** Most seconds of a wait: 2^31 - 1 milliseconds. */
+const MAX_WAIT = 2_147_483;
+
 /** A command with its options and arguments. */
 export class Invocation {
   /** What it reads from and writes to. */
@@ -104,6 +112,20 @@ export class Invocation {
   count(name: string): number | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : wholeNumber(`--${name}`, text);
+  }
+
+  /**
+   * For how long the opening of the store waits, and what ends that early.
+   *
+   * @throws {UsageError} `--wait` is no number of seconds.
+   */
+  waiting(): { readonly waitMs: number; readonly signal?: AbortSignal } {
+    const text = this.text("wait") ?? "0", seconds = Number(text);
+    if (!/^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) || seconds > MAX_WAIT) {
+      const wanted = `a number of seconds up to ${MAX_WAIT}`;
+      throw new UsageError(`--wait must be ${wanted}, got ${JSON.stringify(text)}`);
+    }
+    return { waitMs: Math.round(1000 * seconds), signal: this.io.signal };
   }
 
   /** Prints a line of the result. That nobody reads it changes no exit code. */
@@ -251,17 +273,23 @@ export function suggestion(given: string, known: readonly string[]): string {
   return nearest === undefined ? "" : `: did you mean ${nearest}?`;
 }
 
-/** Letters to put in, leave out or replace; one at most where a name was not written out. */
+/**
+ * Letters to put in, leave out, replace, or exchange with the next one; one at most where a name
+ * was not written out.
+ */
 function distanceOf(given: string, name: string): number {
   if (/^(?:--)?\w{2}/.test(given) && name.startsWith(given)) return given === name ? 0 : 1;
-  let row = Array.from({ length: name.length + 1 }, (_, i) => i);
+  let before: number[] = [], row = Array.from({ length: name.length + 1 }, (_, i) => i);
   for (let i = 1; i <= given.length; i++) {
     const next = [i];
     for (let j = 1; j <= name.length; j++) {
       const replaced = row[j - 1] + (given[i - 1] === name[j - 1] ? 0 : 1);
       next[j] = Math.min(replaced, row[j] + 1, next[j - 1] + 1);
+      const isExchanged = i > 1 && j > 1 && given[i - 1] === name[j - 2] &&
+        given[i - 2] === name[j - 1];
+      if (isExchanged) next[j] = Math.min(next[j], before[j - 2] + 1);
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[name.length];
 }

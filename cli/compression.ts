@@ -125,7 +125,14 @@ export function archiveKind(name: string, store: string): Compression | "none" |
   const advice = program === undefined
     ? "export a folder, and pack that"
     : `as in: ${PROGRAM} export ${quoted(store)} - | ${program} > ${quoted(name)}`;
-  throw new Failure(`Cannot write ${quoted(name)}: archives are .tar, .tar.gz or .tgz; ${advice}`);
+  throw new Failure(`Cannot write ${quoted(name)}: archives are ${archiveEndings()}; ${advice}`);
+}
+
+/** How the names of archives end that this runtime writes. */
+export function archiveEndings(): string {
+  return (zlib as Zstd).createZstdCompress
+    ? ".tar, .tar.gz, .tgz or .tar.zst"
+    : ".tar, .tar.gz or .tgz";
 }
 
 /**

@@ -5,8 +5,8 @@
  */
 
 import * as fs from "node:fs";
-import { resolve } from "node:path";
-import { BlobStore, type BlobStoreOptions } from "../backends/blob_store/mod.ts";
+import { relative, resolve, sep } from "node:path";
+import { type BlobFileOptions, BlobStore } from "../backends/blob_store/mod.ts";
 import { Failure } from "./errors.ts";
 import { isSame } from "./files.ts";
 import { quoted } from "./format.ts";
@@ -20,7 +20,7 @@ import { quoted } from "./format.ts";
  */
 export async function withStore<T>(
   path: string,
-  options: BlobStoreOptions,
+  options: BlobFileOptions,
   work: (store: BlobStore) => Promise<T>,
 ): Promise<T> {
   const isNew = isMissing(path);
@@ -58,8 +58,11 @@ function remove(path: string): void {
   }
 }
 
-/** What follows the name of a store in those of its files: itself, its lock, who holds that. */
-const SUFFIXES = ["", ".lock", ".owner"];
+/**
+ * What follows the name of a store in those of its files: itself, its lock, who holds that, who
+ * waits for it.
+ */
+const SUFFIXES = ["", ".lock", ".owner", ".wait"];
 
 /**
  * Throws where a file that is read or written belongs to the store, or would once it exists.
@@ -86,4 +89,15 @@ export function ownFiles(path: string): fs.Stats[] {
   return SUFFIXES
     .map((suffix) => fs.statSync(real + suffix, { throwIfNoEntry: false }))
     .filter((stats) => stats !== undefined);
+}
+
+/**
+ * The path of the folder of those who wait for a store, whose files come and go.
+ *
+ * @param root The folder that the path is from, with `/`.
+ * @param path The file of the store.
+ */
+export function queueBelow(root: string, path: string): string {
+  const queue = `${fs.realpathSync(path)}.wait`;
+  return relative(fs.realpathSync(root), queue).split(sep).join("/");
 }

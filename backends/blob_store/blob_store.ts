@@ -17,11 +17,13 @@ import {
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
-import { describe } from "../../src/util/check_integer.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
+import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import { BlobFile, syncFolder } from "./blob_file.ts";
-import { acquireLock, type Lock } from "./lock.ts";
+import type { Lock } from "./lock.ts";
+import { waitForLock } from "./wait_for_lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 
@@ -52,6 +54,19 @@ function hooksOf(): RuntimeHooks {
   return { crc32: runtimeCrc32() };
 }
 
+/** How a store is opened by its path. */
+export interface BlobFileOptions extends BlobStoreOptions {
+  /**
+   * Most milliseconds to wait while another writer has the store open, up to 2^31 - 1; 0 by
+   * default. Who waits is served in order of arrival, among all processes of the machine. Who
+   * does not wait takes a store that is free, although others wait. Only of a path, and not with
+   * `readOnly`, which takes no lock.
+   */
+  readonly waitMs?: number;
+  /** An `AbortSignal`: ends the wait when it is aborted, and `open` rejects with its reason. */
+  readonly signal?: CancelSignal;
+}
+
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */
 type OpenWith = (
   store: BackingStore,
@@ -70,8 +85,9 @@ interface OpenedStore {
  * A file has one writer at a time, in whatever process or runtime: another one gets a
  * {@linkcode StoreLockedError} that says who it is. Beside the file `x` is `x.lock`, an
  * empty file that stays there, and while a writer has the store open `x.owner`, which
- * names it. The lock of a crashed process is free at once. Any number of readers may have
- * the store open with `readOnly`, which takes no lock and writes nothing.
+ * names it. The lock of a crashed process is free at once. With `waitMs` an opener waits for the
+ * writer. Any number of readers may have the store open with `readOnly`, which takes no lock and
+ * writes nothing.
  */
 export class BlobStore extends CoreStore {
   /**
@@ -84,18 +100,27 @@ export class BlobStore extends CoreStore {
    *
    * @param target A path, a `file:` URL or a backing store.
    * @throws {StorageError} There is no such file, it cannot be opened, or it is a folder.
-   * @throws {StoreLockedError} Another writer has it open.
+   * @throws {StoreLockedError} Another writer has it open, still after `waitMs`.
    * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
    * @throws {TypeError | RangeError} An option is not what it must be.
    */
   static override async open(
     target: string | URL | BackingStore,
-    options: BlobStoreOptions = {},
+    options: BlobFileOptions = {},
   ): Promise<BlobStore> {
-    super.checkOptions(options);
-    const opened = isStore(target)
-      ? await super.openWith(target, options, hooksOf())
-      : await openPath(pathIn("target", target), options, super.openWith);
+    super.checkOptions(options, " waitMs signal");
+    const { waitMs = 0, signal, ...others } = options, isPath = !isStore(target);
+    checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
+    checkWait({ signal });
+    if (waitMs > 0 && (options.readOnly || !isPath)) {
+      const got = isPath ? "readOnly, which takes no lock" : "a backing store, which has no lock";
+      throw new TypeError(`Expected waitMs with a path that is opened for writing, got ${got}`);
+    }
+    const path = isPath ? pathIn("target", target) : undefined;
+    signal?.throwIfAborted();
+    const opened = path === undefined
+      ? await super.openWith(target as BackingStore, others, hooksOf())
+      : await openPath(path, others, super.openWith, (path) => waitForLock(path, waitMs, signal));
     return new BlobStore(opened);
   }
 
@@ -145,21 +170,20 @@ function pathIn(name: string, given: string | URL): string {
   throw new TypeError(`Expected ${name} to be a path, a file: URL or a backing store, got ${got}`);
 }
 
-/** Opens the store in a file. */
+/** Opens the store in a file, for writing once the lock is had. */
 async function openPath(
   path: string,
   options: BlobStoreOptions,
   openWith: OpenWith,
+  lockFile: (path: string) => Promise<Lock>,
 ): Promise<OpenedStore> {
   const { create = false, readOnly = false } = options;
-  const isMissing = checkFile(path, create, readOnly);
+  checkFile(path, create, readOnly);
   if (readOnly) return await openFile(path, options, openWith);
-  const lock = acquireLock(path);
+  const lock = await lockFile(path);
   try {
-    // Another writer can have made it before the lock was ours.
-    if (isMissing && checkFile(lock.path, create, readOnly)) {
-      await makeStore(lock.path, options, openWith);
-    }
+    // Before the lock was ours, another writer can have made it, or removed it.
+    if (checkFile(lock.path, create, readOnly)) await makeStore(lock.path, options, openWith);
     return await openFile(lock.path, options, openWith, lock);
   } catch (error) {
     lock.release();

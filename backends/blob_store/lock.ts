@@ -74,12 +74,21 @@ let held: Map<string, Held> | undefined;
  * @throws {StorageError} The lock cannot be made, as in a folder that is not writable.
  */
 export function acquireLock(path: string): Lock {
-  const name = attempt(path, () => realPath(path));
+  const name = lockName(path);
   const here = held?.get(name);
   if (here) throw new StoreLockedError(path, holderOf(here.note));
   const lock = attempt(path, () => take(path, name));
   (held ??= new Map()).set(name, lock);
   return { path: name, release: () => release(name, lock) };
+}
+
+/**
+ * The name of a file without symbolic links, which its lock goes by.
+ *
+ * @throws {StorageError} It leads nowhere.
+ */
+export function lockName(path: string): string {
+  return attempt(path, () => realPath(path));
 }
 
 /** The locks that can be had: the database's, where there is one, and the note. */
@@ -181,7 +190,7 @@ function realPath(path: string): string {
 }
 
 /** Runs a step of the opening, its failure as a StorageError. */
-function attempt<T>(path: string, step: () => T): T {
+export function attempt<T>(path: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {

@@ -45,7 +45,7 @@ export function takeNote(
   note: Note,
   holds: (note: Note) => boolean,
 ): Refusal | undefined {
-  if (writeNew(path, note)) return undefined;
+  if (makeNote(path, note)) return undefined;
   const obstacle = obstacleAt(path, holds);
   if (obstacle) return obstacle;
   // Two that saw the same stale note must not both replace it, the second one the first
@@ -57,7 +57,7 @@ export function takeNote(
     const newer = obstacleAt(path, holds);
     if (newer) return newer;
     remove(path);
-    if (writeNew(path, note)) return undefined;
+    if (makeNote(path, note)) return undefined;
     return obstacleAt(path, () => true) ?? { holder: undefined };
   } finally {
     dropNote(claim, claimNote);
@@ -131,7 +131,7 @@ function sleep(milliseconds: number): void {
 }
 
 /** Writes a note where there is none; whether it is there now. */
-function writeNew(path: string, note: Note): boolean {
+export function makeNote(path: string, note: Note): boolean {
   let fd: number;
   try {
     fd = openSync(path, "wx");
@@ -164,7 +164,8 @@ function read(path: string): string | undefined {
   }
 }
 
-function remove(path: string): void {
+/** Removes a file, if it is there. */
+export function remove(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {

@@ -7,7 +7,7 @@
 import * as fs from "node:fs";
 import type { BlobInfo, ByteRange, Metadata } from "../../backends/blob_store/mod.ts";
 import { buffered, type Chunks, counted } from "../chunks.ts";
-import { type Command, type Invocation, jsonOf, wholeNumber } from "../command.ts";
+import { type Command, type Invocation, jsonOf, WAIT, wholeNumber } from "../command.ts";
 import { ClosedOutput, Failure, naming, UsageError } from "../errors.ts";
 import { readFile, writeFile } from "../files.ts";
 import { printable } from "../../src/util/printable.ts";
@@ -21,6 +21,7 @@ const put: Command = {
   details: "The store is made if it is missing. A blob of that key is replaced.",
   options: {
     metadata: { value: "JSON", help: "what to keep with the blob, at most 4 KiB" },
+    ...WAIT,
   },
   examples: [
     ["blobs put photos.blobs cat.jpg ~/cat.jpg", "keeps a file under the key cat.jpg"],
@@ -32,6 +33,7 @@ const put: Command = {
   async run(invocation) {
     const { io: { stdin, signal }, operands: [path, key, from] } = invocation;
     const metadata = parseMetadata(invocation.text("metadata"));
+    const options = { create: true, ...invocation.waiting() };
     // Before the store is made for it.
     checkKey(key);
     const file = from === "-" ? undefined : naming("read", from, () => fs.statSync(from));
@@ -39,7 +41,7 @@ const put: Command = {
     const info = await invocation.withProgress(
       file?.size ?? 0,
       (bar) =>
-        withStore(path, { create: true }, async (store) => {
+        withStore(path, options, async (store) => {
           if (from !== "-") refuseOwn(from, path);
           const source = from === "-" ? stdin : readFile(from);
           const bytes = counted(source, signal, (count) => bar.advance(count));
@@ -165,6 +167,7 @@ const rm: Command = {
   options: {
     prefix: { value: "TEXT", help: "delete every blob whose key begins so" },
     yes: { short: "y", help: "do not ask" },
+    ...WAIT,
   },
   examples: [
     ["blobs rm photos.blobs cat.jpg dog.jpg", "deletes two blobs"],
@@ -180,7 +183,7 @@ const rm: Command = {
     if (prefix !== undefined) return await removePrefix(invocation, prefix);
     if (keys.length === 0) throw new UsageError("<key>… or --prefix is missing");
     const deleted: string[] = [], missing: string[] = [];
-    await withStore(path, {}, async (store) => {
+    await withStore(path, invocation.waiting(), async (store) => {
       for (const key of new Set(keys)) (await store.has(key) ? deleted : missing).push(key);
       await store.batch(deleted.map((key) => ({ type: "delete", key })));
     });
@@ -197,7 +200,7 @@ async function removePrefix(invocation: Invocation, prefix: string): Promise<num
   // As `--prefix "$FOLDER"` is where the variable is not set.
   if (prefix === "") throw new UsageError("--prefix must not be empty: it would select every blob");
   const deleted: string[] = [];
-  await withStore(path, {}, async (store) => {
+  await withStore(path, invocation.waiting(), async (store) => {
     for await (const { key } of store.list({ prefix })) deleted.push(key);
     const what = `${plural(deleted.length, "blob")} of ${quoted(path)}`;
     if (deleted.length > 0 && !invocation.flag("yes")) {

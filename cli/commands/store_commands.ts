@@ -5,7 +5,7 @@
  */
 
 import type { CompactionReport } from "../../backends/blob_store/mod.ts";
-import type { Command } from "../command.ts";
+import { type Command, WAIT } from "../command.ts";
 import { type ErrorReport, reportOf } from "../errors.ts";
 import { formatBytes, formatCount, plural, quoted } from "../format.ts";
 import { drawFileMap } from "../file_map.ts";
@@ -62,7 +62,7 @@ const compact: Command = {
   name: "compact",
   operands: "<store>",
   summary: "Move blobs together and release the space between them.",
-  options: { "max-bytes": { value: "N", help: "move at most so many bytes" } },
+  options: { "max-bytes": { value: "N", help: "move at most so many bytes" }, ...WAIT },
   examples: [
     ["blobs compact photos.blobs", "makes the file as short as it can be"],
     ["blobs compact photos.blobs --max-bytes 100000000", "moves at most 100 MB for it"],
@@ -74,7 +74,7 @@ const compact: Command = {
     // The store compacts only when it is asked to.
     await withStore(
       path,
-      { compactAbove: 1 },
+      { compactAbove: 1, ...invocation.waiting() },
       (store) =>
         invocation.withProgress(0, async (bar) => {
           const before = store.stats().fileBytes;

@@ -6,8 +6,9 @@
 
 import * as fs from "node:fs";
 import { buffered, concat, counted, joined, peek } from "../chunks.ts";
-import { type Command, type Invocation, printLine } from "../command.ts";
+import { type Command, type Invocation, printLine, WAIT } from "../command.ts";
 import {
+  archiveEndings,
   archiveKind,
   archiveName,
   compressed,
@@ -26,7 +27,7 @@ import type { ImportReport, ImportTarget } from "../loader.ts";
 import { Notices } from "../notices.ts";
 import { SafeFolder } from "../safe_folder.ts";
 import { parents } from "../safe_name.ts";
-import { ownFiles, refuseOwn, withStore } from "../store_access.ts";
+import { ownFiles, queueBelow, refuseOwn, withStore } from "../store_access.ts";
 import { Turns } from "../turns.ts";
 
 const importCommand: Command = {
@@ -45,6 +46,7 @@ reported and refused, and make the exit code 1. What was put before a failure st
     exclude: { value: "GLOB", several: true, help: "leave out names, such as '*.tmp'; several" },
     "strip-components": { value: "N", help: "take N leading folders off each name" },
     portable: { help: "refuse names that Windows cannot hold" },
+    ...WAIT,
   },
   examples: [
     ["blobs import photos.blobs ~/Pictures", "puts every file of a folder"],
@@ -56,7 +58,7 @@ reported and refused, and make the exit code 1. What was put before a failure st
     const { io: { stdin, signal }, operands: [path, from] } = invocation;
     const update = invocation.flag("update"), turns = new Turns();
     const isExcluded = excluder(invocation.texts("exclude"));
-    const strip = invocation.count("strip-components") ?? 0;
+    const strip = invocation.count("strip-components") ?? 0, waiting = invocation.waiting();
     // Before the store is made for it.
     const source = from === "-" ? undefined : naming("read", from, () => fs.statSync(from));
     if (source?.isFile()) compressionOf(firstBytes(from), from, path);
@@ -64,7 +66,7 @@ reported and refused, and make the exit code 1. What was put before a failure st
     const report = await withStore(
       path,
       // Closing the store makes everything durable.
-      { create: true, durability: "none" },
+      { create: true, durability: "none", ...waiting },
       (store) =>
         invocation.withProgress(0, async (bar) => {
           const target: ImportTarget = {
@@ -81,7 +83,11 @@ reported and refused, and make the exit code 1. What was put before a failure st
             turns,
             signal,
           };
-          if (source?.isDirectory()) return await importFolder(from, target);
+          if (source?.isDirectory()) {
+            const queue = queueBelow(from, path);
+            const isLeftOut = (name: string) => name === queue || isExcluded(name);
+            return await importFolder(from, { ...target, isExcluded: isLeftOut });
+          }
           if (source !== undefined) refuseOwn(from, path);
           const chunks = source === undefined ? stdin : readFile(from);
           return await importArchive(counted(chunks, signal, () => {}, turns), from, path, target);
@@ -245,7 +251,7 @@ function kindOf(to: string, store: string, force: boolean): "folder" | "none" | 
   const kind = archiveKind(to, store);
   if (found === undefined) return kind ?? "folder";
   if (kind === undefined) {
-    throw new Failure(`${quoted(to)} is a file; archives end in .tar, .tar.gz or .tgz`);
+    throw new Failure(`${quoted(to)} is a file; archives end in ${archiveEndings()}`);
   }
   if (!force) throw new Failure(`${quoted(to)} exists; --force replaces it`);
   return kind;

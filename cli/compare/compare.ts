@@ -9,7 +9,7 @@ import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { parseTrace, type Trace } from "../../src/trace/trace.ts";
 import { RecordingAllocator } from "../../src/trace/recording_allocator.ts";
 import { type Invocation, suggestion } from "../command.ts";
-import { Failure, UsageError } from "../errors.ts";
+import { Failure, naming, UsageError } from "../errors.ts";
 import { quoted } from "../format.ts";
 import { strategies, type Strategy } from "./strategies.ts";
 import { replay, workloads } from "./workloads.ts";
@@ -28,12 +28,12 @@ export async function compare(invocation: Invocation): Promise<number> {
   const { name, lines } = source(invocation.text("example"), invocation.operands);
   const trace = read(name, lines);
   const saved = invocation.text("save"), drawn = invocation.text("svg");
-  if (saved !== undefined) writeFileSync(saved, [...lines, ""].join("\n"));
+  if (saved !== undefined) writeText(saved, [...lines, ""].join("\n"));
   const effort = invocation.flag("quick") ? QUICK : FULL;
   const report = await measure(name, trace, chosen, effort, invocation.io.signal);
   if (invocation.flag("json")) await invocation.printJson(report);
   else await invocation.print(table(report));
-  if (drawn !== undefined) writeFileSync(drawn, chart(report));
+  if (drawn !== undefined) writeText(drawn, chart(report));
   return 0;
 }
 
@@ -48,6 +48,10 @@ function choose(names: string | undefined): readonly Strategy[] {
   });
 }
 
+function writeText(path: string, text: string): void {
+  naming("write", path, () => writeFileSync(path, text));
+}
+
 /** The lines of the trace and its name. */
 function source(
   example: string | undefined,
@@ -55,7 +59,8 @@ function source(
 ): { name: string; lines: string[] } {
   if (example === undefined) {
     if (files.length === 0) throw new UsageError("a trace or --example is missing");
-    const lines = readFileSync(files[0], "utf8").split("\n");
+    const [file] = files;
+    const lines = naming("read", file, () => readFileSync(file, "utf8")).split("\n");
     // The end of the last line begins no other one.
     if (lines.at(-1) === "") lines.pop();
     return { name: files[0], lines };

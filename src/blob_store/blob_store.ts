@@ -113,10 +113,11 @@ export class BlobStore {
    * Throws unless a store can be opened with these options: for the `open` of a subclass, before
    * it makes a file.
    *
+   * @param others The names of its own options, each after a space.
    * @throws {TypeError | RangeError} One is not known, or makes no sense.
    */
-  protected static checkOptions(options: BlobStoreOptions): void {
-    checkOpenOptions(options);
+  protected static checkOptions(options: BlobStoreOptions, others?: string): void {
+    checkOpenOptions(options, others);
   }
 
   /** Whether writes are refused. */

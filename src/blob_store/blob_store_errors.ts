@@ -103,22 +103,27 @@ export class StoreLockedError extends Error {
   readonly path: string;
   /** Who holds it, if known. */
   readonly holder: LockHolder | undefined;
+  /** For how many milliseconds the opener waited; 0 where it did not. */
+  readonly waitedMs: number;
 
   /**
    * Makes the error for a file.
    *
    * @param path The file.
    * @param holder Who holds it, if known.
+   * @param waitedMs For how many milliseconds the opener waited.
    */
-  constructor(path: string, holder?: LockHolder) {
+  constructor(path: string, holder?: LockHolder, waitedMs: number = 0) {
     let who = "another writer has it open";
     if (holder !== undefined) {
       const { pid, host, runtime, since } = holder;
       who = `process ${pid} on ${host} (${runtime}) has it open since ${since}`;
     }
-    super(`Cannot open ${path} for writing: ${who}`);
+    const waited = waitedMs > 0 ? `; waited ${waitedMs} ms` : "";
+    super(`Cannot open ${path} for writing: ${who}${waited}`);
     this.path = path;
     this.holder = holder;
+    this.waitedMs = waitedMs;
   }
 }
 

@@ -349,12 +349,14 @@ async function createStore(
 /**
  * Throws unless a store can be opened so, as far as that goes without the store.
  *
+ * @param others Names of more options, each after a space.
  * @throws {TypeError | RangeError} An option is not known, or not what it must be.
  */
-export function checkOpenOptions(options: BlobStoreOptions): void {
+export function checkOpenOptions(options: BlobStoreOptions, others: string = ""): void {
   checkOptions(
     options,
-    "create readOnly granule maxByteLength durability checkpointBytes compactAbove closeStore",
+    "create readOnly granule maxByteLength durability checkpointBytes compactAbove closeStore" +
+      others,
   );
   const { create, readOnly, closeStore, maxByteLength, checkpointBytes } = options;
   checkType("create", create, "boolean");

@@ -8,7 +8,7 @@ import { checkInteger, describe } from "./check_integer.ts";
 import { checkOptions } from "./check_options.ts";
 
 /** Most milliseconds of a timer; beyond them it would run at once. */
-const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
+export const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
 
 /** The part of an `AbortSignal` that is used; so the types need neither the DOM nor Node's. */
 export interface CancelSignal {

@@ -178,7 +178,8 @@ describe("compare", () => {
           'unknown strategy "Heap"; there are OffsetAllocator',
         ],
         [["--example", "meshes"], 2, "lifo, mesh, tight: did you mean mesh?"],
-        [[newPath()], 1, "ENOENT"],
+        [[`${newPath()}none`], 1, 'none": ENOENT: no such file'],
+        [["--save", join(newPath(), "no", "x"), good], 1, ': Cannot write "'],
         [[fileOf([header(100), '["a"]'])], 1, ": Cannot read line 2 of the trace"],
       ] as const
     ) {

@@ -11,6 +11,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { allCommands } from "../../cli/commands/mod.ts";
 import { Turns } from "../../cli/turns.ts";
 import { newPath, removeAfterwards } from "../support/temporary_files.ts";
@@ -237,6 +238,17 @@ describe("on Deno with the least permissions", () => {
     const { status, stderr } = spawnSync("sh", all, { encoding: "utf8", env });
     return [status, stderr];
   }
+
+  onDeno("the command waits for a store as it does with all permissions", async () => {
+    const folder = newPath(), store = join(folder, "s.blobs");
+    fs.mkdirSync(folder);
+    await using _holder = await BlobStore.open(store, { create: true });
+    const flags = [`--allow-read=${folder}`, `--allow-write=${folder}`];
+    const [code, stderr] = permitted(flags, ["rm", store, "k", "--wait", "0.7"]);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^blobs: Cannot open .* has it open since .*; waited 7\d\d ms\n$/);
+    assertEquals(fs.readdirSync(folder).sort(), ["s.blobs", "s.blobs.lock", "s.blobs.owner"]);
+  });
 
   onDeno("the command does what the guide says, and names the flag otherwise", () => {
     const folder = newPath(), out = newPath(), source = newPath();
