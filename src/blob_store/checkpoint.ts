@@ -7,10 +7,11 @@
 import { StoreFullError } from "./blob_store_errors.ts";
 import { encodeCheckpoint } from "./checkpoint_format.ts";
 import { framedLength } from "./chunks.ts";
+import { writeSuperblocks } from "./header.ts";
 import { isDiskFull } from "./store_file.ts";
 import { firstSegmentLength, Log } from "./log.ts";
 import { placeBlob, releaseRetired, type StoreState, updateReserve } from "./store_state.ts";
-import { encodeSuperblock, MAX_PARTS, SLOT_LENGTH, type Superblock } from "./superblock.ts";
+import { MAX_PARTS, type Superblock } from "./superblock.ts";
 
 /** Bytes of blobs from the log that are gathered before they are written. */
 const GATHERED = 1_048_576; // = 2 ** 20
@@ -58,7 +59,7 @@ async function attempt(state: StoreState, isLast: boolean): Promise<void> {
     places: Map<number, readonly number[]>;
   try {
     places = await moveOutOfLog(state, taken);
-    const salt = newSalt(state.superblock.salt);
+    const { superblock: before } = oldLog, salt = newSalt(before.salt);
     log = new Log(file, space, salt, oldLog.sequence);
     await log.begin(firstSegmentLength(isLast ? 0 : oldLog.byteLength));
     taken.push(log.segments[0].handle);
@@ -76,23 +77,25 @@ async function attempt(state: StoreState, isLast: boolean): Promise<void> {
       done += piece.length;
     }
     superblock = {
-      ...state.superblock,
-      generation: state.superblock.generation + 1,
+      ...before,
+      generation: before.generation + 1,
+      checkpoints: before.checkpoints + 1,
       salt,
       checkpointChecksum: file.crc32(bytes, salt),
       checkpointLength: bytes.length,
       checkpoint: checkpoint.map((handle) => space.part(handle)),
-      log: space.part(log.segments[0].handle),
-      sequence: oldLog.sequence,
+      segments: log.parts,
     };
     await file.flush();
+    const confirmed = file.confirm();
+    if (confirmed) await confirmed;
   } catch (error) {
     space.releaseAll(taken);
     throw error;
   }
-  await writeSuperblocks(state, superblock);
+  await writeSuperblocks(file, superblock);
 
-  state.superblock = superblock;
+  log.superblock = superblock;
   state.log = log;
   state.checkpoint = checkpoint;
   for (const [slot, handles] of places) placeBlob(index, slot, handles);
@@ -102,26 +105,6 @@ async function attempt(state: StoreState, isLast: boolean): Promise<void> {
   space.releaseAll(oldCheckpoint);
   releaseRetired(state);
   updateReserve(state);
-}
-
-/** Writes both slots, one durable before the other is touched. */
-export async function writeSuperblocks(
-  { file }: Pick<StoreState, "file">,
-  superblock: Superblock,
-): Promise<void> {
-  const bytes = encodeSuperblock(superblock, file.crc32);
-  const first = superblock.generation % 2;
-  for (const slot of [first, 1 - first]) {
-    try {
-      const pending = file.write(slot * SLOT_LENGTH, bytes);
-      if (pending) await pending;
-    } catch (error) {
-      // It may be there all the same, and would hide whatever the old log still took.
-      file.fail(error);
-      throw error;
-    }
-    await file.flush();
-  }
 }
 
 /** Where the checksums of a log begin: unlike those of the log before. */

@@ -42,9 +42,9 @@ export class Compactor {
 
   /** Whether a checkpoint would take much less than the log and the one before do. */
   #wouldShrink(): boolean {
-    const { log, space: { allocator, granule }, index, superblock, inlineUnits } = this.#state;
+    const { log, space: { allocator, granule }, index, inlineUnits } = this.#state;
     const after = indexBytesOf(index) + inlineUnits * granule;
-    const gain = log.segmentBytes + superblock.checkpointLength - after;
+    const gain = log.segmentBytes + log.superblock.checkpointLength - after;
     return gain > Math.max(MIN_GAIN, allocator.capacity * granule / 100);
   }
 

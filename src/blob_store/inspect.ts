@@ -13,7 +13,7 @@ import type { BlobStoreStats, FileRegion, FileRegionKind } from "./types.ts";
 
 /** Figures of a store. O(regions in the largest bin). */
 export function statsOf(state: StoreState): BlobStoreStats {
-  const { file, index, space, log, superblock, settings } = state;
+  const { file, index, space, log, settings } = state;
   const { allocator, granule } = space;
   let freeUnits = allocator.freeSpace;
   for (const handle of space.claimed) freeUnits += allocator.size(handle);
@@ -29,7 +29,7 @@ export function statsOf(state: StoreState): BlobStoreStats {
     granule,
     maxByteLength: Math.min(settings.maxByteLength, file.maxByteLength),
     commits: log.sequence - 1,
-    checkpoints: superblock.generation - 1,
+    checkpoints: log.superblock.checkpoints,
   };
 }
 

@@ -1,15 +1,22 @@
 /**
- * The log: what was committed since the last checkpoint, batch after batch, in a
- * chain of segments that were zero before.
+ * The log: what was committed since the last checkpoint, batch after batch, in
+ * segments that were zero before.
  *
  * @module
  */
 
+import { StoreFullError } from "./blob_store_errors.ts";
 import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
+import { writeSuperblocks } from "./header.ts";
 import { isDiskFull, type StoreFile } from "./store_file.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import type { Space } from "./space.ts";
-import type { Part } from "./superblock.ts";
+import {
+  MAX_SEGMENTS,
+  MIN_FIRST_SEGMENT,
+  type SegmentPart,
+  type Superblock,
+} from "./superblock.ts";
 
 // A batch begins at a multiple of 8; its checksum begins with the salt of the
 // superblock and covers the whole batch, itself as 0:
@@ -17,24 +24,15 @@ import type { Part } from "./superblock.ts";
 //   0 magic (4)  4 length (4)  8 sequence (8)  16 durable (8)  24 checksum (4)
 //   28 zero (4)  32 records, then zeros up to a multiple of 8
 //
-// `durable` is the last batch known to be durable when this one was written. The
-// last 64 bytes of a segment are kept for a link to the next, twice, so that no
-// single damaged byte hides what lies behind it:
-//
-//   0 magic (4)  4 checksum (4)  8 unit (8)  16 units (8)  24 sequence (8)
-//
-// `sequence` is that of the first batch in the next segment. A link counts only if
-// that batch is there.
+// `durable` is the last batch known to be durable when this one was written. The header of
+// the store names the segments, and the first batch of each.
 const BATCH_MAGIC = 0x4242414f; // "OABB"
-const LINK_MAGIC = 0x4c42414f; // "OABL"
 export const BATCH_HEADER = 32;
-const LINK_LENGTH = 32;
-export const FOOTER: number = 64; // = 2 * LINK_LENGTH
 
 export const MIN_SEGMENT: number = 4096; // = 2 ** 12
-/** What a first segment has at least, where space is short: room for some deletes. */
-const FIRST_NEEDED: number = 2048; // = MIN_SEGMENT / 2
 const MAX_SEGMENT = 4_194_304; // = 2 ** 22
+/** So many segments before the most, a checkpoint is due. */
+const SPARE_SEGMENTS = 8;
 
 /** A writer with room for the header of a batch. */
 export function newBatch(capacity?: number): ByteWriter {
@@ -48,11 +46,27 @@ export interface Segment {
   readonly handle: number;
   readonly position: number;
   readonly length: number;
+  /** Of the first batch in it. */
+  readonly sequence: number;
+}
+
+/** What was found of a log. */
+export interface LogEnd {
+  /** Where in the last segment the next batch goes. */
+  readonly tail: number;
+  /** Of the next batch. */
+  readonly sequence: number;
+  /** Bytes of batches. */
+  readonly byteLength: number;
+  /** Whether the last batch says that the store was closed. */
+  readonly isClosed: boolean;
 }
 
 /** The end of a log, where it goes on. */
 export class Log {
   readonly segments: Segment[] = [];
+  /** What both slots say, once they name this log. */
+  superblock!: Superblock;
   readonly #file: StoreFile;
   readonly #space: Space;
   readonly #salt: number;
@@ -77,13 +91,26 @@ export class Log {
     this.durable = sequence - 1;
   }
 
-  /** Goes on in a log that was read. */
-  resume(segments: readonly Segment[], tail: number, sequence: number, byteLength: number): void {
-    this.segments.push(...segments);
-    this.#tail = tail;
-    this.sequence = sequence;
-    this.durable = sequence - 1;
-    this.byteLength = byteLength;
+  /** Goes on in a log that was read, whose segments have these handles. */
+  static resume(
+    file: StoreFile,
+    space: Space,
+    superblock: Superblock,
+    handles: readonly number[],
+    { tail, sequence, byteLength, isClosed }: LogEnd,
+  ): Log {
+    const log = new Log(file, space, superblock.salt, sequence);
+    log.superblock = superblock;
+    log.segments.push(...handles.map((handle, i) => ({
+      handle,
+      position: space.position(handle),
+      length: space.byteLength(handle),
+      sequence: superblock.segments[i].sequence,
+    })));
+    log.#tail = tail;
+    log.byteLength = byteLength;
+    log.isClosed = isClosed;
+    return log;
   }
 
   /** Takes a first segment, zeroed but not yet durable. */
@@ -101,6 +128,11 @@ export class Log {
     return this.segments.reduce((sum, { length }) => sum + length, 0);
   }
 
+  /** Where the segments are, as the header names them. */
+  get parts(): SegmentPart[] {
+    return this.segments.map(({ handle, sequence }) => ({ ...this.#space.part(handle), sequence }));
+  }
+
   get #last(): Segment {
     return this.segments[this.segments.length - 1];
   }
@@ -112,7 +144,7 @@ export class Log {
   async append(batch: ByteWriter): Promise<number> {
     batch.skip((8 - batch.length % 8) % 8);
     const { length } = batch, bytes = batch.written();
-    if (this.#tail + length > this.#last.length - FOOTER) await this.#link(length);
+    if (this.#tail + length > this.#last.length) await this.#addSegment(length);
     sealBatch(bytes, this.sequence, this.durable, this.#salt, this.#file.crc32);
     const { position } = this;
     try {
@@ -142,35 +174,40 @@ export class Log {
     }
   }
 
-  /** Goes on in a new segment, with room for a batch of this length. */
-  async #link(length: number): Promise<void> {
-    const file = this.#file, last = this.#last;
-    const wished = Math.max(length + FOOTER, Math.min(2 * last.length, MAX_SEGMENT));
-    const next = await this.#newSegment(wished, length + FOOTER);
-    // With a link that outlives what is ahead of it, or the zeros of the next segment, a
-    // log would end in the middle, or go on with what a recovery before had left out.
-    await file.flush();
+  /**
+   * Goes on in a new segment, with room for a batch of this length.
+   *
+   * @throws {StoreFullError} The header has no room for it: a checkpoint begins another log.
+   */
+  async #addSegment(length: number): Promise<void> {
+    if (this.segments.length >= MAX_SEGMENTS) throw new StoreFullError(length, 0);
+    const wished = Math.max(length, Math.min(2 * this.#last.length, MAX_SEGMENT));
+    const next = await this.#newSegment(wished, length);
+    // A header that outlives what it speaks of, or the zeros of the segment, would call what a
+    // crash cut off damage, or go on with what a recovery before had left out.
+    await this.#file.flush();
     this.durable = this.sequence - 1;
-    const footer = encodeLink(
-      this.#space.part(next.handle),
-      this.sequence,
-      this.#salt,
-      file.crc32,
-    );
     try {
-      const pending = file.write(last.position + last.length - FOOTER, footer);
-      if (pending) await pending;
+      const confirmed = this.#file.confirm();
+      if (confirmed) await confirmed;
     } catch (error) {
-      file.fail(error);
+      this.#space.release(next.handle);
       throw error;
     }
     this.segments.push(next);
+    const superblock = {
+      ...this.superblock,
+      generation: this.superblock.generation + 1,
+      segments: this.parts,
+    };
+    await writeSuperblocks(this.#file, superblock);
+    this.superblock = superblock;
     this.#tail = 0;
-    this.isCramped = next.length < wished;
+    this.isCramped = next.length < wished || this.segments.length > MAX_SEGMENTS - SPARE_SEGMENTS;
   }
 
   /** A zeroed segment; a shorter one where there is not enough room for the length wished for. */
-  async #newSegment(wished: number, needed = FIRST_NEEDED): Promise<Segment> {
+  async #newSegment(wished: number, needed = MIN_FIRST_SEGMENT): Promise<Segment> {
     const space = this.#space;
     const isRoomy = !space.isFull && space.unitsFor(wished) <= space.freeUnits;
     try {
@@ -184,7 +221,12 @@ export class Log {
   async #zeroed(byteLength: number): Promise<Segment> {
     const space = this.#space;
     const [handle] = await space.allocateReserved(space.unitsFor(byteLength), 1);
-    const segment = { handle, position: space.position(handle), length: space.byteLength(handle) };
+    const segment = {
+      handle,
+      position: space.position(handle),
+      length: space.byteLength(handle),
+      sequence: this.sequence,
+    };
     try {
       await this.#file.zero(segment.position, segment.length);
     } catch (error) {
@@ -234,7 +276,7 @@ export function batchAt(
   salt: number,
   crc32: Crc32,
 ): Batch | undefined {
-  const room = segment.length - FOOTER - at;
+  const room = segment.length - at;
   if (room < BATCH_HEADER || !isBatchMagic(segment, at)) return undefined;
   const length = getUint32(segment, at + 4);
   if (length < BATCH_HEADER || length % 8 !== 0 || length > room) return undefined;
@@ -244,33 +286,4 @@ export function batchAt(
   setUint32(bytes, 24, checksum);
   if (!isWhole) return undefined;
   return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16) };
-}
-
-/** A link to the next segment. */
-export interface Link extends Part {
-  readonly sequence: number;
-}
-
-function encodeLink(part: Part, sequence: number, salt: number, crc32: Crc32): Uint8Array {
-  const link = new Uint8Array(FOOTER);
-  setUint32(link, 0, LINK_MAGIC);
-  setUint64(link, 8, part.unit);
-  setUint64(link, 16, part.units);
-  setUint64(link, 24, sequence);
-  setUint32(link, 4, crc32(link.subarray(0, LINK_LENGTH), salt));
-  link.copyWithin(LINK_LENGTH, 0, LINK_LENGTH);
-  return link;
-}
-
-/** The link at the end of a segment, from whichever copy is whole. */
-export function linkOf(segment: Uint8Array, salt: number, crc32: Crc32): Link | undefined {
-  for (let copy = 0; copy < 2; copy++) {
-    const start = segment.length - FOOTER + copy * LINK_LENGTH;
-    const link = segment.slice(start, start + LINK_LENGTH);
-    const checksum = getUint32(link, 4);
-    setUint32(link, 4, 0);
-    if (getUint32(link, 0) !== LINK_MAGIC || crc32(link, salt) !== checksum) continue;
-    return { unit: getUint64(link, 8), units: getUint64(link, 16), sequence: getUint64(link, 24) };
-  }
-  return undefined;
 }

@@ -16,9 +16,10 @@ import { Compactor } from "./compactor.ts";
 import { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
 import { firstSegmentLength, Log, newBatch } from "./log.ts";
-import { makeCheckpoint, newSalt, unlessFull, writeSuperblocks } from "./checkpoint.ts";
+import { makeCheckpoint, newSalt, unlessFull } from "./checkpoint.ts";
+import { isVacant, readHeader, writeSuperblocks } from "./header.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
-import { isVacant, readHeader, recover, type Recovered } from "./recovery.ts";
+import { recover, type Recovered } from "./recovery.ts";
 import { writeClose } from "./records.ts";
 import { Space } from "./space.ts";
 import { flushAll, type Settings, type StoreState, updateReserve } from "./store_state.ts";
@@ -53,8 +54,8 @@ export class OpenStore {
 
   /** After each commit: the log must not grow without end. */
   #afterCommit(): void {
-    const { log, space, superblock, settings } = this.state;
-    const limit = Math.max(settings.checkpointBytes, superblock.checkpointLength);
+    const { log, space, settings } = this.state;
+    const limit = Math.max(settings.checkpointBytes, log.superblock.checkpointLength);
     const isCramped = log.isCramped || (space.freeUnits === 0 && log.segments.length > 1);
     if (this.#isCheckpointDue || (log.byteLength < limit && !isCramped)) return;
     this.#isCheckpointDue = true;
@@ -164,14 +165,14 @@ export class OpenStore {
 
   /** Leaves a file that opens at once, and in which no damage goes unnoticed. */
   async #leaveClean(hasMoved = false): Promise<void> {
-    const { state } = this, { log, file, superblock } = state;
+    const { state } = this, { log, file } = state;
     if (file.hasFailed) return;
     const pending = file.confirm();
     if (pending) await pending;
     state.space.unreserve();
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
-      const isShort = !hasMoved && 32 * log.byteLength < superblock.checkpointLength;
+      const isShort = !hasMoved && 32 * log.byteLength < log.superblock.checkpointLength;
       if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
     }
     await state.space.trim();
@@ -276,7 +277,7 @@ async function hasChanged(file: StoreFile, header: Uint8Array): Promise<boolean>
 function stateOf(
   file: StoreFile,
   settings: Settings,
-  { superblock, index, space, log, checkpoint }: Recovered,
+  { index, space, log, checkpoint }: Recovered,
 ): StoreState {
   const firstSeed = newSalt(0);
   let blobBytes = 0, inlineUnits = 0;
@@ -288,7 +289,6 @@ function stateOf(
   const state: StoreState = {
     file,
     settings,
-    superblock,
     index,
     space,
     log,
@@ -330,14 +330,14 @@ async function createStore(
     checkpointChecksum: file.crc32(new Uint8Array(0), salt),
     checkpointLength: 0,
     checkpoint: [],
-    log: space.part(log.segments[0].handle),
-    sequence: 1,
+    checkpoints: 0,
+    segments: log.parts,
   };
   await file.flush();
-  await writeSuperblocks({ file }, superblock);
+  await writeSuperblocks(file, superblock);
+  log.superblock = superblock;
   await file.claim();
   const found: Recovered = {
-    superblock,
     index: new KeyIndex(hashSalt(superblock)),
     space,
     log,

@@ -10,12 +10,12 @@ import { decodeCheckpoint } from "./checkpoint_format.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
 import { KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
-import { Log, MIN_SEGMENT } from "./log.ts";
+import { currentSlot, readHeader } from "./header.ts";
+import { Log } from "./log.ts";
 import { type Replay, replayLog } from "./replay.ts";
 import { sortBy } from "./sort_by.ts";
 import { Space } from "./space.ts";
 import {
-  decodeSuperblock,
   encodeSuperblock,
   hashSalt,
   HEADER_LENGTH,
@@ -23,75 +23,15 @@ import {
   SESSION,
   SLOT_LENGTH,
   type Superblock,
-  versionOf,
 } from "./superblock.ts";
 
 /** A store as it was found. */
 export interface Recovered {
-  readonly superblock: Superblock;
   readonly index: KeyIndex;
   readonly space: Space;
   readonly log: Log;
   /** The units of the last checkpoint. */
   readonly checkpoint: readonly number[];
-}
-
-/** Both slots as they are in the file. */
-export async function readHeader(file: StoreFile): Promise<Uint8Array> {
-  const header = new Uint8Array(HEADER_LENGTH);
-  const present = header.subarray(0, Math.min(HEADER_LENGTH, file.byteLength));
-  const pending = file.read(0, present);
-  if (pending) await pending;
-  return header;
-}
-
-/**
- * Whether a store may be made here: there is nothing, or the start of a store whose
- * making was cut short. One slot is durable before the other is written.
- */
-export function isVacant(header: Uint8Array, file: StoreFile): boolean {
-  const slots = slotsOf(header, file);
-  return slots.includes("blank") && slots.every((slot) => slot === "blank" || slot === "damaged");
-}
-
-function slotsOf(header: Uint8Array, file: StoreFile) {
-  return [0, SLOT_LENGTH].map((at) =>
-    decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), file.crc32)
-  );
-}
-
-/** How many of the slots cannot be used. */
-export function countDamaged(header: Uint8Array, file: StoreFile): number {
-  return slotsOf(header, file).filter((slot) => typeof slot === "string").length;
-}
-
-/** The slot that holds, and whether the other one says the same. */
-function currentSlot(
-  header: Uint8Array,
-  file: StoreFile,
-): { superblock: Superblock; isAlone: boolean; slot: number } {
-  const slots = slotsOf(header, file);
-  const newer = slots.indexOf("newer");
-  if (newer >= 0) {
-    const version = versionOf(header.subarray(newer * SLOT_LENGTH));
-    throw new CorruptStoreError(8, `it has version ${version} of the format, this code reads 1`);
-  }
-  let slot = -1, superblock: Superblock | undefined;
-  slots.forEach((found, i) => {
-    if (typeof found === "string") return;
-    if (superblock !== undefined && superblock.generation >= found.generation) return;
-    slot = i;
-    superblock = found;
-  });
-  if (superblock !== undefined) {
-    const other = slots[1 - slot];
-    const isAlone = typeof other === "string" || other.generation !== superblock.generation;
-    return { superblock, isAlone, slot };
-  }
-  if (slots.includes("damaged")) {
-    throw new CorruptStoreError(0, "both of its headers are damaged");
-  }
-  throw new CorruptStoreError(0, "it is not a blob store");
 }
 
 /**
@@ -107,7 +47,6 @@ export async function recover(
   maxByteLength: number,
 ): Promise<Recovered | undefined> {
   const { superblock, isAlone, slot } = currentSlot(header, file);
-  checkSuperblock(superblock, file);
   let state = await read(file, superblock, Infinity);
   if (!await isWindowWhole(file, superblock, state)) {
     state = await read(file, superblock, state.replay.durable);
@@ -116,7 +55,7 @@ export async function recover(
   // Some more than there are, so that the first put does not find the tables full.
   const expected = Math.ceil(1.1 * index.count) + 64;
   const space = new Space(file, superblock.granule, maxByteLength, expected);
-  const handles = placeAll(space, superblock, index, replay, file);
+  const handles = placeAll(space, superblock, index, file);
   // Nothing is changed before everything makes sense.
   if (!file.readOnly) {
     // From here on another writer acknowledges nothing. What it did before was read, or is now.
@@ -124,15 +63,8 @@ export async function recover(
     if (await hasGrown(file, header, replay)) return undefined;
     await repair(file, superblock, replay, isAlone ? 1 - slot : -1);
   }
-  const log = new Log(file, space, superblock.salt, replay.sequence);
-  const segments = handles.log.map((handle) => ({
-    handle,
-    position: space.position(handle),
-    length: space.byteLength(handle),
-  }));
-  log.resume(segments, replay.tail, replay.sequence, replay.byteLength);
-  log.isClosed = replay.isClosed;
-  return { superblock, index, space, log, checkpoint: handles.checkpoint };
+  const log = Log.resume(file, space, superblock, handles.log, replay);
+  return { index, space, log, checkpoint: handles.checkpoint };
 }
 
 interface State {
@@ -160,26 +92,6 @@ async function read(file: StoreFile, superblock: Superblock, limit: number): Pro
     throw new CorruptStoreError(offset, "its checkpoint makes no sense");
   }
   return { index, replay: await replayLog(file, superblock, index, limit) };
-}
-
-/** Throws where a superblock speaks of what is not there. */
-function checkSuperblock(superblock: Superblock, file: StoreFile): void {
-  const { granule, checkpoint, checkpointLength, log } = superblock;
-  const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
-  const units = checkpoint.reduce((sum, part) => sum + part.units, 0);
-  const hasLog = log.units * granule >= MIN_SEGMENT / 2;
-  if (!isGranule || !hasLog || checkpointLength > units * granule) {
-    throw new CorruptStoreError(0, "its header makes no sense");
-  }
-  for (const { unit, units } of [...checkpoint, log]) {
-    const end = HEADER_LENGTH + (unit + units) * granule;
-    if (!(end <= file.byteLength)) {
-      throw new CorruptStoreError(
-        file.byteLength,
-        `it is cut off, and had at least ${end} bytes`,
-      );
-    }
-  }
 }
 
 /** Whether the bytes are there of every blob that was put after the last known flush. */
@@ -239,8 +151,8 @@ function partsOf(index: KeyIndex, slot: number, granule: number): Part[] {
 
 /** Whether the header, or what lies behind the end of the log, is another than was read. */
 async function hasGrown(file: StoreFile, header: Uint8Array, replay: Replay): Promise<boolean> {
-  const { rest, segments, tail } = replay, now = new Uint8Array(rest.length);
-  const pending = file.read(segments[segments.length - 1].position + tail, now);
+  const { rest, end } = replay, now = new Uint8Array(rest.length);
+  const pending = file.read(end, now);
   if (pending) await pending;
   const found = await readHeader(file);
   return now.some((byte, i) => byte !== rest[i]) ||
@@ -255,9 +167,8 @@ async function repair(
   replay: Replay,
   staleSlot: number,
 ): Promise<void> {
-  const { position, length } = replay.segments[replay.segments.length - 1];
   if (!replay.isDirty && staleSlot < 0) return;
-  if (replay.isDirty) await file.zero(position + replay.tail, length - replay.tail);
+  if (replay.isDirty) await file.zero(replay.end, replay.rest.length);
   if (staleSlot >= 0) {
     const pending = file.write(
       staleSlot * SLOT_LENGTH,
@@ -273,15 +184,10 @@ function placeAll(
   space: Space,
   superblock: Superblock,
   index: KeyIndex,
-  { segments }: Replay,
   file: StoreFile,
 ): { log: number[]; checkpoint: number[] } {
-  const { granule } = space;
-  const logParts = segments.map(({ position, length }) => ({
-    unit: (position - HEADER_LENGTH) / granule,
-    units: length / granule,
-  }));
-  const others = [...superblock.checkpoint, ...logParts], owners: number[] = [];
+  const { granule } = space, { checkpoint, segments } = superblock;
+  const others: Part[] = [...checkpoint, ...segments], owners: number[] = [];
   for (const slot of index.parts.keys()) {
     for (const part of partsOf(index, slot, granule)) {
       others.push(part);
@@ -302,14 +208,14 @@ function placeAll(
   }
   appendAll(space, file, singles, done, singles.count, placed);
   for (let i = 0; i < singles.count; i++) index.place[singles.slots[i]] = placed[i];
-  const { length } = superblock.checkpoint;
+  const { length } = checkpoint, before = length + segments.length;
   for (const slot of index.parts.keys()) index.parts.set(slot, []);
   owners.forEach((slot, i) => {
     const parts = index.parts.get(slot)!;
-    index.parts.set(slot, [...parts, handles[length + logParts.length + i]]);
+    index.parts.set(slot, [...parts, handles[before + i]]);
   });
   return {
-    log: handles.slice(length, length + logParts.length),
+    log: handles.slice(length, before),
     checkpoint: handles.slice(0, length),
   };
 }

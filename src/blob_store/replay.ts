@@ -8,14 +8,12 @@ import { CorruptStoreError } from "./blob_store_errors.ts";
 import { ByteReader } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
-import { BATCH_HEADER, batchAt, isBatchMagic, linkOf } from "./log.ts";
+import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
 import { CLOSE, DELETE, type LogRecord, PUT, readRecord } from "./records.ts";
 import { HEADER_LENGTH, type Part, type Superblock } from "./superblock.ts";
 
 /** What a log said. */
 export interface Replay {
-  /** Where its segments are. */
-  readonly segments: { readonly position: number; readonly length: number }[];
   /** Where in the last segment the next batch goes. */
   tail: number;
   /** Of the next batch. */
@@ -28,8 +26,10 @@ export interface Replay {
   isDirty: boolean;
   /** Whether the last record says that the store was closed. */
   isClosed: boolean;
-  /** What lies behind the end of the log, in its last segment. */
-  rest: Uint8Array;
+  /** Where in the file the log ends. */
+  end: number;
+  /** What lies behind its end, in its last segment. */
+  rest: Uint8Array<ArrayBuffer>;
   /**
    * The slots of blobs whose bytes may not have been durable when the log said where
    * they are, with the batch that said so: to be looked at if it is after `durable`.
@@ -53,50 +53,35 @@ export async function replayLog(
   index: KeyIndex,
   limit: number,
 ): Promise<Replay> {
-  const { salt, granule } = superblock;
+  const { granule, segments } = superblock;
   const replay: Replay = {
-    segments: [],
     tail: 0,
-    sequence: superblock.sequence,
-    durable: superblock.sequence - 1,
+    sequence: segments[0].sequence,
+    durable: 0,
     byteLength: 0,
     isDirty: false,
     isClosed: false,
+    end: 0,
     rest: new Uint8Array(0),
     window: new Map(),
   };
-  let part = superblock.log, bytes = await readSegment(file, part, granule);
-  while (true) {
-    const position = HEADER_LENGTH + part.unit * granule;
-    replay.segments.push({ position, length: bytes.length });
+  // At once: a store may be far away.
+  const read = await Promise.all(segments.map((part) => readSegment(file, part, granule)));
+  for (const [i, bytes] of read.entries()) {
+    const { sequence } = segments[i];
+    // The header names a segment once everything before it is durable.
+    if (replay.sequence !== sequence) throw damagedLog(replay.end);
+    replay.durable = sequence - 1;
+    replay.window.clear();
+    const position = positionOf(segments[i], granule);
     replay.tail = replaySegment(bytes, position, superblock, file, index, replay, limit);
-    if (replay.sequence > limit) break;
-    const link = linkOf(bytes, salt, file.crc32);
-    if (link === undefined) {
-      checkNothingFollows(bytes, replay.tail, position, salt, file, replay.sequence);
-      break;
-    }
-    if (link.sequence !== replay.sequence) throw damagedLog(position + replay.tail);
-    const start = positionOf(link, granule), end = start + link.units * granule;
-    if (!(end <= file.byteLength)) {
-      throw new CorruptStoreError(
-        file.byteLength,
-        `it is cut off, and had at least ${end} bytes`,
-      );
-    }
-    const next = await readSegment(file, link, granule);
-    if (batchAt(next, 0, salt, file.crc32)?.sequence !== replay.sequence) {
-      // A link is written once everything before it is durable: so was what is not there.
-      const further = linkOf(next, salt, file.crc32);
-      if (further !== undefined && further.sequence > replay.sequence) throw damagedLog(start);
-      checkNothingFollows(next, 0, start, salt, file, replay.sequence);
-      break;
-    }
-    part = link;
-    bytes = next;
+    replay.end = position + replay.tail;
+    replay.rest = bytes.subarray(replay.tail);
   }
-  replay.rest = bytes.subarray(replay.tail);
-  replay.isDirty = new Int32Array(bytes.buffer, replay.tail).some((word) => word !== 0);
+  const { rest, sequence } = replay;
+  if (sequence <= limit) checkNothingFollows(replay, superblock, file);
+  const words = new Int32Array(rest.buffer, rest.byteOffset, rest.length / 4);
+  replay.isDirty = words.some((word) => word !== 0);
   return replay;
 }
 
@@ -194,25 +179,22 @@ function applyRecord(
 }
 
 /**
- * Throws where a whole batch lies behind the end of the log that was written once
- * `sequence` was durable.
+ * Throws where a whole batch lies behind the end of the log that was written once the next one
+ * was durable.
  */
 function checkNothingFollows(
-  bytes: Uint8Array,
-  tail: number,
-  position: number,
-  salt: number,
+  { rest, end, sequence }: Replay,
+  { salt }: Superblock,
   file: StoreFile,
-  sequence: number,
 ): void {
   // What looks like batches may be anyone's bytes: only so much of it is summed up.
-  let budget = 16 * bytes.length;
-  for (let at = tail; at + BATCH_HEADER <= bytes.length && budget > 0; at += 8) {
-    if (!isBatchMagic(bytes, at)) continue;
-    budget -= bytes.length - at;
-    const batch = batchAt(bytes, at, salt, file.crc32);
+  let budget = 16 * rest.length;
+  for (let at = 0; at + BATCH_HEADER <= rest.length && budget > 0; at += 8) {
+    if (!isBatchMagic(rest, at)) continue;
+    budget -= rest.length - at;
+    const batch = batchAt(rest, at, salt, file.crc32);
     if (batch !== undefined && batch.sequence > sequence && batch.durable >= sequence) {
-      throw damagedLog(position + tail);
+      throw damagedLog(end);
     }
   }
 }

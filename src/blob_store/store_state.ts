@@ -9,7 +9,6 @@ import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type Log, MIN_SEGMENT } from "./log.ts";
 import type { Space } from "./space.ts";
-import type { Superblock } from "./superblock.ts";
 import type { Durability } from "./types.ts";
 
 /** What a store was opened with. */
@@ -24,7 +23,6 @@ export interface Settings {
 export interface StoreState {
   readonly file: StoreFile;
   readonly settings: Settings;
-  superblock: Superblock;
   index: KeyIndex;
   space: Space;
   log: Log;

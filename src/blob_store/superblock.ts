@@ -11,17 +11,22 @@ import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 //
 //   0 magic (8)  8 version (4)  12 checksum (4)  16 length (4)  20 granule (4)
 //   24 generation (8)  32 uuid (16)  48 salt (4)  52 checkpoint checksum (4)
-//   56 checkpoint length (8)  64 log unit (8)  72 log units (8)  80 sequence (8)
-//   88 number of parts (4)  92 zero (4)  96 parts: unit (8), units (8), ...
+//   56 checkpoint length (8)  64 checkpoints (8)  72 number of parts (4)
+//   76 number of segments (4)  80 parts: unit (8), units (8), ...
+//   then segments: unit (8), units (8), sequence (8), ...
 //
 // Magic, version, checksum and length stay where they are in every version. The last bytes of
 // slot 0 are no part of it: the session, eight bytes that each writer writes when it opens.
 const MAGIC = [0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a]; // \x89OAB\r\n\x1a\n
 const CHECKSUM = 12;
-const PARTS = 96;
+/** Least `length` in every version. */
+const MIN_LENGTH = 96;
+const PARTS = 80;
+const PART_LENGTH = 16;
+const SEGMENT_LENGTH = 24;
 
 /** The version of the format that is written here. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** Bytes from one slot to the next: no write of one can tear the other. */
 export const SLOT_LENGTH = 4096;
 /** Bytes before the space that is divided: both slots. */
@@ -29,8 +34,12 @@ export const HEADER_LENGTH: number = 8192; // = 2 * SLOT_LENGTH
 /** Where the session is, and its length. */
 export const SESSION = 4088;
 export const SESSION_LENGTH = 8;
-/** Most parts that a checkpoint can be in: the last sector of slot 0 keeps room for the session. */
-export const MAX_PARTS: number = 249; // = floor((SESSION - PARTS) / 16)
+/** Least bytes in the first segment of a log: room for some deletes. */
+export const MIN_FIRST_SEGMENT = 2048;
+/** Most segments that a log can have. */
+export const MAX_SEGMENTS = 64;
+/** Most parts that a checkpoint can be in. */
+export const MAX_PARTS = 154; // = floor((SESSION - PARTS - MAX_SEGMENTS * SEGMENT_LENGTH) / 16)
 
 /** Units of the space, from one on. */
 export interface Part {
@@ -38,10 +47,16 @@ export interface Part {
   readonly units: number;
 }
 
+/** Where a segment of the log is. */
+export interface SegmentPart extends Part {
+  /** Of the first batch in it. */
+  readonly sequence: number;
+}
+
 /** What a slot says. */
 export interface Superblock {
   readonly granule: number;
-  /** Counts checkpoints; the slot of the highest one holds. */
+  /** One more with each write of both slots; the slot of the highest one holds. */
   readonly generation: number;
   readonly uuid: Uint8Array;
   /** Where the checksums of the log begin: no batch of another generation passes. */
@@ -49,10 +64,10 @@ export interface Superblock {
   readonly checkpointChecksum: number;
   readonly checkpointLength: number;
   readonly checkpoint: readonly Part[];
-  /** The first segment of the log. */
-  readonly log: Part;
-  /** Of the first batch in the log. */
-  readonly sequence: number;
+  /** Checkpoints made. */
+  readonly checkpoints: number;
+  /** The log. All that was committed before a segment is durable once the slot names it. */
+  readonly segments: readonly SegmentPart[];
 }
 
 /** Why a slot cannot be used. */
@@ -63,11 +78,12 @@ export type SlotFault =
   | "foreign"
   /** It is of a blob store, and damaged or torn. */
   | "damaged"
-  /** It is of a version that this code does not know. */
-  | "newer";
+  /** It is of a version that this code does not read. */
+  | "unknown";
 
 export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
-  const length = PARTS + 16 * block.checkpoint.length;
+  const { checkpoint, segments } = block;
+  const length = lengthOf(checkpoint.length, segments.length);
   // Whole sectors; nothing behind them in the slot is read.
   const bytes = new Uint8Array(Math.min(Math.ceil(length / 512) * 512, SESSION));
   bytes.set(MAGIC);
@@ -79,13 +95,18 @@ export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
   setUint32(bytes, 48, block.salt);
   setUint32(bytes, 52, block.checkpointChecksum);
   setUint64(bytes, 56, block.checkpointLength);
-  setUint64(bytes, 64, block.log.unit);
-  setUint64(bytes, 72, block.log.units);
-  setUint64(bytes, 80, block.sequence);
-  setUint32(bytes, 88, block.checkpoint.length);
-  block.checkpoint.forEach(({ unit, units }, i) => {
-    setUint64(bytes, PARTS + 16 * i, unit);
-    setUint64(bytes, PARTS + 16 * i + 8, units);
+  setUint64(bytes, 64, block.checkpoints);
+  setUint32(bytes, 72, checkpoint.length);
+  setUint32(bytes, 76, segments.length);
+  checkpoint.forEach(({ unit, units }, i) => {
+    setUint64(bytes, PARTS + PART_LENGTH * i, unit);
+    setUint64(bytes, PARTS + PART_LENGTH * i + 8, units);
+  });
+  const start = PARTS + PART_LENGTH * checkpoint.length;
+  segments.forEach(({ unit, units, sequence }, i) => {
+    setUint64(bytes, start + SEGMENT_LENGTH * i, unit);
+    setUint64(bytes, start + SEGMENT_LENGTH * i + 8, units);
+    setUint64(bytes, start + SEGMENT_LENGTH * i + 16, sequence);
   });
   setUint32(bytes, CHECKSUM, crc32(bytes.subarray(0, length), 0));
   return bytes;
@@ -97,13 +118,14 @@ export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | S
     return slot.every((byte) => byte === 0) ? "blank" : "foreign";
   }
   const length = getUint32(slot, 16);
-  if (length < PARTS || length > SESSION) return "damaged";
+  if (length < MIN_LENGTH || length > SESSION) return "damaged";
   const bytes = slot.slice(0, length);
   setUint32(bytes, CHECKSUM, 0);
   if (crc32(bytes, 0) !== getUint32(slot, CHECKSUM)) return "damaged";
-  if (getUint32(bytes, 8) !== FORMAT_VERSION) return "newer";
-  const parts = getUint32(bytes, 88);
-  if (length !== PARTS + 16 * parts) return "damaged";
+  if (getUint32(bytes, 8) !== FORMAT_VERSION) return "unknown";
+  const parts = getUint32(bytes, 72), segments = getUint32(bytes, 76);
+  if (segments === 0 || length !== lengthOf(parts, segments)) return "damaged";
+  const start = PARTS + PART_LENGTH * parts;
   return {
     granule: getUint32(bytes, 20),
     generation: getUint64(bytes, 24),
@@ -111,13 +133,22 @@ export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | S
     salt: getUint32(bytes, 48),
     checkpointChecksum: getUint32(bytes, 52),
     checkpointLength: getUint64(bytes, 56),
-    log: { unit: getUint64(bytes, 64), units: getUint64(bytes, 72) },
-    sequence: getUint64(bytes, 80),
     checkpoint: Array.from({ length: parts }, (_, i) => ({
-      unit: getUint64(bytes, PARTS + 16 * i),
-      units: getUint64(bytes, PARTS + 16 * i + 8),
+      unit: getUint64(bytes, PARTS + PART_LENGTH * i),
+      units: getUint64(bytes, PARTS + PART_LENGTH * i + 8),
+    })),
+    checkpoints: getUint64(bytes, 64),
+    segments: Array.from({ length: segments }, (_, i) => ({
+      unit: getUint64(bytes, start + SEGMENT_LENGTH * i),
+      units: getUint64(bytes, start + SEGMENT_LENGTH * i + 8),
+      sequence: getUint64(bytes, start + SEGMENT_LENGTH * i + 16),
     })),
   };
+}
+
+/** The length of a slot with so many parts and segments. */
+function lengthOf(parts: number, segments: number): number {
+  return PARTS + PART_LENGTH * parts + SEGMENT_LENGTH * segments;
 }
 
 /** The version a slot claims, for a message. */

@@ -9,7 +9,7 @@ import { CHUNK_LENGTH } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { hasPlace, PinnedBlob } from "./read_blob.ts";
-import { countDamaged, readHeader } from "./recovery.ts";
+import { countDamaged, readHeader } from "./header.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { DamagedBlob, ProgressOptions, VerifyReport } from "./types.ts";
 

@@ -182,9 +182,9 @@ describe("bytes that are read", () => {
 
 describe("a header", () => {
   it("is damaged where its length is not that of its parts", async () => {
-    const { state: { superblock } } = await openStore(memory());
+    const { state: { log: { superblock } } } = await openStore(memory());
     const bytes = encodeSuperblock(superblock, crc32), length = getUint32(bytes, 16);
-    const CHECKSUM = 12, PARTS = 88;
+    const CHECKSUM = 12, PARTS = 72;
     for (const parts of [0, 1, 2, 2 ** 32 - 1]) {
       setUint32(bytes, PARTS, parts);
       setUint32(bytes, CHECKSUM, 0);

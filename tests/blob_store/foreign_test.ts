@@ -20,6 +20,7 @@ import {
   FORMAT_VERSION,
   hashSalt,
   HEADER_LENGTH,
+  type SegmentPart,
   SLOT_LENGTH,
   type Superblock,
 } from "../../src/blob_store/superblock.ts";
@@ -139,12 +140,19 @@ function withVersion(bytes: Uint8Array<ArrayBuffer>, slots: number[], version: n
 describe("a store of another version", () => {
   for (const slots of [[0], [1], [0, 1]]) {
     it(`is refused, and the message says which: headers ${slots}`, async () => {
-      const bytes = await makeStore(true), version = FORMAT_VERSION + 1;
-      const error = await assertRefused(withVersion(bytes, slots, version), "a newer version");
-      assert(error.message.includes(`${version}`), error.message);
+      const bytes = await makeStore(true);
+      for (const version of [1, FORMAT_VERSION + 1]) {
+        const error = await assertRefused(withVersion(bytes, slots, version), "another version");
+        assert(error.message.includes(`it has version ${version} of`), error.message);
+      }
     });
   }
 });
+
+/** Says something else of where the log is. */
+function withSegment(block: Superblock, change: Partial<SegmentPart>): Superblock {
+  return { ...block, segments: block.segments.map((segment) => ({ ...segment, ...change })) };
+}
 
 describe("a header with a right checksum and nonsense in it", () => {
   const huge = [2 ** 32, 2 ** 45, Number.MAX_SAFE_INTEGER];
@@ -155,8 +163,8 @@ describe("a header with a right checksum and nonsense in it", () => {
     ]),
     ...[...huge, 2 ** 16].flatMap((n): typeof forgeries => [
       [`${n} bytes of checkpoint`, (block) => ({ ...block, checkpointLength: n })],
-      [`a log at ${n}`, (block) => ({ ...block, log: { ...block.log, unit: n } })],
-      [`a log of ${n}`, (block) => ({ ...block, log: { ...block.log, units: n } })],
+      [`a log at ${n}`, (block) => withSegment(block, { unit: n })],
+      [`a log of ${n}`, (block) => withSegment(block, { units: n })],
       [`a checkpoint at ${n}`, (block) => ({ ...block, checkpoint: [{ unit: n, units: 1 }] })],
       [`a checkpoint of ${n}`, (block) => ({ ...block, checkpoint: [{ unit: 0, units: n }] })],
       [`checkpoint and length ${n}`, (block) => ({
@@ -165,8 +173,17 @@ describe("a header with a right checksum and nonsense in it", () => {
         checkpointLength: n,
       })],
     ]),
-    ["no log", (block) => ({ ...block, log: { unit: 0, units: 0 } })],
-    ["a log in the checkpoint", (block) => ({ ...block, log: block.checkpoint[0] })],
+    ["no log", (block) => withSegment(block, { unit: 0, units: 0 })],
+    ["no segments", (block) => ({ ...block, segments: [] })],
+    ["a segment twice", ({ segments: [first], ...block }) => ({
+      ...block,
+      segments: [first, first],
+    })],
+    ["a segment whose first batch is another", ({ segments: [first], ...block }) => ({
+      ...block,
+      segments: [first, { unit: 0, units: 16, sequence: first.sequence + 1 }],
+    })],
+    ["a log in the checkpoint", (block) => withSegment(block, block.checkpoint[0])],
     ["another salt", (block) => ({ ...block, salt: block.salt ^ 1 })],
     ["no checkpoint", (block) => ({ ...block, checkpoint: [] })],
   ];
@@ -270,7 +287,7 @@ describe("a checkpoint with a right checksum and nonsense in it", () => {
 async function withBatch(write: (to: ByteWriter) => void): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await makeStore(false);
   const block = decodeSuperblock(bytes.subarray(0, SLOT_LENGTH), crc32) as Superblock;
-  const to = new ByteWriter(), at = HEADER_LENGTH + block.log.unit * block.granule;
+  const to = new ByteWriter(), at = HEADER_LENGTH + block.segments[0].unit * block.granule;
   to.skip(BATCH_HEADER);
   write(to);
   to.skip((8 - to.length % 8) % 8);
@@ -279,7 +296,7 @@ async function withBatch(write: (to: ByteWriter) => void): Promise<Uint8Array<Ar
   setUint32(batch, 4, batch.length);
   setUint32(batch, 24, 0);
   setUint32(batch, 24, crc32(batch, block.salt));
-  bytes.fill(0, at, at + block.log.units * block.granule);
+  bytes.fill(0, at, at + block.segments[0].units * block.granule);
   bytes.set(batch, at);
   return bytes;
 }

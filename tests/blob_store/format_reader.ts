@@ -48,9 +48,13 @@ interface Slot {
   readonly salt: number;
   readonly checkpointChecksum: number;
   readonly checkpointLength: number;
-  readonly log: Part;
-  readonly sequence: number;
   readonly checkpoint: readonly Part[];
+  readonly segments: readonly Segment[];
+}
+
+interface Segment extends Part {
+  /** Sequence of the first batch in it. */
+  readonly sequence: number;
 }
 
 interface Entry {
@@ -68,7 +72,6 @@ interface Entry {
 
 interface State {
   readonly index: Map<string, Entry>;
-  readonly segments: Part[];
   /** Sequence of the next batch. */
   next: number;
   proven: number;
@@ -163,11 +166,11 @@ function chooseSlot(file: Uint8Array): Slot {
   let chosen: Slot | undefined;
   for (const at of [0, SLOT]) {
     const bytes = bytesAt(file, at, SLOT), length = uint(bytes, 16, 4);
-    if (MAGIC.some((byte, i) => bytes[i] !== byte) || length < 96 || length > SLOT) continue;
+    if (MAGIC.some((byte, i) => bytes[i] !== byte) || length < 96 || length > SLOT - 8) continue;
     if (checksumWithout(bytes.subarray(0, length), 12, 0) !== uint(bytes, 12, 4)) continue;
-    if (uint(bytes, 8, 4) !== 1) throw new DamagedStore("it is of another version");
-    const parts = uint(bytes, 88, 4);
-    if (length !== 96 + 16 * parts) continue;
+    if (uint(bytes, 8, 4) !== 2) throw new DamagedStore("it is of another version");
+    const parts = uint(bytes, 72, 4), segments = uint(bytes, 76, 4), first = 80 + 16 * parts;
+    if (segments === 0 || length !== first + 24 * segments) continue;
     const slot: Slot = {
       granule: uint(bytes, 20, 4),
       generation: uint(bytes, 24, 8),
@@ -175,20 +178,25 @@ function chooseSlot(file: Uint8Array): Slot {
       salt: uint(bytes, 48, 4),
       checkpointChecksum: uint(bytes, 52, 4),
       checkpointLength: uint(bytes, 56, 8),
-      log: partAt(bytes, 64),
-      sequence: uint(bytes, 80, 8),
-      checkpoint: Array.from({ length: parts }, (_, i) => partAt(bytes, 96 + 16 * i)),
+      checkpoint: Array.from({ length: parts }, (_, i) => partAt(bytes, 80 + 16 * i)),
+      segments: Array.from({ length: segments }, (_, i) => ({
+        ...partAt(bytes, first + 24 * i),
+        sequence: uint(bytes, first + 24 * i + 16, 8),
+      })),
     };
     if (chosen === undefined || slot.generation > chosen.generation) chosen = slot;
   }
   if (chosen === undefined) throw new DamagedStore("there is no whole slot");
-  const { granule, checkpoint, checkpointLength, log } = chosen;
-  const room = checkpoint.reduce((sum, { units }) => sum + units * granule, 0);
-  const isInFile = [...checkpoint, log].every(({ unit, units }) =>
-    positionOf(chosen, unit + units) <= file.length
-  );
+  const { granule, checkpoint, checkpointLength, segments } = chosen;
+  const sizeOf = (parts: readonly Part[]) =>
+    parts.reduce((sum, { units }) => sum + units * granule, 0);
+  const isInFile = sizeOf(segments) <= file.length - HEADER &&
+    [...checkpoint, ...segments].every(({ unit, units }) =>
+      positionOf(chosen, unit + units) <= file.length
+    );
   const isGranule = granule >= 16 && granule <= 65536 && Number.isInteger(Math.log2(granule));
-  if (!isGranule || checkpointLength > room || log.units * granule < 2048 || !isInFile) {
+  const isLong = sizeOf(checkpoint) >= checkpointLength && segments[0].units * granule >= 2048;
+  if (!isGranule || !isLong || !isInFile) {
     throw new DamagedStore("the header makes no sense");
   }
   return chosen;
@@ -196,9 +204,9 @@ function chooseSlot(file: Uint8Array): Slot {
 
 /** Steps 2 to 4; batches after `limit` do not count. */
 function readState(file: Uint8Array, slot: Slot, limit: number): State {
-  const { sequence } = slot;
+  const { segments: [{ sequence }] } = slot;
   const index = readCheckpoint(file, slot);
-  const state: State = { index, segments: [], next: sequence, proven: sequence - 1 };
+  const state: State = { index, next: sequence, proven: sequence - 1 };
   readLog(file, slot, state, limit);
   return state;
 }
@@ -256,25 +264,14 @@ function hashOf(key: Uint8Array, start: number): number {
 
 /** Steps 3 and 4. */
 function readLog(file: Uint8Array, slot: Slot, state: State, limit: number): void {
-  let part = slot.log;
-  while (true) {
-    const segment = bytesAt(file, positionOf(slot, part.unit), part.units * slot.granule);
-    state.segments.push(part);
-    const tail = readSegment(segment, slot, state, limit);
-    if (state.next > limit) return;
-    const link = linkOf(segment, slot);
-    if (link === undefined) return checkEnd(segment, tail, slot, state.next);
-    if (link.sequence !== state.next) throw new DamagedStore("a segment ends too soon");
-    if (link.units * slot.granule > 2 ** 32) throw new DamagedStore("a link makes no sense");
-    if (positionOf(slot, link.unit + link.units) > file.length) {
-      throw new DamagedStore("the file is cut off");
-    }
-    const next = bytesAt(file, positionOf(slot, link.unit), link.units * slot.granule);
-    if (batchAt(next, 0, slot)?.sequence !== state.next) {
-      return checkEnd(next, 0, slot, state.next);
-    }
-    part = link;
+  let segment: Uint8Array = NOTHING, tail = 0;
+  for (const { unit, units, sequence } of slot.segments) {
+    if (sequence !== state.next) throw new DamagedStore("a segment ends too soon");
+    state.proven = sequence - 1;
+    segment = bytesAt(file, positionOf(slot, unit), units * slot.granule);
+    tail = readSegment(segment, slot, state, limit);
   }
+  if (state.next <= limit) checkEnd(segment, tail, slot, state.next);
 }
 
 /** Applies the batches of a segment. Gives where they end. */
@@ -297,7 +294,7 @@ function readSegment(segment: Uint8Array, slot: Slot, state: State, limit: numbe
 }
 
 function batchAt(segment: Uint8Array, at: number, { salt }: Slot) {
-  const room = segment.length - 64 - at;
+  const room = segment.length - at;
   if (room < 32 || uint(segment, at, 4) !== 0x4242414f) return undefined;
   const length = uint(segment, at + 4, 4);
   if (length < 32 || length % 8 !== 0 || length > room) return undefined;
@@ -306,19 +303,8 @@ function batchAt(segment: Uint8Array, at: number, { salt }: Slot) {
   return { length, sequence: uint(bytes, 8, 8), durable: uint(bytes, 16, 8) };
 }
 
-function linkOf(segment: Uint8Array, { salt }: Slot) {
-  for (const back of [64, 32]) {
-    const link = segment.slice(segment.length - back).subarray(0, 32);
-    if (uint(link, 0, 4) !== 0x4c42414f) continue;
-    if (checksumWithout(link, 4, salt) !== uint(link, 4, 4)) continue;
-    return { ...partAt(link, 8), sequence: uint(link, 24, 8) };
-  }
-  return undefined;
-}
-
 function checkEnd(segment: Uint8Array, tail: number, slot: Slot, next: number): void {
-  const link = linkOf(segment, slot);
-  let isDamaged = link !== undefined && link.sequence > next;
+  let isDamaged = false;
   for (let at = tail; at + 32 <= segment.length && !isDamaged; at += 8) {
     const batch = batchAt(segment, at, slot);
     isDamaged = batch !== undefined && batch.sequence > next && batch.durable >= next;
@@ -360,8 +346,8 @@ function isWindowWhole(file: Uint8Array, slot: Slot, { index, proven }: State): 
 }
 
 /** Step 6. */
-function checkSpace(file: Uint8Array, slot: Slot, { index, segments }: State): void {
-  const parts = [...slot.checkpoint, ...segments];
+function checkSpace(file: Uint8Array, slot: Slot, { index }: State): void {
+  const parts: Part[] = [...slot.checkpoint, ...slot.segments];
   for (const entry of index.values()) parts.push(...partsOf(slot, entry));
   parts.sort((a, b) => a.unit - b.unit);
   let end = 0;

@@ -45,7 +45,6 @@ const WITHOUT_OTHER_GUARDS: readonly Edit[] = [
     from: "log = new Log(file, space, salt, oldLog.sequence);",
     to: "log = new Log(file, space, salt, 1);",
   },
-  { file: "checkpoint.ts", from: "sequence: oldLog.sequence,", to: "sequence: 1," },
 ];
 
 const MUTANTS: readonly Mutant[] = [
@@ -71,7 +70,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "a torn tail is left in the log",
     file: "recovery.ts",
-    from: "if (replay.isDirty) await file.zero(position + replay.tail, length - replay.tail);",
+    from: "if (replay.isDirty) await file.zero(replay.end, replay.rest.length);",
     to: "",
   },
   {
@@ -84,18 +83,18 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "the superblock is written before the checkpoint is durable",
     file: "checkpoint.ts",
-    from: "    await file.flush();\n  } catch (error) {\n    space.releaseAll(taken);",
-    to: "  } catch (error) {\n    space.releaseAll(taken);",
+    from: "    await file.flush();\n    const confirmed",
+    to: "    const confirmed",
   },
   {
     name: "there is a single superblock",
-    file: "checkpoint.ts",
+    file: "header.ts",
     from: "for (const slot of [first, 1 - first]) {",
     to: "for (const slot of [0]) if (first >= 0) {",
   },
   {
     name: "both superblocks are written at once",
-    file: "checkpoint.ts",
+    file: "header.ts",
     from: "    await file.flush();\n  }\n}",
     to: "  }\n  await file.flush();\n}",
   },
@@ -106,17 +105,17 @@ const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
-    name: "a link is written while what is before it, and behind it, is not durable",
+    name: "a segment is named while what is before it, and its zeros, are not durable",
     file: "log.ts",
-    from: "    await file.flush();\n    this.durable = this.sequence - 1;\n",
+    from: "    await this.#file.flush();\n    this.durable = this.sequence - 1;\n",
     to: "",
     profiles: ["none, much of it", "batch", "none"],
   },
   {
     name: "the checksums of all logs begin alike",
     file: "checkpoint.ts",
-    from: "const salt = newSalt(state.superblock.salt);",
-    to: "const salt = state.superblock.salt;",
+    from: "salt = newSalt(before.salt);",
+    to: "salt = before.salt;",
     also: WITHOUT_OTHER_GUARDS,
     profiles: ["in place", "small"],
   },

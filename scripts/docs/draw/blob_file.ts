@@ -8,7 +8,7 @@ import { MemoryStore } from "../../../backends/memory.ts";
 import type { SyncBackingStore } from "../../../src/arena/backing_store.ts";
 import { BlobStore } from "../../../src/blob_store/blob_store.ts";
 import { ByteReader } from "../../../src/blob_store/codec.ts";
-import { BATCH_HEADER, batchAt, FOOTER, isBatchMagic } from "../../../src/blob_store/log.ts";
+import { BATCH_HEADER, batchAt, isBatchMagic } from "../../../src/blob_store/log.ts";
 import { DELETE, readRecord } from "../../../src/blob_store/records.ts";
 import {
   decodeSuperblock,
@@ -146,7 +146,7 @@ function drawMoment(
   ];
   canvas.arrow(lead(index, header - 6, 20));
   canvas.arrow(lead(log - 6, header + 6, 12));
-  drawLog(canvas, y + 116, { batches, isTorn, room: segment.length - FOOTER }, log);
+  drawLog(canvas, y + 116, { batches, isTorn, room: segment.length }, log);
 }
 
 /** The blob whose bytes take a region of a length. */
@@ -162,8 +162,8 @@ interface LogBatch {
 
 /** What the log that a slot leads to holds, and whether it ends with a batch in part. */
 function batchesOf(bytes: Uint8Array, slot: Superblock) {
-  const start = HEADER_LENGTH + slot.log.unit * slot.granule;
-  const segment = bytes.slice(start, start + slot.log.units * slot.granule);
+  const start = HEADER_LENGTH + slot.segments[0].unit * slot.granule;
+  const segment = bytes.slice(start, start + slot.segments[0].units * slot.granule);
   const batches: LogBatch[] = [];
   let at = 0;
   for (let batch; (batch = batchAt(segment, at, slot.salt, crc32)) !== undefined;) {

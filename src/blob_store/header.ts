@@ -1,0 +1,133 @@
+/**
+ * The header of a store in its file: both slots, which of them holds, and how they are written.
+ *
+ * @module
+ */
+
+import { CorruptStoreError } from "./blob_store_errors.ts";
+import type { StoreFile } from "./store_file.ts";
+import {
+  decodeSuperblock,
+  encodeSuperblock,
+  FORMAT_VERSION,
+  HEADER_LENGTH,
+  MIN_FIRST_SEGMENT,
+  SLOT_LENGTH,
+  type SlotFault,
+  type Superblock,
+  versionOf,
+} from "./superblock.ts";
+
+/** Both slots as they are in the file. */
+export async function readHeader(file: StoreFile): Promise<Uint8Array> {
+  const header = new Uint8Array(HEADER_LENGTH);
+  const present = header.subarray(0, Math.min(HEADER_LENGTH, file.byteLength));
+  const pending = file.read(0, present);
+  if (pending) await pending;
+  return header;
+}
+
+/**
+ * Whether a store may be made here: there is nothing, or the start of a store whose
+ * making was cut short. One slot is durable before the other is written.
+ */
+export function isVacant(header: Uint8Array, file: StoreFile): boolean {
+  const slots = slotsOf(header, file);
+  return slots.includes("blank") && slots.every((slot) => slot === "blank" || slot === "damaged");
+}
+
+function slotsOf(header: Uint8Array, file: StoreFile): (Superblock | SlotFault)[] {
+  return [0, SLOT_LENGTH].map((at) =>
+    decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), file.crc32)
+  );
+}
+
+/** How many of the slots cannot be used. */
+export function countDamaged(header: Uint8Array, file: StoreFile): number {
+  return slotsOf(header, file).filter((slot) => typeof slot === "string").length;
+}
+
+/** The slot that holds. */
+export interface CurrentSlot {
+  readonly superblock: Superblock;
+  /** 0 or 1. */
+  readonly slot: number;
+  /** Whether the other one does not say the same. */
+  readonly isAlone: boolean;
+}
+
+/**
+ * The slot that holds.
+ *
+ * @throws {CorruptStoreError} There is none that makes sense.
+ */
+export function currentSlot(header: Uint8Array, file: StoreFile): CurrentSlot {
+  const slots = slotsOf(header, file);
+  const unknown = slots.indexOf("unknown");
+  if (unknown >= 0) {
+    const version = versionOf(header.subarray(unknown * SLOT_LENGTH));
+    const reason = `it has version ${version} of the format, this code reads ${FORMAT_VERSION}`;
+    throw new CorruptStoreError(8, reason);
+  }
+  let slot = -1, superblock: Superblock | undefined;
+  slots.forEach((found, i) => {
+    if (typeof found === "string") return;
+    if (superblock !== undefined && superblock.generation >= found.generation) return;
+    slot = i;
+    superblock = found;
+  });
+  if (superblock !== undefined) {
+    const other = slots[1 - slot];
+    const isAlone = typeof other === "string" || other.generation !== superblock.generation;
+    checkSuperblock(superblock, file);
+    return { superblock, isAlone, slot };
+  }
+  if (slots.includes("damaged")) {
+    throw new CorruptStoreError(0, "both of its headers are damaged");
+  }
+  throw new CorruptStoreError(0, "it is not a blob store");
+}
+
+/** Throws where a superblock speaks of what is not there. */
+function checkSuperblock(superblock: Superblock, file: StoreFile): void {
+  const { granule, checkpoint, checkpointLength, segments } = superblock;
+  const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
+  const units = checkpoint.reduce((sum, part) => sum + part.units, 0);
+  const hasLog = segments[0].units * granule >= MIN_FIRST_SEGMENT;
+  if (!isGranule || !hasLog || checkpointLength > units * granule) {
+    throw new CorruptStoreError(0, "its header makes no sense");
+  }
+  for (const { unit, units } of [...checkpoint, ...segments]) {
+    const end = HEADER_LENGTH + (unit + units) * granule;
+    if (!(end <= file.byteLength)) {
+      throw new CorruptStoreError(
+        file.byteLength,
+        `it is cut off, and had at least ${end} bytes`,
+      );
+    }
+  }
+  const logUnits = segments.reduce((sum, part) => sum + part.units, 0);
+  if (logUnits * granule > file.byteLength - HEADER_LENGTH) {
+    throw new CorruptStoreError(0, "its header makes no sense");
+  }
+}
+
+/**
+ * Writes both slots, one durable before the other is touched. Where that fails the file fails for
+ * good. Confirm first that the store is no other writer's.
+ */
+export async function writeSuperblocks(file: StoreFile, superblock: Superblock): Promise<void> {
+  const bytes = encodeSuperblock(superblock, file.crc32);
+  const first = superblock.generation % 2;
+  for (const slot of [first, 1 - first]) {
+    try {
+      const pending = file.write(slot * SLOT_LENGTH, bytes);
+      if (pending) await pending;
+    } catch (error) {
+      // It may be there all the same, and would hide whatever the old log still took.
+      file.fail(error);
+      throw error;
+    }
+    await file.flush();
+  }
+}
