@@ -183,7 +183,7 @@ async function openFile(
     }
   };
   try {
-    const hooks = { ...hooksOf(), reload: () => file.reload(), release };
+    const hooks = { ...hooksOf(), release };
     return await openWith(file, { ...options, create: false, closeStore: false }, hooks);
   } catch (error) {
     await file.close();

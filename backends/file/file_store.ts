@@ -28,7 +28,7 @@ export type OpenFile = number | FileHandleLike | SeekableFile;
  * settles. A large transfer that fails may have been carried out in part.
  *
  * The store reads the length once and keeps it: `byteLength` costs no system call,
- * and nothing else may resize the file meanwhile. Nor may the file be open for
+ * and `reload` sees what somebody else made of it. Nor may the file be open for
  * appending (`"a"`, `"a+"`): the system then ignores the offset of a write.
  *
  * After a failed `flush` every later one fails too, because the system reports a
@@ -74,7 +74,7 @@ export class FileStore implements AsyncBackingStore {
     return new FileStore(engineOf(file));
   }
 
-  /** Bytes in the file, as of the opening and every resize since. */
+  /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
     return this.#file.io.byteLength;
   }
@@ -97,6 +97,11 @@ export class FileStore implements AsyncBackingStore {
   /** Returns once everything written so far is durable (fdatasync). */
   async flush(): Promise<void> {
     await this.#file.flushAsync();
+  }
+
+  /** Reads the file's length again: somebody else may have resized it. */
+  async reload(): Promise<void> {
+    await this.#file.reload();
   }
 
   /**
@@ -158,7 +163,7 @@ export class SyncFileStore implements SyncBackingStore {
     return new SyncFileStore(engineOf(file));
   }
 
-  /** Bytes in the file, as of the opening and every resize since. */
+  /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
     return this.#io.byteLength;
   }
@@ -185,6 +190,11 @@ export class SyncFileStore implements SyncBackingStore {
   flush(): void {
     this.#io.checkUsable("flush");
     this.#io.flush();
+  }
+
+  /** Reads the file's length again: somebody else may have resized it. */
+  reload(): void {
+    this.#io.reload();
   }
 
   /** Closes the file if it was opened here. Closing again does nothing. */

@@ -39,6 +39,16 @@ export interface BackingStore {
   view?(offset: number, length: number): Uint8Array;
   /** Returns once everything written is durable. */
   flush?(): void | Promise<void>;
+  /**
+   * Looks again at what the store keeps a copy of and somebody else may have changed: its
+   * `byteLength`, bytes in a cache. Once it returns, `byteLength` and `read` answer with what was
+   * there at the call, or later. A store that keeps no copy needs none. One that rejects has
+   * changed nothing, or what a later `reload` mends.
+   *
+   * A blob store calls it before it reads what others may have written: at its opening, and at each
+   * `refresh()` of a reader.
+   */
+  reload?(): void | Promise<void>;
   /** Releases what the store itself opened; further use throws. */
   close?(): void | Promise<void>;
 }
@@ -55,6 +65,8 @@ export interface SyncBackingStore extends BackingStore {
   copyWithin?(from: number, to: number, length: number): void;
   /** Makes everything written durable. */
   flush?(): void;
+  /** Looks again at what the store keeps a copy of. */
+  reload?(): void;
   /** Releases what the store itself opened. */
   close?(): void;
 }
@@ -80,6 +92,8 @@ export interface AsyncBackingStore extends BackingStore {
   copyWithin?(from: number, to: number, length: number): Promise<void>;
   /** Makes everything written durable. */
   flush?(): Promise<void>;
+  /** Looks again at what the store keeps a copy of. */
+  reload?(): Promise<void>;
   /** Releases what the store itself opened. */
   close?(): Promise<void>;
 }

@@ -184,8 +184,14 @@ export class StoreFile {
     }
   }
 
-  reload(): void {
-    this.#hooks.reload?.();
+  /** Sees what others did to the backing store, where it keeps a copy of anything. */
+  async reload(): Promise<void> {
+    try {
+      const answer = this.#store.reload?.();
+      if (isPromise(answer)) await answer;
+    } catch (cause) {
+      throw failure("read", 0, 0, cause);
+    }
   }
 
   /** Whether callers may want nothing more. */
