@@ -23,6 +23,8 @@ export class StoreFile {
   /** Those of blobs. */
   readonly checksums: Checksums;
   readonly readOnly: boolean;
+  /** Whether the last read gave a promise: each may be a request then. */
+  isAsync = false;
   readonly #store: BackingStore;
   readonly #hooks: RuntimeHooks;
   readonly #closeStore: boolean;
@@ -130,6 +132,7 @@ export class StoreFile {
   read(position: number, into: Uint8Array): Pending {
     try {
       const answer = this.#store.read(position, into);
+      this.isAsync = isPromise(answer);
       if (!isPromise(answer)) return undefined;
       return answer.catch((cause) => {
         throw failure("read", position, into.length, cause);
