@@ -23,7 +23,10 @@ export interface BackingStore {
   readonly maxByteLength?: number;
   /** Fills `into` with the bytes from `offset` on. */
   read(offset: number, into: Uint8Array): void | Promise<void>;
-  /** Writes `data` from `offset` on. */
+  /**
+   * Writes `data` from `offset` on: every later `read` sees it. A store may keep it to itself until
+   * `flush`; a crash of the process then takes it.
+   */
   write(offset: number, data: Uint8Array): void | Promise<void>;
   /**
    * Makes the store this long; new bytes are zero. A store that grows in steps
