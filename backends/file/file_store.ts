@@ -56,7 +56,8 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Opens a file, which `close` then closes.
    *
-   * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
+   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a device, or
+   * a file without a length as in `/proc`; `cause` says why.
    * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
    * that is not known or no boolean.
    */
@@ -67,7 +68,7 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close after `close`.
    *
-   * @throws {StorageError} It is closed, or is a directory.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): FileStore {
@@ -145,7 +146,8 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Opens a file, which `close` then closes.
    *
-   * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
+   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a device, or
+   * a file without a length as in `/proc`; `cause` says why.
    * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
    * that is not known or no boolean.
    */
@@ -156,7 +158,7 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close.
    *
-   * @throws {StorageError} It is closed, or is a directory.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): SyncFileStore {

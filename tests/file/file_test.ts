@@ -174,7 +174,8 @@ describe("opening a file", () => {
         const writing = await storageError("open", () => opened(folder()));
         assertStrictEquals(codeOf(writing), "EISDIR");
         const reading = await storageError("open", () => opened(folder(), { readOnly: true }));
-        assert(reading.message.includes("directory"), reading.message);
+        assertStrictEquals(codeOf(reading), "EISDIR");
+        assertStrictEquals(reading.message, `Cannot open: it is a directory (${folder()})`);
         await storageError("open", () => opened(join(newFile(), "below a file")));
         await assertRejects(() => opened(new URL("https://localhost/x")), TypeError);
         for (const bad of [undefined, null, 7, {}]) {
