@@ -40,7 +40,7 @@ export interface BackingStore {
   copyWithin?(from: number, to: number, length: number): void | Promise<void>;
   /** The bytes themselves, where they lie in memory: {@linkcode ViewableStore}. */
   view?(offset: number, length: number): Uint8Array;
-  /** Returns once everything written is durable. */
+  /** Returns once everything written is durable; at once where nothing can be written. */
   flush?(): void | Promise<void>;
   /**
    * Looks again at what the store keeps a copy of and somebody else may have changed: its

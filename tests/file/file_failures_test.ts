@@ -199,6 +199,23 @@ describe("failing calls", () => {
     fs.closeSync(fd);
   });
 
+  it("of a flush cannot come from a file that was opened read-only", async () => {
+    // Windows: EPERM, as a handle that may not write may not flush.
+    const file = new FakeFile(100);
+    file.fault = (_, what) => what === "sync" ? systemError("EPERM") : undefined;
+    const engine = new FileIO(new Cursor(file), "a file", true), before = file.calls;
+    engine.flush();
+    await engine.flushAsync();
+    assertStrictEquals(file.calls, before);
+    for (const Store of [FileStore, SyncFileStore]) {
+      const store = await Store.open(newFile(10), { readOnly: true });
+      await store.flush();
+      await store.close();
+      const error = await storageError("flush", () => store.flush());
+      assert(error.message.includes("the store is closed"), error.message);
+    }
+  });
+
   it("of a look at the length, and of the closing, say so", async () => {
     const file = new FakeFile(100), cause = systemError("EIO");
     const engine = new FileIO(new Cursor(file), "a file", true, () => {
