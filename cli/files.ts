@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { renameFile } from "../backends/file/raw/mod.ts";
 import type { Chunks } from "./chunks.ts";
 import { Failure, FileFailure, naming } from "./errors.ts";
 import { quoted } from "./format.ts";
@@ -79,7 +80,7 @@ export async function makeFile(
     }
     writing(() => {
       if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);
-      fs.renameSync(temporary, path);
+      renameFile(temporary, path);
     });
   } catch (error) {
     fs.rmSync(temporary, { force: true });
@@ -111,7 +112,7 @@ export async function writeFile(path: string, chunks: Chunks): Promise<void> {
   const folder = dirname(path);
   if (!fs.existsSync(folder)) throw new Failure(`there is no folder ${quoted(folder)}`);
   if (found === undefined || found.isFile()) {
-    const target = found === undefined ? path : fs.realpathSync(path);
+    const target = found === undefined ? path : fs.realpathSync.native(path);
     await makeFile(target, chunks, { mode: found?.mode });
     if (found !== undefined) fs.chmodSync(target, found.mode & 0o7777);
     return;
@@ -189,12 +190,29 @@ function fill(fd: number, piece: Uint8Array, at: number): number {
   return count;
 }
 
+/** What tells a file from all others. As a number an id of NTFS would be another file's, too. */
+export interface FileId {
+  /** The device; a volume on Windows. */
+  readonly dev: bigint;
+  /** The file on it; 0 where the system does not say. */
+  readonly ino: bigint;
+}
+
 /**
  * Whether two paths led to one and the same file.
  *
  * @param a What the system says of one.
  * @param b What it says of the other.
  */
-export function isSame(a: fs.Stats, b: fs.Stats): boolean {
-  return a.ino !== 0 && a.ino === b.ino && a.dev === b.dev;
+export function isSame(a: FileId, b: FileId): boolean {
+  return a.ino !== 0n && a.ino === b.ino && a.dev === b.dev;
+}
+
+/**
+ * What tells the file at a path from all others, a link not followed; undefined where there is none.
+ *
+ * @param path Its path.
+ */
+export function idOf(path: string): FileId | undefined {
+  return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }
