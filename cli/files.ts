@@ -10,7 +10,7 @@ import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { renameFile } from "../backends/file/raw/mod.ts";
 import type { Chunks } from "./chunks.ts";
-import { Failure, FileFailure, naming } from "./errors.ts";
+import { codeOf, Failure, FileFailure, isNotPermitted, naming } from "./errors.ts";
 import { quoted } from "./format.ts";
 
 /** Bytes read or written at once: enough that the call itself no longer counts. */
@@ -67,7 +67,7 @@ export async function makeFile(
   const temporary = join(dirname(path), `${TEMPORARY}${randomBytes(6).toString("hex")}.tmp`);
   const writing = <T>(call: () => T) => naming("write", path, call);
   const flags = O_WRONLY | O_CREAT | O_EXCL | NO_FOLLOW;
-  const fd = writing(() => fs.openSync(temporary, flags, mode));
+  const fd = writing(() => openIn(dirname(path), () => fs.openSync(temporary, flags, mode)));
   try {
     try {
       for await (const chunk of chunks) {
@@ -85,6 +85,22 @@ export async function makeFile(
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** What the system says where a folder may not be written. */
+const NO_RIGHT = ["EACCES", "EPERM", "EROFS"];
+
+/** Makes a file in a folder. Its new name means nothing to who may not write there. */
+function openIn(folder: string, open: () => number): number {
+  try {
+    return open();
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === undefined || !NO_RIGHT.includes(code) || isNotPermitted(cause)) throw cause;
+    const reason = `${code}: no right to write in the folder ${quoted(folder)}, where a new file ` +
+      "is made that then gets this name";
+    throw Object.assign(new Error(reason, { cause }), { code });
   }
 }
 

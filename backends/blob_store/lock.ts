@@ -25,6 +25,7 @@ import process from "node:process";
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import { messageOf } from "../file/raw/file_io.ts";
+import { reasonOfLock } from "./lock_failure.ts";
 import {
   codeOf,
   dropNote,
@@ -115,13 +116,16 @@ function release(name: string, lock: Held): void {
 }
 
 function lockDatabase(sqlite: Sqlite, path: string, name: string): Database {
-  const database = new sqlite.DatabaseSync(`${name}.lock`);
+  let database: Database | undefined;
   try {
+    database = new sqlite.DatabaseSync(`${name}.lock`);
     database.exec(LOCK);
     return database;
   } catch (error) {
-    database.close();
+    database?.close();
     if (isBusy(error)) throw new StoreLockedError(path, livingHolder(name));
+    const unusable = reasonOfLock(`${name}.lock`, messageOf(error));
+    if (unusable !== undefined) throw new StorageError("open", 0, 0, unusable, { cause: error });
     if (!isNoDatabase(error)) throw error;
     const advice = "delete it, if no process has the store open";
     const reason = `its lock, ${name}.lock, is not a database: ${advice}`;
@@ -166,11 +170,11 @@ function ownerOf(name: string): string {
 /** A path without symbolic links, also of a file that is yet to be made. */
 function realPath(path: string): string {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
-  const name = join(realpathSync(dirname(path)), basename(path));
+  const name = join(realpathSync.native(dirname(path)), basename(path));
   let target: string;
   try {
     target = readlinkSync(name);

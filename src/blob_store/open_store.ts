@@ -217,9 +217,13 @@ export async function openStore(
   // Else a store that others made since could be taken for none.
   await file.reload();
   const settings = settingsOf(options, file);
-  if (isVacant(await readHeader(file), file)) {
+  const header = await readHeader(file);
+  if (isVacant(header, file)) {
     if (create && !readOnly) return await createStore(file, settings, granule);
-    throw new CorruptStoreError(0, "it is empty, not a blob store");
+    const reason = header.some((byte) => byte !== 0)
+      ? `it is cut off in its header, or was never finished: it has ${file.byteLength} bytes`
+      : "it is empty, not a blob store";
+    throw new CorruptStoreError(0, reason);
   }
   return new OpenStore(await readState(file, settings));
 }

@@ -40,6 +40,16 @@ describe("a folder that files are exported into", () => {
     }
   }
 
+  it("goes on where somebody has a file open, as Windows says", async () => {
+    const folder = new SafeFolder(newPath(), { force: true, spared: [] });
+    async function* held() {
+      yield new Uint8Array(1);
+      throw Object.assign(new Error("EBUSY: resource busy or locked"), { code: "EBUSY" });
+    }
+    const error = await assertRejects(() => folder.write("a", held(), {}), Refusal);
+    assertStrictEquals(error.message, "EBUSY");
+  });
+
   it("replaces what was there before, forced", async () => {
     const to = newPath();
     fs.mkdirSync(to);
