@@ -127,6 +127,7 @@ export async function writeFile(path: string, chunks: Chunks): Promise<void> {
   const found = fs.statSync(path, { throwIfNoEntry: false });
   const folder = dirname(path);
   if (!fs.existsSync(folder)) throw new Failure(`there is no folder ${quoted(folder)}`);
+  if (found?.isDirectory()) throw new Failure(`${quoted(path)} is a folder`);
   if (found === undefined || found.isFile()) {
     const target = found === undefined ? path : fs.realpathSync.native(path);
     await makeFile(target, chunks, { mode: found?.mode });

@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import * as fs from "node:fs";
+import process from "node:process";
 import { setImmediate } from "node:timers";
 import {
   type FileHandleLike,
@@ -195,7 +196,9 @@ describe("failing calls", () => {
     const fd = fs.openSync(newFile(2 ** 21), fs.constants.O_WRONLY);
     const store = FileStore.from(fd);
     const error = await storageError("read", () => store.read(0, new Uint8Array(2 ** 21)));
-    assertStrictEquals(codeOf(error), "EBADF");
+    // Deno on Windows says EPERM.
+    const codes = process.platform === "win32" ? ["EBADF", "EPERM"] : ["EBADF"];
+    assert(codes.includes(codeOf(error) as string), error.message);
     fs.closeSync(fd);
   });
 
