@@ -37,7 +37,8 @@ export function reasonOfLock(
     else access(lock, R_OK | W_OK);
     return undefined;
   } catch (error) {
-    const { code = "refused" } = error as { code?: string };
+    const { code, message: words } = error as { code?: string; message: string };
+    if (code === undefined || words.includes("--allow-")) return undefined; // Deno may not look
     return found === undefined
       ? `its lock, ${lock}, cannot be made: no right to write in the folder ${folder} (${code})`
       : `its lock, ${lock}, cannot be used: no right to read and write it (${code})`;

@@ -27,14 +27,14 @@ const ways: FileOpenOptions[] = [{}, { readOnly: true }, { create: true }, {
 
 for (const [name, Store] of Object.entries(stores)) {
   /** What opening a path is refused with, however it is opened. */
-  async function assertRefused(path: string, reason: string): Promise<void> {
+  const assertRefused = async (path: string, reason: string) => {
     for (const options of ways) {
       const start = performance.now();
       const error = await storageError("open", async () => void await Store.open(path, options));
       assert(performance.now() - start < 4000, "it had to wait");
       assertStrictEquals(error.message, `Cannot open: ${reason} (${path})`);
     }
-  }
+  };
 
   describe(`${name}.open`, () => {
     it({
