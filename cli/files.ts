@@ -226,7 +226,8 @@ export function isSame(a: FileId, b: FileId): boolean {
 }
 
 /**
- * What tells the file at a path from all others, a link not followed; undefined where there is none.
+ * What tells the file at a path from all others, a link not followed; undefined where there is
+ * none.
  *
  * @param path Its path.
  */

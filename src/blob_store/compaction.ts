@@ -279,7 +279,10 @@ export class SlidePass extends CompactionPass {
   }
 }
 
-/** Copies a blob, a chunk at a time, or 1 MiB where the store is asynchronous. Tells whether it is whole: a damaged one stays. */
+/**
+ * Copies a blob, a chunk at a time, or 1 MiB where the store is asynchronous. Tells whether it is
+ * whole: a damaged one stays.
+ */
 async function copyChunks(state: StoreState, slot: number, handle: number): Promise<boolean> {
   const { file } = state, { ranges, size, seed, crc } = framedBlobOf(state, slot);
   const to = rangesOf(state.space, [handle]);

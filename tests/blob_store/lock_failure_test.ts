@@ -10,7 +10,7 @@ import * as fs from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
-import { reasonOfLock } from "../../backends/blob_store/lock_failure.ts";
+import { reasonOfLock } from "../../backends/blob_store/lock.ts";
 import { codeOf } from "../../backends/blob_store/owner_note.ts";
 import { CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
 import { storageError } from "../support/store_helpers.ts";

@@ -290,7 +290,8 @@ describe("on Deno with the least permissions", () => {
 
 linux("a folder that may not be written is named, with what was to be made there", async () => {
   const store = await storeOf("key");
-  const { code, stderr } = await run(["get", store, "key", "/sys/out"]); // nobody may, not even root
+  // Nobody may, not even root.
+  const { code, stderr } = await run(["get", store, "key", "/sys/out"]);
   assertEquals(code, 1);
   assertMatch(
     stderr,
