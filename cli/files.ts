@@ -8,8 +8,9 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { renameFile } from "../backends/file/raw/mod.ts";
 import type { Chunks } from "./chunks.ts";
-import { Failure, FileFailure, naming } from "./errors.ts";
+import { codeOf, Failure, FileFailure, isNotPermitted, naming } from "./errors.ts";
 import { quoted } from "./format.ts";
 
 /** Bytes read or written at once: enough that the call itself no longer counts. */
@@ -66,7 +67,7 @@ export async function makeFile(
   const temporary = join(dirname(path), `${TEMPORARY}${randomBytes(6).toString("hex")}.tmp`);
   const writing = <T>(call: () => T) => naming("write", path, call);
   const flags = O_WRONLY | O_CREAT | O_EXCL | NO_FOLLOW;
-  const fd = writing(() => fs.openSync(temporary, flags, mode));
+  const fd = writing(() => openIn(dirname(path), () => fs.openSync(temporary, flags, mode)));
   try {
     try {
       for await (const chunk of chunks) {
@@ -79,11 +80,27 @@ export async function makeFile(
     }
     writing(() => {
       if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);
-      fs.renameSync(temporary, path);
+      renameFile(temporary, path);
     });
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** What the system says where a folder may not be written. */
+const NO_RIGHT = ["EACCES", "EPERM", "EROFS"];
+
+/** Makes a file in a folder. Its new name means nothing to who may not write there. */
+function openIn(folder: string, open: () => number): number {
+  try {
+    return open();
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === undefined || !NO_RIGHT.includes(code) || isNotPermitted(cause)) throw cause;
+    const reason = `${code}: no right to write in the folder ${quoted(folder)}, where a new file ` +
+      "is made that then gets this name";
+    throw Object.assign(new Error(reason, { cause }), { code });
   }
 }
 
@@ -110,8 +127,9 @@ export async function writeFile(path: string, chunks: Chunks): Promise<void> {
   const found = fs.statSync(path, { throwIfNoEntry: false });
   const folder = dirname(path);
   if (!fs.existsSync(folder)) throw new Failure(`there is no folder ${quoted(folder)}`);
+  if (found?.isDirectory()) throw new Failure(`${quoted(path)} is a folder`);
   if (found === undefined || found.isFile()) {
-    const target = found === undefined ? path : fs.realpathSync(path);
+    const target = found === undefined ? path : fs.realpathSync.native(path);
     await makeFile(target, chunks, { mode: found?.mode });
     if (found !== undefined) fs.chmodSync(target, found.mode & 0o7777);
     return;
@@ -189,12 +207,30 @@ function fill(fd: number, piece: Uint8Array, at: number): number {
   return count;
 }
 
+/** What tells a file from all others. As a number an id of NTFS would be another file's, too. */
+export interface FileId {
+  /** The device; a volume on Windows. */
+  readonly dev: bigint;
+  /** The file on it; 0 where the system does not say. */
+  readonly ino: bigint;
+}
+
 /**
  * Whether two paths led to one and the same file.
  *
  * @param a What the system says of one.
  * @param b What it says of the other.
  */
-export function isSame(a: fs.Stats, b: fs.Stats): boolean {
-  return a.ino !== 0 && a.ino === b.ino && a.dev === b.dev;
+export function isSame(a: FileId, b: FileId): boolean {
+  return a.ino !== 0n && a.ino === b.ino && a.dev === b.dev;
+}
+
+/**
+ * What tells the file at a path from all others, a link not followed; undefined where there is
+ * none.
+ *
+ * @param path Its path.
+ */
+export function idOf(path: string): FileId | undefined {
+  return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }

@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { CompressionError } from "./compression.ts";
 import { naming } from "./errors.ts";
-import { isSame, isTemporary, type OpenFile, openFile, readOpenFile } from "./files.ts";
+import { idOf, isSame, isTemporary, type OpenFile, openFile, readOpenFile } from "./files.ts";
 import { type ImportReport, type ImportTarget, Loader } from "./loader.ts";
 import { normalised } from "./safe_name.ts";
 import { readTar, type TarEntry, TarError } from "./tar/read_tar.ts";
@@ -51,7 +51,8 @@ async function importFile(
   let file: OpenFile;
   try {
     // Not even opened: to close it could release the lock on the store.
-    if (own.some((stats) => isSame(stats, fs.lstatSync(path)))) {
+    const id = idOf(path);
+    if (id !== undefined && own.some((other) => isSame(other, id))) {
       return await notices.skip(name, "it belongs to the store");
     }
     file = openFile(path);

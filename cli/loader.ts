@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Stats } from "node:fs";
 import type { BatchOperation, BlobStore, Metadata } from "../backends/blob_store/mod.ts";
 import { isTime, toMetadata } from "./attributes.ts";
 import { type Chunks, concat, counted, joined, peek } from "./chunks.ts";
 import type { Invocation } from "./command.ts";
+import type { FileId } from "./files.ts";
 import { quoted } from "./format.ts";
 import type { Notices } from "./notices.ts";
 import type { Progress } from "./progress.ts";
@@ -39,7 +39,7 @@ export interface ImportTarget {
   /** Whether a file whose size and metadata are those of its blob is left as it is. */
   readonly update: boolean;
   /** Files that belong to the store itself. */
-  readonly own: readonly Stats[];
+  readonly own: readonly FileId[];
   /** What is left out is told here. */
   readonly notices: Notices;
   /** The bytes of files are counted here. */

@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Chunks } from "./chunks.ts";
 import { codeOf, isNotPermitted, naming } from "./errors.ts";
-import { type FileAttributes, isSame, makeFile } from "./files.ts";
+import { type FileAttributes, type FileId, idOf, isSame, makeFile } from "./files.ts";
 import { escapes } from "./safe_name.ts";
 
 /** A file that was not written, while others can be. The message is the reason. */
@@ -19,8 +19,8 @@ export class Refusal extends Error {
 
 /** What the system says of a name that it does not take, here and now. */
 const REFUSALS = new Set([
-  ...["EACCES", "EEXIST", "EILSEQ", "EINVAL", "EISDIR", "ELOOP", "ENAMETOOLONG", "ENOTDIR"],
-  ...["ENOTEMPTY", "EPERM"],
+  ...["EACCES", "EBUSY", "EEXIST", "EILSEQ", "EINVAL", "EISDIR", "ELOOP", "ENAMETOOLONG"],
+  ...["ENOTDIR", "ENOTEMPTY", "EPERM"],
 ]);
 
 /**
@@ -32,7 +32,9 @@ const REFUSALS = new Set([
 export class SafeFolder {
   readonly #root: string;
   readonly #force: boolean;
-  readonly #spared: readonly fs.Stats[];
+  readonly #spared: readonly FileId[];
+  /** The files made here. Another name can lead to one: `README` to `readme`, or `e´` to `é`. */
+  readonly #made = new Set<string>();
 
   /**
    * Takes a folder, which is made where it is missing.
@@ -43,11 +45,11 @@ export class SafeFolder {
    */
   constructor(
     path: string,
-    { force, spared }: { force: boolean; spared: readonly fs.Stats[] },
+    { force, spared }: { force: boolean; spared: readonly FileId[] },
   ) {
     this.#root = naming("write", path, () => {
       fs.mkdirSync(path, { recursive: true });
-      return fs.realpathSync(path);
+      return fs.realpathSync.native(path);
     });
     this.#force = force;
     this.#spared = spared;
@@ -66,7 +68,9 @@ export class SafeFolder {
     const reason = escapes(name);
     if (reason !== undefined) throw new Refusal(reason);
     try {
-      await makeFile(this.#place(name), chunks, attributes);
+      const path = this.#place(name);
+      await makeFile(path, chunks, attributes);
+      this.#made.add(textOf(idOf(path), path));
     } catch (error) {
       const code = codeOf(error);
       const isOfName = code !== undefined && REFUSALS.has(code) && !isNotPermitted(error);
@@ -87,13 +91,22 @@ export class SafeFolder {
       else if (!found.isDirectory()) throw new Refusal(`${segment} is a file, not a folder`);
     }
     const path = join(folder, last);
-    const found = fs.lstatSync(path, { throwIfNoEntry: false });
+    const found = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (found === undefined) return path;
     if (found.isDirectory()) throw new Refusal("there is a folder of that name");
+    if (this.#made.has(textOf(found, path))) {
+      throw new Refusal("it is the same name here as that of another blob, which was exported");
+    }
     if (!this.#force) throw new Refusal("it exists, and --force is not given");
     if (this.#spared.some((stats) => isSame(stats, found))) {
       throw new Refusal("it belongs to the store");
     }
     return path;
   }
+}
+
+/** A file as text. Where the system does not say which it is, its path as most would compare it. */
+function textOf(id: FileId | undefined, path: string): string {
+  if (id === undefined || id.ino === 0n) return path.normalize("NFC").toLowerCase();
+  return `${id.dev}:${id.ino}`;
 }

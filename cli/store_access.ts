@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { type BlobFileOptions, BlobStore } from "../backends/blob_store/mod.ts";
 import { Failure } from "./errors.ts";
-import { isSame } from "./files.ts";
+import { type FileId, isSame } from "./files.ts";
 import { quoted } from "./format.ts";
 
 /**
@@ -52,7 +52,7 @@ function isMissing(path: string): boolean {
 /** Removes the file of a new store that holds nothing; Windows keeps what is open. */
 function remove(path: string): void {
   try {
-    fs.unlinkSync(fs.realpathSync(path));
+    fs.unlinkSync(fs.realpathSync.native(path));
   } catch {
     // It is an empty store then.
   }
@@ -71,7 +71,7 @@ const SUFFIXES = ["", ".lock", ".owner", ".wait"];
  * @param path The file of the store.
  */
 export function refuseOwn(file: string, path: string): void {
-  const found = fs.statSync(file, { throwIfNoEntry: false });
+  const found = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
   const belongs = found === undefined
     ? SUFFIXES.some((suffix) => resolve(file) === resolve(path) + suffix)
     : ownFiles(path).some((stats) => isSame(stats, found));
@@ -84,10 +84,10 @@ export function refuseOwn(file: string, path: string): void {
  *
  * @param path The file of the store.
  */
-export function ownFiles(path: string): fs.Stats[] {
-  const real = fs.realpathSync(path);
+export function ownFiles(path: string): FileId[] {
+  const real = fs.realpathSync.native(path);
   return SUFFIXES
-    .map((suffix) => fs.statSync(real + suffix, { throwIfNoEntry: false }))
+    .map((suffix) => fs.statSync(real + suffix, { bigint: true, throwIfNoEntry: false }))
     .filter((stats) => stats !== undefined);
 }
 

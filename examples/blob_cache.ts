@@ -64,7 +64,7 @@ interface Entry {
 
 /**
  * A cache over a blob store. Reads overlap as they like; writes are done one after
- * another. A crash of the process loses nothing, a power loss what came last.
+ * another. A crash of the process loses nothing that is in a file, a power loss what came last.
  */
 export class BlobCache {
   readonly #store: BlobStore;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import * as zlib from "node:zlib";
@@ -26,6 +26,7 @@ import type { Lock } from "./lock.ts";
 import { waitForLock } from "./wait_for_lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
+import { renameFile } from "../file/raw/rename_file.ts";
 
 /** The first Deno whose `zlib.crc32` is right: those from 2.1 on were not, some only when hot. */
 const FIRST_DENO: readonly number[] = [2, 5, 4];
@@ -207,7 +208,7 @@ async function openFile(
     }
   };
   try {
-    const hooks = { ...hooksOf(), reload: () => file.reload(), release };
+    const hooks = { ...hooksOf(), release };
     return await openWith(file, { ...options, create: false, closeStore: false }, hooks);
   } catch (error) {
     await file.close();
@@ -288,7 +289,7 @@ function checkAbsent(path: string): void {
 
 function rename(from: string, to: string): void {
   try {
-    renameSync(from, to);
+    renameFile(from, to);
   } catch (cause) {
     throw refusal(messageOf(cause), to, cause);
   }

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { readlinkSync, realpathSync } from "node:fs";
+import { accessSync, constants, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { StorageError } from "../../src/arena/backing_store.ts";
@@ -124,13 +124,16 @@ function release(name: string, lock: Held): void {
 }
 
 function lockDatabase(sqlite: Sqlite, path: string, name: string): Database {
-  const database = new sqlite.DatabaseSync(`${name}.lock`);
+  let database: Database | undefined;
   try {
+    database = new sqlite.DatabaseSync(`${name}.lock`);
     database.exec(LOCK);
     return database;
   } catch (error) {
-    database.close();
+    database?.close();
     if (isBusy(error)) throw new StoreLockedError(path, livingHolder(name));
+    const unusable = reasonOfLock(`${name}.lock`, messageOf(error));
+    if (unusable !== undefined) throw new StorageError("open", 0, 0, unusable, { cause: error });
     if (!isNoDatabase(error)) throw error;
     const advice = "delete it, if no process has the store open";
     const reason = `its lock, ${name}.lock, is not a database: ${advice}`;
@@ -149,6 +152,44 @@ function isNoDatabase(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   const words = /^file is not a database|^database disk image is malformed/;
   return errcode === undefined ? words.test(messageOf(error)) : [11, 26].includes(errcode & 255);
+}
+
+/** Throws unless this process has the right to use a path so, as `accessSync` does. */
+export type Access = (path: string, mode: number) => void;
+
+/** What SQLite says: SQLITE_CANTOPEN, SQLITE_READONLY. */
+const UNOPENABLE = /unable to open database file|attempt to write a readonly database/;
+
+/**
+ * Which right is missing, or what is in the way; undefined where it is something else. The file is
+ * not opened: to close it again would release the lock that another thread of the process has.
+ *
+ * @param lock The file of the lock.
+ * @param message What SQLite said.
+ * @param access Who is asked for rights.
+ */
+export function reasonOfLock(
+  lock: string,
+  message: string,
+  access: Access = accessSync,
+): string | undefined {
+  if (!UNOPENABLE.test(message)) return undefined;
+  const { R_OK, W_OK, X_OK } = constants, folder = dirname(lock);
+  const found = statSync(lock, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile()) {
+    return `its lock, ${lock}, is ${found.isDirectory() ? "a folder" : "not a file"}`;
+  }
+  try {
+    if (found === undefined) access(folder, W_OK | X_OK);
+    else access(lock, R_OK | W_OK);
+    return undefined;
+  } catch (error) {
+    const { code, message: words } = error as { code?: string; message: string };
+    if (code === undefined || words.includes("--allow-")) return undefined; // Deno may not look
+    return found === undefined
+      ? `its lock, ${lock}, cannot be made: no right to write in the folder ${folder} (${code})`
+      : `its lock, ${lock}, cannot be used: no right to read and write it (${code})`;
+  }
 }
 
 /** Who holds the lock; a note left behind by a crash says nothing of the next holder. */
@@ -175,11 +216,11 @@ function ownerOf(name: string): string {
 /** A path without symbolic links, also of a file that is yet to be made. */
 function realPath(path: string): string {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
-  const name = join(realpathSync(dirname(path)), basename(path));
+  const name = join(realpathSync.native(dirname(path)), basename(path));
   let target: string;
   try {
     target = readlinkSync(name);

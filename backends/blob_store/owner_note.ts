@@ -110,9 +110,10 @@ export function holderOf({ pid, host, runtime, since }: Note): LockHolder {
   return { pid, host, runtime, since };
 }
 
-/** The `code` of a system's error. */
+/** The `code` of a system's error. Deno 2.2 says it in some messages only. */
 export function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string } | undefined)?.code;
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  return code ?? /^(E[A-Z]+): /.exec(message ?? "")?.[1];
 }
 
 /** Whose note keeps others out of `path` now, if any does. */

@@ -28,7 +28,7 @@ export type OpenFile = number | FileHandleLike | SeekableFile;
  * settles. A large transfer that fails may have been carried out in part.
  *
  * The store reads the length once and keeps it: `byteLength` costs no system call,
- * and nothing else may resize the file meanwhile. Nor may the file be open for
+ * and `reload` sees what somebody else made of it. Nor may the file be open for
  * appending (`"a"`, `"a+"`): the system then ignores the offset of a write.
  *
  * After a failed `flush` every later one fails too, because the system reports a
@@ -56,7 +56,8 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Opens a file, which `close` then closes.
    *
-   * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
+   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a device, or
+   * a file without a length as in `/proc`; `cause` says why.
    * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
    * that is not known or no boolean.
    */
@@ -67,14 +68,14 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close after `close`.
    *
-   * @throws {StorageError} It is closed, or is a directory.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): FileStore {
     return new FileStore(engineOf(file));
   }
 
-  /** Bytes in the file, as of the opening and every resize since. */
+  /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
     return this.#file.io.byteLength;
   }
@@ -97,6 +98,11 @@ export class FileStore implements AsyncBackingStore {
   /** Returns once everything written so far is durable (fdatasync). */
   async flush(): Promise<void> {
     await this.#file.flushAsync();
+  }
+
+  /** Reads the file's length again: somebody else may have resized it. */
+  async reload(): Promise<void> {
+    await this.#file.reload();
   }
 
   /**
@@ -140,7 +146,8 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Opens a file, which `close` then closes.
    *
-   * @throws {StorageError} It cannot be opened, or is a directory; `cause` says why.
+   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a device, or
+   * a file without a length as in `/proc`; `cause` says why.
    * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
    * that is not known or no boolean.
    */
@@ -151,14 +158,14 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close.
    *
-   * @throws {StorageError} It is closed, or is a directory.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): SyncFileStore {
     return new SyncFileStore(engineOf(file));
   }
 
-  /** Bytes in the file, as of the opening and every resize since. */
+  /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
     return this.#io.byteLength;
   }
@@ -185,6 +192,11 @@ export class SyncFileStore implements SyncBackingStore {
   flush(): void {
     this.#io.checkUsable("flush");
     this.#io.flush();
+  }
+
+  /** Reads the file's length again: somebody else may have resized it. */
+  reload(): void {
+    this.#io.reload();
   }
 
   /** Closes the file if it was opened here. Closing again does nothing. */

@@ -23,7 +23,10 @@ export interface BackingStore {
   readonly maxByteLength?: number;
   /** Fills `into` with the bytes from `offset` on. */
   read(offset: number, into: Uint8Array): void | Promise<void>;
-  /** Writes `data` from `offset` on. */
+  /**
+   * Writes `data` from `offset` on: every later `read` sees it. A store may keep it to itself until
+   * `flush`; a crash of the process then takes it.
+   */
   write(offset: number, data: Uint8Array): void | Promise<void>;
   /**
    * Makes the store this long; new bytes are zero. A store that grows in steps
@@ -37,8 +40,18 @@ export interface BackingStore {
   copyWithin?(from: number, to: number, length: number): void | Promise<void>;
   /** The bytes themselves, where they lie in memory: {@linkcode ViewableStore}. */
   view?(offset: number, length: number): Uint8Array;
-  /** Returns once everything written is durable. */
+  /** Returns once everything written is durable; at once where nothing can be written. */
   flush?(): void | Promise<void>;
+  /**
+   * Looks again at what the store keeps a copy of and somebody else may have changed: its
+   * `byteLength`, bytes in a cache. Once it returns, `byteLength` and `read` answer with what was
+   * there at the call, or later. A store that keeps no copy needs none. One that rejects has
+   * changed nothing, or what a later `reload` mends.
+   *
+   * A blob store calls it before it reads what others may have written: at its opening, and at each
+   * `refresh()` of a reader.
+   */
+  reload?(): void | Promise<void>;
   /** Releases what the store itself opened; further use throws. */
   close?(): void | Promise<void>;
 }
@@ -55,6 +68,8 @@ export interface SyncBackingStore extends BackingStore {
   copyWithin?(from: number, to: number, length: number): void;
   /** Makes everything written durable. */
   flush?(): void;
+  /** Looks again at what the store keeps a copy of. */
+  reload?(): void;
   /** Releases what the store itself opened. */
   close?(): void;
 }
@@ -80,6 +95,8 @@ export interface AsyncBackingStore extends BackingStore {
   copyWithin?(from: number, to: number, length: number): Promise<void>;
   /** Makes everything written durable. */
   flush?(): Promise<void>;
+  /** Looks again at what the store keeps a copy of. */
+  reload?(): Promise<void>;
   /** Releases what the store itself opened. */
   close?(): Promise<void>;
 }

@@ -16,6 +16,8 @@ import { getUint32, setUint32 } from "./codec.ts";
 export const CHUNK_LENGTH = 65536;
 const CHECKSUM_LENGTH = 4;
 const FRAME = 65_540; // = CHUNK_LENGTH + CHECKSUM_LENGTH
+/** Chunks that are read at once where each read may be a request: 1 MiB of a blob. */
+const CHUNKS_AT_ONCE = 16;
 
 /** A range of the file. */
 export interface FileRange {
@@ -60,6 +62,11 @@ export function frame(
   return crc;
 }
 
+/** Chunks to read at once: a store that answers without a promise is asked for one. */
+export function chunksAtOnce(file: StoreFile): number {
+  return file.isAsync ? CHUNKS_AT_ONCE : 1;
+}
+
 /** What a reader needs to know of a blob. */
 export interface FramedBlob {
   readonly ranges: readonly FileRange[];
@@ -82,7 +89,8 @@ export class DamagedChunk extends Error {
 
 /**
  * Reads bytes `[offset, offset + into.length)` of a blob, and checks every chunk they
- * are in.
+ * are in. An asynchronous store is asked for up to 1 MiB at a time; that much memory is taken at
+ * most, besides `into`.
  *
  * @throws {DamagedChunk} A chunk is not what was written.
  */
@@ -95,26 +103,29 @@ export async function readChunks(
   const { ranges, size, seed, crc } = blob;
   const end = offset + into.length;
   let scratch: Uint8Array | undefined;
-  for (let chunk = Math.floor(offset / CHUNK_LENGTH); chunk * CHUNK_LENGTH < end; chunk++) {
-    const start = chunk * CHUNK_LENGTH;
-    const length = Math.min(CHUNK_LENGTH, size - start);
-    const isLast = start + length === size;
-    const framed = isLast ? length : FRAME;
-    // A whole chunk is read to where it goes; its checksum goes where the next one will.
-    const at = start - offset;
+  for (let chunk = Math.floor(offset / CHUNK_LENGTH); chunk * CHUNK_LENGTH < end;) {
+    const first = chunk * CHUNK_LENGTH, rest = Math.ceil(end / CHUNK_LENGTH) - chunk;
+    const count = Math.min(rest, chunksAtOnce(file));
+    const framed = Math.min(count * FRAME, framedLength(size) - chunk * FRAME);
+    // Whole chunks are read to where they go, the first checksum to where the next chunk will.
+    const at = first - offset;
     const fits = at >= 0 && at + framed <= into.length;
-    const target = fits ? into.subarray(at, at + framed) : (scratch ??= new Uint8Array(FRAME));
-    const bytes = fits ? target : target.subarray(0, framed);
-    const pending = readRanges(file, ranges, chunk * FRAME, bytes);
+    if (!fits && !(scratch && scratch.length >= framed)) scratch = new Uint8Array(framed);
+    const target = fits ? into.subarray(at, at + framed) : scratch!.subarray(0, framed);
+    const pending = readRanges(file, ranges, chunk * FRAME, target);
     if (pending) await pending;
-    const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-    const piece = bytes.subarray(0, length);
-    if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) {
-      throw new DamagedChunk(start, length);
+    for (let i = 0; i < count; i++, chunk++) {
+      const start = chunk * CHUNK_LENGTH, length = Math.min(CHUNK_LENGTH, size - start);
+      const bytes = target.subarray(i * FRAME, (i + 1) * FRAME);
+      const expected = start + length === size ? crc : getUint32(bytes, CHUNK_LENGTH);
+      const piece = bytes.subarray(0, length);
+      if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) {
+        throw new DamagedChunk(start, length);
+      }
+      if (fits && i === 0) continue;
+      const from = Math.max(0, offset - start), to = Math.min(length, end - start);
+      into.set(bytes.subarray(from, to), start + from - offset);
     }
-    if (fits) continue;
-    const from = Math.max(0, offset - start), to = Math.min(length, end - start);
-    into.set(bytes.subarray(from, to), start + from - offset);
   }
 }
 

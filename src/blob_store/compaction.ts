@@ -7,7 +7,14 @@
 
 import { allocateAt } from "../operations/allocate_at.ts";
 import { NO_SPACE } from "../allocator.ts";
-import { CHUNK_LENGTH, chunkSeed, framedLength, readRanges, writeRanges } from "./chunks.ts";
+import {
+  CHUNK_LENGTH,
+  chunksAtOnce,
+  chunkSeed,
+  framedLength,
+  readRanges,
+  writeRanges,
+} from "./chunks.ts";
 import { getUint32 } from "./codec.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { newBatch } from "./log.ts";
@@ -272,22 +279,27 @@ export class SlidePass extends CompactionPass {
   }
 }
 
-/** Copies a blob, chunk by chunk. Tells whether it is whole: a damaged one stays. */
+/**
+ * Copies a blob, a chunk at a time, or 1 MiB where the store is asynchronous. Tells whether it is
+ * whole: a damaged one stays.
+ */
 async function copyChunks(state: StoreState, slot: number, handle: number): Promise<boolean> {
   const { file } = state, { ranges, size, seed, crc } = framedBlobOf(state, slot);
   const to = rangesOf(state.space, [handle]);
-  const buffer = new Uint8Array(Math.min(framedLength(size), CHUNK_LENGTH + 4));
-  for (let chunk = 0, at = 0; chunk * CHUNK_LENGTH < size; chunk++) {
-    const start = chunk * CHUNK_LENGTH, length = Math.min(CHUNK_LENGTH, size - start);
-    const isLast = start + length === size;
-    const bytes = buffer.subarray(0, isLast ? length : CHUNK_LENGTH + 4);
-    const pending = readRanges(file, ranges, at, bytes);
+  const length = framedLength(size), frame = CHUNK_LENGTH + 4;
+  const buffer = new Uint8Array(Math.min(length, frame * chunksAtOnce(file)));
+  for (let at = 0, chunk = 0; at < length; at += buffer.length) {
+    const framed = buffer.subarray(0, length - at);
+    const pending = readRanges(file, ranges, at, framed);
     if (pending) await pending;
-    const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-    const piece = bytes.subarray(0, length);
-    if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) return false;
-    await writeRanges(file, to, at, bytes);
-    at += bytes.length;
+    for (let i = 0; i < framed.length; i += frame, chunk++) {
+      const isLast = size <= (chunk + 1) * CHUNK_LENGTH;
+      const bytes = framed.subarray(i, i + frame);
+      const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
+      const piece = bytes.subarray(0, CHUNK_LENGTH);
+      if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) return false;
+    }
+    await writeRanges(file, to, at, framed);
   }
   return true;
 }

@@ -131,7 +131,7 @@ export class OpenStore {
     const { state } = this, { file, settings } = state;
     file.checkOpen("read");
     if (!file.readOnly) return;
-    file.reload();
+    await file.reload();
     Object.assign(state, await readState(file, settings));
   }
 
@@ -215,10 +215,16 @@ export async function openStore(
   checkOpenOptions(options);
   const { create = true, readOnly = false, granule = DEFAULT_GRANULE } = options;
   const file = new StoreFile(store, readOnly, hooks, options.closeStore);
+  // Else a store that others made since could be taken for none.
+  await file.reload();
   const settings = settingsOf(options, file);
-  if (isVacant(await readHeader(file), file)) {
+  const header = await readHeader(file);
+  if (isVacant(header, file)) {
     if (create && !readOnly) return await createStore(file, settings, granule);
-    throw new CorruptStoreError(0, "it is empty, not a blob store");
+    const reason = header.some((byte) => byte !== 0)
+      ? `it is cut off in its header, or was never finished: it has ${file.byteLength} bytes`
+      : "it is empty, not a blob store";
+    throw new CorruptStoreError(0, reason);
   }
   return new OpenStore(await readState(file, settings));
 }
@@ -226,6 +232,7 @@ export async function openStore(
 /** Whether a backing store holds a blob store with blobs; nothing is written. */
 export async function holdsBlobs(store: BackingStore): Promise<boolean> {
   const file = new StoreFile(store, true, {});
+  await file.reload();
   if (isVacant(await readHeader(file), file)) return false;
   return (await openStore(store, { readOnly: true })).state.index.count > 0;
 }
@@ -238,19 +245,19 @@ async function readState(file: StoreFile, settings: Settings): Promise<StoreStat
     try {
       const found = await recover(file, header, settings.maxByteLength);
       if (found === undefined) {
-        file.reload();
+        await file.reload();
         continue;
       }
       // After a checkpoint the log that was read may have been overwritten, and seem to end early.
       const isStale = file.readOnly && attempt < MAX_ATTEMPTS && await hasChanged(file, header);
       if (!isStale) return stateOf(file, settings, found);
-      file.reload();
+      await file.reload();
     } catch (error) {
       // A writer takes the store over from another one, which may be writing still.
       const mayPass = file.readOnly || error instanceof CorruptStoreError;
       if (!mayPass || attempt === MAX_ATTEMPTS) throw error;
       const { byteLength } = file, least = file.readOnly ? MIN_ATTEMPTS : MIN_WRITER_ATTEMPTS;
-      file.reload();
+      await file.reload();
       // A commit may have come between two pages that were read; a checkpoint takes longer.
       const isOther = file.byteLength !== byteLength || await hasChanged(file, header);
       if (attempt >= least && !isOther) throw error;

@@ -15,8 +15,6 @@ export interface RuntimeHooks {
    * never called again, and a store that wrote with it fails with a `ChecksumError`.
    */
   readonly crc32?: Crc32;
-  /** Reads the length of the backing store again, for readers beside a writer. */
-  readonly reload?: () => void;
   /** Called once, when the store is closed: closes the file, frees the lock. */
   readonly release?: () => void | Promise<void>;
 }

@@ -23,6 +23,8 @@ export class StoreFile {
   /** Those of blobs. */
   readonly checksums: Checksums;
   readonly readOnly: boolean;
+  /** Whether the last read gave a promise: each may be a request then. */
+  isAsync = false;
   readonly #store: BackingStore;
   readonly #hooks: RuntimeHooks;
   readonly #closeStore: boolean;
@@ -130,6 +132,7 @@ export class StoreFile {
   read(position: number, into: Uint8Array): Pending {
     try {
       const answer = this.#store.read(position, into);
+      this.isAsync = isPromise(answer);
       if (!isPromise(answer)) return undefined;
       return answer.catch((cause) => {
         throw failure("read", position, into.length, cause);
@@ -184,8 +187,14 @@ export class StoreFile {
     }
   }
 
-  reload(): void {
-    this.#hooks.reload?.();
+  /** Sees what others did to the backing store, where it keeps a copy of anything. */
+  async reload(): Promise<void> {
+    try {
+      const answer = this.#store.reload?.();
+      if (isPromise(answer)) await answer;
+    } catch (cause) {
+      throw failure("read", 0, 0, cause);
+    }
   }
 
   /** Whether callers may want nothing more. */

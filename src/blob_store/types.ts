@@ -41,16 +41,18 @@ export type BlobSource =
  *
  * - `"commit"`: once it is durable. Writes made together share one flush.
  * - `"batch"`: a `batch()`, `flush()` or `checkpoint()` once it is durable; a single put
- *   or delete once it was handed to the system. The next flush makes it durable: that
+ *   or delete once it was handed to the backing store. The next flush makes it durable: that
  *   comes after some 8 MiB. There is no timer: call `flush()` before going idle.
- * - `"none"`: once it was handed to the system. `flush()`, `checkpoint()` and `close()`
+ * - `"none"`: once it was handed to the backing store. `flush()`, `checkpoint()` and `close()`
  *   make it durable.
  *
  * Checkpoints and compactions, also those that the store begins, make everything durable
  * that was written before.
  *
- * In every mode a crash of the process loses nothing, and a power loss leaves a state
- * that the store was in at some moment, never half a write.
+ * In every mode a power loss leaves a state that the store was in at some moment, never half a
+ * write. A crash of the process loses nothing that resolved, where the store is in a file, or in
+ * a backing store whose `write` hands on what it gets. Over one that keeps writes until `flush()`
+ * such a crash loses what a power loss does, and memory goes with its process.
  */
 export type Durability = "commit" | "batch" | "none";
 

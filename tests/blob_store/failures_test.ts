@@ -157,18 +157,18 @@ describe("a failing call of the backing store", () => {
   it("is told for what it is, and reads go on", async () => {
     const store = new FailingStore(memory(), true, "nothing");
     const blobs = await BlobStore.open(store);
-    await blobs.put("key", bytesOf(1, 100 * K));
+    await blobs.put("key", bytesOf(1, 400 * K));
     store.failAt = store.calls + 1;
     const error = await assertRejects(() => blobs.get("key"), StorageError);
     assertEquals([error.operation, error.cause], ["read", store.error]);
-    assertEquals(await blobs.get("key"), bytesOf(1, 100 * K));
+    assertEquals(await blobs.get("key"), bytesOf(1, 400 * K));
     for (const isStream of [true, false]) {
       store.failAt = store.calls + 2;
       const stream = blobs.stream("key")!;
       await assertRejects(() => new Response(stream).arrayBuffer());
       assertStrictEquals(store.failed, "read", `${isStream}`);
-      await blobs.put("key", bytesOf(2, 100 * K));
-      await blobs.put("key", bytesOf(1, 100 * K));
+      await blobs.put("key", bytesOf(2, 400 * K));
+      await blobs.put("key", bytesOf(1, 400 * K));
     }
     await assertEmptiable(blobs);
     await blobs.close();

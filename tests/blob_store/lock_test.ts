@@ -16,7 +16,7 @@ import process from "node:process";
 import { acquireLock } from "../../backends/blob_store/lock.ts";
 import { ownNote, readNote, takeNote } from "../../backends/blob_store/owner_note.ts";
 import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
-import { HOLDER, type LockChild, lockInChild } from "./children/lock_child.ts";
+import { before, HOLDER, type LockChild, lockInChild, NOTE_WRITER } from "./children/lock_child.ts";
 import { storageError } from "../support/store_helpers.ts";
 import { folder, newPath, removeAfterwards } from "../support/temporary_files.ts";
 
@@ -227,13 +227,12 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
     it("waits for a note that is just being written", async () => {
       const path = newPath(), owner = `${path}.owner`;
       writeNote(`${path}.text`, { exclusive: true });
-      // On a busy machine the shell may be too late, but not every time.
+      // On a busy machine the child may be too late, but not every time.
       for (let attempt = 1;; attempt++) {
         fs.writeFileSync(owner, "");
-        const script = 'echo started; sleep 0.05; cat "$0.text" > "$0.owner"';
-        const shell = spawn("sh", ["-c", script, path]);
-        const ended = once(shell, "exit");
-        await once(shell.stdout, "data");
+        const child = spawn(process.execPath, [...before, NOTE_WRITER, path]);
+        const ended = once(child, "exit");
+        await once(child.stdout, "data");
         let holder: LockHolder | undefined;
         try {
           acquireLock(path).release();

@@ -139,7 +139,7 @@ describe("verification beside a writer", () => {
       withSeed(seed, (random) =>
         withReader(random, async ({ shared, writer, reader }) => {
           shared.onRead = () => random(3) === 0 ? writer.act(4) : undefined;
-          for (let round = 0; round < 4; round++) {
+          for (let round = 0; round < 6; round++) {
             assertEquals((await reader.verify()).damaged, []);
           }
           assert(shared.reads > 200, `only ${shared.reads} reads`);
@@ -175,7 +175,7 @@ describe("a backup beside a writer", () => {
       withSeed(seed, (random) =>
         withReader(random, async ({ shared, writer, reader }) => {
           shared.onRead = () => random(8) === 0 ? writer.act(2) : undefined;
-          for (let round = 0; round < 4; round++) {
+          for (let round = 0; round < 6; round++) {
             const to = memory(), steps: number[] = [];
             const report = await reader.backup(to, {
               onProgress: (...step) => steps.push(...step),

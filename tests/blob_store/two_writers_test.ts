@@ -7,9 +7,9 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, linkSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -72,6 +72,16 @@ async function makeStore(): Promise<string> {
   return path;
 }
 
+/** Why no file can be mounted over another one here; undefined where it can. */
+function whyNoBindMount(): string | undefined {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "it takes root on Linux";
+  const from = newPath(), to = newPath();
+  for (const path of [from, to]) writeFileSync(path, "");
+  if (spawnSync("mount", ["--bind", from, to]).status !== 0) return "the system refuses it";
+  spawnSync("umount", [to]);
+  return undefined;
+}
+
 describe("two writers of one file", () => {
   it("by a rename, in two processes: the first is told, and nothing is lost", async () => {
     const path = await makeStore(), moved = newPath();
@@ -117,6 +127,28 @@ describe("two writers of one file", () => {
     assertEquals(answers[1].keys, []);
     await Promise.all([first.end(), second.end()]);
     await assertHas(link, answers);
+  });
+
+  const refused = whyNoBindMount();
+  it({
+    name: `by a bind mount of the file alone${refused ? ` (skipped: ${refused})` : ""}`,
+    ignore: refused !== undefined,
+    async fn() {
+      const path = await makeStore(), mounted = newPath();
+      writeFileSync(mounted, "");
+      assertEquals(spawnSync("mount", ["--bind", path, mounted]).status, 0);
+      try {
+        const first = await writerOf(path);
+        const answers = [await first.put("before", 100)];
+        const second = await writerOf(mounted);
+        answers.push(...await Promise.all([first.put("late", 100), second.put("second", 100)]));
+        assertEquals(answers.map(({ error }) => error), [undefined, "StoreFencedError", undefined]);
+        await Promise.all([first.end(), second.end()]);
+        await assertHas(path, answers);
+      } finally {
+        spawnSync("umount", [mounted]);
+      }
+    },
   });
 
   it("over one backing store: puts, streams, checkpoints, compaction and close", async () => {

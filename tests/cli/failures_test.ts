@@ -299,3 +299,14 @@ describe("on Deno with the least permissions", () => {
     assertEquals(permitted(both, ["rm", store, "file"]), [0, ""]);
   });
 });
+
+linux("a folder that may not be written is named, with what was to be made there", async () => {
+  const store = await storeOf("key");
+  // Nobody may, not even root.
+  const { code, stderr } = await run(["get", store, "key", "/sys/out"]);
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /^blobs: Cannot write "\/sys\/out": E[A-Z]+: no right to write in the folder "\/sys", where /,
+  );
+});

@@ -218,7 +218,9 @@ describe("pack_folder, its comparison", () => {
   it("gives the space back when a file cannot be read", () => {
     const store = new MemoryStore(0, { maxByteLength: 2 ** 20 });
     const arena = new Arena(store, { maxByteLength: 2 ** 20 });
-    for (const path of [join(scratch, "not there"), folder]) {
+    // A folder can be opened and not read, but on Windows it reads as an empty file.
+    const unreadable = process.platform === "win32" ? [] : [folder];
+    for (const path of [join(scratch, "not there"), ...unreadable]) {
       let error: unknown;
       try {
         pack(arena, path);

@@ -267,6 +267,8 @@ describe("serve_blobs, the command", () => {
   }
 
   it("serves, follows a writer, and closes the store when it is asked to end", async () => {
+    // Windows has no signals: they end a process at once.
+    const isHeard = process.platform !== "win32";
     const path = newPath();
     const writer = await start(path, "--writable");
     assertEquals((await fetch(`${writer.url}/a`, { method: "PUT", body: "1" })).status, 201);
@@ -276,6 +278,7 @@ describe("serve_blobs, the command", () => {
     assertEquals((await fetch(`${writer.url}/a`, { method: "PUT", body: "2" })).status, 204);
     await until("it sees", async () => await (await fetch(`${reader.url}/a`)).text() === "2");
     assert(existsSync(`${path}.owner`));
+    if (!isHeard) return;
     await Promise.all([reader.stop("SIGINT"), writer.stop("SIGTERM")]);
     assert(!existsSync(`${path}.owner`), "the store was left open");
     await using store = await BlobStore.open(path);

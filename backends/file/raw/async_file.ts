@@ -76,6 +76,13 @@ export class AsyncFile {
     }
   }
 
+  /** Looks at the length anew, once no resize is waiting. */
+  async reload(): Promise<void> {
+    this.io.checkUsable("read");
+    while (this.#resizes !== undefined) await this.#resizes;
+    this.io.reload();
+  }
+
   /** Flushes in the thread pool, after the transfers that are there. */
   async flushAsync(): Promise<void> {
     this.io.checkUsable("flush");

@@ -18,7 +18,7 @@ export interface SeekableFile {
   /** Makes the file this long. */
   truncateSync(byteLength: number): void;
   /** Tells the length. */
-  statSync(): { readonly size: number };
+  statSync(): { readonly size: number; readonly isFile?: boolean };
   /** Makes what was written durable. */
   syncDataSync(): void;
   /** The same, on the thread pool. */
@@ -37,7 +37,9 @@ export class Cursor implements RawFile {
   }
 
   size(): number {
-    return this.#file.statSync().size;
+    const { size, isFile } = this.#file.statSync();
+    if (isFile === false) throw new Error("it is not a file");
+    return size;
   }
 
   read(into: Uint8Array, position: number): number {

@@ -5,7 +5,7 @@
  */
 
 import { fdatasync, fdatasyncSync, fstatSync, ftruncateSync, read, readSync } from "node:fs";
-import { write, writeSync } from "node:fs";
+import { type Stats, write, writeSync } from "node:fs";
 import type { RawFile } from "./file_io.ts";
 
 /** The part of a `node:fs/promises` FileHandle that is used. */
@@ -39,9 +39,9 @@ export class Descriptor implements RawFile {
   }
 
   size(): number {
-    const stat = fstatSync(this.#file.fd);
-    if (stat.isDirectory()) throw new Error("it is a directory");
-    return stat.size;
+    const stats = fstatSync(this.#file.fd);
+    checkIsFile(stats);
+    return stats.size;
   }
 
   read(into: Uint8Array, position: number): number {
@@ -71,6 +71,26 @@ export class Descriptor implements RawFile {
   flushAsync(): Promise<void> {
     return this.#file.datasync();
   }
+}
+
+/**
+ * Throws unless something is a file: it has a length, and bytes that stay where they are.
+ *
+ * @throws {Error} What it is; `code` is `EISDIR` for a directory, on every system.
+ */
+export function checkIsFile(stats: Stats): void {
+  if (stats.isFile()) return;
+  if (stats.isDirectory()) {
+    throw Object.assign(new Error("it is a directory"), { code: "EISDIR" });
+  }
+  const kind = stats.isFIFO()
+    ? "a named pipe"
+    : stats.isSocket()
+    ? "a socket"
+    : stats.isBlockDevice()
+    ? "a block device"
+    : "a device";
+  throw new Error(`it is ${kind}, not a file`);
 }
 
 /** A descriptor in the form of a FileHandle. */

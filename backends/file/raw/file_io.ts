@@ -151,6 +151,7 @@ export class FileIO {
 
   flush(): void {
     this.#checkFlush();
+    if (this.#readOnly) return; // Windows refuses, and nothing was written here
     try {
       this.#device.flush();
     } catch (cause) {
@@ -160,6 +161,7 @@ export class FileIO {
 
   async flushAsync(): Promise<void> {
     this.#checkFlush();
+    if (this.#readOnly) return;
     try {
       await this.#device.flushAsync();
     } catch (cause) {

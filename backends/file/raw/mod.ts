@@ -10,5 +10,7 @@ export type { SeekableFile } from "./cursor.ts";
 export { Descriptor, handleOf } from "./descriptor.ts";
 export type { FileHandleLike } from "./descriptor.ts";
 export { FileIO, MAX_PER_TURN, messageOf } from "./file_io.ts";
+export { renameFile } from "./rename_file.ts";
+export type { RenameSystem } from "./rename_file.ts";
 export { openFileIO, pathOf } from "./open_file.ts";
 export type { FileOpenOptions, FilePath } from "./open_file.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { StorageError } from "../../../src/arena/backing_store.ts";
 import { describe } from "../../../src/util/check_integer.ts";
 import { checkOptions } from "../../../src/util/check_options.ts";
 import { checkType } from "../../../src/util/check_type.ts";
-import { Descriptor, handleOf } from "./descriptor.ts";
+import { checkIsFile, Descriptor, handleOf } from "./descriptor.ts";
 import { FileIO, messageOf } from "./file_io.ts";
 
 /** How a file is opened; by default it must exist, and is read and written. */
@@ -37,18 +37,55 @@ export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
     throw new TypeError("Expected readOnly without create, createNew and truncate");
   }
   const name = pathOf(path);
-  // One call with one outcome: no second opener gets in between "is it there" and "make it".
   const flags = (readOnly ? constants.O_RDONLY : constants.O_RDWR) |
     (create || createNew ? constants.O_CREAT : 0) |
     (createNew ? constants.O_EXCL : 0) |
     (truncate ? constants.O_TRUNC : 0);
+  const failed = (cause: unknown, where: string) =>
+    new StorageError("open", 0, 0, messageOf(cause) + where, { cause });
   let fd: number;
   try {
-    fd = openSync(name, flags);
+    // Seen before it is opened: to open a device may do something, to empty one too.
+    const found = statSync(name, { throwIfNoEntry: false });
+    if (found !== undefined) checkIsFile(found);
+    fd = openAtOnce(name, flags);
   } catch (cause) {
-    throw new StorageError("open", 0, 0, messageOf(cause), { cause });
+    throw failed(cause, messageOf(cause).includes(name) ? "" : ` (${name})`);
   }
-  return new FileIO(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
+  const io = new FileIO(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
+  if (io.byteLength === 0 && hasBytes(fd)) {
+    closeSync(fd);
+    throw failed(
+      new Error("it has bytes and no length, as files of the system have"),
+      ` (${name})`,
+    );
+  }
+  return io;
+}
+
+/**
+ * Opens a file. One call with one outcome: no second opener gets in between "is it there" and "make
+ * it". Nor does it wait for the other end of a pipe that has come to be there.
+ */
+function openAtOnce(path: string, flags: number): number {
+  const { O_NONBLOCK = 0 } = constants;
+  try {
+    return openSync(path, flags | O_NONBLOCK);
+  } catch (error) {
+    // Another program has a lease on the file (Samba): the system waits until it is given back.
+    if (codeOf(error) !== "EAGAIN") throw error;
+    return openSync(path, flags);
+  }
+}
+
+/** Whether a file that says it has no bytes has some: those of /proc do. */
+function hasBytes(fd: number): boolean {
+  // One that another process has just begun to write has a length by now.
+  return readSync(fd, new Uint8Array(1), 0, 1, 0) > 0 && fstatSync(fd).size === 0;
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code;
 }
 
 /** The path a URL stands for. */

@@ -11,6 +11,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { LockHolder } from "../../../src/blob_store/blob_store_errors.ts";
 
+/** The module of a child that writes a note a little later. */
+export const NOTE_WRITER: string = fileURLToPath(new URL("note_writer.ts", import.meta.url));
+
 /** What came of the child's attempt. */
 export interface Answer {
   readonly held?: true;
@@ -34,7 +37,8 @@ export interface LockChild {
 
 /** The module that a child runs. */
 export const HOLDER: string = fileURLToPath(new URL("lock_holder.ts", import.meta.url));
-const before = "deno" in process.versions ? ["run", "-A", "--quiet"] : [];
+/** The arguments of this runtime before a module. */
+export const before: readonly string[] = "deno" in process.versions ? ["run", "-A", "--quiet"] : [];
 
 /** Starts a process that takes the lock of `path`. */
 export async function lockInChild(path: string, ...mode: string[]): Promise<LockChild> {
