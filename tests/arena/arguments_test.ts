@@ -8,6 +8,7 @@ import { OutOfSpaceError } from "../../src/allocator.ts";
 import { Arena } from "../../src/arena/arena.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import type { RegionData } from "../../src/arena/arguments.ts";
+import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
 import { must, SlowStore } from "./arena_helpers.ts";
 
 /** What no type lets pass. */
@@ -83,8 +84,8 @@ describe("wrong arguments of plain JavaScript", () => {
         [() => region.readInto(wrong(5)), "got 5"],
         [() => region.resize(wrong("5")), "Expected size to be an integer from 0"],
         [() => region.resize(wrong(undefined)), "Expected size to be an integer"],
-        [() => arena.regionFromToken(wrong("token")), "token"],
-        [() => arena.regionFromToken({ ...region.token(), label: wrong(1) }), "token.label"],
+        [() => regionFromToken(arena, wrong("token")), "token"],
+        [() => regionFromToken(arena, { ...tokenOf(region), label: wrong(1) }), "token.label"],
       ];
       for (const [call, message] of calls) {
         await assertRejects(async () => void await call(), TypeError, message);

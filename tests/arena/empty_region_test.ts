@@ -13,6 +13,8 @@ import { SharedOffsetAllocator } from "../../src/shared/shared_allocator.ts";
 import { Arena } from "../../src/arena/arena.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { compact } from "../../src/arena/compact.ts";
+import { onRelocate } from "../../src/arena/on_relocate.ts";
+import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 const stores: Record<string, () => BackingStore> = {
@@ -116,7 +118,7 @@ describe("an empty region", () => {
     const second = arena.allocateOrThrow(20);
     first.free();
     let calls = 0;
-    empty.onRelocate(() => calls++);
+    onRelocate(empty, () => calls++);
     assertEquals(compact(arena), { moves: 1, bytes: 20 });
     assertEquals([second.offset, empty.offset, calls], [0, 0, 0]);
   });
@@ -128,13 +130,13 @@ describe("an empty region", () => {
     const there = new Arena(store, { allocator: SharedOffsetAllocator.attach(allocator.buffer) });
     const own = there.allocateOrThrow(0, { label: "own" });
     const empty = here.allocateOrThrow(0, { label: "a", alignment: 4 });
-    const opened = there.regionFromToken(JSON.parse(JSON.stringify(empty.token())));
+    const opened = regionFromToken(there, JSON.parse(JSON.stringify(tokenOf(empty))));
     assertEquals([opened.size, opened.label, opened.alignment], [0, "a", 4]);
     assertEquals([opened.resize(8), opened.offset, empty.size], [true, 0, 0]);
     opened.free();
     assertEquals([empty.freed, own.freed, own.label], [false, false, "own"]);
-    const token = { ...empty.token(), size: 1 };
-    assertThrows(() => here.regionFromToken(token), RangeError, "token.handle");
+    const token = { ...tokenOf(empty), size: 1 };
+    assertThrows(() => regionFromToken(here, token), RangeError, "token.handle");
   });
 
   it("passed on while it had bytes, is freed for the other side", () => {
@@ -142,7 +144,7 @@ describe("an empty region", () => {
     const allocator = SharedOffsetAllocator.create(64);
     const here = new Arena(store, { allocator });
     const there = new Arena(store, { allocator: SharedOffsetAllocator.attach(allocator.buffer) });
-    const region = here.allocateOrThrow(8), opened = there.regionFromToken(region.token());
+    const region = here.allocateOrThrow(8), opened = regionFromToken(there, tokenOf(region));
     assertStrictEquals(region.resize(0), true);
     assertEquals([region.freed, opened.freed], [false, true]);
     assertThrows(() => opened.resize(0), NotAllocatedError);
