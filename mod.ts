@@ -112,6 +112,8 @@ export {
   compact,
   onRelocate,
   regionFromToken,
+  regionOf,
+  regionsOf,
   StorageError,
   tokenOf,
 } from "./src/arena/mod.ts";

@@ -15,7 +15,7 @@ import {
 import type { ArenaOptions, RegionOptions } from "./arena_options.ts";
 import { bytesOf, checkRegionOptions, checkStore, type RegionData } from "./arguments.ts";
 import type { BackingStore, Outcome } from "./backing_store.ts";
-import { checkInteger } from "../util/check_integer.ts";
+import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
@@ -45,9 +45,9 @@ import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
  * | call | cost |
  * | ---- | ---- |
  * | `allocate`, `free` | the allocator's |
- * | `region` | O(1) |
  * | `allocate` that grows the store | O(free regions), and the store's `resize` |
- * | `regions` | O(regions) |
+ * | {@linkcode regionOf} | O(1) |
+ * | {@linkcode regionsOf} | O(allocations) |
  * | {@linkcode compact} | O(regions log regions), and the bytes moved |
  *
  * @typeParam S What the store can do decides what calls give.
@@ -236,42 +236,6 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   }
 
   /**
-   * The live region that a handle names. An allocation made past the arena, in a
-   * restored allocator say, becomes a region of whole units; as nobody knows what
-   * it is aligned to, it is moved nowhere but to offset 0.
-   *
-   * @throws {NotAllocatedError} The handle names no live region.
-   * @throws {StorageError} The arena is closed.
-   */
-  region(handle: number): Region<S> {
-    checkOpen(this.#state, "region");
-    return this.#region(handle);
-  }
-
-  #region(handle: number): LiveRegion<S> {
-    const state = this.#state;
-    let region = state.regions.get(handle);
-    if (region === undefined) {
-      const size = this.allocator.size(handle) * this.unit;
-      region = new LiveRegion(state, handle, size, 1, Number.MAX_SAFE_INTEGER);
-    }
-    // The allocator still knows a region whose last operations are ending; offset refuses it.
-    void region.offset;
-    return region;
-  }
-
-  /** The live regions in address order, empty ones first. */
-  *regions(): Generator<Region<S>, void, void> {
-    const { regions } = this.#state;
-    for (const region of [...regions.values()]) {
-      if (region.handle < 0 && !region.freed) yield region;
-    }
-    for (const { handle } of this.allocator.allocations()) {
-      if (!regions.get(handle)?.freed) yield this.#region(handle);
-    }
-  }
-
-  /**
    * Returns once everything written is durable, where the store can tell.
    *
    * @throws {StorageError} The arena is closed, or the store failed.
@@ -345,6 +309,16 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     const room = { freeSpace: freeBytes, largestFreeRegion };
     throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes", outOf);
   }
+}
+
+/**
+ * What an arena is, for functions beside the class.
+ *
+ * @throws {TypeError} It is no arena.
+ */
+export function stateOf<S extends BackingStore>(arena: Arena<S, Allocator>): ArenaState<S> {
+  if (arena instanceof Arena) return arena.state as ArenaState<S>;
+  throw new TypeError(`Expected arena to be an Arena, got ${describe(arena)}`);
 }
 
 /**

@@ -36,18 +36,15 @@ export function checkStore(store: unknown): asserts store is BackingStore {
 
 /** Throws unless a region can be asked for with these; quick where they are right. */
 export function checkRegionOptions(options: unknown): void {
-  if (options === undefined) return;
-  if (typeof options === "number") {
-    const got = `${options}: write { alignment: ${options} }`;
-    throw new TypeError(`Expected options to be an object with alignment, label, got ${got}`);
-  }
   let isKnown = typeof options === "object" && options !== null;
-  if (isKnown) {
-    for (const name in options!) {
-      isKnown &&= name === "alignment" || name === "label";
-    }
+  for (const name in options as object | null | undefined) {
+    isKnown &&= name === "alignment" || name === "label";
   }
-  if (!isKnown) checkOptions(options, "alignment label");
+  if (isKnown) return;
+  if (typeof options === "number") {
+    throw new TypeError(`Expected options to be { alignment: ${options} }, got ${options}`);
+  }
+  checkOptions(options, "alignment label");
 }
 
 /**

@@ -6,11 +6,11 @@
 
 import type { Allocator, CompactionCursor, Move } from "../allocator.ts";
 import { applyMove, planCompaction } from "../operations/mod.ts";
-import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import type { Steps } from "../util/steps.ts";
-import { Arena } from "./arena.ts";
+import { type Arena, stateOf } from "./arena.ts";
 import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts";
 import type { BackingStore, Outcome } from "./backing_store.ts";
 import type { LiveRegion } from "./region.ts";
@@ -45,10 +45,7 @@ export function compact<S extends BackingStore, A extends Allocator>(
   arena: Arena<S, A>,
   options: ArenaCompactionOptions = {},
 ): Outcome<S, ArenaCompaction> {
-  if (!(arena instanceof Arena)) {
-    throw new TypeError(`Expected arena to be an Arena, got ${describe(arena)}`);
-  }
-  const state = arena.state as ArenaState<S>;
+  const state = stateOf(arena);
   return run(state, "compact", () => compacting(state, options)) as Outcome<S, ArenaCompaction>;
 }
 

@@ -29,3 +29,4 @@ export { onRelocate } from "./on_relocate.ts";
 export type { Region, Viewed } from "./region.ts";
 export { regionFromToken, tokenOf } from "./region_token.ts";
 export type { RegionToken } from "./region_token.ts";
+export { regionOf, regionsOf } from "./regions.ts";

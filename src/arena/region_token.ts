@@ -5,10 +5,10 @@
  */
 
 import type { Allocator } from "../allocator.ts";
-import { Arena } from "./arena.ts";
+import { type Arena, stateOf } from "./arena.ts";
 import type { BackingStore } from "./backing_store.ts";
 import { LiveRegion, type Region } from "./region.ts";
-import { type ArenaState, checkOpen, greatestCommonDivisor, unitsOf } from "./space.ts";
+import { checkOpen, greatestCommonDivisor, unitsOf } from "./space.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkType } from "../util/check_type.ts";
 
@@ -71,15 +71,12 @@ export function tokenOf<S extends BackingStore>(region: Region<S>): RegionToken 
  * regionFromToken(arena, token).free(); // whoever is done with it
  * ```
  */
-export function regionFromToken<S extends BackingStore, A extends Allocator>(
-  arena: Arena<S, A>,
+export function regionFromToken<S extends BackingStore>(
+  arena: Arena<S, Allocator>,
   token: RegionToken,
 ): Region<S> {
-  if (!(arena instanceof Arena)) {
-    throw new TypeError(`Expected arena to be an Arena, got ${describe(arena)}`);
-  }
+  const state = stateOf(arena), { allocator, unit } = state;
   const { handle, size, alignment, label } = checkToken(token);
-  const state = arena.state as ArenaState<S>, { allocator, unit } = state;
   checkOpen(state, "region");
   const unitAlignment = alignment / greatestCommonDivisor(alignment, unit);
   if (handle < 0) {

@@ -14,6 +14,7 @@ import { withSeed } from "../support/random.ts";
 import { assertSameBytes, storageError } from "../support/store_helpers.ts";
 import { newFile, removeAfterwards } from "../support/temporary_files.ts";
 import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 removeAfterwards();
@@ -101,7 +102,7 @@ describe("a closed arena", () => {
         [() => arena.allocate(1), "allocate", "Cannot allocate: the arena is closed"],
         [() => arena.allocateOrThrow(1), "allocate", "Cannot allocate: the arena is closed"],
         [() => arena.allocateFrom(data), "allocate", "Cannot allocate: the arena is closed"],
-        [() => arena.region(region.handle), "region", "Cannot look up a region: the arena is"],
+        [() => regionOf(arena, region.handle), "region", "Cannot look up a region: the arena is"],
         [() => regionFromToken(arena, token), "region", "Cannot look up a region: the arena is"],
         [() => compact(arena), "compact", "Cannot compact: the arena is closed"],
         [() => arena.flush(), "flush", "Cannot flush: the arena is closed"],
@@ -118,7 +119,7 @@ describe("a closed arena", () => {
       }
       assertStrictEquals((store as { calls?: number }).calls, calls, "the store was asked");
       assertEquals([region.size, region.freed, arena.freeBytes], [10, false, 90]);
-      assertEquals([...arena.regions()], [region]);
+      assertEquals([...regionsOf(arena)], [region]);
       await region.free();
       assertEquals([region.freed, arena.freeBytes], [true, 100]);
       await assertRejects(async () => await region.free(), NotAllocatedError);

@@ -15,6 +15,7 @@ import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { compact } from "../../src/arena/compact.ts";
 import { onRelocate } from "../../src/arena/on_relocate.ts";
 import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 const stores: Record<string, () => BackingStore> = {
@@ -37,7 +38,7 @@ describe("an empty region", () => {
       const all = must(await arena.allocate(100));
       await all.free();
       await empty.free();
-      assertEquals([...arena.regions()], []);
+      assertEquals([...regionsOf(arena)], []);
       await assertAllCanBeHad(arena);
     });
 
@@ -45,8 +46,8 @@ describe("an empty region", () => {
       const arena = new Arena(make());
       const empty = must(await arena.allocateFrom(new Uint8Array(0), { label: "none" }));
       assertStrictEquals(empty.label, "none");
-      assertStrictEquals(arena.region(empty.handle), empty);
-      assertEquals([...arena.regions()], [empty]);
+      assertStrictEquals(regionOf(arena, empty.handle), empty);
+      assertEquals([...regionsOf(arena)], [empty]);
       assertStrictEquals((await empty.read()).length, 0);
       await empty.write(new Uint8Array(0));
       await empty.readInto(new Uint8Array(0));
@@ -60,7 +61,7 @@ describe("an empty region", () => {
       const { handle } = empty;
       await empty.free();
       assertStrictEquals(empty.freed, true);
-      assertThrows(() => arena.region(handle), NotAllocatedError);
+      assertThrows(() => regionOf(arena, handle), NotAllocatedError);
       assertThrows(() => empty.offset, NotAllocatedError);
       const again = must(await arena.allocate(0));
       assert(again.handle !== handle, "the handle came back");
@@ -80,18 +81,18 @@ describe("an empty region", () => {
       must(await arena.allocate(3));
       assertStrictEquals(await region.resize(16), true);
       assertEquals([region.offset, region.size, region.handle > 0], [8, 16, true]);
-      assertStrictEquals(arena.region(region.handle), region);
+      assertStrictEquals(regionOf(arena, region.handle), region);
       await region.write(new Uint8Array(16).fill(7));
       assertEquals([...await region.read(14)], [7, 7]);
       const { handle } = region;
       assertStrictEquals(await region.resize(0), true);
       assertEquals([region.offset, region.size, arena.freeBytes], [0, 0, 97]);
-      assertThrows(() => arena.region(handle), NotAllocatedError);
+      assertThrows(() => regionOf(arena, handle), NotAllocatedError);
       const empty = region.handle;
       assertStrictEquals(await region.resize(0), true);
       assertStrictEquals(region.handle, empty);
       assertStrictEquals(await region.resize(98), false);
-      assertEquals([region.size, arena.region(empty) === region], [0, true]);
+      assertEquals([region.size, regionOf(arena, empty) === region], [0, true]);
       await assertAllCanBeHad(arena);
     });
   }
@@ -101,7 +102,7 @@ describe("an empty region", () => {
     const arena = new Arena(new MemoryStore(100), { allocator, unit: 1 });
     arena.allocateOrThrow(100);
     for (let i = 0; i < 1000; i++) arena.allocateOrThrow(0);
-    assertEquals([...arena.regions()].length, 1001);
+    assertEquals([...regionsOf(arena)].length, 1001);
     assertEquals(arena.allocator.allocationCount, 1);
     assertStrictEquals(arena.allocate(1), undefined);
   });
