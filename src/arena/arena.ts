@@ -25,13 +25,14 @@ import { RwLock } from "../util/rw_lock.ts";
 import {
   type ArenaState,
   checkOpen,
+  drive,
   greatestCommonDivisor,
   reserve,
   run,
   unitsOf,
   wholeUnits,
 } from "./space.ts";
-import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
+import { isPromise, type Steps } from "../util/steps.ts";
 
 /**
  * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is
@@ -81,9 +82,9 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
   readonly #byteOffset: number;
   /** The flushes under way, where the store is async. */
   readonly #flushes: RwLock = new RwLock();
-  readonly #closeStore: boolean;
+  readonly #closeStore: boolean | undefined;
   /** Settles once an arena over an async store is closed. */
-  #closing: Promise<void> | undefined;
+  #closing: void | Promise<void> = undefined;
 
   /**
    * Divides a store; nothing in it is changed. The store stays open where this fails.
@@ -124,8 +125,11 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
       checkReach("a maxByteLength", maxUnits, reach);
     }
     const probe = store.read(0, new Uint8Array(0));
-    // A failure will show again where someone waits for it.
-    if (isPromise(probe)) probe.then(undefined, () => {});
+    let lock: RwLock | undefined;
+    if (isPromise(probe)) {
+      lock = new RwLock();
+      probe.then(undefined, () => {}); // a failure will show again where someone waits for it
+    }
     const { byteOffset = 0 } = store.view?.(0, 0) ?? {};
     checkServed("unit", unit, byteOffset);
 
@@ -133,13 +137,13 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     this.allocator = allocator as A;
     this.unit = unit;
     this.#byteOffset = byteOffset;
-    this.#closeStore = closeStore === true;
+    this.#closeStore = closeStore;
     this.state = this.#state = {
       store,
       allocator,
       unit,
       maxUnits,
-      lock: isPromise(probe) ? new RwLock() : undefined,
+      lock,
       regions: new Map(),
       lastEmpty: NO_SPACE,
       unusable: -1,
@@ -183,7 +187,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws As {@linkcode Arena.allocate}.
    */
   allocateOrThrow(byteLength: number, options?: RegionOptions): Outcome<S, Region<S>> {
-    const steps = () => this.#allocateExpected(byteLength, options);
+    const steps = () => this.#allocate(byteLength, options, true);
     const region: unknown = run(this.#state, "allocate", steps);
     return region as Outcome<S, Region<S>>;
   }
@@ -196,40 +200,22 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The arena is closed, or the store failed; the region was given back.
    */
   allocateFrom(data: RegionData, options?: RegionOptions): Outcome<S, Region<S> | undefined> {
-    const { lock } = this.#state;
-    const region = lock === undefined
-      ? this.#allocateFromSync(data, options)
-      : this.#allocateFromAsync(lock, data, options);
+    const region: unknown = drive(this.#state, this.#allocateFrom(data, options));
     return region as Outcome<S, Region<S> | undefined>;
   }
 
-  #allocateFromSync(data: RegionData, options?: RegionOptions): LiveRegion<S> | undefined {
-    const bytes = bytesOf("data", data);
-    checkOpen(this.#state, "allocate");
-    const region = runSync(this.#allocate(bytes.length, options));
+  *#allocateFrom(data: RegionData, options?: RegionOptions): Steps<LiveRegion<S> | undefined> {
+    const bytes = bytesOf("data", data), allocating = () => this.#allocate(bytes.length, options);
+    let region: LiveRegion<S> | undefined, written: void | Promise<void> = undefined;
     try {
-      region?.write(bytes);
+      yield run(this.#state, "allocate", function* (): Steps<void> {
+        region = yield* allocating();
+        // Begun within the turn: what comes next, close too, waits for it.
+        written = region?.begin(bytes);
+      });
+      yield written;
     } catch (error) {
-      region?.free();
-      throw error;
-    }
-    return region;
-  }
-
-  async #allocateFromAsync(lock: RwLock, data: RegionData, options?: RegionOptions) {
-    const bytes = bytesOf("data", data);
-    checkOpen(this.#state, "allocate");
-    const { region, write } = await lock.exclusive(async () => {
-      const region = await runAsync(this.#allocate(bytes.length, options));
-      // Begun within the turn: what comes next, close too, waits for it.
-      const write = region?.begin(bytes);
-      write?.catch(() => {}); // awaited below
-      return { region, write };
-    });
-    try {
-      await write;
-    } catch (error) {
-      await region?.free();
+      yield region?.free() as void | Promise<void>;
       throw error;
     }
     return region;
@@ -241,14 +227,14 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The arena is closed, or the store failed.
    */
   flush(): Outcome<S, void> {
-    if (this.#state.lock !== undefined) return this.#flushAsync() as Outcome<S, void>;
-    checkOpen(this.#state, "flush");
-    return this.store.flush?.() as Outcome<S, void>;
+    const flushed: unknown = drive(this.#state, this.#flush());
+    return flushed as Outcome<S, void>;
   }
 
-  async #flushAsync(): Promise<void> {
-    checkOpen(this.#state, "flush");
-    await this.#flushes.shared(() => this.store.flush?.());
+  *#flush(): Steps<void> {
+    const state = this.#state, flush = () => state.store.flush?.();
+    checkOpen(state, "flush");
+    yield state.lock === undefined ? flush() : this.#flushes.shared(flush);
   }
 
   /**
@@ -259,20 +245,21 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
    * @throws {StorageError} The store could not be closed; the arena is.
    */
   close(): Outcome<S, void> {
-    const state = this.#state, { closed, lock } = state;
-    state.closed = true;
-    if (lock !== undefined) {
-      return (this.#closing ??= this.#closeAsync(lock)) as Outcome<S, void>;
+    const state = this.#state;
+    if (!state.closed) {
+      state.closed = true;
+      this.#closing = drive(state, this.#close(state));
     }
-    if (!closed && this.#closeStore) this.store.close?.();
-    return undefined as Outcome<S, void>;
+    return this.#closing as Outcome<S, void>;
   }
 
-  async #closeAsync(lock: RwLock): Promise<void> {
-    await lock.settled();
-    await Promise.all(Array.from(this.#state.regions.values(), (region) => region.settled()));
-    await this.#flushes.settled();
-    if (this.#closeStore) await this.store.close?.();
+  *#close({ lock, regions, store }: ArenaState<S>): Steps<void> {
+    if (lock !== undefined) {
+      yield lock.settled();
+      for (const region of regions.values()) yield region.settled();
+      yield this.#flushes.settled();
+    }
+    if (this.#closeStore) yield store.close?.();
   }
 
   /** Closes the arena. */
@@ -285,7 +272,11 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     await this.close();
   }
 
-  *#allocate(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S> | undefined> {
+  *#allocate(
+    byteLength: number,
+    options?: RegionOptions,
+    isExpected?: boolean,
+  ): Steps<LiveRegion<S> | undefined> {
     checkInteger("byteLength", byteLength);
     checkRegionOptions(options);
     const { alignment = 1, label } = options ?? {};
@@ -294,20 +285,16 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
     checkType("label", label, "string");
     // Offsets are multiples of the unit already; this many units make them multiples of both.
     const unitAlignment = alignment / greatestCommonDivisor(alignment, this.unit);
-    const state = this.#state;
+    const state = this.#state, { allocator, unit } = state;
     const handle = yield* reserve(state, unitsOf(state, byteLength), unitAlignment);
-    if (handle === NO_SPACE) return undefined;
-    return new LiveRegion(state, handle, byteLength, alignment, unitAlignment, label);
-  }
-
-  *#allocateExpected(byteLength: number, options?: RegionOptions): Steps<LiveRegion<S>> {
-    const region = yield* this.#allocate(byteLength, options);
-    if (region !== undefined) return region;
-    const { allocator, freeBytes, unit } = this;
+    if (handle !== NO_SPACE) {
+      return new LiveRegion(state, handle, byteLength, alignment, unitAlignment, label);
+    }
+    if (!isExpected) return undefined;
     const outOf = shortageOf(allocator);
     const largestFreeRegion = () => allocator.largestFreeRegion() * unit;
-    const room = { freeSpace: freeBytes, largestFreeRegion };
-    throw new OutOfSpaceError(room, byteLength, options?.alignment ?? 1, "bytes", outOf);
+    const room = { freeSpace: this.freeBytes, largestFreeRegion };
+    throw new OutOfSpaceError(room, byteLength, alignment, "bytes", outOf);
   }
 }
 

@@ -213,11 +213,15 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   /**
-   * Begins to write data that its arena allocated the region for, over an async store; in order
-   * with the region's other operations, and not refused where the arena was closed since.
+   * Writes data that its arena allocated the region for; in order with the region's other
+   * operations, and not refused where the arena was closed since.
    */
-  begin(data: Uint8Array): Promise<void> {
-    return this.#lock!.shared(() => this.#transfer("write", data, 0));
+  begin(data: Uint8Array): void | Promise<void> {
+    const write = () => this.#transfer("write", data, 0);
+    if (this.#lock === undefined) return write();
+    const written = this.#lock.shared(write);
+    written.catch(() => {}); // the arena awaits it later
+    return written;
   }
 
   /** Notes that the offset has changed: gives what the listeners threw. */

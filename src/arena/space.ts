@@ -53,6 +53,11 @@ export function checkOpen({ closed }: ArenaState, operation: StorageOperation): 
   if (closed) throw new StorageError(operation, 0, 0, "the arena is closed");
 }
 
+/** Runs steps: at once, or over an async store one after the other. */
+export function drive<T>({ lock }: ArenaState, steps: Steps<T>): T | Promise<T> {
+  return lock === undefined ? runSync(steps) : runAsync(steps);
+}
+
 /** Runs what changes the allocator: at once, or over an async store in its turn. */
 export function run<T>(
   state: ArenaState,
