@@ -107,7 +107,16 @@ export {
 } from "./src/operations/mod.ts";
 export type { StorageReport, StorageReportFull } from "./src/operations/mod.ts";
 
-export { Arena, compact, StorageError } from "./src/arena/mod.ts";
+export {
+  Arena,
+  compact,
+  onRelocate,
+  regionFromToken,
+  regionOf,
+  regionsOf,
+  StorageError,
+  tokenOf,
+} from "./src/arena/mod.ts";
 export type {
   ArenaCompaction,
   ArenaCompactionOptions,

@@ -239,11 +239,10 @@ function windowOf(
   source: MemorySource,
   { byteOffset = 0, byteLength }: MemoryWindow,
 ): MemoryWindow {
-  const isView = ArrayBuffer.isView(source);
-  const available = isView || !isWasmMemory(source) ? source.byteLength : source.buffer.byteLength;
+  const available = (isWasmMemory(source) ? source.buffer : source).byteLength;
   checkInteger("byteOffset", byteOffset, 0, available);
   if (byteLength !== undefined) checkInteger("byteLength", byteLength, 0, available - byteOffset);
-  if (!isView) return { byteOffset, byteLength };
+  if (!ArrayBuffer.isView(source)) return { byteOffset, byteLength };
   return {
     byteOffset: source.byteOffset + byteOffset,
     byteLength: byteLength ?? available - byteOffset,

@@ -6,7 +6,7 @@
 
 import type { Allocation, Extent, GrowableAllocator } from "../allocator.ts";
 import * as calls from "../gap_table/calls.ts";
-import type { GapTable } from "../gap_table/gap_table.ts";
+import type { SearchedTable } from "../gap_table/gap_table.ts";
 import { GAP } from "../gap_table/layout.ts";
 
 /**
@@ -31,8 +31,8 @@ export abstract class GapAllocator implements GrowableAllocator {
     this.table = table;
   }
 
-  get #gaps(): GapTable {
-    return this.table as GapTable;
+  get #gaps(): SearchedTable {
+    return this.table as SearchedTable;
   }
 
   /** Units in the whole space, in all its spans together. */

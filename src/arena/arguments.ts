@@ -6,25 +6,8 @@
 
 import type { BackingStore } from "./backing_store.ts";
 import { bytesIn, isBuffer } from "../util/bytes_in.ts";
-import { checkInteger, describe } from "../util/check_integer.ts";
+import { describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { checkType } from "../util/check_type.ts";
-
-/**
- * A region as plain data, which can be posted to a worker, or kept as JSON: what
- * {@linkcode Arena.regionFromToken} makes a region of again. It names the region's extent, not its
- * bytes.
- */
-export interface RegionToken {
-  /** What the allocator calls the region; refused once it was freed. Negative for an empty one. */
-  readonly handle: number;
-  /** Bytes in the region. */
-  readonly size: number;
-  /** What the region's offset is a multiple of. */
-  readonly alignment: number;
-  /** What the region is called in reports. */
-  readonly label?: string;
-}
 
 /** Bytes to be copied: those that a typed array or a `DataView` covers, or all of a buffer. */
 export type RegionData = ArrayBufferView | ArrayBufferLike;
@@ -53,18 +36,15 @@ export function checkStore(store: unknown): asserts store is BackingStore {
 
 /** Throws unless a region can be asked for with these; quick where they are right. */
 export function checkRegionOptions(options: unknown): void {
-  if (options === undefined) return;
-  if (typeof options === "number") {
-    const got = `${options}: write { alignment: ${options} }`;
-    throw new TypeError(`Expected options to be an object with alignment, label, got ${got}`);
-  }
   let isKnown = typeof options === "object" && options !== null;
-  if (isKnown) {
-    for (const name in options!) {
-      isKnown &&= name === "alignment" || name === "label";
-    }
+  for (const name in options as object | null | undefined) {
+    isKnown &&= name === "alignment" || name === "label";
   }
-  if (!isKnown) checkOptions(options, "alignment label");
+  if (isKnown) return;
+  if (typeof options === "number") {
+    throw new TypeError(`Expected options to be { alignment: ${options} }, got ${options}`);
+  }
+  checkOptions(options, "alignment label");
 }
 
 /**
@@ -79,17 +59,4 @@ export function bytesOf(name: string, value: unknown): Uint8Array {
     ? `${describe(value.slice(0, MAX_SHOWN))}: encode it with a TextEncoder`
     : describe(value);
   throw new TypeError(`Expected ${name} to be a typed array, a DataView or a buffer, got ${got}`);
-}
-
-/** Throws unless a value has the form of a token. */
-export function checkToken(token: RegionToken): RegionToken {
-  if (token === null || typeof token !== "object") {
-    throw new TypeError(`Expected a token of a region, got ${describe(token)}`);
-  }
-  checkInteger("token.size", token.size);
-  // That of an empty region is negative.
-  checkInteger("token.handle", token.handle, token.size === 0 ? Number.MIN_SAFE_INTEGER : 0);
-  checkInteger("token.alignment", token.alignment, 1);
-  checkType("token.label", token.label, "string");
-  return token;
 }

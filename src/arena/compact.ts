@@ -6,14 +6,15 @@
 
 import type { Allocator, CompactionCursor, Move } from "../allocator.ts";
 import { applyMove, planCompaction } from "../operations/mod.ts";
-import { checkInteger, describe } from "../util/check_integer.ts";
+import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import type { Steps } from "../util/steps.ts";
-import { Arena, wholeUnits } from "./arena.ts";
+import { type Arena, stateOf } from "./arena.ts";
 import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts";
 import type { BackingStore, Outcome } from "./backing_store.ts";
-import type { LiveRegion, RegionHost } from "./region.ts";
+import type { LiveRegion } from "./region.ts";
+import { type ArenaState, copySteps, run, wholeUnits } from "./space.ts";
 
 /**
  * Moves regions toward offset 0 to gather the free space. Regions stay valid,
@@ -44,23 +45,20 @@ export function compact<S extends BackingStore, A extends Allocator>(
   arena: Arena<S, A>,
   options: ArenaCompactionOptions = {},
 ): Outcome<S, ArenaCompaction> {
-  if (!(arena instanceof Arena)) {
-    throw new TypeError(`Expected arena to be an Arena, got ${describe(arena)}`);
-  }
-  const host = arena.host as RegionHost<S>;
-  return host.run("compact", () => compacting(host, options)) as Outcome<S, ArenaCompaction>;
+  const state = stateOf(arena);
+  return run(state, "compact", () => compacting(state, options)) as Outcome<S, ArenaCompaction>;
 }
 
-function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<ArenaCompaction> {
+function* compacting(state: ArenaState, options: ArenaCompactionOptions): Steps<ArenaCompaction> {
   checkOptions(options, "maxMoves maxBytes maxLooks from overlap");
   const MOST = Number.MAX_SAFE_INTEGER;
   const { maxMoves = MOST, maxBytes = MOST, maxLooks = MOST, overlap } = options;
-  const { allocator, unit } = host;
+  const { allocator, unit, regions } = state;
   checkInteger("maxMoves", maxMoves);
   checkInteger("maxBytes", maxBytes);
   checkInteger("maxLooks", maxLooks, 1);
   checkType("overlap", overlap, "boolean");
-  const alignmentOf = (handle: number) => host.known(handle)?.unitAlignment ?? MOST;
+  const alignmentOf = (handle: number) => regions.get(handle)?.unitAlignment ?? MOST;
 
   const maxUnits = wholeUnits(maxBytes, unit);
   let moves = 0, units = 0, bytes = 0, looks = 0;
@@ -81,9 +79,9 @@ function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<A
       next = plan.next;
       looks += plan.looks;
       for (const move of plan) {
-        const region = host.known(move.handle);
+        const region = regions.get(move.handle);
         const length = region?.size ?? move.size * unit;
-        const steps = moving(host, move, length);
+        const steps = moving(state, move, length);
         yield* region === undefined ? steps : region.moving(steps);
         if (region !== undefined) relocated.add(region);
         moves++;
@@ -99,7 +97,7 @@ function* compacting(host: RegionHost, options: ArenaCompactionOptions): Steps<A
   return next === undefined ? { moves, bytes } : { moves, bytes, next };
 }
 
-function* moving({ allocator, copy, unit }: RegionHost, move: Move, length: number): Steps<void> {
-  yield* copy(move.from * unit, move.to * unit, length);
+function* moving({ allocator, store, unit }: ArenaState, move: Move, length: number): Steps<void> {
+  yield* copySteps(store, move.from * unit, move.to * unit, length);
   applyMove(allocator, move);
 }

@@ -14,7 +14,7 @@ export type {
   ArenaOptions,
   RegionOptions,
 } from "./arena_options.ts";
-export type { RegionData, RegionToken } from "./arguments.ts";
+export type { RegionData } from "./arguments.ts";
 export { checkBytes, checkRange, StorageError } from "./backing_store.ts";
 export type {
   AsyncBackingStore,
@@ -25,4 +25,8 @@ export type {
   SyncBackingStore,
   ViewableStore,
 } from "./backing_store.ts";
+export { onRelocate } from "./on_relocate.ts";
 export type { Region, Viewed } from "./region.ts";
+export { regionFromToken, tokenOf } from "./region_token.ts";
+export type { RegionToken } from "./region_token.ts";
+export { regionOf, regionsOf } from "./regions.ts";

@@ -4,20 +4,15 @@
  * @module
  */
 
-import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
-import { bytesOf, type RegionData, type RegionToken } from "./arguments.ts";
-import {
-  type BackingStore,
-  type Outcome,
-  StorageError,
-  type StorageOperation,
-  type ViewableStore,
-} from "./backing_store.ts";
+import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { bytesOf, type RegionData } from "./arguments.ts";
+import type { BackingStore, Outcome, StorageOperation, ViewableStore } from "./backing_store.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
-import { Listeners } from "../util/listeners.ts";
-import type { ViewConstructor } from "../util/view_constructor.ts";
+import type { Listeners } from "../util/listeners.ts";
 import { RwLock } from "../util/rw_lock.ts";
+import { type ArenaState, checkOpen, copySteps, reserve, unitsOf } from "./space.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
+import type { ViewConstructor } from "../util/view_constructor.ts";
 
 /** What a store's `view`, of type `V`, gives; `undefined` where there is none. */
 export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : undefined;
@@ -69,27 +64,10 @@ export interface Region<out S extends BackingStore = BackingStore> {
    */
   resize(size: number): Outcome<S, boolean>;
   /**
-   * Calls `listener` with the region whenever `offset` has changed: once for each
-   * {@linkcode compact} that moved the region, and for a `resize` that did. `compact` calls after
-   * its last move, in the order in which regions first moved. All are called, whatever one throws;
-   * then `compact` or `resize` throws the first of these errors.
-   *
-   * @returns What ends that.
-   */
-  onRelocate(listener: (region: Region<S>) => void): () => void;
-  /**
    * Gives the space back, also after the arena was closed. The region is unusable at once; over an
    * async store the space is reused only after the operations under way have ended.
    */
   free(): Outcome<S, void>;
-  /**
-   * The region as plain data, for {@linkcode Arena.regionFromToken} in another worker over the
-   * same store and a shared allocator. From then on either may free it, or resize it: the other
-   * finds it freed, or no longer than it is. That they do not do so while the other is using the
-   * bytes is up to them, as with all shared memory. An empty region has nothing to share: its token
-   * opens another empty one.
-   */
-  token(): RegionToken;
 
   /**
    * The region's bytes where they lie, not a copy; `undefined` where the store's
@@ -112,33 +90,9 @@ export interface Region<out S extends BackingStore = BackingStore> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What a region needs of its arena. */
-export interface RegionHost<S extends BackingStore = BackingStore> {
-  readonly store: S;
-  readonly allocator: Allocator;
-  /** Bytes per unit of the allocator. */
-  readonly unit: number;
-  /** The order of everything that moves regions or changes the allocator; async stores only. */
-  readonly lock: RwLock | undefined;
-  /** Whether the arena is closed: regions then refuse everything but `free`. */
-  closed: boolean;
-  /** Units that `byteLength` bytes take. */
-  unitsOf(byteLength: number): number;
-  /** Allocates, growing the store if that is allowed. */
-  reserve(units: number, alignment: number): Steps<number>;
-  /** Copies bytes to a range that does not overlap them, or lies lower. */
-  copy(from: number, to: number, length: number): Steps<void>;
-  /** Runs what changes the allocator: at once, or over an async store in its turn. */
-  run<T>(operation: StorageOperation, steps: () => Steps<T>): T | Promise<T>;
-  /** The region of a handle, where there is one already. */
-  known(handle: number): LiveRegion<S> | undefined;
-  /** Notes that the region has another handle, or none. */
-  renamed(region: LiveRegion<S>, before: number, after: number): void;
-}
-
 /** The one {@linkcode Region}; its handle is the truth, the allocator knows the rest. */
 export class LiveRegion<out S extends BackingStore> implements Region<S> {
-  readonly #host: RegionHost<S>;
+  readonly state: ArenaState<S>;
   /** The order of this region's operations; async stores only. */
   readonly #lock: RwLock | undefined;
   readonly label: string | undefined;
@@ -148,56 +102,41 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   handle: number;
   #size: number;
   #freed = false;
-  /** Whether there is a token of it: somebody else may free or resize it. */
-  #passedOn = false;
-  #listeners: Listeners<Region<S>> | undefined;
+  /** Bytes left of it by those who have a token of it, -1 once they freed it. */
+  left: (() => number) | undefined;
+  /** Who is told when it moves. */
+  listeners: Listeners<Region<S>> | undefined;
 
   constructor(
-    host: RegionHost<S>,
+    state: ArenaState<S>,
     handle: number,
     size: number,
-    alignment: { bytes: number; units: number },
-    label: string | undefined,
+    alignment: number,
+    unitAlignment: number,
+    label?: string,
   ) {
-    this.#host = host;
-    this.#lock = host.lock === undefined ? undefined : new RwLock();
+    this.state = state;
+    this.#lock = state.lock === undefined ? undefined : new RwLock();
     this.handle = handle;
     this.#size = size;
-    this.alignment = alignment.bytes;
-    this.unitAlignment = alignment.units;
+    this.alignment = alignment;
+    this.unitAlignment = unitAlignment;
     this.label = label;
+    state.regions.set(handle, this);
   }
 
   get offset(): number {
-    this.#checkLive();
+    this.checkLive();
     return this.#place();
   }
 
   get size(): number {
-    if (!this.#passedOn || this.freed) return this.#size;
-    const { allocator, unit } = this.#host;
-    return Math.min(this.#size, allocator.size(this.handle) * unit);
+    const left = this.#freed ? -1 : this.left?.() ?? -1;
+    return left < 0 ? this.#size : Math.min(this.#size, left);
   }
 
   get freed(): boolean {
-    return this.#freed || this.goneElsewhere;
-  }
-
-  /** Whether somebody else has freed it. */
-  get goneElsewhere(): boolean {
-    return this.#passedOn && !this.#freed && !isLive(this.#host.allocator, this.handle);
-  }
-
-  token(): RegionToken {
-    const { handle, size, alignment, label } = this;
-    void this.offset; // refused if it is gone
-    this.#passedOn = handle >= 0;
-    return label === undefined ? { handle, size, alignment } : { handle, size, alignment, label };
-  }
-
-  /** Notes that there is a token of the region. */
-  passOn(): void {
-    this.#passedOn = true;
+    return this.#freed || this.left?.() === -1;
   }
 
   write(data: RegionData, at = 0): Outcome<S, void> {
@@ -221,14 +160,9 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     return runSync(this.#resize(size)) as Outcome<S, boolean>;
   }
 
-  onRelocate(listener: (region: Region<S>) => void): () => void {
-    this.#checkLive();
-    return (this.#listeners ??= new Listeners()).add(listener);
-  }
-
   free(): Outcome<S, void> {
     if (this.#lock !== undefined) return this.#freeAsync(this.#lock) as Outcome<S, void>;
-    this.#checkLive();
+    this.checkLive();
     this.#release();
     this.#freed = true;
     return undefined as Outcome<S, void>;
@@ -236,7 +170,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   get bytes(): Viewed<S["view"]> {
     this.#checkUsable("view");
-    return this.#host.store.view?.(this.#place(), this.size) as Viewed<S["view"]>;
+    return this.state.store.view?.(this.#place(), this.size) as Viewed<S["view"]>;
   }
 
   view<V>(type: ViewConstructor<V>): V {
@@ -279,16 +213,20 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   /**
-   * Begins to write data that its arena allocated the region for, over an async store; in order
-   * with the region's other operations, and not refused where the arena was closed since.
+   * Writes data that its arena allocated the region for; in order with the region's other
+   * operations, and not refused where the arena was closed since.
    */
-  begin(data: Uint8Array): Promise<void> {
-    return this.#lock!.shared(() => this.#transfer("write", data, 0));
+  begin(data: Uint8Array): void | Promise<void> {
+    const write = () => this.#transfer("write", data, 0);
+    if (this.#lock === undefined) return write();
+    const written = this.#lock.shared(write);
+    written.catch(() => {}); // the arena awaits it later
+    return written;
   }
 
   /** Notes that the offset has changed: gives what the listeners threw. */
   relocated(): unknown[] {
-    return this.#freed ? [] : this.#listeners?.call(this) ?? [];
+    return this.#freed ? [] : this.listeners?.call(this) ?? [];
   }
 
   /** Runs an operation beside the region's others; refused at once after `free` and `close`. */
@@ -311,26 +249,27 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   async #resizeAsync(lock: RwLock, size: number): Promise<boolean> {
     this.#checkUsable("resize");
     const action = () => runAsync(this.#resize(size));
-    return await this.#host.lock!.exclusive(() => lock.exclusive(action));
+    return await this.state.lock!.exclusive(() => lock.exclusive(action));
   }
 
   async #freeAsync(lock: RwLock): Promise<void> {
-    this.#checkLive();
+    this.checkLive();
     this.#freed = true;
     // Not as an exclusive turn of the region: a compaction, which holds the arena's turn
     // that comes next, would wait for it.
     await lock.settled();
-    await this.#host.lock!.exclusive(() => this.#release());
+    await this.state.lock!.exclusive(() => this.#release());
   }
 
   #release(): void {
-    if (this.handle >= 0) this.#host.allocator.free(this.handle);
-    this.#host.renamed(this, this.handle, NO_SPACE);
+    const { handle } = this, { allocator, regions } = this.state;
+    if (handle >= 0) allocator.free(handle);
+    regions.delete(handle);
   }
 
   #transfer(operation: "read" | "write", bytes: Uint8Array, at: number): void | Promise<void> {
     this.#checkRange(operation, at, bytes.length);
-    const { store } = this.#host, place = this.#place() + at;
+    const { store } = this.state, place = this.#place() + at;
     return operation === "read" ? store.read(place, bytes) : store.write(place, bytes);
   }
 
@@ -338,21 +277,21 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     const count = length ?? Math.max(0, this.size - at);
     this.#checkRange("read", at, count);
     const bytes = new Uint8Array(count);
-    const done = this.#host.store.read(this.#place() + at, bytes);
+    const done = this.state.store.read(this.#place() + at, bytes);
     return isPromise(done) ? done.then(() => bytes) : bytes;
   }
 
   *#resize(size: number): Steps<boolean> {
-    const { allocator, unit, unitsOf, reserve, copy, renamed } = this.#host;
+    const { state } = this, { allocator, unit, store, regions } = state;
     checkInteger("size", size);
-    const units = unitsOf(size), before = this.handle, from = this.#place();
+    const units = unitsOf(state, size), before = this.handle, from = this.#place();
     if (size === 0 && this.size === 0) return true;
     if (size === 0 || before < 0 || !allocator.resize(before, units)) {
-      const after = yield* reserve(units, this.unitAlignment);
+      const after = yield* reserve(state, units, this.unitAlignment);
       if (after === NO_SPACE) return false;
       try {
         const length = Math.min(size, this.size);
-        if (length > 0) yield* copy(from, allocator.offset(after) * unit, length);
+        if (length > 0) yield* copySteps(store, from, allocator.offset(after) * unit, length);
         if (before >= 0) allocator.free(before);
       } catch (error) {
         if (after >= 0) allocator.free(after);
@@ -360,8 +299,9 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
       }
       this.handle = after;
       this.#size = size;
-      this.#passedOn = false;
-      renamed(this, before, after);
+      this.left = undefined; // nobody else knows that handle
+      regions.delete(before);
+      regions.set(after, this);
       const errors = this.#place() === from ? [] : this.relocated();
       if (errors.length > 0) throw errors[0];
     }
@@ -369,14 +309,14 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     return true;
   }
 
-  #checkLive(): void {
+  checkLive(): void {
     if (this.#freed) throw new NotAllocatedError(this.handle);
   }
 
   /** Throws unless the region is live and its arena open. */
   #checkUsable(operation: StorageOperation): void {
-    this.#checkLive();
-    checkOpen(this.#host, operation);
+    this.checkLive();
+    checkOpen(this.state, operation);
   }
 
   #checkRange(operation: "read" | "write", at: number, length: number): void {
@@ -390,21 +330,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
 
   /** First byte within the store. */
   #place(): number {
-    const { handle } = this, { allocator, unit } = this.#host;
+    const { handle } = this, { allocator, unit } = this.state;
     return handle < 0 ? 0 : allocator.offset(handle) * unit;
-  }
-}
-
-/** Throws where an arena is closed. */
-export function checkOpen({ closed }: RegionHost, operation: StorageOperation): void {
-  if (closed) throw new StorageError(operation, 0, 0, "the arena is closed");
-}
-
-function isLive(allocator: Allocator, handle: number): boolean {
-  try {
-    allocator.offset(handle);
-    return true;
-  } catch {
-    return false;
   }
 }

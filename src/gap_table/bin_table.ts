@@ -6,7 +6,7 @@
 
 import { alignUp } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
-import { GapTable, strideFor } from "./gap_table.ts";
+import { GapTable, type SearchedTable, strideFor } from "./gap_table.ts";
 import { BIN_NEXT, type BinShape, GAP, LEAF, SUMMARY, SUMMARY_HIGH } from "./layout.ts";
 import { emptyWords, type TableRoom } from "./slots.ts";
 import { unlink } from "./unlink.ts";
@@ -15,20 +15,7 @@ import { unlink } from "./unlink.ts";
  * Bins by size, the newest gap of a bin first, and a bitmap of two levels over them. Bits
  * are cleared only when a search finds a bin empty.
  */
-export class BinTable extends GapTable {
-  /** A table of an empty space; `make` gives the words, all zero, where they are not its own. */
-  static create(
-    shape: BinShape,
-    capacity: number,
-    room: TableRoom,
-    stride: number = strideFor(capacity),
-    make?: (length: number) => Int32Array,
-  ): BinTable {
-    const table = new BinTable(shape, emptyWords(shape, stride, room, make));
-    table.clear(capacity);
-    return table;
-  }
-
+export class BinIndex extends GapTable {
   /** The bin of a size, rounded down. */
   binOf(size: number): number {
     return binOf(size, this.shape.mantissaBits);
@@ -42,7 +29,37 @@ export class BinTable extends GapTable {
     unlink(this.words, node);
   }
 
-  override search(size: number, alignment: number): number {
+  /** The highest bin that holds a node, or 0. */
+  topBin(): number {
+    const { words, shape: { bins, binCount } } = this;
+    let bin = binCount - 1;
+    while (bin > 0 && words[bins + bin] === 0) bin--;
+    return bin;
+  }
+
+  override clearIndex(): void {
+    const H = this.words;
+    H.fill(0, LEAF, this.end);
+    H[SUMMARY] = H[SUMMARY_HIGH] = 0;
+  }
+}
+
+/** The same, searched as the original searches its bins. */
+export class BinTable extends BinIndex implements SearchedTable {
+  /** A table of an empty space; `make` gives the words, all zero, where they are not its own. */
+  static create(
+    shape: BinShape,
+    capacity: number,
+    room: TableRoom,
+    stride: number = strideFor(capacity),
+    make?: (length: number) => Int32Array,
+  ): BinTable {
+    const table = new BinTable(shape, emptyWords(shape, stride, room, make));
+    table.clear(capacity);
+    return table;
+  }
+
+  search(size: number, alignment: number): number {
     const NEXT = 1, BIN_NEXT = 3, MODE = 16, LOOKS = 25, STRICT = 2;
     const MAX_CAPACITY = 9_007_199_254_740_991;
     const H = this.words, { bins } = this.shape, strict = (H[MODE] & STRICT) !== 0;
@@ -67,7 +84,7 @@ export class BinTable extends GapTable {
     return size === 0 ? H[this.end + NEXT] : 0; // no units: at offset 0, whatever is there
   }
 
-  override largestGap(): number {
+  largestGap(): number {
     const { words } = this;
     let largest = 0;
     for (let node = words[this.shape.bins + this.topBin()]; node !== 0;) {
@@ -77,16 +94,8 @@ export class BinTable extends GapTable {
     return largest;
   }
 
-  /** The highest bin that holds a node, or 0. */
-  topBin(): number {
-    const { words, shape: { bins, binCount } } = this;
-    let bin = binCount - 1;
-    while (bin > 0 && words[bins + bin] === 0) bin--;
-    return bin;
-  }
-
   /** A node of the first bin whose every gap takes `size` units, or 0. */
-  override first(size: number): number {
+  first(size: number): number {
     return this.#headFrom(size === 0 ? 0 : this.binOf(size - 1) + 1);
   }
 
@@ -135,12 +144,6 @@ export class BinTable extends GapTable {
   #headFrom(bin: number): number {
     const found = this.binFrom(bin);
     return found < 0 ? 0 : this.words[this.shape.bins + found];
-  }
-
-  override clearIndex(): void {
-    const H = this.words;
-    H.fill(0, LEAF, this.end);
-    H[SUMMARY] = H[SUMMARY_HIGH] = 0;
   }
 }
 

@@ -7,7 +7,7 @@
 import { alignUp } from "../util/align_up.ts";
 import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
-import type { GapTable } from "./gap_table.ts";
+import type { GapTable, SearchedTable } from "./gap_table.ts";
 import { EPOCH, GAP, HANDLE, MAX_CAPACITY, MODE, NEXT, OFFSET, SIZE, STRICT } from "./layout.ts";
 import { isTaken } from "./slots.ts";
 
@@ -19,7 +19,7 @@ export function expectNode(table: GapTable, handle: number): number {
 }
 
 /** A place for `size` units, wherever the index finds one. */
-export function allocate(table: GapTable, size: number, alignment: number): number {
+export function allocate(table: SearchedTable, size: number, alignment: number): number {
   const OFFSET = 5, GAP = 7;
   checkInteger("size", size);
   checkInteger("alignment", alignment, 1);
@@ -36,7 +36,7 @@ export function allocate(table: GapTable, size: number, alignment: number): numb
 }
 
 /** The same, but an allocation of no units is at offset 0, before all others: in nobody's way. */
-export function allocateApart(table: GapTable, size: number, alignment: number): number {
+export function allocateApart(table: SearchedTable, size: number, alignment: number): number {
   if (size !== 0) return allocate(table, size, alignment);
   checkInteger("alignment", alignment, 1);
   return table.makeSlot() ? table.place(table.words[table.end + NEXT], 0, 0) : NO_SPACE;

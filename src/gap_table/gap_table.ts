@@ -10,7 +10,6 @@ import {
   type BinShape,
   EPOCH,
   GAP,
-  HANDLE,
   MAX_NARROW,
   NARROW,
   NEAR,
@@ -26,10 +25,10 @@ import { canDouble, makeReady, recycle, takenSlots } from "./slots.ts";
 
 /** How tables are made larger: see growth.ts. */
 export interface TableGrowth {
-  /** The words of a table with twice the slots. */
-  doubled(H: Int32Array, shape: BinShape): Int32Array;
-  /** The words of a table with wide nodes. */
-  widened(H: Int32Array, shape: BinShape): Int32Array;
+  /** Twice the slots. */
+  double(table: GapTable): void;
+  /** Nodes beyond 32 bits. */
+  widen(table: GapTable): void;
 }
 
 /**
@@ -51,7 +50,7 @@ export abstract class GapTable {
   /** How the table is made larger; undefined where it stays as it is. */
   growth: TableGrowth | undefined;
   /** Told whenever the table has other words. */
-  #onWords: (() => void) | undefined;
+  told: (() => void) | undefined;
 
   constructor(shape: BinShape, words: Int32Array) {
     this.shape = shape;
@@ -66,18 +65,9 @@ export abstract class GapTable {
   /** Takes a node out of the index, if it is in there; its gap is still what it was. */
   abstract unlink(node: number): void;
 
-  /** A node whose gap takes `size` units at an aligned offset, or 0. */
-  abstract search(size: number, alignment: number): number;
-
-  /** A node whose gap takes `size` units, found at once, or 0. */
-  abstract first(size: number): number;
-
-  /** Size of the largest gap. */
-  abstract largestGap(): number;
-
   /** Calls a function now and whenever the words or the floats are others than before. */
   onWords(call: () => void): void {
-    this.#onWords = call;
+    this.told = call;
     call();
   }
 
@@ -177,7 +167,7 @@ export abstract class GapTable {
   /** Puts the end, which has no gap, elsewhere. */
   moveEnd(offset: number): void {
     if (offset > MAX_NARROW && this.floats === undefined) {
-      this.replace(this.growth!.widened(this.words, this.shape));
+      this.growth!.widen(this);
     }
     this.set(this.end, OFFSET, offset);
   }
@@ -237,7 +227,7 @@ export abstract class GapTable {
   makeSlot(): boolean {
     if (this.hasSlot || makeReady(this.words)) return true;
     if (this.growth === undefined || !canDouble(this.words)) return false;
-    this.replace(this.growth.doubled(this.words, this.shape));
+    this.growth.double(this);
     return makeReady(this.words);
   }
 
@@ -255,19 +245,18 @@ export abstract class GapTable {
 
   /** Empties the index. */
   abstract clearIndex(): void;
+}
 
-  /** Goes on with other words, in which a wall may be another node. */
-  replace(words: Int32Array): void {
-    this.words = words;
-    this.floats = floatsOver(words);
-    if (this.walls.length > 0) {
-      this.walls = [];
-      for (let node = words[this.end + NEXT]; node !== this.end; node = words[node + NEXT]) {
-        if (words[node + HANDLE] < 0) this.walls.push(node);
-      }
-    }
-    this.#onWords?.();
-  }
+/** A table whose index is searched for gaps as well. */
+export interface SearchedTable extends GapTable {
+  /** A node whose gap takes `size` units at an aligned offset, or 0. */
+  search(size: number, alignment: number): number;
+
+  /** A node whose gap takes `size` units, found at once, or 0. */
+  first(size: number): number;
+
+  /** Size of the largest gap. */
+  largestGap(): number;
 }
 
 /** Words of a node where the capacity may be this. */
@@ -276,7 +265,7 @@ export function strideFor(capacity: number): number {
 }
 
 /** The doubles of a wide table; undefined for a 32-bit one. */
-function floatsOver(words: Int32Array): Float64Array | undefined {
+export function floatsOver(words: Int32Array): Float64Array | undefined {
   if (words[STRIDE] !== WIDE) return undefined;
   return new Float64Array(words.buffer, words.byteOffset, words.length >>> 1);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TableGrowth } from "./gap_table.ts";
+import { floatsOver, type GapTable, type TableGrowth } from "./gap_table.ts";
 import {
   BIN_NEXT,
   BIN_PREV,
@@ -30,7 +30,23 @@ import {
 import { doubled, tableLength } from "./slots.ts";
 
 /** Twice the slots, and nodes beyond 32 bits. */
-export const growth: TableGrowth = { doubled, widened };
+export const growth: TableGrowth = {
+  double: (table) => replaceWords(table, doubled(table.words, table.shape)),
+  widen: (table) => replaceWords(table, widened(table.words, table.shape)),
+};
+
+/** Has a table go on with other words, in which a wall may be another node. */
+export function replaceWords(table: GapTable, words: Int32Array): void {
+  table.words = words;
+  table.floats = floatsOver(words);
+  if (table.walls.length > 0) {
+    table.walls = [];
+    for (let node = words[table.end + NEXT]; node !== table.end; node = words[node + NEXT]) {
+      if (words[node + HANDLE] < 0) table.walls.push(node);
+    }
+  }
+  table.told?.();
+}
 
 /** A table whose nodes are wide; slots keep their numbers. O(slots). */
 function widened(H: Int32Array, { end, bins, binCount }: BinShape): Int32Array {

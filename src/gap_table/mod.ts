@@ -4,12 +4,12 @@
  * @module
  */
 
-export { BinTable, summaryOf } from "./bin_table.ts";
+export { BinIndex, BinTable, summaryOf } from "./bin_table.ts";
 export * from "./calls.ts";
 export { checkRoom } from "./check_room.ts";
 export { GapTable, strideFor } from "./gap_table.ts";
-export type { TableGrowth } from "./gap_table.ts";
-export { growth } from "./growth.ts";
+export type { SearchedTable, TableGrowth } from "./gap_table.ts";
+export { growth, replaceWords } from "./growth.ts";
 export * from "./layout.ts";
 export { TableRefusals } from "./table_refusals.ts";
 export * from "./slots.ts";

@@ -109,7 +109,7 @@ export function addSpans(table: GapTable, spans: Iterable<Extent>): void {
 function makeRoom(table: GapTable, count: number, end: number): void {
   if (!makeSlots(table, count)) throw new RangeError("No room for another wall");
   if (end > MAX_NARROW && table.floats === undefined) {
-    table.replace(table.growth!.widened(table.words, table.shape));
+    table.growth!.widen(table);
   }
 }
 
@@ -118,7 +118,7 @@ export function makeSlots(table: GapTable, count: number): boolean {
   const { growth } = table;
   for (let H = table.words; spareSlots(H) < count; H = table.words) {
     if (growth === undefined || !canDouble(H)) return false;
-    table.replace(growth.doubled(H, table.shape));
+    growth.double(table);
   }
   return true;
 }

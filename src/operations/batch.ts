@@ -5,6 +5,7 @@
  */
 
 import { type Allocator, NO_SPACE, NotAllocatedError } from "../allocator.ts";
+import { BinTable } from "../gap_table/bin_table.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 import { OFFSET_SHAPE } from "../gap_table/layout.ts";
 import { makeReady, recycle } from "../gap_table/slots.ts";
@@ -108,7 +109,7 @@ function allocateAll(
   units: number,
 ): number {
   const OFFSET = 5, GAP = 7;
-  const table = tableOf(allocator, "allocateMany");
+  const table = tableOf(allocator, "allocateMany", BinTable);
   const isBatch = to - from > 1 && units <= table.freeSpace &&
     !isAnyApart(table, sizes, from, to) &&
     hasSlots(table, to - from);

@@ -5,10 +5,10 @@
  */
 
 import { type Allocator, checkAllocator } from "../allocator.ts";
-import { BinTable } from "../gap_table/bin_table.ts";
-import type { GapTable } from "../gap_table/gap_table.ts";
+import { BinIndex } from "../gap_table/bin_table.ts";
+import type { GapTable, SearchedTable } from "../gap_table/gap_table.ts";
 import { growth } from "../gap_table/growth.ts";
-import { NARROW, OFFSET_SHAPE, STRIDE } from "../gap_table/layout.ts";
+import { type BinShape, NARROW, OFFSET_SHAPE, STRIDE } from "../gap_table/layout.ts";
 import { describe } from "../util/check_integer.ts";
 
 /** What an allocator may have for these functions: one of them at least. */
@@ -67,34 +67,41 @@ export function operate<R>(
     const act = (inner: Allocator) => operate(inner, name, args, onTable, caller);
     return forward.call(allocator, name, args, act, caller) as R;
   }
-  return onTable(tableOf(allocator, name), allocator);
+  return onTable(tableOf(allocator, name, BinIndex), allocator);
 }
 
 /** The tables over bare words, by their allocator: a call is to make little garbage. */
-const views = new WeakMap<object, BinTable>();
+const views = new WeakMap<object, GapTable>();
 
 /**
  * The table of an allocator. Over bare words it is made at the first call, and again when the
  * words are others.
+ *
+ * @param name The name of the function that was called.
+ * @param View What it is to be over bare words.
  */
-export function tableOf(allocator: Allocator, name: string): GapTable {
+export function tableOf<T extends GapTable>(
+  allocator: Allocator,
+  name: string,
+  View: new (shape: BinShape, words: Int32Array) => T,
+): T {
   const operated = allocator as Operated, { table } = operated;
   if (isWords(table)) {
     const known = views.get(allocator);
-    if (known?.words === table) return known;
-    const view = new BinTable(OFFSET_SHAPE, table);
+    if (known?.words === table && known instanceof View) return known;
+    const view = new View(OFFSET_SHAPE, table);
     view.growth = growth;
     view.onWords(() => operated.table = view.words);
     views.set(allocator, view);
     return view;
   }
-  if (isTable(table)) return table;
+  if (isTable(table)) return table as GapTable as T;
   const got = `${describe(allocator)} with neither`;
   throw new TypeError(`Expected an allocator with ${name}() or a table of gaps, got ${got}`);
 }
 
 function isTable(table: unknown): table is GapTable {
-  return isWords(table) || typeof (table as GapTable | undefined)?.search === "function";
+  return isWords(table) || typeof (table as SearchedTable | undefined)?.search === "function";
 }
 
 function isWords(table: unknown): table is Int32Array {

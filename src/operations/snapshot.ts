@@ -10,6 +10,7 @@ import { WideOffsetAllocator } from "../allocators/wide_offset_allocator.ts";
 import { describe } from "../util/check_integer.ts";
 import { crc32 } from "../util/crc32.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
+import { replaceWords } from "../gap_table/growth.ts";
 import { binDamage, tableDamage } from "./check_table.ts";
 import {
   BIN_NEXT,
@@ -78,7 +79,7 @@ export function restore(bytes: Uint8Array): OffsetAllocator | WideOffsetAllocato
     return allocator;
   }
   const allocator = new WideOffsetAllocator(0);
-  (allocator.table as BinTable).replace(table.words);
+  replaceWords(allocator.table as BinTable, table.words);
   return allocator;
 }
 

@@ -7,6 +7,7 @@
 import type { Allocator } from "../allocator.ts";
 import { FIRST_LENGTH, type Gather, type HandleTable } from "../allocators/handle_table.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
+import { replaceWords } from "../gap_table/growth.ts";
 import {
   AGAIN,
   EPOCH,
@@ -132,7 +133,7 @@ function makeNew(table: GapTable): void {
   words[EPOCH] = H[EPOCH] + 1; // what was refused before may be known by the same TAIL
   beginFresh(words, end);
   table.walls = [];
-  table.replace(words);
+  replaceWords(table, words);
   table.clear(0);
   addSpans(table, spans);
 }
@@ -166,7 +167,7 @@ function cutOff(table: GapTable): void {
   }
   words[TAIL] = tail;
   beginFresh(words, end);
-  table.replace(words);
+  replaceWords(table, words);
 }
 
 /** The largest generation that a slot from a number on has reached, those cut off before too. */

@@ -44,17 +44,9 @@ export class LockedTable {
     this.#cachedSize = state.cachedSize;
   }
 
-  get capacity(): number {
-    return this.table.capacity;
-  }
-
   /** What the width of the nodes allows. */
   get maxCapacity(): number {
     return this.#words[STRIDE] === WIDE ? Number.MAX_SAFE_INTEGER : MAX_NARROW;
-  }
-
-  get freeSpace(): number {
-    return this.table.freeSpace;
   }
 
   get allocationCount(): number {
@@ -142,7 +134,8 @@ export class LockedTable {
   /** Units until the capacity is at least this. */
   growTo(capacity: number): void {
     checkInteger("capacity", capacity, 0, this.maxCapacity);
-    if (capacity > this.capacity) this.#inner.grow(capacity - this.capacity);
+    const additional = capacity - this.table.capacity;
+    if (additional > 0) this.#inner.grow(additional);
   }
 
   /** Frees everything. */
@@ -244,7 +237,7 @@ export class LockedTable {
 
   /** Puts some more blocks of this size in the cache, while there is plenty of space. */
   #fill(cache: WorkerCache, block: number): void {
-    const count = Math.min(BATCH, Math.floor(this.freeSpace / BATCH_PART / block));
+    const count = Math.min(BATCH, Math.floor(this.table.freeSpace / BATCH_PART / block));
     for (let i = 0; i < count; i++) {
       const handle = this.#reserve(block, 1);
       if (handle === NO_SPACE) return;

@@ -49,7 +49,10 @@ export interface SharedParts {
  * @throws {TypeError} It is none.
  */
 export function partsOf(allocator: SharedOffsetAllocator): SharedParts {
-  return SharedOffsetAllocator["partsOf"](allocator);
+  if (allocator instanceof SharedOffsetAllocator) return allocator.parts as SharedParts;
+  throw new TypeError(
+    `Expected allocator to be a SharedOffsetAllocator, got ${describe(allocator)}`,
+  );
 }
 
 /** Units in the largest block that caches may hold. */
@@ -149,6 +152,12 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
 export class SharedOffsetAllocator implements SharedAllocator {
   /** The number of this worker. */
   readonly worker: number;
+  /**
+   * What functions beside the class work on.
+   *
+   * @internal
+   */
+  readonly parts: object;
   readonly #state: SharedState;
   readonly #header: Int32Array;
   readonly #line: Int32Array;
@@ -157,7 +166,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   readonly #lock: Lock;
 
   private constructor(state: SharedState, part: SharedPart) {
-    if (typeof state !== "object" || !(state?.table instanceof BinTable)) {
+    if (!(Object(state).table instanceof BinTable)) {
       const expected = "SharedOffsetAllocator.create(...) or attach(...)";
       throw new TypeError(`Expected ${expected}, got new SharedOffsetAllocator(...)`);
     }
@@ -168,26 +177,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
     this.#line = state.line;
     this.#table = new LockedTable(state, this.worker);
     this.#cache = this.#table.cache;
-    this.#lock = new Lock(state.header, LOCK, this.worker, rules, () => repair(state));
-  }
-
-  /**
-   * What the functions beside the class work on.
-   *
-   * @throws {TypeError} It is no allocator of this class.
-   */
-  private static partsOf(allocator: SharedOffsetAllocator): SharedParts {
-    if (typeof allocator === "object" && allocator !== null && #lock in allocator) {
-      return {
-        state: allocator.#state,
-        table: allocator.#table,
-        lock: allocator.#lock,
-        unlock: () => allocator.#unlock(),
-      };
-    }
-    throw new TypeError(
-      `Expected allocator to be a SharedOffsetAllocator, got ${describe(allocator)}`,
-    );
+    const lock = this.#lock = new Lock(state.header, LOCK, this.worker, rules, () => repair(state));
+    this.parts = { state, table: this.#table, lock, unlock: () => this.#unlock() };
   }
 
   /**
@@ -238,12 +229,12 @@ export class SharedOffsetAllocator implements SharedAllocator {
 
   /** Units in the whole space. */
   get capacity(): number {
-    return this.#locked(() => this.#table.capacity);
+    return this.#locked(() => this.#table.table.capacity);
   }
 
   /** Units in all free regions together; blocks in caches are in none. */
   get freeSpace(): number {
-    return this.#locked(() => this.#table.freeSpace);
+    return this.#locked(() => this.#table.table.freeSpace);
   }
 
   /** Number of live allocations. */
@@ -336,7 +327,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   grow(additional: number): void {
     checkInteger("additional", additional);
-    this.#freeing(() => this.#table.growTo(this.#table.capacity + additional));
+    this.#freeing(() => this.#table.growTo(this.#table.table.capacity + additional));
   }
 
   /**

@@ -18,6 +18,7 @@ import {
 import { checkInteger } from "../../src/util/check_integer.ts";
 import type { Region } from "../../src/arena/region.ts";
 import { type Random, randomBytes, seeded } from "../support/random.ts";
+import { regionsOf } from "../../src/arena/regions.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
 
 /**
@@ -143,7 +144,7 @@ export async function errorOf(call: () => unknown): Promise<unknown> {
 
 /** Fails unless the whole space can be had, in one piece, once everything is freed. */
 export async function assertAllCanBeHad(arena: Arena<BackingStore>): Promise<void> {
-  for (const region of [...arena.regions()]) await region.free();
+  for (const region of [...regionsOf(arena)]) await region.free();
   check(arena.allocator);
   assertStrictEquals(arena.allocator.allocationCount, 0);
   assertStrictEquals(arena.freeBytes, arena.byteLength);

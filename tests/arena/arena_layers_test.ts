@@ -14,6 +14,7 @@ import type { Region } from "../../src/arena/region.ts";
 import { check } from "../../src/operations/mod.ts";
 import { canOperate } from "../../src/operations/operate.ts";
 import { bases, layeredRuns } from "../allocators/layered_runs.ts";
+import { regionsOf } from "../../src/arena/regions.ts";
 import { type Random, withSeed } from "../support/random.ts";
 
 const CAPACITY = 4000, MOST = 16_000, STEPS = 6000;
@@ -52,14 +53,14 @@ class Model {
     const { arena } = this;
     if (canOperate(arena.allocator, "check")) check(arena.allocator);
     let end = 0;
-    for (const { offset, size } of arena.regions()) {
+    for (const { offset, size } of regionsOf(arena)) {
       if (size === 0) continue;
       assert(offset >= end, "two regions overlap");
       end = offset + size;
     }
     assert(end <= arena.byteLength, "a region leads out of the store");
     for (const entry of this.#live) this.#expect(entry);
-    assertEquals([...arena.regions()].length, this.#live.length);
+    assertEquals([...regionsOf(arena)].length, this.#live.length);
   }
 
   freeAll(): void {
@@ -67,7 +68,7 @@ class Model {
       this.#expect(entry);
       entry.region.free();
     }
-    assertEquals([...this.arena.regions()].length, 0);
+    assertEquals([...regionsOf(this.arena)].length, 0);
   }
 
   #expect({ region, bytes }: Entry): void {

@@ -23,6 +23,7 @@ import {
 } from "./arena_helpers.ts";
 import { type Random, randomBytes, withSeed } from "../support/random.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { newDescriptor, newFile, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
@@ -123,10 +124,10 @@ describe("Arena against a model", () => {
             if (step % 50 === 0) {
               await assertAllExpected(live);
               check(arena.allocator);
-              const order = [...arena.regions()].map((region) => region.handle);
+              const order = [...regionsOf(arena)].map((region) => region.handle);
               assertStrictEquals(order.length, live.length);
               for (const { region } of live) {
-                assertStrictEquals(arena.region(region.handle), region);
+                assertStrictEquals(regionOf(arena, region.handle), region);
               }
             }
           }

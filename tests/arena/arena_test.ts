@@ -23,6 +23,7 @@ import { RangeAllocator } from "../../src/allocators/range_allocator.ts";
 import type { Region } from "../../src/arena/region.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 import { assertSameBytes, NO_SIZES, storageError } from "../support/store_helpers.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { newFile, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
@@ -132,13 +133,13 @@ describe("Arena", () => {
     const arena = new Arena(new MemoryStore(100), { unit: 4 });
     const first = must(arena.allocate(10, { label: "first" }));
     const second = must(arena.allocate(10));
-    assertStrictEquals(arena.region(first.handle), first);
-    assertEquals([...arena.regions()], [first, second]);
+    assertStrictEquals(regionOf(arena, first.handle), first);
+    assertEquals([...regionsOf(arena)], [first, second]);
     assertEquals([first.label, second.label], ["first", undefined]);
     first.free();
-    assertThrows(() => arena.region(first.handle), NotAllocatedError);
-    assertThrows(() => arena.region(7 as number), NotAllocatedError);
-    assertEquals([...arena.regions()], [second]);
+    assertThrows(() => regionOf(arena, first.handle), NotAllocatedError);
+    assertThrows(() => regionOf(arena, 7 as number), NotAllocatedError);
+    assertEquals([...regionsOf(arena)], [second]);
   });
 
   it("takes over an allocator that has allocations", () => {
@@ -147,20 +148,20 @@ describe("Arena", () => {
     const second = allocator.allocate(2);
     const store = new MemoryStore(100);
     const arena = new Arena(store, { allocator, unit: 4 });
-    const region = arena.region(second);
+    const region = regionOf(arena, second);
     assertEquals([region.offset, region.size], [12, 8]);
     region.write(new Uint8Array(8).fill(1));
-    assertEquals([...arena.regions()].map(({ handle }) => handle), [first, second]);
+    assertEquals([...regionsOf(arena)].map(({ handle }) => handle), [first, second]);
     const third = allocator.allocate(4);
     const between = allocator.allocate(1);
     allocator.free(third);
     assertStrictEquals(allocator.offset(between), 9);
     assertEquals(compact(arena), { moves: 0, bytes: 0 });
-    arena.region(first).free();
+    regionOf(arena, first).free();
     // Nobody knows their alignment: offset 0 suits any, no other does.
     assertEquals(compact(arena), { moves: 1, bytes: 4 });
     assertEquals([region.offset, region.read()[7]], [12, 1]);
-    assertStrictEquals(arena.region(between).offset, 0);
+    assertStrictEquals(regionOf(arena, between).offset, 0);
   });
 
   it("gives the space back where the data cannot be written", async () => {

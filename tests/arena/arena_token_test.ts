@@ -16,6 +16,8 @@ import { SharedOffsetAllocator } from "../../src/shared/shared_allocator.ts";
 import { withSeed } from "../support/random.ts";
 import { SlowStore } from "./arena_helpers.ts";
 import type { Parcel } from "../shared/threads/arena_worker.ts";
+import { regionsOf } from "../../src/arena/regions.ts";
+import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
 import { spawnThread } from "../shared/threads/spawn_thread.ts";
 
 const WORKER = new URL("../shared/threads/arena_worker.ts", import.meta.url);
@@ -32,13 +34,13 @@ describe("a token", () => {
   it("is plain data that opens the same region", () => {
     const arena = new Arena(new MemoryStore(1000));
     const region = arena.allocate(30, { alignment: 8, label: "mesh" })!;
-    const token: RegionToken = JSON.parse(JSON.stringify(region.token()));
+    const token: RegionToken = JSON.parse(JSON.stringify(tokenOf(region)));
     assertEquals(token, { handle: region.handle, size: 30, alignment: 8, label: "mesh" });
-    assertStrictEquals(arena.regionFromToken(token), region);
-    assertEquals(arena.allocate(1)!.token(), { handle: 2, size: 1, alignment: 1 });
+    assertStrictEquals(regionFromToken(arena, token), region);
+    assertEquals(tokenOf(arena.allocate(1)!), { handle: 2, size: 1, alignment: 1 });
     region.free();
-    assertThrows(() => arena.regionFromToken(token), NotAllocatedError);
-    assertThrows(() => region.token(), NotAllocatedError);
+    assertThrows(() => regionFromToken(arena, token), NotAllocatedError);
+    assertThrows(() => tokenOf(region), NotAllocatedError);
   });
 
   it("opens the region in another arena over the same memory", () => {
@@ -47,36 +49,36 @@ describe("a token", () => {
       here.allocate(100);
       const region = here.allocate(40, { alignment: 32, label: "a" })!;
       region.write(Uint8Array.of(1, 2, 3), 5);
-      const opened = there.regionFromToken(structuredClone(region.token()));
+      const opened = regionFromToken(there, structuredClone(tokenOf(region)));
       assertEquals([opened.offset, opened.size, opened.label], [region.offset, 40, "a"]);
       assertEquals([...opened.read(5, 3)], [1, 2, 3]);
       opened.write(Uint8Array.of(9), 39);
       assertEquals([...region.read(39)], [9]);
       assertThrows(() => opened.write(Uint8Array.of(9), 40), RangeError);
-      assertEquals([...there.regions()].length, 2);
+      assertEquals([...regionsOf(there)].length, 2);
     }
   });
 
   it("is refused once the region was freed, on either side", () => {
     const [here, there] = twoArenas();
     const region = here.allocate(40)!,
-      token = region.token(),
-      opened = there.regionFromToken(token);
+      token = tokenOf(region),
+      opened = regionFromToken(there, token);
     opened.free();
     assertEquals([region.freed, opened.freed], [true, true]);
     assertEquals(here.allocate(40)!.offset, 0); // in the same place
     for (const use of [() => region.read(), () => region.free(), () => void region.bytes]) {
       assertThrows(use, NotAllocatedError);
     }
-    assertThrows(() => here.regionFromToken(token), NotAllocatedError);
-    assertThrows(() => there.regionFromToken(token), NotAllocatedError);
+    assertThrows(() => regionFromToken(here, token), NotAllocatedError);
+    assertThrows(() => regionFromToken(there, token), NotAllocatedError);
     region[Symbol.dispose](); // what is gone needs no freeing
     assertEquals(here.allocator.allocationCount, 1);
   });
 
   it("keeps both sides within the region when one resizes it", () => {
     const [here, there] = twoArenas();
-    const region = here.allocate(40)!, opened = there.regionFromToken(region.token());
+    const region = here.allocate(40)!, opened = regionFromToken(there, tokenOf(region));
     const behind = here.allocate(10)!;
     assertEquals(opened.resize(20), true);
     assertEquals([region.size, opened.size, region.bytes.length], [20, 20, 20]);
@@ -92,39 +94,39 @@ describe("a token", () => {
 
   it("is refused where it is none, or another arena's", () => {
     const arena = new Arena(new MemoryStore(1000));
-    const { handle } = arena.allocate(3)!, region = arena.allocate(8)!, token = region.token();
+    const { handle } = arena.allocate(3)!, region = arena.allocate(8)!, token = tokenOf(region);
     for (const bad of [null, undefined, 7, "token"]) {
-      assertThrows(() => arena.regionFromToken(bad as never), TypeError, "token");
+      assertThrows(() => regionFromToken(arena, bad as never), TypeError, "token");
     }
     for (const [key, value] of [["handle", "x"], ["size", undefined], ["alignment", "1"]]) {
       assertThrows(
-        () => arena.regionFromToken({ ...token, [key as string]: value }),
+        () => regionFromToken(arena, { ...token, [key as string]: value }),
         TypeError,
         key,
       );
     }
-    assertThrows(() => arena.regionFromToken({ ...token, alignment: 0 }), RangeError, "alignment");
-    assertThrows(() => arena.regionFromToken({ ...token, handle }), RangeError);
-    assertThrows(() => arena.regionFromToken({ ...token, size: 9 }), RangeError);
-    assertThrows(() => arena.regionFromToken({ ...token, alignment: 2 }), RangeError);
-    assertThrows(() => arena.regionFromToken({ ...token, handle: 12345 }), NotAllocatedError);
+    assertThrows(() => regionFromToken(arena, { ...token, alignment: 0 }), RangeError, "alignment");
+    assertThrows(() => regionFromToken(arena, { ...token, handle }), RangeError);
+    assertThrows(() => regionFromToken(arena, { ...token, size: 9 }), RangeError);
+    assertThrows(() => regionFromToken(arena, { ...token, alignment: 2 }), RangeError);
+    assertThrows(() => regionFromToken(arena, { ...token, handle: 12345 }), NotAllocatedError);
   });
 
   it("is refused while the region's last operations are ending", async () => {
     const arena = new Arena(new SlowStore(100));
-    const region = (await arena.allocate(10))!, token = region.token();
+    const region = (await arena.allocate(10))!, token = tokenOf(region);
     const writing = region.write(new Uint8Array(10)), freeing = region.free();
-    assertThrows(() => arena.regionFromToken(token), NotAllocatedError);
+    assertThrows(() => regionFromToken(arena, token), NotAllocatedError);
     await Promise.all([writing, freeing]);
   });
 
   it("leaves nothing behind where another worker frees what one makes", () => {
     const [here, there] = twoArenas();
     for (let i = 0; i < 5000; i++) {
-      there.regionFromToken(here.allocate(8)!.token()).free();
+      regionFromToken(there, tokenOf(here.allocate(8)!)).free();
     }
     assertEquals(here.allocator.allocationCount, 0);
-    assertEquals([...here.regions()], []);
+    assertEquals([...regionsOf(here)], []);
   });
 });
 
@@ -208,13 +210,13 @@ describe("an arena in three workers", () => {
             parcels = (await Promise.all(packed)).flat();
             assertEquals(parcels.length, 60);
             for (const { token, content } of parcels) {
-              const numbers = arena.regionFromToken(token).view(Int32Array);
+              const numbers = regionFromToken(arena, token).view(Int32Array);
               assert(numbers.every((number) => number === content), "bytes of another region");
             }
           }
           assert(store.byteLength > before, "it has not grown");
           assertEquals(allocator.allocationCount, 60);
-          for (const { token } of parcels) arena.regionFromToken(token).free();
+          for (const { token } of parcels) regionFromToken(arena, token).free();
           check(allocator);
           assertEquals(allocator.freeSpace, allocator.capacity);
         } finally {

@@ -8,6 +8,9 @@ import { OutOfSpaceError } from "../../src/allocator.ts";
 import { Arena } from "../../src/arena/arena.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import type { RegionData } from "../../src/arena/arguments.ts";
+import { onRelocate } from "../../src/arena/on_relocate.ts";
+import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { must, SlowStore } from "./arena_helpers.ts";
 
 /** What no type lets pass. */
@@ -58,14 +61,14 @@ describe("wrong arguments of plain JavaScript", () => {
       const arena = new Arena<BackingStore>(store);
       const region = must(await arena.allocate(10));
       const calls: [() => unknown, string][] = [
-        [() => arena.allocate(8, wrong(8)), "got 8: write { alignment: 8 }"],
+        [() => arena.allocate(8, wrong(8)), "options to be { alignment: 8 }, got 8"],
         [() => arena.allocate(8, wrong(null)), "got null"],
         [() => arena.allocate(8, wrong("label")), 'got the string "label"'],
         [() => arena.allocate(8, wrong({ align: 8 })), "with alignment, label, got align"],
         [() => arena.allocate(8, wrong({ alignment: "8" })), "alignment to be an integer"],
         [() => arena.allocate(8, wrong({ label: 8 })), "label to be a string, got 8"],
         [() => arena.allocate(wrong("8")), "byteLength to be an integer from 0"],
-        [() => arena.allocateOrThrow(8, wrong(8)), "got 8: write { alignment: 8 }"],
+        [() => arena.allocateOrThrow(8, wrong(8)), "options to be { alignment: 8 }, got 8"],
         [() => arena.allocateOrThrow(wrong({})), "byteLength"],
         [() => arena.allocateFrom(new Uint8Array(1), wrong(8)), "{ alignment: 8 }"],
         [() => arena.allocateFrom(new Uint8Array(1), wrong({ name: "a" })), "got name"],
@@ -83,8 +86,17 @@ describe("wrong arguments of plain JavaScript", () => {
         [() => region.readInto(wrong(5)), "got 5"],
         [() => region.resize(wrong("5")), "Expected size to be an integer from 0"],
         [() => region.resize(wrong(undefined)), "Expected size to be an integer"],
-        [() => arena.regionFromToken(wrong("token")), "token"],
-        [() => arena.regionFromToken({ ...region.token(), label: wrong(1) }), "token.label"],
+        [() => regionFromToken(arena, wrong("token")), "token"],
+        [
+          () => regionFromToken(wrong({}), tokenOf(region)),
+          "Expected arena to be an Arena, got an",
+        ],
+        [() => regionOf(wrong(undefined), 1), "Expected arena to be an Arena, got undefined"],
+        [() => regionsOf(wrong(store)), "Expected arena to be an Arena, got an object"],
+        [() => tokenOf(wrong({})), "Expected region to be a region of an Arena, got an object"],
+        [() => onRelocate(wrong(5), () => {}), "Expected region to be a region of an Arena, got 5"],
+        [() => onRelocate(region, wrong(5)), "Expected listener to be a function, got 5"],
+        [() => regionFromToken(arena, { ...tokenOf(region), label: wrong(1) }), "token.label"],
       ];
       for (const [call, message] of calls) {
         await assertRejects(async () => void await call(), TypeError, message);
@@ -161,7 +173,7 @@ describe("allocateOrThrow", () => {
       const arena = new Arena<BackingStore>(store, { unit: 4 });
       const region = await arena.allocateOrThrow(10, { alignment: 8, label: "first" });
       assertEquals([region.size, region.alignment, region.label], [10, 8, "first"]);
-      assertStrictEquals(arena.region(region.handle), region);
+      assertStrictEquals(regionOf(arena, region.handle), region);
       const error = await assertRejects(
         async () => await arena.allocateOrThrow(200, { alignment: 16 }),
         OutOfSpaceError,

@@ -13,6 +13,8 @@ import type { Region } from "../../src/arena/region.ts";
 import { withSeed } from "../support/random.ts";
 import { assertSameBytes, storageError } from "../support/store_helpers.ts";
 import { newFile, removeAfterwards } from "../support/temporary_files.ts";
+import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 removeAfterwards();
@@ -94,14 +96,14 @@ describe("a closed arena", () => {
     for (const store of [new MemoryStore(100), new PlainStore(100), new SlowStore(100)]) {
       const arena = new Arena<BackingStore>(store);
       const region = must(await arena.allocateFrom(new Uint8Array(10)));
-      const token = region.token(), calls = (store as { calls?: number }).calls;
+      const token = tokenOf(region), calls = (store as { calls?: number }).calls;
       await arena.close();
       const uses: [() => unknown, string, string][] = [
         [() => arena.allocate(1), "allocate", "Cannot allocate: the arena is closed"],
         [() => arena.allocateOrThrow(1), "allocate", "Cannot allocate: the arena is closed"],
         [() => arena.allocateFrom(data), "allocate", "Cannot allocate: the arena is closed"],
-        [() => arena.region(region.handle), "region", "Cannot look up a region: the arena is"],
-        [() => arena.regionFromToken(token), "region", "Cannot look up a region: the arena is"],
+        [() => regionOf(arena, region.handle), "region", "Cannot look up a region: the arena is"],
+        [() => regionFromToken(arena, token), "region", "Cannot look up a region: the arena is"],
         [() => compact(arena), "compact", "Cannot compact: the arena is closed"],
         [() => arena.flush(), "flush", "Cannot flush: the arena is closed"],
         [() => region.read(), "read", "Cannot read: the arena is closed"],
@@ -117,7 +119,7 @@ describe("a closed arena", () => {
       }
       assertStrictEquals((store as { calls?: number }).calls, calls, "the store was asked");
       assertEquals([region.size, region.freed, arena.freeBytes], [10, false, 90]);
-      assertEquals([...arena.regions()], [region]);
+      assertEquals([...regionsOf(arena)], [region]);
       await region.free();
       assertEquals([region.freed, arena.freeBytes], [true, 100]);
       await assertRejects(async () => await region.free(), NotAllocatedError);

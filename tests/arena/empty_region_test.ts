@@ -13,6 +13,9 @@ import { SharedOffsetAllocator } from "../../src/shared/shared_allocator.ts";
 import { Arena } from "../../src/arena/arena.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { compact } from "../../src/arena/compact.ts";
+import { onRelocate } from "../../src/arena/on_relocate.ts";
+import { regionFromToken, tokenOf } from "../../src/arena/region_token.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 const stores: Record<string, () => BackingStore> = {
@@ -35,7 +38,7 @@ describe("an empty region", () => {
       const all = must(await arena.allocate(100));
       await all.free();
       await empty.free();
-      assertEquals([...arena.regions()], []);
+      assertEquals([...regionsOf(arena)], []);
       await assertAllCanBeHad(arena);
     });
 
@@ -43,8 +46,8 @@ describe("an empty region", () => {
       const arena = new Arena(make());
       const empty = must(await arena.allocateFrom(new Uint8Array(0), { label: "none" }));
       assertStrictEquals(empty.label, "none");
-      assertStrictEquals(arena.region(empty.handle), empty);
-      assertEquals([...arena.regions()], [empty]);
+      assertStrictEquals(regionOf(arena, empty.handle), empty);
+      assertEquals([...regionsOf(arena)], [empty]);
       assertStrictEquals((await empty.read()).length, 0);
       await empty.write(new Uint8Array(0));
       await empty.readInto(new Uint8Array(0));
@@ -58,7 +61,7 @@ describe("an empty region", () => {
       const { handle } = empty;
       await empty.free();
       assertStrictEquals(empty.freed, true);
-      assertThrows(() => arena.region(handle), NotAllocatedError);
+      assertThrows(() => regionOf(arena, handle), NotAllocatedError);
       assertThrows(() => empty.offset, NotAllocatedError);
       const again = must(await arena.allocate(0));
       assert(again.handle !== handle, "the handle came back");
@@ -78,18 +81,18 @@ describe("an empty region", () => {
       must(await arena.allocate(3));
       assertStrictEquals(await region.resize(16), true);
       assertEquals([region.offset, region.size, region.handle > 0], [8, 16, true]);
-      assertStrictEquals(arena.region(region.handle), region);
+      assertStrictEquals(regionOf(arena, region.handle), region);
       await region.write(new Uint8Array(16).fill(7));
       assertEquals([...await region.read(14)], [7, 7]);
       const { handle } = region;
       assertStrictEquals(await region.resize(0), true);
       assertEquals([region.offset, region.size, arena.freeBytes], [0, 0, 97]);
-      assertThrows(() => arena.region(handle), NotAllocatedError);
+      assertThrows(() => regionOf(arena, handle), NotAllocatedError);
       const empty = region.handle;
       assertStrictEquals(await region.resize(0), true);
       assertStrictEquals(region.handle, empty);
       assertStrictEquals(await region.resize(98), false);
-      assertEquals([region.size, arena.region(empty) === region], [0, true]);
+      assertEquals([region.size, regionOf(arena, empty) === region], [0, true]);
       await assertAllCanBeHad(arena);
     });
   }
@@ -99,7 +102,7 @@ describe("an empty region", () => {
     const arena = new Arena(new MemoryStore(100), { allocator, unit: 1 });
     arena.allocateOrThrow(100);
     for (let i = 0; i < 1000; i++) arena.allocateOrThrow(0);
-    assertEquals([...arena.regions()].length, 1001);
+    assertEquals([...regionsOf(arena)].length, 1001);
     assertEquals(arena.allocator.allocationCount, 1);
     assertStrictEquals(arena.allocate(1), undefined);
   });
@@ -116,7 +119,7 @@ describe("an empty region", () => {
     const second = arena.allocateOrThrow(20);
     first.free();
     let calls = 0;
-    empty.onRelocate(() => calls++);
+    onRelocate(empty, () => calls++);
     assertEquals(compact(arena), { moves: 1, bytes: 20 });
     assertEquals([second.offset, empty.offset, calls], [0, 0, 0]);
   });
@@ -128,13 +131,13 @@ describe("an empty region", () => {
     const there = new Arena(store, { allocator: SharedOffsetAllocator.attach(allocator.buffer) });
     const own = there.allocateOrThrow(0, { label: "own" });
     const empty = here.allocateOrThrow(0, { label: "a", alignment: 4 });
-    const opened = there.regionFromToken(JSON.parse(JSON.stringify(empty.token())));
+    const opened = regionFromToken(there, JSON.parse(JSON.stringify(tokenOf(empty))));
     assertEquals([opened.size, opened.label, opened.alignment], [0, "a", 4]);
     assertEquals([opened.resize(8), opened.offset, empty.size], [true, 0, 0]);
     opened.free();
     assertEquals([empty.freed, own.freed, own.label], [false, false, "own"]);
-    const token = { ...empty.token(), size: 1 };
-    assertThrows(() => here.regionFromToken(token), RangeError, "token.handle");
+    const token = { ...tokenOf(empty), size: 1 };
+    assertThrows(() => regionFromToken(here, token), RangeError, "token.handle");
   });
 
   it("passed on while it had bytes, is freed for the other side", () => {
@@ -142,7 +145,7 @@ describe("an empty region", () => {
     const allocator = SharedOffsetAllocator.create(64);
     const here = new Arena(store, { allocator });
     const there = new Arena(store, { allocator: SharedOffsetAllocator.attach(allocator.buffer) });
-    const region = here.allocateOrThrow(8), opened = there.regionFromToken(region.token());
+    const region = here.allocateOrThrow(8), opened = regionFromToken(there, tokenOf(region));
     assertStrictEquals(region.resize(0), true);
     assertEquals([region.freed, opened.freed], [false, true]);
     assertThrows(() => opened.resize(0), NotAllocatedError);

@@ -15,6 +15,7 @@ import type { Region } from "../../src/arena/region.ts";
 import { assertAllCanBeHad, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 import { storeContract } from "../support/store_contract.ts";
 import { withSeed } from "../support/random.ts";
+import { regionOf, regionsOf } from "../../src/arena/regions.ts";
 import { assertSameBytes, NO_SIZES } from "../support/store_helpers.ts";
 
 storeContract("SlowStore (of this test)", {
@@ -87,7 +88,7 @@ describe("a region", () => {
           () => region.offset,
           () => region.bytes,
           () => (region as Region<MemoryStore>).view(Uint8Array),
-          () => arena.region(handle),
+          () => regionOf<BackingStore>(arena, handle),
         ]
       ) await assertRejects(async () => await call(), NotAllocatedError);
       region[Symbol.dispose]();
@@ -153,8 +154,8 @@ describe("a region", () => {
     assert(first.resize(70));
     assert(first.offset !== offset && first.offset % 2 === 0);
     assertSameBytes(first.read(0, 50), new Uint8Array(50).fill(1), "moved");
-    assertStrictEquals(arena.region(first.handle), first);
-    if (first.handle !== handle) assertThrows(() => arena.region(handle), NotAllocatedError);
+    assertStrictEquals(regionOf(arena, first.handle), first);
+    if (first.handle !== handle) assertThrows(() => regionOf(arena, handle), NotAllocatedError);
     assertStrictEquals(first.resize(150), false);
     assertStrictEquals(first.size, 70);
     assert(first.resize(0));
@@ -185,8 +186,8 @@ describe("a region", () => {
         const write = region.write(new Uint8Array(64).fill(1));
         const free = region.free();
         await assertRejects(async () => await region.read(), NotAllocatedError);
-        assertThrows(() => arena.region(region.handle), NotAllocatedError);
-        assertEquals([...arena.regions()], []);
+        assertThrows(() => regionOf(arena, region.handle), NotAllocatedError);
+        assertEquals([...regionsOf(arena)], []);
         // The space is not there yet, then it is, and nobody writes into it any more.
         let next = await arena.allocateFrom(new Uint8Array(64).fill(2));
         if (next === undefined) {

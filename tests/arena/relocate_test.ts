@@ -12,6 +12,7 @@ import { Arena } from "../../src/arena/arena.ts";
 import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { compact } from "../../src/arena/compact.ts";
 import type { Region } from "../../src/arena/region.ts";
+import { onRelocate } from "../../src/arena/on_relocate.ts";
 import { assertAllCanBeHad, errorOf, must, PlainStore, SlowStore } from "./arena_helpers.ts";
 
 /** Regions of ten bytes, every second of which was freed. */
@@ -19,7 +20,7 @@ async function sieve<S extends BackingStore>(store: S, calls: string[]) {
   const arena = new Arena<BackingStore>(store), regions: Region[] = [];
   for (let i = 0; i < 8; i++) {
     const region = must(await arena.allocateFrom(new Uint8Array(10).fill(i), { label: `${i}` }));
-    region.onRelocate(({ label, offset }) => calls.push(`${label}@${offset}`));
+    onRelocate(region, ({ label, offset }) => calls.push(`${label}@${offset}`));
     regions.push(region);
   }
   for (const i of [0, 2, 4, 6]) await regions[i].free();
@@ -36,7 +37,7 @@ describe("onRelocate of a region", () => {
     it(`calls once for each region that was moved, after the last move: ${name}`, async () => {
       const calls: string[] = [], { arena, regions } = await sieve(make(), calls);
       const seen: number[] = [];
-      regions[7].onRelocate(() => seen.push(...[1, 3, 5, 7].map((i) => regions[i].offset)));
+      onRelocate(regions[7], () => seen.push(...[1, 3, 5, 7].map((i) => regions[i].offset)));
       const { moves } = await compact(arena);
       assertEquals(seen, [1, 3, 5, 7].map((i) => regions[i].offset));
       assertStrictEquals(new Set(calls).size, calls.length);
@@ -57,7 +58,7 @@ describe("onRelocate of a region", () => {
       const calls: string[] = [], { arena, regions } = await sieve(make(), calls);
       const thrown: Error[] = [];
       for (const i of [1, 3, 5, 7]) {
-        regions[i].onRelocate(() => {
+        onRelocate(regions[i], () => {
           thrown.push(new Error(`planned ${i}`));
           throw thrown[thrown.length - 1];
         });
@@ -73,7 +74,7 @@ describe("onRelocate of a region", () => {
     it(`calls for a resize that moved it, not for one in place: ${name}`, async () => {
       const arena = new Arena(make());
       const region = must(await arena.allocate(10)), calls: number[] = [];
-      const end = region.onRelocate(({ offset }) => calls.push(offset));
+      const end = onRelocate(region, ({ offset }) => calls.push(offset));
       await region.resize(20);
       must(await arena.allocate(10));
       assertEquals(calls, []);
@@ -85,7 +86,7 @@ describe("onRelocate of a region", () => {
       await region.resize(50);
       assertStrictEquals(region.offset, 30);
       assertEquals(calls, [30, 0]);
-      region.onRelocate(() => {
+      onRelocate(region, () => {
         throw new Error("planned");
       });
       const error = await errorOf(() => region.resize(0));
@@ -99,7 +100,7 @@ describe("onRelocate of a region", () => {
     const first = arena.allocateOrThrow(10);
     for (const name of ["a", "b", "c"]) {
       const region = arena.allocateOrThrow(20);
-      for (const i of [1, 2]) region.onRelocate(() => calls.push(name + i));
+      for (const i of [1, 2]) onRelocate(region, () => calls.push(name + i));
     }
     first.free();
     compact(arena);
@@ -111,16 +112,16 @@ describe("onRelocate of a region", () => {
     const first = arena.allocateOrThrow(10);
     const a = arena.allocateOrThrow(20), b = arena.allocateOrThrow(20);
     let calls = 0;
-    a.onRelocate(() => {
+    onRelocate(a, () => {
       b.free();
       arena.allocateOrThrow(5);
       compact(arena);
     });
-    b.onRelocate(() => calls++);
+    onRelocate(b, () => calls++);
     first.free();
     compact(arena);
     assertStrictEquals(calls, 0); // it was freed
-    assertThrows(() => b.onRelocate(() => {}), NotAllocatedError);
+    assertThrows(() => onRelocate(b, () => {}), NotAllocatedError);
   });
 
   it("calls for the moves made before the store failed", () => {
@@ -128,7 +129,7 @@ describe("onRelocate of a region", () => {
     const first = arena.allocateOrThrow(10);
     for (const name of ["a", "b"]) {
       const region = arena.allocateOrThrow(20);
-      region.onRelocate(() => {
+      onRelocate(region, () => {
         calls.push(name);
         throw new Error("of a listener");
       });
@@ -142,7 +143,7 @@ describe("onRelocate of a region", () => {
   it("refuses what is no function", () => {
     const region = new Arena(new MemoryStore(10)).allocateOrThrow(1);
     for (const bad of [undefined, null, {}]) {
-      assertThrows(() => region.onRelocate(bad as never), TypeError, "listener");
+      assertThrows(() => onRelocate(region, bad as never), TypeError, "listener");
     }
   });
 });

@@ -19,6 +19,7 @@ import { formatLeaks } from "../../src/report/format_leaks.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { type Leak, TrackedAllocator } from "../../src/report/tracked_allocator.ts";
 import { allocatorContract } from "../support/allocator_contract.ts";
+import { regionOf } from "../../src/arena/regions.ts";
 import { trackedAllocatorRuns } from "./tracked_allocator_runs.ts";
 
 const FILE = basename(fileURLToPath(import.meta.url));
@@ -145,7 +146,7 @@ describe("TrackedAllocator", () => {
     const arena = new Arena(new MemoryStore(4096), { allocator });
     const region = arena.allocate(100, { label: "weights" });
     assert(region !== undefined);
-    assertEquals(arena.region(region.handle).label, "weights");
+    assertEquals(regionOf(arena, region.handle).label, "weights");
     assertStringIncludes(allocator.leaks()[0].stack ?? "", FILE);
     region.free();
     assertEquals(allocator.leaks(), []);

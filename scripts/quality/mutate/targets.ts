@@ -14,6 +14,7 @@ const OFFSET = [
 ];
 const TREES = ["allocators/best_fit_allocator", "gap_table/check_tree"];
 const SPANS = ["allocators/tlsf_spans", "allocators/tlsf_allocator"];
+const RANGES = ["allocators/range_allocator", "allocators/hostile_arguments"];
 const BLOBS = [
   "blob_store/blob_store",
   "blob_store/commit",
@@ -38,11 +39,25 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/allocators\/page/, ["allocators/page_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/buddy/, ["allocators/buddy_allocator", "allocators/hostile_arguments"]],
   [/^src\/allocators\/slab/, ["allocators/slab_allocator", "allocators/hostile_arguments"]],
+  [/^src\/allocators\/tlsf/, [...SPANS, "allocators/hostile_arguments"]],
+  [/^src\/allocators\/best_fit/, [...TREES, "allocators/hostile_arguments"]],
+  [/^src\/allocators\/id_/, ["allocators/id_allocator", "allocators/hostile_arguments"]],
+  [/^src\/allocators\/(range_|free_ranges|check_ranges)/, RANGES],
   [/^src\/util\/avl/, [...TREES, "allocators/range_allocator"]],
   [/^src\/util\/refusals/, ["allocators/page_allocator", "allocators/buddy_allocator"]],
   [/^src\/operations\/check_tree/, TREES],
-  [/^src\/operations\/compaction/, ["allocators/plan_compaction", ...OFFSET]],
-  [/^src\/operations\//, OFFSET],
+  [/^src\/operations\/(compaction|planner)/, ["allocators/plan_compaction", ...OFFSET]],
+  [/^src\/operations\/trim/, ["operations/trim", "operations/hostile_arguments"]],
+  [
+    /^src\/operations\/(index_of|allocation_at|lists)/,
+    ["operations/index_of", "operations/many_places", "operations/hostile_arguments"],
+  ],
+  [/^src\/operations\/add_spans/, [...SPANS, "operations/hostile_arguments"]],
+  [
+    /^src\/operations\/(operate|allocator_wrapper|check\.)/,
+    ["operations/own_strategies", "operations/hostile_arguments", ...OFFSET],
+  ],
+  [/^src\/operations\//, [...OFFSET, "gap_table/check_table"]],
   [/^src\/gap_table\/tree_/, TREES],
   [/^src\/gap_table\/spans/, SPANS],
   [/^src\/shared\/repair/, ["shared/shared_allocator_crash"]],

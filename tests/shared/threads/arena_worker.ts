@@ -9,6 +9,7 @@ import { MemoryStore, type WasmMemory } from "../../../backends/memory.ts";
 import { Arena } from "../../../src/arena/arena.ts";
 import type { RegionToken } from "../../../src/arena/mod.ts";
 import { SharedOffsetAllocator } from "../../../src/shared/shared_allocator.ts";
+import { regionFromToken, tokenOf } from "../../../src/arena/region_token.ts";
 import { openPort } from "./open_port.ts";
 
 /** The first message: where everything lies. */
@@ -35,12 +36,12 @@ function pack(byteLength: number): Parcel | undefined {
   if (region === undefined) return undefined;
   const content = worker * 1_000_000 + made++;
   region.view(Int32Array).fill(content);
-  return { token: region.token(), content };
+  return { token: tokenOf(region), content };
 }
 
 /** Verifies what another worker packed, and frees it. */
 function unpack({ token, content }: Parcel): void {
-  using region = arena.regionFromToken(token);
+  using region = regionFromToken(arena, token);
   const wrong = region.view(Int32Array).findIndex((value) => value !== content);
   if (wrong >= 0) throw new Error(`Region ${token.handle} has another number at ${wrong}`);
 }

@@ -20,6 +20,7 @@ import type { Parcel } from "./arena_worker.ts";
 import { mark, unmark } from "./marks.ts";
 import { runTogether } from "./run_together.ts";
 import { spawnThread } from "./spawn_thread.ts";
+import { regionFromToken } from "../../../src/arena/region_token.ts";
 import { stillness } from "./stillness.ts";
 
 const words = (length: number) => new Int32Array(new SharedArrayBuffer(length * 4));
@@ -81,7 +82,7 @@ async function tokens(): Promise<void> {
   await thread.receive();
   thread.post({ parcels: [], sizes: [4, 400, 100_000] });
   for (const { token, content } of await thread.receive<Parcel[]>()) {
-    using region = arena.regionFromToken(token);
+    using region = regionFromToken(arena, token);
     expect(region.view(Int32Array).every((number) => number === content), "other bytes");
   }
   expect(allocator.freeSpace === allocator.capacity && allocator.capacity > 65536, "not grown");
