@@ -5,6 +5,7 @@
  * ```sh
  * deno task bench:growth --runtime node
  * deno task bench:growth --quick
+ * deno task bench:growth --only planCompaction
  * ```
  *
  * The growth is the power of the number with which the time grows: 0 for O(1), 1 for O(n), by
@@ -57,6 +58,6 @@ function isBeyond({ exponent, promise }: GrowthResult): boolean {
 await runBenchmark<Report>({
   task: "bench:growth",
   script: "scripts/bench/growth.ts",
-  measure: (_, quick) => Promise.resolve(measure(quick ? QUICK : FULL)),
+  measure: (_, quick, only) => Promise.resolve(measure(quick ? QUICK : FULL, only)),
   print,
 });

@@ -19,7 +19,7 @@ export interface Benchmark<R> {
   /** Its script, from the root of the repository. */
   readonly script: string;
   /** Measures on the runtime that this runs on. */
-  readonly measure: (runtime: string, quick: boolean) => Promise<R>;
+  readonly measure: (runtime: string, quick: boolean, only: string) => Promise<R>;
   /** Prints what was measured. */
   readonly print: (reports: readonly R[]) => void;
 }
@@ -50,21 +50,24 @@ export async function runBenchmark<R>(benchmark: Benchmark<R>): Promise<void> {
       quick: { type: "boolean", default: false },
       runtime: { type: "string", default: "deno,node,bun" },
       json: { type: "boolean", default: false },
+      only: { type: "string", default: "" }, // what has this in its name, where a benchmark may
       help: { type: "boolean", default: false },
       child: { type: "string" }, // measure here as this runtime, print JSON
     },
   });
   if (options.help) {
-    console.log(`Usage: deno task ${task} [--quick] [--runtime deno,node,bun] [--json]`);
+    console.log(
+      `Usage: deno task ${task} [--quick] [--runtime deno,node,bun] [--json] [--only NAME]`,
+    );
   } else if (options.child !== undefined) {
-    const json = JSON.stringify(await measure(options.child, options.quick));
+    const json = JSON.stringify(await measure(options.child, options.quick, options.only));
     await new Promise<void>((done) => process.stdout.write(json, () => done())); // before exit()
   } else {
     const reports: R[] = [];
     for (const runtime of options.runtime.split(",")) {
       if (process.stderr.isTTY) console.error(`Measuring on ${runtime}`);
-      if (runtime === "deno") reports.push(await measure(runtime, options.quick));
-      else reports.push(measureIn(runtime, benchmark, options.quick));
+      if (runtime === "deno") reports.push(await measure(runtime, options.quick, options.only));
+      else reports.push(measureIn(runtime, benchmark, options.quick, options.only));
     }
     console.log([`deno task ${task}`, ...process.argv.slice(2)].join(" "));
     if (options.json) console.log(JSON.stringify(reports, null, 2));
@@ -73,8 +76,14 @@ export async function runBenchmark<R>(benchmark: Benchmark<R>): Promise<void> {
   process.exit(); // threads that are ending hold a process up
 }
 
-function measureIn<R>(runtime: string, { script }: Benchmark<R>, quick: boolean): R {
-  const [program, ...args] = commandOf(runtime), more = quick ? ["--quick"] : [];
+function measureIn<R>(
+  runtime: string,
+  { script }: Benchmark<R>,
+  quick: boolean,
+  only: string,
+): R {
+  const [program, ...args] = commandOf(runtime);
+  const more = [...quick ? ["--quick"] : [], "--only", only];
   const { status, stdout, stderr } = spawnSync(
     program,
     [...args, script, "--child", runtime, ...more],

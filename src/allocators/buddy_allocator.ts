@@ -11,6 +11,7 @@ import {
   type Extent,
   NO_SPACE,
   type SpanAllocator,
+  SpanOverlapError,
   spansInOrder,
 } from "../allocator.ts";
 import { BuddyTree } from "./buddy_tree.ts";
@@ -50,7 +51,7 @@ export interface BuddyAllocatorOptions {
  * | `free`, `resize`, done or refused | O(k) |
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
  * | `capacity`, `freeSpace`, `allocationCount` | O(1) |
- * | `addSpan` | O(spans + k), `addSpans` of n more O((spans + n) (k + log(spans + n))) |
+ * | `addSpan` | O(k + log(spans)), and lists of the spans move up; `addSpans` of n more O((spans + n) (k + log(spans + n))) |
  * | `spans` | O(spans) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
@@ -226,7 +227,33 @@ export class BuddyAllocator implements SpanAllocator {
    */
   addSpan(start: number, size: number): void {
     checkSpan(start, size);
-    this.addSpans([{ offset: start, size }]);
+    if (size === 0) return;
+    const tree = this.#tree, spans = this.#spans, span = { offset: start + 0, size }; // not -0
+    let at = 0;
+    for (let high = spans.length; at < high;) {
+      const middle = (at + high) >>> 1;
+      if (spans[middle].offset <= start) at = middle + 1;
+      else high = middle;
+    }
+    const below = spans[at - 1], above = spans[at], end = start + size;
+    const belowEnd = below === undefined ? -1 : below.offset + below.size;
+    if (belowEnd > start) throw new SpanOverlapError(span, below);
+    if (above !== undefined && above.offset < end) throw new SpanOverlapError(span, above);
+    const first = tree.rootCount,
+      joinsBelow = belowEnd === start,
+      joinsAbove = above?.offset === end;
+    let whole: Extent = span;
+    tree.cut(span);
+    if (joinsBelow) {
+      whole = { offset: below.offset, size: below.size + size };
+      tree.cutAround(start, whole);
+    }
+    if (joinsAbove) {
+      whole = { offset: whole.offset, size: whole.size + above.size };
+      tree.cutAround(end, whole);
+    }
+    spans.splice(joinsBelow ? at - 1 : at, Number(joinsBelow) + Number(joinsAbove), whole);
+    tree.joinNewRoots(first, (slot, block) => this.#blockOf[slot] = block);
   }
 
   /**

@@ -211,6 +211,38 @@ export class BuddyTree {
     this.#roots = roots;
   }
 
+  /** Number of roots. */
+  get rootCount(): number {
+    return this.#roots.length;
+  }
+
+  /**
+   * The same where the roots behind the first so many are new, and lie between two of the others.
+   * O(log roots), but for moving numbers up in the list of roots.
+   */
+  joinNewRoots(first: number, moved: (slot: number, block: number) => void): void {
+    const roots = this.#roots, offsets = this.#offsets;
+    const added = roots.splice(first).sort((a, b) => offsets[a] - offsets[b]);
+    if (added.length === 0) return;
+    let low = 0;
+    for (let high = first; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (offsets[roots[middle]] < offsets[added[0]]) low = middle + 1;
+      else high = middle;
+    }
+    roots.splice(low, 0, ...added);
+    // A join may make a buddy of the root before and of the one behind.
+    let at = Math.max(low, 1);
+    for (let end = low + added.length; at <= end && at < roots.length;) {
+      if (!this.#areBuddies(roots[at - 1], roots[at])) at++;
+      else {
+        roots.splice(at - 1, 2, this.#join(roots[at - 1], roots[at], moved));
+        end = Math.max(end - 1, at);
+        at = Math.max(at - 1, 1);
+      }
+    }
+  }
+
   /** Size of the largest free block, in units. */
   largest(): number {
     const [low, high] = this.#orders;

@@ -137,8 +137,13 @@ export class AsyncPool<T> {
     if (options === undefined && this.#isOpen && this.#options.validate === undefined) {
       const entry = this.#pop();
       if (entry !== undefined) return Promise.resolve(this.#take(entry));
+      if (this.#waiters.size < this.#options.maxWaiting) return this.#wait({});
     }
-    return this.#wait(options);
+    try {
+      return this.#enter(checkWait(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -273,26 +278,33 @@ export class AsyncPool<T> {
     return this.#entries.size + this.#creating + this.#destroying;
   }
 
-  /** Waits for a value in the queue. */
-  async #wait(options: AcquireOptions | undefined): Promise<T> {
-    const wait = checkWait(options), waiters = this.#waiters;
+  /** A value that is free, or waits for one, if that is possible. */
+  #enter(wait: AcquireOptions): Promise<T> {
+    const waiters = this.#waiters;
     wait.signal?.throwIfAborted();
     if (!this.#isOpen) throw new PoolClosedError();
     const entry = this.#options.validate === undefined ? this.#pop() : undefined;
-    if (entry !== undefined) return this.#take(entry);
+    if (entry !== undefined) return Promise.resolve(this.#take(entry));
     const isFull = this.#free.length === 0 && this.#count() >= this.#options.max;
     if (isFull && waiters.size >= this.#options.maxWaiting) {
       this.#exhausted++;
       const { capacity, waiting } = this;
       throw new PoolExhaustedError(1, { available: 0, capacity, waiting });
     }
-    const promise = waiters.wait(wait, undefined);
+    const promise = this.#wait(wait);
+    // Who gives up may be the last one that `drain` waits for.
+    if (wait.signal !== undefined || wait.timeout !== undefined) promise.catch(() => this.#rest());
+    return promise;
+  }
+
+  /**
+   * Waits in the queue. No async function: all promises of those who wait are settled in as many
+   * steps, so that nobody overtakes; and four times as fast on V8.
+   */
+  #wait(wait: AcquireOptions): Promise<T> {
+    const promise = this.#waiters.wait(wait, undefined);
     this.#serve();
-    try {
-      return await promise;
-    } finally {
-      this.#rest();
-    }
+    return promise;
   }
 
   /** Begins what gets one who waits a value, if anything does; returns whether it did. */

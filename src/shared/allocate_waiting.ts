@@ -93,7 +93,8 @@ export function allocateSync(
  */
 export async function freeAsync(allocator: SharedOffsetAllocator, handle: number): Promise<void> {
   const parts = partsOf(allocator), { table, state: { line } } = parts;
-  if (!table.cache?.put(handle)) await locked(parts, () => table.free(handle));
+  if (table.cache?.put(handle)) return;
+  await locked(parts, () => table.free(handle));
   if (Atomics.load(line, WAITED) !== 0) callFirst(line);
 }
 

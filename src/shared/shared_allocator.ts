@@ -271,7 +271,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * @throws {LockAbandonedError} A worker ended while it held the lock.
    */
   free(handle: number): void {
-    if (this.#cache === undefined || !this.#cache.put(handle)) this.#freeLocked(handle);
+    if (this.#cache !== undefined && this.#cache.put(handle)) return;
+    this.#freeLocked(handle);
     this.#call();
   }
 

@@ -9,10 +9,13 @@ import { isAligned } from "../util/align_up.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
 import { MASK, REUSE, STRIDE } from "../gap_table/layout.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
+import { callFirst } from "./line.ts";
 import { CACHED, type SharedState } from "./state.ts";
 
-/** Most blocks of one size; the older half goes back when there are more. */
-const PER_BIN = 64;
+// The words of a bin: its count, its size, and 64 handles. When there are more, the older half
+// goes back.
+const BLOCK_SIZE = 1;
+const STACK = 66;
 /** The part of the space that one worker may keep. */
 const KEPT_PART = 32;
 /** Blocks that pass by an emptied cache: where space is short it would be emptied again. */
@@ -32,6 +35,7 @@ const COMMON_BIT = -2_147_483_648; // = 1 << 31; of all workers beyond number 30
  */
 export class WorkerCache {
   readonly #header: Int32Array;
+  readonly #line: Int32Array;
   /** What tells others that something is in here. */
   readonly #bit: number;
   readonly #table: BinTable;
@@ -45,22 +49,19 @@ export class WorkerCache {
   readonly #asked: Int32Array;
   readonly #largest: number;
   readonly #maxUnits: number;
-  /** By bin: the size of its blocks. */
-  readonly #sizes: Int32Array;
-  /** By bin: how many blocks there are. */
-  readonly #counts: Int32Array;
-  /** The handles of bin b begin at b times PER_BIN, the newest is last. */
-  readonly #handles: Int32Array;
+  /** STACK words for each bin: how many blocks there are, their size, their handles, newest last. */
+  readonly #stacks: Int32Array;
   #units = 0;
-  /** The bin that had no room last, or all of them, until its surplus is taken. */
+  /** The stack that had no room last, or all of them, until its surplus is taken. */
   #full: number | undefined;
   /** How many blocks are not to be kept. */
   #rest = 0;
 
   /** Makes an empty cache over a state that has caches. */
-  constructor({ header, table, asked, cachedSize }: SharedState, worker: number) {
+  constructor({ header, line, table, asked, cachedSize }: SharedState, worker: number) {
     const { words, end } = table, bins = binOf(cachedSize) + 1;
     this.#header = header;
+    this.#line = line;
     this.#bit = worker < 31 ? 1 << worker : COMMON_BIT;
     this.#table = table;
     this.#words = words;
@@ -72,31 +73,30 @@ export class WorkerCache {
     this.#asked = asked;
     this.#largest = cachedSize;
     this.#maxUnits = Math.floor(table.capacity / KEPT_PART);
-    this.#sizes = Int32Array.from({ length: bins }, (_, bin) => binSize(bin));
-    this.#counts = new Int32Array(bins);
-    this.#handles = new Int32Array(bins * PER_BIN);
+    this.#stacks = new Int32Array(bins * STACK);
+    for (let bin = 0; bin < bins; bin++) this.#stacks[bin * STACK + BLOCK_SIZE] = binSize(bin);
   }
 
   /** The size of block that `size` units come from; `size` itself where none is cached. */
   blockSize(size: number): number {
     if (size === 0 || size > this.#largest) return size;
-    const bin = binFor(size);
-    return bin < this.#sizes.length ? this.#sizes[bin] : size;
+    const at = binFor(size) * STACK;
+    return at < this.#stacks.length ? this.#stacks[at + BLOCK_SIZE] : size;
   }
 
   /** A handle for a block from the cache, or NO_SPACE where that has none. */
   take(size: number, alignment: number): number {
-    const HANDLE = 4, NODE = 0x3ffffffc, PER_BIN = 64;
+    const HANDLE = 4, NODE = 0x3ffffffc, STACK = 66, BLOCK_SIZE = 1;
     if (typeof size !== "number" || size >>> 0 !== size || size - 1 >>> 0 >= this.#largest) {
       return NO_SPACE;
     }
-    const bin = binFor(size), counts = this.#counts, W = this.#words, mask = this.#mask;
-    for (let count = counts[bin]; count > 0; count--) {
-      const handle = this.#handles[bin * PER_BIN + count - 1];
+    const at = binFor(size) * STACK, S = this.#stacks, W = this.#words, mask = this.#mask;
+    for (let count = S[at]; count > 0; count--) {
+      const handle = S[at + BLOCK_SIZE + count];
       const number = handle & mask, node = (this.#end + number * this.#stride) & NODE;
       if (alignment !== 1 && !this.#isAligned(node, alignment)) return NO_SPACE;
-      counts[bin] = count - 1;
-      this.#units -= this.#sizes[bin];
+      S[at] = count - 1;
+      this.#units -= S[at + BLOCK_SIZE];
       const kept = -handle | 0, next = (handle + mask + 1) | 0;
       if (Atomics.compareExchange(W, node + HANDLE, kept, next) === kept) {
         this.#asked[number] = size;
@@ -107,7 +107,8 @@ export class WorkerCache {
   }
 
   /**
-   * Frees an allocation into the cache; `false` where it does not go there.
+   * Frees an allocation into the cache, and calls who waits for space; `false` where it does not go
+   * there.
    *
    * @throws {NotAllocatedError} Another worker freed it meanwhile.
    */
@@ -142,7 +143,7 @@ export class WorkerCache {
 
   /** Whether it could do with blocks of this size: it has none. */
   lacks(size: number): boolean {
-    return this.#counts[binFor(size)] === 0 && this.#rest === 0;
+    return this.#stacks[binFor(size) * STACK] === 0 && this.#rest === 0;
   }
 
   /** Takes the older half of what leaves no room out: handles whose blocks are to be claimed. */
@@ -151,45 +152,43 @@ export class WorkerCache {
     if (full === undefined) return [];
     this.#full = undefined;
     return full === ALL
-      ? this.#takeOldest(0, this.#counts.length, 0.5)
-      : this.#takeOldest(full, full + 1, 0.5);
+      ? this.#takeOldest(0, this.#stacks.length, 0.5)
+      : this.#takeOldest(full, full + STACK, 0.5);
   }
 
   /** Takes everything out, and keeps nothing for a while. */
   takeAll(): number[] {
     this.#rest = REST;
     if (this.#bit !== COMMON_BIT) Atomics.and(this.#header, CACHED, ~this.#bit);
-    return this.#takeOldest(0, this.#counts.length, 1);
+    return this.#takeOldest(0, this.#stacks.length, 1);
   }
 
-  /** Takes this part of each of some bins out, the oldest blocks. */
-  #takeOldest(firstBin: number, endBin: number, part: number): number[] {
-    const taken: number[] = [];
-    for (let bin = firstBin; bin < endBin; bin++) {
-      const count = this.#counts[bin],
-        rest = count - Math.ceil(count * part),
-        start = bin * PER_BIN;
-      for (let i = start; i < start + count - rest; i++) taken.push(this.#handles[i]);
-      this.#handles.copyWithin(start, start + count - rest, start + count);
-      this.#counts[bin] = rest;
-      this.#units -= (count - rest) * this.#sizes[bin];
+  /** Takes this part of each of some stacks out, the oldest blocks. */
+  #takeOldest(first: number, end: number, part: number): number[] {
+    const S = this.#stacks, taken: number[] = [];
+    for (let at = first; at < end; at += STACK) {
+      const count = S[at], going = Math.ceil(count * part), oldest = at + BLOCK_SIZE + 1;
+      for (let i = oldest; i < oldest + going; i++) taken.push(S[i]);
+      S.copyWithin(oldest, oldest + going, oldest + count);
+      S[at] = count - going;
+      this.#units -= going * S[at + BLOCK_SIZE];
     }
     return taken;
   }
 
   /** Whether a block may be kept: it has a size for it, there is room and a next handle. */
   #hasRoom(handle: number, size: number): boolean {
-    const PER_BIN = 64, ALL = -1;
+    const PER_BIN = 64, STACK = 66, BLOCK_SIZE = 1, ALL = -1;
     if (size <= 0 || size > this.#largest) return false;
     if (this.#rest > 0) {
       this.#rest--;
       return false;
     }
-    const bin = binFor(size);
+    const at = binFor(size) * STACK, S = this.#stacks;
     // A slot that is to wait behind all others goes back to the table.
     const isDue = ((handle + this.#mask + 1) & this.#reuse) === 0;
-    if (this.#sizes[bin] !== size || isDue) return false;
-    if (this.#counts[bin] >= PER_BIN) this.#full = bin;
+    if (S[at + BLOCK_SIZE] !== size || isDue) return false;
+    if (S[at] >= PER_BIN) this.#full = at;
     else if (this.#units + size > this.#maxUnits) this.#full = ALL;
     else return true;
     return false;
@@ -203,15 +202,25 @@ export class WorkerCache {
   }
 
   #push(handle: number, size: number): void {
-    const PER_BIN = 64;
-    const bin = binFor(size);
-    this.#handles[bin * PER_BIN + this.#counts[bin]++] = handle;
+    const STACK = 66, BLOCK_SIZE = 1, CACHED = 5;
+    const at = binFor(size) * STACK, S = this.#stacks, count = S[at] + 1;
+    S[at] = count;
+    S[at + BLOCK_SIZE + count] = handle;
     this.#units += size;
     // A plain load may see the bit as it was before another worker cleared it to search for blocks
     // and missed this one; see docs/threads.md.
-    if ((Atomics.load(this.#header, CACHED) & this.#bit) === 0) {
-      Atomics.or(this.#header, CACHED, this.#bit);
-    }
+    if ((Atomics.load(this.#header, CACHED) & this.#bit) === 0) this.#announce();
+  }
+
+  /**
+   * Says that something is in here, then calls who waits for space. Every attempt of a waiter that
+   * fails clears the bits first. So one that is set tells that the first in line found this block,
+   * or was called since and is about to search.
+   */
+  #announce(): void {
+    const WAITED = 0;
+    Atomics.or(this.#header, CACHED, this.#bit);
+    if (Atomics.load(this.#line, WAITED) !== 0) callFirst(this.#line);
   }
 
   /** Whether a block begins at a multiple of `alignment`, if that is valid. */

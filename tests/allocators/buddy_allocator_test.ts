@@ -36,6 +36,40 @@ describe("BuddyAllocator", () => {
     });
   }
 
+  it("has the same blocks whether spans come one by one or all at once", async () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      await withSeed(seed, (random) => {
+        const minBlock = 1 << random(4), spans: { offset: number; size: number }[] = [];
+        for (let at = random(40); spans.length < 12; at += random(3) * random(20)) {
+          const size = 1 + random(40);
+          spans.push({ offset: at, size });
+          at += size;
+        }
+        for (let i = spans.length - 1; i > 0; i--) {
+          const j = random(i + 1);
+          [spans[i], spans[j]] = [spans[j], spans[i]];
+        }
+        const [single, joined] = [0, 1].map(() => new BuddyAllocator(0, { minBlock }));
+        const live: number[] = [];
+        for (const { offset, size } of spans) {
+          assertThrows(() => single.addSpan(offset, -1), RangeError);
+          single.addSpan(offset, size);
+          assertThrows(
+            () => single.addSpan(offset + random(size), 1 + random(9)),
+            SpanOverlapError,
+          );
+          single.check();
+          const handle = single.allocate(1 + random(9));
+          if (handle !== NO_SPACE) live.push(handle);
+        }
+        for (const handle of live) single.free(handle);
+        addSpans(joined, spans);
+        assertEquals([...single.spans()], [...joined.spans()]);
+        assertEquals([...single.freeRegions()], [...joined.freeRegions()]);
+      });
+    }
+  });
+
   it("serves one block from spans that touch", () => {
     const allocator = new BuddyAllocator(0);
     allocator.addSpan(0, 32);

@@ -7,8 +7,10 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { NO_SPACE } from "../../src/allocator.ts";
 import { BinTable } from "../../src/gap_table/bin_table.ts";
-import { OFFSET_SHAPE } from "../../src/gap_table/layout.ts";
+import { HANDLE, OFFSET_SHAPE } from "../../src/gap_table/layout.ts";
+import { answer, drawTicket, isCalled, placeOf } from "../../src/shared/line.ts";
 import { LockedTable } from "../../src/shared/locked_table.ts";
 import { SharedOffsetAllocator, SharedSlotPool } from "../../src/shared/mod.ts";
 import { CACHED, openState, type SharedState } from "../../src/shared/state.ts";
@@ -28,6 +30,27 @@ function stale(words: Int32Array): Int32Array {
   });
   behind.set(proxy, words);
   return proxy;
+}
+
+/** Runs something, and something else before its atomic operation of this number, or at its end. */
+function interleave(action: () => void, number: number, other: () => void): void {
+  const names = ["load", "store", "or", "and", "compareExchange", "exchange"] as const;
+  const original = Object.fromEntries(names.map((name) => [name, Atomics[name]]));
+  let count = 0;
+  const once = () => {
+    if (count++ === number) other();
+  };
+  for (const name of names) {
+    const method = original[name] as (...args: unknown[]) => unknown;
+    const after = (...args: unknown[]) => (once(), method.apply(Atomics, args));
+    Object.assign(Atomics, { [name]: after });
+  }
+  try {
+    action();
+  } finally {
+    Object.assign(Atomics, original);
+  }
+  if (count <= number) other();
 }
 
 /** Runs something while atomic operations see what is behind stale words. */
@@ -103,5 +126,61 @@ describe("a plain load that sees an old word", () => {
       Object.assign(Atomics, { load });
     }
     assertEquals(order[0], 0);
+  });
+});
+
+describe("a waiter that a cached free does not ask for", () => {
+  /** One who waits for more than there is, and one who frees blocks to a cache. */
+  const make = (isAnnounced: boolean) => {
+    const options = { cache: { maxBlockSize: 64 }, maxAllocations: 200 };
+    const state = openState(SharedOffsetAllocator.create(64_000, options).buffer);
+    const [waiting, freeing] = [new LockedTable(state, 3), new LockedTable(state, 2)];
+    const handles = Array.from({ length: 20 }, () => freeing.reserve(64, 1));
+    freeing.trim();
+    if (isAnnounced) freeing.cache!.put(handles[1]);
+    const { line, table } = state, ticket = drawTicket(line, 3);
+    const isBack = (handle: number) =>
+      Math.abs(Atomics.load(table.words, table.nodeOf(handle) + HANDLE)) !== handle;
+    let found: number[] = [];
+    const attempt = () => {
+      answer(line, ticket);
+      assertEquals(waiting.reserve(1_000_000, 1), NO_SPACE);
+      found = handles.filter(isBack);
+    };
+    /** Either the last attempt had the block, or another one is to follow. */
+    const check = (handle: number, what: string) =>
+      assert(found.includes(handle) || isCalled(line[placeOf(ticket)]), `${what}: nobody calls`);
+    return { freeing, handles, attempt, check };
+  };
+
+  it("finds the block or is called, whatever happens between which steps", () => {
+    for (const isAnnounced of [false, true]) {
+      for (let number = 0; number < 60; number++) {
+        const a = make(isAnnounced), b = make(isAnnounced), what = `${isAnnounced}, ${number}`;
+        const free = ({ freeing, handles }: typeof a) => assert(freeing.cache!.put(handles[0]));
+        interleave(() => free(a), number, a.attempt);
+        a.check(a.handles[0], `an attempt within a free, ${what}`);
+        b.attempt();
+        interleave(b.attempt, number, () => free(b));
+        b.check(b.handles[0], `a free within an attempt, ${what}`);
+        // The first of several frees calls; those behind it need not.
+        const c = make(isAnnounced), [first, ...others] = c.handles.slice(2, 6);
+        c.attempt();
+        interleave(() => c.freeing.cache!.put(first), number, () => {
+          for (const handle of others.slice(1)) c.freeing.cache!.put(handle);
+          if (number % 2 === 0) c.freeing.trim(); // as one that fails without waiting
+        });
+        c.freeing.cache!.put(others[0]);
+        for (const handle of [first, ...others]) c.check(handle, `several, ${what}`);
+      }
+    }
+  });
+
+  it("is called by who fills a cache: the frees behind it see the bit", () => {
+    const { freeing, handles, attempt, check } = make(false);
+    attempt();
+    freeing.reserve(40, 1); // others of 40 go to the cache
+    assert(freeing.cache!.put(handles[0]));
+    check(handles[0], "a free behind a filled cache");
   });
 });

@@ -54,14 +54,23 @@ export interface Report {
   readonly subjects: readonly SubjectResult[];
 }
 
-/** Measures everything. */
-export function measure(effort: Effort): Report {
-  const results = subjects.map((subject) => measureSubject(subject, effort));
+/** Measures all rows with this in the names of their strategy and call. */
+export function measure(effort: Effort, only: string = ""): Report {
+  const results = subjects
+    .map((subject) => measureSubject(subject, effort, only))
+    .filter(({ rows }) => rows.length > 0);
   return { ...host(), live: effort.live, subjects: results };
 }
 
-function measureSubject(subject: Subject, { live, budget }: Effort): SubjectResult {
-  const own = rows.filter(({ has }) => has === undefined || has(subject));
+function measureSubject(
+  subject: Subject,
+  { live, budget }: Effort,
+  only: string,
+): SubjectResult {
+  const own = rows.filter(({ name, has }) =>
+    (has === undefined || has(subject)) && `${subject.name}, ${name}`.includes(only)
+  );
+  if (own.length === 0) return { name: subject.name, rows: [] };
   const promises = new Promises(subject.sources);
   measureRows(subject, own, live[0], QUICK.budget); // for the compiler
   const columns = live.map((count) => measureRows(subject, own, count, budget));
