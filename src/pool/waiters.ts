@@ -47,7 +47,7 @@ export class Waiters<T> {
         reject(new PoolTimeoutError(timeout, this.size));
       }, timeout);
       this.#queue.set(waiter, () => {
-        clearTimeout(timer);
+        if (timer) clearTimeout(timer); // a bare host has no timers
         unlisten?.();
       });
     });

@@ -21,8 +21,8 @@ const SAID_CHARACTERS = 2_000;
 
 /** How a browser is found and started. */
 interface Browser {
-  /** Where Debian has it. */
-  readonly path: string;
+  /** Where Debian has it, and Ubuntu. */
+  readonly paths: readonly string[];
   /** The variable that names another path. */
   readonly variable: string;
   /** Debian's package. */
@@ -35,7 +35,7 @@ interface Browser {
 
 const BROWSERS: Readonly<Record<string, Browser>> = {
   chromium: {
-    path: "/usr/bin/chromium",
+    paths: ["/usr/bin/chromium"],
     variable: "CHROMIUM_PATH",
     name: "chromium",
     args: (profile) => [
@@ -50,7 +50,7 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
     ],
   },
   firefox: {
-    path: "/usr/bin/firefox-esr",
+    paths: ["/usr/bin/firefox-esr", "/usr/bin/firefox"],
     variable: "FIREFOX_PATH",
     name: "firefox-esr",
     args: (profile) => ["--headless", "--no-remote", "--profile", profile],
@@ -92,8 +92,8 @@ export function programOf(browser: string): string {
   if (!Object.hasOwn(BROWSERS, browser)) {
     throw new Error(`No browser ${browser}: ${browsers.join(" or ")}`);
   }
-  const { path, variable, name } = BROWSERS[browser];
-  const program = process.env[variable] ?? path;
+  const { paths, variable, name } = BROWSERS[browser];
+  const program = process.env[variable] ?? paths.find(existsSync) ?? paths[0];
   if (existsSync(program)) return program;
   throw new Error(
     `No ${browser} at ${program}: install it (\`apt-get install ${name}\`), ` +

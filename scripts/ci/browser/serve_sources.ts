@@ -21,9 +21,14 @@ const IMPORTS = Object.fromEntries(
     .map(([path, source]) => [config.name + path.slice(1), source.slice(1)]),
 );
 
+/** Where a page finds what sources and tests import by name. */
+export const importMap: Readonly<{ imports: Readonly<Record<string, string>> }> = {
+  imports: IMPORTS,
+};
+
 /** A page that runs one module, at `/?/path/of/the/module.ts`. */
 function pageFor(module: string): string {
-  const imports = JSON.stringify({ imports: IMPORTS });
+  const imports = JSON.stringify(importMap);
   return `<!doctype html><title>Test</title><script type="importmap">${imports}</script>` +
     `<script type="module" src="${module}"></script>`;
 }

@@ -149,7 +149,9 @@ async function blobs(open, openBackup, target) {
   await store.close();
   await rejects(store.put("late", "x"));
   store = await open({});
-  for (let i = 1; i < 300; i += 2) ok(isSame(await store.get(`k${i}`), bytesOf(i * 40, i)), `k${i}`);
+  for (let i = 1; i < 300; i += 2) {
+    ok(isSame(await store.get(`k${i}`), bytesOf(i * 40, i)), `k${i}`);
+  }
   await store.close();
   const backup = await openBackup();
   const keys = [];

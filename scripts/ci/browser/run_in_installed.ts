@@ -1,0 +1,65 @@
+/**
+ * Runs modules of the sources in a page of a browser as it is installed, without a driver: the page
+ * posts what it printed. Run by Node.
+ *
+ * ```sh
+ * node scripts/ci/browser/run_in_installed.ts firefox /tests/shared/threads/page.ts
+ * ```
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { askBrowser } from "./ask_browser.ts";
+import { importMap, serveSources } from "./serve_sources.ts";
+
+/** What a page posts. */
+interface Answer {
+  readonly lines: readonly string[];
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/**
+ * What a page does: the modules are loaded one after the other. Then the tests run that they
+ * registered, or one of them has set `globalThis.results`.
+ */
+async function runInPage(modules: readonly string[]): Promise<void> {
+  const lines: string[] = [];
+  const print = (...parts: unknown[]) => void lines.push(parts.map(String).join(" "));
+  const told = (error: unknown) => `${error}\n${(error as Error)?.stack ?? ""}`;
+  console.log = print;
+  addEventListener("error", (event) => print(`uncaught: ${told(event.error ?? event.message)}`));
+  addEventListener("unhandledrejection", ({ reason }) => print(`unhandled: ${told(reason)}`));
+  let passed = 0, failed = 0;
+  const scope = globalThis as {
+    runTests?: () => Promise<unknown>;
+    results?: Promise<unknown>;
+  };
+  for (const module of modules) {
+    try {
+      await import(module);
+      const results = await (scope.runTests?.() ?? scope.results) as Record<string, number>;
+      if (modules.length > 1) print(`${module} ${results.passed} passed, ${results.failed} failed`);
+      passed += results.passed;
+      failed += results.failed;
+    } catch (error) {
+      print(`${module}: ${told(error)}`);
+      failed++;
+    }
+  }
+  await fetch("/answer", { method: "POST", body: JSON.stringify({ lines, passed, failed }) });
+}
+
+const [browser, ...modules] = process.argv.slice(2);
+const imports = JSON.stringify(importMap);
+const page = `<!doctype html><title>Test</title><script type="importmap">${imports}</script>` +
+  `<script type="module">(${runInPage})(${JSON.stringify(modules)})</script>`;
+const answer = await askBrowser(
+  browser,
+  (url) => url.pathname === "/" ? { type: "text/html", body: page } : serveSources(url),
+);
+const { lines, passed, failed }: Answer = JSON.parse(answer);
+for (const line of lines) console.log(line);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
