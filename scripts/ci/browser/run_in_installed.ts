@@ -4,14 +4,21 @@
  *
  * ```sh
  * node scripts/ci/browser/run_in_installed.ts firefox /tests/shared/threads/page.ts
+ * node scripts/ci/browser/run_in_installed.ts webkit pure   # the tests that need no runtime
  * ```
  *
  * @module
  */
 
 import process from "node:process";
+import { transformSync } from "esbuild";
 import { askBrowser } from "./ask_browser.ts";
+import type { Serve, Served } from "./isolated_server.ts";
+import { pureTests } from "./pure_tests.ts";
 import { importMap, serveSources } from "./serve_sources.ts";
+
+/** Browsers without `using`: it is written out for them. */
+const LOWERED = ["webkit"];
 
 /** What a page posts. */
 interface Answer {
@@ -51,13 +58,29 @@ async function runInPage(modules: readonly string[]): Promise<void> {
   await fetch("/answer", { method: "POST", body: JSON.stringify({ lines, passed, failed }) });
 }
 
-const [browser, ...modules] = process.argv.slice(2);
+/** The sources as a browser knows the language. */
+function served(browser: string): Serve {
+  if (!LOWERED.includes(browser)) return serveSources;
+  return (url): Served | undefined => {
+    const found = serveSources(url);
+    if (found?.type !== "text/javascript") return found;
+    const { code } = transformSync(String(found.body), { target: "es2022", loader: "js" });
+    return { ...found, body: code };
+  };
+}
+
+const [browser, ...named] = process.argv.slice(2);
+const modules = named[0] === "pure" ? pureTests() : named;
+const serve = served(browser);
 const imports = JSON.stringify(importMap);
-const page = `<!doctype html><title>Test</title><script type="importmap">${imports}</script>` +
+// Without Symbol.dispose there is no `using`, written out or not.
+const symbol = "<script>Symbol.dispose ??= Symbol('Symbol.dispose')</script>";
+const page = `<!doctype html><title>Test</title>${LOWERED.includes(browser) ? symbol : ""}` +
+  `<script type="importmap">${imports}</script>` +
   `<script type="module">(${runInPage})(${JSON.stringify(modules)})</script>`;
 const answer = await askBrowser(
   browser,
-  (url) => url.pathname === "/" ? { type: "text/html", body: page } : serveSources(url),
+  (url) => url.pathname === "/" ? { type: "text/html", body: page } : serve(url, ""),
 );
 const { lines, passed, failed }: Answer = JSON.parse(answer);
 for (const line of lines) console.log(line);

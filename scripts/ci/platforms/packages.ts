@@ -5,6 +5,7 @@
  */
 
 import { readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { canInstall, install, updateLists, versionOf } from "../debian.ts";
 import { programOf } from "../browser/ask_browser.ts";
@@ -57,6 +58,14 @@ export async function programOfNpm(name: string, version: string): Promise<reado
   const program = ["npx", "-y", `${name}@${version}`];
   await bring([...program, "--version"], `${name} ${version}`);
   return program;
+}
+
+/** Brings a Deno that has a version; returns its program itself: `npx` would start two before it. */
+export async function denoOf(version: string): Promise<readonly string[]> {
+  const where = ["npx", "-y", `deno@${version}`, "eval", "console.log(Deno.execPath())"];
+  // Elsewhere: an old one may not be able to read deno.lock.
+  const printed = await bring(where, `deno ${version}`, { cwd: tmpdir() });
+  return [printed.trim().split("\n").at(-1)!];
 }
 
 /**

@@ -74,11 +74,16 @@ export async function run(command: readonly string[], options: RunOptions = {}):
  * Runs what brings a package of npm.
  *
  * @param name What is brought, for messages.
+ * @returns What was printed.
  * @throws {CannotBeHad} npm has no such package, not for this machine, or cannot be reached.
  */
-export async function bring(command: readonly string[], name: string): Promise<void> {
-  const { code, printed } = await end(command);
-  if (code === 0) return;
+export async function bring(
+  command: readonly string[],
+  name: string,
+  options: RunOptions = {},
+): Promise<string> {
+  const { code, printed } = await end(command, options);
+  if (code === 0) return printed;
   const [, reason] = printed.match(NOT_HAD) ?? [];
   if (reason !== undefined) throw new CannotBeHad(`npm gives no ${name} (${reason})`);
   throw new Error(`${command.join(" ")} ended with ${code ?? "a signal"}\n${printed}`);
