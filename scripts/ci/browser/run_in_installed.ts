@@ -1,6 +1,6 @@
 /**
  * Runs modules of the sources in a page of a browser as it is installed, without a driver: the page
- * posts what it printed. Run by Node.
+ * posts what it prints. Run by Node.
  *
  * ```sh
  * node scripts/ci/browser/run_in_installed.ts firefox /tests/shared/threads/page.ts
@@ -22,7 +22,6 @@ const LOWERED = ["webkit"];
 
 /** What a page posts. */
 interface Answer {
-  readonly lines: readonly string[];
   readonly passed: number;
   readonly failed: number;
 }
@@ -32,8 +31,11 @@ interface Answer {
  * registered, or one of them has set `globalThis.results`.
  */
 async function runInPage(modules: readonly string[]): Promise<void> {
-  const lines: string[] = [];
-  const print = (...parts: unknown[]) => void lines.push(parts.map(String).join(" "));
+  let printed: Promise<unknown> = Promise.resolve();
+  const print = (...parts: unknown[]) => {
+    const body = parts.map(String).join(" ");
+    printed = printed.then(() => fetch("/line", { method: "POST", body }));
+  };
   const told = (error: unknown) => `${error}\n${(error as Error)?.stack ?? ""}`;
   console.log = print;
   addEventListener("error", (event) => print(`uncaught: ${told(event.error ?? event.message)}`));
@@ -55,7 +57,8 @@ async function runInPage(modules: readonly string[]): Promise<void> {
       failed++;
     }
   }
-  await fetch("/answer", { method: "POST", body: JSON.stringify({ lines, passed, failed }) });
+  await printed;
+  await fetch("/answer", { method: "POST", body: JSON.stringify({ passed, failed }) });
 }
 
 /** The sources as a browser knows the language. */
@@ -78,11 +81,12 @@ const symbol = "<script>Symbol.dispose ??= Symbol('Symbol.dispose')</script>";
 const page = `<!doctype html><title>Test</title>${LOWERED.includes(browser) ? symbol : ""}` +
   `<script type="importmap">${imports}</script>` +
   `<script type="module">(${runInPage})(${JSON.stringify(modules)})</script>`;
-const answer = await askBrowser(
-  browser,
-  (url) => url.pathname === "/" ? { type: "text/html", body: page } : serve(url, ""),
-);
-const { lines, passed, failed }: Answer = JSON.parse(answer);
-for (const line of lines) console.log(line);
+const answer = await askBrowser(browser, (url, posted) => {
+  if (url.pathname === "/") return { type: "text/html", body: page };
+  if (url.pathname !== "/line") return serve(url, posted);
+  console.log(posted);
+  return { type: "text/plain", body: "" };
+});
+const { passed, failed }: Answer = JSON.parse(answer);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
