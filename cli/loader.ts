@@ -152,7 +152,7 @@ export class Loader {
     } else {
       // A later file of the same name in an archive wins: the order is kept.
       await this.#write();
-      await store.put(key, ReadableStream.from(joined(peeked)), { metadata });
+      await store.put(key, joined(peeked), { metadata });
       this.#blobs++;
       this.#bytes += size;
     }

@@ -45,7 +45,7 @@ const put: Command = {
           if (from !== "-") refuseOwn(from, path);
           const source = from === "-" ? stdin : readFile(from);
           const bytes = counted(source, signal, (count) => bar.advance(count));
-          await store.put(key, ReadableStream.from(bytes), { metadata });
+          await store.put(key, bytes, { metadata });
           return await store.stat(key);
         }),
     );

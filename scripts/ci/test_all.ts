@@ -15,6 +15,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import process from "node:process";
+import { SKIPPED } from "./platforms/parts.ts";
 
 const entries = Object.values(config.exports);
 
@@ -48,6 +49,7 @@ const steps: Record<string, string[]> = {
   npm: ["task", "test:npm", "--quick"],
   browser: ["task", "test:browser"],
   gpu: ["task", "test:gpu"],
+  platforms: ["task", "test:platforms"],
 };
 
 /** What one step came to. */
@@ -60,7 +62,7 @@ interface Outcome {
 }
 
 /** Long steps, of which two run at a time: each of them leaves cores idle for much of its time. */
-const LONG: readonly string[] = ["deno", "node", "bun", "npm", "examples", "gpu"];
+const LONG: readonly string[] = ["deno", "node", "bun", "npm", "examples", "gpu", "platforms"];
 
 /** How many of its last lines a failed step says again at the end. */
 const REPEATED_LINES = 120;
@@ -118,5 +120,9 @@ for (const { name, passed, seconds } of outcomes) {
   const time = seconds.toFixed(1).padStart(6);
   console.log(`${name.padEnd(10)} ${passed ? "passed" : "FAILED"} ${time} s`);
 }
+// What did not run is not to be taken for passed.
+const skipped = outcomes.flatMap(({ output }) => output.split("\n"))
+  .filter((line) => line.startsWith(SKIPPED));
+for (const line of new Set(skipped)) console.log(line);
 console.log(`${outcomes.length - failed.length} passed, ${failed.length} failed`);
 Deno.exit(failed.length > 0 ? 1 : 0);

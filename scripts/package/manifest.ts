@@ -84,7 +84,8 @@ export function manifest(): string {
     bin: bins,
     files: [MODULES, SOURCES, "bin", ...new Set(stubs), "CHANGELOG.md"],
     sideEffects: false,
-    engines: { node: ">=20" },
+    // The oldest that the step `platforms` runs the package on.
+    engines: { node: ">=20.4", deno: ">=2.5.4", bun: ">=1.0.36" },
   });
 }
 

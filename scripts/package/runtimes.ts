@@ -29,7 +29,8 @@ export const runtimes: readonly Runtime[] = [
   { name: "bun", command: [...BUN, "run"], test: [...BUN, "test", "--timeout", "60000"] },
 ];
 
-function nodeOf(version: string): string[] {
+/** The program of a Node. */
+export function nodeOf(version: string): string[] {
   return ["npx", "-y", "-p", `node@${version}`, "--", "node"];
 }
 

@@ -11,14 +11,14 @@
  * @module
  */
 
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildNpm, differences } from "./build_npm.ts";
 import { measure, table } from "./bundles.ts";
-import { checkBuilt } from "./check_built.ts";
 import { compileConsumers } from "./consumers.ts";
 import { lostDefinitions } from "./definitions.ts";
 import { filesBelow, preferredEmitter, ROOT, run } from "./emit.ts";
+import { installPackage } from "./install_package.ts";
 import { bins } from "./manifest.ts";
 import { pageWarnings } from "./page_warnings.ts";
 import { NODE, runIn, runtimes } from "./runtimes.ts";
@@ -27,17 +27,17 @@ import { compileSuite, runSuite } from "./suite.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const work = await Deno.makeTempDir({ prefix: "npm-package-" });
-const built = join(work, "package"), folder = join(work, "user");
 const { values: { quick: isQuick, tarball: given }, positionals: named } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
   options: { quick: { type: "boolean", default: false }, tarball: { type: "string" } },
 });
 const emitter = await preferredEmitter();
-let tarball = "";
 
 /** How many of its last lines a failed run of the suite shows: where it says what failed. */
 const LAST_LINES = 100;
+
+let built = "", tarball = "", folder = "";
 
 /** What is checked, in order; each gives what is wrong, a text each. */
 const checks: Record<string, () => Promise<string[]>> = {
@@ -122,21 +122,7 @@ if (unknown.length > 0) {
 }
 
 Deno.chdir(ROOT);
-if (given === undefined) await buildNpm(built, emitter);
-else {
-  await Deno.mkdir(built);
-  await run("tar", ["-xzf", resolve(given), "-C", built, "--strip-components=1"], ROOT);
-  const faults = await checkBuilt(built);
-  if (faults.length > 0) throw new Error(`${given} is broken:\n${faults.join("\n")}`);
-}
-await Deno.mkdir(folder);
-await Deno.writeTextFile(join(folder, "package.json"), '{ "type": "module" }\n');
-if (given === undefined) {
-  await run("npm", ["pack", "--pack-destination", work], built);
-  const [{ name }] = Array.from(Deno.readDirSync(work)).filter(({ name }) => name.endsWith(".tgz"));
-  tarball = join(work, name);
-} else tarball = resolve(given);
-await run("npm", ["install", "--no-audit", "--no-fund", tarball], folder);
+({ built, tarball, folder } = await installPackage(work, emitter, given));
 
 let failed = 0;
 for (const name of names) {

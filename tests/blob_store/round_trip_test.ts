@@ -8,6 +8,8 @@
  *   deno test -A tests/blob_store/round_trip_test.ts
  * ```
  *
+ * `SUBALLOC_ROUNDS` says how often a leg puts all its keys.
+ *
  * @module
  */
 
@@ -24,7 +26,7 @@ import { newPath, removeAfterwards } from "../support/temporary_files.ts";
 const VARIABLE = "SUBALLOC_RUNTIMES";
 const CHILD = fileURLToPath(new URL("children/round_trip.ts", import.meta.url));
 /** How often a leg puts all its keys: a Deno's checksum was wrong once it was hot. */
-const ROUNDS = 20;
+const ROUNDS = Number(process.env.SUBALLOC_ROUNDS ?? 20);
 
 const commands = (process.env[VARIABLE] ?? "").split(/[;\n]/).map((line) => line.trim())
   .filter((line) => line !== "");

@@ -261,7 +261,9 @@ describe("serve_blobs, the command", () => {
     const stop = async (signal: NodeJS.Signals) => {
       // Not child.kill(): Deno then reports that signal, whatever the exit status was.
       process.kill(child.pid!, signal);
-      assertEquals(await ended, [0, null], output);
+      // On Windows a signal ends a process at once.
+      const status = process.platform === "win32" ? [1, null] : [0, null];
+      assertEquals(await ended, status, output);
     };
     return { url, stop };
   }
@@ -280,7 +282,9 @@ describe("serve_blobs, the command", () => {
     assert(existsSync(`${path}.owner`));
     if (!isHeard) return;
     await Promise.all([reader.stop("SIGINT"), writer.stop("SIGTERM")]);
-    assert(!existsSync(`${path}.owner`), "the store was left open");
+    if (process.platform !== "win32") {
+      assert(!existsSync(`${path}.owner`), "the store was left open");
+    }
     await using store = await BlobStore.open(path);
     assertEquals(await keysOf(store), ["a"]);
   });

@@ -179,7 +179,8 @@ describe("opening a file", () => {
 
       it("refuses a folder, and what is no path", async () => {
         const writing = await storageError("open", () => opened(folder()));
-        assertStrictEquals(codeOf(writing), "EISDIR");
+        // Windows opens a folder as it opens a file: the error is ours, without a code.
+        assert(codeOf(writing) === "EISDIR" || writing.message.includes("directory"));
         const reading = await storageError("open", () => opened(folder(), { readOnly: true }));
         assertStrictEquals(codeOf(reading), "EISDIR");
         assertStrictEquals(reading.message, `Cannot open: it is a directory (${folder()})`);

@@ -13,7 +13,7 @@ import process from "node:process";
 import { type Serve, startServer } from "./isolated_server.ts";
 
 /** Longest that a page may take, in milliseconds. */
-const TIME_LIMIT = 600_000;
+const TIME_LIMIT = 1_800_000;
 /** Longest that a browser may take to end, in milliseconds. */
 const END_LIMIT = 5_000;
 /** How much of what a browser said is told where it failed. */
@@ -21,8 +21,8 @@ const SAID_CHARACTERS = 2_000;
 
 /** How a browser is found and started. */
 interface Browser {
-  /** Where Debian has it. */
-  readonly path: string;
+  /** Where Debian has it, and Ubuntu. */
+  readonly paths: readonly string[];
   /** The variable that names another path. */
   readonly variable: string;
   /** Debian's package. */
@@ -31,11 +31,15 @@ interface Browser {
   readonly args: (profile: string) => string[];
   /** What a new profile has: preferences. */
   readonly preferences?: Readonly<Record<string, boolean | number | string>>;
+  /** What is added to its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What starts it. */
+  readonly launcher?: readonly string[];
 }
 
 const BROWSERS: Readonly<Record<string, Browser>> = {
   chromium: {
-    path: "/usr/bin/chromium",
+    paths: ["/usr/bin/chromium"],
     variable: "CHROMIUM_PATH",
     name: "chromium",
     args: (profile) => [
@@ -50,7 +54,7 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
     ],
   },
   firefox: {
-    path: "/usr/bin/firefox-esr",
+    paths: ["/usr/bin/firefox-esr", "/usr/bin/firefox"],
     variable: "FIREFOX_PATH",
     name: "firefox-esr",
     args: (profile) => ["--headless", "--no-remote", "--profile", profile],
@@ -78,6 +82,23 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
       "toolkit.telemetry.server": "data:,",
     },
   },
+  webkit: {
+    paths: [
+      "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser",
+      "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.0/MiniBrowser",
+    ],
+    variable: "WEBKIT_PATH",
+    name: "webkit2gtk-driver",
+    args: () => ["--private"],
+    // Shared memory is off by default. There is no GPU, and no sandbox for root.
+    env: {
+      JSC_useSharedArrayBuffer: "1",
+      WEBKIT_DISABLE_COMPOSITING_MODE: "1",
+      WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1",
+    },
+    // It has no headless mode.
+    launcher: ["xvfb-run", "-a", "dbus-run-session", "--"],
+  },
 };
 
 /** The browsers by name. */
@@ -92,8 +113,8 @@ export function programOf(browser: string): string {
   if (!Object.hasOwn(BROWSERS, browser)) {
     throw new Error(`No browser ${browser}: ${browsers.join(" or ")}`);
   }
-  const { path, variable, name } = BROWSERS[browser];
-  const program = process.env[variable] ?? path;
+  const { paths, variable, name } = BROWSERS[browser];
+  const program = process.env[variable] ?? paths.find(existsSync) ?? paths[0];
   if (existsSync(program)) return program;
   throw new Error(
     `No ${browser} at ${program}: install it (\`apt-get install ${name}\`), ` +
@@ -106,10 +127,11 @@ export function programOf(browser: string): string {
  * the page has posted to `/answer`.
  *
  * @returns What the page posted.
- * @throws {Error} If the browser is not installed, ends before, or takes over ten minutes.
+ * @throws {Error} If the browser is not installed, ends before, or takes over half an hour.
  */
 export async function askBrowser(browser: string, serve: Serve): Promise<string> {
-  const program = programOf(browser), { args, preferences = {} } = BROWSERS[browser];
+  const program = programOf(browser),
+    { args, preferences = {}, env, launcher = [] } = BROWSERS[browser];
   const { promise: answer, resolve, reject } = Promise.withResolvers<string>();
   const { origin, close } = await startServer((url, posted) => {
     if (url.pathname !== "/answer") return serve(url, posted);
@@ -121,9 +143,16 @@ export async function askBrowser(browser: string, serve: Serve): Promise<string>
     .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
   if (lines.length > 0) writeFileSync(join(profile, "user.js"), lines.join(""));
 
-  const child = spawn(program, [...args(profile), `${origin}/`], {
+  const [command, ...rest] = [...launcher, program, ...args(profile), `${origin}/`];
+  const child = spawn(command, rest, {
     stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env },
+    detached: launcher.length > 0, // so that all of them can be ended
   });
+  const kill = (signal?: NodeJS.Signals) => {
+    if (launcher.length > 0 && child.pid !== undefined) process.kill(-child.pid, signal);
+    else child.kill(signal);
+  };
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     said = (said + text).slice(-SAID_CHARACTERS);
@@ -146,8 +175,8 @@ export async function askBrowser(browser: string, serve: Serve): Promise<string>
     return await answer;
   } finally {
     clearTimeout(timer);
-    child.kill();
-    const killer = setTimeout(() => child.kill("SIGKILL"), END_LIMIT);
+    if (child.exitCode === null) kill();
+    const killer = setTimeout(() => kill("SIGKILL"), END_LIMIT);
     await ended;
     clearTimeout(killer);
     close();

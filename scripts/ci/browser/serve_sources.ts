@@ -16,14 +16,28 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const SOURCE = /^\/(?:mod\.ts|(?:src|backends|cli|tests|examples|scripts)\/[\w/]+\.ts)$/;
 
 /** Every entry by its name, as deno.json has them. */
-const IMPORTS = Object.fromEntries(
+const ENTRIES = Object.fromEntries(
   Object.entries(config.exports)
     .map(([path, source]) => [config.name + path.slice(1), source.slice(1)]),
 );
 
+/** What test files import, and what those modules take of Node. */
+const OF_TESTS: Readonly<Record<string, string>> = {
+  "@std/assert": "/tests/support/assert/mod.ts",
+  "@std/testing/bdd": "/tests/support/testing/bdd.ts",
+  "node:test": "/scripts/ci/browser/node/test.ts",
+  "node:util": "/scripts/ci/browser/node/util.ts",
+  "node:assert/strict": "/scripts/ci/browser/node/util.ts",
+};
+
+/** Where a page finds what sources and tests import by name. */
+export const importMap: Readonly<{ imports: Readonly<Record<string, string>> }> = {
+  imports: { ...ENTRIES, ...OF_TESTS },
+};
+
 /** A page that runs one module, at `/?/path/of/the/module.ts`. */
 function pageFor(module: string): string {
-  const imports = JSON.stringify({ imports: IMPORTS });
+  const imports = JSON.stringify(importMap);
   return `<!doctype html><title>Test</title><script type="importmap">${imports}</script>` +
     `<script type="module" src="${module}"></script>`;
 }

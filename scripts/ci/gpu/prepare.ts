@@ -6,8 +6,8 @@
  */
 
 import { readFileSync } from "node:fs";
-import { spawnSync } from "node:child_process";
 import process from "node:process";
+import { canInstall, install, runAsRoot, updateLists, versionOf } from "../debian.ts";
 
 /** The driver that Chromium brings: alignments of 256, where lavapipe has 16. */
 export const SWIFTSHADER = "/usr/lib/chromium/vk_swiftshader_icd.json";
@@ -23,8 +23,7 @@ export function prepare(log: (line: string) => void): void {
     ...chromium > 0 || process.env.CHROMIUM_PATH ? [] : ["chromium"],
   ];
   if (packages.length === 0) return;
-  const isRoot = process.getuid?.() === 0;
-  if (!isRoot || spawnSync("apt-get", ["--version"]).error) {
+  if (!canInstall()) {
     log(
       `Without root and apt, please install: ${packages.join(" ")} (Mesa ${LEAST_MESA} or later)`,
     );
@@ -35,25 +34,11 @@ export function prepare(log: (line: string) => void): void {
   if (target.length > 0) {
     const source = "deb http://deb.debian.org/debian bookworm-backports main";
     const list = "/etc/apt/sources.list.d/bookworm-backports.list";
-    run("sh", ["-c", `echo '${source}' > ${list}`]);
+    runAsRoot("sh", ["-c", `echo '${source}' > ${list}`]);
   }
   log(`installing ${packages.join(" ")}`);
-  run("apt-get", ["update", "-qq"]);
+  updateLists();
   const drivers = packages.filter((name) => name !== "chromium");
-  const install = ["install", "-y", "-qq", "--no-install-recommends"];
-  if (drivers.length > 0) run("apt-get", [...install, ...target, ...drivers]);
-  if (drivers.length < packages.length) run("apt-get", [...install, "chromium"]);
-}
-
-/** The major version of a package that is installed; 0 for one that is not. */
-function versionOf(name: string): number {
-  const { stdout } = spawnSync("dpkg-query", ["-W", "-f", "${Status} ${Version}", name]);
-  const [, version] = String(stdout ?? "").match(/^install ok installed (\d+)/) ?? [];
-  return Number(version ?? 0);
-}
-
-function run(command: string, args: string[]): void {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const { status, stderr } = spawnSync(command, args, { env, stdio: ["ignore", "ignore", "pipe"] });
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${stderr}`);
+  if (drivers.length > 0) install(drivers, target);
+  if (drivers.length < packages.length) install(["chromium"]);
 }
