@@ -51,7 +51,8 @@ export interface BuddyAllocatorOptions {
  * | `free`, `resize`, done or refused | O(k) |
  * | `offset`, `size`, `blockSize`, `largestFreeRegion` | O(1) |
  * | `capacity`, `freeSpace`, `allocationCount` | O(1) |
- * | `addSpan` | O(k + log(spans)), and lists of the spans move up; `addSpans` of n more O((spans + n) (k + log(spans + n))) |
+ * | `addSpan` | O(k + log(spans)), and lists of spans move up |
+ * | `addSpans` of n more | O((spans + n) (k + log(spans + n))) |
  * | `spans` | O(spans) |
  * | the tables double | O(blocks) |
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator } from "../allocator.ts";
+import { type Allocator, checkAllocator } from "../allocator.ts";
 import { FIRST_LENGTH, type Gather, type HandleTable } from "../allocators/handle_table.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 import { replaceWords } from "../gap_table/growth.ts";
@@ -40,6 +40,7 @@ import {
   waitingCount,
 } from "../gap_table/slots.ts";
 import { addSpans, spansOf } from "../gap_table/spans.ts";
+import { describe } from "../util/check_integer.ts";
 import { canOperate, operate } from "./operate.ts";
 
 // A handle that was freed is not to come back soon, and the slots that are taken away knew which
@@ -76,7 +77,8 @@ const MOST_FULL = 0.75; // = 3 / 4
  * @param allocator A strategy over a table of gaps, `PageAllocator`, `BuddyAllocator`,
  *   `SlabAllocator`, whose parent is trimmed too, or a wrapper of one.
  * @returns Bytes given back.
- * @throws {TypeError} The allocator is none of them.
+ * @throws {TypeError} The allocator is none of them: a `LinearAllocator` keeps a table for the most
+ *   that was live, an `IdAllocator` two bits for each id of its capacity.
  *
  * @example
  * ```ts
@@ -89,9 +91,16 @@ const MOST_FULL = 0.75; // = 3 / 4
  * ```
  */
 export function trim(allocator: Allocator): number {
-  const bytes = operate(allocator, "trimTable", [halve], trimTable, trim);
+  checkAllocator(allocator);
   let innermost: Layered = allocator;
   while (innermost.inner !== undefined) innermost = innermost.inner;
+  if (!canOperate(allocator, "trimTable")) {
+    const got = `${
+      describe(innermost)
+    }, whose tables keep their size: make a new one when it is empty`;
+    throw new TypeError(`Expected an allocator whose tables can become smaller, got ${got}`);
+  }
+  const bytes = operate(allocator, "trimTable", [halve], trimTable, trim);
   const { parent } = innermost;
   return parent !== undefined && canOperate(parent, "trimTable") ? bytes + trim(parent) : bytes;
 }

@@ -49,7 +49,7 @@ export class WorkerCache {
   readonly #asked: Int32Array;
   readonly #largest: number;
   readonly #maxUnits: number;
-  /** STACK words for each bin: how many blocks there are, their size, their handles, newest last. */
+  /** STACK words a bin: how many blocks there are, their size, their handles, newest last. */
   readonly #stacks: Int32Array;
   #units = 0;
   /** The stack that had no room last, or all of them, until its surplus is taken. */

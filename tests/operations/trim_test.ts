@@ -9,6 +9,8 @@ import { type Allocator, NO_SPACE, NotAllocatedError } from "../../src/allocator
 import {
   BestFitAllocator,
   BuddyAllocator,
+  IdAllocator,
+  LinearAllocator,
   OffsetAllocator,
   PageAllocator,
   SlabAllocator,
@@ -201,6 +203,14 @@ describe("trim", () => {
 
   it("refuses what is no allocator over a table", () => {
     assertThrows(() => trim({} as never), TypeError, "allocator");
+    for (const allocator of [new IdAllocator(8), new LinearAllocator(8)]) {
+      assertThrows(() => trim(allocator), TypeError, "keep their size: make a new one");
+      assertThrows(
+        () => trim(new TrackedAllocator(allocator)),
+        TypeError,
+        allocator.constructor.name,
+      );
+    }
   });
 });
 
