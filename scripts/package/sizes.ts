@@ -31,11 +31,11 @@ export const pages: readonly Page[] = [
   { names: "FixedPool", entry: "./pool", limit: 5_600 },
   { names: "AsyncPool", entry: "./pool", limit: 3_250 },
   { names: "SharedSlotPool", entry: "./shared", limit: 5_400 },
-  { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_200 },
+  { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_100 },
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },
   { names: "replayTrace", entry: "./trace", limit: 6_700 },
-  { names: "GpuArena", entry: "./webgpu", limit: 18_400 },
+  { names: "GpuArena", entry: "./webgpu", limit: 18_000 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 36_000 },
 ];
 

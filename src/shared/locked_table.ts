@@ -16,11 +16,6 @@ import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
 import type { Waiting } from "./waiting.ts";
 import { WorkerCache } from "./worker_cache.ts";
 
-/** Blocks that go to a cache at a time, at most; it must have room for them. */
-const BATCH = 16;
-/** The part of the free space that one such batch may be. */
-const BATCH_PART = 64;
-
 /** One worker's side of a shared allocator; every method but the lookups needs the lock. */
 export class LockedTable {
   readonly table: BinTable;
@@ -51,9 +46,7 @@ export class LockedTable {
 
   get allocationCount(): number {
     if (this.cache === undefined) return this.table.liveCount;
-    let count = 0;
-    for (const _ of this.#inner.allocations()) count++;
-    return count;
+    return this.allocations().length;
   }
 
   /** First unit of a live allocation; no lock. */
@@ -237,6 +230,8 @@ export class LockedTable {
 
   /** Puts some more blocks of this size in the cache, while there is plenty of space. */
   #fill(cache: WorkerCache, block: number): void {
+    const BATCH = 16; // blocks at a time at most; the cache must have room for them
+    const BATCH_PART = 64; // of the free space
     const count = Math.min(BATCH, Math.floor(this.table.freeSpace / BATCH_PART / block));
     for (let i = 0; i < count; i++) {
       const handle = this.#reserve(block, 1);

@@ -55,8 +55,6 @@ export function partsOf(allocator: SharedOffsetAllocator): SharedParts {
   );
 }
 
-/** Units in the largest block that caches may hold. */
-const MAX_BLOCK_SIZE = 1_048_576; // = 2 ** 20
 const ATTACH_NAMES = "byteOffset worker abandonedAfter onAbandoned";
 
 /** How one worker takes part in a {@linkcode SharedOffsetAllocator}. */
@@ -474,6 +472,7 @@ function partOf(options: SharedAttachOptions = {}): SharedPart {
  */
 function planOf(capacity: number, options: SharedAllocatorOptions = {}): StatePlan {
   checkOptions(options, `maxAllocations maxCapacity strict cache buffer ${ATTACH_NAMES}`);
+  const MAX_BLOCK_SIZE = 1_048_576; // = 2 ** 20
   const { maxAllocations = 65_535, maxCapacity: most, cache, strict } = options;
   const room = checkRoom({ maxAllocations, strict }, "maxAllocations strict");
   checkInteger("capacity", capacity, 0, MAX_CAPACITY);

@@ -17,6 +17,7 @@ import {
   WideOffsetAllocator,
 } from "../../src/allocators/mod.ts";
 import { addSpans, allocateAt, allocateManyAt, check } from "../../src/operations/mod.ts";
+import { BinIndex } from "../../src/gap_table/bin_table.ts";
 import { tableOf } from "../../src/operations/operate.ts";
 import { TrackedAllocator } from "../../src/report/mod.ts";
 import { SharedOffsetAllocator } from "../../src/shared/mod.ts";
@@ -93,7 +94,8 @@ describe("allocateManyAt", () => {
 
   it("takes a number of steps that grows with the number of places, in any order", () => {
     const steps = (count: number) => {
-      const allocator = new WideOffsetAllocator(3 * count), table = tableOf(allocator, "");
+      const allocator = new WideOffsetAllocator(3 * count),
+        table = tableOf(allocator, "", BinIndex);
       for (let i = 0; i < count; i += 2) allocateAt(allocator, 3 * i, 1);
       let reads = 0;
       const get = table.get;
@@ -225,7 +227,7 @@ describe("addSpans", () => {
 
   it("takes a number of steps that grows with the number of spans, and so does reset", () => {
     const steps = (count: number) => {
-      const allocator = new TlsfAllocator(0), table = tableOf(allocator, "");
+      const allocator = new TlsfAllocator(0), table = tableOf(allocator, "", BinIndex);
       let reads = 0;
       const get = table.get;
       table.get = (node, field) => {

@@ -19,6 +19,7 @@ import {
 } from "../../src/allocators/mod.ts";
 import { check, restore, snapshot, trim } from "../../src/operations/mod.ts";
 import { halve } from "../../src/operations/trim.ts";
+import { BinIndex } from "../../src/gap_table/bin_table.ts";
 import { tableOf } from "../../src/operations/operate.ts";
 import { TrackedAllocator } from "../../src/report/mod.ts";
 import { DistanceModel } from "../allocators/handle_distance.ts";
@@ -48,7 +49,7 @@ const HANDLE_STRATEGIES: Readonly<Record<string, (capacity: number) => Allocator
 
 /** Bytes of the table of an allocator over gaps. */
 function bytesOf(allocator: Allocator): number {
-  return tableOf(allocator, "trim").words.byteLength;
+  return tableOf(allocator, "trim", BinIndex).words.byteLength;
 }
 
 /** Bytes of a new table. */
@@ -217,7 +218,7 @@ describe("trim", () => {
 describe("handles after trim", () => {
   /** An allocator whose handles have few bits, as a source of them. */
   const few = (allocator: Allocator, bits: number) => {
-    const { words } = tableOf(allocator, "trim");
+    const { words } = tableOf(allocator, "trim", BinIndex);
     words[LAST] = 2 ** bits - 1;
     words[REUSE] = words[AGAIN] = reuseOf(words);
     return new DistanceModel({
