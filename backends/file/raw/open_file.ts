@@ -53,12 +53,11 @@ export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
     throw failed(cause, messageOf(cause).includes(name) ? "" : ` (${name})`);
   }
   const io = new FileIO(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
-  if (io.byteLength === 0 && hasBytes(fd)) {
+  try {
+    if (io.byteLength === 0) checkIsEmpty(fd);
+  } catch (cause) {
     closeSync(fd);
-    throw failed(
-      new Error("it has bytes and no length, as files of the system have"),
-      ` (${name})`,
-    );
+    throw failed(cause, ` (${name})`);
   }
   return io;
 }
@@ -78,10 +77,12 @@ function openAtOnce(path: string, flags: number): number {
   }
 }
 
-/** Whether a file that says it has no bytes has some: those of /proc do. */
-function hasBytes(fd: number): boolean {
+/** Throws where a file that says it has no bytes has some: those of /proc do. */
+function checkIsEmpty(fd: number): void {
+  if (readSync(fd, new Uint8Array(1), 0, 1, 0) === 0) return;
   // One that another process has just begun to write has a length by now.
-  return readSync(fd, new Uint8Array(1), 0, 1, 0) > 0 && fstatSync(fd).size === 0;
+  if (fstatSync(fd).size > 0) return;
+  throw new Error("it has bytes and no length, as files of the system have");
 }
 
 function codeOf(error: unknown): unknown {
