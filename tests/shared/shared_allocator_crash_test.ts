@@ -164,7 +164,7 @@ function someOperation(
     return { name: `resize(${handle}, ${size})`, run, outcome: "either" };
   }
   if (kind < 98) {
-    const run = (table: LockedTable) => table.growTo(table.capacity + size);
+    const run = (table: LockedTable) => table.growTo(table.table.capacity + size);
     return { name: `growTo(+${size})`, run, outcome: "either" };
   }
   return { name: "reset()", run: (table) => table.reset(), outcome: "done" };
