@@ -1,6 +1,6 @@
 /**
- * Shipped sources call nothing that a runtime lacks which the package is for: Node 20.4, Bun 1.0.36,
- * browsers of three years ago. What such a runtime does is shown by the step `platforms`.
+ * Shipped sources call nothing that a runtime lacks which the package is for: Node 20.4, Bun
+ * 1.0.36, browsers of three years ago. What such a runtime does is shown by the step `platforms`.
  *
  * @module
  */

@@ -60,7 +60,7 @@ export async function programOfNpm(name: string, version: string): Promise<reado
   return program;
 }
 
-/** Brings a Deno that has a version; returns its program itself: `npx` would start two before it. */
+/** Brings a Deno; returns its program itself: `npx` would start two before it. */
 export async function denoOf(version: string): Promise<readonly string[]> {
   const where = ["npx", "-y", `deno@${version}`, "eval", "console.log(Deno.execPath())"];
   // Elsewhere: an old one may not be able to read deno.lock.
