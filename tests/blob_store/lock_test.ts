@@ -224,7 +224,7 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       }
     });
 
-    posix("waits for a note that is just being written", async () => {
+    it("waits for a note that is just being written", async () => {
       const path = newPath(), owner = `${path}.owner`;
       writeNote(`${path}.text`, { exclusive: true });
       // On a busy machine the child may be too late, but not every time.
@@ -305,9 +305,6 @@ it({
     assertEquals(JSON.parse(stdout), { held: true });
   },
 });
-
-/** Windows has no `sh`, unless Git brings it. */
-const posix = process.platform === "win32" ? it.skip : it;
 
 describe("the lock of a file with SQLite", () => {
   const withSqlite = {
