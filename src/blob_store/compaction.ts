@@ -31,6 +31,8 @@ import {
 
 /** Bytes that are copied before the store is free for others again. */
 const STEP = 4_194_304; // = 2 ** 22
+/** A gap of less is widened before blobs slide into it: each step ends with a flush. */
+const LEAST_GAP = 131_072; // = 2 ** 17
 /** Larger moves are durable before their record: no recovery has to read them. */
 const MAX_UNPROVEN = 8_388_608; // = 2 ** 23
 
@@ -189,7 +191,7 @@ export class FillPass extends CompactionPass {
 /**
  * Moves all blobs behind the first hole down to the one before them, in their order. The
  * gap between what has moved and what has not is taken, so that nobody else puts anything
- * there. Where it is too small for the next blob, some go to the end of the file first.
+ * there. Where it is narrow, or too small for the next blob, some go to the end of the file first.
  */
 export class SlidePass extends CompactionPass {
   #next = 0;
@@ -198,6 +200,8 @@ export class SlidePass extends CompactionPass {
   /** Units of the gap that are taken, and their handle. */
   #gapUnits = 0;
   #gap: number = NO_SPACE;
+  /** Whether the end of the file takes blobs that make way. */
+  #canWiden = true;
 
   constructor(state: StoreState, progress: CompactionProgress) {
     const hole = state.space.allocator.freeRegions().next();
@@ -208,7 +212,9 @@ export class SlidePass extends CompactionPass {
 
   protected override async copyBlobs(): Promise<void> {
     const { state, slots } = this, { index, space } = state;
-    let isWidening = false;
+    const leastGap = LEAST_GAP / space.granule;
+    /** Units of the blobs that make way in this step, and how many are enough. */
+    let widened = 0, enough = Infinity;
     while (this.#next < slots.length && !this.isStepFull) {
       const slot = slots[this.#next], end = this.#end;
       const from = hasPlace(state, slot) ? highestUnit(state, slot) : -1;
@@ -217,20 +223,29 @@ export class SlidePass extends CompactionPass {
         continue;
       }
       const units = space.unitsFor(framedLength(index.size[slot]));
-      if (isWidening) {
+      const isNarrow = this.#gapUnits > 0 && this.#gapUnits < leastGap && this.#canWiden;
+      if (widened > 0) {
+        if (widened >= enough) return;
         this.#next++;
         if (!await this.#moveToEnd(slot, units)) return;
+        widened += units;
+      } else if (isNarrow && !this.hasCopied && end + this.#gapUnits === from) {
+        this.#canWiden = await this.#moveToEnd(slot, units);
+        if (!this.#canWiden) continue;
+        this.#next++;
+        widened = units;
+        enough = leastGap;
       } else if (units <= this.#gapUnits) {
         this.#next++;
         const handle = this.#takeFromGap(units);
         if (!await this.copy(slot, handle)) this.#goBehind(from + units);
       } else if (this.hasCopied) return; // to record it widens the gap
-      else if (end + this.#gapUnits < from && this.#takeGap(from - end)) continue;
-      else if (units < from - end && this.#takeGap(units)) continue;
+      else if (end + this.#gapUnits < from && this.#takeGapOf(units, from - end)) continue;
       else if (end + this.#gapUnits === from && from > end) {
-        isWidening = await this.#moveToEnd(slot, units);
+        const isMoved = await this.#moveToEnd(slot, units);
         this.#next++;
-        if (!isWidening) this.#goBehind(from + units);
+        if (isMoved) widened = units;
+        else this.#goBehind(from + units);
       } else { // it is in place, or something else is before it
         this.#next++;
         this.#goBehind(from + units);
@@ -254,6 +269,14 @@ export class SlidePass extends CompactionPass {
     this.#gapUnits = this.#gap === NO_SPACE ? 0 : units;
     if (this.#gapUnits > 0) claimed.add(this.#gap);
     return this.#gapUnits > 0;
+  }
+
+  /** The same for as many units up to `most` as are free there, about; at least for so many. */
+  #takeGapOf(least: number, most: number): boolean {
+    for (let units = most; units >= least; units = Math.floor(units / 2)) {
+      if (this.#takeGap(units)) return true;
+    }
+    return this.#takeGap(least);
   }
 
   /** A place at the start of the gap, which is that much shorter then. */

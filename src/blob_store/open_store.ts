@@ -155,8 +155,10 @@ export class OpenStore {
     const { state, committer } = this, { file } = state;
     if (file.readOnly || file.hasFailed) return;
     await this.#compaction;
+    const { byteLength } = file;
     await committer.exclusively(() => this.#leaveClean());
-    if (this.#isIdle && !file.hasFailed) {
+    const isLonger = file.byteLength > byteLength; // blobs and index went out of the way of the log
+    if ((this.#isIdle || isLonger) && !file.hasFailed) {
       // No more work than what was written calls for: closing after one put is quick.
       await this.#compactor.compact(2 * committer.bytesWritten);
       await committer.exclusively(() => this.#leaveClean(true));

@@ -62,7 +62,7 @@ for (const isEager of [false, true]) {
       }
     }
 
-    for (const size of [3000, 20 * K, 150 * K]) {
+    for (const size of [3000, 25 * K, 150 * K]) {
       it(`lets a compaction do what it can: ${size} bytes`, async () => {
         const disk = new SmallDisk(6 * M, isEager);
         const options = { durability: "none", compactAbove: 1 } as const;
