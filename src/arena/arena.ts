@@ -20,10 +20,9 @@ import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { OffsetAllocator } from "../allocators/offset_allocator.ts";
 import { MAX_NARROW } from "../gap_table/layout.ts";
-import { LiveRegion, type Region } from "./region.ts";
+import { type ArenaState, LiveRegion, type Region } from "./region.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import {
-  type ArenaState,
   checkOpen,
   drive,
   greatestCommonDivisor,

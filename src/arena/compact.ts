@@ -13,8 +13,8 @@ import type { Steps } from "../util/steps.ts";
 import { type Arena, stateOf } from "./arena.ts";
 import type { ArenaCompaction, ArenaCompactionOptions } from "./arena_options.ts";
 import type { BackingStore, Outcome } from "./backing_store.ts";
-import type { LiveRegion } from "./region.ts";
-import { type ArenaState, copySteps, run, wholeUnits } from "./space.ts";
+import type { ArenaState, LiveRegion } from "./region.ts";
+import { copySteps, run, wholeUnits } from "./space.ts";
 
 /**
  * Moves regions toward offset 0 to gather the free space. Regions stay valid,

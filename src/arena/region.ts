@@ -10,7 +10,7 @@ import type { BackingStore, Outcome, StorageOperation, ViewableStore } from "./b
 import { checkInteger, describe } from "../util/check_integer.ts";
 import type { Listeners } from "../util/listeners.ts";
 import { RwLock } from "../util/rw_lock.ts";
-import { type ArenaState, checkOpen, copySteps, reserve, unitsOf } from "./space.ts";
+import { type ArenaSpace, checkOpen, copySteps, reserve, unitsOf } from "./space.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 
@@ -88,6 +88,14 @@ export interface Region<out S extends BackingStore = BackingStore> {
   [Symbol.dispose](): void;
   /** Frees the region, unless that has happened. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What an arena is, for its regions and for functions over it. */
+export interface ArenaState<S extends BackingStore = BackingStore> extends ArenaSpace<S> {
+  /** By handle. Allocations made past the arena join when they are asked for. */
+  readonly regions: Map<number, LiveRegion<S>>;
+  /** Number of regions from which on those are looked for that another worker has freed. */
+  sweepAt: number;
 }
 
 /** The one {@linkcode Region}; its handle is the truth, the allocator knows the rest. */

@@ -7,8 +7,8 @@
 import type { Allocator } from "../allocator.ts";
 import { type Arena, stateOf } from "./arena.ts";
 import type { BackingStore } from "./backing_store.ts";
-import { LiveRegion, type Region } from "./region.ts";
-import { type ArenaState, checkOpen } from "./space.ts";
+import { type ArenaState, LiveRegion, type Region } from "./region.ts";
+import { checkOpen } from "./space.ts";
 
 /**
  * The live region that a handle names. An allocation made past the arena, in a

@@ -12,7 +12,6 @@ import {
   shortageOf,
 } from "../allocator.ts";
 import { type BackingStore, StorageError, type StorageOperation } from "./backing_store.ts";
-import type { LiveRegion } from "./region.ts";
 import { alignUp } from "../util/align_up.ts";
 import type { RwLock } from "../util/rw_lock.ts";
 import { runAsync, runSync, type Steps } from "../util/steps.ts";
@@ -23,8 +22,8 @@ const SHARED_TRIES = 10;
 /** Bytes copied at a time through memory, where the store cannot copy by itself. */
 const MAX_SCRATCH = 262_144; // = 2 ** 18
 
-/** What an arena is, for its regions and for functions over it. */
-export interface ArenaState<S extends BackingStore = BackingStore> {
+/** The space of an arena. */
+export interface ArenaSpace<S extends BackingStore = BackingStore> {
   readonly store: S;
   readonly allocator: Allocator;
   /** Bytes per unit of the allocator. */
@@ -33,8 +32,6 @@ export interface ArenaState<S extends BackingStore = BackingStore> {
   readonly maxUnits: number;
   /** The order of everything that moves regions or changes the allocator; async stores only. */
   readonly lock: RwLock | undefined;
-  /** By handle. Allocations made past the arena join when they are asked for. */
-  readonly regions: Map<number, LiveRegion<S>>;
   /**
    * The handle of the last empty region. Those are the arena's own, negative, each given once: a
    * region of no bytes takes neither space nor a handle of the allocator.
@@ -42,25 +39,23 @@ export interface ArenaState<S extends BackingStore = BackingStore> {
   lastEmpty: number;
   /** The capacity of an allocator that could not use what was added last. */
   unusable: number;
-  /** Number of regions from which on those are looked for that another worker has freed. */
-  sweepAt: number;
   /** Whether the arena is closed: regions then refuse everything but `free`. */
   closed: boolean;
 }
 
 /** Throws where an arena is closed. */
-export function checkOpen({ closed }: ArenaState, operation: StorageOperation): void {
+export function checkOpen({ closed }: ArenaSpace, operation: StorageOperation): void {
   if (closed) throw new StorageError(operation, 0, 0, "the arena is closed");
 }
 
 /** Runs steps: at once, or over an async store one after the other. */
-export function drive<T>({ lock }: ArenaState, steps: Steps<T>): T | Promise<T> {
+export function drive<T>({ lock }: ArenaSpace, steps: Steps<T>): T | Promise<T> {
   return lock === undefined ? runSync(steps) : runAsync(steps);
 }
 
 /** Runs what changes the allocator: at once, or over an async store in its turn. */
 export function run<T>(
-  state: ArenaState,
+  state: ArenaSpace,
   operation: StorageOperation,
   steps: () => Steps<T>,
 ): T | Promise<T> {
@@ -71,7 +66,7 @@ export function run<T>(
 }
 
 async function inTurn<T>(
-  state: ArenaState,
+  state: ArenaSpace,
   lock: RwLock,
   operation: StorageOperation,
   steps: () => Steps<T>,
@@ -81,7 +76,7 @@ async function inTurn<T>(
 }
 
 /** Units that hold `byteLength` bytes. */
-export function unitsOf({ unit }: ArenaState, byteLength: number): number {
+export function unitsOf({ unit }: ArenaSpace, byteLength: number): number {
   const units = wholeUnits(byteLength, unit);
   return units * unit === byteLength ? units : units + 1;
 }
@@ -92,7 +87,7 @@ export function wholeUnits(byteLength: number, unit: number): number {
 }
 
 /** Allocates, growing the store as far as that can help and is allowed. */
-export function* reserve(state: ArenaState, units: number, alignment: number): Steps<number> {
+export function* reserve(state: ArenaSpace, units: number, alignment: number): Steps<number> {
   const { allocator } = state;
   if (units === 0) return --state.lastEmpty;
   for (let tries = 1;; tries++) {
@@ -105,7 +100,7 @@ export function* reserve(state: ArenaState, units: number, alignment: number): S
 }
 
 /** Grows the store for an allocation that was refused, and makes it. */
-function* growFor(state: ArenaState, units: number, alignment: number): Steps<number> {
+function* growFor(state: ArenaSpace, units: number, alignment: number): Steps<number> {
   const { allocator } = state;
   if (allocator.capacity >= state.maxUnits) return NO_SPACE;
   // Four times the space in one piece is enough for every strategy that does as it promises.
@@ -131,7 +126,7 @@ function* growFor(state: ArenaState, units: number, alignment: number): Steps<nu
 }
 
 /** Adds `need` units or an eighth, whichever is more; the store first, as it can fail. */
-function* grow({ allocator, store, unit, maxUnits }: ArenaState, need: number): Steps<boolean> {
+function* grow({ allocator, store, unit, maxUnits }: ArenaSpace, need: number): Steps<boolean> {
   const { capacity } = allocator;
   if (need > maxUnits - capacity) return false;
   const target = Math.min(maxUnits, capacity + Math.max(need, Math.ceil(capacity / 8)));

@@ -94,7 +94,8 @@ export function trim(allocator: Allocator): number {
   checkAllocator(allocator);
   let innermost: Layered = allocator;
   while (innermost.inner !== undefined) innermost = innermost.inner;
-  if (!canOperate(allocator, "trimTable")) {
+  const keeps = innermost.forward === undefined; // else it is asked
+  if (keeps && !canOperate(allocator, "trimTable")) {
     const got = `${
       describe(innermost)
     }, whose tables keep their size: make a new one when it is empty`;
@@ -109,6 +110,7 @@ export function trim(allocator: Allocator): number {
 interface Layered extends Allocator {
   readonly inner?: Allocator;
   readonly parent?: Allocator;
+  readonly forward?: unknown;
 }
 
 /** Makes a table smaller; how many bytes it has less. */
