@@ -338,3 +338,30 @@ describe("trim, snapshot and restore among other calls", () => {
     });
   }
 });
+
+describe("trim of two tables, one over the other", () => {
+  it("gives the sum of what both give back", () => {
+    const make = () => {
+      const parent = new OffsetAllocator(PEAK);
+      const slab = new SlabAllocator(parent, { classes: [1, 2, 4] });
+      const handles = Array.from({ length: 20_000 }, () => slab.allocate(4));
+      for (const handle of handles) slab.free(handle);
+      return { parent, slab };
+    };
+    const { parent, slab } = make(), ofParent = trim(parent), ofSlab = trim(slab);
+    assert(ofParent > 0 && ofSlab > 0, `${ofParent} and ${ofSlab} bytes`);
+    assertEquals(trim(make().slab), ofParent + ofSlab);
+  });
+});
+
+describe("handles after trim of a table of handles", () => {
+  it("go on right behind those that were given", () => {
+    const allocator = new PageAllocator(PEAK);
+    const handles = Array.from({ length: 100_000 }, () => allocator.allocate(1));
+    const last = Math.max(...handles);
+    for (const handle of handles) allocator.free(handle);
+    assert(trim(allocator) > 0);
+    const next = allocator.allocate(1);
+    assert(next > last && next - last < 4 * PEAK, `${next} after ${last}`);
+  });
+});
