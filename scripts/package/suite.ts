@@ -36,7 +36,8 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
  * another form, but for the minutes of simulated crashes. The rest is arithmetic.
  */
 const QUICK = ["arena", "blob_store", "cli", "examples", "file", "memory"];
-const LONG = /\/blob_store\/(?:crash|damage|full_disk|kill)_test/;
+const LONG =
+  /\/blob_store\/(?:checksums|crash|damage|damaged_blocks|failures|format|full_disk|kill|model)_test/;
 
 function isQuickly(path: string): boolean {
   return QUICK.some((name) => path.startsWith(`tests/${name}/`)) && !LONG.test(path);

@@ -5,7 +5,7 @@
  */
 
 import { fdatasync, fdatasyncSync, fstatSync, ftruncateSync, read, readSync } from "node:fs";
-import { type Stats, write, writeSync } from "node:fs";
+import { write, writeSync } from "node:fs";
 import type { RawFile } from "./file_io.ts";
 
 /** The part of a `node:fs/promises` FileHandle that is used. */
@@ -28,6 +28,15 @@ export interface FileHandleLike {
   ): Promise<{ bytesWritten: number }>;
   /** Makes what was written durable, on the thread pool. */
   datasync(): Promise<void>;
+}
+
+/** What `node:fs` says of the kind of a file. */
+export interface FileKind {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+  isBlockDevice(): boolean;
 }
 
 /** A descriptor: positional calls, which share no cursor and so may overlap. */
@@ -78,7 +87,7 @@ export class Descriptor implements RawFile {
  *
  * @throws {Error} What it is; `code` is `EISDIR` for a directory, on every system.
  */
-export function checkIsFile(stats: Stats): void {
+export function checkIsFile(stats: FileKind): void {
   if (stats.isFile()) return;
   if (stats.isDirectory()) {
     throw Object.assign(new Error("it is a directory"), { code: "EISDIR" });
