@@ -132,8 +132,9 @@ export class StoreFile {
   read(position: number, into: Uint8Array): Pending {
     try {
       const answer = this.#store.read(position, into);
-      this.isAsync = isPromise(answer);
-      if (!isPromise(answer)) return undefined;
+      const isAsync = isPromise(answer);
+      this.isAsync = isAsync;
+      if (!isAsync) return undefined;
       return answer.catch((cause) => {
         throw failure("read", position, into.length, cause);
       });
