@@ -25,8 +25,8 @@ import process from "node:process";
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import { messageOf } from "../file/raw/file_io.ts";
+import { codeOf } from "../file/raw/system.ts";
 import {
-  codeOf,
   dropNote,
   holderOf,
   isAlive,

@@ -9,6 +9,7 @@ import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSyn
 import { hostname } from "node:os";
 import process from "node:process";
 import type { LockHolder } from "../../src/blob_store/blob_store_errors.ts";
+import { codeOf, sleepSync } from "../file/raw/system.ts";
 
 /** What a note says. */
 export interface Note extends LockHolder {
@@ -110,25 +111,14 @@ export function holderOf({ pid, host, runtime, since }: Note): LockHolder {
   return { pid, host, runtime, since };
 }
 
-/** The `code` of a system's error. Deno 2.2 says it in some messages only. */
-export function codeOf(error: unknown): string | undefined {
-  const { code, message } = (error ?? {}) as { code?: string; message?: string };
-  return code ?? /^(E[A-Z]+): /.exec(message ?? "")?.[1];
-}
-
 /** Whose note keeps others out of `path` now, if any does. */
 function obstacleAt(path: string, holds: (note: Note) => boolean): Refusal | undefined {
   let note = readNote(path);
   for (let waited = 0; !note && waited < WRITING && existsSync(path); waited += 10) {
-    sleep(10);
+    sleepSync(10);
     note = readNote(path);
   }
   return note && holds(note) ? { holder: holderOf(note) } : undefined;
-}
-
-/** Holds up this thread for some milliseconds. */
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /** Writes a note where there is none; whether it is there now. */

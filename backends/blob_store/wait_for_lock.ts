@@ -17,17 +17,9 @@ import { mkdirSync, readdirSync, rmdirSync, statSync, utimesSync } from "node:fs
 import { join } from "node:path";
 import { StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import type { CancelSignal } from "../../src/util/wait_options.ts";
+import { codeOf } from "../file/raw/system.ts";
 import { acquireLock, attempt, type Lock, lockName } from "./lock.ts";
-import {
-  codeOf,
-  dropNote,
-  isAlive,
-  makeNote,
-  type Note,
-  ownNote,
-  readNote,
-  remove,
-} from "./owner_note.ts";
+import { dropNote, isAlive, makeNote, type Note, ownNote, readNote, remove } from "./owner_note.ts";
 
 /** The first pause (ms) between two looks, and the longest one. */
 const FIRST_PAUSE = 2, LONGEST_PAUSE = 100;

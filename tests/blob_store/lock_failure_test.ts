@@ -11,7 +11,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { reasonOfLock } from "../../backends/blob_store/lock.ts";
-import { codeOf } from "../../backends/blob_store/owner_note.ts";
+import { codeOf } from "../../backends/file/raw/system.ts";
 import { CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
 import { storageError } from "../support/store_helpers.ts";
 import { newFile, newPath, removeAfterwards } from "../support/temporary_files.ts";

@@ -13,4 +13,5 @@ export { FileIO, MAX_PER_TURN, messageOf } from "./file_io.ts";
 export { renameFile } from "./rename_file.ts";
 export type { RenameSystem } from "./rename_file.ts";
 export { openFileIO, pathOf } from "./open_file.ts";
+export { codeOf, sleepSync } from "./system.ts";
 export type { FileOpenOptions, FilePath } from "./open_file.ts";

@@ -12,6 +12,7 @@ import { checkOptions } from "../../../src/util/check_options.ts";
 import { checkType } from "../../../src/util/check_type.ts";
 import { checkIsFile, Descriptor, handleOf } from "./descriptor.ts";
 import { FileIO, messageOf } from "./file_io.ts";
+import { codeOf } from "./system.ts";
 
 /** How a file is opened; by default it must exist, and is read and written. */
 export interface FileOpenOptions {
@@ -83,10 +84,6 @@ function checkIsEmpty(fd: number): void {
   // One that another process has just begun to write has a length by now.
   if (fstatSync(fd).size > 0) return;
   throw new Error("it has bytes and no length, as files of the system have");
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | undefined)?.code;
 }
 
 /** The path a URL stands for. */

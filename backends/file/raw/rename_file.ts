@@ -6,6 +6,7 @@
 
 import { renameSync } from "node:fs";
 import process from "node:process";
+import { codeOf, sleepSync } from "./system.ts";
 
 /** What Windows says while a virus scanner or an indexer has the file or its target open. */
 const HELD = ["EPERM", "EACCES", "EBUSY"];
@@ -33,7 +34,7 @@ export function renameFile(from: string, to: string, system: RenameSystem = ofPr
     try {
       return system.rename(from, to);
     } catch (error) {
-      const { code } = error as { code?: string };
+      const code = codeOf(error);
       const mayPass = system.isWindows && code !== undefined && HELD.includes(code);
       if (!mayPass || attempt === PAUSES.length) throw error;
       system.sleep(PAUSES[attempt]);
@@ -45,8 +46,6 @@ function ofProcess(): RenameSystem {
   return {
     isWindows: process.platform === "win32",
     rename: renameSync,
-    sleep(milliseconds) {
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-    },
+    sleep: sleepSync,
   };
 }
