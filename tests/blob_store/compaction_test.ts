@@ -6,9 +6,15 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { SyncBackingStore } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
-import { assertEmptiable, assertHolds, bytesOf, memory, type Model } from "./helpers.ts";
+import {
+  assertEmptiable,
+  assertHolds,
+  bytesOf,
+  memory,
+  type Model,
+  RecordingStore,
+} from "./helpers.ts";
 
 describe("a log that is larger than the blobs in it", () => {
   it("is replaced by a checkpoint, once", async () => {
@@ -42,49 +48,25 @@ describe("a log that is larger than the blobs in it", () => {
   });
 });
 
-/** A store in memory that counts its flushes. */
-class CountingStore implements SyncBackingStore {
-  readonly inner: SyncBackingStore = memory(2 ** 25);
-  flushes = 0;
-
-  get byteLength(): number {
-    return this.inner.byteLength;
-  }
-
-  read(offset: number, into: Uint8Array): void {
-    this.inner.read(offset, into);
-  }
-
-  write(offset: number, data: Uint8Array): void {
-    this.inner.write(offset, data);
-  }
-
-  resize(byteLength: number): void {
-    this.inner.resize!(byteLength);
-  }
-
-  flush(): void {
-    this.flushes++;
-  }
-}
-
 describe("closing a store of many small blobs", () => {
   for (const granule of [16, 32, 64]) {
     for (const count of [2000, 20_000]) {
       const what = `${count}, units of ${granule}`;
       it(`flushes some times a MiB, and leaves no longer file: ${what}`, async () => {
-        const store = new CountingStore(), options = { granule, durability: "batch" } as const;
+        const store = new RecordingStore(memory(2 ** 25)),
+          options = { granule, durability: "batch" } as const;
         const blobs = await BlobStore.open(store, options);
         for (let i = 0; i < count; i += 100) {
           const some = Array.from({ length: 100 }, (_, j) => `${i + j}`);
           await blobs.batch(some.map((key) => ({ type: "put", key, value: bytesOf(i, 100) })));
         }
         const before = store.byteLength;
-        store.flushes = 0;
+        store.calls = [];
         await blobs.close();
+        const flushes = store.take("flush");
         // Twice what was put may be moved.
         const most = 20 * (2 * count * 112 / 2 ** 20) + 20;
-        assert(store.flushes <= most, `${store.flushes} flushes`);
+        assert(flushes <= most, `${flushes} flushes`);
         assert(store.byteLength <= before, `${store.byteLength} bytes, ${before} before`);
         await using again = await BlobStore.open(store);
         assertEquals((await again.verify()).damaged, []);

@@ -9,7 +9,6 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { CorruptBlobError, CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
-import { openStore } from "../../src/blob_store/open_store.ts";
 import { bytesOf, contentsOf, memory, storeOf } from "./helpers.ts";
 import { isShared } from "../support/share.ts";
 
@@ -29,9 +28,7 @@ interface Left {
 
 /** Fills a store so that its log goes on in several segments. */
 async function makeLeft(): Promise<Left> {
-  const store = memory(), opened = await openStore(store, { checkpointBytes: 2 ** 30 });
-  await opened.close();
-  const blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 30 });
+  const store = memory(), blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 30 });
   const puts: { key: string; value: Uint8Array }[] = [];
   const put = async (i: number) => {
     const key = `key ${i}`, value = bytesOf(i, i % 7 === 0 ? 5000 : (37 * i) % 700);

@@ -7,12 +7,8 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import ts from "typescript-5.9";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+import { readSources } from "../support/rules.ts";
 
 /** Operators that begin as the arguments of a type do, or end so. */
 const OPERATORS = /^(?:<|>)/;
@@ -41,13 +37,8 @@ function endsWithType(node: ts.Expression): boolean {
 
 describe("old parsers", () => {
   it("are told where a type ends", () => {
-    const folders = ["src", "backends", "cli"];
-    const paths = folders.flatMap((folder) =>
-      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-        .filter((path) => path.endsWith(".ts")).map((path) => join(folder, path))
-    );
-    const found = ["mod.ts", ...paths].flatMap((path) =>
-      ambiguousLines(readFileSync(join(ROOT, path), "utf8")).map((line) => `${path}:${line}`)
+    const found = [...readSources()].flatMap(([path, text]) =>
+      ambiguousLines(text).map((line) => `${path}:${line}`)
     );
     assertEquals(found, []);
   });

@@ -7,11 +7,7 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+import { readSources } from "../support/rules.ts";
 
 /** What is younger, and what to write instead. */
 const YOUNGER: readonly (readonly [call: RegExp, instead: string])[] = [
@@ -36,12 +32,8 @@ function youngerCalls(text: string): string[] {
 
 describe("old runtimes", () => {
   it("have what the sources call", () => {
-    const paths = ["src", "backends", "cli"].flatMap((folder) =>
-      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-        .filter((path) => path.endsWith(".ts")).map((path) => join(folder, path))
-    );
-    const found = ["mod.ts", ...paths].flatMap((path) =>
-      youngerCalls(readFileSync(join(ROOT, path), "utf8")).map((call) => `${path}: ${call}`)
+    const found = [...readSources()].flatMap(([path, text]) =>
+      youngerCalls(text).map((call) => `${path}: ${call}`)
     );
     assertEquals(found, []);
   });

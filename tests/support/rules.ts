@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The text of each file by its path from the root of the repository. */
@@ -44,6 +45,15 @@ export function holdRules(what: string, rules: readonly Rule[], files: Files): v
       });
     }
   });
+}
+
+/** The sources that are shipped, by their paths from the root of the repository. */
+export function readSources(): Map<string, string> {
+  const paths = ["src", "backends", "cli"].flatMap((folder) =>
+    readdirSync(ROOT + folder, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts")).map((path) => join(folder, path))
+  );
+  return new Map(["mod.ts", ...paths].map((path) => [path, readFileSync(ROOT + path, "utf8")]));
 }
 
 /** Every file of the repository but those that .gitignore names. */
