@@ -5,8 +5,7 @@
  */
 
 import type { BackingStore } from "./backing_store.ts";
-import { LiveRegion, type Region } from "./region.ts";
-import { describe } from "../util/check_integer.ts";
+import { liveRegionOf, type Region } from "./region.ts";
 import { Listeners } from "../util/listeners.ts";
 
 /**
@@ -35,9 +34,7 @@ export function onRelocate<S extends BackingStore>(
   region: Region<S>,
   listener: (region: Region<S>) => void,
 ): () => void {
-  if (!(region instanceof LiveRegion)) {
-    throw new TypeError(`Expected region to be a region of an Arena, got ${describe(region)}`);
-  }
-  region.checkLive();
-  return (region.listeners ??= new Listeners()).add(listener as (region: Region) => void);
+  const live = liveRegionOf(region);
+  live.checkLive();
+  return (live.listeners ??= new Listeners()).add(listener as (region: Region) => void);
 }

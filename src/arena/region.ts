@@ -342,3 +342,13 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     return handle < 0 ? 0 : allocator.offset(handle) * unit;
   }
 }
+
+/**
+ * The region behind what callers have.
+ *
+ * @throws {TypeError} It is no region of an arena.
+ */
+export function liveRegionOf<S extends BackingStore>(region: Region<S>): LiveRegion<S> {
+  if (region instanceof LiveRegion) return region;
+  throw new TypeError(`Expected region to be a region of an Arena, got ${describe(region)}`);
+}

@@ -7,7 +7,7 @@
 import type { Allocator } from "../allocator.ts";
 import { type Arena, stateOf } from "./arena.ts";
 import type { BackingStore } from "./backing_store.ts";
-import { LiveRegion, type Region } from "./region.ts";
+import { LiveRegion, liveRegionOf, type Region } from "./region.ts";
 import { checkOpen, greatestCommonDivisor, unitsOf } from "./space.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkType } from "../util/check_type.ts";
@@ -42,12 +42,10 @@ const MIN_SWEEP = 256;
  * @throws {NotAllocatedError} The region was freed.
  */
 export function tokenOf<S extends BackingStore>(region: Region<S>): RegionToken {
-  if (!(region instanceof LiveRegion)) {
-    throw new TypeError(`Expected region to be a region of an Arena, got ${describe(region)}`);
-  }
-  const { handle, size, alignment, label } = region;
-  void region.offset; // refused if it is gone
-  if (handle >= 0) passOn(region);
+  const live = liveRegionOf(region);
+  const { handle, size, alignment, label } = live;
+  void live.offset; // refused if it is gone
+  if (handle >= 0) passOn(live);
   return label === undefined ? { handle, size, alignment } : { handle, size, alignment, label };
 }
 
