@@ -7,7 +7,6 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import process from "node:process";
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import {
@@ -28,10 +27,9 @@ import {
   type Model,
   streamOf,
 } from "./helpers.ts";
+import { EVERY } from "../support/share.ts";
 
 const K = 1024;
-/** Of the calls, Deno has each fail, the others some. */
-const EVERY: number = "deno" in process.versions ? 1 : 5;
 
 /** Whether a store holds one of two states. */
 async function assertHoldsEither(blobs: BlobStore, one: Model, other: Model, context: string) {
