@@ -21,7 +21,7 @@ import { stillness } from "./threads/stillness.ts";
 
 // Deno ends a worker only while it waits for something.
 const IN_DENO = "Deno" in globalThis;
-/** Rounds of four workers for each kind: a thousand workers in all where they cost least. */
+/** Rounds of four workers for each kind: the most where they cost least. */
 const ROUNDS = IN_DENO ? 20 : "Bun" in globalThis ? 40 : 10;
 /** Tests that the rounds are divided among. */
 const PARTS = 5;
