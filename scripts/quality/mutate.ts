@@ -6,6 +6,7 @@
  * deno task mutate                                  # src/allocators/offset_allocator.ts
  * deno task mutate src/gap_table                    # every file of a folder
  * deno task mutate src/blob_store --sample 200 --seed 1
+ * deno task mutate src/blob_store --sample 200 --seed 1 --from 125 # without the first 125
  * deno task mutate src/operations/batch.ts --longest 60 --lines 30-40
  * ```
  *
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
   options: {
     sample: { type: "string" },
     seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" }, // goes on with a run that ended after so many
     longest: { type: "string", default: "2" },
     lines: { type: "string", default: "1-999999" },
     out: { type: "string" }, // what came of each, as JSON, while it goes on
@@ -64,6 +66,9 @@ if (values.sample !== undefined) {
     mutants.push(...rest.splice(random(rest.length), 1));
   }
 }
+// In the order in which they are tested.
+mutants = [...Map.groupBy(mutants, ({ file }) => testsOf(file)).values()].flat();
+mutants = mutants.slice(Number(values.from));
 console.log(`${mutants.length} of ${all} mutants in ${files.length} files`);
 
 const results: Result[] = [];
