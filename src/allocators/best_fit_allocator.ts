@@ -8,7 +8,7 @@ import { NO_SPACE } from "../allocator.ts";
 import * as calls from "../gap_table/calls.ts";
 import { checkRoom } from "../gap_table/check_room.ts";
 import { growth } from "../gap_table/growth.ts";
-import { MAX_CAPACITY } from "../gap_table/layout.ts";
+import { recycle } from "../gap_table/slots.ts";
 import { TreeTable } from "../gap_table/tree_table.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { GapAllocator } from "./gap_allocator.ts";
@@ -82,7 +82,7 @@ export class BestFitAllocator extends GapAllocator {
    */
   constructor(capacity: number, options: BestFitAllocatorOptions = {}) {
     const room = checkRoom(options, "maxAllocations initialAllocations maxLooks");
-    checkInteger("capacity", capacity, 0, MAX_CAPACITY);
+    checkInteger("capacity", capacity);
     const table = TreeTable.of(capacity, room);
     table.growth = growth;
     super(table);
@@ -117,9 +117,13 @@ export class BestFitAllocator extends GapAllocator {
    * @throws {NotAllocatedError} `handle` names no live allocation.
    */
   override free(handle: number): void {
+    const SIZE = 6;
     const table = this.#table;
     if (typeof handle === "number" && table.floats === undefined && table.give(handle)) return;
-    table.remove(calls.expectNode(table, handle));
+    const node = calls.expectNode(table, handle);
+    table.freeSpace += table.get(node, SIZE);
+    table.detach(node);
+    recycle(table.words, node, handle);
   }
 
   /**

@@ -7,7 +7,6 @@
 import type { Allocation, Extent, GrowableAllocator } from "../allocator.ts";
 import * as calls from "../gap_table/calls.ts";
 import type { SearchedTable } from "../gap_table/gap_table.ts";
-import { GAP } from "../gap_table/layout.ts";
 
 /**
  * An allocator that keeps its free space as the gaps between its allocations, for capacities to
@@ -110,6 +109,7 @@ export abstract class GapAllocator implements GrowableAllocator {
 
   /** Units free at the end of the space: what {@linkcode shrink} can take off. */
   get tailSpace(): number {
+    const GAP = 7;
     return this.#gaps.get(this.#gaps.end, GAP);
   }
 

@@ -9,7 +9,7 @@ import { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/calls.ts";
 import { checkRoom } from "../gap_table/check_room.ts";
 import { growth } from "../gap_table/growth.ts";
-import { gapExponent, MAX_CAPACITY, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
+import { gapExponent, TLSF_SHAPE as SHAPE } from "../gap_table/layout.ts";
 import { retire } from "../gap_table/slots.ts";
 import { unlink } from "../gap_table/unlink.ts";
 import { addSpan, freeSpans, spansOf } from "../gap_table/spans.ts";
@@ -94,7 +94,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
    */
   constructor(capacity: number, options: TlsfAllocatorOptions = {}) {
     const room = checkRoom(options, "initialAllocations strict maxLooks");
-    checkInteger("capacity", capacity, 0, MAX_CAPACITY);
+    checkInteger("capacity", capacity);
     const table = BinTable.create(SHAPE, capacity, room);
     table.growth = growth;
     super(table);

@@ -7,7 +7,7 @@
 import { BinTable } from "../gap_table/bin_table.ts";
 import { checkRoom } from "../gap_table/check_room.ts";
 import { growth } from "../gap_table/growth.ts";
-import { MAX_CAPACITY, OFFSET_SHAPE } from "../gap_table/layout.ts";
+import { OFFSET_SHAPE } from "../gap_table/layout.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import type { OffsetAllocatorOptions } from "./offset_allocator_options.ts";
 import { WideKernel } from "./wide_kernel.ts";
@@ -44,7 +44,7 @@ export class WideOffsetAllocator extends WideKernel {
    */
   constructor(capacity: number, options: OffsetAllocatorOptions = {}) {
     const room = checkRoom(options, "maxAllocations initialAllocations strict maxLooks");
-    checkInteger("capacity", capacity, 0, MAX_CAPACITY);
+    checkInteger("capacity", capacity);
     const table = BinTable.create(OFFSET_SHAPE, capacity, room);
     table.growth = growth;
     super(table);

@@ -7,7 +7,7 @@
 import { alignUp } from "../util/align_up.ts";
 import { binOf } from "../util/bin_of.ts";
 import { GapTable, type SearchedTable, strideFor } from "./gap_table.ts";
-import { BIN_NEXT, type BinShape, GAP, LEAF, SUMMARY, SUMMARY_HIGH } from "./layout.ts";
+import type { BinShape } from "./layout.ts";
 import { emptyWords, type TableRoom } from "./slots.ts";
 import { unlink } from "./unlink.ts";
 
@@ -38,6 +38,7 @@ export class BinIndex extends GapTable {
   }
 
   override clearIndex(): void {
+    const SUMMARY = 15, SUMMARY_HIGH = 20, LEAF = 32;
     const H = this.words;
     H.fill(0, LEAF, this.end);
     H[SUMMARY] = H[SUMMARY_HIGH] = 0;
@@ -85,6 +86,7 @@ export class BinTable extends BinIndex implements SearchedTable {
   }
 
   largestGap(): number {
+    const BIN_NEXT = 3, GAP = 7;
     const { words } = this;
     let largest = 0;
     for (let node = words[this.shape.bins + this.topBin()]; node !== 0;) {

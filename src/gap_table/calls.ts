@@ -8,7 +8,6 @@ import { alignUp } from "../util/align_up.ts";
 import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import type { GapTable, SearchedTable } from "./gap_table.ts";
-import { EPOCH, GAP, HANDLE, MAX_CAPACITY, MODE, NEXT, OFFSET, SIZE, STRICT } from "./layout.ts";
 import { isTaken } from "./slots.ts";
 
 /** The node that a handle names. */
@@ -20,7 +19,7 @@ export function expectNode(table: GapTable, handle: number): number {
 
 /** A place for `size` units, wherever the index finds one. */
 export function allocate(table: SearchedTable, size: number, alignment: number): number {
-  const OFFSET = 5, GAP = 7;
+  const OFFSET = 5, GAP = 7, MODE = 16, STRICT = 2;
   checkInteger("size", size);
   checkInteger("alignment", alignment, 1);
   if (!table.makeSlot()) return NO_SPACE;
@@ -37,6 +36,7 @@ export function allocate(table: SearchedTable, size: number, alignment: number):
 
 /** The same, but an allocation of no units is at offset 0, before all others: in nobody's way. */
 export function allocateApart(table: SearchedTable, size: number, alignment: number): number {
+  const NEXT = 1;
   if (size !== 0) return allocate(table, size, alignment);
   checkInteger("alignment", alignment, 1);
   return table.makeSlot() ? table.place(table.words[table.end + NEXT], 0, 0) : NO_SPACE;
@@ -59,6 +59,7 @@ export function resize(table: GapTable, handle: number, size: number): boolean {
 
 /** The same, but an allocation without any units left goes to offset 0, before all others. */
 export function resizeApart(table: GapTable, handle: number, size: number): boolean {
+  const NEXT = 1, SIZE = 6, EPOCH = 24;
   const node = expectNode(table, handle), before = table.get(node, SIZE);
   checkInteger("size", size);
   if (size !== 0 || before === 0) return resizeNode(table, node, size);
@@ -71,7 +72,7 @@ export function resizeApart(table: GapTable, handle: number, size: number): bool
 
 /** Another size for the allocation of a node, from the gap behind it. */
 export function resizeNode(table: GapTable, node: number, size: number): boolean {
-  const NEXT = 1, SIZE = 6, GAP = 7;
+  const NEXT = 1, SIZE = 6, GAP = 7, EPOCH = 24;
   const next = table.words[node + NEXT], gap = table.get(next, GAP);
   const added = size - table.get(node, SIZE);
   if (added > gap) return false;
@@ -85,18 +86,21 @@ export function resizeNode(table: GapTable, node: number, size: number): boolean
 
 /** More space at the end. */
 export function grow(table: GapTable, additional: number): void {
+  const OFFSET = 5, MAX_CAPACITY = 9_007_199_254_740_991;
   checkInteger("additional", additional, 0, MAX_CAPACITY - table.get(table.end, OFFSET));
   if (additional > 0) table.grow(additional);
 }
 
 /** Less space at the end. */
 export function shrink(table: GapTable, removed: number): void {
+  const GAP = 7;
   checkInteger("removed", removed, 0, table.get(table.end, GAP));
   if (removed > 0) table.grow(-removed);
 }
 
 /** The gaps in address order. */
 export function* freeRegions(table: GapTable): Generator<Extent, void, void> {
+  const NEXT = 1, OFFSET = 5, GAP = 7;
   const { words, end } = table;
   let node = end;
   do {
@@ -109,6 +113,7 @@ export function* freeRegions(table: GapTable): Generator<Extent, void, void> {
 
 /** The allocations in address order; the one just given may be freed. */
 export function* allocations(table: GapTable): Generator<Allocation, void, void> {
+  const NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6;
   const { words, end } = table;
   for (let node = words[end + NEXT], next = end; node !== end; node = next) {
     expectUnchanged(table, words, node);

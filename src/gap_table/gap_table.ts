@@ -6,22 +6,9 @@
  * @module
  */
 
-import {
-  type BinShape,
-  EPOCH,
-  GAP,
-  MAX_NARROW,
-  NARROW,
-  NEAR,
-  NEXT,
-  OFFSET,
-  PREV,
-  SIZE,
-  STRIDE,
-  WIDE,
-} from "./layout.ts";
+import type { BinShape } from "./layout.ts";
 import { TableRefusals } from "./table_refusals.ts";
-import { canDouble, makeReady, recycle, takenSlots } from "./slots.ts";
+import { canDouble, makeReady, takenSlots } from "./slots.ts";
 
 /** How tables are made larger: see growth.ts. */
 export interface TableGrowth {
@@ -73,6 +60,7 @@ export abstract class GapTable {
 
   /** Units in all spans. */
   get capacity(): number {
+    const OFFSET = 5, SIZE = 6;
     let units = this.get(this.end, OFFSET);
     for (const wall of this.walls) units -= this.get(wall, SIZE);
     return units;
@@ -146,16 +134,9 @@ export abstract class GapTable {
     return H[slot + HANDLE];
   }
 
-  /** Frees the allocation of a node. */
-  remove(node: number): void {
-    const HANDLE = 4, SIZE = 6;
-    this.freeSpace += this.get(node, SIZE);
-    this.detach(node);
-    recycle(this.words, node, this.words[node + HANDLE]);
-  }
-
   /** Adds units at the end, or takes some off its gap: a negative number. */
   grow(additional: number): void {
+    const OFFSET = 5, GAP = 7, EPOCH = 24;
     const gap = this.get(this.end, GAP);
     this.words[EPOCH]++;
     this.setGap(this.end, 0);
@@ -166,9 +147,8 @@ export abstract class GapTable {
 
   /** Puts the end, which has no gap, elsewhere. */
   moveEnd(offset: number): void {
-    if (offset > MAX_NARROW && this.floats === undefined) {
-      this.growth!.widen(this);
-    }
+    const OFFSET = 5, MAX_NARROW = 4_294_967_295;
+    if (offset > MAX_NARROW && this.floats === undefined) this.growth!.widen(this);
     this.set(this.end, OFFSET, offset);
   }
 
@@ -203,6 +183,7 @@ export abstract class GapTable {
 
   /** Gives a node this gap; an empty one is not in the index. */
   setGap(node: number, gap: number): void {
+    const GAP = 7;
     this.unlink(node);
     this.set(node, GAP, gap);
     if (gap > 0) this.link(node, gap);
@@ -233,6 +214,7 @@ export abstract class GapTable {
 
   /** Makes one gap of the whole space; no node is taken. */
   clear(capacity: number): void {
+    const PREV = 0, NEXT = 1, OFFSET = 5, GAP = 7, NEAR = 26;
     const H = this.words, end = this.end;
     this.clearIndex();
     H[end + PREV] = H[end + NEXT] = end;
@@ -261,11 +243,13 @@ export interface SearchedTable extends GapTable {
 
 /** Words of a node where the capacity may be this. */
 export function strideFor(capacity: number): number {
+  const NARROW = 8, WIDE = 12, MAX_NARROW = 4_294_967_295;
   return capacity <= MAX_NARROW ? NARROW : WIDE;
 }
 
 /** The doubles of a wide table; undefined for a 32-bit one. */
 export function floatsOver(words: Int32Array): Float64Array | undefined {
+  const WIDE = 12, STRIDE = 21;
   if (words[STRIDE] !== WIDE) return undefined;
   return new Float64Array(words.buffer, words.byteOffset, words.length >>> 1);
 }

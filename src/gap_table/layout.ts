@@ -140,5 +140,6 @@ export const TREE_SHAPE: BinShape = {
  * the machine. With the first bits of the mantissa it makes the bin of a large gap.
  */
 export function gapExponent(): number {
+  const WIDE_GAP = 5;
   return 2 * WIDE_GAP + new Uint8Array(new Uint16Array([1]).buffer)[0];
 }

@@ -8,7 +8,7 @@ import { NO_SPACE } from "../allocator.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { type AcquireOptions, checkWait } from "../util/wait_options.ts";
-import { callFirst, WAITED } from "./line.ts";
+import { callWaiting, WAITED } from "./line.ts";
 import { partsOf, type SharedOffsetAllocator, type SharedParts } from "./shared_allocator.ts";
 import { lockAsync } from "./sleep_async.ts";
 import { LOCK } from "./state.ts";
@@ -95,7 +95,7 @@ export async function freeAsync(allocator: SharedOffsetAllocator, handle: number
   const parts = partsOf(allocator), { table, state: { line } } = parts;
   if (table.cache?.put(handle)) return;
   await locked(parts, () => table.free(handle));
-  if (Atomics.load(line, WAITED) !== 0) callFirst(line);
+  callWaiting(line);
 }
 
 /** The options, verified with the size. */

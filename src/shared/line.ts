@@ -119,6 +119,12 @@ export function callFirst(line: Int32Array): void {
   Atomics.notify(line, at);
 }
 
+/** Calls who waits, after space was freed: a waiter says that it waits, and then tries. */
+export function callWaiting(line: Int32Array): void {
+  const WAITED = 0;
+  if (Atomics.load(line, WAITED) !== 0) callFirst(line);
+}
+
 /** Whether nobody stands in line. */
 export function isEmpty(line: Int32Array): boolean {
   return (Atomics.load(line, placeOf(firstTicket(line))) & GONE) === FREE;

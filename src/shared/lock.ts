@@ -11,12 +11,11 @@
 //
 // The turn counts the times that the holder has taken the lock: whoever sees the same word
 // for long knows that it was held all the time, and not taken again and again.
-const OWNER = 4095; // = (1 << 12) - 1; OWNER_BITS is 12
 const TURNS = 1_073_741_823; // = (1 << 30) - 1
 const WAITERS = 1_073_741_824; // = 1 << 30
 
-/** Most holders that have numbers of their own. */
-export const MAX_OWNER: number = OWNER;
+/** The largest number of a holder; in the word its mask as well. */
+export const MAX_OWNER = 4095; // = (1 << 12) - 1
 
 // A holder needs well under a microsecond for most operations, a look at the word some 6 ns, to
 // sleep and be woken many times as much: two threads that never rest are twice as fast as with
@@ -113,13 +112,12 @@ export class Lock {
 
   /** Takes the lock from a holder that is known to have died; `false` if it is not held by it. */
   seizeFrom(owner: number): boolean {
-    const OWNER = 4095;
     const word = Atomics.load(this.#words, this.#index);
-    return (word & OWNER) === owner && this.#seize(word);
+    return (word & MAX_OWNER) === owner && this.#seize(word);
   }
 
   #nextTurn(): number {
-    return this.#mine = (this.#mine + OWNER + 1) & TURNS;
+    return this.#mine = (this.#mine + MAX_OWNER + 1) & TURNS;
   }
 
   #wait(): void {
@@ -147,7 +145,7 @@ export class Lock {
         continue;
       }
       if (waiter.isOverdue(word & ~WAITERS)) {
-        const owner = word & OWNER;
+        const owner = word & MAX_OWNER;
         if (!this.rules.seizes) throw new LockAbandonedError(owner, this.rules.abandonedAfter);
         if (this.#seize(word)) return 0;
         continue;
@@ -177,7 +175,7 @@ export class Lock {
   #wake(): void {
     const words = this.#words, index = this.#index, contended = this.#mine | WAITERS;
     if (Atomics.compareExchange(words, index, contended, 0) !== contended) {
-      throw new LockAbandonedError(this.#mine & OWNER, this.rules.abandonedAfter);
+      throw new LockAbandonedError(this.#mine & MAX_OWNER, this.rules.abandonedAfter);
     }
     Atomics.notify(words, index, 1);
   }

@@ -8,7 +8,6 @@ import { type Allocation, type Extent, NO_SPACE, NotAllocatedError } from "../al
 import { checkInteger } from "../util/check_integer.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import * as calls from "../gap_table/calls.ts";
-import { MAX_NARROW, STRIDE, WIDE } from "../gap_table/layout.ts";
 import { WideKernel } from "../allocators/wide_kernel.ts";
 import { freeWord, makeReady, recycle } from "../gap_table/slots.ts";
 import { RESET } from "./repair.ts";
@@ -41,6 +40,7 @@ export class LockedTable {
 
   /** What the width of the nodes allows. */
   get maxCapacity(): number {
+    const WIDE = 12, STRIDE = 21, MAX_NARROW = 4_294_967_295;
     return this.#words[STRIDE] === WIDE ? Number.MAX_SAFE_INTEGER : MAX_NARROW;
   }
 

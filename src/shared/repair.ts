@@ -4,19 +4,6 @@
  * @module
  */
 
-import {
-  BIN_PREV,
-  EPOCH,
-  FRESH,
-  GAP,
-  HANDLE,
-  NEAR,
-  NEXT,
-  OFFSET,
-  PREV,
-  SIZE,
-  STRIDE,
-} from "../gap_table/layout.ts";
 import { freeWord, isTaken, queueFreeSlots } from "../gap_table/slots.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
 import { CLAIMED, INTENT, type SharedState } from "./state.ts";
@@ -37,6 +24,7 @@ export const RESET: number = -2_147_483_648; // = -(2 ** 31)
  * harm: the next one does it again. O(n log n) with n allocations.
  */
 export function repair({ header, table }: SharedState): void {
+  const HANDLE = 4, FRESH = 19, STRIDE = 21;
   const W = table.words, intent = header[INTENT], claimed = header[CLAIMED];
   if (claimed !== 0) {
     const node = table.nodeOf(claimed);
@@ -70,6 +58,7 @@ export function repair({ header, table }: SharedState): void {
  * @throws {Error} Allocations overlap: the table was not only left unfinished.
  */
 export function rebuild(table: BinTable): void {
+  const BIN_PREV = 2, OFFSET = 5, SIZE = 6, GAP = 7, FRESH = 19, STRIDE = 21;
   const { words, end } = table, stride = words[STRIDE];
   const taken: number[] = [];
   for (let number = 1; number < words[FRESH]; number++) {
@@ -96,6 +85,7 @@ export function rebuild(table: BinTable): void {
  * @throws {Error} Two of them overlap, or one ends beyond the space.
  */
 function relink(table: BinTable, nodes: readonly number[]): void {
+  const PREV = 0, NEXT = 1, BIN_PREV = 2, OFFSET = 5, SIZE = 6, GAP = 7, EPOCH = 24, NEAR = 26;
   const { words: H, end } = table;
   table.clearIndex();
   let prev = end, position = 0, free = 0;

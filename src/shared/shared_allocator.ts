@@ -16,8 +16,7 @@ import { checkOptions } from "../util/check_options.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
 import { strideFor } from "../gap_table/gap_table.ts";
 import { checkRoom } from "../gap_table/check_room.ts";
-import { MAX_CAPACITY, MAX_NARROW } from "../gap_table/layout.ts";
-import { callFirst, ENDED } from "./line.ts";
+import { callWaiting, ENDED } from "./line.ts";
 import { Lock, type LockRules, MAX_OWNER } from "./lock.ts";
 import { LockedTable } from "./locked_table.ts";
 import { repair } from "./repair.ts";
@@ -271,7 +270,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   free(handle: number): void {
     if (this.#cache !== undefined && this.#cache.put(handle)) return;
     this.#freeLocked(handle);
-    this.#call();
+    callWaiting(this.#line);
   }
 
   /**
@@ -400,7 +399,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
     if (isHolder) this.#unlock();
     // Who waits behind it passes it over at once, and not only when it has not answered for long.
     Atomics.store(this.#line, ENDED, worker);
-    this.#call();
+    callWaiting(this.#line);
     return isHolder;
   }
 
@@ -430,14 +429,8 @@ export class SharedOffsetAllocator implements SharedAllocator {
   /** Does something with the lock that may make space, and calls who waits for it. */
   #freeing<T>(action: () => T): T {
     const result = this.#locked(action);
-    this.#call();
+    callWaiting(this.#line);
     return result;
-  }
-
-  /** Calls who waits, after space was freed: a waiter says that it waits, and then tries. */
-  #call(): void {
-    const WAITED = 0;
-    if (Atomics.load(this.#line, WAITED) !== 0) callFirst(this.#line);
   }
 }
 
@@ -472,10 +465,11 @@ function partOf(options: SharedAttachOptions = {}): SharedPart {
  */
 function planOf(capacity: number, options: SharedAllocatorOptions = {}): StatePlan {
   checkOptions(options, `maxAllocations maxCapacity strict cache buffer ${ATTACH_NAMES}`);
+  const MAX_NARROW = 4_294_967_295, MAX_CAPACITY = 9_007_199_254_740_991;
   const MAX_BLOCK_SIZE = 1_048_576; // = 2 ** 20
   const { maxAllocations = 65_535, maxCapacity: most, cache, strict } = options;
   const room = checkRoom({ maxAllocations, strict }, "maxAllocations strict");
-  checkInteger("capacity", capacity, 0, MAX_CAPACITY);
+  checkInteger("capacity", capacity);
   const maxCapacity = most ?? (capacity <= MAX_NARROW ? MAX_NARROW : MAX_CAPACITY);
   checkInteger("maxCapacity", maxCapacity, capacity);
   checkOptions(cache, "maxBlockSize", "cache");

@@ -5,7 +5,7 @@
  */
 
 import { BinTable } from "../gap_table/bin_table.ts";
-import { OFFSET_SHAPE, SLOTS, STRIDE } from "../gap_table/layout.ts";
+import { OFFSET_SHAPE } from "../gap_table/layout.ts";
 import { slotsFor, tableLength, type TableRoom } from "../gap_table/slots.ts";
 import { LINE_WORDS } from "./line.ts";
 import { MAX_OWNER } from "./lock.ts";
@@ -85,6 +85,7 @@ export function layOutState(
  * @throws {TypeError} There is none, or one of another version.
  */
 export function openState(source: SharedSource, byteOffset = 0): SharedState {
+  const SLOTS = 17, STRIDE = 21;
   const buffer = bufferFor(source, byteOffset, HEADER * 4);
   const header = new Int32Array(buffer, byteOffset, HEADER);
   // MAGIC first: what was written before it was stored is seen by whoever finds it.

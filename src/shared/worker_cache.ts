@@ -7,9 +7,8 @@
 import { NO_SPACE, NotAllocatedError } from "../allocator.ts";
 import { isAligned } from "../util/align_up.ts";
 import { binOf, binSize } from "../util/bin_of.ts";
-import { MASK, REUSE, STRIDE } from "../gap_table/layout.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
-import { callFirst } from "./line.ts";
+import { callWaiting } from "./line.ts";
 import { CACHED, type SharedState } from "./state.ts";
 
 // The words of a bin: its count, its size, and 64 handles. When there are more, the older half
@@ -59,6 +58,7 @@ export class WorkerCache {
 
   /** Makes an empty cache over a state that has caches. */
   constructor({ header, line, table, asked, cachedSize }: SharedState, worker: number) {
+    const MASK = 14, STRIDE = 21, REUSE = 30;
     const { words, end } = table, bins = binOf(cachedSize) + 1;
     this.#header = header;
     this.#line = line;
@@ -218,9 +218,8 @@ export class WorkerCache {
    * or was called since and is about to search.
    */
   #announce(): void {
-    const WAITED = 0;
     Atomics.or(this.#header, CACHED, this.#bit);
-    if (Atomics.load(this.#line, WAITED) !== 0) callFirst(this.#line);
+    callWaiting(this.#line);
   }
 
   /** Whether a block begins at a multiple of `alignment`, if that is valid. */
