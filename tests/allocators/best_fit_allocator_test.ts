@@ -109,6 +109,14 @@ describe("BestFitAllocator", () => {
     });
   });
 
+  it("goes on behind a bin all of whose regions are too small, beyond 32 bits", () => {
+    const allocator = new BestFitAllocator(2 ** 40), hole = allocator.allocate(100_000);
+    allocator.allocate(1);
+    allocator.free(hole);
+    assertEquals(allocator.offset(allocator.allocate(100_001)), 100_001);
+    assertEquals(allocator.offset(allocator.allocate(100_000)), 0);
+  });
+
   it("finds an aligned hole among many that are none", () => {
     const allocator = new BestFitAllocator(1 << 20);
     const blocks = Array.from({ length: 1 << 10 }, () => allocator.allocate(1 << 10));

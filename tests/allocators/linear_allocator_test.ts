@@ -21,6 +21,24 @@ import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
 import { share } from "../support/share.ts";
 
+/** What is made, and the words that it made for itself first. */
+function withWords<T>(make: () => T): { allocator: T; words: Int32Array } {
+  const made: Int32Array[] = [], Original = Int32Array;
+  globalThis.Int32Array = new Proxy(Original, {
+    construct: (target, args, newTarget) => {
+      const words = Reflect.construct(target, args, newTarget) as Int32Array;
+      made.push(words);
+      return words;
+    },
+  });
+  try {
+    const allocator = make();
+    return { allocator, words: made[0] };
+  } finally {
+    globalThis.Int32Array = Original;
+  }
+}
+
 allocatorContract("LinearAllocator", {
   ...linearHabits,
   make: (capacity) => new LinearAllocator(capacity),
@@ -221,6 +239,27 @@ describe("LinearAllocator", () => {
         for (const handle of handles) allocator.free(handle);
       }
     }
+  });
+
+  it("finds damage of its slots", () => {
+    const damaged = (damage: (words: Int32Array, free: number, live: number) => void) => {
+      const { allocator, words } = withWords(() => new LinearAllocator(100));
+      const handles = [1, 2, 3].map(() => allocator.allocate(10));
+      allocator.free(handles[1]);
+      allocator.check();
+      const [, free, live] = handles.map((handle) => handle << 3 & words.length - 8);
+      damage(words, free, live);
+      return () => allocator.check();
+    };
+    const tooLarge = 2 ** 30;
+    const largest = damaged((words, _, live) => words[live] |= words[30] & ~63);
+    largest(); // the last handle of all is none too many
+    assertThrows(damaged((words, _, live) => words[live] |= tooLarge), Error, "too many bits");
+    assertThrows(
+      damaged((words, free) => words[free] = ~words[free]),
+      Error,
+      "a slot in the queue is not free",
+    );
   });
 
   it("refuses a stale mark, and changes nothing", () => {

@@ -75,6 +75,12 @@ describe("PageAllocator", () => {
     }
   });
 
+  it("takes one allocation at most where that is asked for", () => {
+    const allocator = new PageAllocator(10, { maxAllocations: 1 });
+    assert(allocator.allocate(1) !== NO_SPACE);
+    assertEquals(allocator.allocate(1), NO_SPACE);
+  });
+
   it("aligns single pages too", () => {
     const pages = new PageAllocator(2 ** 16);
     for (const alignment of [3, 12, 4096]) {

@@ -136,6 +136,11 @@ describe("planCompaction", () => {
     }
   });
 
+  it("refuses a bound on looks that lets it do nothing", () => {
+    const allocator = new OffsetAllocator(100);
+    assertThrows(() => planCompaction(allocator, { maxLooks: 0 }), RangeError, "maxLooks");
+  });
+
   it("stays within its bounds", () => {
     const allocator = layout(100, [[5, 20], [30, 40]]);
     assertEquals(steps(allocator, { maxMoves: 1 }), [[5, 0, 20]]);

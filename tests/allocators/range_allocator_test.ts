@@ -287,6 +287,12 @@ describe("RangeAllocator", () => {
     ranges.check();
   });
 
+  it("names the argument of a range that is wrong", () => {
+    const ranges = new RangeAllocator(10);
+    assertThrows(() => ranges.free(-1, 2), RangeError, "Expected offset to be");
+    assertThrows(() => ranges.free(1, 0), RangeError, "Expected size to be");
+  });
+
   it("keeps no minus zero", () => {
     const empty = new RangeAllocator(-0);
     assertStrictEquals(empty.capacity, 0);

@@ -213,6 +213,16 @@ describe("TlsfAllocator's search", () => {
     }
   });
 
+  it("never looks below the first list of the upper half for what begins there", () => {
+    const allocator = new TlsfAllocator(2 ** 45), first = allocator.allocate(100);
+    allocator.allocate(100);
+    allocator.free(first);
+    // 2^36 units are the least of list 1024, whose bit is in the second summary.
+    const handle = allocator.allocate(2 ** 36);
+    assertEquals([allocator.offset(handle), allocator.size(handle)], [200, 2 ** 36]);
+    check(allocator);
+  });
+
   it("takes the newest of a list, from its front", () => {
     const allocator = new TlsfAllocator(1000);
     const handles = Array.from({ length: 20 }, () => allocator.allocate(50));

@@ -166,6 +166,62 @@ export const EQUIVALENT: readonly Equivalent[] = [
     changes: [["if (BINS + (r << 5) + (rest >>> r) !== root) {", "BINS - (r << 5)"]],
   },
   {
+    file: "src/allocators/offset_allocator.ts",
+    reason: "a bit too many is cleared by the search that meets it",
+    changes: [["H[LEAF + w] = bits | (0x80000000 >>> restBin);", "((0x80000000 + 1) >>> restBin)"]],
+  },
+  {
+    file: "src/allocators/wide_kernel.ts",
+    reason: "calls.allocate() answers alike, only later; it refuses what is no number as well",
+    changes: [['if (typeof size !== "number") return calls', "if (true) return calls"], [
+      'if (typeof size !== "number") return calls',
+      "if (false) return calls",
+    ], [
+      'if (typeof size !== "number") return calls',
+      'if (typeof size === "number") return calls',
+    ]],
+  },
+  {
+    file: "src/allocators/buddy_tree.ts",
+    reason: "the list behind the last order is always empty",
+    changes: [["order < ORDERS; order++) {", "order <= ORDERS; order++) {"]],
+  },
+  {
+    file: "src/allocators/handle_table.ts",
+    reason: "the caller asks whether it is true",
+    changes: [["if (room <= 0) return false;", "if (room <= 0) return undefined;"]],
+  },
+  {
+    file: "src/allocators/range_allocator.ts",
+    reason: "the search refuses it as well, only later",
+    changes: [["if (this.#refusals.has(size, alignment)) return NO_SPACE;", "if (false)"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "a node that is alone in its tree is taken out and comes back alone",
+    changes: [["const r = 26 - Math.clz32(rest | 32);", "26 + Math.clz32"]],
+  },
+  {
+    file: "src/gap_table/tree_table.ts",
+    reason: "a node without a gap is in no tree, and none is taken out",
+    changes: [["if (gap !== 0) this.setGap(node, 0);", "if (true)"]],
+  },
+  {
+    file: "src/gap_table/spans.ts",
+    reason: "addSpans() sorts them",
+    changes: [["others.unshift(first);", "others.push(first);"]],
+  },
+  {
+    file: "src/operations/batch.ts",
+    reason: "checkInteger() accepts 0: the condition spares a call",
+    changes: [["if (!Number.isSafeInteger(size) || size < 0)", "size < 1)"]],
+  },
+  {
+    file: "src/operations/operate.ts",
+    reason: "a view that is not kept is made at every call",
+    changes: [["views.set(allocator, view);", "{}"]],
+  },
+  {
     file: "src/shared/repair.ts",
     reason: "they are sorted afterwards",
     changes: [["taken.push(node);", "taken.unshift(node);"]],
