@@ -64,6 +64,8 @@ export abstract class Pool<T extends object> {
   /** Objects that are out, or on their way. */
   #out = 0;
   readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
+  /** Whether those who wait are being served: what fails or comes back meanwhile must not nest. */
+  #isServing = false;
   /** Finds out which handles are collected that were not released, with what to report. */
   readonly #leaks: FinalizationRegistry<string> | undefined;
   #leaked = 0;
@@ -486,6 +488,16 @@ export abstract class Pool<T extends object> {
 
   /** Hands out what there is to those who wait. */
   #serve(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    try {
+      this.#serveAll();
+    } finally {
+      this.#isServing = false;
+    }
+  }
+
+  #serveAll(): void {
     while (this.#waiters.size > 0) {
       let slot: Slot<T> | undefined;
       try {
