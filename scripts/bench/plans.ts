@@ -1,7 +1,7 @@
 /**
  * Measures `planCompaction` of an `OffsetAllocator`: looks, which are the same in every run, and
- * milliseconds of the processor, the least of a few plans. Of twice as many allocations of 1 to 400 units, one behind the other, half
- * are freed at random.
+ * milliseconds of the processor, the least of a few plans. Of twice as many allocations of 1 to
+ * 400 units, one behind the other, half are freed at random.
  *
  * ```sh
  * deno task bench:plans --runtime node

@@ -116,6 +116,14 @@ function rangeRows(count: number): OtherRow[] {
       line: "`free`, `reserve`, `resize`, `isFree`",
       task: { call: (i) => ranges.isFree(places[i] + 1, 2) },
     },
+  ];
+}
+
+/** Calls without a place, and those that look at everything. */
+function wholeRangeRows(count: number): OtherRow[] {
+  const ranges = holes(count), bytes = ranges.snapshot(), line = "the table grows";
+  let clone = ranges;
+  return [
     {
       name: "largestFreeRegion",
       line: "`allocate` without",
@@ -127,14 +135,6 @@ function rangeRows(count: number): OtherRow[] {
       task: { call: (i) => i % 2 === 0 ? ranges.grow(64) : ranges.shrink(64) },
     },
     { name: "freeSpace", line: "`capacity`", task: { call: () => ranges.freeSpace } },
-  ];
-}
-
-/** Calls that look at everything. */
-function wholeRangeRows(count: number): OtherRow[] {
-  const ranges = holes(count), bytes = ranges.snapshot(), line = "the table grows";
-  let clone = ranges;
-  return [
     {
       name: "freeRegions",
       line,
