@@ -1,6 +1,7 @@
 /**
- * Measures how the cost of every call grows with the number of live allocations, and prints it
- * beside what the documentation of the strategy says.
+ * Measures how the cost of every call grows with the number of live allocations, of free regions of
+ * a `RangeAllocator` and of values of an `AsyncPool`, and prints it beside what the documentation
+ * says.
  *
  * ```sh
  * deno task bench:growth --runtime node
@@ -58,6 +59,6 @@ function isBeyond({ exponent, promise }: GrowthResult): boolean {
 await runBenchmark<Report>({
   task: "bench:growth",
   script: "scripts/bench/growth.ts",
-  measure: (_, quick, only) => Promise.resolve(measure(quick ? QUICK : FULL, only)),
+  measure: (_, quick, only) => measure(quick ? QUICK : FULL, only),
   print,
 });

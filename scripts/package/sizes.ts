@@ -30,7 +30,7 @@ export const pages: readonly Page[] = [
   { names: "RangeAllocator", entry: ".", limit: 5_200 },
   { names: "SlotPool", entry: "./pool", limit: 3_600 },
   { names: "FixedPool", entry: "./pool", limit: 5_750 },
-  { names: "AsyncPool", entry: "./pool", limit: 3_350 },
+  { names: "AsyncPool", entry: "./pool", limit: 3_400 },
   { names: "SharedSlotPool", entry: "./shared", limit: 5_300 },
   { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_000 },
   { names: "report", entry: "./report", limit: 800 },

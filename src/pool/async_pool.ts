@@ -350,6 +350,7 @@ export class AsyncPool<T> {
       made = { value };
     } catch (error) {
       failure = error;
+      await undefined; // else a `create` that throws at once would nest, as deep as many wait
     }
     this.#creating--;
     const isSpare = this.#spare > 0;
@@ -372,7 +373,7 @@ export class AsyncPool<T> {
     try {
       isValid = await this.#options.validate!(entry.value);
     } catch {
-      // An error is a no.
+      await undefined; // an error is a no; those of values that are free must not nest
     }
     this.#validating--;
     if (isValid) this.#put(entry);
@@ -449,7 +450,7 @@ export class AsyncPool<T> {
       this.#evict();
       this.#startTimer();
     }, idleTimeout);
-    (this.#timer as { unref?(): void }).unref?.();
+    unref(this.#timer);
   }
 
   /** Destroys what nobody had since the timer began, the oldest first, but for `min`. */
@@ -490,4 +491,11 @@ export class AsyncPool<T> {
     this.#resting = this.#resting.filter((other) => !resting.includes(other));
     for (const { resolve } of resting) resolve();
   }
+}
+
+/** Lets the program end although a timer runs; before Deno 2.6 or so, such a timer is a number. */
+function unref(timer: unknown): void {
+  const { "Deno": host } = globalThis as { "Deno"?: { unrefTimer?(timer: number): void } };
+  if (typeof timer === "number") host?.unrefTimer?.(timer);
+  else (timer as { unref?(): void }).unref?.();
 }

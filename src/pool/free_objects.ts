@@ -22,8 +22,8 @@ export interface FreeObjects<T> extends Iterable<T> {
   check?(): void;
 }
 
-/** An empty set of free objects. */
-export function freeObjects<T extends object>(order: PoolOrder): FreeObjects<Slot<T>> {
+/** An empty set of free objects; a stack where nothing else is wanted. */
+export function freeObjects<T extends object>(order?: PoolOrder): FreeObjects<Slot<T>> {
   if (order === "queue") return new FreeQueue();
   if (order === "lowest") return new LowestFree();
   // An array that never held anything is one of small integers to V8, and so is the first pop

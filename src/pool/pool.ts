@@ -56,7 +56,7 @@ export abstract class Pool<T extends object> {
   readonly #options: PoolOptions<T>;
   readonly #onTake: Hook<T>;
   readonly #onReturn: Hook<T>;
-  readonly #free: FreeObjects<Slot<T>>;
+  #free: FreeObjects<Slot<T>>;
   /** The numbers of objects that were thrown away, or could not be made. */
   readonly #vacant: number[] = [];
   /** No object had this number yet, nor any above. */
@@ -64,6 +64,8 @@ export abstract class Pool<T extends object> {
   /** Objects that are out, or on their way. */
   #out = 0;
   readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
+  /** Whether those who wait are being served: what fails or comes back meanwhile must not nest. */
+  #isServing = false;
   /** Finds out which handles are collected that were not released, with what to report. */
   readonly #leaks: FinalizationRegistry<string> | undefined;
   #leaked = 0;
@@ -91,7 +93,7 @@ export abstract class Pool<T extends object> {
   constructor(capacity: number, options: PoolOptions<T>) {
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkPoolOptions(capacity, options);
-    const { initialize = "lazy", order = "stack", debug = false, onLeak = printLeak } = options;
+    const { initialize, order, debug, onLeak = console.warn } = options;
     this.#capacity = capacity;
     this.#options = { ...options };
     this.#onTake = both(options, "prepare", "onAcquire");
@@ -104,7 +106,9 @@ export abstract class Pool<T extends object> {
       })
       : undefined;
     try {
-      this.#fill(initialize === "eager" ? capacity : initialize === "lazy" ? 0 : initialize);
+      this.#fill(
+        initialize === "eager" ? capacity : typeof initialize === "number" ? initialize : 0,
+      );
     } catch (error) {
       throwAll([error, ...this.#close()]);
     }
@@ -136,6 +140,18 @@ export abstract class Pool<T extends object> {
   /** Whether the pool is closed. */
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /**
+   * Disposes of what is in the pool, and lowers the capacity to the objects that are out, but not
+   * below a bound.
+   *
+   * @param least The bound, up to the capacity.
+   */
+  protected shrink(least: number): void {
+    this.#capacity = Math.max(least, this.#out);
+    this.#discarded += this.#free.length;
+    throwAll(this.#empty());
   }
 
   /** The capacity to grow to; the same where the pool does not grow. */
@@ -310,8 +326,7 @@ export abstract class Pool<T extends object> {
       this.#lost =
       this.#discarded =
       this.#misses =
-        0;
-    this.#exhausted =
+      this.#exhausted =
       this.#growths =
       this.#waiters.timeouts =
       this.#waiters.aborts =
@@ -486,26 +501,32 @@ export abstract class Pool<T extends object> {
 
   /** Hands out what there is to those who wait. */
   #serve(): void {
-    while (this.#waiters.size > 0) {
-      let slot: Slot<T> | undefined;
-      try {
-        slot = this.#free.pop() ?? this.#make();
-      } catch (error) {
-        this.#waiters.shift()?.reject(error);
-        continue;
+    if (this.#isServing) return;
+    this.#isServing = true;
+    try {
+      while (this.#waiters.size > 0) {
+        let slot: Slot<T> | undefined;
+        try {
+          slot = this.#free.pop() ?? this.#make();
+        } catch (error) {
+          this.#waiters.shift()?.reject(error);
+          continue;
+        }
+        if (slot === undefined) return;
+        // Whoever was first may have given up while the object was made.
+        const waiter = this.#waiters.shift();
+        if (waiter === undefined) {
+          if (slot.state === NEW) this.#misses--;
+          return this.#put(slot);
+        }
+        try {
+          waiter.resolve(this.#hold(this.#ready(slot), waiter.stack));
+        } catch (error) {
+          waiter.reject(error);
+        }
       }
-      if (slot === undefined) return;
-      // Whoever was first may have given up while the object was made.
-      const waiter = this.#waiters.shift();
-      if (waiter === undefined) {
-        if (slot.state === NEW) this.#misses--;
-        return this.#put(slot);
-      }
-      try {
-        waiter.resolve(this.#hold(this.#ready(slot), waiter.stack));
-      } catch (error) {
-        waiter.reject(error);
-      }
+    } finally {
+      this.#isServing = false;
     }
   }
 
@@ -530,8 +551,13 @@ export abstract class Pool<T extends object> {
     this.#isClosed = true;
     const refused = new PoolClosedError();
     for (let first; (first = this.#waiters.shift()) !== undefined;) first.reject(refused);
+    return this.#empty();
+  }
+
+  /** Disposes of what is in the pool; returns what `dispose` threw. */
+  #empty(): unknown[] {
     const slots = [...this.#free];
-    while (this.#free.length > 0) this.#free.pop();
+    this.#free = freeObjects(this.#options.order);
     return failuresOf(slots, (slot) => this.#end(slot));
   }
 }
@@ -542,10 +568,6 @@ export abstract class Pool<T extends object> {
  */
 function framesBelow(below: (...args: never[]) => unknown): string {
   return framesOf(traceBelow(below)).replace(/^/gm, "    ");
-}
-
-function printLeak(message: string): void {
-  console.warn(message);
 }
 
 /** Calls a function with each item, and returns what it threw. */

@@ -11,7 +11,7 @@ import * as calls from "../gap_table/calls.ts";
 import { WideKernel } from "../allocators/wide_kernel.ts";
 import { freeWord, makeReady, recycle } from "../gap_table/slots.ts";
 import { RESET } from "./repair.ts";
-import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
+import { CACHED, CLAIMED, INTENT, type SharedState, WANTED } from "./state.ts";
 import type { Waiting } from "./waiting.ts";
 import { WorkerCache } from "./worker_cache.ts";
 
@@ -138,11 +138,6 @@ export class LockedTable {
     this.#inner.reset();
   }
 
-  /** Has the next `trim` search for blocks that a dead worker kept. */
-  suspectCaches(): void {
-    Atomics.store(this.#header, CACHED, -1);
-  }
-
   /** Gives the blocks in all caches back; how many there were. */
   trim(): number {
     const NEXT = 1, HANDLE = 4;
@@ -202,7 +197,9 @@ export class LockedTable {
 
   #reserve(size: number, alignment: number): number {
     this.#announce();
-    return this.#inner.allocate(size, alignment);
+    const handle = this.#inner.allocate(size, alignment);
+    if (handle === NO_SPACE) this.#header[WANTED] = 1;
+    return handle;
   }
 
   /** A block, or where that is too much, just what was asked for. */
@@ -236,6 +233,7 @@ export class LockedTable {
     for (let i = 0; i < count; i++) {
       const handle = this.#reserve(block, 1);
       if (handle === NO_SPACE) return;
+      this.#note(handle, block); // who dies between taking it and noting leaves no larger size
       if (cache.add(handle, block)) continue;
       this.#inner.free(handle);
       return;

@@ -6,7 +6,7 @@
 
 import { freeWord, isTaken, queueFreeSlots } from "../gap_table/slots.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
-import { CLAIMED, INTENT, type SharedState } from "./state.ts";
+import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
 
 // Before the holder of the lock changes the table it writes in INTENT what it is about to do:
 //
@@ -46,6 +46,7 @@ export function repair({ header, table }: SharedState): void {
     if (intent > 0 ? handle === intent : handle > 0) W[node + HANDLE] = freeWord(W, handle);
   }
   rebuild(table);
+  Atomics.store(header, CACHED, -1); // it may have been searching, or about to say that it kept one
   header[INTENT] = header[CLAIMED] = 0;
 }
 

@@ -16,12 +16,13 @@ import { checkOptions } from "../util/check_options.ts";
 import { BinTable } from "../gap_table/bin_table.ts";
 import { strideFor } from "../gap_table/gap_table.ts";
 import { checkRoom } from "../gap_table/check_room.ts";
-import { callWaiting, ENDED } from "./line.ts";
+import { callFirst, callWaiting, ENDED } from "./line.ts";
 import { Lock, type LockRules, MAX_OWNER } from "./lock.ts";
 import { LockedTable } from "./locked_table.ts";
 import { repair } from "./repair.ts";
 import type { SharedSource } from "./shared_buffer.ts";
 import {
+  CACHED,
   INTENT,
   layOutState,
   LOCK,
@@ -269,8 +270,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   free(handle: number): void {
     if (this.#cache !== undefined && this.#cache.put(handle)) return;
-    this.#freeLocked(handle);
-    callWaiting(this.#line);
+    if (this.#freeLocked(handle)) callFirst(this.#line);
   }
 
   /**
@@ -394,7 +394,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   recover(worker: number): boolean {
     checkInteger("worker", worker, 1, MAX_OWNER);
-    this.#table.suspectCaches();
+    Atomics.store(this.#header, CACHED, -1); // it may not have said that it kept something
     const isHolder = this.#lock.seizeFrom(worker);
     if (isHolder) this.#unlock();
     // Who waits behind it passes it over at once, and not only when it has not answered for long.
@@ -403,10 +403,16 @@ export class SharedOffsetAllocator implements SharedAllocator {
     return isHolder;
   }
 
-  #freeLocked(handle: number): void {
+  /**
+   * Frees with the lock; whether somebody is to be called then. While no request was refused, that
+   * costs no atomic load, which takes V8 some 5 ns.
+   */
+  #freeLocked(handle: number): boolean {
+    const WANTED = 34, WAITED = 0, header = this.#header;
     this.#lock.acquire();
     try {
       this.#table.free(handle);
+      return header[WANTED] !== 0 && (header[WANTED] = Atomics.load(this.#line, WAITED)) !== 0;
     } finally {
       this.#unlock();
     }

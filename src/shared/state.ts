@@ -26,6 +26,7 @@ export const CACHED = 5; // a bit for each worker whose cache may hold blocks
 export const LOCK = 16;
 export const INTENT = 32; // what the holder of the lock is about to do: see intent.ts
 export const CLAIMED = 33; // the handle that it keeps others from freeing meanwhile, or 0
+export const WANTED = 34; // not 0 since a request was refused: who frees may have to call somebody
 const HEADER = 48;
 
 const FORMAT = 0x53415331;

@@ -119,7 +119,8 @@ export class WorkerCache {
     const node = (this.#end + (handle & mask) * this.#stride) & NODE;
     if (W[node + HANDLE] !== handle) return false;
     const size = this.#sizeOf(node);
-    if (!this.#hasRoom(handle, size)) return false;
+    const at = this.#roomFor(handle, size);
+    if (at < 0) return false;
     const kept = -handle | 0;
     if (Atomics.compareExchange(W, node + HANDLE, handle, kept) !== handle) {
       throw new NotAllocatedError(handle);
@@ -127,17 +128,18 @@ export class WorkerCache {
     // It may have been resized until now; or been taken away already, and be of another size.
     const isOther = this.#sizeOf(node) !== size &&
       Atomics.compareExchange(W, node + HANDLE, kept, handle) === kept;
-    if (!isOther) this.#push(handle, size);
+    if (!isOther) this.#push(at, handle);
     return !isOther;
   }
 
   /** Puts in an allocation that nobody knows of yet; `false` where there is no room. */
   add(handle: number, size: number): boolean {
     const HANDLE = 4;
-    if (!this.#hasRoom(handle, size)) return false;
+    const at = this.#roomFor(handle, size);
+    if (at < 0) return false;
     const node = this.#end + (handle & this.#mask) * this.#stride;
     Atomics.store(this.#words, node + HANDLE, -handle);
-    this.#push(handle, size);
+    this.#push(at, handle);
     return true;
   }
 
@@ -176,22 +178,18 @@ export class WorkerCache {
     return taken;
   }
 
-  /** Whether a block may be kept: it has a size for it, there is room and a next handle. */
-  #hasRoom(handle: number, size: number): boolean {
+  /** The stack where a block is kept that has a size for it, room and a next handle; else -1. */
+  #roomFor(handle: number, size: number): number {
     const PER_BIN = 64, STACK = 66, BLOCK_SIZE = 1, ALL = -1;
-    if (size <= 0 || size > this.#largest) return false;
-    if (this.#rest > 0) {
-      this.#rest--;
-      return false;
-    }
+    if (size <= 0 || size > this.#largest || (this.#rest > 0 && this.#rest-- > 0)) return -1;
     const at = binFor(size) * STACK, S = this.#stacks;
     // A slot that is to wait behind all others goes back to the table.
     const isDue = ((handle + this.#mask + 1) & this.#reuse) === 0;
-    if (S[at + BLOCK_SIZE] !== size || isDue) return false;
+    if (S[at + BLOCK_SIZE] !== size || isDue) return -1;
     if (S[at] >= PER_BIN) this.#full = at;
     else if (this.#units + size > this.#maxUnits) this.#full = ALL;
-    else return true;
-    return false;
+    else return at;
+    return -1;
   }
 
   /** Units of a node; a wrong number where they are more than 2^31, which are never cached. */
@@ -201,12 +199,12 @@ export class WorkerCache {
     return floats === undefined ? this.#words[node + SIZE] : floats[(node >>> 1) + WIDE_SIZE];
   }
 
-  #push(handle: number, size: number): void {
-    const STACK = 66, BLOCK_SIZE = 1, CACHED = 5;
-    const at = binFor(size) * STACK, S = this.#stacks, count = S[at] + 1;
+  #push(at: number, handle: number): void {
+    const BLOCK_SIZE = 1, CACHED = 5;
+    const S = this.#stacks, count = S[at] + 1;
     S[at] = count;
     S[at + BLOCK_SIZE + count] = handle;
-    this.#units += size;
+    this.#units += S[at + BLOCK_SIZE];
     // A plain load may see the bit as it was before another worker cleared it to search for blocks
     // and missed this one; see docs/threads.md.
     if ((Atomics.load(this.#header, CACHED) & this.#bit) === 0) this.#announce();

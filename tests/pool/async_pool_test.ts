@@ -6,6 +6,9 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import {
   AsyncPool,
   type AsyncPoolOptions,
@@ -191,6 +194,24 @@ describe("AsyncPool, create that fails", () => {
     }
   });
 
+  it("at once, serves as many who wait as there are, each with its error", async () => {
+    let isBroken = false;
+    const pool = new AsyncPool({
+      create: () => {
+        if (isBroken) throw failure;
+        return {};
+      },
+      max: 1,
+    });
+    const value = await pool.acquire();
+    const errors = Array.from({ length: 20_000 }, () => pool.acquire().catch((error) => error));
+    isBroken = true;
+    pool.discard(value);
+    assert((await Promise.all(errors)).every((error) => error === failure));
+    assertEquals(pool.stats().createErrors, errors.length);
+    pool.check();
+  });
+
   it("refuses undefined, and a value that the pool has", async () => {
     const one = { id: 1 };
     const same = new AsyncPool({ create: () => one, max: 2 });
@@ -271,6 +292,22 @@ describe("AsyncPool, validate", () => {
       assertEquals([created.length, pool.stats().discarded, pool.stats().created], [3, 2, 1]);
       pool.check();
     }
+  });
+
+  it("that throws for 20,000 values, one after the other, loses none", async () => {
+    const max = 20_000,
+      { pool, destroyed } = valuePool({
+        validate: () => {
+          throw failure;
+        },
+        max,
+      });
+    for (const value of await Promise.all(Array.from({ length: max }, () => pool.acquire()))) {
+      pool.release(value);
+    }
+    assertEquals((await pool.acquire()).id, max);
+    assertEquals([destroyed.length, pool.stats().discarded, pool.inUse], [max, max, 1]);
+    pool.check();
   });
 
   it("has another made where there is room, before the value is destroyed", async () => {
@@ -439,11 +476,29 @@ describe("AsyncPool, min and idleTimeout", () => {
     pool.check();
   });
 
-  it("keeps no program alive", async () => {
-    // With a timer that did, a runner that waits for the program would wait for 25 days.
-    const { pool } = valuePool({ idleTimeout: 2 ** 31 - 1 });
-    pool.release(await pool.acquire());
-    assertEquals(pool.stats().free, 1);
+  it("keeps no program alive", () => {
+    const script = fileURLToPath(new URL("./children/idle_pool.ts", import.meta.url));
+    const args = "deno" in process.versions ? ["run", "-A", script] : [script];
+    const options = { encoding: "utf8", timeout: 60_000 } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
+    assertEquals([status, stdout.trim()], [0, "1"], stderr);
+  });
+
+  it("keeps no program alive where a timer is a number, as in older Deno", async () => {
+    const real = Object.getOwnPropertyDescriptor(globalThis, "Deno"), { setTimeout } = globalThis;
+    const unrefTimers: number[] = [];
+    const unrefTimer = (timer: number) => unrefTimers.push(timer);
+    Object.defineProperty(globalThis, "Deno", { value: { unrefTimer }, configurable: true });
+    Object.assign(globalThis, { setTimeout: () => 7 });
+    try {
+      const { pool } = valuePool({ idleTimeout: 100 });
+      pool.release(await pool.acquire());
+    } finally {
+      Object.assign(globalThis, { setTimeout });
+      if (real !== undefined) Object.defineProperty(globalThis, "Deno", real);
+      else Reflect.deleteProperty(globalThis, "Deno");
+    }
+    assertEquals(unrefTimers, [7]);
   });
 });
 

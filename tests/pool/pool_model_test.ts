@@ -42,11 +42,12 @@ class ModelPool {
   made = 0;
   exhausted = 0;
   growths = 0;
+  readonly #initialCapacity: number;
   readonly #order: PoolOrder;
   readonly #grow: (capacity: number) => number;
 
   constructor(capacity: number, order: PoolOrder, grow: (capacity: number) => number) {
-    this.capacity = capacity;
+    this.capacity = this.#initialCapacity = capacity;
     this.#order = order;
     this.#grow = grow;
   }
@@ -96,6 +97,15 @@ class ModelPool {
     this.out.splice(this.out.indexOf(item), 1);
     this.discarded++;
     this.vacant.push(item.index);
+  }
+
+  trim(): number {
+    const gone = this.free.splice(0).map(({ index }) => index);
+    if (this.#order === "lowest") gone.sort((a, b) => a - b);
+    this.vacant.push(...gone);
+    this.discarded += gone.length;
+    this.capacity = Math.max(this.#initialCapacity, this.out.length);
+    return gone.length;
   }
 
   resetStats(): void {
@@ -218,6 +228,8 @@ async function compare(
       aborts++;
       model.waiting--;
       await serve();
+    } else if (kind === 98 && pool instanceof GrowingPool) {
+      assertEquals(pool.trim(), model.trim());
     } else if (kind === 99 && random(5) === 0) {
       pool.resetStats();
       model.resetStats();

@@ -157,6 +157,44 @@ describe("GrowingPool", () => {
     assertEquals(capacities({ linear: 5 }, 20), [20]);
   });
 
+  it("trim disposes of what is in it, and lowers the capacity to what is out", () => {
+    for (const order of ["stack", "queue", "lowest"] as const) {
+      const gone: number[] = [];
+      const dispose = ({ index }: Item) => void gone.push(index);
+      const pool = new GrowingPool({ create, dispose, order, initialCapacity: 2 });
+      const handles = pool.acquireMany(1000), kept = handles.splice(500, 3);
+      for (const handle of handles) handle.release();
+      assertEquals(pool.trim(), 997);
+      assertEquals([pool.capacity, pool.available, pool.stats().free], [3, 0, 0]);
+      assertEquals(gone.sort((a, b) => a - b)[500], 503);
+      pool.check();
+      for (const handle of kept) handle.release(); // still good
+      assertEquals([pool.trim(), pool.capacity, pool.trim()], [3, 2, 0]);
+      pool.check();
+      assertEquals(new Set(pool.acquireMany(1000).map(({ value }) => value.index)).size, 1000);
+      pool.close();
+      assertEquals(pool.trim(), 0);
+      pool.check();
+    }
+  });
+
+  it("trim throws what dispose threw, once all is gone, and a hook may call the pool", () => {
+    const failure = new Error("this is the test's"), taken: Item[] = [];
+    const pool: GrowingPool<Item> = new GrowingPool<Item>({
+      create,
+      dispose: ({ index }) => {
+        if (index === 1) throw failure;
+        if (index === 2 && taken.length === 0) taken.push(pool.take());
+      },
+    });
+    for (const handle of pool.acquireMany(4)) handle.release();
+    assertEquals(assertThrows(() => pool.trim()), failure);
+    pool.check();
+    assertEquals([pool.inUse, pool.stats().free, pool.stats().discarded], [1, 0, 4]);
+    pool.give(taken[0]);
+    assertEquals([pool.trim(), pool.capacity], [1, 0]);
+  });
+
   it("refuses a rule that gives no capacity, and nothing changes", () => {
     for (const wrong of [0, 0.5, NaN, -1, "9", undefined]) {
       const pool = new GrowingPool({

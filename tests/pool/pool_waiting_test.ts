@@ -41,6 +41,25 @@ function countedSignal() {
 }
 
 describe("acquireAsync", () => {
+  it("gets the error of a hook, each of 20,000 who wait", async () => {
+    const failure = new Error("this is the test's");
+    let isBroken = false;
+    const { pool, handle } = emptyPool({
+      prepare: () => {
+        if (isBroken) throw failure;
+      },
+    });
+    const errors = Array.from(
+      { length: 20_000 },
+      () => pool.acquireAsync().catch((error) => error),
+    );
+    await settled();
+    isBroken = true;
+    handle.release();
+    assert((await Promise.all(errors)).every((error) => error === failure));
+    pool.check();
+  });
+
   it("does not wait where there is an object", async () => {
     const pool = new FixedPool(1, { create: () => ({}) });
     const promise = pool.acquireAsync({ timeout: 0 });

@@ -10,10 +10,10 @@ import { describe, it } from "@std/testing/bdd";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { BinTable } from "../../src/gap_table/bin_table.ts";
 import { HANDLE, OFFSET_SHAPE } from "../../src/gap_table/layout.ts";
-import { answer, drawTicket, isCalled, placeOf } from "../../src/shared/line.ts";
+import { answer, drawTicket, isCalled, leave, placeOf } from "../../src/shared/line.ts";
 import { LockedTable } from "../../src/shared/locked_table.ts";
-import { SharedOffsetAllocator, SharedSlotPool } from "../../src/shared/mod.ts";
-import { CACHED, openState, type SharedState } from "../../src/shared/state.ts";
+import { freeAsync, SharedOffsetAllocator, SharedSlotPool } from "../../src/shared/mod.ts";
+import { CACHED, openState, type SharedState, WANTED } from "../../src/shared/state.ts";
 
 /** The words behind what {@linkcode stale} gives. */
 const behind = new WeakMap<object, Int32Array>();
@@ -127,6 +127,53 @@ describe("a plain load that sees an old word", () => {
       Object.assign(Atomics, { load });
     }
     assertEquals(order[0], 0);
+  });
+});
+
+describe("who waits in line and was refused", () => {
+  /** A full allocator, and one in line for its space. */
+  const make = () => {
+    const allocator = SharedOffsetAllocator.create(40, { maxAllocations: 100 });
+    const handles = [10, 10, 10, 10].map((size) => allocator.allocate(size));
+    const { header, line } = openState(allocator.buffer), ticket = drawTicket(line, 3);
+    const isWaiterCalled = () => isCalled(Atomics.load(line, placeOf(ticket)));
+    const attempt = (size: number) => {
+      answer(line, ticket);
+      assertEquals([allocator.allocate(size), isWaiterCalled()], [NO_SPACE, false]);
+    };
+    return { allocator, handles, header, line, ticket, attempt, isWaiterCalled };
+  };
+
+  it("is called by each call that makes space, after every attempt", async () => {
+    const { allocator, handles, attempt, isWaiterCalled } = make();
+    for (
+      const act of [
+        () => allocator.free(handles[0]),
+        () => allocator.free(handles[1]),
+        () => freeAsync(allocator, handles[2]),
+        () => allocator.resize(handles[3], 5),
+        () => allocator.grow(1),
+        () => allocator.reset(),
+        () => allocator.free(allocator.allocate(1)),
+      ]
+    ) {
+      attempt(1000);
+      await act();
+      assert(isWaiterCalled(), `${act} calls nobody`);
+    }
+  });
+
+  it("is called although many frees found nobody, and one free asks for that once", () => {
+    const { allocator, handles, header, line, ticket } = make();
+    leave(line, ticket);
+    assertEquals([allocator.allocate(20), header[WANTED]], [NO_SPACE, 1]);
+    allocator.free(handles[0]);
+    assertEquals(header[WANTED], 0);
+    const other = drawTicket(line, 3);
+    assertEquals([allocator.allocate(20), isCalled(line[placeOf(other)])], [NO_SPACE, false]);
+    allocator.free(handles[2]); // beside nothing that is free
+    assert(isCalled(line[placeOf(other)]));
+    assertEquals(header[WANTED], 1);
   });
 });
 

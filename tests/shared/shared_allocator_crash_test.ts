@@ -17,7 +17,7 @@ import {
 } from "../../src/shared/shared_allocator.ts";
 import { LockedTable } from "../../src/shared/locked_table.ts";
 import { repair } from "../../src/shared/repair.ts";
-import { LOCK, openState, type SharedState } from "../../src/shared/state.ts";
+import { CACHED, LOCK, openState, type SharedState } from "../../src/shared/state.ts";
 import { type Random, withSeed } from "../support/random.ts";
 import { share } from "../support/share.ts";
 
@@ -218,6 +218,42 @@ function usable(allocator: SharedOffsetAllocator): void {
 }
 
 describe("SharedOffsetAllocator, whose worker dies", () => {
+  it("with a block from its cache: nobody takes that for larger than it is", () => {
+    const options = { maxAllocations: 40, cache: { maxBlockSize: 32 }, worker: DEAD };
+    const { buffer } = SharedOffsetAllocator.create(CAPACITY, options);
+    const before = new LockedTable(openState(buffer), DEAD);
+    const handles = Array.from({ length: 20 }, () => before.reserve(30, 1));
+    for (const handle of handles) before.free(handle); // other slots remember 30 units
+    before.trim();
+    let deaths = 0;
+    for (let store = 0;; store++) {
+      const left = dying(buffer, store, (state) => {
+        const table = new LockedTable(state, DEAD);
+        table.reserve(2, 1);
+        assert(table.cache!.take(2, 1) !== NO_SPACE);
+      });
+      if (left === undefined) break;
+      deaths++;
+      visible(recovered(left), true);
+    }
+    assert(deaths > 20, `${deaths} deaths only`);
+  });
+
+  it("while it searches caches: whoever takes its lock finds all blocks", () => {
+    const options = { maxAllocations: 40, cache: { maxBlockSize: 32 } };
+    const allocator = SharedOffsetAllocator.create(CAPACITY, { ...options, worker: 3 });
+    for (const handle of [8, 8, 8].map((size) => allocator.allocate(size))) allocator.free(handle);
+    assert(openState(allocator.buffer).header[CACHED] !== 0 && allocator.freeSpace < CAPACITY);
+    const isRecovered = (left: SharedArrayBuffer) => {
+      const rules = { abandonedAfter: 1, onAbandoned: "recover", worker: SURVIVOR } as const;
+      return SharedOffsetAllocator.attach(left, rules).allocate(CAPACITY) !== NO_SPACE;
+    };
+    for (let store = 0; store < 3; store++) {
+      const left = dying(allocator.buffer, store, (state) => new LockedTable(state, DEAD).trim());
+      assert(left !== undefined && isRecovered(left), `store ${store}`);
+    }
+  });
+
   const kinds: Record<string, SharedAllocatorOptions> = {
     "32 bits": { maxAllocations: 40 },
     "beyond 32 bits": { maxAllocations: 40, maxCapacity: 2 ** 40 },

@@ -3,6 +3,7 @@
 import { assert } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { promiseOf } from "../../scripts/bench/growth/measure.ts";
+import { others } from "../../scripts/bench/growth/others.ts";
 import { costOfFunction, Promises } from "../../scripts/bench/growth/promises.ts";
 import { rows } from "../../scripts/bench/growth/rows.ts";
 import { subjects } from "../../scripts/bench/growth/subjects.ts";
@@ -18,6 +19,15 @@ describe("the documentation says what a call costs", () => {
       // The two batches cost what their single calls do.
       const unexpected = silent.filter((name) => !/^(?:allocate|free)Many/.test(name));
       assert(unexpected.length === 0, unexpected.join("\n"));
+    });
+  }
+
+  for (const { name, source, rows } of others) {
+    it(`${name}: each that is measured`, async () => {
+      const promises = new Promises([source]);
+      for (const { line, name } of await rows(20)) {
+        assert(/\bO\(/.test(promises.at(line)), `${name}: ${line}`);
+      }
     });
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { host } from "../runner.ts";
+import { type Other, others } from "./others.ts";
 import { costOfFunction, Promises } from "./promises.ts";
 import { type Case, type Row, rows, Stage } from "./rows.ts";
 import { type Subject, subjects } from "./subjects.ts";
@@ -55,11 +56,28 @@ export interface Report {
 }
 
 /** Measures all rows with this in the names of their strategy and call. */
-export function measure(effort: Effort, only: string = ""): Report {
-  const results = subjects
-    .map((subject) => measureSubject(subject, effort, only))
-    .filter(({ rows }) => rows.length > 0);
-  return { ...host(), live: effort.live, subjects: results };
+export async function measure(effort: Effort, only: string = ""): Promise<Report> {
+  const results = subjects.map((subject) => measureSubject(subject, effort, only));
+  for (const other of others) results.push(await measureOther(other, effort, only));
+  return { ...host(), live: effort.live, subjects: results.filter(({ rows }) => rows.length > 0) };
+}
+
+async function measureOther(other: Other, effort: Effort, only: string): Promise<SubjectResult> {
+  const { live, budget } = effort, promises = new Promises([other.source]);
+  const wanted = async (count: number) =>
+    (await other.rows(count)).filter(({ name }) => `${other.name}, ${name}`.includes(only));
+  const some = await wanted(live[0]);
+  if (some.length === 0) return { name: other.name, rows: [] };
+  for (const { task } of some) timeOf(task, QUICK.budget); // for the compiler
+  const columns: number[][] = [];
+  for (const count of live) {
+    columns.push((await wanted(count)).map(({ task }) => timeOf(task, budget)));
+  }
+  const rows = some.map(({ name, line }, i) => {
+    const ns = columns.map((column) => column[i]);
+    return { name, ns, exponent: exponentOf(live, ns), promise: promises.at(line) };
+  });
+  return { name: other.name, rows };
 }
 
 function measureSubject(
