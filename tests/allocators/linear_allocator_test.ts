@@ -19,7 +19,7 @@ import { fuzzAllocator } from "../support/allocator_fuzz.ts";
 import { linearAllocatorRuns, linearHabits } from "./linear_allocator_runs.ts";
 import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
-import { share } from "../support/share.ts";
+import { share, sharedOf } from "../support/share.ts";
 
 allocatorContract("LinearAllocator", {
   ...linearHabits,
@@ -166,7 +166,7 @@ describe("LinearAllocator", () => {
 
   for (const [name, load] of Object.entries(LOADS)) {
     it(`lets no handle come back soon: ${name}`, async () => {
-      for (const maxAllocations of [2014, 2040, 2041, 1018, 200, 59, 1]) {
+      for (const maxAllocations of sharedOf([2014, 2040, 2041, 1018, 200, 59, 1])) {
         await withSeed(maxAllocations, (random) => {
           const allocator = ofFewHandles({ maxAllocations });
           const model = new DistanceModel(sourceOf(allocator), BITS);
@@ -180,7 +180,7 @@ describe("LinearAllocator", () => {
     });
 
     it(`lets no handle come back before 10^8 others while it can grow: ${name}`, async () => {
-      for (const live of [3, 50, 200, 800]) {
+      for (const live of sharedOf([200, 3, 50, 800])) {
         await withSeed(live, (random) => {
           const allocator = ofFewHandles({ maxAllocations: 2014 });
           const model = new DistanceModel(sourceOf(allocator), BITS);

@@ -10,11 +10,19 @@ import { createHook } from "node:async_hooks";
 /** How the runner of Node appears in the stack of its calls. */
 const RUNNER = "node:internal/test_runner/";
 
-/** Has the runner follow nothing; to be called before the first test is registered. */
+/** What a hook made with `trackPromises: false` has set, where Node knows this option. */
+const WITHOUT_PROMISES = "kNoPromiseHook";
+
+/** Has the runner follow no promises; to be called before the first test is registered. */
 export function followNoPromises(): void {
-  const hooks: { enable(this: unknown): unknown } = Object.getPrototypeOf(createHook({}));
+  const hooks: { enable(): unknown } = Object.getPrototypeOf(createHook({}));
   const { enable } = hooks;
-  hooks.enable = function () {
-    return new Error().stack!.includes(RUNNER) ? this : enable.call(this);
+  hooks.enable = function (this: Record<symbol, boolean>) {
+    if (new Error().stack!.includes(RUNNER)) {
+      for (const symbol of Object.getOwnPropertySymbols(this)) {
+        if (symbol.description === WITHOUT_PROMISES) this[symbol] = true;
+      }
+    }
+    return enable.call(this as unknown as typeof hooks);
   };
 }
