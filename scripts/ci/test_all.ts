@@ -61,8 +61,21 @@ interface Outcome {
   output: string;
 }
 
-/** Long steps, of which two run at a time: each of them leaves cores idle for much of its time. */
-const LONG: readonly string[] = ["deno", "node", "bun", "npm", "examples", "gpu", "platforms"];
+/** Steps of which two run at a time, one on each core, the longest first. */
+const LONG: readonly string[] = [
+  "deno",
+  "node",
+  "bun",
+  "npm",
+  "gpu",
+  "platforms",
+  "examples",
+  "types",
+  "publish",
+  "browser",
+  "size",
+  "doc",
+];
 
 /** How many of its last lines a failed step says again at the end. */
 const REPEATED_LINES = 120;
@@ -111,7 +124,7 @@ const outcomes: Outcome[] = [];
 for (const name of names.filter((name) => !LONG.includes(name))) {
   outcomes.push(await run(name, true));
 }
-const long = names.filter((name) => LONG.includes(name)), isAlone = long.length === 1;
+const long = LONG.filter((name) => names.includes(name)), isAlone = long.length === 1;
 await Promise.all([1, 2].map(async () => {
   for (let name; (name = long.shift()) !== undefined;) outcomes.push(await run(name, isAlone));
 }));
