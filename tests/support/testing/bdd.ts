@@ -6,11 +6,10 @@
  * @module
  */
 
-import process from "node:process";
 import * as runner from "node:test";
 import { followNoPromises } from "./untracked.ts";
 
-if (!("deno" in process.versions) && !("bun" in process.versions)) followNoPromises();
+followNoPromises();
 
 /** The body of a test or hook. */
 export type TestFunction = () => void | Promise<void>;

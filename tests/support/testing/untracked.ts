@@ -5,17 +5,25 @@
  * @module
  */
 
-import { createHook } from "node:async_hooks";
-
 /** How the runner of Node appears in the stack of its calls. */
 const RUNNER = "node:internal/test_runner/";
 
 /** What a hook made with `trackPromises: false` has set, where Node knows this option. */
 const WITHOUT_PROMISES = "kNoPromiseHook";
 
-/** Has the runner follow no promises; to be called before the first test is registered. */
+/** What Node has of `process`; a page has none. */
+interface NodeProcess {
+  readonly versions: Readonly<Record<string, string | undefined>>;
+  getBuiltinModule?(name: string): { createHook(callbacks: object): { enable(): unknown } };
+}
+
+/** Has Node's runner follow no promises; to be called before the first test is registered. */
 export function followNoPromises(): void {
-  const hooks: { enable(): unknown } = Object.getPrototypeOf(createHook({}));
+  const { process } = globalThis as { process?: NodeProcess };
+  if (process === undefined || process.versions.deno || process.versions.bun) return;
+  const asyncHooks = process.getBuiltinModule?.("node:async_hooks");
+  if (asyncHooks === undefined) return;
+  const hooks = Object.getPrototypeOf(asyncHooks.createHook({}));
   const { enable } = hooks;
   hooks.enable = function (this: Record<symbol, boolean>) {
     if (new Error().stack!.includes(RUNNER)) {
@@ -23,6 +31,6 @@ export function followNoPromises(): void {
         if (symbol.description === WITHOUT_PROMISES) this[symbol] = true;
       }
     }
-    return enable.call(this as unknown as typeof hooks);
+    return enable.call(this);
   };
 }
