@@ -61,11 +61,27 @@ interface Outcome {
   output: string;
 }
 
-/** Long steps, of which two run at a time: each of them leaves cores idle for much of its time. */
-const LONG: readonly string[] = ["deno", "node", "bun", "npm", "examples", "gpu", "platforms"];
+/** Steps of which two run at a time, one on each core, the longest first. */
+const LONG: readonly string[] = [
+  "deno",
+  "node",
+  "bun",
+  "npm",
+  "gpu",
+  "platforms",
+  "examples",
+  "types",
+  "publish",
+  "browser",
+  "size",
+  "doc",
+];
 
 /** How many of its last lines a failed step says again at the end. */
 const REPEATED_LINES = 120;
+
+/** Where every Node of this run keeps what it has compiled: each test file starts its own. */
+const compiled = await Deno.makeTempDir({ prefix: "compiled-" });
 
 /** Runs one step; its output as it comes, or all of it at the end. */
 async function run(name: string, isAlone: boolean): Promise<Outcome> {
@@ -76,7 +92,10 @@ async function run(name: string, isAlone: boolean): Promise<Outcome> {
     args,
     cwd: new URL("../..", import.meta.url),
     // Colours only where someone looks: a log stays readable, its last line alone.
-    env: Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
+    env: {
+      NODE_COMPILE_CACHE: compiled,
+      ...Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
+    },
     // `deno doc --lint` prints the whole documentation; its findings go to stderr.
     stdout: name === "doc" ? "null" : "piped",
     stderr: "piped",
@@ -105,11 +124,12 @@ const outcomes: Outcome[] = [];
 for (const name of names.filter((name) => !LONG.includes(name))) {
   outcomes.push(await run(name, true));
 }
-const long = names.filter((name) => LONG.includes(name)), isAlone = long.length === 1;
+const long = LONG.filter((name) => names.includes(name)), isAlone = long.length === 1;
 await Promise.all([1, 2].map(async () => {
   for (let name; (name = long.shift()) !== undefined;) outcomes.push(await run(name, isAlone));
 }));
 
+await Deno.remove(compiled, { recursive: true });
 const failed = outcomes.filter(({ passed }) => !passed);
 for (const { name, output } of failed) {
   const lines = output.trimEnd().split("\n").slice(-REPEATED_LINES);

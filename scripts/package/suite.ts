@@ -36,8 +36,9 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
  * another form, but for the minutes of simulated crashes. The rest is arithmetic.
  */
 const QUICK = ["arena", "blob_store", "cli", "examples", "file", "memory"];
-const SIMULATED = "checksums crash damage damaged_blocks failures format full_disk kill model"
-  .split(" ");
+const SIMULATED =
+  ("checksums compaction crash damage damaged_blocks failures format full_disk kill " +
+    "model reader").split(" ");
 
 function isQuickly(path: string): boolean {
   const isSimulated = SIMULATED.some((name) => path.includes(`/blob_store/${name}_test.`));

@@ -6,6 +6,7 @@ import { NotAllocatedError } from "../../src/allocator.ts";
 import { HandleTable, lengthFor, MAX_SLOTS } from "../../src/allocators/handle_table.ts";
 import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { withSeed } from "../support/random.ts";
+import { sharedOf } from "../support/share.ts";
 
 /** Bits of a handle in most tests: it comes back 2^14 times as soon as it does with 30. */
 const BITS = 16;
@@ -170,7 +171,7 @@ describe("HandleTable", () => {
     });
   });
 
-  for (const [name, load] of Object.entries(LOADS)) {
+  for (const [name, load] of sharedOf(Object.entries(LOADS))) {
     it(`lets no handle come back soon: ${name}`, async () => {
       // The largest table, at its most; tables with the smallest reserve and more; small ones.
       const most = Math.floor(MAX_SLOTS * PART);

@@ -19,7 +19,7 @@ import { fuzzAllocator } from "../support/allocator_fuzz.ts";
 import { linearAllocatorRuns, linearHabits } from "./linear_allocator_runs.ts";
 import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
-import { share } from "../support/share.ts";
+import { share, sharedOf } from "../support/share.ts";
 
 /** What is made, and the words that it made for itself first. */
 function withWords<T>(make: () => T): { allocator: T; words: Int32Array } {
@@ -182,7 +182,7 @@ describe("LinearAllocator", () => {
     }
   });
 
-  for (const [name, load] of Object.entries(LOADS)) {
+  for (const [name, load] of sharedOf(Object.entries(LOADS))) {
     it(`lets no handle come back soon: ${name}`, async () => {
       for (const maxAllocations of [2014, 2040, 2041, 1018, 200, 59, 1]) {
         await withSeed(maxAllocations, (random) => {

@@ -17,6 +17,7 @@ import {
   planCompaction,
 } from "../../src/operations/mod.ts";
 import { withSeed } from "../support/random.ts";
+import { share } from "../support/share.ts";
 
 type Either = OffsetAllocator | WideOffsetAllocator;
 
@@ -41,7 +42,7 @@ const kinds: Readonly<Record<string, OffsetAllocatorOptions>> = {
 describe("the two kernels go the same way", () => {
   for (const [name, options] of Object.entries(kinds)) {
     it(`with ${name}`, async () => {
-      for (let seed = 1; seed <= 4; seed++) {
+      for (let seed = 1; seed <= share(4); seed++) {
         await withSeed(seed, (random) => {
           const both: readonly Either[] = [
             new OffsetAllocator(3000, options),

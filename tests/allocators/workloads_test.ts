@@ -11,11 +11,11 @@ import { describe, it } from "@std/testing/bdd";
 import { strategies } from "../../cli/compare/strategies.ts";
 import { replay, type Trace, workloads } from "../../cli/compare/workloads.ts";
 import type { Allocator } from "../../src/allocator.ts";
-import { isShared } from "../support/share.ts";
+import { sharedOf } from "../support/share.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 
 describe("OffsetAllocator answers as the reference over", () => {
-  for (const { name, about, trace, expected } of workloads) {
+  for (const { name, about, trace, expected } of sharedOf(workloads)) {
     it(`${name}: ${about}`, () => {
       const work = trace(), { capacity, maxAllocations } = work;
       const allocator = new OffsetAllocator(capacity, { maxAllocations, strict: true });
@@ -25,7 +25,7 @@ describe("OffsetAllocator answers as the reference over", () => {
 });
 
 describe("a workload", () => {
-  for (const { name, trace } of workloads) {
+  for (const { name, trace } of sharedOf(workloads)) {
     it(`${name} leaves every slot as it found it`, () => {
       const { slots, slotCount, fillCount } = trace(), held = new Uint8Array(slotCount);
       const run = (operations: Int32Array) => {
@@ -51,7 +51,7 @@ describe("every strategy stands a workload", () => {
 
   for (const { name, make } of strategies) {
     it(`${name}: ${refusing[name] ?? "with no refusal where a third is free"}`, () => {
-      for (const { name: workload, trace } of workloads.filter((_, i) => isShared(i))) {
+      for (const { name: workload, trace } of sharedOf(workloads)) {
         const work = trace();
         const allocator = makeFor(work, make);
         if (allocator === undefined) continue;

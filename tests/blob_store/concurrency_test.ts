@@ -27,6 +27,7 @@ import {
   turn,
 } from "./helpers.ts";
 import { type Random, seeded, withSeed } from "../support/random.ts";
+import { sharedOf } from "../support/share.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
 
 const K = 1024, M = 2 ** 20;
@@ -260,7 +261,7 @@ describe("a read in flight is not disturbed", () => {
     }
   }
 
-  for (const seed of [4, 106, 115, 116]) {
+  for (const seed of sharedOf([4, 106, 115, 116])) {
     it(`by anything at all: many readers, writers and compactions, seed ${seed}`, () =>
       withSeed(seed, async (random) => {
         await using blobs = await late(random, { checkpointBytes: 2 ** 15 });

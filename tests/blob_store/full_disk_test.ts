@@ -12,6 +12,7 @@ import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
 import { assertStorageError } from "./faults.ts";
 import { assertEmptiable, assertHolds, assertSound, bytesOf, type Model } from "./helpers.ts";
+import { isShared } from "../support/share.ts";
 import { SmallDisk } from "./tiny_disk.ts";
 
 const K = 1024, M = 2 ** 20;
@@ -36,8 +37,10 @@ async function fill(blobs: BlobStore, size: number): Promise<Model> {
 for (const isEager of [false, true]) {
   const how = isEager ? ", taken as the file grows" : "";
   describe(`a full disk${how}`, () => {
-    for (const size of [100, 700, 3000, 5 * K, 100 * K]) {
-      for (const durability of ["commit", "none"] as const) {
+    for (const [i, size] of [100, 700, 3000, 5 * K, 100 * K].entries()) {
+      for (const [j, durability] of (["commit", "none"] as const).entries()) {
+        // Elsewhere 100 bytes with one durability, 3000 with the other.
+        if (!isShared(i + 3 * j)) continue;
         const options: BlobStoreOptions = { durability };
         it(`lets everything be deleted, one by one: ${size} bytes, ${durability}`, async () => {
           const disk = new SmallDisk(size < K ? M : 6 * M, isEager);

@@ -14,10 +14,11 @@ import { fileURLToPath } from "node:url";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { apply, type Model, OPTIONS } from "./children/kill_operations.ts";
 import { type Random, withSeed } from "../support/random.ts";
+import { share } from "../support/share.ts";
 import { closeAfterwards, newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 /** Rounds over one file, and how many of them are one test: Bun gives a test five seconds. */
-const ROUNDS = 60, AT_ONCE = 6;
+const ROUNDS = share(60), AT_ONCE = 6;
 
 removeAfterwards();
 

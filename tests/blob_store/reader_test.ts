@@ -24,6 +24,7 @@ import {
   type Model,
 } from "./helpers.ts";
 import { type Random, seeded, withSeed } from "../support/random.ts";
+import { sharedOf } from "../support/share.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
 
 const K = 1024;
@@ -134,7 +135,7 @@ async function withReader(random: Random, work: (pair: Pair) => Promise<void>): 
 }
 
 describe("verification beside a writer", () => {
-  for (const seed of [1, 2, 3]) {
+  for (const seed of sharedOf([1, 2, 3])) {
     it(`calls nothing damaged that is sound, seed ${seed}`, () =>
       withSeed(seed, (random) =>
         withReader(random, async ({ shared, writer, reader }) => {
@@ -170,7 +171,7 @@ describe("verification beside a writer", () => {
 });
 
 describe("a backup beside a writer", () => {
-  for (const seed of [1, 2, 3]) {
+  for (const seed of sharedOf([1, 2, 3])) {
     it(`is the store at one moment, seed ${seed}`, () =>
       withSeed(seed, (random) =>
         withReader(random, async ({ shared, writer, reader }) => {

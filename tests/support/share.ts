@@ -13,6 +13,11 @@ export function share(count: number): number {
   return Math.ceil(count / EVERY);
 }
 
+/** Those of many cases that are tried here: the first one everywhere. */
+export function sharedOf<T>(cases: readonly T[]): T[] {
+  return cases.filter((_, n) => isShared(n));
+}
+
 /** Whether the n-th of many cases is tried here. */
 export function isShared(n: number): boolean {
   return n % EVERY === 0;

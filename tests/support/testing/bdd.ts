@@ -7,6 +7,9 @@
  */
 
 import * as runner from "node:test";
+import { followNoPromises } from "./untracked.ts";
+
+followNoPromises();
 
 /** The body of a test or hook. */
 export type TestFunction = () => void | Promise<void>;
