@@ -24,7 +24,12 @@ import { LiveGpuCompaction, planMoves } from "./gpu_compaction.ts";
 import type { GpuCompaction, GpuCompactionOptions } from "./gpu_compaction.ts";
 import { LiveGpuRegion } from "./gpu_region.ts";
 import type { GpuData, GpuRegion, GpuRegionHost, RegionSlab } from "./gpu_region.ts";
-import type { GpuBufferLike, GpuDeviceLike, GpuEncoderLike } from "./gpu_types.ts";
+import {
+  type GpuBufferLike,
+  type GpuDeviceLike,
+  type GpuEncoderLike,
+  GpuUsage,
+} from "./gpu_types.ts";
 import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
 import { alignmentOf, COPY_ALIGNMENT, usageAlignment, usageOf } from "./gpu_usage.ts";
 import { Readback } from "./readback.ts";
@@ -156,6 +161,7 @@ export class GpuArena<B extends GpuBufferLike> {
     const usage = usageOf(options);
     let pool = this.#pools.get(usage);
     if (pool === undefined) {
+      this.device.checkUsage?.(usage);
       const least = usageAlignment(usage, limits);
       this.#pools.set(usage, pool = new SlabPool(usage, least, this.#options, this.#pages));
     }
@@ -228,12 +234,14 @@ export class GpuArena<B extends GpuBufferLike> {
    * @returns What to call once the encoder's commands are submitted; `undefined` where nothing
    * was recorded.
    * @throws {Error} The last one is not known to be submitted.
+   * @throws {TypeError} The device has no buffers that are mapped for writing, as WebGL.
    * @throws {DeviceLostError} The device is lost.
    */
   encodeUploads(encoder: GpuEncoderLike<B>): GpuUpload | undefined {
     this.#expectUsable();
     this.#expectNoUpload();
     expectEncoder(encoder);
+    this.device.checkUsage?.(GpuUsage.MAP_WRITE);
     const taken = this.#takeUploads();
     if (taken.length > 0) this.#readback.submit();
     const { chunk, encoded, rest } = this.#belt.encode(encoder, taken);

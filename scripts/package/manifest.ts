@@ -68,6 +68,7 @@ export function manifest(): string {
       "arena",
       "sharedarraybuffer",
       "webgpu",
+      "webgl",
       "wasm",
       "blob-store",
       "key-value",

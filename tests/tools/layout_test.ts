@@ -51,6 +51,8 @@ const LONGER: Readonly<Record<string, string>> = {
 const CHIP_LINES = 60;
 /** Small files with one user that stay, with the reason. */
 const CHIPS: Readonly<Record<string, string>> = {
+  "backends/webgl/byte_ranges.ts": "one idea, with tests of its own",
+  "backends/webgl/fences.ts": "one idea, beside the one of gl_buffers.ts",
   "backends/webgpu/deferred_free.ts": "one idea, with tests of its own",
   "cli/file_map.ts": "one idea, with tests of its own",
   "src/operations/check_tree.ts": "as check_table.ts beside it",

@@ -14,6 +14,7 @@ import * as pools from "@suballoc/offset-allocator/pool";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
 import * as shared from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
+import { webGlDevice } from "@suballoc/offset-allocator/webgl";
 import { GpuArena } from "@suballoc/offset-allocator/webgpu";
 import { deepStrictEqual, ok, rejects, throws } from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -74,6 +75,7 @@ function operations() {
   recording.allocate(10);
   deepStrictEqual(parseTrace(lines).capacity, 1000);
   throws(() => new GpuArena({}), TypeError);
+  throws(() => webGlDevice({}), TypeError);
 }
 
 async function arenas() {

@@ -37,12 +37,22 @@ const KINDS: readonly GpuRegionOptions[] = [
   { usage: 0x20 | 0x80, stride: 16 }, // VERTEX | STORAGE
 ];
 
+/** What WebGL2 has of that. */
+const WEBGL_KINDS: readonly GpuRegionOptions[] = [
+  ...KINDS.filter(({ role }) =>
+    role !== undefined && ["vertex", "index", "uniform"].includes(role)
+  ),
+  { usage: 0x20 | 0x40, stride: 16 }, // VERTEX | UNIFORM
+];
+
 /** How long and how hard the model is driven. */
 export interface ModelOptions {
   readonly seed: number;
   readonly steps: number;
   /** Steps after which everything is compared. */
   readonly every: number;
+  /** Whether the device is one over WebGL2. */
+  readonly isWebGl?: boolean;
 }
 
 /** Drives an arena; the failure names the seed and the step. */
@@ -50,8 +60,8 @@ export async function checkArenaModel<B extends GpuBufferLike>(
   device: GpuDeviceLike<B>,
   options: ModelOptions,
 ): Promise<void> {
-  const { seed, steps, every } = options;
-  const model = new ArenaModel(device, seeded(seed));
+  const { seed, steps, every, isWebGl = false } = options;
+  const model = new ArenaModel(device, seeded(seed), isWebGl);
   for (let step = 0; step < steps; step++) {
     try {
       await model.step();
@@ -67,10 +77,12 @@ class ArenaModel<B extends GpuBufferLike> {
   readonly #device: GpuDeviceLike<B>;
   readonly #arena: GpuArena<B>;
   readonly #random: Random;
+  readonly #isWebGl: boolean;
   readonly #live: Modelled<B>[] = [];
 
-  constructor(device: GpuDeviceLike<B>, random: Random) {
+  constructor(device: GpuDeviceLike<B>, random: Random, isWebGl: boolean) {
     this.#device = device;
+    this.#isWebGl = isWebGl;
     this.#random = random;
     this.#arena = new GpuArena(device, {
       initialSlabBytes: 4096,
@@ -88,7 +100,7 @@ class ArenaModel<B extends GpuBufferLike> {
     else if (action < 58) this.#write(live[random(live.length)]);
     else if (action < 78) this.#free(random(live.length));
     else if (action < 88) await this.#upload();
-    else if (action < 92) this.#encodeUploads();
+    else if (action < 92) await (this.#isWebGl ? this.#upload() : this.#encodeUploads());
     else if (action < 96) await this.#compact();
     else if (action < 97) this.#arena.trim();
     else await this.#compare(live[random(live.length)]);
@@ -97,7 +109,7 @@ class ArenaModel<B extends GpuBufferLike> {
   #allocate(): void {
     const random = this.#random;
     const size = 1 + (random(30) === 0 ? random(30000) : random(random(2) ? 100 : 2000));
-    const kind = KINDS[random(KINDS.length)];
+    const kinds = this.#isWebGl ? WEBGL_KINDS : KINDS, kind = kinds[random(kinds.length)];
     const alignment = random(6) === 0 ? [8, 20, 512][random(3)] : undefined;
     const region = this.#arena.allocate(size, { ...kind, alignment, pinned: random(10) === 0 });
     expect(region !== undefined, "an arena without limit has space");
