@@ -35,7 +35,7 @@ export const pages: readonly Page[] = [
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },
   { names: "replayTrace", entry: "./trace", limit: 6_700 },
-  { names: "GpuArena", entry: "./webgpu", limit: 18_000 },
+  { names: "GpuArena", entry: "./webgpu", limit: 19_400 },
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 36_000 },
 ];

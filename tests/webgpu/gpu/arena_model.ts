@@ -19,7 +19,7 @@ import { expect, expectSame, expectSameBytes } from "./expect.ts";
 /** A region and what it must hold. */
 interface Modelled<B extends GpuBufferLike> {
   readonly region: GpuRegion<B>;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   /** Place and generation, as they were last seen. */
   seen: { buffer: B | undefined; offset: number; generation: number };
   /** Relocations that the listener told of. */
@@ -98,7 +98,8 @@ class ArenaModel<B extends GpuBufferLike> {
     const action = random(100);
     if (live.length < 4 || action < 40) this.#allocate();
     else if (action < 58) this.#write(live[random(live.length)]);
-    else if (action < 78) this.#free(random(live.length));
+    else if (action < 74) this.#free(random(live.length));
+    else if (action < 78) await this.#resize(live[random(live.length)]);
     else if (action < 88) await this.#upload();
     else if (action < 92) await (this.#isWebGl ? this.#upload() : this.#encodeUploads());
     else if (action < 96) await this.#compact();
@@ -140,6 +141,20 @@ class ArenaModel<B extends GpuBufferLike> {
     const [{ region }] = this.#live.splice(i, 1);
     region.free();
     expect(region.freed, "a freed region says so");
+  }
+
+  async #resize(modelled: Modelled<B>): Promise<void> {
+    const random = this.#random, { region, bytes } = modelled;
+    const size = 1 + random(random(2) === 0 ? 100 : 2 * bytes.length);
+    expect(await region.resize(size), "an arena without limit has space");
+    expectSame(region.size, size, "size after a resize");
+    modelled.bytes = new Uint8Array(size);
+    modelled.bytes.set(bytes.subarray(0, size));
+    if (size <= bytes.length) return;
+    const at = bytes.length - bytes.length % 4, rest = randomBytes(random, size - at);
+    rest.set(bytes.subarray(at));
+    modelled.bytes.set(rest, at);
+    region.write(rest, at);
   }
 
   async #upload(): Promise<void> {
