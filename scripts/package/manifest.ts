@@ -69,6 +69,7 @@ export function manifest(): string {
       "sharedarraybuffer",
       "webgpu",
       "webgl",
+      "three",
       "wasm",
       "blob-store",
       "key-value",

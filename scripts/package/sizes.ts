@@ -37,6 +37,7 @@ export const pages: readonly Page[] = [
   { names: "replayTrace", entry: "./trace", limit: 6_700 },
   { names: "GpuArena", entry: "./webgpu", limit: 19_400 },
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
+  { names: "streamingBatchedMesh", entry: "./three", limit: 11_000 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 36_000 },
 ];
 
