@@ -23,8 +23,14 @@ import { GpuContext } from "./gpu_context.ts";
 import { LiveGpuCompaction, planMoves } from "./gpu_compaction.ts";
 import type { GpuCompaction, GpuCompactionOptions } from "./gpu_compaction.ts";
 import { LiveGpuRegion } from "./gpu_region.ts";
+import { expectStill, type MoveHost, moveRegion } from "./move_region.ts";
 import type { GpuData, GpuRegion, GpuRegionHost, RegionSlab } from "./gpu_region.ts";
-import type { GpuBufferLike, GpuDeviceLike, GpuEncoderLike } from "./gpu_types.ts";
+import {
+  type GpuBufferLike,
+  type GpuDeviceLike,
+  type GpuEncoderLike,
+  GpuUsage,
+} from "./gpu_types.ts";
 import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
 import { alignmentOf, COPY_ALIGNMENT, usageAlignment, usageOf } from "./gpu_usage.ts";
 import { Readback } from "./readback.ts";
@@ -33,6 +39,9 @@ import type { GpuSlab } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
 import { PagePool, type PendingWrites, type Upload } from "./pending_writes.ts";
 import { StagingBelt } from "./staging_belt.ts";
+
+/** Looks of a plan that has other bounds: some milliseconds. */
+const BOUNDED_LOOKS = 8192;
 
 /**
  * Puts many regions into few GPU buffers: slabs, one list of them for each usage.
@@ -46,7 +55,7 @@ import { StagingBelt } from "./staging_belt.ts";
  * | `allocate`, `free` | O(slabs of the usage) |
  * | `write` | O(bytes) |
  * | `upload` | O(writes), and a copy of each buffer that grows |
- * | `planCompaction` | O((regions + holes) log regions) |
+ * | `planCompaction` | O((regions + holes) log regions), O(looks log regions) in bounds |
  * | `stats`, `leaks`, reports | O(regions) |
  *
  * The device belongs to the caller. Several arenas may share it.
@@ -109,6 +118,7 @@ export class GpuArena<B extends GpuBufferLike> {
       context: this.#context,
       read: (region, at, length) => this.#read(region, at, length),
       release: (region) => this.#release(region),
+      resize: (region, byteLength) => this.#resize(region, byteLength),
     };
   }
 
@@ -156,6 +166,7 @@ export class GpuArena<B extends GpuBufferLike> {
     const usage = usageOf(options);
     let pool = this.#pools.get(usage);
     if (pool === undefined) {
+      this.device.checkUsage?.(usage);
       const least = usageAlignment(usage, limits);
       this.#pools.set(usage, pool = new SlabPool(usage, least, this.#options, this.#pages));
     }
@@ -228,12 +239,14 @@ export class GpuArena<B extends GpuBufferLike> {
    * @returns What to call once the encoder's commands are submitted; `undefined` where nothing
    * was recorded.
    * @throws {Error} The last one is not known to be submitted.
+   * @throws {TypeError} The device has no buffers that are mapped for writing, as WebGL.
    * @throws {DeviceLostError} The device is lost.
    */
   encodeUploads(encoder: GpuEncoderLike<B>): GpuUpload | undefined {
     this.#expectUsable();
     this.#expectNoUpload();
     expectEncoder(encoder);
+    this.device.checkUsage?.(GpuUsage.MAP_WRITE);
     const taken = this.#takeUploads();
     if (taken.length > 0) this.#readback.submit();
     const { chunk, encoded, rest } = this.#belt.encode(encoder, taken);
@@ -265,8 +278,8 @@ export class GpuArena<B extends GpuBufferLike> {
    * Plans to gather the free space: regions move to earlier buffers of their usage and to lower
    * offsets. Reserves the targets and changes nothing else; one plan at a time.
    *
-   * Within a buffer, copies go through a scratch buffer of at most 1 MiB. Repeated until `moves`
-   * is empty (such a plan may be dropped) it leaves what no hole below fits.
+   * Within a buffer, copies go through a scratch buffer of at most 1 MiB. Repeated until `more`
+   * is false (a plan without moves may be dropped) it leaves what no hole below fits.
    *
    * @throws {TypeError | RangeError} (as a rejection, as all) A bound is out of range.
    * @throws {Error} The last plan was neither committed nor cancelled.
@@ -276,16 +289,18 @@ export class GpuArena<B extends GpuBufferLike> {
   async planCompaction(
     options: GpuCompactionOptions = {},
   ): Promise<GpuCompaction<B>> {
-    checkOptions(options, "maxBytes maxMoves");
-    const { maxBytes = Number.MAX_SAFE_INTEGER, maxMoves = Number.MAX_SAFE_INTEGER } = options;
+    checkOptions(options, "maxBytes maxMoves maxLooks");
+    const none = Number.MAX_SAFE_INTEGER, { maxBytes = none, maxMoves = none } = options;
+    const { maxLooks = Math.min(maxBytes, maxMoves) < none ? BOUNDED_LOOKS : none } = options;
     this.#expectUsable();
     checkInteger("maxBytes", maxBytes);
     checkInteger("maxMoves", maxMoves);
+    checkInteger("maxLooks", maxLooks, 1);
     if (this.#compaction !== undefined) {
       throw new Error("Expected the last compaction to be committed or cancelled");
     }
-    const moves = planMoves(this.#pools.values(), maxBytes, maxMoves);
-    const isEmpty = moves.length === 0;
+    const found = planMoves(this.#pools.values(), { maxBytes, maxMoves, maxLooks });
+    const isEmpty = found.moves.length === 0;
     const planned = LiveGpuCompaction.of({
       context: this.#context,
       readback: this.#readback,
@@ -299,7 +314,7 @@ export class GpuArena<B extends GpuBufferLike> {
       },
       freeLater: (place) => this.#deferredFrees.add(place),
       ended: () => this.#compaction = undefined,
-    }, moves);
+    }, found);
     if (!isEmpty) this.#compaction = planned;
     const plan = await planned;
     if (this.#isClosed) plan.cancel();
@@ -385,6 +400,51 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#expectNoUpload();
     this.#uploadAll();
     return await this.#readback.read(region.buffer, region.start + at, length);
+  }
+
+  async #resize(region: LiveGpuRegion<B>, byteLength: number): Promise<boolean> {
+    this.#expectUsable();
+    const { slab, start } = region, pool = this.#pools.get(slab.usage)!;
+    const longest = longestSlab(this.#context.limits);
+    checkInteger("byteLength", byteLength, 1, longest - longest % pool.alignment);
+    const extent = alignUp(byteLength, pool.alignment);
+    expectStill(region);
+    this.#expectNoUpload();
+    const isIn = !region.ready || start + extent <= slab.backed;
+    if (isIn && slab.allocator.resize(region.handle, extent)) {
+      region.size = byteLength;
+      region.extent = extent;
+      slab.pending.cut(region, start + extent);
+      return true;
+    }
+    const place = pool.allocate(extent, region.alignment, this.#budget());
+    if (place === undefined) return false;
+    try {
+      // The buffers of both places; slabs that change in between need another round.
+      const end = place.slab.allocator.offset(place.handle) + extent;
+      do {
+        await this.upload();
+        expectStill(region);
+      } while (!region.ready || end > place.slab.backed);
+      const host: MoveHost<B> = {
+        context: this.#context,
+        upload: () => {
+          this.#expectUsable();
+          this.#expectNoUpload();
+          this.#readback.submit();
+          this.#uploadAll();
+        },
+        freeLater: (old) => this.#deferredFrees.add(old),
+      };
+      await moveRegion(host, region, { place, size: byteLength, extent });
+    } catch (error) {
+      if (region.handle !== place.handle || region.slab !== place.slab) {
+        place.slab.allocator.free(place.handle);
+        this.#trim();
+      }
+      throw error;
+    }
+    return true;
   }
 
   #release(region: LiveGpuRegion<B>): void {

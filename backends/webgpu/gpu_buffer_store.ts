@@ -131,6 +131,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
     checkInteger("byteLength", byteLength, 0, longest(context));
     context.expectAlive();
     this.#usage = checkUsage(usage);
+    device.checkUsage?.(this.#usage);
     this.#label = label;
     this.#isOwn = true;
     this.#byteLength = byteLength;

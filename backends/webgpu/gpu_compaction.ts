@@ -19,6 +19,11 @@ export interface GpuCompactionOptions {
   readonly maxBytes?: number;
   /** Most regions moved; no limit by default. */
   readonly maxMoves?: number;
+  /**
+   * Most regions and holes that the planner looks at, at least 1: bounds its time. The next plan
+   * goes on from there. No limit by default; 8,192 where another bound is given.
+   */
+  readonly maxLooks?: number;
 }
 
 /** One region's way. */
@@ -56,6 +61,8 @@ export interface GpuCompaction<B extends GpuBufferLike> {
   readonly moves: readonly GpuMove<B>[];
   /** Bytes that the moves copy. */
   readonly bytes: number;
+  /** Whether the next plan may find moves: bounds ended this one, or it has some itself. */
+  readonly more: boolean;
   /**
    * Records the copies.
    *
@@ -108,56 +115,117 @@ interface PlannedMove<B extends GpuBufferLike> {
 const PROOF_BYTES = 8;
 const MAX_SCRATCH = 1_048_576; // = 2 ** 20
 
+/** What a planner may spend. */
+export interface PlanBounds {
+  readonly maxBytes: number;
+  readonly maxMoves: number;
+  readonly maxLooks: number;
+}
+
+/** What was planned, and whether there may be more. */
+export interface PlannedMoves<B extends GpuBufferLike> {
+  readonly moves: PlannedMove<B>[];
+  readonly more: boolean;
+}
+
 /**
  * Plans moves: from the last slab of each pool to earlier ones, then within each slab, into
- * what is free now. Reserves the targets. O((regions + holes) log regions).
+ * what is free now. Reserves the targets. O(log regions) for a look, and O(regions) once a round.
  */
 export function planMoves<B extends GpuBufferLike>(
   pools: Iterable<SlabPool<B>>,
-  maxBytes: number,
-  maxMoves: number,
-): PlannedMove<B>[] {
-  const moves: PlannedMove<B>[] = [];
-  const moving = new Set<LiveGpuRegion<B>>();
-  let bytes = 0;
-  const isMovable = (region: LiveGpuRegion<B> | undefined): region is LiveGpuRegion<B> =>
-    region !== undefined && region.ready && !region.pinned && !moving.has(region);
-  const add = (region: LiveGpuRegion<B>, target: RegionPlace<B>) => {
-    const { slab, handle, start: from } = region, size = slab.allocator.size(handle);
-    const to = target.slab.allocator.offset(target.handle);
-    moves.push({ region, from, to, size, source: { slab, handle }, target });
-    moving.add(region);
-    bytes += size;
-  };
-
+  bounds: PlanBounds,
+): PlannedMoves<B> {
+  const planner = new MovePlanner<B>(bounds);
   for (const pool of pools) {
     const slabs = pool.slabs.filter(({ dedicated, buffer }) => !dedicated && buffer !== undefined);
     for (let last = slabs.length - 1; last > 0; last--) {
-      for (const { handle, size } of [...slabs[last].allocator.allocations()].reverse()) {
-        if (moves.length >= maxMoves) break;
-        const region = slabs[last].regions.get(handle);
-        if (!isMovable(region) || size > maxBytes - bytes) continue;
-        const target = placeIn(slabs.slice(0, last), size, region.alignment);
-        if (target !== undefined) add(region, target);
-      }
+      planner.moveOut(slabs[last], slabs.slice(0, last));
     }
-    for (const slab of slabs) {
-      const plan = planCompaction(slab.allocator, {
-        maxUnits: maxBytes - bytes,
-        maxMoves: maxMoves - moves.length,
-        overlap: false,
-        alignmentOf: (handle) => {
-          const region = slab.regions.get(handle);
-          return isMovable(region) ? region.alignment : Infinity;
-        },
-      });
-      for (const { handle, to, size } of plan) {
-        const target = allocateAt(slab.allocator, to, size);
-        if (target !== NO_SPACE) add(slab.regions.get(handle)!, { slab, handle: target });
-      }
+    for (const slab of slabs) planner.moveDown(slab);
+  }
+  const { moves, isCut } = planner;
+  return { moves, more: isCut || moves.length > 0 };
+}
+
+/** One plan under way. */
+class MovePlanner<B extends GpuBufferLike> {
+  readonly moves: PlannedMove<B>[] = [];
+  /** Whether a bound ended something; the slabs know where it goes on. */
+  isCut = false;
+  readonly #bounds: PlanBounds;
+  readonly #moving: Set<LiveGpuRegion<B>> = new Set();
+  #bytes = 0;
+  #looks = 0;
+
+  constructor(bounds: PlanBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** From the end of a slab to earlier ones. */
+  moveOut(slab: RegionSlab<B>, earlier: readonly RegionSlab<B>[]): void {
+    const { maxBytes, maxMoves, maxLooks } = this.#bounds;
+    const waiting = slab.leaving ??
+      Array.from(slab.allocator.allocations(), ({ handle }) => handle);
+    while (waiting.length > 0) {
+      if (this.moves.length >= maxMoves || this.#looks >= maxLooks) break;
+      this.#looks++;
+      const region = slab.regions.get(waiting.pop()!);
+      if (!this.#isMovable(region) || region.extent > maxBytes - this.#bytes) continue;
+      const target = placeIn(earlier, region.extent, region.alignment);
+      if (target === undefined) continue;
+      this.#add(region, target);
+      slab.hasLeft = true;
+    }
+    // What has left made room for regions of later slabs: another round then.
+    if (waiting.length > 0 || slab.hasLeft) this.isCut = true;
+    slab.leaving = waiting.length > 0 ? waiting : undefined;
+    slab.hasLeft &&= waiting.length > 0;
+  }
+
+  /** Into the holes of a slab. */
+  moveDown(slab: RegionSlab<B>): void {
+    const { maxBytes, maxMoves, maxLooks } = this.#bounds;
+    const isBounded = maxLooks < Number.MAX_SAFE_INTEGER;
+    // A plan that goes on takes what is too large for the rest of the bounds for too large.
+    if (isBounded && (this.#looks >= maxLooks || this.moves.length > 0)) {
+      this.isCut = true;
+      return;
+    }
+    const looks = maxLooks - this.#looks;
+    const plan = planCompaction(slab.allocator, {
+      maxUnits: maxBytes - this.#bytes,
+      maxMoves: maxMoves - this.moves.length,
+      ...isBounded ? { maxLooks: looks, from: slab.planned } : {},
+      overlap: false,
+      alignmentOf: (handle) => {
+        const region = slab.regions.get(handle);
+        return this.#isMovable(region) ? region.alignment : Infinity;
+      },
+    });
+    this.#looks += plan.looks;
+    slab.planned = plan.next;
+    if (plan.next !== undefined) this.isCut = true;
+    for (const { handle, to, size } of plan) {
+      // It may have been freed or pinned since an earlier plan looked at it.
+      const region = slab.regions.get(handle);
+      if (!this.#isMovable(region)) continue;
+      const target = allocateAt(slab.allocator, to, size);
+      if (target !== NO_SPACE) this.#add(region, { slab, handle: target });
     }
   }
-  return moves;
+
+  #isMovable(region: LiveGpuRegion<B> | undefined): region is LiveGpuRegion<B> {
+    return region !== undefined && region.ready && !region.pinned && !this.#moving.has(region);
+  }
+
+  #add(region: LiveGpuRegion<B>, target: RegionPlace<B>): void {
+    const { slab, handle, start: from, extent: size } = region;
+    const to = target.slab.allocator.offset(target.handle);
+    this.moves.push({ region, from, to, size, source: { slab, handle }, target });
+    this.#moving.add(region);
+    this.#bytes += size;
+  }
 }
 
 /** A place in one of the slabs that is there on the GPU already. */
@@ -182,11 +250,13 @@ export class LiveGpuCompaction<B extends GpuBufferLike> implements GpuCompaction
   #moves: PlannedMove<B>[];
   /** The proof, and room for copies within a buffer, which WebGPU does not have. */
   readonly #scratch: B | undefined;
+  readonly more: boolean;
   #state: "planned" | "encoded" | "committing" | "committed" | "cancelled" = "planned";
 
-  private constructor(host: CompactionHost<B>, moves: PlannedMove<B>[], scratch?: B) {
+  private constructor(host: CompactionHost<B>, planned: PlannedMoves<B>, scratch?: B) {
     this.#host = host;
-    this.#moves = moves;
+    this.#moves = planned.moves;
+    this.more = planned.more;
     this.#scratch = scratch;
   }
 
@@ -197,11 +267,12 @@ export class LiveGpuCompaction<B extends GpuBufferLike> implements GpuCompaction
    */
   static async of<B extends GpuBufferLike>(
     host: CompactionHost<B>,
-    moves: PlannedMove<B>[],
+    planned: PlannedMoves<B>,
   ): Promise<LiveGpuCompaction<B>> {
+    const { moves } = planned;
     if (moves.length === 0) {
       host.ended();
-      return new LiveGpuCompaction(host, moves);
+      return new LiveGpuCompaction(host, planned);
     }
     const within = moves.filter(({ source, target }) => source.slab === target.slab);
     const needed = within.reduce((sum, { size }) => sum + size, 0);
@@ -214,7 +285,7 @@ export class LiveGpuCompaction<B extends GpuBufferLike> implements GpuCompaction
       });
       new Uint8Array(scratch.getMappedRange()).fill(1, 0, PROOF_BYTES);
       scratch.unmap();
-      return new LiveGpuCompaction(host, moves, scratch);
+      return new LiveGpuCompaction(host, planned, scratch);
     } catch (error) {
       for (const { target: { slab, handle } } of moves) slab.allocator.free(handle);
       host.ended();
@@ -328,9 +399,9 @@ export class LiveGpuCompaction<B extends GpuBufferLike> implements GpuCompaction
 }
 
 /** Whether a move's region is live, where it was, and free to move. */
-function isStill<B extends GpuBufferLike>({ region, source }: PlannedMove<B>): boolean {
+function isStill<B extends GpuBufferLike>({ region, source, size }: PlannedMove<B>): boolean {
   return !region.freed && !region.pinned && region.slab === source.slab &&
-    region.handle === source.handle;
+    region.handle === source.handle && region.extent === size;
 }
 
 /** Copies within a buffer, as many at a time as the scratch buffer holds. */

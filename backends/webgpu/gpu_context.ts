@@ -35,7 +35,8 @@ function isDevice(device: unknown): boolean {
 
 /** What to write instead of something that leads to a device. */
 function hint(given: unknown): string {
-  const { then, requestAdapter, requestDevice } = membersOf(given);
+  const { then, requestAdapter, requestDevice, bindVertexArray } = membersOf(given);
+  if (typeof bindVertexArray === "function") return ": give it to webGlDevice()";
   if (typeof then === "function") return ": await it";
   if (typeof requestDevice === "function") return ": await its requestDevice()";
   if (typeof requestAdapter === "function") return ": await its requestAdapter() first";

@@ -109,6 +109,20 @@ export interface GpuRegion<B extends GpuBufferLike> {
   read(at?: number, length?: number): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
+   * Makes it this long, at least 1 byte, and keeps the bytes that fit; those after them are what
+   * was there before. In place where there is room, else the region moves, by a copy on the GPU:
+   * then it uploads first, as `upload()` does.
+   *
+   * @returns Whether it could: `false` is out of space, and nothing has changed.
+   * @throws {RangeError} (as a rejection, as all) No buffer of the device can be that long.
+   * @throws {Error} Its move by a compaction is recorded; or an upload recorded by
+   * `encodeUploads` is not known to be submitted.
+   * @throws {GpuOutOfMemoryError} There is no memory for a buffer; nothing has changed.
+   * @throws {DeviceLostError} The device is lost.
+   */
+  resize(byteLength: number): Promise<boolean>;
+
+  /**
    * Calls `listener` whenever `buffer` or `offset` has changed: to make new bind groups.
    *
    * @returns What ends that.
@@ -129,6 +143,7 @@ export type RegionPlace<B extends GpuBufferLike> = Place<RegionSlab<B>>;
 export interface GpuRegionHost<B extends GpuBufferLike> {
   readonly context: GpuContext<B>;
   read(region: LiveGpuRegion<B>, at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  resize(region: LiveGpuRegion<B>, byteLength: number): Promise<boolean>;
   release(region: LiveGpuRegion<B>): void;
 }
 
@@ -137,7 +152,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   readonly host: GpuRegionHost<B>;
   /** Where it was made, if that is kept. */
   readonly trace: StackTrace | undefined;
-  readonly size: number;
+  size: number;
   readonly alignment: number;
   readonly stride: number | undefined;
   readonly label: string | undefined;
@@ -145,7 +160,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
   handle: number;
   /** First byte in the slab, and bytes reserved there: what the allocator would say. */
   start: number;
-  readonly extent: number;
+  extent: number;
   generation = 0;
   freed = false;
   pinned: boolean;
@@ -256,6 +271,11 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
     const count = length ?? Math.max(0, this.size - at);
     this.#checkRange("read", at, count);
     return await this.host.read(this, at, count);
+  }
+
+  async resize(byteLength: number): Promise<boolean> {
+    this.#checkLive();
+    return await this.host.resize(this, byteLength);
   }
 
   onRelocate(listener: (region: GpuRegion<B>) => void): () => void {

@@ -100,6 +100,8 @@ export interface GpuDeviceLike<B extends GpuBufferLike> {
   readonly queue: GpuQueueLike<B>;
   /** Resolves, with the reason, once the device can no longer be used. */
   readonly lost: Promise<{ readonly message: string }>;
+  /** Throws where it can make no buffer of a usage; for devices that are not WebGPU's. */
+  checkUsage?(usage: number): void;
   /** Makes a buffer. */
   createBuffer(descriptor: GpuBufferDescriptorLike): B;
   /** Begins a recording. */

@@ -123,6 +123,15 @@ export class PendingWrites<B extends GpuBufferLike> {
     this.#count = i + 1;
   }
 
+  /** Forgets what is written to a region from an offset of the slab on. O(n). */
+  cut(region: WritableRegion<B>, end: number): void {
+    for (let i = 0; i < this.#count; i++) {
+      if (this.#regions[i] !== region) continue;
+      this.#starts[i] = Math.min(this.#starts[i], end);
+      this.#ends[i] = Math.min(this.#ends[i], end);
+    }
+  }
+
   /** Takes out the writes to regions that are ready, and forgets those to freed ones. */
   take(): PendingWrites<B> {
     const all = this.#spare ?? this.#empty();

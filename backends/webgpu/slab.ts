@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocator } from "../../src/allocator.ts";
+import type { Allocator, CompactionCursor } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import type { GpuBufferLike } from "./gpu_types.ts";
 import { nameOfUsage } from "./gpu_usage.ts";
@@ -50,6 +50,12 @@ export class Slab<B extends GpuBufferLike, R extends { readonly label: string | 
   buffer: B | undefined;
   /** Bytes that are there on the GPU: of the buffer, where every look at its size is a call. */
   backed = 0;
+  /** Regions that a compaction has still to look at, for earlier slabs; the next one is last. */
+  leaving: number[] | undefined;
+  /** Whether any of them moved since the first. */
+  hasLeft = false;
+  /** Where the plan within it goes on. */
+  planned: CompactionCursor | undefined;
   /** Uploads in a row that found it empty, or far too long. */
   idle = 0;
 

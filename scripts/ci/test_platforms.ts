@@ -83,6 +83,12 @@ const parts: Record<string, Part> = {
     const runner = ["scripts/ci/browser/run_in_installed.ts", "firefox", page];
     return (await run([...NODE, ...runner])).match(/\d+ passed/)?.[0] ?? "";
   },
+  "firefox webgl": async () => {
+    needBrowser("firefox-webgl", ["firefox-esr", "xvfb"]);
+    const page = "/tests/webgl/gpu/page.ts";
+    const runner = ["scripts/ci/browser/run_in_installed.ts", "firefox-webgl", page];
+    return (await run([...NODE, ...runner])).match(/\d+ passed/)?.[0] ?? "";
+  },
   ...denos,
   "node 20.4.0": everyEntry(() => nodeOf("20.4.0")),
   "node 22.0.0": everyEntry(() => nodeOf("22.0.0")),

@@ -14,7 +14,17 @@ import process from "node:process";
 
 /** The entries that a page loads: nothing that they reach names a module of a runtime. */
 const FOR_PAGES = [
-  ...[".", "./pool", "./shared", "./report", "./trace", "./webgpu", "./blob-store/core"],
+  ...[
+    ".",
+    "./pool",
+    "./shared",
+    "./report",
+    "./trace",
+    "./webgpu",
+    "./webgl",
+    "./three",
+    "./blob-store/core",
+  ],
 ];
 
 /** What emitters put in place of what a runtime may lack, or look for to do so. */

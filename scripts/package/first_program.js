@@ -14,6 +14,8 @@ import { SlotPool } from "@suballoc/offset-allocator/pool";
 import { report } from "@suballoc/offset-allocator/report";
 import { SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
+import { streamingBatchedMesh } from "@suballoc/offset-allocator/three";
+import { webGlDevice } from "@suballoc/offset-allocator/webgl";
 import { GpuArena } from "@suballoc/offset-allocator/webgpu";
 import { deepStrictEqual, throws } from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -62,6 +64,8 @@ deepStrictEqual([core instanceof CoreStore, store instanceof CoreStore], [true, 
 await core.close();
 
 throws(() => new GpuArena({}), TypeError);
+throws(() => webGlDevice({}), TypeError);
+throws(() => streamingBatchedMesh({}), TypeError);
 const require = createRequire(import.meta.url), name = "@suballoc/offset-allocator";
 const manifest = require(`${name}/package.json`);
 deepStrictEqual(VERSION, manifest.version);

@@ -68,6 +68,8 @@ export function manifest(): string {
       "arena",
       "sharedarraybuffer",
       "webgpu",
+      "webgl",
+      "three",
       "wasm",
       "blob-store",
       "key-value",

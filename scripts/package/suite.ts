@@ -28,6 +28,7 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/tools/mutate_test.js": "of a script",
   "tests/tools/side_effects_test.js": "bundles the sources",
   "tests/tools/tidy_test.js": "reads the sources",
+  "tests/three/streaming_batched_mesh_test.js": "needs three, which only the repository has",
   "tests/webgpu/webgpu_types_test.js": "compiles the sources",
 };
 

@@ -187,8 +187,9 @@ describe("GpuArena: compaction", () => {
       for (let round = 0;; round++) {
         const [maxBytes, maxMoves] = round % 2 === 0 ? [200, 2] : [100, 10];
         const plan = await arena.planCompaction({ maxBytes, maxMoves });
-        if (plan.moves.length === 0) break;
-        assert(plan.moves.length <= maxMoves && plan.bytes <= maxBytes && round < 20);
+        if (!plan.more) break;
+        assert(plan.moves.length <= maxMoves && plan.bytes <= maxBytes && round < 40);
+        if (plan.moves.length === 0) continue;
         submit(device, (encoder) => plan.encode(encoder));
         await plan.commit();
         await arena.settled();
@@ -197,6 +198,53 @@ describe("GpuArena: compaction", () => {
       arena.trim();
       assertStrictEquals(arena.stats().buffers, 1);
       assertStrictEquals(arena.stats().largestFreeBytes, arena.stats().freeBytes);
+    }));
+
+  it("ends, within bounds of looks, where one without bounds ends", () =>
+    withArena({ ...SMALL, maxSlabBytes: 4096 }, async (arena, device) => {
+      const regions = Array.from({ length: 150 }, (_, i) => {
+        const size = 16 * (1 + i % 5);
+        return arena.allocateFrom(filled(size, i + 1), { role: "vertex", label: `${i + 1}` })!;
+      });
+      await arena.upload();
+      regions.forEach((region, i) => i % 3 !== 0 && region.free());
+      await arena.settled();
+      let looks = 0, rounds = 0;
+      for (let more = true; more; rounds++) {
+        const plan = await arena.planCompaction({ maxLooks: 3 });
+        assert(rounds < 2000, "it ends");
+        looks += 3;
+        more = plan.more;
+        if (plan.moves.length === 0) continue;
+        assert(plan.moves.length <= 3);
+        submit(device, (encoder) => plan.encode(encoder));
+        await plan.commit();
+        await arena.settled();
+      }
+      assert(rounds > 20 && looks < 20 * 150, `${looks} looks`);
+      const { moves, more } = await arena.planCompaction();
+      assertEquals([moves.length, more], [0, false]);
+      for (const region of regions.filter(({ freed }) => !freed)) {
+        assertEquals(await region.read(), filled(region.size, Number(region.label)));
+      }
+    }));
+
+  it("plans 10 moves of 20,000 regions without a look at all of them", () =>
+    withArena({}, async (arena) => {
+      const regions = Array.from({ length: 20_000 }, () => arena.allocate(64, { role: "vertex" })!);
+      await arena.upload();
+      regions.forEach((region, i) => {
+        if (i % 2 === 1) region.free();
+        else region.pinned = true; // nothing can move: all of it would be looked at
+      });
+      await arena.settled();
+      let plans = 0;
+      for (let more = true; more; plans++) {
+        const plan = await arena.planCompaction({ maxMoves: 10 });
+        assertEquals(plan.moves.length, 0);
+        more = plan.more;
+      }
+      assert(plans >= 2 && plans < 20, `${plans} plans`);
     }));
 
   it("keeps the buffers that its copies name, until it has ended", () =>
@@ -271,6 +319,7 @@ describe("GpuArena: compaction", () => {
       for (const bad of [-1, 1.5, "1"]) {
         await assertRejects(() => arena.planCompaction({ maxBytes: bad as number }));
         await assertRejects(() => arena.planCompaction({ maxMoves: bad as number }));
+        await assertRejects(() => arena.planCompaction({ maxLooks: bad as number }));
       }
       assertThrows(() => plan.encode(undefined as never), Error);
     }));
@@ -314,5 +363,58 @@ describe("GpuArena: compaction", () => {
       submit(device, (encoder) => plan.encode(encoder));
       await assertRejects(() => plan.commit(), Error, "no bind group");
       await expectContents(regions, "moved all the same");
+    }));
+
+  it("resizes a region in place, or moves it, and keeps its bytes", () =>
+    withArena(SMALL, async (arena, device) => {
+      const [a, b] = [1, 2].map((value) =>
+        arena.allocateFrom(filled(64, value), { role: "vertex", label: `${value}` })!
+      );
+      await arena.upload();
+      let told = 0;
+      a.onRelocate(() => told++);
+      a.write(filled(64, 3));
+      assertEquals([await a.resize(16), a.size, a.offset, told], [true, 16, 0, 0]);
+      const c = arena.allocate(48, { role: "vertex" })!;
+      assertStrictEquals(c.offset, 16);
+      c.write(filled(48, 4));
+      assertEquals([await a.resize(40), a.size, a.offset, told], [true, 40, 128, 1]);
+      assertEquals((await a.read()).slice(0, 16), filled(16, 3));
+      assertEquals([await c.read(), await b.read()], [filled(48, 4), filled(64, 2)]);
+      await arena.settled();
+      const plan = await arena.planCompaction();
+      assertEquals(plan.moves.map(({ region }) => region), []);
+      c.free();
+      await arena.settled();
+      const stale = await arena.planCompaction();
+      assertEquals(stale.moves.map(({ region }) => region), [a]);
+      assertEquals(await a.resize(44), true);
+      submit(device, (encoder) => stale.encode(encoder));
+      await stale.commit();
+      assertEquals([a.offset, (await a.read()).slice(0, 16)], [128, filled(16, 3)]);
+      const encoded = await arena.planCompaction();
+      submit(device, (encoder) => encoded.encode(encoder));
+      await assertRejects(() => a.resize(400), Error, "is not recorded");
+      await encoded.commit();
+      for (const bad of [0, -1, 1.5, 2 ** 40]) {
+        await assertRejects(() => a.resize(bad), RangeError, "byteLength");
+      }
+      a.free();
+      await assertRejects(() => a.resize(8), Error, "not allocated");
+    }));
+
+  it("leaves a region as it is where there is no space or memory to resize it", () =>
+    withArena({ ...SMALL, maxBytes: 2048 }, async (arena, device) => {
+      const a = arena.allocateFrom(filled(64, 1), { role: "vertex", label: "1" })!;
+      const b = arena.allocateFrom(filled(64, 2), { role: "vertex", label: "2" })!;
+      await arena.upload();
+      assertEquals([await a.resize(4096), a.size], [false, 64]);
+      device.failAllocation(1);
+      const { usedBytes } = arena.stats();
+      await assertRejects(() => a.resize(1000), GpuOutOfMemoryError);
+      assertEquals([a.size, arena.stats().usedBytes], [64, usedBytes]);
+      await expectContents([a, b], "as they were");
+      assertEquals(await a.resize(1000), true);
+      assertEquals((await a.read()).slice(0, 64), filled(64, 1));
     }));
 });

@@ -16,6 +16,7 @@ import { folder, removeAfterwards } from "../support/temporary_files.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CONSUMER = join(ROOT, "tests/tools/types/webgpu_consumer.ts");
+const WEBGL_CONSUMER = join(ROOT, "tests/tools/types/webgl_consumer.ts");
 const SOURCE = join(ROOT, "backends/webgpu/mod.ts");
 
 removeAfterwards();
@@ -51,7 +52,10 @@ function compile(compilation: Compilation): Promise<string> {
         lib: ["es2023", "esnext.disposable", ...lib],
         types,
         typeRoots: [join(ROOT, "node_modules")],
-        paths: { "@suballoc/offset-allocator/webgpu": [from] },
+        paths: {
+          "@suballoc/offset-allocator/webgpu": [from],
+          "@suballoc/offset-allocator/webgl": [join(ROOT, "backends/webgl/mod.ts")],
+        },
         strict: true,
         // The declarations of @webgpu/types themselves need the DOM.
         skipLibCheck: types.length > 0 && lib.length === 0,
@@ -94,6 +98,16 @@ describe("the types of the WebGPU backend", () => {
       name: `accept a real device with ${name}${note}`,
       ignore,
       fn: async () => assertEquals(await compile({ ...options, files: [CONSUMER] }), ""),
+    });
+  }
+
+  for (const compiler of ["typescript-5.9", "typescript-6.0", "typescript-7.0"]) {
+    it({
+      name: `accept a real WebGL2 context with the DOM of ${compiler}${note}`,
+      ignore,
+      fn: async () => {
+        assertEquals(await compile({ compiler, files: [WEBGL_CONSUMER], lib: ["dom"] }), "");
+      },
     });
   }
 

@@ -37,6 +37,37 @@ interface Browser {
   readonly launcher?: readonly string[];
 }
 
+/** Firefox, without a window. */
+const FIREFOX: Browser = {
+  paths: ["/usr/bin/firefox-esr", "/usr/bin/firefox"],
+  variable: "FIREFOX_PATH",
+  name: "firefox-esr",
+  args: (profile) => ["--headless", "--no-remote", "--profile", profile],
+  preferences: {
+    // The clock steps by 50 ns in a page that is isolated, not by 20 µs.
+    "privacy.reduceTimerPrecision": false,
+    "privacy.reduceTimerPrecision.unconditional": false,
+    "privacy.resistFingerprinting": false,
+    // No page but the one that is asked for.
+    "browser.aboutwelcome.enabled": false,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "browser.shell.checkDefaultBrowser": false,
+    "termsofuse.bypassNotification": true,
+    "datareporting.policy.dataSubmissionEnabled": false,
+    // No work besides.
+    "app.normandy.enabled": false,
+    "app.update.disabledForTesting": true,
+    "browser.safebrowsing.malware.enabled": false,
+    "browser.safebrowsing.phishing.enabled": false,
+    "extensions.update.enabled": false,
+    "network.captive-portal-service.enabled": false,
+    "network.connectivity-service.enabled": false,
+    "services.settings.server": "data:,",
+    "toolkit.telemetry.enabled": false,
+    "toolkit.telemetry.server": "data:,",
+  },
+};
+
 const BROWSERS: Readonly<Record<string, Browser>> = {
   chromium: {
     paths: ["/usr/bin/chromium"],
@@ -53,34 +84,14 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
       `--user-data-dir=${profile}`,
     ],
   },
-  firefox: {
-    paths: ["/usr/bin/firefox-esr", "/usr/bin/firefox"],
-    variable: "FIREFOX_PATH",
-    name: "firefox-esr",
-    args: (profile) => ["--headless", "--no-remote", "--profile", profile],
-    preferences: {
-      // The clock steps by 50 ns in a page that is isolated, not by 20 µs.
-      "privacy.reduceTimerPrecision": false,
-      "privacy.reduceTimerPrecision.unconditional": false,
-      "privacy.resistFingerprinting": false,
-      // No page but the one that is asked for.
-      "browser.aboutwelcome.enabled": false,
-      "browser.startup.homepage_override.mstone": "ignore",
-      "browser.shell.checkDefaultBrowser": false,
-      "termsofuse.bypassNotification": true,
-      "datareporting.policy.dataSubmissionEnabled": false,
-      // No work besides.
-      "app.normandy.enabled": false,
-      "app.update.disabledForTesting": true,
-      "browser.safebrowsing.malware.enabled": false,
-      "browser.safebrowsing.phishing.enabled": false,
-      "extensions.update.enabled": false,
-      "network.captive-portal-service.enabled": false,
-      "network.connectivity-service.enabled": false,
-      "services.settings.server": "data:,",
-      "toolkit.telemetry.enabled": false,
-      "toolkit.telemetry.server": "data:,",
-    },
+  firefox: FIREFOX,
+  // Without a screen it has no WebGL.
+  "firefox-webgl": {
+    ...FIREFOX,
+    args: (profile) => ["--no-remote", "--profile", profile],
+    preferences: { ...FIREFOX.preferences, "webgl.force-enabled": true },
+    env: { LIBGL_ALWAYS_SOFTWARE: "1" },
+    launcher: ["xvfb-run", "-a", "--"],
   },
   webkit: {
     paths: [

@@ -14,6 +14,8 @@ import * as pools from "@suballoc/offset-allocator/pool";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
 import * as shared from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
+import { streamingBatchedMesh } from "@suballoc/offset-allocator/three";
+import { webGlDevice } from "@suballoc/offset-allocator/webgl";
 import { GpuArena } from "@suballoc/offset-allocator/webgpu";
 import { deepStrictEqual, ok, rejects, throws } from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -74,6 +76,8 @@ function operations() {
   recording.allocate(10);
   deepStrictEqual(parseTrace(lines).capacity, 1000);
   throws(() => new GpuArena({}), TypeError);
+  throws(() => webGlDevice({}), TypeError);
+  throws(() => streamingBatchedMesh({}), TypeError);
 }
 
 async function arenas() {

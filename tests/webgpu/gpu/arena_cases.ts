@@ -28,16 +28,17 @@ async function encodedMove(device: GPUDevice, arena: GpuArena<GPUBuffer>) {
 export const arenaCases: readonly GpuCase[] = [
   ...[1, 2, 3, 4, 5, 6].map((seed): GpuCase => ({
     name: `GpuArena agrees with plain arrays, seed ${seed}`,
-    run: ({ device }) => checkArenaModel(device, { seed, steps: 300, every: 25 }),
+    run: ({ device, isWebGl }) => checkArenaModel(device, { seed, steps: 300, every: 25, isWebGl }),
   })),
   {
     name: "GpuArena keeps large regions while slabs grow to many megabytes",
-    async run({ device }) {
+    async run({ device, isWebGl }) {
+      const role = isWebGl ? "index" : "storage", stride = isWebGl ? 4 : 12;
       using arena = new GpuArena(device, { maxSlabBytes: 2 ** 23, dedicatedBytes: 2 ** 21 });
       const random = seeded(1);
       const regions = Array.from({ length: 24 }, (_, i) => {
         const bytes = randomBytes(random, i % 8 === 7 ? 2_500_001 : 1 + random(900_000));
-        return { bytes, region: arena.allocateFrom(bytes, { role: "storage", stride: 12 })! };
+        return { bytes, region: arena.allocateFrom(bytes, { role, stride })! };
       });
       for (let i = 0; i < 3; i++) {
         await arena.upload();
@@ -50,6 +51,7 @@ export const arenaCases: readonly GpuCase[] = [
   },
   {
     name: "GpuArena records uploads in an encoder, between the user's own commands",
+    isWebGpuOnly: true,
     async run({ device }) {
       using arena = new GpuArena(device);
       const region = arena.allocateFrom(new Uint8Array(64).fill(1), { role: "storage" })!;

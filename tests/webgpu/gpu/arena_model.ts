@@ -19,7 +19,7 @@ import { expect, expectSame, expectSameBytes } from "./expect.ts";
 /** A region and what it must hold. */
 interface Modelled<B extends GpuBufferLike> {
   readonly region: GpuRegion<B>;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   /** Place and generation, as they were last seen. */
   seen: { buffer: B | undefined; offset: number; generation: number };
   /** Relocations that the listener told of. */
@@ -37,12 +37,22 @@ const KINDS: readonly GpuRegionOptions[] = [
   { usage: 0x20 | 0x80, stride: 16 }, // VERTEX | STORAGE
 ];
 
+/** What WebGL2 has of that. */
+const WEBGL_KINDS: readonly GpuRegionOptions[] = [
+  ...KINDS.filter(({ role }) =>
+    role !== undefined && ["vertex", "index", "uniform"].includes(role)
+  ),
+  { usage: 0x20 | 0x40, stride: 16 }, // VERTEX | UNIFORM
+];
+
 /** How long and how hard the model is driven. */
 export interface ModelOptions {
   readonly seed: number;
   readonly steps: number;
   /** Steps after which everything is compared. */
   readonly every: number;
+  /** Whether the device is one over WebGL2. */
+  readonly isWebGl?: boolean;
 }
 
 /** Drives an arena; the failure names the seed and the step. */
@@ -50,8 +60,8 @@ export async function checkArenaModel<B extends GpuBufferLike>(
   device: GpuDeviceLike<B>,
   options: ModelOptions,
 ): Promise<void> {
-  const { seed, steps, every } = options;
-  const model = new ArenaModel(device, seeded(seed));
+  const { seed, steps, every, isWebGl = false } = options;
+  const model = new ArenaModel(device, seeded(seed), isWebGl);
   for (let step = 0; step < steps; step++) {
     try {
       await model.step();
@@ -67,10 +77,12 @@ class ArenaModel<B extends GpuBufferLike> {
   readonly #device: GpuDeviceLike<B>;
   readonly #arena: GpuArena<B>;
   readonly #random: Random;
+  readonly #isWebGl: boolean;
   readonly #live: Modelled<B>[] = [];
 
-  constructor(device: GpuDeviceLike<B>, random: Random) {
+  constructor(device: GpuDeviceLike<B>, random: Random, isWebGl: boolean) {
     this.#device = device;
+    this.#isWebGl = isWebGl;
     this.#random = random;
     this.#arena = new GpuArena(device, {
       initialSlabBytes: 4096,
@@ -86,9 +98,10 @@ class ArenaModel<B extends GpuBufferLike> {
     const action = random(100);
     if (live.length < 4 || action < 40) this.#allocate();
     else if (action < 58) this.#write(live[random(live.length)]);
-    else if (action < 78) this.#free(random(live.length));
+    else if (action < 74) this.#free(random(live.length));
+    else if (action < 78) await this.#resize(live[random(live.length)]);
     else if (action < 88) await this.#upload();
-    else if (action < 92) this.#encodeUploads();
+    else if (action < 92) await (this.#isWebGl ? this.#upload() : this.#encodeUploads());
     else if (action < 96) await this.#compact();
     else if (action < 97) this.#arena.trim();
     else await this.#compare(live[random(live.length)]);
@@ -97,7 +110,7 @@ class ArenaModel<B extends GpuBufferLike> {
   #allocate(): void {
     const random = this.#random;
     const size = 1 + (random(30) === 0 ? random(30000) : random(random(2) ? 100 : 2000));
-    const kind = KINDS[random(KINDS.length)];
+    const kinds = this.#isWebGl ? WEBGL_KINDS : KINDS, kind = kinds[random(kinds.length)];
     const alignment = random(6) === 0 ? [8, 20, 512][random(3)] : undefined;
     const region = this.#arena.allocate(size, { ...kind, alignment, pinned: random(10) === 0 });
     expect(region !== undefined, "an arena without limit has space");
@@ -128,6 +141,20 @@ class ArenaModel<B extends GpuBufferLike> {
     const [{ region }] = this.#live.splice(i, 1);
     region.free();
     expect(region.freed, "a freed region says so");
+  }
+
+  async #resize(modelled: Modelled<B>): Promise<void> {
+    const random = this.#random, { region, bytes } = modelled;
+    const size = 1 + random(random(2) === 0 ? 100 : 2 * bytes.length);
+    expect(await region.resize(size), "an arena without limit has space");
+    expectSame(region.size, size, "size after a resize");
+    modelled.bytes = new Uint8Array(size);
+    modelled.bytes.set(bytes.subarray(0, size));
+    if (size <= bytes.length) return;
+    const at = bytes.length - bytes.length % 4, rest = randomBytes(random, size - at);
+    rest.set(bytes.subarray(at));
+    modelled.bytes.set(rest, at);
+    region.write(rest, at);
   }
 
   async #upload(): Promise<void> {

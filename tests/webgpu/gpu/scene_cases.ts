@@ -12,6 +12,7 @@ import type { GpuCase } from "./gpu_case.ts";
 export const sceneCases: readonly GpuCase[] = [{
   name: "10,000 meshes streamed through three slabs look like those in buffers of their own",
   isLong: true,
+  isWebGpuOnly: true,
   async run({ device }) {
     const { shared, own, movedBytes } = await streamMeshes(device, { meshes: 10_000, frames: 8 });
     expectSame(own.made, 30_000, "buffers for the meshes");

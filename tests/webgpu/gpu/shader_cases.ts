@@ -39,6 +39,7 @@ function numbersOf(bytes: Uint8Array): Uint32Array {
 /** The cases. */
 export const shaderCases: readonly GpuCase[] = [
   {
+    isWebGpuOnly: true,
     name: "a compute shader changes its range and nothing else, wherever it is moved",
     async run({ device }) {
       using arena = new GpuArena(device, { initialSlabBytes: 1024 });
@@ -94,6 +95,7 @@ export const shaderCases: readonly GpuCase[] = [
     },
   },
   {
+    isWebGpuOnly: true,
     name: "draws of meshes in shared buffers are those of a buffer for each mesh",
     async run({ device }) {
       using arena = new GpuArena(device, { initialSlabBytes: 256 });
@@ -169,6 +171,7 @@ export const shaderCases: readonly GpuCase[] = [
     },
   },
   {
+    isWebGpuOnly: true,
     name: "one region is for vertices and storage at once",
     async run({ device }) {
       using arena = new GpuArena(device);

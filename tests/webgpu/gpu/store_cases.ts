@@ -5,19 +5,23 @@
  */
 
 import { compact } from "../../../src/arena/compact.ts";
-import { GpuBufferStore } from "../../../backends/webgpu/mod.ts";
+import { GpuBufferStore, GpuUsage } from "../../../backends/webgpu/mod.ts";
 import { Arena } from "../../../mod.ts";
 import { randomBytes, withSeed } from "../../support/random.ts";
 import { expect, expectFailure, expectSame, expectSameBytes } from "./expect.ts";
-import type { GpuCase } from "./gpu_case.ts";
+import type { GpuCase, TestGpu } from "./gpu_case.ts";
+
+/** A use that the device has buffers for. */
+const usageFor = ({ isWebGl }: TestGpu) => isWebGl ? GpuUsage.INDEX : GpuUsage.STORAGE;
 
 /** The cases. */
 export const storeCases: readonly GpuCase[] = [
   ...[1, 2].map((seed): GpuCase => ({
     name: `GpuBufferStore agrees with a plain array, seed ${seed}`,
-    run: ({ device }) =>
+    run: (gpu) =>
       withSeed(seed, async (random) => {
-        await using store = new GpuBufferStore(device, { byteLength: 1001 });
+        const usage = usageFor(gpu);
+        await using store = new GpuBufferStore(gpu.device, { byteLength: 1001, usage });
         let model = new Uint8Array(1001);
         const open: Promise<void>[] = [];
         for (let step = 0; step < 150; step++) {
@@ -54,9 +58,10 @@ export const storeCases: readonly GpuCase[] = [
   })),
   {
     name: "GpuBufferStore copies within itself through a scratch buffer",
-    async run({ device }) {
+    async run(gpu) {
       await withSeed(3, async (random) => {
-        await using store = new GpuBufferStore(device, { byteLength: 3_000_000 });
+        const usage = usageFor(gpu);
+        await using store = new GpuBufferStore(gpu.device, { byteLength: 3_000_000, usage });
         const model = randomBytes(random, 3_000_000);
         await store.write(0, model);
         for (const [from, to] of [[16, 400_000], [400_000, 16], [5, 12]]) {
@@ -72,7 +77,7 @@ export const storeCases: readonly GpuCase[] = [
   {
     name: "GpuBufferStore takes a buffer and holds an arena, which grows and compacts",
     async run({ device }) {
-      const usage = GPUBufferUsage.VERTEX | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      const usage = GpuUsage.VERTEX | GpuUsage.COPY_SRC | GpuUsage.COPY_DST;
       const given = device.createBuffer({ size: 4096, usage });
       await using store = new GpuBufferStore(device, given);
       const arena = new Arena(store, { maxByteLength: 65536 });
@@ -95,8 +100,9 @@ export const storeCases: readonly GpuCase[] = [
   },
   {
     name: "GpuBufferStore rejects what is under way when its device is lost",
-    async run({ newDevice }) {
-      const device = await newDevice(), store = new GpuBufferStore(device, { byteLength: 64 });
+    async run(gpu) {
+      const device = await gpu.newDevice(), usage = usageFor(gpu);
+      const store = new GpuBufferStore(device, { byteLength: 64, usage });
       await store.write(0, new Uint8Array(64));
       const open = [store.read(0, new Uint8Array(64)), store.write(1, new Uint8Array(1))];
       const results = Promise.allSettled(open);

@@ -1,0 +1,103 @@
+/**
+ * What is used of the inside of three's `BatchedMesh`, as structural types, and the check that a
+ * release has it.
+ *
+ * @module
+ */
+
+/** Arrays of attributes and indices. */
+export interface NumbersLike {
+  [i: number]: number;
+  readonly length: number;
+  copyWithin(to: number, from: number, end: number): unknown;
+}
+
+/** A `BufferAttribute`. */
+export interface AttributeLike {
+  readonly array: NumbersLike;
+  readonly count: number;
+  readonly itemSize: number;
+  updateRanges: { start: number; count: number }[];
+  needsUpdate: boolean;
+  addUpdateRange(start: number, count: number): void;
+}
+
+/** A `BufferGeometry`. */
+export interface GeometryLike {
+  readonly index: AttributeLike | null;
+  readonly attributes: Readonly<Record<string, AttributeLike>>;
+}
+
+/** What a `BatchedMesh` knows of a geometry. */
+export interface GeometryInfo {
+  vertexStart: number;
+  reservedVertexCount: number;
+  indexStart: number;
+  reservedIndexCount: number;
+  start: number;
+  active: boolean;
+}
+
+/** A `BatchedMesh`. */
+export interface BatchedMeshInside {
+  readonly geometry: GeometryLike;
+  _geometryInfo: GeometryInfo[];
+  readonly _instanceInfo: { active: boolean; geometryIndex: number }[];
+  _availableGeometryIds: number[];
+  _availableInstanceIds: number[];
+  _nextVertexStart: number;
+  _nextIndexStart: number;
+  _maxVertexCount: number;
+  _maxIndexCount: number;
+  _visibilityChanged: boolean;
+  _initializeGeometry(geometry: GeometryLike): void;
+  _validateGeometry(geometry: GeometryLike): void;
+  addGeometry(geometry: GeometryLike, vertices?: number, indices?: number): number;
+  setGeometryAt(id: number, geometry: GeometryLike): number;
+  deleteGeometry(id: number): this;
+  addInstance(geometryId: number): number;
+  deleteInstance(id: number): this;
+  setGeometryIdAt(id: number, geometryId: number): this;
+  optimize(): this;
+  setGeometrySize(maxVertexCount: number, maxIndexCount: number): void;
+  copy(source: BatchedMeshInside): this;
+}
+
+/** The class of it. */
+export type BatchedMeshConstructor = new (
+  maxInstanceCount: number,
+  maxVertexCount: number,
+  maxIndexCount?: number,
+  material?: unknown,
+) => BatchedMeshInside;
+
+/** What a release must have, by type. */
+const NEEDED = {
+  object: "geometry _geometryInfo _instanceInfo _availableGeometryIds _availableInstanceIds",
+  number: "_nextVertexStart _nextIndexStart _maxVertexCount _maxIndexCount",
+  boolean: "_visibilityChanged",
+  function: "_initializeGeometry _validateGeometry setGeometrySize deleteGeometry setGeometryIdAt",
+};
+
+/**
+ * Throws where a release of three is another inside than those this was made for.
+ *
+ * @throws {Error} It names what is missing, and the release where that is known.
+ */
+export function expectInside(mesh: object): void {
+  const members = mesh as Record<string, unknown>, missing: string[] = [];
+  for (const [type, names] of Object.entries(NEEDED)) {
+    missing.push(...names.split(" ").filter((name) => !isOf(members[name], type)));
+  }
+  if (missing.length === 0) return;
+  const release = (globalThis as { __THREE__?: string }).__THREE__ ?? "of an unknown release";
+  throw new Error(
+    `Expected three of r178 to r187, got one (${release}) whose BatchedMesh has no ` +
+      missing.join(", "),
+  );
+}
+
+function isOf(value: unknown, type: string): boolean {
+  const found: string = typeof value;
+  return found === type;
+}
