@@ -11,7 +11,7 @@ import * as calls from "../gap_table/calls.ts";
 import { WideKernel } from "../allocators/wide_kernel.ts";
 import { freeWord, makeReady, recycle } from "../gap_table/slots.ts";
 import { RESET } from "./repair.ts";
-import { CACHED, CLAIMED, INTENT, type SharedState, WANTED } from "./state.ts";
+import type { SharedState } from "./state.ts";
 import type { Waiting } from "./waiting.ts";
 import { WorkerCache } from "./worker_cache.ts";
 
@@ -78,6 +78,7 @@ export class LockedTable {
 
   /** Frees an allocation. */
   free(handle: number): void {
+    const INTENT = 32;
     if (typeof handle !== "number" || (handle | 0) !== handle) throw new NotAllocatedError(handle);
     this.#header[INTENT] = handle;
     this.#inner.free(handle);
@@ -86,7 +87,7 @@ export class LockedTable {
 
   /** Another size for an allocation, in place. */
   resize(handle: number, size: number): boolean {
-    const HANDLE = 4, MASK = 14;
+    const HANDLE = 4, MASK = 14, CLAIMED = 33;
     const { table, cache } = this;
     if (cache === undefined) return this.#inner.resize(handle, size);
     const node = calls.expectNode(table, handle), W = this.#words, header = this.#header;
@@ -133,6 +134,7 @@ export class LockedTable {
 
   /** Frees everything. */
   reset(): void {
+    const INTENT = 32;
     this.#header[INTENT] = RESET;
     this.trim();
     this.#inner.reset();
@@ -142,6 +144,7 @@ export class LockedTable {
   trim(): number {
     const NEXT = 1, HANDLE = 4;
     const W = this.#words, { end } = this.table;
+    const CACHED = 5;
     if (this.cache === undefined || Atomics.load(this.#header, CACHED) === 0) return 0;
     // Before the search: what is put in a cache meanwhile sets it again. Each side stores its word
     // and loads the other's; both loads are atomic, or both may see what was there before.
@@ -197,7 +200,7 @@ export class LockedTable {
 
   #reserve(size: number, alignment: number): number {
     this.#announce();
-    const handle = this.#inner.allocate(size, alignment);
+    const WANTED = 34, handle = this.#inner.allocate(size, alignment);
     if (handle === NO_SPACE) this.#header[WANTED] = 1;
     return handle;
   }
@@ -220,7 +223,7 @@ export class LockedTable {
 
   /** Says which node is to become an allocation: the free one that serves next. */
   #announce(): void {
-    const HEAD = 12, READY = 22, NODE = 0x3ffffffc;
+    const HEAD = 12, READY = 22, NODE = 0x3ffffffc, INTENT = 32;
     const W = this.#words, isReady = W[HEAD] !== W[READY] || makeReady(W);
     this.#header[INTENT] = isReady ? -(W[W[HEAD]] & NODE) : 0;
   }

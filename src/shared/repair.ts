@@ -6,7 +6,7 @@
 
 import { freeWord, isTaken, queueFreeSlots } from "../gap_table/slots.ts";
 import type { BinTable } from "../gap_table/bin_table.ts";
-import { CACHED, CLAIMED, INTENT, type SharedState } from "./state.ts";
+import type { SharedState } from "./state.ts";
 
 // Before the holder of the lock changes the table it writes in INTENT what it is about to do:
 //
@@ -24,7 +24,7 @@ export const RESET: number = -2_147_483_648; // = -(2 ** 31)
  * harm: the next one does it again. O(n log n) with n allocations.
  */
 export function repair({ header, table }: SharedState): void {
-  const HANDLE = 4, FRESH = 19, STRIDE = 21;
+  const HANDLE = 4, FRESH = 19, STRIDE = 21, CACHED = 5, INTENT = 32, CLAIMED = 33;
   const W = table.words, intent = header[INTENT], claimed = header[CLAIMED];
   if (claimed !== 0) {
     const node = table.nodeOf(claimed);

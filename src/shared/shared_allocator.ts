@@ -23,7 +23,6 @@ import { repair } from "./repair.ts";
 import type { SharedSource } from "./shared_buffer.ts";
 import {
   CACHED,
-  INTENT,
   layOutState,
   LOCK,
   nextWorker,
@@ -270,7 +269,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    */
   free(handle: number): void {
     if (this.#cache !== undefined && this.#cache.put(handle)) return;
-    if (this.#freeLocked(handle)) callFirst(this.#line);
+    if (this.#freeLocked(handle) !== 0) callFirst(this.#line);
   }
 
   /**
@@ -407,18 +406,19 @@ export class SharedOffsetAllocator implements SharedAllocator {
    * Frees with the lock; whether somebody is to be called then. While no request was refused, that
    * costs no atomic load, which takes V8 some 5 ns.
    */
-  #freeLocked(handle: number): boolean {
+  #freeLocked(handle: number): number {
     const WANTED = 34, WAITED = 0, header = this.#header;
     this.#lock.acquire();
     try {
       this.#table.free(handle);
-      return header[WANTED] !== 0 && (header[WANTED] = Atomics.load(this.#line, WAITED)) !== 0;
+      return header[WANTED] &&= Atomics.load(this.#line, WAITED);
     } finally {
       this.#unlock();
     }
   }
 
   #unlock(): void {
+    const INTENT = 32;
     this.#header[INTENT] = 0;
     this.#lock.release();
   }
