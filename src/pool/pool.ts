@@ -93,7 +93,7 @@ export abstract class Pool<T extends object> {
   constructor(capacity: number, options: PoolOptions<T>) {
     checkInteger("capacity", capacity, 0, MAX_UNITS);
     checkPoolOptions(capacity, options);
-    const { initialize, order, debug, onLeak = console.warn } = options;
+    const { initialize, order, debug, onLeak } = options;
     this.#capacity = capacity;
     this.#options = { ...options };
     this.#onTake = both(options, "prepare", "onAcquire");
@@ -102,7 +102,7 @@ export abstract class Pool<T extends object> {
     this.#leaks = debug
       ? new FinalizationRegistry((report) => {
         this.#leaked++;
-        onLeak(report);
+        (onLeak ?? console.warn)(report); // not every host has a console
       })
       : undefined;
     try {
