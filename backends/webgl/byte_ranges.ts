@@ -21,7 +21,7 @@ export class ByteRanges {
   /** Adds or takes out a range. O(ranges). */
   set(start: number, end: number, isIn: boolean): void {
     if (start >= end) return;
-    const all = this.#bounds, from = countBelow(all, start), to = countUpTo(all, end);
+    const all = this.#bounds, from = countUpTo(all, start - 1), to = countUpTo(all, end);
     const between: number[] = [];
     // An even number of bounds before a place: it is outside.
     if ((from % 2 === 0) === isIn) between.push(start);
@@ -45,12 +45,7 @@ export class ByteRanges {
   }
 }
 
-function countBelow(bounds: readonly number[], at: number): number {
-  let i = 0;
-  while (i < bounds.length && bounds[i] < at) i++;
-  return i;
-}
-
+/** How many bounds are not above a byte. */
 function countUpTo(bounds: readonly number[], at: number): number {
   let i = 0;
   while (i < bounds.length && bounds[i] <= at) i++;
