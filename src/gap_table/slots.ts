@@ -13,9 +13,9 @@ import type { BinShape } from "./layout.ts";
 // Free slots wait in a queue, a ring of SLOTS words at the end of the table, behind which is one
 // more word for the mark STOP. A call that takes a slot sees the mark in the word that it has read
 // anyway: to compare with READY instead took 5 % of the time of allocate and free. A slot that is
-// freed goes in front and serves again at once, while it is warm; every USES-th time it goes behind all
-// others. There at least `reserve - 1` others stand before it, whatever is done, so that a handle
-// comes back late:
+// freed goes in front and serves again at once, while it is warm; every USES-th time it goes behind
+// all others. There at least `reserve - 1` others stand before it, whatever is done, so that a
+// handle comes back late:
 //
 // - After (LAST + 1) / (MASK + 1) uses of its slot, which has waited every USES-th time, and each
 //   time `reserve` others were taken: 2^20 allocations with a 16th of the slots in reserve.
