@@ -61,6 +61,7 @@ export interface BatchedMeshInside {
   optimize(): this;
   setGeometrySize(maxVertexCount: number, maxIndexCount: number): void;
   copy(source: BatchedMeshInside): this;
+  onBeforeRender(...args: unknown[]): void;
 }
 
 /** The class of it. */
@@ -76,7 +77,9 @@ const NEEDED = {
   object: "geometry _geometryInfo _instanceInfo _availableGeometryIds _availableInstanceIds",
   number: "_nextVertexStart _nextIndexStart _maxVertexCount _maxIndexCount",
   boolean: "_visibilityChanged",
-  function: "_initializeGeometry _validateGeometry setGeometrySize deleteGeometry setGeometryIdAt",
+  function:
+    "_initializeGeometry _validateGeometry setGeometrySize deleteGeometry setGeometryIdAt " +
+    "onBeforeRender",
 };
 
 /**

@@ -150,6 +150,134 @@ for (const three of [newest, yearOld as unknown as Three]) {
       expectDrawn(mesh, 0, large, "larger, with its id");
     });
 
+    it("replaces a geometry by one that needs its own space, too", () => {
+      const mesh = new Streaming(10, 100, 100);
+      const [a, b, c] = [30, 30, 30].map((count) =>
+        mesh.addGeometry(geometryOf(three, random, count, count))
+      );
+      mesh.deleteGeometry(a);
+      const large = geometryOf(three, random, 70, 60), other = geometryOf(three, random, 30, 30);
+      mesh.setGeometryAt(c, other);
+      assertStrictEquals(mesh.setGeometryAt(b, large), b);
+      expectDrawn(mesh, b, large, "the larger");
+      expectDrawn(mesh, c, other, "the other, which was moved");
+      assertEquals([mesh.unusedVertexCount, mesh.unusedIndexCount], [0, 10]);
+    });
+
+    it("takes geometries without vertices", () => {
+      const mesh = new Streaming(10, 100, 100), empty = geometryOf(three, random, 0, 0);
+      empty.setIndex([]);
+      const ids = [geometryOf(three, random, 9, 3), empty, empty].map((one) =>
+        mesh.addGeometry(one)
+      );
+      mesh.addInstance(ids[1]);
+      mesh.deleteGeometry(ids[0]);
+      mesh.optimize();
+      const full = geometryOf(three, random, 60, 60);
+      mesh.setGeometryAt(ids[2], full);
+      const copied = mesh.clone();
+      expectDrawn(copied, ids[2], full, "a copy");
+      copied.deleteGeometry(ids[1]).deleteGeometry(ids[2]);
+      assertEquals([copied.unusedVertexCount, copied.instanceCount], [100, 0]);
+    });
+
+    it("takes its attributes from the first geometry that has room", () => {
+      const mesh = new Streaming(10, 100, 100);
+      assertThrows(() => mesh.addGeometry(geometryOf(three, random, 101, 0)), OutOfSpaceError);
+      const fits = geometryOf(three, random, 50, 6);
+      expectDrawn(mesh, mesh.addGeometry(fits), fits, "the first that fits");
+      const other = geometryOf(three, random, 1, 0);
+      assertThrows(() => mesh.addGeometry(other), Error, 'consistently have "index"');
+      const long = geometryOf(three, random, 5, 3);
+      long.setAttribute("uv", new three.BufferAttribute(new Float32Array(12), 2));
+      assertThrows(() => mesh.addGeometry(long), RangeError, "uv to have at most 5 items, got 6");
+      assertEquals([mesh.unusedVertexCount, mesh.unusedIndexCount], [50, 94]);
+    });
+
+    it("takes interleaved, normalized and short attributes, and indices of 8 to 32 bits", () => {
+      for (const Index of [Uint8Array, Uint16Array, Uint32Array]) {
+        const make = () => {
+          const data = new three.InterleavedBuffer(
+            Int16Array.from({ length: 40 }, () => random(30_000)),
+            5,
+          );
+          return new three.BufferGeometry()
+            .setAttribute("position", new three.InterleavedBufferAttribute(data, 3, 0, true))
+            .setAttribute("uv", new three.InterleavedBufferAttribute(data, 2, 3, true))
+            .setIndex(new three.BufferAttribute(new Index(9).map(() => random(8)), 1));
+        };
+        const drawnOf = (mesh: newest.BatchedMesh, id: number) => {
+          const { start, count } = mesh.getGeometryRangeAt(id)!;
+          return drawn(mesh.geometry, start, count);
+        };
+        const [own, plain] = [Streaming, three.BatchedMesh].map((Mesh) => new Mesh(10, 100, 100));
+        const geometries = [make(), make(), make()];
+        const ids = geometries.map((one) => [own.addGeometry(one), plain.addGeometry(one)]);
+        own.deleteGeometry(ids[0][0]).optimize();
+        for (const [a, b] of ids.slice(1)) assertEquals(drawnOf(own, a), drawnOf(plain, b));
+        assert(own.geometry.attributes.position.normalized);
+      }
+    });
+
+    it("moves only where no hole has the room that is asked for", () => {
+      const mesh = new Streaming(100, 1000, 1000);
+      const ids = Array.from(
+        { length: 100 },
+        () => mesh.addGeometry(geometryOf(three, random, 10, 10)),
+      );
+      for (let i = 0; i < 100; i += 2) mesh.deleteGeometry(ids[i]);
+      assertStrictEquals(mesh.compact({ vertices: 10, indices: 10 }), 0);
+      assertStrictEquals(mesh.compact({ vertices: 501, indices: 501 }), 0, "more than is free");
+      assertStrictEquals(mesh.vertexSpace.largestFreeRegion(), 10);
+      let calls = 0;
+      const bounds = { vertices: 100, indices: 60, maxMoves: 3, maxLooks: 40 };
+      while (mesh.vertexSpace.largestFreeRegion() < 100 && calls < 30) {
+        assert(mesh.compact(bounds) <= 6);
+        calls++;
+      }
+      assert(calls > 1 && calls < 30, `${calls} calls`);
+      const holes = [mesh.vertexSpace, mesh.indexSpace].map((space) => space.largestFreeRegion());
+      assert(holes[0] >= 100 && holes[0] < 200 && holes[1] >= 60 && holes[1] < 160, `${holes}`);
+      assertThrows(() => mesh.compact({ vertices: -1 }), RangeError, "vertices");
+    });
+
+    it("moves no more than it takes to make room", () => {
+      const mesh = new Streaming(1000, 10_000, 10_000);
+      const ids = Array.from(
+        { length: 1000 },
+        () => mesh.addGeometry(geometryOf(three, random, 10, 10)),
+      );
+      for (let i = 0; i < 1000; i += 2) mesh.deleteGeometry(ids[i]);
+      mesh.addGeometry(geometryOf(three, random, 100, 100));
+      let moved = 0;
+      for (let i = 1; i < 1000; i += 2) {
+        if (mesh.getGeometryRangeAt(ids[i])!.vertexStart !== 10 * i) moved++;
+      }
+      assert(moved >= 5 && moved <= 40, `${moved} moved`);
+    });
+
+    it("uploads what is new once", () => {
+      const mesh = new Streaming(10, 1000, 1000), small = geometryOf(three, random, 10, 9);
+      const draw = (renderer: object) => {
+        const rest = [new three.Scene(), new three.PerspectiveCamera(), mesh.geometry] as const;
+        const material = new three.MeshBasicMaterial();
+        mesh.onBeforeRender(renderer as never, ...rest, material, undefined as never);
+      };
+      const ranges = () =>
+        (mesh.geometry.attributes.position as newest.BufferAttribute).updateRanges;
+      mesh.perObjectFrustumCulled = mesh.sortObjects = false;
+      const ids = [mesh.addGeometry(small), mesh.addGeometry(small), mesh.addGeometry(small)];
+      draw({ isWebGPURenderer: true });
+      assertEquals(ranges(), [], "a new attribute is uploaded whole");
+      for (const id of [ids[2], ids[0], ids[0]]) mesh.setGeometryAt(id, small);
+      draw({ isWebGPURenderer: true });
+      assertEquals(ranges(), [{ start: 0, count: 90 }], "what almost touches is one");
+      mesh.setGeometrySize(2000, 2000);
+      mesh.setGeometryAt(ids[1], small);
+      draw({ isWebGPURenderer: true });
+      assertEquals(ranges(), [], "a new attribute again");
+    });
+
     it("uses again what was freed, also where all was", () => {
       const mesh = new Streaming(10, 100, 100), geometry = geometryOf(three, random, 50, 30);
       for (let i = 0; i < 100; i++) {
