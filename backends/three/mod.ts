@@ -8,6 +8,13 @@
 export type { Allocation, Allocator, Extent } from "../../src/allocator.ts";
 export { OutOfSpaceError } from "../../src/allocator.ts";
 export { streamingBatchedMesh } from "./streaming_batched_mesh.ts";
+export { streamingBatches } from "./streaming_batches.ts";
+export type {
+  StreamingBatchesClass,
+  StreamingBatchesMembers,
+  StreamingBatchesOptions,
+  ThreeForBatches,
+} from "./streaming_batches.ts";
 export type {
   StreamingBatchedMeshClass,
   StreamingCompactionOptions,

@@ -14,6 +14,7 @@ import {
   expectInside,
   type GeometryInfo,
   type GeometryLike,
+  type TextureLike,
 } from "./batched_mesh_inside.ts";
 import { type Moved, Space } from "./space.ts";
 import { boundUploads, changed, forgetUploads, mergeUploads } from "./uploads.ts";
@@ -81,13 +82,13 @@ export function streamingBatchedMesh<C extends new (...args: never[]) => object>
   if (typeof base !== "function") {
     throw new TypeError(`Expected base to be THREE.BatchedMesh, got ${describe(base)}`);
   }
-  return streaming(
+  return streamingMesh(
     base as unknown as BatchedMeshConstructor,
   ) as unknown as StreamingBatchedMeshClass<C>;
 }
 
 /** The class over a base that is taken for a `BatchedMesh`. */
-function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
+export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstructor {
   return class StreamingBatchedMesh extends base implements StreamingMembers {
     #vertices: Space;
     #indices: Space;
@@ -252,6 +253,15 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
 
     override copy(source: BatchedMeshInside): this {
       super.copy(source);
+      // three's textures write to the arrays of the source; r181 leaves the colours out.
+      this._initMatricesTexture();
+      copyTexture(source._matricesTexture, this._matricesTexture);
+      this._initIndirectTexture();
+      copyTexture(source._indirectTexture, this._indirectTexture);
+      if (source._colorsTexture !== null) {
+        this._initColorsTexture();
+        copyTexture(source._colorsTexture, this._colorsTexture!);
+      }
       this.#vertices = new Space(this._maxVertexCount);
       this.#indices = new Space(this._maxIndexCount);
       this.#instances = new Map();
@@ -339,7 +349,11 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
 }
 
 /** Vertices and indices that a geometry is to have, checked against those it has. */
-function countsOf(geometry: GeometryLike, vertices: number, indices: number): [number, number] {
+export function countsOf(
+  geometry: GeometryLike,
+  vertices: number,
+  indices: number,
+): [number, number] {
   const position = geometry?.attributes?.position;
   if (position === undefined) {
     throw new TypeError(`Expected geometry to have positions, got ${describe(geometry)}`);
@@ -356,6 +370,11 @@ function countsOf(geometry: GeometryLike, vertices: number, indices: number): [n
     vertices === -1 ? position.count : vertices,
     isIndexed && indices !== -1 ? indices : indexCount,
   ];
+}
+
+function copyTexture(from: TextureLike, to: TextureLike): void {
+  to.image.data.set(from.image.data);
+  to.needsUpdate = true;
 }
 
 /** Where a range begins; 0 for an empty one. */

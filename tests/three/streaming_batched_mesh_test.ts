@@ -7,36 +7,8 @@ import * as yearOld from "three-0.181";
 import { streamingBatchedMesh } from "../../backends/three/mod.ts";
 import { OutOfSpaceError } from "../../mod.ts";
 import { check } from "../../src/operations/mod.ts";
-import { type Random, seeded } from "../support/random.ts";
-
-type Three = typeof newest;
-
-/** A geometry of so many vertices, each another. */
-function geometryOf(three: Three, random: Random, vertices: number, indices: number) {
-  const geometry = new three.BufferGeometry();
-  for (const [name, itemSize] of [["position", 3], ["uv", 2]] as const) {
-    const array = Float32Array.from({ length: vertices * itemSize }, () => random(1000));
-    geometry.setAttribute(name, new three.BufferAttribute(array, itemSize));
-  }
-  if (indices > 0) {
-    const array = Uint16Array.from({ length: indices }, () => random(vertices));
-    geometry.setIndex(new three.BufferAttribute(array, 1));
-  }
-  return geometry;
-}
-
-/** What is drawn of a range: the attributes of each vertex, one after the other. */
-function drawn(geometry: newest.BufferGeometry, start: number, count: number): number[] {
-  const { index, attributes } = geometry, numbers: number[] = [];
-  for (let i = start; i < start + count; i++) {
-    const vertex = index === null ? i : index.array[i];
-    for (const name of ["position", "uv"]) {
-      const { array, itemSize } = attributes[name];
-      for (let c = 0; c < itemSize; c++) numbers.push(array[vertex * itemSize + c]);
-    }
-  }
-  return numbers;
-}
+import { seeded } from "../support/random.ts";
+import { drawn, geometryOf, type Three } from "./geometries.ts";
 
 /** Compares what a mesh draws of a geometry. */
 function expectDrawn(
@@ -162,6 +134,21 @@ for (const three of [newest, yearOld as unknown as Three]) {
       expectDrawn(mesh, b, large, "the larger");
       expectDrawn(mesh, c, other, "the other, which was moved");
       assertEquals([mesh.unusedVertexCount, mesh.unusedIndexCount], [0, 10]);
+    });
+
+    it("shares nothing that changes with its copies", () => {
+      const mesh = new Streaming(4, 100, 100), matrix = new three.Matrix4();
+      const id = mesh.addInstance(mesh.addGeometry(geometryOf(three, random, 10, 3)));
+      mesh.setColorAt(id, new three.Color(1, 0, 0));
+      const copy = mesh.clone();
+      assertStrictEquals(copy.getColorAt(id, new three.Color()).getHex(), 0xff0000);
+      copy.setMatrixAt(id, new three.Matrix4().makeTranslation(9, 0, 0));
+      copy.setColorAt(id, new three.Color(0, 0, 1));
+      assertStrictEquals(mesh.getMatrixAt(id, matrix).elements[12], 0);
+      assertStrictEquals(mesh.getColorAt(id, new three.Color()).getHex(), 0xff0000);
+      assertStrictEquals(copy.getMatrixAt(id, matrix).elements[12], 9);
+      const { array } = mesh.geometry.attributes.position;
+      assert(copy.geometry.attributes.position.array !== array);
     });
 
     it("takes geometries without vertices", () => {
