@@ -19,26 +19,20 @@ import {
 import type { GpuArenaOptions, GpuRegionOptions } from "./gpu_arena_options.ts";
 import { leaksOf, statsOf } from "./gpu_arena_report.ts";
 import type { GpuArenaStats } from "./gpu_arena_report.ts";
-import { GpuContext } from "./gpu_context.ts";
+import { expectEncoder, GpuContext } from "./gpu_context.ts";
 import { LiveGpuCompaction, planMoves } from "./gpu_compaction.ts";
 import type { GpuCompaction, GpuCompactionOptions } from "./gpu_compaction.ts";
 import { LiveGpuRegion } from "./gpu_region.ts";
 import { expectStill, type MoveHost, moveRegion } from "./move_region.ts";
 import type { GpuData, GpuRegion, GpuRegionHost, RegionSlab } from "./gpu_region.ts";
-import {
-  type GpuBufferLike,
-  type GpuDeviceLike,
-  type GpuEncoderLike,
-  GpuUsage,
-} from "./gpu_types.ts";
-import { type GpuUpload, LiveGpuUpload } from "./gpu_upload.ts";
+import type { GpuBufferLike, GpuDeviceLike } from "./gpu_types.ts";
+import type { UploadState } from "./gpu_upload.ts";
 import { alignmentOf, COPY_ALIGNMENT, usageAlignment, usageOf } from "./gpu_usage.ts";
 import { Readback } from "./readback.ts";
 import { DeferredFrees } from "./deferred_free.ts";
 import type { GpuSlab } from "./slab.ts";
 import { SlabPool } from "./slab_pool.ts";
 import { PagePool, type PendingWrites, type Upload } from "./pending_writes.ts";
-import { StagingBelt } from "./staging_belt.ts";
 
 /** Looks of a plan that has other bounds: some milliseconds. */
 const BOUNDED_LOOKS = 8192;
@@ -83,6 +77,12 @@ const BOUNDED_LOOKS = 8192;
 export class GpuArena<B extends GpuBufferLike> {
   /** Where the buffers are. */
   readonly device: GpuDeviceLike<B>;
+  /**
+   * What functions beside the class see of it.
+   *
+   * @internal
+   */
+  readonly state: object;
   readonly #context: GpuContext<B>;
   readonly #options: CheckedOptions;
   readonly #label: string | undefined;
@@ -92,10 +92,8 @@ export class GpuArena<B extends GpuBufferLike> {
   readonly #pages: PagePool = new PagePool();
   readonly #readback: Readback<B>;
   readonly #deferredFrees: DeferredFrees<B>;
-  readonly #belt: StagingBelt<B>;
+  readonly #uploads: UploadState<B>;
   readonly #regionHost: GpuRegionHost<B>;
-  /** Recorded, and not known to be submitted. */
-  #recorded: LiveGpuUpload<B> | undefined;
   #compaction: Promise<LiveGpuCompaction<B>> | LiveGpuCompaction<B> | undefined;
   #growth: Promise<void> | undefined;
   #isClosed = false;
@@ -113,7 +111,18 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#stacks = options.stacks ?? false;
     this.#readback = new Readback(this.#context);
     this.#deferredFrees = new DeferredFrees(this.#context);
-    this.#belt = new StagingBelt(this.#context, this.#options.maxBeltBytes);
+    this.state = this.#uploads = {
+      context: this.#context,
+      maxBeltBytes: this.#options.maxBeltBytes,
+      deferredFrees: this.#deferredFrees,
+      belt: undefined,
+      recorded: undefined,
+      write: this.#write,
+      take: () => {
+        this.#expectIdle();
+        return this.#takeUploads();
+      },
+    };
     this.#regionHost = {
       context: this.#context,
       read: (region, at, length) => this.#read(region, at, length),
@@ -215,9 +224,7 @@ export class GpuArena<B extends GpuBufferLike> {
    * `onRelocate` listener threw: all has been done then.
    */
   async upload(): Promise<void> {
-    this.#expectUsable();
-    this.#expectNoUpload();
-    this.#uploadAll();
+    this.#uploadReady();
     this.#trim();
     // Growth under way may be for less than is needed now: once more then.
     while (this.#growth !== undefined) await this.#growth.catch(() => {});
@@ -228,50 +235,6 @@ export class GpuArena<B extends GpuBufferLike> {
     } finally {
       this.#growth = undefined;
     }
-  }
-
-  /**
-   * Records what was written as copies in an encoder of yours, from staging buffers, instead of
-   * giving it to the queue: so it comes after what the encoder has so far. Only for regions that
-   * are `ready`; others wait for `upload`. What the staging buffers have no room for (the first
-   * time, all) goes through the queue, ahead of the encoder.
-   *
-   * @returns What to call once the encoder's commands are submitted; `undefined` where nothing
-   * was recorded.
-   * @throws {Error} The last one is not known to be submitted.
-   * @throws {TypeError} The device has no buffers that are mapped for writing, as WebGL.
-   * @throws {DeviceLostError} The device is lost.
-   */
-  encodeUploads(encoder: GpuEncoderLike<B>): GpuUpload | undefined {
-    this.#expectUsable();
-    this.#expectNoUpload();
-    expectEncoder(encoder);
-    this.device.checkUsage?.(GpuUsage.MAP_WRITE);
-    const taken = this.#takeUploads();
-    if (taken.length > 0) this.#readback.submit();
-    const { chunk, encoded, rest } = this.#belt.encode(encoder, taken);
-    for (const { slab, offset, bytes, start, length } of rest) {
-      this.#write(slab, offset, bytes, start, length);
-    }
-    if (chunk === undefined) {
-      for (const uploads of taken) uploads.done();
-      return undefined;
-    }
-    const queued = rest.reduce((sum, { length }) => sum + length, 0);
-    this.#deferredFrees.hold();
-    this.#recorded = new LiveGpuUpload(encoder, { encoded, queued }, {
-      submitted: () => {
-        for (const uploads of taken) uploads.done();
-        this.#belt.recall(chunk);
-        this.#uploadEnded();
-      },
-      cancelled: () => {
-        for (const uploads of taken) uploads.slab.pending.putBack(uploads);
-        this.#belt.discard(chunk);
-        this.#uploadEnded();
-      },
-    });
-    return this.#recorded;
   }
 
   /**
@@ -306,12 +269,9 @@ export class GpuArena<B extends GpuBufferLike> {
       readback: this.#readback,
       expectInOrder: (encoder) => {
         expectEncoder(encoder);
-        if (this.#recorded?.encoder !== encoder) this.#expectNoUpload();
+        if (this.#uploads.recorded?.encoder !== encoder) this.#expectNoUpload();
       },
-      beforeRelocation: () => {
-        this.#expectNoUpload();
-        this.#uploadAll();
-      },
+      beforeRelocation: () => this.#uploadReady(),
       freeLater: (place) => this.#deferredFrees.add(place),
       ended: () => this.#compaction = undefined,
     }, found);
@@ -349,7 +309,7 @@ export class GpuArena<B extends GpuBufferLike> {
     return statsOf(this.#allSlabs(), {
       pendingBytes: [...this.#allSlabs()].reduce((sum, slab) => sum + slab.pending.byteLength, 0),
       retiringBytes: this.#deferredFrees.byteLength,
-      beltBytes: this.#belt.byteLength,
+      beltBytes: this.#uploads.belt?.byteLength ?? 0,
     });
   }
 
@@ -379,8 +339,8 @@ export class GpuArena<B extends GpuBufferLike> {
     for (const region of [...this.#liveRegions()]) region.free();
     for (const { buffer } of this.#allSlabs()) buffer?.destroy();
     this.#pools.clear();
-    this.#recorded?.cancel();
-    this.#belt.close();
+    this.#uploads.recorded?.cancel();
+    this.#uploads.belt?.close();
     this.#readback.close();
   }
 
@@ -396,9 +356,7 @@ export class GpuArena<B extends GpuBufferLike> {
 
   async #read(region: LiveGpuRegion<B>, at: number, length: number) {
     if (!region.ready) await this.upload();
-    this.#expectUsable();
-    this.#expectNoUpload();
-    this.#uploadAll();
+    this.#uploadReady();
     return await this.#readback.read(region.buffer, region.start + at, length);
   }
 
@@ -429,10 +387,8 @@ export class GpuArena<B extends GpuBufferLike> {
       const host: MoveHost<B> = {
         context: this.#context,
         upload: () => {
-          this.#expectUsable();
-          this.#expectNoUpload();
           this.#readback.submit();
-          this.#uploadAll();
+          this.#uploadReady();
         },
         freeLater: (old) => this.#deferredFrees.add(old),
       };
@@ -455,11 +411,14 @@ export class GpuArena<B extends GpuBufferLike> {
     else this.#deferredFrees.add({ slab, handle });
   }
 
-  /** Gives the queue what was written to regions that are there. */
+  /** Gives the queue what was written to regions that are there, where it may. */
+  #uploadReady(): void {
+    this.#expectIdle();
+    this.#uploadAll();
+  }
+
   #uploadAll(): void {
-    const taken = this.#takeUploads();
-    if (taken.length > 0) this.#readback.submit();
-    for (const uploads of taken) {
+    for (const uploads of this.#takeUploads()) {
       uploads.carryOut(this.#write);
       uploads.done();
     }
@@ -476,12 +435,9 @@ export class GpuArena<B extends GpuBufferLike> {
       const ready = pending.take();
       if (!ready.isEmpty) taken.push(ready);
     }
+    // What is read so far was asked for before.
+    if (taken.length > 0) this.#readback.submit();
     return taken;
-  }
-
-  #uploadEnded(): void {
-    this.#recorded = undefined;
-    this.#deferredFrees.unhold();
   }
 
   #trim(trimAfter?: number): void {
@@ -512,7 +468,9 @@ export class GpuArena<B extends GpuBufferLike> {
       | PromiseRejectedResult
       | undefined;
     // Uploads that an encoder got in between go to the buffers of now.
-    while (this.#recorded !== undefined) await this.#context.orLost(this.#recorded.ended);
+    while (this.#uploads.recorded !== undefined) {
+      await this.#context.orLost(this.#uploads.recorded.ended);
+    }
     // Slabs may have gone, and shrunk ones may have got regions again.
     const current = new Set(this.#allSlabs());
     const encoder = this.device.createCommandEncoder();
@@ -572,16 +530,25 @@ export class GpuArena<B extends GpuBufferLike> {
     this.#context.expectAlive();
   }
 
+  #expectIdle(): void {
+    this.#expectUsable();
+    this.#expectNoUpload();
+  }
+
   #expectNoUpload(): void {
-    if (this.#recorded === undefined) return;
+    if (this.#uploads.recorded === undefined) return;
     throw new Error(
       "Expected the upload recorded by encodeUploads() to be ended by submitted() or cancel()",
     );
   }
 }
 
-function expectEncoder(encoder: unknown): void {
-  const copy = (encoder as Partial<GpuEncoderLike<GpuBufferLike>> | undefined)?.copyBufferToBuffer;
-  if (typeof copy === "function") return;
-  throw new TypeError(`Expected encoder to be a GPUCommandEncoder, got ${describe(encoder)}`);
+/**
+ * What an arena is, for functions beside the class.
+ *
+ * @throws {TypeError} It is no arena.
+ */
+export function uploadsOf<B extends GpuBufferLike>(arena: GpuArena<B>): UploadState<B> {
+  if (arena instanceof GpuArena) return arena.state as UploadState<B>;
+  throw new TypeError(`Expected arena to be a GpuArena, got ${describe(arena)}`);
 }

@@ -171,3 +171,13 @@ export class GpuContext<B extends GpuBufferLike> {
     this.device.queue.submit([encoder.finish() as never]);
   }
 }
+
+/**
+ * Throws where a value records no copies.
+ *
+ * @throws {TypeError}
+ */
+export function expectEncoder(encoder: unknown): void {
+  if (typeof membersOf(encoder).copyBufferToBuffer === "function") return;
+  throw new TypeError(`Expected encoder to be a GPUCommandEncoder, got ${describe(encoder)}`);
+}

@@ -4,7 +4,11 @@
  * @module
  */
 
+import type { DeferredFrees } from "./deferred_free.ts";
+import type { GpuContext } from "./gpu_context.ts";
 import type { GpuBufferLike, GpuEncoderLike } from "./gpu_types.ts";
+import type { PendingWrites, Upload } from "./pending_writes.ts";
+import type { StagingBelt } from "./staging_belt.ts";
 
 /**
  * Uploads recorded by `encodeUploads`. Until it is told that they are submitted, the arena
@@ -31,48 +35,24 @@ export interface GpuUpload {
   cancel(): void;
 }
 
-/** What ends an upload. */
-export interface UploadEnd {
-  submitted(): void;
-  cancelled(): void;
-}
-
-/** The one {@linkcode GpuUpload}. */
-export class LiveGpuUpload<B extends GpuBufferLike> implements GpuUpload {
+/** An upload as its arena sees it. */
+export interface RecordedUpload<B extends GpuBufferLike> extends GpuUpload {
   readonly encoder: GpuEncoderLike<B>;
-  readonly encodedBytes: number;
-  readonly queuedBytes: number;
   /** Resolves once it is submitted or cancelled. */
   readonly ended: Promise<void>;
-  readonly #end: UploadEnd;
-  #resolve!: () => void;
-  #isEnded = false;
+}
 
-  constructor(
-    encoder: GpuEncoderLike<B>,
-    bytes: { encoded: number; queued: number },
-    end: UploadEnd,
-  ) {
-    this.encoder = encoder;
-    this.encodedBytes = bytes.encoded;
-    this.queuedBytes = bytes.queued;
-    this.#end = end;
-    this.ended = new Promise((resolve) => this.#resolve = resolve);
-  }
-
-  submitted(): void {
-    this.#finish();
-    this.#end.submitted();
-  }
-
-  cancel(): void {
-    this.#finish();
-    this.#end.cancelled();
-  }
-
-  #finish(): void {
-    if (this.#isEnded) throw new Error("Expected submitted() or cancel() once, got another call");
-    this.#isEnded = true;
-    this.#resolve();
-  }
+/** The part of an arena that records uploads. */
+export interface UploadState<B extends GpuBufferLike> {
+  readonly context: GpuContext<B>;
+  readonly maxBeltBytes: number;
+  readonly deferredFrees: DeferredFrees<B>;
+  /** The staging buffers, once there was such an upload. */
+  belt: StagingBelt<B> | undefined;
+  /** Recorded, and not known to be submitted. */
+  recorded: RecordedUpload<B> | undefined;
+  /** Gives the queue one write. */
+  readonly write: Upload<B>;
+  /** Takes what was written to regions that are there; throws where the arena cannot upload. */
+  take(): PendingWrites<B>[];
 }

@@ -36,7 +36,7 @@ export const pages: readonly Page[] = [
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },
   { names: "replayTrace", entry: "./trace", limit: 5_900 },
-  { names: "GpuArena", entry: "./webgpu", limit: 19_400 },
+  { names: "GpuArena", entry: "./webgpu", limit: 18_000 },
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
   { names: "streamingBatchedMesh", entry: "./three", limit: 11_000 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 36_000 },

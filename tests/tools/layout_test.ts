@@ -54,7 +54,6 @@ const CHIP_LINES = 60;
 const CHIPS: Readonly<Record<string, string>> = {
   "backends/webgl/byte_ranges.ts": "one idea, with tests of its own",
   "backends/webgl/fences.ts": "one idea, beside the one of gl_buffers.ts",
-  "backends/webgpu/deferred_free.ts": "one idea, with tests of its own",
   "backends/webgpu/move_region.ts": "the rare half of a class that is long",
   "cli/file_map.ts": "one idea, with tests of its own",
   "src/operations/check_tree.ts": "as check_table.ts beside it",

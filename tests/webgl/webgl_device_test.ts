@@ -5,6 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import { keepFilled, type WebGlDevice, webGlDevice } from "../../backends/webgl/mod.ts";
 import {
   DeviceLostError,
+  encodeUploads,
   GpuArena,
   GpuBufferStore,
   GpuOutOfMemoryError,
@@ -68,7 +69,7 @@ describe("webGlDevice", () => {
     assertThrows(() => arena.allocate(4, { usage: INDEX | VERTEX }), TypeError, "INDEX without");
     assertThrows(() => new GpuBufferStore(device, { byteLength: 4 }), TypeError, "STORAGE");
     const encoder = device.createCommandEncoder();
-    assertThrows(() => arena.encodeUploads(encoder), TypeError, "MAP_WRITE");
+    assertThrows(() => encodeUploads(arena, encoder), TypeError, "MAP_WRITE");
     const buffer = device.createBuffer({ size: 4, usage: VERTEX });
     await assertRejects(() => buffer.mapAsync(2), Error, "MAP_READ");
     assertThrows(() => device.createBuffer({ size: 4, usage: MAP_WRITE }), TypeError, "MAP_WRITE");

@@ -10,6 +10,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { describe, it } from "@std/testing/bdd";
 import {
   DeviceLostError,
+  encodeUploads,
   GpuArena,
   GpuBufferStore,
   GpuOutOfMemoryError,
@@ -39,10 +40,10 @@ describe("a GPU arena that is closed", () => {
     const device = new FakeDevice(), arena = new GpuArena(device, SMALL);
     const [region] = await neighbours(arena, 1);
     region.write(filled(16, 1));
-    arena.encodeUploads(device.createCommandEncoder());
+    encodeUploads(arena, device.createCommandEncoder());
     await ticks(); // the staging buffer is there now
     region.write(filled(16, 2));
-    const upload = arena.encodeUploads(device.createCommandEncoder());
+    const upload = encodeUploads(arena, device.createCommandEncoder());
     assert(upload !== undefined);
     arena.close();
     assertThrows(() => upload.submitted(), Error, "once");
@@ -55,11 +56,11 @@ describe("a GPU arena that is closed", () => {
       const device = new FakeDevice(), arena = new GpuArena(device, SMALL);
       const [region] = await neighbours(arena, 1);
       region.write(filled(16, 1));
-      arena.encodeUploads(device.createCommandEncoder());
+      encodeUploads(arena, device.createCommandEncoder());
       if (isMapping) {
         await ticks();
         region.write(filled(16, 2));
-        const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
+        const encoder = device.createCommandEncoder(), upload = encodeUploads(arena, encoder)!;
         device.queue.submit([encoder.finish() as never]);
         upload.submitted();
       }
@@ -133,7 +134,7 @@ describe("a GPU arena whose", () => {
   it("regions have nothing to upload records nothing", () =>
     withArena(SMALL, async (arena, device) => {
       await neighbours(arena, 1);
-      assertStrictEquals(arena.encodeUploads(device.createCommandEncoder()), undefined);
+      assertStrictEquals(encodeUploads(arena, device.createCommandEncoder()), undefined);
       await ticks();
       assertStrictEquals(arena.stats().beltBytes, 0);
     }));

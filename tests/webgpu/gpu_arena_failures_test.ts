@@ -2,7 +2,12 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { DeviceLostError, GpuArena, GpuOutOfMemoryError } from "../../backends/webgpu/mod.ts";
+import {
+  DeviceLostError,
+  encodeUploads,
+  GpuArena,
+  GpuOutOfMemoryError,
+} from "../../backends/webgpu/mod.ts";
 import { FakeDevice } from "./fake_gpu.ts";
 import { filled, ticks, withArena } from "./gpu_helpers.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
@@ -42,7 +47,7 @@ describe("GpuArena without memory", () => {
       for (let i = 1; i < 5; i++) {
         device.failAllocation();
         region.write(filled(16, i));
-        assertStrictEquals(arena.encodeUploads(device.createCommandEncoder()), undefined);
+        assertStrictEquals(encodeUploads(arena, device.createCommandEncoder()), undefined);
         await ticks();
         assertStrictEquals(arena.stats().beltBytes, 0);
         assertSameBytes(region.buffer.bytes.slice(0, 16), filled(16, i), `write ${i}`);
@@ -66,7 +71,7 @@ describe("GpuArena without memory", () => {
       await arena.upload();
       for (let i = 1; i < 20; i++) {
         region.write(filled(16, i));
-        const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder);
+        const encoder = device.createCommandEncoder(), upload = encodeUploads(arena, encoder);
         device.queue.submit([encoder.finish() as never]);
         device.failMap();
         upload?.submitted();
@@ -96,7 +101,7 @@ describe("GpuArena on a lost device", () => {
     assertStrictEquals(arena.stats().retiringBytes, 0);
     assertThrows(() => arena.allocate(4, { role: "vertex" }), DeviceLostError, "driver crash");
     assertThrows(() => region.write(filled(4, 1)), DeviceLostError);
-    assertThrows(() => arena.encodeUploads(device.createCommandEncoder()), DeviceLostError);
+    assertThrows(() => encodeUploads(arena, device.createCommandEncoder()), DeviceLostError);
     await assertRejects(() => region.read(), DeviceLostError);
     await assertRejects(() => arena.upload(), DeviceLostError);
     await assertRejects(() => arena.planCompaction(), DeviceLostError);
@@ -110,12 +115,12 @@ describe("GpuArena on a lost device", () => {
     const region = arena.allocate(16, { role: "vertex" })!;
     await arena.upload();
     region.write(filled(16, 1));
-    arena.encodeUploads(device.createCommandEncoder());
+    encodeUploads(arena, device.createCommandEncoder());
     await ticks();
     arena.allocate(4000, { role: "vertex" });
     const uploaded = arena.upload();
     region.write(filled(16, 2));
-    assert(arena.encodeUploads(device.createCommandEncoder()) !== undefined);
+    assert(encodeUploads(arena, device.createCommandEncoder()) !== undefined);
     device.lose();
     await assertRejects(() => uploaded, DeviceLostError);
   });
@@ -127,12 +132,12 @@ describe("GpuArena while buffers are made", () => {
       const region = arena.allocate(16, { role: "vertex" })!;
       await arena.upload();
       region.write(filled(16, 1));
-      arena.encodeUploads(device.createCommandEncoder());
+      encodeUploads(arena, device.createCommandEncoder());
       await ticks();
       arena.allocate(4000, { role: "vertex" });
       const uploaded = arena.upload();
       region.write(filled(16, 2));
-      const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
+      const encoder = device.createCommandEncoder(), upload = encodeUploads(arena, encoder)!;
       await ticks();
       assertStrictEquals(region.generation, 0);
       device.queue.submit([encoder.finish() as never]);

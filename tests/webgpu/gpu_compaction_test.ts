@@ -3,7 +3,12 @@
 import { check } from "../../src/operations/mod.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { DeviceLostError, GpuOutOfMemoryError, type GpuRegion } from "../../backends/webgpu/mod.ts";
+import {
+  DeviceLostError,
+  encodeUploads,
+  GpuOutOfMemoryError,
+  type GpuRegion,
+} from "../../backends/webgpu/mod.ts";
 import type { FakeBuffer, FakeDevice } from "./fake_gpu.ts";
 import { type FakeArena, filled, ticks, withArena } from "./gpu_helpers.ts";
 import { randomBytes, seeded } from "../support/random.ts";
@@ -303,11 +308,11 @@ describe("GpuArena: compaction", () => {
       const plan = await arena.planCompaction();
       await assertRejects(() => arena.planCompaction(), Error, "committed or cancelled");
       regions[7].write(filled(64, 16));
-      arena.encodeUploads(device.createCommandEncoder());
+      encodeUploads(arena, device.createCommandEncoder());
       await ticks();
       regions[7].write(filled(64, 16));
       const first = device.createCommandEncoder(), second = device.createCommandEncoder();
-      const upload = arena.encodeUploads(first)!;
+      const upload = encodeUploads(arena, first)!;
       assertThrows(() => plan.encode(second), Error, "submitted()");
       plan.encode(first);
       regions[7].write(filled(64, 16));

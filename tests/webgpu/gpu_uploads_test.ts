@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { GpuRegion } from "../../backends/webgpu/mod.ts";
+import { encodeUploads, type GpuRegion } from "../../backends/webgpu/mod.ts";
 import type { FakeBuffer, FakeDevice } from "./fake_gpu.ts";
 import { type FakeArena, filled, neighbours, ticks, withArena } from "./gpu_helpers.ts";
 import { randomBytes, seeded } from "../support/random.ts";
@@ -185,7 +185,7 @@ describe("GpuArena: uploads in an encoder", () => {
   /** Uploads one region once, so that there is a staging buffer for the next time. */
   async function warm(arena: FakeArena, device: FakeDevice, region: Region): Promise<void> {
     region.write(filled(16, 255));
-    assertStrictEquals(arena.encodeUploads(device.createCommandEncoder()), undefined);
+    assertStrictEquals(encodeUploads(arena, device.createCommandEncoder()), undefined);
     await ticks();
   }
 
@@ -202,7 +202,7 @@ describe("GpuArena: uploads in an encoder", () => {
       assertSameBytes(onGpu(region), filled(16, 255), "without a staging buffer, by the queue");
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
-      const upload = arena.encodeUploads(encoder)!;
+      const upload = encodeUploads(arena, encoder)!;
       assertEquals([upload.encodedBytes, upload.queuedBytes], [16, 0]);
       assertSameBytes(onGpu(region), filled(16, 255), "not submitted");
       device.queue.submit([encoder.finish() as never]);
@@ -217,11 +217,11 @@ describe("GpuArena: uploads in an encoder", () => {
       const region = await warmRegion(arena, device);
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
-      const upload = arena.encodeUploads(encoder)!;
+      const upload = encodeUploads(arena, encoder)!;
       region.write(filled(16, 2));
       await assertRejects(() => arena.upload(), Error, "submitted()");
       await assertRejects(() => region.read(), Error, "submitted()");
-      assertThrows(() => arena.encodeUploads(encoder), Error, "submitted()");
+      assertThrows(() => encodeUploads(arena, encoder), Error, "submitted()");
       device.queue.submit([encoder.finish() as never]);
       upload.submitted();
       await arena.upload();
@@ -233,7 +233,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const region = await warmRegion(arena, device);
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
-      arena.encodeUploads(encoder)!.submitted(); // it is not true
+      encodeUploads(arena, encoder)!.submitted(); // it is not true
       region.write(filled(16, 2));
       void arena.upload();
       device.queue.submit([encoder.finish() as never]);
@@ -247,7 +247,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const region = await warmRegion(arena, device);
       region.write(filled(16, 1));
       const encoder = device.createCommandEncoder();
-      const upload = arena.encodeUploads(encoder)!;
+      const upload = encodeUploads(arena, encoder)!;
       region.write(filled(4, 2), 8);
       upload.cancel();
       await arena.upload();
@@ -266,7 +266,7 @@ describe("GpuArena: uploads in an encoder", () => {
         const written = regions.filter((_, i) => i % 2 === 0);
         for (const region of written) region.write(filled(16, round));
         const encoder = device.createCommandEncoder();
-        const upload = arena.encodeUploads(encoder);
+        const upload = encodeUploads(arena, encoder);
         device.queue.submit([encoder.finish() as never]);
         upload?.submitted();
         for (const region of written) assertSameBytes(onGpu(region), filled(16, round), `${round}`);
@@ -282,7 +282,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const regions = await neighbours(arena, 2, 200_000);
       const upload = async (bytes: number) => {
         regions[0].write(filled(bytes, 1));
-        const encoder = device.createCommandEncoder(), done = arena.encodeUploads(encoder);
+        const encoder = device.createCommandEncoder(), done = encodeUploads(arena, encoder);
         device.queue.submit([encoder.finish() as never]);
         done?.submitted();
         await ticks();
@@ -303,7 +303,7 @@ describe("GpuArena: uploads in an encoder", () => {
       const regions = await neighbours(arena, 2);
       await warm(arena, device, regions[0]);
       regions[0].write(filled(16, 1));
-      const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
+      const encoder = device.createCommandEncoder(), upload = encodeUploads(arena, encoder)!;
       regions[0].free();
       await ticks(50);
       assertStrictEquals(arena.stats().retiringBytes, 16);
@@ -320,7 +320,7 @@ describe("GpuArena: uploads in an encoder", () => {
       await warm(arena, device, regions[0]);
       regions[0].write(filled(16, 1));
       regions[1].free();
-      const encoder = device.createCommandEncoder(), upload = arena.encodeUploads(encoder)!;
+      const encoder = device.createCommandEncoder(), upload = encodeUploads(arena, encoder)!;
       regions[0].free();
       await ticks(50);
       assertStrictEquals(arena.stats().retiringBytes, 32);
@@ -330,9 +330,13 @@ describe("GpuArena: uploads in an encoder", () => {
       assertStrictEquals(arena.stats().retiringBytes, 0);
     }));
 
-  it("refuse what is no encoder", () =>
-    withArena({}, (arena) => {
-      assertThrows(() => arena.encodeUploads({} as never), TypeError, "encoder");
-      assertThrows(() => arena.encodeUploads(undefined as never), TypeError, "encoder");
+  it("refuse what is no encoder, and what is no arena", () =>
+    withArena({}, (arena, device) => {
+      const encoder = device.createCommandEncoder();
+      for (const wrong of [undefined, device, { state: {} }]) {
+        assertThrows(() => encodeUploads(wrong as never, encoder), TypeError, "arena");
+      }
+      assertThrows(() => encodeUploads(arena, {} as never), TypeError, "encoder");
+      assertThrows(() => encodeUploads(arena, undefined as never), TypeError, "encoder");
     }));
 });

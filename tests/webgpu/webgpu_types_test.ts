@@ -146,10 +146,10 @@ describe("the types of the WebGPU backend", () => {
       const wrong = join(folder(), "wrong.ts");
       fs.writeFileSync(
         wrong,
-        `import { GpuArena } from "@suballoc/offset-allocator/webgpu";
+        `import { encodeUploads, GpuArena } from "@suballoc/offset-allocator/webgpu";
         export function main(device: GPUDevice, other: GpuArena<{ size: 1 } & GPUBuffer>) {
           new GpuArena(device.queue);
-          new GpuArena(device).encodeUploads(device);
+          encodeUploads(new GpuArena(device), device);
           new GpuArena(device).allocateFrom([1, 2], { role: "vertex" });
           new GpuArena(device).allocate(4, { role: "vertices" });
         }`,

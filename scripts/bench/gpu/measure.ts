@@ -5,7 +5,12 @@
  * @module
  */
 
-import { GpuArena, type GpuDeviceLike, GpuUsage } from "../../../backends/webgpu/mod.ts";
+import {
+  encodeUploads,
+  GpuArena,
+  type GpuDeviceLike,
+  GpuUsage,
+} from "../../../backends/webgpu/mod.ts";
 import { countedDevice } from "../../../examples/stream_meshes/counted_device.ts";
 import { seeded } from "../../../tests/support/random.ts";
 
@@ -209,7 +214,7 @@ function belt(device: GPUDevice): Measurement {
       return await timed(device, () => {
         write(recorded.regions);
         const encoder = device.createCommandEncoder();
-        const upload = recorded.arena.encodeUploads(encoder);
+        const upload = encodeUploads(recorded.arena, encoder);
         device.queue.submit([encoder.finish()]);
         upload?.submitted();
       }, REPEATS);

@@ -8,6 +8,7 @@
 import {
   drawArguments,
   drawIndexedArguments,
+  encodeUploads,
   GpuArena,
   type GpuBinding,
   GpuBufferStore,
@@ -52,7 +53,7 @@ export async function frame(device: GPUDevice, pipeline: GPURenderPipeline): Pro
   });
 
   const encoder = device.createCommandEncoder();
-  const upload: GpuUpload | undefined = arena.encodeUploads(encoder);
+  const upload: GpuUpload | undefined = encodeUploads(arena, encoder);
   const plan: GpuCompaction<GPUBuffer> = await arena.planCompaction({ maxBytes: 65536 });
   plan.encode(encoder);
   const target: GPUTextureView = device.createTexture({

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { DeviceLostError, drawArguments, GpuArena } from "../../../backends/webgpu/mod.ts";
+import {
+  DeviceLostError,
+  drawArguments,
+  encodeUploads,
+  GpuArena,
+} from "../../../backends/webgpu/mod.ts";
 import { randomBytes, seeded } from "../../support/random.ts";
 import { checkArenaModel } from "./arena_model.ts";
 import { expect, expectFailure, expectSame, expectSameBytes } from "./expect.ts";
@@ -64,7 +69,7 @@ export const arenaCases: readonly GpuCase[] = [
         region.write(new Uint8Array(64).fill(round));
         const encoder = device.createCommandEncoder();
         encoder.copyBufferToBuffer(region.buffer, region.offset, before, 0, 64);
-        const upload = arena.encodeUploads(encoder);
+        const upload = encodeUploads(arena, encoder);
         encoder.copyBufferToBuffer(region.buffer, region.offset, after, 0, 64);
         device.queue.submit([encoder.finish()]);
         upload?.submitted();

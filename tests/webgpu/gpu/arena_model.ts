@@ -12,7 +12,7 @@ import type {
   GpuRegion,
   GpuRegionOptions,
 } from "../../../backends/webgpu/mod.ts";
-import { GpuArena } from "../../../backends/webgpu/mod.ts";
+import { encodeUploads, GpuArena } from "../../../backends/webgpu/mod.ts";
 import { type Random, randomBytes, seeded } from "../../support/random.ts";
 import { expect, expectSame, expectSameBytes } from "./expect.ts";
 
@@ -169,7 +169,7 @@ class ArenaModel<B extends GpuBufferLike> {
 
   #encodeUploads(): void {
     const encoder = this.#device.createCommandEncoder();
-    const upload = this.#arena.encodeUploads(encoder);
+    const upload = encodeUploads(this.#arena, encoder);
     this.#write(this.#live[this.#random(this.#live.length)]);
     if (this.#random(4) === 0) {
       upload?.cancel();
