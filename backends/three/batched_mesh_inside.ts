@@ -58,9 +58,14 @@ export interface ObjectLike {
   copy(source: ObjectLike, isRecursive?: boolean): unknown;
 }
 
+/** A `Material`. */
+export interface MaterialLike {
+  needsUpdate: boolean;
+}
+
 /** A `BatchedMesh`. */
 export interface BatchedMeshInside {
-  material: unknown;
+  material: MaterialLike | MaterialLike[];
   frustumCulled: boolean;
   boundingBox: unknown;
   boundingSphere: unknown;

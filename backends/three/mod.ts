@@ -10,6 +10,7 @@ export { OutOfSpaceError } from "../../src/allocator.ts";
 export { streamingBatchedMesh } from "./streaming_batched_mesh.ts";
 export { streamingBatches } from "./streaming_batches.ts";
 export type {
+  BatchArguments,
   StreamingBatchesClass,
   StreamingBatchesMembers,
   StreamingBatchesOptions,

@@ -234,7 +234,8 @@ export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstruc
       super.onBeforeRender(...args);
       // A new attribute was, or is now, uploaded whole; its ranges would be uploaded once more.
       if (this.#drawn !== this.geometry) forgetUploads(this.#drawn = this.geometry);
-      else if (args[0].isWebGPURenderer) mergeUploads(this.geometry); // WebGLRenderer does so itself
+      // WebGLRenderer merges ranges itself.
+      else if (args[0].isWebGPURenderer) mergeUploads(this.geometry);
     }
 
     override setGeometrySize(maxVertexCount: number, maxIndexCount: number): void {
@@ -249,6 +250,18 @@ export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstruc
       }
       this.#vertices.resize(maxVertexCount);
       this.#indices.resize(maxIndexCount);
+    }
+
+    override setInstanceCount(maxInstanceCount: number): void {
+      super.setInstanceCount(maxInstanceCount);
+      this.#texturesChanged();
+    }
+
+    override setColorAt(id: number, color: unknown): this {
+      const before = this._colorsTexture;
+      super.setColorAt(id, color);
+      if (this._colorsTexture !== before) this.#texturesChanged();
+      return this;
     }
 
     override copy(source: BatchedMeshInside): this {
@@ -330,6 +343,11 @@ export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstruc
       const info = this._geometryInfo[id];
       if (info?.active) return info;
       throw new RangeError(`Expected the id of a geometry, got ${describe(id)}`);
+    }
+
+    /** `WebGPURenderer` goes on with old textures until it hears of a change of the material. */
+    #texturesChanged(): void {
+      for (const material of [this.material].flat()) material.needsUpdate = true;
     }
 
     #instancesOf(geometryId: number): Set<number> {

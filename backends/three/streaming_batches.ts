@@ -5,10 +5,21 @@
  */
 
 import { OutOfSpaceError } from "../../src/allocator.ts";
-import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { checkInteger } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
-import type { BatchedMeshInside, GeometryLike, ThreeInside } from "./batched_mesh_inside.ts";
+import type { GeometryLike, MaterialLike, ThreeInside } from "./batched_mesh_inside.ts";
+import {
+  hasRoom,
+  hasSpace,
+  Ids,
+  type Instance,
+  look,
+  type Page,
+  type PageMesh,
+  type Placed,
+  rangeOf,
+} from "./pages.ts";
 import {
   countsOf,
   type StreamingCompactionOptions,
@@ -18,11 +29,17 @@ import {
 
 /** What of three a {@linkcode streamingBatches} needs: `THREE` has it all. */
 export interface ThreeForBatches {
+  /** What pages are. */
   readonly BatchedMesh: new (...args: never[]) => object;
+  /** What a group is. */
   readonly Group: new () => object;
+  /** What a geometry is that goes to another page. */
   readonly BufferGeometry: new () => object;
+  /** What it is made of. */
   readonly BufferAttribute: new (...args: never[]) => object;
+  /** What places an instance that goes to another page. */
   readonly Matrix4: new () => object;
+  /** What colours it. */
   readonly Vector4: new (...args: never[]) => object;
 }
 
@@ -39,18 +56,26 @@ export interface StreamingBatchesOptions<M> {
    * made.
    */
   readonly pageIndices?: number;
-  /** Instances that a new page takes; 256 by default. A full one takes twice as many from then on. */
+  /** Instances that a new page takes; 256 by default. A full one takes twice as many then. */
   readonly pageInstances?: number;
   /** Is called with each new page: to set shadows, layers or sorting. */
   readonly onPage?: (page: M & StreamingMembers) => void;
 }
 
-/** The arguments of a method. */
-type Args<M, K> = K extends keyof M ? M[K] extends (...args: infer P) => unknown ? P : never
+/**
+ * The arguments of a method of a batch.
+ *
+ * @typeParam M `THREE.BatchedMesh`.
+ * @typeParam K The name of the method.
+ */
+export type BatchArguments<M, K> = K extends keyof M
+  ? M[K] extends (...args: infer P) => unknown ? P : never
   : never;
 
 /**
  * What a `StreamingBatches` has beyond a `Group`: the calls of `BatchedMesh`, over all pages.
+ *
+ * Calls with an id that is none throw a `RangeError`.
  *
  * @typeParam M `THREE.BatchedMesh`.
  */
@@ -59,7 +84,9 @@ export interface StreamingBatchesMembers<M> {
   readonly pages: readonly (M & StreamingMembers)[];
   /** The material of all pages. */
   material: M extends { material: infer T } ? T : never;
+  /** Geometries on all pages. */
   readonly geometryCount: number;
+  /** Instances on all pages. */
   readonly instanceCount: number;
   /**
    * Adds a geometry to a page that has room for it, or to a new one. One that is larger than a page
@@ -69,31 +96,53 @@ export interface StreamingBatchesMembers<M> {
    * @throws {TypeError} It has no positions.
    * @throws {RangeError} What is to be reserved is less than it has.
    */
-  addGeometry(...args: Args<M, "addGeometry">): number;
+  addGeometry(...args: BatchArguments<M, "addGeometry">): number;
   /** Replaces a geometry, by a larger one too; its instances go with it where its page is full. */
-  setGeometryAt(...args: Args<M, "setGeometryAt">): number;
-  /** Removes a geometry and its instances: O(instances of it). A page that is empty goes. */
+  setGeometryAt(...args: BatchArguments<M, "setGeometryAt">): number;
+  /**
+   * Removes a geometry and its instances: O(instances of it). A page that is empty goes. Nothing
+   * happens where there is no such geometry.
+   */
   deleteGeometry(geometryId: number): this;
+  /**
+   * Adds an instance of a geometry: at the origin, visible, white.
+   *
+   * @returns Its id.
+   */
   addInstance(geometryId: number): number;
+  /** Removes an instance. */
   deleteInstance(instanceId: number): this;
+  /** Shows another geometry in an instance. */
   setGeometryIdAt(instanceId: number, geometryId: number): this;
+  /** The id of the geometry of an instance. */
   getGeometryIdAt(instanceId: number): number;
-  setMatrixAt(...args: Args<M, "setMatrixAt">): this;
-  getMatrixAt<T extends Args<M, "getMatrixAt">[1]>(instanceId: number, target: T): T;
-  setColorAt(...args: Args<M, "setColorAt">): this;
-  getColorAt<T extends Args<M, "getColorAt">[1]>(instanceId: number, target: T): T;
+  /** Places an instance. */
+  setMatrixAt(...args: BatchArguments<M, "setMatrixAt">): this;
+  /** Writes the place of an instance to `target`. */
+  getMatrixAt<T extends BatchArguments<M, "getMatrixAt">[1]>(instanceId: number, target: T): T;
+  /** Colours an instance. */
+  setColorAt(...args: BatchArguments<M, "setColorAt">): this;
+  /** Writes the colour of an instance to `target`. */
+  getColorAt<T extends BatchArguments<M, "getColorAt">[1]>(instanceId: number, target: T): T;
+  /** Shows or hides an instance. */
   setVisibleAt(instanceId: number, visible: boolean): this;
+  /** Whether an instance is shown. */
   getVisibleAt(instanceId: number): boolean;
-  getBoundingBoxAt<T extends Args<M, "getBoundingBoxAt">[1]>(geometryId: number, target: T): T;
-  getBoundingSphereAt<T extends Args<M, "getBoundingSphereAt">[1]>(
+  /** Writes the box around a geometry, before it is placed, to `target`. */
+  getBoundingBoxAt<T extends BatchArguments<M, "getBoundingBoxAt">[1]>(
+    geometryId: number,
+    target: T,
+  ): T;
+  /** Writes the sphere around a geometry, before it is placed, to `target`. */
+  getBoundingSphereAt<T extends BatchArguments<M, "getBoundingSphereAt">[1]>(
     geometryId: number,
     target: T,
   ): T;
   /**
    * Moves geometries of the emptiest pages to the fullest that have space for them, so that pages
    * become empty and go; then compacts pages, until one has the room that is asked for. `maxMoves`
-   * counts for all pages together, in each of the two spaces, `maxLooks` for each page. What a page has to move to make room for
-   * a geometry of another one is not counted.
+   * counts for all pages together, in each of the two spaces, `maxLooks` for each page. What a page
+   * has to move to make room for a geometry of another one is not counted.
    *
    * @returns Geometries that moved, counted in each space within a page.
    * @throws {TypeError} An option is not known.
@@ -113,77 +162,6 @@ export type StreamingBatchesClass<T extends ThreeForBatches> = new (
   material?: InstanceType<T["BatchedMesh"]> extends { material: infer A } ? A : never,
   options?: StreamingBatchesOptions<InstanceType<T["BatchedMesh"]>>,
 ) => InstanceType<T["Group"]> & StreamingBatchesMembers<InstanceType<T["BatchedMesh"]>>;
-
-interface PageMesh extends BatchedMeshInside, StreamingMembers {}
-
-interface Page {
-  /** It takes no part in raycasts: the group does so for all pages. */
-  readonly mesh: PageMesh;
-  /** The id in the group by the id in the page. */
-  readonly instances: number[];
-  readonly geometries: Set<number>;
-  /** The largest hole of each space. */
-  vertexRoom: number;
-  indexRoom: number;
-  hasColors: boolean;
-}
-
-interface Placed {
-  page: Page;
-  /** The id in the page. */
-  local: number;
-  readonly instances: Set<number>;
-  vertices: number;
-  indices: number;
-}
-
-interface Instance {
-  geometry: number;
-  local: number;
-}
-
-/** Values by ids, which are used again. */
-class Ids<T> {
-  readonly #values: (T | undefined)[] = [];
-  readonly #free: number[] = [];
-  readonly #what: string;
-
-  constructor(what: string) {
-    this.#what = what;
-  }
-
-  get size(): number {
-    return this.#values.length - this.#free.length;
-  }
-
-  add(value: T): number {
-    const id = this.#free.pop() ?? this.#values.length;
-    this.#values[id] = value;
-    return id;
-  }
-
-  has(id: number): boolean {
-    return this.#values[id] !== undefined;
-  }
-
-  get(id: number): T {
-    const value = this.#values[id];
-    if (value !== undefined) return value;
-    throw new RangeError(`Expected the id of ${this.#what}, got ${describe(id)}`);
-  }
-
-  delete(id: number): void {
-    this.get(id);
-    this.#values[id] = undefined;
-    this.#free.push(id);
-  }
-
-  /** The same ids with other values. */
-  copyFrom(other: Ids<T>, copy: (value: T) => T): void {
-    this.#values.push(...other.#values.map((value) => value && copy(value)));
-    this.#free.push(...other.#free);
-  }
-}
 
 /**
  * Makes a class of groups of `BatchedMesh` pages, with the calls of one `BatchedMesh`: for scenes
@@ -224,11 +202,11 @@ export function streamingBatches<T extends ThreeForBatches>(three: T): Streaming
 
 /** The class over what is taken for three. */
 function batches(three: ThreeInside) {
-  const PageMesh = streamingMesh(three.BatchedMesh);
+  const Batch = streamingMesh(three.BatchedMesh);
 
   return class StreamingBatches extends three.Group {
     #options: StreamingBatchesOptions<unknown>;
-    #material: unknown;
+    #material: MaterialLike | undefined;
     #pages: Page[] = [];
     #geometries: Ids<Placed> = new Ids("a geometry");
     #instances: Ids<Instance> = new Ids("an instance");
@@ -236,7 +214,7 @@ function batches(three: ThreeInside) {
     #indexCount = 0;
     #hasColors = false;
 
-    constructor(material?: unknown, options: StreamingBatchesOptions<unknown> = {}) {
+    constructor(material?: MaterialLike, options: StreamingBatchesOptions<unknown> = {}) {
       super();
       checkOptions(options, "pageVertices pageIndices pageInstances onPage");
       const { pageVertices = 1, pageIndices = 0, pageInstances = 1, onPage } = options;
@@ -252,11 +230,12 @@ function batches(three: ThreeInside) {
       return this.#pages.map(({ mesh }) => mesh);
     }
 
-    get material(): unknown {
+    /** The material of all pages; of a group without pages and without one, `undefined`. */
+    get material(): MaterialLike | undefined {
       return this.#material;
     }
 
-    set material(material: unknown) {
+    set material(material: MaterialLike) {
       this.#material = material;
       for (const { mesh } of this.#pages) mesh.material = material;
     }
@@ -440,7 +419,7 @@ function batches(three: ThreeInside) {
     raycast(raycaster: unknown, intersects: unknown[]): false {
       for (const { mesh, instances } of this.#pages) {
         const found: { batchId: number; object: unknown }[] = [];
-        PageMesh.prototype.raycast.call(mesh, raycaster, found);
+        Batch.prototype.raycast.call(mesh, raycaster, found);
         for (const one of found) {
           one.batchId = instances[one.batchId];
           one.object = this;
@@ -512,7 +491,7 @@ function batches(three: ThreeInside) {
       const size = Math.max(pageVertices, vertices);
       const each = (this.#indexCount + indices) / Math.max(1, this.#vertexCount + vertices);
       const indexSize = Math.max(pageIndices ?? Math.ceil(size * each), indices);
-      const mesh = new PageMesh(pageInstances, size, indexSize, this.#material) as PageMesh;
+      const mesh = new Batch(pageInstances, size, indexSize, this.#material) as PageMesh;
       const first = this.#pages[0]?.mesh.geometry;
       if (first !== undefined) mesh._initializeGeometry(first); // the attributes of the first page
       const page: Page = {
@@ -599,36 +578,4 @@ function batches(three: ThreeInside) {
       mesh.boundingBox = mesh.boundingSphere = null;
     }
   };
-}
-
-function look(page: Page): void {
-  page.vertexRoom = page.mesh.vertexSpace.largestFreeRegion();
-  page.indexRoom = page.mesh.indexSpace.largestFreeRegion();
-  page.mesh.boundingBox = page.mesh.boundingSphere = null;
-}
-
-function hasRoom({ vertexRoom, indexRoom }: Page, vertices: number, indices: number): boolean {
-  return vertexRoom >= vertices && indexRoom >= indices;
-}
-
-/** Whether the holes are large enough together. */
-function hasSpace({ mesh }: Page, vertices: number, indices: number): boolean {
-  return mesh.vertexSpace.freeSpace >= vertices && mesh.indexSpace.freeSpace >= indices;
-}
-
-/** A geometry over what a page has of one: views of the vertices, a copy of the indices. */
-function rangeOf(three: ThreeInside, mesh: PageMesh, local: number): GeometryLike {
-  const { attributes, index } = mesh.geometry, geometry = new three.BufferGeometry();
-  const { vertexStart, vertexCount, indexStart, indexCount } = mesh.getGeometryRangeAt(local);
-  for (const [name, { array, itemSize, normalized }] of Object.entries(attributes)) {
-    const view = array.subarray(vertexStart * itemSize, (vertexStart + vertexCount) * itemSize);
-    geometry.setAttribute(name, new three.BufferAttribute(view, itemSize, normalized));
-  }
-  if (index !== null) {
-    const copy = index.array.slice(indexStart, indexStart + indexCount);
-    for (let i = 0; i < copy.length; i++) copy[i] -= vertexStart;
-    geometry.setIndex(new three.BufferAttribute(copy, 1));
-  }
-  const { boundingBox, boundingSphere } = mesh._geometryInfo[local];
-  return Object.assign(geometry, { boundingBox, boundingSphere });
 }

@@ -39,6 +39,7 @@ export const pages: readonly Page[] = [
   { names: "GpuArena", entry: "./webgpu", limit: 18_000 },
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
   { names: "streamingBatchedMesh", entry: "./three", limit: 11_000 },
+  { names: "streamingBatches", entry: "./three", limit: 14_000 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 36_000 },
 ];
 
