@@ -200,6 +200,9 @@ export function streamingBatches<T extends ThreeForBatches>(three: T): Streaming
   return batches(three as unknown as ThreeInside) as unknown as StreamingBatchesClass<T>;
 }
 
+/** With less of the space free, a new page is better than moves that make a hole. */
+const FREE_SHARE = 0.1;
+
 /** The class over what is taken for three. */
 function batches(three: ThreeInside) {
   const Batch = streamingMesh(three.BatchedMesh);
@@ -473,17 +476,22 @@ function batches(three: ThreeInside) {
       this.#indexCount += indices;
     }
 
-    /** The first page with a hole, else that with most space if it is enough, else a new one. */
+    /**
+     * The first page with a hole; else, where much of the space is free, that with most of it; else
+     * a new one.
+     */
     #pageFor(vertices: number, indices: number, except?: Page): Page {
-      let best: Page | undefined;
+      let best: Page | undefined, capacity = 0;
       for (const page of this.#pages) {
+        capacity += page.mesh.vertexSpace.capacity;
         if (page === except) continue;
         if (hasRoom(page, vertices, indices)) return page;
         if (!hasSpace(page, vertices, indices)) continue;
         const { freeSpace } = page.mesh.vertexSpace;
         if (freeSpace > (best?.mesh.vertexSpace.freeSpace ?? -1)) best = page;
       }
-      return best ?? this.#newPage(vertices, indices);
+      const isFull = capacity - this.#vertexCount < capacity * FREE_SHARE;
+      return best === undefined || isFull ? this.#newPage(vertices, indices) : best;
     }
 
     #newPage(vertices: number, indices: number): Page {

@@ -108,6 +108,8 @@ export class GpuVertexStreams<B extends GpuBufferLike> {
   #pages: Page<B>[] = [];
 
   /**
+   * Makes streams without a page.
+   *
    * @param arena Where the pages come from; it is not closed.
    * @param options The strides, and how large pages are.
    * @throws {TypeError} An option is not known, or `strides` is no array.
