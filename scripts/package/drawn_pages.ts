@@ -19,7 +19,7 @@ const GUIDES = ["three", "webgl"];
 const INDEX = `<!doctype html>
 <title>Guide</title>
 <div id="app"></div>
-<script type="module" src="/src/main.ts"></script>
+<script type="module" src="/main.ts"></script>
 `;
 
 /** What a project has that Vite makes, of what the compiler is told. */
@@ -37,7 +37,7 @@ const TSCONFIG = {
     noUnusedLocals: true,
     noUnusedParameters: true,
   },
-  include: ["src"],
+  include: ["main.ts"],
 };
 
 /** Looks at the canvas after some frames, within a frame: later it is blank. */
@@ -100,8 +100,8 @@ async function build(folder: string, name: string): Promise<void> {
   const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`)),
     project = join(folder, name);
   const { text } = readMarkdown(guide).blocks.find(({ info }) => info === "ts")!;
-  await Deno.mkdir(join(project, "src"), { recursive: true });
-  await Deno.writeTextFile(join(project, "src/main.ts"), text);
+  await Deno.mkdir(project);
+  await Deno.writeTextFile(join(project, "main.ts"), text);
   await Deno.writeTextFile(join(project, "index.html"), INDEX);
   await Deno.writeTextFile(join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
   const tool = (path: string) => join(ROOT, "node_modules", path);

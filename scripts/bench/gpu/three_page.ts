@@ -49,7 +49,8 @@ async function run(log: (line: string) => void): Promise<{ passed: number; faile
   const all = new Map(names.map((name) => [name, [] as TileRun[]]));
   for (let i = 0; i <= RUNS; i++) {
     for (const name of names) {
-      await new Promise((resolve) => setTimeout(resolve)); // the page is loaded, the garbage collected
+      // The page is loaded by then, and the garbage of the last run collected.
+      await new Promise((resolve) => setTimeout(resolve));
       const one = runTiles(name, renderer, uploads);
       if (i > 0) all.get(name)!.push(one); // the first round compiles
     }
