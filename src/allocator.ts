@@ -171,9 +171,7 @@ export class NotAllocatedError extends Error {
    * @param handle What was given as the handle.
    */
   constructor(handle: unknown) {
-    const reason = handle === NO_SPACE
-      ? "it is NO_SPACE, the answer where nothing fits"
-      : "it is not allocated";
+    const reason = handle === NO_SPACE ? "it is NO_SPACE: nothing fitted" : "it is not allocated";
     super(`Cannot use handle ${describe(handle)}: ${reason}`);
     this.handle = handle;
   }

@@ -139,7 +139,7 @@ export class OffsetAllocator implements GrowableAllocator {
    */
   allocate(size: number, alignment: number = 1): number {
     const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
-    const HEAD = 12, SUMMARY = 15, READY = 22, LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff;
+    const HEAD = 12, SUMMARY = 15, STOP = 1, LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff;
     const BINS = 48, END = 456, BIN = BINS - BIN_NEXT;
     const H = this.table;
     if (typeof size !== "number" || size >>> 0 !== size) return this.#search(size, alignment);
@@ -171,8 +171,8 @@ export class OffsetAllocator implements GrowableAllocator {
     }
     // The region is the gap in front of the node. A new node takes its front.
     const gap = H[node + GAP], offset = (H[node + OFFSET] - gap) | 0;
-    const first = H[HEAD] & LINK, slot = H[first] & NODE;
-    if (first === H[READY] || (alignment !== 1 && !isAligned(offset >>> 0, alignment))) {
+    const first = H[HEAD] & LINK, queued = H[first], slot = queued & NODE;
+    if ((queued & STOP) !== 0 || (alignment !== 1 && !isAligned(offset >>> 0, alignment))) {
       return this.#search(size, alignment);
     }
     const rest = (gap - size) | 0, prev = H[node + PREV] & NODE;
@@ -191,8 +191,8 @@ export class OffsetAllocator implements GrowableAllocator {
       const next = H[node + BIN_NEXT] & NODE;
       H[BINS + bin] = next;
       H[next + BIN_PREV] = BIN + bin;
-      H[node + BIN_PREV] = 0;
-      if (rest !== 0) {
+      if (rest === 0) H[node + BIN_PREV] = 0;
+      else {
         const head = H[BINS + restBin] & NODE;
         H[node + BIN_PREV] = BIN + restBin;
         H[node + BIN_NEXT] = head;
@@ -403,18 +403,18 @@ export class OffsetAllocator implements GrowableAllocator {
   /** Puts the end of the space so much further. */
   #moveEnd(units: number): void {
     const OFFSET = 5, SIZE = 6, EPOCH = 24, END = 456;
-    const H = this.table, gap = this.tailSpace;
+    const H = this.table;
     H[END + OFFSET] += units;
     H[SIZE] += units;
     H[EPOCH]++;
-    setGap(H, END, gap + units);
+    setGap(H, END, this.tailSpace + units);
   }
 
   /** Throws when an iteration over these words has come to a node that is gone. */
   #expectUnchanged(H: Int32Array, node: number): void {
     const HANDLE = 4, END = 456;
     if (this.table === H && (node === END || H[node + HANDLE] > 0)) return;
-    throw new Error("Cannot continue the iteration: the allocator was changed meanwhile");
+    throw new Error("Cannot continue the iteration: the allocator was changed");
   }
 }
 
@@ -451,7 +451,7 @@ function firstFrom(H: Int32Array, size: number): number {
   if (size > MAX_NARROW) return 0;
   let bin = size === 0 ? 0 : binOf(size - 1) + 1;
   while (bin < 256 && H[BINS + bin] === 0) {
-    bin = (H[LEAF + (bin >>> 5)] & (-1 >>> bin)) === 0 ? (bin | 31) + 1 : bin + 1;
+    bin = H[LEAF + (bin >>> 5)] === 0 ? (bin | 31) + 1 : bin + 1;
   }
   return bin < 256 ? H[BINS + bin] : 0;
 }

@@ -121,7 +121,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
   override allocate(size: number, alignment: number = 1): number {
     const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
     const WIDE = 12, WIDE_OFFSET = 3, WIDE_SIZE = 4, WIDE_GAP = 5, HEAD = 12, SUMMARY = 15;
-    const READY = 22;
+    const STOP = 1;
     const LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, END = 1656, HIGH = 1024;
     const MAX_INT = 0x7fffffff, EXPONENT_32 = 32_864, BIN = BINS - BIN_NEXT;
     const H = this.#words, F = this.#floats;
@@ -163,8 +163,8 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
     // A slot for the new node, which takes the front of the gap.
-    const first = H[HEAD] & LINK, slot = H[first] & NODE;
-    if (first === H[READY]) return calls.allocateApart(this.#table, size, alignment);
+    const first = H[HEAD] & LINK, queued = H[first], slot = queued & NODE;
+    if ((queued & STOP) !== 0) return calls.allocateApart(this.#table, size, alignment);
     H[HEAD] = first + 1;
     let restBin = -1, number = 0;
     if (F === undefined) {
@@ -199,8 +199,8 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
       const next = H[node + BIN_NEXT] & NODE;
       H[BINS + bin] = next;
       H[next + BIN_PREV] = BIN + bin;
-      H[node + BIN_PREV] = 0;
-      if (restBin >= 0) link(H, node, restBin);
+      if (restBin < 0) H[node + BIN_PREV] = 0;
+      else link(H, node, restBin);
     }
     const handle = (number - H[slot + HANDLE]) | 0;
     H[slot + HANDLE] = handle;

@@ -58,7 +58,7 @@ export class WideKernel extends GapAllocator {
   override allocate(size: number, alignment: number = 1): number {
     const PREV = 0, NEXT = 1, BIN_PREV = 2, BIN_NEXT = 3, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7;
     const WIDE = 12, WIDE_OFFSET = 3, WIDE_SIZE = 4, WIDE_GAP = 5, HEAD = 12, SUMMARY = 15;
-    const READY = 22, LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 48, END = 456;
+    const STOP = 1, LEAF = 32, NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 48, END = 456;
     const MAX_INT = 0x7fffffff, EXPONENT_8 = 8200, BIN = BINS - BIN_NEXT;
     const H = this.#words, F = this.#floats;
     if (typeof size !== "number") return calls.allocate(this.#table, size, alignment);
@@ -92,8 +92,8 @@ export class WideKernel extends GapAllocator {
       if (node !== 0) break;
       H[LEAF + w] &= ~(0x80000000 >>> bin);
     }
-    const first = H[HEAD] & LINK, slot = H[first] & NODE;
-    if (first === H[READY] || (alignment !== 1 && !this.#isAligned(node, alignment))) {
+    const first = H[HEAD] & LINK, queued = H[first], slot = queued & NODE;
+    if ((queued & STOP) !== 0 || (alignment !== 1 && !this.#isAligned(node, alignment))) {
       return calls.allocate(this.#table, size, alignment);
     }
     // A new node takes the front of the gap.
@@ -131,8 +131,8 @@ export class WideKernel extends GapAllocator {
       const next = H[node + BIN_NEXT] & NODE;
       H[BINS + bin] = next;
       H[next + BIN_PREV] = BIN + bin;
-      H[node + BIN_PREV] = 0;
-      if (restBin >= 0) {
+      if (restBin < 0) H[node + BIN_PREV] = 0;
+      else {
         const head = H[BINS + restBin] & NODE;
         H[node + BIN_PREV] = BIN + restBin;
         H[node + BIN_NEXT] = head;

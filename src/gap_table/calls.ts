@@ -127,5 +127,5 @@ export function* allocations(table: GapTable): Generator<Allocation, void, void>
 /** Throws when an iteration over these words has come to a node that is gone. */
 function expectUnchanged(table: GapTable, words: Int32Array, node: number): void {
   if (table.words === words && (node === table.end || isTaken(table.words, node))) return;
-  throw new Error("Cannot continue the iteration: the allocator was changed meanwhile");
+  throw new Error("Cannot continue the iteration: the allocator was changed");
 }

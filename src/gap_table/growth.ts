@@ -23,6 +23,7 @@ import {
   READY,
   SIZE,
   SLOTS,
+  STOP,
   STRIDE,
   TAIL,
   WIDE,
@@ -51,13 +52,14 @@ export function replaceWords(table: GapTable, words: Int32Array): void {
 /** A table whose nodes are wide; slots keep their numbers. O(slots). */
 function widened(H: Int32Array, { end, bins, binCount }: BinShape): Int32Array {
   const slots = H[SLOTS], words = new Int32Array(tableLength(end, slots, WIDE));
-  const floats = new Float64Array(words.buffer), queue = H[FIRST], wideQueue = words.length - slots;
+  const queue = H[FIRST], wideQueue = words.length - 1 - slots;
   // The lowest two bits of a link are the index's.
   const target = (link: number) =>
     link < end ? link : end + ((link & ~3) - end) / NARROW * WIDE | link & 3;
 
   words.set(H.subarray(0, bins));
   words[STRIDE] = WIDE;
+  const floats = floatsOver(words)!;
   words[NEAR] = 0;
   for (const word of [HEAD, TAIL, READY, FIRST]) words[word] += wideQueue - queue;
   for (let bin = bins; bin < bins + binCount; bin++) words[bin] = target(H[bin]);
@@ -69,5 +71,6 @@ function widened(H: Int32Array, { end, bins, binCount }: BinShape): Int32Array {
   }
   floats[SIZE - 2] = H[SIZE] >>> 0;
   for (let i = 0; i < slots; i++) words[wideQueue + i] = target(H[queue + i] & NODE) | FREE;
+  words[words[READY]] |= STOP;
   return words;
 }

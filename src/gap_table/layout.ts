@@ -60,7 +60,7 @@ export const CHECKSUM = 18; // of the other bytes; only in a snapshot
 export const FRESH = 19; // number of the first slot that was never in the queue
 export const SUMMARY_HIGH = 20; // the same as SUMMARY for leaf words 32 to 63
 export const STRIDE = 21; // words of a node, NARROW or WIDE
-export const READY = 22; // word of the queue before which slots may be taken
+export const READY = 22; // word of the queue with the mark STOP: slots before it may be taken
 export const LAST = 23; // the largest handle: 2^30 - 1, or less in tests
 export const EPOCH = 24; // counts what may have made room but free(), and rounds of the queue
 export const LOOKS = 25; // most regions that a second search looks at
@@ -84,6 +84,7 @@ export const FIRST_SLOTS = 64; // slots of a table that grows
 export const FRESH_SLOTS = 64; // slots queued at a time
 export const MAX_HANDLE: number = 1_073_741_823; // = 2 ** 30 - 1; above, V8 may box the number
 export const FREE: number = -2_147_483_648; // = -(2 ** 31); the sign bit of a queued slot
+export const STOP = 1; // bit of the word READY of the queue, beside the slot that waits there
 
 // `& NODE` tells V8 that an index is never negative, which spares the sign
 // extension of every access behind it: 8 % of allocate and free.

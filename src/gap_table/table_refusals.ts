@@ -22,12 +22,8 @@ export class TableRefusals {
   has(H: Int32Array, size: number, alignment: number): boolean {
     const TAIL = 13, EPOCH = 24;
     const sizes = this.#sizes;
-    if (sizes.size === 0) return false;
-    if (H[TAIL] !== this.#tail || H[EPOCH] !== this.#epoch) {
-      sizes.clear();
-      return false;
-    }
-    return size >= (sizes.get(alignment) ?? Infinity) || size >= (sizes.get(1) ?? Infinity);
+    if (H[TAIL] !== this.#tail || H[EPOCH] !== this.#epoch) sizes.clear();
+    return size >= Math.min(sizes.get(alignment) ?? Infinity, sizes.get(1) ?? Infinity);
   }
 
   /** Remembers a request that was refused, and that {@linkcode has} did not know. */

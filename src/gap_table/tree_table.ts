@@ -44,11 +44,11 @@ export class TreeTable extends BinTable {
    * ready.
    */
   take(size: number): number {
-    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, HEAD = 12, READY = 22;
+    const PREV = 0, NEXT = 1, HANDLE = 4, OFFSET = 5, SIZE = 6, GAP = 7, HEAD = 12, STOP = 1;
     const NODE = 0x3ffffffc, LINK = 0x3fffffff, BINS = 84, FOUND_DEPTH = 1652, END = 1720, LEFT = 2;
     const RIGHT = 3;
-    const H = this.words, first = H[HEAD] & LINK;
-    if (first === H[READY]) return NO_SPACE;
+    const H = this.words, first = H[HEAD] & LINK, queued = H[first];
+    if ((queued & STOP) !== 0) return NO_SPACE;
     const m = 26 - Math.clz32(size | 32), bin = ((m << 5) + (size >>> m)) & 0x3ff;
     let root = BINS + bin, node = H[root] & NODE;
     if (node !== 0) node = this.#smallest(root, size);
@@ -58,7 +58,7 @@ export class TreeTable extends BinTable {
       root = BINS + larger;
       node = this.#smallest(root, 0);
     }
-    const gap = H[node + GAP], prev = H[node + PREV] & NODE, slot = H[first] & NODE;
+    const gap = H[node + GAP], prev = H[node + PREV] & NODE, slot = queued & NODE;
     H[HEAD] = first + 1;
     H[slot + PREV] = prev;
     H[slot + NEXT] = node;

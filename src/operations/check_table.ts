@@ -30,6 +30,7 @@ import {
   REUSE,
   SIZE,
   SLOTS,
+  STOP,
   STRICT,
   STRIDE,
   SUMMARY,
@@ -92,16 +93,19 @@ function queueDamage(table: GapTable, taken: number): string | undefined {
   const start = queueStart(H), waits = new Uint8Array(slots);
   if (H[FIRST] !== start || H[REUSE] !== reuseOf(H)) return "the queue is out of the table";
   if (H[AGAIN] !== 0 && H[AGAIN] !== H[REUSE]) return "slots serve again at random";
-  const isPlace = (word: number) => word >= start && word <= H.length;
-  if (!isPlace(H[HEAD]) || !isPlace(H[TAIL]) || !isPlace(H[READY]) || H[TAIL] === H.length) {
+  const end = H.length - 1, isPlace = (word: number) => word >= start && word <= end;
+  if (!isPlace(H[HEAD]) || !isPlace(H[TAIL]) || !isPlace(H[READY]) || H[TAIL] === end) {
     return "the queue is out of the table";
+  }
+  if (H.subarray(start).some((word, i) => (word & STOP) !== (start + i === H[READY] ? STOP : 0))) {
+    return "another word has the mark of READY";
   }
   let isReady = H[HEAD] !== H[READY], word = H[HEAD];
   while (true) {
-    if (word === H.length && H[TAIL] !== word) word = start;
+    if (word === end && H[TAIL] !== word) word = start;
     if (word === H[TAIL]) break;
     const slot = H[word++] & NODE;
-    if (!isNode(table, slot) || H[word - 1] !== (slot | FREE)) {
+    if (!isNode(table, slot) || (H[word - 1] & ~STOP) !== (slot | FREE)) {
       return "a free slot is out of the table";
     }
     if (waits[(slot - END) / stride]++ !== 0) return "a free slot waits twice";

@@ -30,7 +30,9 @@ import {
   NARROW,
   NEAR,
   OFFSET_SHAPE,
+  READY,
   SLOTS,
+  STOP,
   STRIDE,
   TAIL,
   VERSION,
@@ -108,10 +110,11 @@ function nodesEnd(H: Int32Array): number {
   return OFFSET_SHAPE.end + H[FRESH] * H[STRIDE];
 }
 
-/** The words of the queue of a table, in order. */
+/** The words of the queue of a table, in order, without the mark. */
 function waitingSlots(H: Int32Array): number[] {
   const first = queueStart(H), count = waitingCount(H);
-  return Array.from({ length: count }, (_, i) => H[first + (H[HEAD] - first + i) % H[SLOTS]]);
+  const wordAt = (i: number) => H[first + (H[HEAD] - first + i) % H[SLOTS]];
+  return Array.from({ length: count }, (_, i) => wordAt(i) & ~STOP);
 }
 
 /**
@@ -155,11 +158,12 @@ function tableOf(saved: Int32Array, width: number): BinTable | undefined {
   if (!isTable) return undefined;
   const first = end + slots * stride, nodes = nodesEnd(saved), head = saved[HEAD] - first;
   const isPlace = head >= 0 && head <= slots && saved[TAIL] >= first && saved[TAIL] < first + slots;
-  const count = saved.length - nodes;
-  if (!isPlace || count !== waitingCount(saved)) return undefined;
+  const count = saved.length - nodes, ready = saved[READY] - first;
+  if (!isPlace || ready < 0 || ready > slots || count !== waitingCount(saved)) return undefined;
   const words = new Int32Array(tableLength(end, slots, stride));
   words.set(saved.subarray(0, nodes));
   for (let i = 0; i < count; i++) words[first + (head + i) % slots] = saved[nodes + i];
+  words[first + ready] |= STOP;
   words[LAST] = MAX_HANDLE;
   beginFresh(words, end);
   return new BinTable(OFFSET_SHAPE, words);

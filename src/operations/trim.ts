@@ -24,13 +24,13 @@ import {
   MODE,
   NEAR,
   NODE,
-  READY,
   REUSE,
   SLOTS,
   STRIDE,
   TAIL,
 } from "../gap_table/layout.ts";
 import {
+  beginQueue,
   emptyWords,
   FEW_GENERATIONS,
   isTaken,
@@ -170,13 +170,11 @@ function cutOff(table: GapTable): void {
   words[FLOOR] = floor;
   words[EPOCH]++;
   words[NEAR] = 0;
-  words[FIRST] = words[HEAD] = words[READY] = nodes;
-  let tail = nodes;
+  beginQueue(words);
   for (let at = H[HEAD], count = waitingCount(H); count > 0; at++, count--) {
-    if (at === H.length) at = H[FIRST];
-    if ((H[at] & NODE) < nodes) words[tail++] = (H[at] & NODE) | FREE;
+    if (at === H.length - 1) at = H[FIRST];
+    if ((H[at] & NODE) < nodes) words[words[TAIL]++] |= (H[at] & NODE) | FREE;
   }
-  words[TAIL] = tail;
   beginFresh(words, end);
   replaceWords(table, words);
 }

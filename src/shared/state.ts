@@ -30,7 +30,7 @@ export const WANTED = 34; // not 0 since a request was refused: who frees may ha
 const HEADER = 48;
 
 const FORMAT = 0x53415331;
-const FORMAT_VERSION = 3;
+const FORMAT_VERSION = 4;
 
 /** The state as one worker sees it. */
 export interface SharedState {
@@ -101,7 +101,7 @@ export function openState(source: SharedSource, byteOffset = 0): SharedState {
   expect(isState && version === FORMAT_VERSION && length * 4 <= buffer.byteLength - tableStart);
   const words = new Int32Array(buffer, tableStart, length), cachedSize = header[CACHED_SIZE];
   const slots = words[SLOTS];
-  expect(words[STRIDE] * slots + slots + OFFSET_SHAPE.end === length);
+  expect(tableLength(OFFSET_SHAPE.end, slots, words[STRIDE]) === length);
   return {
     buffer,
     byteOffset,

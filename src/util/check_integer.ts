@@ -18,10 +18,11 @@ export function checkInteger(
 
 /** A value as an error message shows it. */
 export function describe(value: unknown): string {
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
   if (typeof value === "bigint") return `the bigint ${value}n`;
   if (typeof value === "function") return "a function";
-  if (typeof value !== "object" || value === null) return String(value);
-  return `an object of type ${value.constructor?.name ?? "Object"}`;
+  if (typeof value === "object" && value) {
+    return `an object of type ${value.constructor?.name ?? "Object"}`;
+  }
+  return Object.is(value, -0) ? "-0" : String(value);
 }

@@ -44,6 +44,19 @@ describe("BestFitAllocator", () => {
     }
   });
 
+  it("grows beyond 32 bits with every number of slots", () => {
+    for (let maxAllocations = 1; maxAllocations <= 40; maxAllocations++) {
+      const allocator = new BestFitAllocator(100, { maxAllocations });
+      const handle = allocator.allocate(60);
+      allocator.grow(2 ** 33);
+      check(allocator);
+      assertEquals([allocator.capacity, allocator.size(handle)], [2 ** 33 + 100, 60]);
+      for (let i = 1; i < maxAllocations; i++) assert(allocator.allocate(1) !== NO_SPACE);
+      assertEquals(allocator.allocate(1), NO_SPACE);
+      check(allocator);
+    }
+  });
+
   it("takes the smallest region that fits, the lowest of equal ones", async () => {
     for (const unit of [1, 2 ** 35]) {
       for (let seed = 1; seed <= 3; seed++) {

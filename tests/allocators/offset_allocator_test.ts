@@ -252,7 +252,7 @@ describe("OffsetAllocator", () => {
     const walks = [allocator.allocations(), allocator.freeRegions()];
     for (const walk of walks) walk.next();
     allocator.grow(2 ** 40);
-    for (const walk of walks) assertThrows(() => walk.next(), Error, "changed meanwhile");
+    for (const walk of walks) assertThrows(() => walk.next(), Error, "was changed");
   });
 
   it("knows no -0", () => {
@@ -307,7 +307,7 @@ describe("OffsetAllocator", () => {
         }
       },
       Error,
-      "changed meanwhile",
+      "was changed",
     );
     allocateAt(allocator, 500, 10);
     assertThrows(
@@ -315,7 +315,7 @@ describe("OffsetAllocator", () => {
         for (const _ of allocator.freeRegions()) allocator.reset();
       },
       Error,
-      "changed meanwhile",
+      "was changed",
     );
     let steps = 0;
     for (const { offset } of allocator.freeRegions()) {

@@ -17,8 +17,22 @@ import { InvalidSnapshotError } from "../../src/allocator.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const { PREV, NEXT, BIN_PREV, BIN_NEXT, HANDLE, OFFSET, SIZE, GAP, STRIDE } = layout;
-const { MODE, FIXED, FLOOR, SLOTS, MASK, HEAD, READY, TAIL, FIRST, FRESH, AGAIN, LOOKS, WIDTH } =
-  layout;
+const {
+  MODE,
+  FIXED,
+  FLOOR,
+  SLOTS,
+  MASK,
+  HEAD,
+  READY,
+  TAIL,
+  FIRST,
+  FRESH,
+  AGAIN,
+  LOOKS,
+  WIDTH,
+  STOP,
+} = layout;
 const { SUMMARY, LEAF, OFFSET_BINS: BINS, OFFSET_END: END } = layout;
 const BIN = BINS - BIN_NEXT;
 
@@ -210,6 +224,8 @@ const DAMAGES: Record<string, Damage[]> = {
     ({ words }) => words[TAIL]--,
     ({ words }) => words[TAIL] = words[HEAD] - 1,
     ({ words }) => words[HEAD] = words[TAIL] = 2 ** 30,
+    ({ words }) => words[READY] = 2 ** 30,
+    ({ words }) => words[READY] = END,
     ({ words }) => words[WIDTH] = 9,
     ({ words }) => words[LOOKS] = -1,
     ...[0, -1, 31, 127, 0b10111111, 2 ** 27 - 1].map((mask): Damage => ({ words }) => {
@@ -227,6 +243,7 @@ const DAMAGES: Record<string, Damage[]> = {
     words[SLOTS] = 63;
     for (const word of [HEAD, TAIL, READY, FIRST]) words[word] -= words[STRIDE];
     words[TAIL]++; // as many wait as before
+    words[READY]--;
   }],
   "a link leads out of the table": [
     ({ words }) => words[END + NEXT] = 0,
@@ -342,8 +359,12 @@ const DAMAGES_IN_USE: Record<string, Damage> = {
   "a live slot waits as if it were free": (table, at) => {
     table.words[next(table) + 1] = at(LOW) | layout.FREE;
   },
-  "the queue is out of the table": ({ words }) => words[TAIL] = words.length,
-  "a slot is ready that does not wait": ({ words }) => words[READY] = words[TAIL] + 1,
+  "the queue is out of the table": ({ words }) => words[TAIL] = words.length - 1,
+  "a slot is ready that does not wait": ({ words }) => {
+    words[words[READY]] ^= STOP;
+    words[words[READY] = words[TAIL] + 1] |= STOP;
+  },
+  "another word has the mark of READY": ({ words }) => words[words[READY]] ^= STOP,
   "slots serve again at random": ({ words }) => words[AGAIN] = 1,
   "slots are lost": ({ words }) => {
     words[HEAD]++;

@@ -155,7 +155,7 @@ function sourceOf(made: () => Made): HandleSource {
     free: (handle) => made().allocator.free(handle),
     isLive: (handle) => {
       const words = made().words(), slots = words[SLOTS], stride = words[STRIDE];
-      const node = words.length - slots + ((handle & words[MASK]) - slots) * stride;
+      const node = words.length - 1 - slots + ((handle & words[MASK]) - slots) * stride;
       return words[node + HANDLE] === handle;
     },
     ...isMany && {

@@ -81,7 +81,7 @@ function wordsOf(allocator: Allocator): Int32Array {
 /** Words that are where they lead as handles, those of the queue and of no slot among them. */
 function selfNamed(words: Int32Array): number[] {
   const stride = words[STRIDE], mask = words[MASK], found: number[] = [];
-  const end = words.length - words[SLOTS] * (stride + 1);
+  const end = words.length - 1 - words[SLOTS] * (stride + 1);
   for (let slot = 0; slot <= mask; slot++) {
     const word = words[end + slot * stride + HANDLE];
     if ((word & mask) === slot && word !== undefined) found.push(word);

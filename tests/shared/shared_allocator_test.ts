@@ -118,7 +118,7 @@ describe("SharedOffsetAllocator", () => {
       assertThrows(
         attach(other),
         TypeError,
-        "Expected a shared allocator of version 3 at byte 0 of the buffer",
+        "Expected a shared allocator of version 4 at byte 0 of the buffer",
       );
     }
     assertThrows(attach(buffer, { byteOffset: 4 }), RangeError, "multiple of 8");
@@ -129,7 +129,7 @@ describe("SharedOffsetAllocator", () => {
     assertThrows(attach(buffer, { onAbandoned: "wait" }), TypeError, "onAbandoned");
     const older = SharedOffsetAllocator.create(10, { maxAllocations: 4 }).buffer;
     new Int32Array(older)[1] = 2;
-    assertThrows(attach(older), TypeError, "a shared allocator of version 3 at byte 0 of the");
+    assertThrows(attach(older), TypeError, "a shared allocator of version 4 at byte 0 of the");
     assertThrows(attach(older), TypeError, "buffer, got version 2");
     const cut = new SharedArrayBuffer(buffer.byteLength - 8);
     new Uint8Array(cut).set(new Uint8Array(buffer).subarray(0, cut.byteLength));

@@ -314,7 +314,7 @@ describe("waiting, in four threads", () => {
         const allocator = SharedOffsetAllocator.create(20, { maxAllocations: 30, worker: 1 });
         const { buffer } = kind === "fuzz pool" ? pool : allocator;
         const threads = await Promise.all([2, 3, 4, 5].map(() => spawnThread(WORKER)));
-        const marks = words(buffer.byteLength / 8);
+        const marks = words(Math.ceil(buffer.byteLength / 8));
         for (const [i, thread] of threads.entries()) {
           await thread.receive();
           const seed = random(2 ** 30), steps = 300;

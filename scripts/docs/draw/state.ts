@@ -46,7 +46,7 @@ export function drawState(): string {
     { name: "node 1", look: "l0", first: end + NARROW, width: 82 },
     { name: "node 2", look: "l0", first: end + 2 * NARROW, width: 82 },
     { name: "node 3 ...", look: "l0", first: end + 3 * NARROW, width: 88 },
-    { name: "free slots", look: "free", first: length - FIRST_SLOTS, width: 96 },
+    { name: "free slots", look: "free", first: length - 1 - FIRST_SLOTS, width: 96 },
   ];
   const room = `words of 32 bits, for up to ${
     FIRST_SLOTS * 7 / 8
