@@ -112,7 +112,9 @@ for (const three of [newest, yearOld as unknown as Three]) {
       assertThrows(() => add(91, 3), OutOfSpaceError, "vertices");
       assertThrows(() => add(10, 99), OutOfSpaceError, "indices");
       assertThrows(() => add(10, 3, 9), RangeError, "reservedVertexCount");
-      assertThrows(() => mesh.addGeometry({} as never), TypeError, "positions");
+      for (const wrong of [{}, undefined]) {
+        assertThrows(() => mesh.addGeometry(wrong as never), TypeError, "positions");
+      }
       assertThrows(() => mesh.addInstance(1), RangeError, "id of a geometry");
       assertStrictEquals(add(90, 97), 1);
       assertEquals([mesh.unusedVertexCount, mesh.unusedIndexCount], [0, 0]);
@@ -258,6 +260,25 @@ for (const three of [newest, yearOld as unknown as Three]) {
         if (mesh.getGeometryRangeAt(ids[i])!.vertexStart !== 10 * i) moved++;
       }
       assert(moved >= 5 && moved <= 40, `${moved} moved`);
+    });
+
+    it("has other starts drawn after a compaction, also without sorting and culling", () => {
+      const mesh = new Streaming(10, 1000, 1000), small = geometryOf(three, random, 10, 9);
+      mesh.perObjectFrustumCulled = mesh.sortObjects = false;
+      const ids = [mesh.addGeometry(small), mesh.addGeometry(small)];
+      mesh.addInstance(ids[1]);
+      const inside = mesh as unknown as { _multiDrawStarts: Int32Array };
+      const rest = [new three.Scene(), new three.PerspectiveCamera(), mesh.geometry] as const;
+      const draw = () => {
+        const material = new three.MeshBasicMaterial();
+        mesh.onBeforeRender({} as never, ...rest, material, undefined as never);
+        return inside._multiDrawStarts[0];
+      };
+      assertStrictEquals(draw(), 18);
+      mesh.deleteGeometry(ids[0]);
+      assertStrictEquals(draw(), 18);
+      assertStrictEquals(mesh.compact(), 2);
+      assertStrictEquals(draw(), 0);
     });
 
     it("uploads what is new once", () => {

@@ -243,6 +243,20 @@ for (const three of [newest, yearOld as unknown as Three]) {
       group.compact({ vertices: 30, maxMoves: 100 });
       assert(Math.max(...holes()) >= 30 || group.pages.length < pages);
       assertThrows(() => group.compact({ maxMove: 1 } as never), TypeError, "maxMoves");
+      assertThrows(() => group.compact({ maxMoves: -1 }), RangeError, "maxMoves");
+    });
+
+    it("adds a page where little is free, and moves where much is", () => {
+      for (const [pages, after] of [[2, 2], [3, 4]]) {
+        for (const isCopy of [false, true]) {
+          const first = new Batches(undefined, SMALL);
+          const ids = Array.from({ length: 10 * pages }, () => first.addGeometry(geometry(10)));
+          const group = (isCopy ? first.clone() : first) as typeof first;
+          group.deleteGeometry(ids[3]).deleteGeometry(ids[6]); // of 20 free vertices none fits
+          group.addGeometry(geometry(15));
+          assertStrictEquals(group.pages.length, after, `${pages} pages, copied: ${isCopy}`);
+        }
+      }
     });
 
     it("keeps to the attributes of the first page on all pages", () => {
