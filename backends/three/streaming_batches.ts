@@ -391,8 +391,7 @@ function batches(three: ThreeInside) {
         (vertices ?? indices) !== undefined && hasRoom(page, vertices ?? 0, indices ?? 0);
       for (const page of this.#pages.some(isReady) ? [] : this.#pages) {
         if (moves >= maxMoves) break;
-        const left = maxMoves === Infinity ? undefined : maxMoves - moves;
-        moves += page.mesh.compact({ ...options, maxMoves: left });
+        moves += page.mesh.compact({ ...options, maxMoves: maxMoves - moves });
         look(page);
         if (isReady(page)) break;
       }
