@@ -23,9 +23,31 @@ function expectDrawn(
   assertStrictEquals(drawn(mesh.geometry, start, count).join(), expected.join(), context);
 }
 
+/** Buffers as a renderer has them: uploaded whole at first, then by ranges. */
+class Buffers {
+  readonly #buffers: WeakMap<object, newest.TypedArray> = new WeakMap();
+
+  /** Uploads what a mesh says, and compares all of it. */
+  upload({ geometry: { attributes, index } }: newest.BatchedMesh, context: string): void {
+    for (const one of [...Object.values(attributes), ...index === null ? [] : [index]]) {
+      const attribute = one as newest.BufferAttribute, { array, updateRanges } = attribute;
+      const buffer = this.#buffers.get(attribute);
+      if (buffer === undefined) this.#buffers.set(attribute, array.slice());
+      else {
+        for (const { start, count } of updateRanges) {
+          buffer.set(array.subarray(start, start + count), start);
+        }
+        assertStrictEquals(buffer.join(), array.join(), context);
+      }
+      attribute.clearUpdateRanges();
+    }
+  }
+}
+
 function streamRandomly(three: Three, seed: number, isIndexed: boolean): void {
   const random = seeded(seed), Streaming = streamingBatchedMesh(three.BatchedMesh);
   let mesh = new Streaming(200, 600, 900), size = 600;
+  const buffers = new Buffers();
   const live = new Map<number, newest.BufferGeometry>(), instances = new Map<number, number>();
   const make = () =>
     geometryOf(three, random, 1 + random(40), isIndexed ? 3 * (1 + random(20)) : 0);
@@ -56,6 +78,7 @@ function streamRandomly(three: Three, seed: number, isIndexed: boolean): void {
       assertStrictEquals(mesh.vertexSpace.freeSpace, before, context);
     }
     if (step % 10 === 0) {
+      buffers.upload(mesh, context);
       for (const [id, source] of live) expectDrawn(mesh, id, source, `${context}, id ${id}`);
       for (const [one, of] of instances) assertStrictEquals(mesh.getGeometryIdAt(one), of);
       check(mesh.vertexSpace);
@@ -330,12 +353,15 @@ for (const three of [newest, yearOld as unknown as Three]) {
       const mesh = new Streaming(10, 100_000, 100_000);
       const geometry = geometryOf(three, random, 40, 30);
       const ids = Array.from({ length: 2000 }, () => mesh.addGeometry(geometry));
-      for (let i = 0; i < 2000; i += 2) mesh.setGeometryAt(ids[i], geometry);
+      const buffers = new Buffers(), other = geometryOf(three, random, 40, 30);
+      buffers.upload(mesh, "at first");
+      for (let i = 0; i < 2000; i += 2) mesh.setGeometryAt(ids[i], i % 8 ? geometry : other);
       const { attributes, index } = mesh.geometry;
       for (const one of [attributes.position, attributes.uv, index!]) {
         const { updateRanges } = one as newest.BufferAttribute;
         assert(updateRanges.length > 0 && updateRanges.length <= 513, `${updateRanges.length}`);
       }
+      buffers.upload(mesh, "after many changes");
     });
 
     it("refuses a class that is another inside, by what it lacks", () => {
