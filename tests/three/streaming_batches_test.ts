@@ -280,6 +280,8 @@ for (const three of [newest, yearOld as unknown as Three]) {
       group.material = blue;
       group.addGeometry(geometry(60));
       assert(group.pages.every((page) => page.castShadow && page.material === blue));
+      // Bounds of a page are of no use to cull it: they are old as soon as an instance is moved.
+      assert(group.pages.every((page) => !page.frustumCulled && page.maxInstanceCount === 2));
       assertStrictEquals(group.material, blue);
       const disposed: unknown[] = [];
       const pages = group.pages;
@@ -312,6 +314,7 @@ for (const three of [newest, yearOld as unknown as Three]) {
       assertThrows(() => group.addGeometry({} as never), TypeError, "positions");
       assertThrows(() => new Batches(undefined, { pageVertices: 0 }), RangeError, "pageVertices");
       assertThrows(() => new Batches(undefined, { page: 1 } as never), TypeError, "page");
+      assertThrows(() => new Batches(undefined, { onPage: 1 } as never), TypeError, "onPage");
       const { Group: _, ...rest } = three;
       assertThrows(() => streamingBatches(rest as never), TypeError, "without Group");
     });
