@@ -18,6 +18,7 @@ import { BuddyTree } from "./buddy_tree.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
+import { lowerBound } from "../util/lower_bound.ts";
 import { type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 
 /** How a {@linkcode BuddyAllocator} is made. */
@@ -230,12 +231,7 @@ export class BuddyAllocator implements SpanAllocator {
     checkSpan(start, size);
     if (size === 0) return;
     const tree = this.#tree, spans = this.#spans, span = { offset: start + 0, size }; // not -0
-    let at = 0;
-    for (let high = spans.length; at < high;) {
-      const middle = (at + high) >>> 1;
-      if (spans[middle].offset <= start) at = middle + 1;
-      else high = middle;
-    }
+    const at = lowerBound(spans.length, (i) => spans[i].offset <= start);
     const below = spans[at - 1], above = spans[at], end = start + size;
     const belowEnd = below === undefined ? -1 : below.offset + below.size;
     if (belowEnd > start) throw new SpanOverlapError(span, below);

@@ -8,6 +8,7 @@ import { alignUp } from "../util/align_up.ts";
 import type { Extent } from "../allocator.ts";
 import { expectInvariant } from "../util/expect_invariant.ts";
 import { doubled } from "./handle_table.ts";
+import { lowerBound } from "../util/lower_bound.ts";
 import { Refusals } from "../util/refusals.ts";
 
 // The space is cut into roots, blocks of powers of two at multiples of their size, and each
@@ -224,12 +225,7 @@ export class BuddyTree {
     const roots = this.#roots, offsets = this.#offsets;
     const added = roots.splice(first).sort((a, b) => offsets[a] - offsets[b]);
     if (added.length === 0) return;
-    let low = 0;
-    for (let high = first; low < high;) {
-      const middle = (low + high) >>> 1;
-      if (offsets[roots[middle]] < offsets[added[0]]) low = middle + 1;
-      else high = middle;
-    }
+    const low = lowerBound(first, (i) => offsets[roots[i]] < offsets[added[0]]);
     roots.splice(low, 0, ...added);
     // A join may make a buddy of the root before and of the one behind.
     let at = Math.max(low, 1);

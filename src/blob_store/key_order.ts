@@ -4,6 +4,8 @@
  * @module
  */
 
+import { lowerBound } from "../util/lower_bound.ts";
+
 /** What tells which key comes first. */
 export interface KeyComparer {
   /** Below 0: the key of the one slot is less than that of the other. */
@@ -55,7 +57,7 @@ export class KeyOrder {
     }
     const isLess = (other: number) => this.#keys.compare(other, slot) < 0;
     const at = this.#blockOf(isLess);
-    const block = blocks[at], i = lowerBound(block, isLess);
+    const block = blocks[at], i = indexIn(block, isLess);
     block.slots.copyWithin(i + 1, i, block.count);
     block.slots[i] = slot;
     if (++block.count < BLOCK) return;
@@ -68,7 +70,7 @@ export class KeyOrder {
     // It may be the first one of its block.
     const at = this.#blockOf((other) => this.#keys.compare(other, slot) <= 0);
     const block = this.#blocks[at];
-    const i = lowerBound(block, (other) => this.#keys.compare(other, slot) < 0);
+    const i = indexIn(block, (other) => this.#keys.compare(other, slot) < 0);
     block.slots.copyWithin(i, i + 1, block.count);
     if (--block.count === 0) this.#blocks.splice(at, 1);
   }
@@ -80,20 +82,15 @@ export class KeyOrder {
     const limit = behind ? 1 : 0;
     const isLess = (slot: number) => this.#keys.compareTo(slot, bytes) < limit;
     const at = this.#blockOf(isLess);
-    const block = blocks[at], i = lowerBound(block, isLess);
+    const block = blocks[at], i = indexIn(block, isLess);
     if (i < block.count) return block.slots[i];
     return blocks[at + 1]?.slots[0] ?? -1;
   }
 
   /** The last block whose first slot is less, as the caller has it, or the first block. */
   #blockOf(isLess: (slot: number) => boolean): number {
-    let low = 0, high = this.#blocks.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (isLess(this.#blocks[middle].slots[0])) low = middle;
-      else high = middle;
-    }
-    return low;
+    const blocks = this.#blocks;
+    return Math.max(lowerBound(blocks.length, (i) => isLess(blocks[i].slots[0])) - 1, 0);
   }
 }
 
@@ -104,12 +101,6 @@ function newBlock(slots: Uint32Array): Block {
 }
 
 /** Index of the first slot in the block that is not less. */
-function lowerBound({ slots, count }: Block, isLess: (slot: number) => boolean): number {
-  let low = 0, high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isLess(slots[middle])) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+function indexIn({ slots, count }: Block, isLess: (slot: number) => boolean): number {
+  return lowerBound(count, (i) => isLess(slots[i]));
 }

@@ -15,6 +15,7 @@ import { Log } from "./log.ts";
 import { type Replay, replayLog } from "./replay.ts";
 import { sortBy } from "./sort_by.ts";
 import { Space } from "./space.ts";
+import { lowerBound } from "../util/lower_bound.ts";
 import {
   encodeSuperblock,
   hashSalt,
@@ -199,7 +200,7 @@ function placeAll(
   // All in the order of their places: the singles up to each of the others, then that one.
   let done = 0;
   for (const other of sortBy(Uint32Array.from(others, (_, i) => i), units)) {
-    const end = lowerBound(singles.offsets, units[other]);
+    const end = lowerBound(singles.offsets.length, (i) => singles.offsets[i] < units[other]);
     appendAll(space, file, singles, done, end, placed);
     const { unit, units: size } = others[other];
     const one = { offsets: Float64Array.of(unit), sizes: Float64Array.of(size) };
@@ -247,17 +248,6 @@ function appendAll(
   throw last > file.byteLength
     ? new CorruptStoreError(file.byteLength, `it is cut off, and had at least ${last} bytes`)
     : new CorruptStoreError(first, "two blobs are in one place");
-}
-
-/** Index of the first value that is not less, in ascending ones. */
-function lowerBound(values: Float64Array, limit: number): number {
-  let low = 0, high = values.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (values[middle] < limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** The blobs in one part, in the order of their places. */

@@ -20,6 +20,7 @@ import {
   SLOTS,
 } from "./layout.ts";
 import { canDouble, recycle, reserveOf, waitingCount } from "./slots.ts";
+import { lowerBound } from "../util/lower_bound.ts";
 
 /** The spans in address order. O(spans). */
 export function* spansOf(table: GapTable): Generator<Extent, void, void> {
@@ -62,13 +63,7 @@ export function addSpan(table: GapTable, start: number, size: number): void {
 /** The index of the first wall that ends behind an offset. O(log spans). */
 function wallAt(table: GapTable, offset: number): number {
   const { walls } = table;
-  let low = 0, high = walls.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (wallEnd(table, walls[middle]) <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(walls.length, (i) => wallEnd(table, walls[i]) <= offset);
 }
 
 /**

@@ -20,6 +20,7 @@ export { expectInvariant } from "./expect_invariant.ts";
 export { fastCrc32 } from "./fast_crc32.ts";
 export { freeRuns, isFreeRun, longestFreeRun } from "./free_runs.ts";
 export { Listeners } from "./listeners.ts";
+export { lowerBound } from "./lower_bound.ts";
 export { newBuffer } from "./new_buffer.ts";
 export { paintMap } from "./paint_map.ts";
 export type { MapKind } from "./paint_map.ts";

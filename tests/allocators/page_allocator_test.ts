@@ -159,6 +159,14 @@ describe("PageAllocator", () => {
     assert(Object.is(pages.offset(zero), 0));
   });
 
+  it("lists an empty allocation before one with pages at the same offset", () => {
+    for (const sizes of [[0, 5], [5, 0]]) {
+      const pages = new PageAllocator(64);
+      for (const size of sizes) pages.allocateAt(10, size);
+      assertEquals(Array.from(pages.allocations(), ({ size }) => size), [0, 5]);
+    }
+  });
+
   it("refuses again at once, until pages are free", () => {
     const pages = new PageAllocator(2 ** 20), handles: number[] = [];
     for (let i = 0; i < 2 ** 20; i++) handles.push(pages.allocate(1));

@@ -107,6 +107,16 @@ function expectAtRest(
 }
 
 describe("bounded plans", () => {
+  it("without moves look at everything, and have nothing to go on with", () => {
+    const allocator = new OffsetAllocator(1000),
+      handles = Array.from({ length: 9 }, () => {
+        return allocator.allocate(10);
+      });
+    for (const handle of handles.slice(0, 4)) allocator.free(handle);
+    const plan = planCompaction(allocator, { maxMoves: 0 });
+    assertEquals([[...plan], plan.next], [[], undefined]);
+  });
+
   for (const [name, make] of Object.entries(strategies)) {
     it(`end where one without bounds ends: ${name}`, async () => {
       const isOneSpan = !name.includes("spans");

@@ -206,7 +206,10 @@ describe("addSpans", () => {
         ]
       ) assertThrows(() => addSpans(allocator, spans), SpanOverlapError);
       for (const wrong of [undefined, 5, {}, [1], [{ offset: 1 }], [{ offset: "1", size: 1 }]]) {
-        assertThrows(() => addSpans(allocator, wrong as never), TypeError);
+        const message = Array.isArray(wrong) && typeof wrong[0] === "object"
+          ? "to be an integer"
+          : "Expected spans to be an iterable of extents";
+        assertThrows(() => addSpans(allocator, wrong as never), TypeError, message);
       }
       assertThrows(() => addSpans(allocator, [span(100, 1), span(-1, 1)]), RangeError);
       assertEquals([...allocator.spans()], [span(0, 64)]);

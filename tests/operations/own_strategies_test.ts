@@ -16,6 +16,7 @@ import {
 import {
   allocateAt,
   allocateMany,
+  allocateManyAt,
   appendAt,
   applyMove,
   check,
@@ -152,6 +153,19 @@ const inners: Readonly<Record<string, () => Allocator>> = {
 };
 
 describe("a strategy of a user", () => {
+  it("is asked for many places at once where it has a method for them", () => {
+    const asked: number[][] = [], handles: number[] = [];
+    const strategy = Object.assign(ownStrategy(), {
+      allocateManyAt(offsets: Float64Array, sizes: Float64Array, made: Int32Array): number {
+        asked.push([...offsets], [...sizes]);
+        made.set([7, 8]);
+        return 2;
+      },
+    });
+    assert(allocateManyAt(strategy, [50, 0], [1, 2], handles));
+    assertEquals([asked, handles], [[[0, 50], [2, 1]], [8, 7]]);
+  });
+
   for (const [name, call] of Object.entries(FUNCTIONS)) {
     it(`lacks what ${name}() needs, and the error says what`, () => {
       const own = ownStrategy(), tables = [undefined, null, [], {}, new Int32Array(64), () => {}];

@@ -46,13 +46,27 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/util\/avl/, [...TREES, "allocators/range_allocator"]],
   [/^src\/util\/refusals/, ["allocators/page_allocator", "allocators/buddy_allocator"]],
   [/^src\/operations\/check_tree/, TREES],
-  [/^src\/operations\/(compaction|planner)/, ["allocators/plan_compaction", ...OFFSET]],
+  [
+    /^src\/operations\/(compaction|planner)/,
+    ["allocators/plan_compaction", "operations/bounded_plans", ...OFFSET],
+  ],
   [/^src\/operations\/trim/, ["operations/trim", "operations/hostile_arguments"]],
   [
     /^src\/operations\/(index_of|allocation_at|lists)/,
     ["operations/index_of", "operations/many_places", "operations/hostile_arguments"],
   ],
-  [/^src\/operations\/add_spans/, [...SPANS, "operations/hostile_arguments"]],
+  [
+    /^src\/operations\/add_spans/,
+    [...SPANS, "operations/many_places", "operations/hostile_arguments"],
+  ],
+  [
+    /^src\/operations\/allocate_at/,
+    [...OFFSET, "operations/many_places", "operations/own_strategies"],
+  ],
+  [
+    /^src\/operations\/allocator_wrapper/,
+    ["report/tracked_allocator", "trace/recording_allocator", "operations/own_strategies"],
+  ],
   [
     /^src\/operations\/(operate|allocator_wrapper|check\.)/,
     ["operations/own_strategies", "operations/hostile_arguments", ...OFFSET],
