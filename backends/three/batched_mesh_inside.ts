@@ -10,6 +10,8 @@ export interface NumbersLike {
   [i: number]: number;
   readonly length: number;
   copyWithin(to: number, from: number, end: number): unknown;
+  subarray(start: number, end: number): NumbersLike;
+  slice(start: number, end: number): NumbersLike;
 }
 
 /** A `BufferAttribute`. */
@@ -17,6 +19,7 @@ export interface AttributeLike {
   readonly array: NumbersLike;
   readonly count: number;
   readonly itemSize: number;
+  readonly normalized: boolean;
   updateRanges: { start: number; count: number }[];
   needsUpdate: boolean;
   addUpdateRange(start: number, count: number): void;
@@ -36,10 +39,38 @@ export interface GeometryInfo {
   reservedIndexCount: number;
   start: number;
   active: boolean;
+  readonly boundingBox: unknown;
+  readonly boundingSphere: unknown;
+}
+
+/** A `DataTexture`. */
+export interface TextureLike {
+  readonly image: { readonly data: { set(from: unknown): void } };
+  needsUpdate: boolean;
+}
+
+/** An `Object3D`. */
+export interface ObjectLike {
+  readonly children: readonly ObjectLike[];
+  add(object: object): unknown;
+  remove(object: object): unknown;
+  clone(): ObjectLike;
+  copy(source: ObjectLike, isRecursive?: boolean): unknown;
+}
+
+/** A `Material`. */
+export interface MaterialLike {
+  needsUpdate: boolean;
 }
 
 /** A `BatchedMesh`. */
 export interface BatchedMeshInside {
+  material: MaterialLike | MaterialLike[];
+  frustumCulled: boolean;
+  boundingBox: unknown;
+  boundingSphere: unknown;
+  readonly instanceCount: number;
+  readonly maxInstanceCount: number;
   readonly geometry: GeometryLike;
   _geometryInfo: GeometryInfo[];
   readonly _instanceInfo: { active: boolean; geometryIndex: number }[];
@@ -50,6 +81,12 @@ export interface BatchedMeshInside {
   _maxVertexCount: number;
   _maxIndexCount: number;
   _visibilityChanged: boolean;
+  readonly _matricesTexture: TextureLike;
+  readonly _indirectTexture: TextureLike;
+  readonly _colorsTexture: TextureLike | null;
+  _initMatricesTexture(): void;
+  _initIndirectTexture(): void;
+  _initColorsTexture(): void;
   _initializeGeometry(geometry: GeometryLike): void;
   _validateGeometry(geometry: GeometryLike): void;
   addGeometry(geometry: GeometryLike, vertices?: number, indices?: number): number;
@@ -60,7 +97,40 @@ export interface BatchedMeshInside {
   setGeometryIdAt(id: number, geometryId: number): this;
   optimize(): this;
   setGeometrySize(maxVertexCount: number, maxIndexCount: number): void;
+  setInstanceCount(maxInstanceCount: number): void;
+  setMatrixAt(id: number, matrix: unknown): unknown;
+  getMatrixAt(id: number, matrix: unknown): unknown;
+  setColorAt(id: number, color: unknown): unknown;
+  getColorAt(id: number, color: unknown): unknown;
+  setVisibleAt(id: number, visible: boolean): unknown;
+  getVisibleAt(id: number): boolean;
+  getBoundingBoxAt(id: number, target: unknown): unknown;
+  getBoundingSphereAt(id: number, target: unknown): unknown;
+  getGeometryRangeAt(
+    id: number,
+  ): Readonly<Record<"vertexStart" | "vertexCount" | "indexStart" | "indexCount", number>>;
   copy(source: BatchedMeshInside): this;
+  clone(): this;
+  raycast(raycaster: unknown, intersects: unknown[]): unknown;
+  onBeforeRender(...args: unknown[]): void;
+  dispose(): void;
+}
+
+/** What a group of batches needs of three. */
+export interface ThreeInside {
+  readonly BatchedMesh: BatchedMeshConstructor;
+  readonly Group: new () => ObjectLike;
+  readonly BufferGeometry: new () => GeometryLike & {
+    setAttribute(name: string, attribute: unknown): void;
+    setIndex(index: unknown): void;
+  };
+  readonly BufferAttribute: new (
+    array: NumbersLike,
+    itemSize: number,
+    normalized?: boolean,
+  ) => AttributeLike;
+  readonly Matrix4: new () => unknown;
+  readonly Vector4: new (x?: number, y?: number, z?: number, w?: number) => unknown;
 }
 
 /** The class of it. */
@@ -73,10 +143,12 @@ export type BatchedMeshConstructor = new (
 
 /** What a release must have, by type. */
 const NEEDED = {
-  object: "geometry _geometryInfo _instanceInfo _availableGeometryIds _availableInstanceIds",
+  object: "geometry _geometryInfo _instanceInfo _availableGeometryIds _availableInstanceIds " +
+    "_matricesTexture _indirectTexture",
   number: "_nextVertexStart _nextIndexStart _maxVertexCount _maxIndexCount",
   boolean: "_visibilityChanged",
-  function: "_initializeGeometry _validateGeometry setGeometrySize deleteGeometry setGeometryIdAt",
+  function: "_initializeGeometry _validateGeometry _initMatricesTexture _initIndirectTexture " +
+    "_initColorsTexture setGeometrySize deleteGeometry setGeometryIdAt onBeforeRender",
 };
 
 /**

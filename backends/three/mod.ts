@@ -8,6 +8,14 @@
 export type { Allocation, Allocator, Extent } from "../../src/allocator.ts";
 export { OutOfSpaceError } from "../../src/allocator.ts";
 export { streamingBatchedMesh } from "./streaming_batched_mesh.ts";
+export { streamingBatches } from "./streaming_batches.ts";
+export type {
+  BatchArguments,
+  StreamingBatchesClass,
+  StreamingBatchesMembers,
+  StreamingBatchesOptions,
+  ThreeForBatches,
+} from "./streaming_batches.ts";
 export type {
   StreamingBatchedMeshClass,
   StreamingCompactionOptions,

@@ -5,25 +5,32 @@
  */
 
 import { type Allocator, NO_SPACE, OutOfSpaceError } from "../../src/allocator.ts";
-import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { allocateAt } from "../../src/operations/allocate_at.ts";
-import { applyMove, planCompaction } from "../../src/operations/compaction.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import {
-  type AttributeLike,
   type BatchedMeshConstructor,
   type BatchedMeshInside,
   expectInside,
   type GeometryInfo,
   type GeometryLike,
+  type TextureLike,
 } from "./batched_mesh_inside.ts";
+import { type Moved, Space } from "./space.ts";
+import { boundUploads, changed, forgetUploads, mergeUploads } from "./uploads.ts";
 
 /** Bounds of one compaction of a mesh. */
 export interface StreamingCompactionOptions {
+  /**
+   * Vertices that are to find room. Vertices move only while no hole has so many and the free space
+   * does. By default they move while there is a hole.
+   */
+  readonly vertices?: number;
+  /** The same for indices. */
+  readonly indices?: number;
   /** Most geometries moved in each of the two spaces; no limit by default. */
   readonly maxMoves?: number;
-  /** Most looks of the planner in each; no limit by default. */
+  /** Most looks of the planner in each; no limit by default. The next call goes on from there. */
   readonly maxLooks?: number;
 }
 
@@ -35,9 +42,11 @@ export interface StreamingMembers {
   readonly indexSpace: Allocator;
   /**
    * Gathers the free space, within bounds: some a frame, where a large geometry may come. Only
-   * what moves is uploaded.
+   * what moves is uploaded. O(1) where the holes are large enough already.
    *
    * @returns Geometries that moved, counted in each space.
+   * @throws {TypeError} An option is not known.
+   * @throws {RangeError} An option is not an integer in range.
    */
   compact(options?: StreamingCompactionOptions): number;
 }
@@ -51,15 +60,13 @@ export type StreamingBatchedMeshClass<C> = C extends new (...args: infer P) => i
   ? new (...args: P) => I & StreamingMembers
   : never;
 
-/** Longer lists of ranges to upload are merged: a mesh that is not drawn piles them up. */
-const MAX_RANGES = 512;
-
 /**
  * Makes a class like `BatchedMesh`, for geometries that come and go: `addGeometry` and
  * `deleteGeometry` reuse ranges in place of a repack of everything. Ids, instances, raycasts,
  * bounds, sorting and culling are those of `BatchedMesh`.
  *
- * - `addGeometry` finds room wherever it is, and compacts where no hole is large enough.
+ * - `addGeometry` finds room wherever it is; where no hole is large enough, it moves what it takes
+ *   to make one.
  * - `setGeometryAt` takes larger geometries, too: the id stays.
  * - `optimize` compacts both spaces. An error leaves everything as it was.
  * - `deleteGeometry` costs O(instances of it), `addInstance` O(1).
@@ -75,61 +82,20 @@ export function streamingBatchedMesh<C extends new (...args: never[]) => object>
   if (typeof base !== "function") {
     throw new TypeError(`Expected base to be THREE.BatchedMesh, got ${describe(base)}`);
   }
-  return streaming(
+  return streamingMesh(
     base as unknown as BatchedMeshConstructor,
   ) as unknown as StreamingBatchedMeshClass<C>;
 }
 
-/** A space of vertices or indices: who has which range. */
-class Space {
-  readonly allocator: OffsetAllocator;
-  /** By geometry. */
-  readonly #handles: number[] = [];
-  readonly #owners: Map<number, number> = new Map();
-
-  constructor(capacity: number) {
-    this.allocator = new OffsetAllocator(capacity);
-  }
-
-  /** Where the last range ends. */
-  get end(): number {
-    return this.allocator.capacity - this.allocator.tailSpace;
-  }
-
-  give(id: number, handle: number): void {
-    this.#handles[id] = handle;
-    this.#owners.set(handle, id);
-  }
-
-  free(id: number): void {
-    const handle = this.#handles[id];
-    if (handle === undefined) return;
-    delete this.#handles[id];
-    this.#owners.delete(handle);
-    this.allocator.free(handle);
-  }
-
-  /** Moves ranges down; `moved` copies before the next. */
-  compact(
-    options: StreamingCompactionOptions,
-    moved: (id: number, from: number, to: number, size: number) => void,
-  ): number {
-    const plan = planCompaction(this.allocator, options);
-    for (const move of plan) {
-      moved(this.#owners.get(move.handle)!, move.from, move.to, move.size);
-      applyMove(this.allocator, move);
-    }
-    return plan.length;
-  }
-}
-
 /** The class over a base that is taken for a `BatchedMesh`. */
-function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
+export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstructor {
   return class StreamingBatchedMesh extends base implements StreamingMembers {
     #vertices: Space;
     #indices: Space;
     /** Instances by geometry. */
     #instances: Map<number, Set<number>> = new Map();
+    /** What was drawn last, whose ranges are what was changed since. */
+    #drawn: GeometryLike | undefined;
 
     constructor(
       maxInstanceCount: number,
@@ -162,17 +128,19 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
 
     override addGeometry(geometry: GeometryLike, vertices = -1, indices = -1): number {
       const [vertexCount, indexCount] = countsOf(geometry, vertices, indices);
-      this._initializeGeometry(geometry);
-      this._validateGeometry(geometry);
+      // The first one sets the attributes of all: not one that has no room.
+      const isFirst = this.geometry.attributes.position === undefined;
+      if (!isFirst) this._validateGeometry(geometry);
       const [vertex, index] = this.#take(vertexCount, indexCount);
+      if (isFirst) this._initializeGeometry(geometry);
       const available = this._availableGeometryIds, free = available.pop();
       // Of a longer list the base sorts all.
       this._availableGeometryIds = free === undefined ? [] : [free];
-      this._nextVertexStart = this.#vertices.allocator.offset(vertex);
-      this._nextIndexStart = index === NO_SPACE ? 0 : this.#indices.allocator.offset(index);
+      this._nextVertexStart = startOf(this.#vertices, vertex);
+      this._nextIndexStart = startOf(this.#indices, index);
       const id = super.addGeometry(geometry, vertexCount, indexCount);
       this._availableGeometryIds = available;
-      this.#vertices.give(id, vertex);
+      if (vertex !== NO_SPACE) this.#vertices.give(id, vertex);
       if (index !== NO_SPACE) this.#indices.give(id, index);
       this.#changed();
       return id;
@@ -185,16 +153,21 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
       const isIndexLong = geometry.index !== null && indexCount > reservedIndexCount;
       if (vertexCount > reservedVertexCount || isIndexLong) {
         const longer = Math.max(vertexCount, reservedVertexCount);
-        const [vertex, index] = this.#take(longer, Math.max(indexCount, reservedIndexCount, 0));
-        this.#vertices.free(id);
+        const longerIndex = Math.max(indexCount, reservedIndexCount, 0);
+        this.#expectFree(
+          longer - reservedVertexCount,
+          longerIndex - Math.max(reservedIndexCount, 0),
+        );
+        this.#vertices.free(id); // it is written again, all of it
         this.#indices.free(id);
-        this.#vertices.give(id, vertex);
-        info.vertexStart = this.#vertices.allocator.offset(vertex);
+        const [vertex, index] = this.#take(longer, longerIndex);
+        if (vertex !== NO_SPACE) this.#vertices.give(id, vertex);
+        info.vertexStart = startOf(this.#vertices, vertex);
         info.reservedVertexCount = longer;
         if (index !== NO_SPACE) {
           this.#indices.give(id, index);
-          info.indexStart = this.#indices.allocator.offset(index);
-          info.reservedIndexCount = Math.max(indexCount, reservedIndexCount);
+          info.indexStart = startOf(this.#indices, index);
+          info.reservedIndexCount = longerIndex;
         }
       }
       super.setGeometryAt(id, geometry);
@@ -211,7 +184,6 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
       this.#indices.free(id);
       info.active = false;
       this._availableGeometryIds.push(id);
-      this._visibilityChanged = true;
       this.#changed();
       return this;
     }
@@ -250,35 +222,20 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
     }
 
     compact(options: StreamingCompactionOptions = {}): number {
-      checkOptions(options, "maxMoves maxLooks");
-      const { attributes, index } = this.geometry, infos = this._geometryInfo;
-      let moves = this.#vertices.compact(options, (id, from, to, size) => {
-        for (const attribute of Object.values(attributes)) {
-          const { array, itemSize } = attribute;
-          array.copyWithin(to * itemSize, from * itemSize, (from + size) * itemSize);
-          changed(attribute, to * itemSize, size * itemSize);
-        }
-        const info = infos[id], { indexStart, reservedIndexCount } = info;
-        info.vertexStart = to;
-        if (index === null) {
-          info.start = to;
-          return;
-        }
-        // Indices count from the first vertex of the mesh.
-        const end = indexStart + reservedIndexCount;
-        for (let i = indexStart; i < end; i++) index.array[i] += to - from;
-        changed(index, indexStart, reservedIndexCount);
-      });
-      if (index !== null) {
-        moves += this.#indices.compact(options, (id, from, to, size) => {
-          index.array.copyWithin(to, from, from + size);
-          changed(index, to, size);
-          infos[id].indexStart = infos[id].start = to;
-        });
-      }
-      if (moves > 0) this._visibilityChanged = true;
-      this.#changed();
+      checkOptions(options, "vertices indices maxMoves maxLooks");
+      const { vertices, indices } = options;
+      const moves = compactFor(this.#vertices, "vertices", vertices, options, this.#vertexMoved) +
+        compactFor(this.#indices, "indices", indices, options, this.#indexMoved);
+      if (moves > 0) this.#changed();
       return moves;
+    }
+
+    override onBeforeRender(...args: [{ isWebGPURenderer?: boolean }, ...unknown[]]): void {
+      super.onBeforeRender(...args);
+      // A new attribute was, or is now, uploaded whole; its ranges would be uploaded once more.
+      if (this.#drawn !== this.geometry) forgetUploads(this.#drawn = this.geometry);
+      // WebGLRenderer merges ranges itself.
+      else if (args[0].isWebGPURenderer) mergeUploads(this.geometry);
     }
 
     override setGeometrySize(maxVertexCount: number, maxIndexCount: number): void {
@@ -291,22 +248,41 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
       } finally {
         this._geometryInfo = infos;
       }
-      resizeSpace(this.#vertices.allocator, maxVertexCount);
-      resizeSpace(this.#indices.allocator, maxIndexCount);
+      this.#vertices.resize(maxVertexCount);
+      this.#indices.resize(maxIndexCount);
+    }
+
+    override setInstanceCount(maxInstanceCount: number): void {
+      super.setInstanceCount(maxInstanceCount);
+      this.#texturesChanged();
+    }
+
+    override setColorAt(id: number, color: unknown): this {
+      const before = this._colorsTexture;
+      super.setColorAt(id, color);
+      if (this._colorsTexture !== before) this.#texturesChanged();
+      return this;
     }
 
     override copy(source: BatchedMeshInside): this {
       super.copy(source);
+      // three's textures write to the arrays of the source; r181 leaves the colours out.
+      this._initMatricesTexture();
+      copyTexture(source._matricesTexture, this._matricesTexture);
+      this._initIndirectTexture();
+      copyTexture(source._indirectTexture, this._indirectTexture);
+      if (source._colorsTexture !== null) {
+        this._initColorsTexture();
+        copyTexture(source._colorsTexture, this._colorsTexture!);
+      }
       this.#vertices = new Space(this._maxVertexCount);
       this.#indices = new Space(this._maxIndexCount);
       this.#instances = new Map();
       this._geometryInfo.forEach((info, id) => {
         if (!info.active) return;
         const { vertexStart, reservedVertexCount, indexStart, reservedIndexCount } = info;
-        const vertices = this.#vertices, indices = this.#indices;
-        vertices.give(id, allocateAt(vertices.allocator, vertexStart, reservedVertexCount));
-        if (indexStart < 0) return;
-        indices.give(id, allocateAt(indices.allocator, indexStart, reservedIndexCount));
+        reserve(this.#vertices, id, vertexStart, reservedVertexCount);
+        reserve(this.#indices, id, indexStart, reservedIndexCount);
       });
       this._instanceInfo.forEach(({ active, geometryIndex }, id) => {
         if (active) this.#instancesOf(geometryIndex).add(id);
@@ -315,26 +291,63 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
       return this;
     }
 
+    /** Throws where there is less free space. */
+    #expectFree(vertexCount: number, indexCount: number): void {
+      const vertices = this.#vertices.allocator, indices = this.#indices.allocator;
+      if (vertices.freeSpace < vertexCount) {
+        throw new OutOfSpaceError(vertices, vertexCount, 1, "vertices");
+      }
+      if (indices.freeSpace < indexCount) {
+        throw new OutOfSpaceError(indices, indexCount, 1, "indices");
+      }
+    }
+
     /** Ranges for so many vertices and indices, or an error and none. */
     #take(vertexCount: number, indexCount: number): [number, number] {
-      const vertices = this.#vertices.allocator, indices = this.#indices.allocator;
-      const isShort = vertices.largestFreeRegion() < vertexCount ||
-        indices.largestFreeRegion() < indexCount;
-      const isRoom = vertices.freeSpace >= vertexCount && indices.freeSpace >= indexCount;
-      if (isShort && isRoom) this.compact();
-      const vertex = vertices.allocate(vertexCount);
-      if (vertex === NO_SPACE) throw new OutOfSpaceError(vertices, vertexCount, 1, "vertices");
-      if (indexCount === 0) return [vertex, NO_SPACE];
-      const index = indices.allocate(indexCount);
-      if (index !== NO_SPACE) return [vertex, index];
-      vertices.free(vertex);
-      throw new OutOfSpaceError(indices, indexCount, 1, "indices");
+      this.#expectFree(vertexCount, indexCount);
+      this.#vertices.makeRoom(vertexCount, this.#vertexMoved);
+      this.#indices.makeRoom(indexCount, this.#indexMoved);
+      return [ // compaction leaves one hole: all that is free
+        vertexCount === 0 ? NO_SPACE : this.#vertices.allocator.allocate(vertexCount),
+        indexCount === 0 ? NO_SPACE : this.#indices.allocator.allocate(indexCount),
+      ];
     }
+
+    readonly #vertexMoved: Moved = (id, from, to, size) => {
+      const { attributes, index } = this.geometry, info = this._geometryInfo[id];
+      for (const attribute of Object.values(attributes)) {
+        const { array, itemSize } = attribute;
+        array.copyWithin(to * itemSize, from * itemSize, (from + size) * itemSize);
+        changed(attribute, to * itemSize, size * itemSize);
+      }
+      const { indexStart, reservedIndexCount } = info;
+      info.vertexStart = to;
+      if (index === null) {
+        info.start = to;
+        return;
+      }
+      // Indices count from the first vertex of the mesh.
+      const end = indexStart + reservedIndexCount;
+      for (let i = indexStart; i < end; i++) index.array[i] += to - from;
+      changed(index, indexStart, reservedIndexCount);
+    };
+
+    readonly #indexMoved: Moved = (id, from, to, size) => {
+      const index = this.geometry.index!, info = this._geometryInfo[id];
+      index.array.copyWithin(to, from, from + size);
+      changed(index, to, size);
+      info.indexStart = info.start = to;
+    };
 
     #infoOf(id: number): GeometryInfo {
       const info = this._geometryInfo[id];
       if (info?.active) return info;
       throw new RangeError(`Expected the id of a geometry, got ${describe(id)}`);
+    }
+
+    /** `WebGPURenderer` goes on with old textures until it hears of a change of the material. */
+    #texturesChanged(): void {
+      for (const material of [this.material].flat()) material.needsUpdate = true;
     }
 
     #instancesOf(geometryId: number): Set<number> {
@@ -347,15 +360,18 @@ function streaming(base: BatchedMeshConstructor): BatchedMeshConstructor {
     #changed(): void {
       this._nextVertexStart = this.#vertices.end;
       this._nextIndexStart = this.#indices.end;
-      const { attributes, index } = this.geometry;
-      for (const attribute of Object.values(attributes)) mergeRanges(attribute);
-      if (index !== null) mergeRanges(index);
+      this._visibilityChanged = true;
+      boundUploads(this.geometry);
     }
   };
 }
 
 /** Vertices and indices that a geometry is to have, checked against those it has. */
-function countsOf(geometry: GeometryLike, vertices: number, indices: number): [number, number] {
+export function countsOf(
+  geometry: GeometryLike,
+  vertices: number,
+  indices: number,
+): [number, number] {
   const position = geometry?.attributes?.position;
   if (position === undefined) {
     throw new TypeError(`Expected geometry to have positions, got ${describe(geometry)}`);
@@ -363,6 +379,10 @@ function countsOf(geometry: GeometryLike, vertices: number, indices: number): [n
   const indexCount = geometry.index?.count ?? 0;
   if (vertices !== -1) checkInteger("reservedVertexCount", vertices, position.count);
   if (indices !== -1) checkInteger("reservedIndexCount", indices, indexCount);
+  for (const [name, { count }] of Object.entries(geometry.attributes)) {
+    if (count <= position.count) continue; // the rest would lie in another geometry
+    throw new RangeError(`Expected ${name} to have at most ${position.count} items, got ${count}`);
+  }
   const isIndexed = geometry.index !== null;
   return [
     vertices === -1 ? position.count : vertices,
@@ -370,28 +390,33 @@ function countsOf(geometry: GeometryLike, vertices: number, indices: number): [n
   ];
 }
 
-function resizeSpace(allocator: OffsetAllocator, capacity: number): void {
-  if (capacity > allocator.capacity) allocator.grow(capacity - allocator.capacity);
-  else if (capacity < allocator.capacity) allocator.shrink(allocator.capacity - capacity);
+function copyTexture(from: TextureLike, to: TextureLike): void {
+  to.image.data.set(from.image.data);
+  to.needsUpdate = true;
 }
 
-function changed(attribute: AttributeLike, start: number, count: number): void {
-  attribute.addUpdateRange(start, count);
-  attribute.needsUpdate = true;
+/** Where a range begins; 0 for an empty one. */
+function startOf({ allocator }: Space, handle: number): number {
+  return handle === NO_SPACE ? 0 : allocator.offset(handle);
 }
 
-/** Joins ranges that touch, where there are many; all of them, where that is not enough. */
-function mergeRanges(attribute: AttributeLike): void {
-  if (attribute.updateRanges.length <= MAX_RANGES) return;
-  const sorted = attribute.updateRanges.sort((a, b) => a.start - b.start);
-  const merged = [sorted[0]];
-  let end = sorted[0].start + sorted[0].count;
-  for (const range of sorted) {
-    const last = merged[merged.length - 1], until = range.start + range.count;
-    if (range.start > end) merged.push(range);
-    else last.count = Math.max(end, until) - last.start;
-    end = Math.max(end, until);
+/** Gives a geometry the range that it has in another mesh. */
+function reserve(space: Space, id: number, start: number, count: number): void {
+  if (count > 0) space.give(id, allocateAt(space.allocator, start, count));
+}
+
+/** Compacts a space, unless there is a hole of the size that is wanted, or there can be none. */
+function compactFor(
+  space: Space,
+  name: string,
+  wanted: number | undefined,
+  bounds: StreamingCompactionOptions,
+  moved: Moved,
+): number {
+  if (wanted !== undefined) {
+    checkInteger(name, wanted);
+    const { allocator } = space;
+    if (allocator.largestFreeRegion() >= wanted || allocator.freeSpace < wanted) return 0;
   }
-  const all = { start: merged[0].start, count: end - merged[0].start };
-  attribute.updateRanges.splice(0, Infinity, ...merged.length > MAX_RANGES / 2 ? [all] : merged);
+  return space.compact(bounds, moved);
 }

@@ -47,6 +47,8 @@ export type {
 export type { GpuBinding, GpuData, GpuRegion } from "./gpu_region.ts";
 export type { GpuRole } from "./gpu_usage.ts";
 export type { GpuSlab } from "./slab.ts";
+export { GpuVertexStreams } from "./vertex_streams.ts";
+export type { GpuVertexPage, GpuVertexStreamsOptions, GpuVertices } from "./vertex_streams.ts";
 export { encodeUploads } from "./encode_uploads.ts";
 export type { GpuUpload } from "./gpu_upload.ts";
 export type { GpuCompaction, GpuCompactionOptions, GpuMove } from "./gpu_compaction.ts";

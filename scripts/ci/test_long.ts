@@ -97,6 +97,11 @@ function inBrowser(browser: string, packages: readonly string[]): Part {
 }
 
 const parts: Record<string, Part> = {
+  drawn: async () => {
+    const program = ["run", "-A", "scripts/package/test_npm.ts", "drawn"];
+    const printed = await run([Deno.execPath(), ...program], { limit: BROWSER_LIMIT });
+    return printed.match(/^drawn +passed/m) ? "pages of examples and guides, by Vite" : "nothing";
+  },
   firefox: inBrowser("firefox", ["firefox-esr"]),
   s390x: onProcessor("s390x", "s390x-linux-gnu", "qemu-s390x", "20.11.0"),
   arm64: onProcessor("arm64", "aarch64-linux-gnu", "qemu-aarch64", "24.21.0"),

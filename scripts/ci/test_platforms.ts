@@ -85,9 +85,9 @@ const parts: Record<string, Part> = {
   },
   "firefox webgl": async () => {
     needBrowser("firefox-webgl", ["firefox-esr", "xvfb"]);
-    const page = "/tests/webgl/gpu/page.ts";
-    const runner = ["scripts/ci/browser/run_in_installed.ts", "firefox-webgl", page];
-    return (await run([...NODE, ...runner])).match(/\d+ passed/)?.[0] ?? "";
+    const pages = ["/tests/webgl/gpu/page.ts", "/tests/three/gpu/page.ts"];
+    const runner = ["scripts/ci/browser/run_in_installed.ts", "firefox-webgl", ...pages];
+    return (await run([...NODE, ...runner])).match(/^\d+ passed/m)?.[0] ?? "";
   },
   ...denos,
   "node 20.4.0": everyEntry(() => nodeOf("20.4.0")),

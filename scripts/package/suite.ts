@@ -29,6 +29,8 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/tools/side_effects_test.js": "bundles the sources",
   "tests/tools/tidy_test.js": "reads the sources",
   "tests/three/streaming_batched_mesh_test.js": "needs three, which only the repository has",
+  "tests/three/streaming_batches_test.js": "needs three, which only the repository has",
+  "tests/three/three_types_test.js": "compiles the sources",
   "tests/webgpu/webgpu_types_test.js": "compiles the sources",
 };
 

@@ -4,7 +4,7 @@
  * ```sh
  * deno task test:npm            # everything
  * deno task test:npm bundles    # only these checks
- * deno task test:npm --quick    # the suite on the oldest Node only, what needs the runtime
+ * deno task test:npm --quick    # without pages that draw; the suite on the oldest Node only
  * deno task test:npm --tarball package.tgz   # that package, as it is published
  * ```
  *
@@ -17,6 +17,7 @@ import { buildNpm, differences } from "./build_npm.ts";
 import { measure, table } from "./bundles.ts";
 import { compileConsumers } from "./consumers.ts";
 import { lostDefinitions } from "./definitions.ts";
+import { drawnPages } from "./drawn_pages.ts";
 import { filesBelow, preferredEmitter, ROOT, run } from "./emit.ts";
 import { installPackage } from "./install_package.ts";
 import { bins } from "./manifest.ts";
@@ -83,6 +84,7 @@ const checks: Record<string, () => Promise<string[]>> = {
     const runner = ["scripts/ci/browser/run_in_folder.ts", folder, "page.html"];
     return await runIn(ROOT, NODE, runner).then(() => [], (error) => [error.message]);
   },
+  drawn: () => drawnPages(folder),
   suite: async () => {
     await compileSuite(folder);
     const wrong: string[] = [];
@@ -114,7 +116,11 @@ function passes(program: string, args: readonly string[]): Promise<string[]> {
   return run("node", [program, ...args], folder).then(() => [], (error) => [error.message]);
 }
 
-const names = named.length > 0 ? named : Object.keys(checks);
+/** Checks that take long, and that a quick run leaves out. */
+const LONG = ["drawn"];
+
+const all = Object.keys(checks).filter((name) => !isQuick || !LONG.includes(name));
+const names = named.length > 0 ? named : all;
 const unknown = names.filter((name) => !Object.hasOwn(checks, name));
 if (unknown.length > 0) {
   console.error(`No check ${unknown.join(", ")}; there are ${Object.keys(checks).join(", ")}`);

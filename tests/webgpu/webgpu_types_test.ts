@@ -7,80 +7,18 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { folder, removeAfterwards } from "../support/temporary_files.ts";
+import { type Compilation, compile, ignore, note, ROOT, run } from "../support/type_checkers.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CONSUMER = join(ROOT, "tests/tools/types/webgpu_consumer.ts");
 const WEBGL_CONSUMER = join(ROOT, "tests/tools/types/webgl_consumer.ts");
 const SOURCE = join(ROOT, "backends/webgpu/mod.ts");
+const WEBGPU = "@suballoc/offset-allocator/webgpu";
 
 removeAfterwards();
-
-interface Compilation {
-  /** The name of the compiler's folder in node_modules. */
-  readonly compiler: string;
-  readonly files: readonly string[];
-  readonly lib?: readonly string[];
-  readonly types?: readonly string[];
-  /** Where the package is taken from; its sources by default. */
-  readonly from?: string;
-  /** Where declarations go, instead of none. */
-  readonly declarations?: string;
-}
-
-let projects = 0;
-
-/** What the compiler says; nothing where all is well. */
-function compile(compilation: Compilation): Promise<string> {
-  const { compiler, files, lib = [], types = [], from = SOURCE, declarations } = compilation;
-  const project = join(folder(), `tsconfig.${projects++}.json`);
-  const output = declarations === undefined
-    ? { noEmit: true }
-    : { declaration: true, emitDeclarationOnly: true, rootDir: ROOT, outDir: declarations };
-  fs.writeFileSync(
-    project,
-    JSON.stringify({
-      compilerOptions: {
-        ...output,
-        target: "es2022",
-        module: "nodenext",
-        lib: ["es2023", "esnext.disposable", ...lib],
-        types,
-        typeRoots: [join(ROOT, "node_modules")],
-        paths: {
-          "@suballoc/offset-allocator/webgpu": [from],
-          "@suballoc/offset-allocator/webgl": [join(ROOT, "backends/webgl/mod.ts")],
-        },
-        strict: true,
-        // The declarations of @webgpu/types themselves need the DOM.
-        skipLibCheck: types.length > 0 && lib.length === 0,
-        allowImportingTsExtensions: true,
-        erasableSyntaxOnly: true,
-        isolatedDeclarations: declarations !== undefined,
-      },
-      files,
-    }),
-  );
-  const tsc = join(ROOT, "node_modules", compiler, "bin/tsc");
-  return run(process.execPath.includes("node") ? process.execPath : "node", [tsc, "-p", project]);
-}
-
-function run(program: string, args: string[]): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(program, args, { cwd: ROOT }, (error, stdout, stderr) => {
-      resolve(error === null ? "" : stdout + stderr || error.message);
-    });
-  });
-}
-
-/** Node and Bun would compile the same again: what counts is the compiler. */
-const ignore = !("Deno" in globalThis);
-const note = ignore ? " (skipped: Deno has compiled the same)" : "";
 
 describe("the types of the WebGPU backend", () => {
   const cases: Record<string, Omit<Compilation, "files">> = {
@@ -134,8 +72,8 @@ describe("the types of the WebGPU backend", () => {
       }
       const from = join(declarations, "backends/webgpu/mod.d.ts");
       assertEquals(await compile({ compiler, files: [from] }), "");
-      const types = ["@webgpu/types"];
-      assertEquals(await compile({ compiler, files: [CONSUMER], from, types }), "");
+      const types = ["@webgpu/types"], paths = { [WEBGPU]: from };
+      assertEquals(await compile({ compiler, files: [CONSUMER], paths, types }), "");
     },
   });
 

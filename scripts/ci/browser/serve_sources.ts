@@ -15,6 +15,9 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 /** What sources may be asked for. */
 const SOURCE = /^\/(?:mod\.ts|(?:src|backends|cli|tests|examples|scripts)\/[\w/]+\.ts)$/;
 
+/** What of npm packages may be: three, in the releases that are tested. */
+const OF_PACKAGES = /^\/node_modules\/three(?:-[\d.]+)?\/build\/[\w.]+\.js$/;
+
 /** Every entry by its name, as deno.json has them. */
 const ENTRIES = Object.fromEntries(
   Object.entries(config.exports)
@@ -30,9 +33,17 @@ const OF_TESTS: Readonly<Record<string, string>> = {
   "node:assert/strict": "/scripts/ci/browser/node/util.ts",
 };
 
+/** three, as the names of package.json call its releases. */
+const THREE: Readonly<Record<string, string>> = Object.fromEntries(
+  ["three", "three-0.181"].flatMap((name) => [
+    [name, `/node_modules/${name}/build/three.module.js`],
+    [`${name}/webgpu`, `/node_modules/${name}/build/three.webgpu.js`],
+  ]),
+);
+
 /** Where a page finds what sources and tests import by name. */
 export const importMap: Readonly<{ imports: Readonly<Record<string, string>> }> = {
-  imports: { ...ENTRIES, ...OF_TESTS },
+  imports: { ...ENTRIES, ...OF_TESTS, ...THREE },
 };
 
 /** A page that runs one module, at `/?/path/of/the/module.ts`. */
@@ -46,7 +57,9 @@ function pageFor(module: string): string {
 export function serveSources({ pathname, search }: URL): Served | undefined {
   const module = search.slice(1);
   if (pathname === "/" && SOURCE.test(module)) return { type: "text/html", body: pageFor(module) };
-  if (!SOURCE.test(pathname)) return undefined;
-  const body = stripTypeScriptTypes(readFileSync(ROOT + pathname.slice(1), "utf8"));
+  const isPackage = OF_PACKAGES.test(pathname);
+  if (!isPackage && !SOURCE.test(pathname)) return undefined;
+  const text = readFileSync(ROOT + pathname.slice(1), "utf8");
+  const body = isPackage ? text : stripTypeScriptTypes(text);
   return { type: "text/javascript", body };
 }

@@ -20,20 +20,36 @@ export interface GpuProgram {
   readonly start: string;
   /** Sets `globalThis.results` to a promise of `{ passed, failed }`. */
   readonly page: string;
+  /** Further pages by name. Each runs in Firefox as well, where `<name>-firefox` is named. */
+  readonly pages?: Readonly<Record<string, string>>;
 }
 
 interface Target {
   readonly command: readonly string[];
   readonly env?: Record<string, string>;
+  /** Whether it runs only where it is named. */
+  readonly isNamed?: boolean;
 }
 
-function targetsFor({ start, page }: GpuProgram): Record<string, Target> {
+function targetsFor({ start, page, pages = {} }: GpuProgram): Record<string, Target> {
+  const inChromium = (page: string): Target => ({
+    command: [...NODE, "scripts/ci/browser/run_in_chromium.ts", `/${page}`],
+  });
+  const inFirefox = (page: string): Target => ({
+    command: [...NODE, "scripts/ci/browser/run_in_installed.ts", "firefox-webgl", `/${page}`],
+    isNamed: true,
+  });
+  const further = Object.entries(pages).flatMap(([name, page]) => [
+    [name, inChromium(page)],
+    [`${name}-firefox`, inFirefox(page)],
+  ]);
   return {
     deno: { command: [Deno.execPath(), "run", "-A", start] },
     node: { command: [...NODE, start] },
     "node-swiftshader": { command: [...NODE, start], env: { VK_ICD_FILENAMES: SWIFTSHADER } },
     bun: { command: ["npx", "-y", "bun@1.4.5", start] },
-    chromium: { command: [...NODE, "scripts/ci/browser/run_in_chromium.ts", `/${page}`] },
+    chromium: inChromium(page),
+    ...Object.fromEntries(further),
   };
 }
 
@@ -57,7 +73,9 @@ function run({ command: [program, ...args], env }: Target): Promise<string | und
 
 /** Runs a program on the targets named, by default on all; ends the process. */
 export async function runTargets(program: GpuProgram, named: readonly string[]): Promise<never> {
-  const targets = targetsFor(program), names = named.length > 0 ? named : Object.keys(targets);
+  const targets = targetsFor(program);
+  const all = Object.keys(targets).filter((name) => !targets[name].isNamed);
+  const names = named.length > 0 ? named : all;
   const unknown = names.filter((name) => !Object.hasOwn(targets, name));
   if (unknown.length > 0) {
     console.error(`No target ${unknown.join(", ")}; there are ${Object.keys(targets).join(", ")}`);

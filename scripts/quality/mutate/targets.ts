@@ -77,4 +77,6 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/shared\/repair/, ["shared/shared_allocator_crash"]],
   [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared/shared_allocator_crash"]],
   [/^src\/blob_store\//, BLOBS],
+  [/^backends\/three\//, ["three/streaming_batched_mesh", "three/streaming_batches"]],
+  [/^backends\/webgpu\/vertex_streams/, ["webgpu/vertex_streams"]],
 ];

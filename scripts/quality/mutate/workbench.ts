@@ -78,6 +78,9 @@ export class Workbench {
     for (const name of ["assert", "testing"]) {
       symlinkSync(join(folder, "tests/support", name), join(folder, "node_modules/@std", name));
     }
+    for (const name of ["three", "three-0.181"]) {
+      symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
+    }
     this.#files = tests.map((test) => this.#url(`tests/${test}_test.ts`));
   }
 

@@ -9,6 +9,7 @@ import {
   GpuArena,
   type GpuRegion,
   GpuUsage,
+  GpuVertexStreams,
 } from "../../../backends/webgpu/mod.ts";
 import { randomBytes, seeded } from "../../support/random.ts";
 import { expect, expectSame, expectSameBytes } from "./expect.ts";
@@ -168,6 +169,88 @@ export const shaderCases: readonly GpuCase[] = [
       expect(separate.some((byte) => byte !== 0), "something was drawn");
       expectSameBytes(shared, separate, "indirect draws");
       expectSameBytes(direct, separate, "direct draws");
+    },
+  },
+  {
+    isWebGpuOnly: true,
+    name: "draws of meshes in two streams are those of a buffer for each stream of each mesh",
+    async run({ device }) {
+      using arena = new GpuArena(device, { initialSlabBytes: 256 });
+      const module = device.createShaderModule({ code: DRAW });
+      const pipeline = await device.createRenderPipelineAsync({
+        layout: "auto",
+        vertex: {
+          module,
+          entryPoint: "vertex",
+          buffers: [
+            {
+              arrayStride: 8,
+              attributes: [{ format: "float32x2", offset: 0, shaderLocation: 0 }],
+            },
+            {
+              arrayStride: 4,
+              attributes: [{ format: "unorm8x4", offset: 0, shaderLocation: 1 }],
+            },
+          ],
+        },
+        fragment: { module, entryPoint: "fragment", targets: [{ format: "rgba8unorm" }] },
+      });
+      const random = seeded(3),
+        streams = new GpuVertexStreams(arena, {
+          strides: [8, 4],
+          pageVertices: 100,
+        });
+      const make = () => {
+        const { vertices, indices, count } = meshOf(3 + random(5), random), corners = count / 3 + 2;
+        const own = [new Uint8Array(8 * corners), new Uint8Array(4 * corners)];
+        for (let i = 0; i < corners; i++) {
+          own[0].set(vertices.subarray(12 * i, 12 * i + 8), 8 * i);
+          own[1].set(vertices.subarray(12 * i + 8, 12 * i + 12), 4 * i);
+        }
+        const mesh = streams.allocate(corners)!;
+        own.forEach((bytes, stream) => mesh.write(stream, bytes));
+        const region = arena.allocateFrom(indices, { role: "index", stride: 2 })!;
+        return { own, mesh, region, indices, count };
+      };
+      let live = Array.from({ length: 60 }, make);
+      await arena.upload();
+      live = live.filter(({ mesh, region }, i) => {
+        if (i % 3 > 0) return true;
+        mesh.free();
+        region.free();
+        return false;
+      });
+      live.push(...Array.from({ length: 20 }, make));
+      await arena.upload();
+      let binds = 0, page: unknown;
+      const shared = await render(device, pipeline, (pass) => {
+        for (const { mesh, region, count } of live) {
+          if (mesh.page !== page) {
+            binds++;
+            page = mesh.page;
+            mesh.page.regions.forEach(({ buffer, offset, size }, slot) => {
+              pass.setVertexBuffer(slot, buffer, offset, size);
+            });
+          }
+          pass.setIndexBuffer(region.buffer, "uint16");
+          pass.drawIndexed(count, 1, region.firstElement, mesh.baseVertex);
+        }
+      });
+      const buffers: GPUBuffer[] = [];
+      const separate = await render(device, pipeline, (pass) => {
+        for (const { own, indices, count } of live) {
+          const made = own.map((bytes) => bufferOf(device, bytes, GpuUsage.VERTEX));
+          const index = bufferOf(device, indices, GpuUsage.INDEX);
+          buffers.push(...made, index);
+          made.forEach((buffer, slot) => pass.setVertexBuffer(slot, buffer));
+          pass.setIndexBuffer(index, "uint16");
+          pass.drawIndexed(count);
+        }
+      });
+      for (const buffer of buffers) buffer.destroy();
+      expect(separate.some((byte) => byte !== 0), "something was drawn");
+      expect(streams.pages.length > 2 && binds < live.length, `${binds} binds`);
+      expectSameBytes(shared, separate, "draws");
     },
   },
   {

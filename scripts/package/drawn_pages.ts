@@ -1,0 +1,111 @@
+/**
+ * Pages that draw, over the installed package: those of the examples as they lie there, and the
+ * programs of the guides, compiled and built by Vite in a folder of their own.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { readMarkdown } from "../docs/site/markdown.ts";
+import { ROOT, run } from "./emit.ts";
+import { NODE, runIn } from "./runtimes.ts";
+
+/** Pages that run from a server of files. */
+const EXAMPLES = ["three_tiles", "webgl_meshes"];
+/** Guides whose first program is one for a page. */
+const GUIDES = ["three", "webgl"];
+
+/** What a page of Vite's template has; that of a guide replaces what is in the body. */
+const INDEX = `<!doctype html>
+<title>Guide</title>
+<div id="app"></div>
+<script type="module" src="/main.ts"></script>
+`;
+
+/** What a project has that Vite makes, of what the compiler is told. */
+const TSCONFIG = {
+  compilerOptions: {
+    target: "es2023",
+    module: "esnext",
+    moduleResolution: "bundler",
+    lib: ["ES2023", "DOM"],
+    types: [],
+    strict: true,
+    skipLibCheck: true,
+    noEmit: true,
+    verbatimModuleSyntax: true,
+    noUnusedLocals: true,
+    noUnusedParameters: true,
+  },
+  include: ["main.ts"],
+};
+
+/** Looks at the canvas after some frames, within a frame: later it is blank. */
+const LOOK = `<script type="module">
+globalThis.results = new Promise((resolve) => {
+  let frames = 0;
+  requestAnimationFrame(function look() {
+    const canvas = document.querySelector("canvas");
+    if (canvas !== null && ++frames >= 30) {
+      const copy = document.createElement("canvas").getContext("2d");
+      copy.drawImage(canvas, 0, 0, 300, 150);
+      const { data } = copy.getImageData(0, 0, 300, 150), colors = new Set();
+      for (let i = 0; i < data.length; i += 4) colors.add(data.slice(i, i + 4).join());
+      console.log(\`\${colors.size} colours\`);
+      if (colors.size > 1) return resolve({ passed: 1, failed: 0 });
+      if (frames > 300) return resolve({ passed: 0, failed: 1 });
+    }
+    requestAnimationFrame(look);
+  });
+});
+</script>
+`;
+
+/** Runs all of them in `folder`, where the package is installed; gives what is wrong. */
+export async function drawnPages(folder: string): Promise<string[]> {
+  const modules = join(folder, "node_modules");
+  await Deno.mkdir(join(modules, "@types"), { recursive: true });
+  for (const name of ["three", "@types/three"]) {
+    await run("cp", ["-rL", join(ROOT, "node_modules", name), join(modules, name)], folder);
+  }
+  const wrong: string[] = [];
+  for (const name of EXAMPLES) {
+    const text = await Deno.readTextFile(join(ROOT, `examples/${name}.html`));
+    wrong.push(...await look(folder, name, text));
+  }
+  for (const name of GUIDES) {
+    const problem = await build(folder, name).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if (problem !== undefined) wrong.push(`the guide ${name}: ${problem}`);
+    else {
+      const built = await Deno.readTextFile(join(folder, name, "dist/index.html"));
+      wrong.push(...await look(join(folder, name, "dist"), name, built));
+    }
+  }
+  return wrong;
+}
+
+/** Opens a page and waits until it has drawn something. */
+async function look(folder: string, name: string, text: string): Promise<string[]> {
+  await Deno.writeTextFile(join(folder, `${name}.html`), text + LOOK);
+  const runner = ["scripts/ci/browser/run_in_folder.ts", folder, `${name}.html`];
+  return await runIn(ROOT, NODE, runner)
+    .then(() => [], (error) => [`${name} draws nothing: ${error.message}`]);
+}
+
+/** Compiles and builds the first program of a guide. */
+async function build(folder: string, name: string): Promise<void> {
+  const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`)),
+    project = join(folder, name);
+  const { text } = readMarkdown(guide).blocks.find(({ info }) => info === "ts")!;
+  await Deno.mkdir(project);
+  await Deno.writeTextFile(join(project, "main.ts"), text);
+  await Deno.writeTextFile(join(project, "index.html"), INDEX);
+  await Deno.writeTextFile(join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
+  const tool = (path: string) => join(ROOT, "node_modules", path);
+  await run("node", [tool("typescript-7.0/bin/tsc"), "-p", project], project);
+  const vite = [...NODE.slice(1), tool("vite/bin/vite.js"), "build", "--base", "./"];
+  await run(NODE[0], vite, project);
+}
