@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { renameFile } from "../backends/file/raw/mod.ts";
+import { discardFile, renameFile } from "../backends/file/raw/mod.ts";
 import type { Chunks } from "./chunks.ts";
 import { codeOf, Failure, FileFailure, isNotPermitted, naming } from "./errors.ts";
 import { quoted } from "./format.ts";
@@ -83,7 +83,7 @@ export async function makeFile(
       renameFile(temporary, path);
     });
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    discardFile(temporary);
     throw error;
   }
 }

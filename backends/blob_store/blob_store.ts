@@ -4,7 +4,7 @@
  * @module
  */
 
-import { chmodSync, existsSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import * as zlib from "node:zlib";
@@ -26,7 +26,7 @@ import type { Lock } from "./lock.ts";
 import { waitForLock } from "./wait_for_lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
-import { renameFile } from "../file/raw/rename_file.ts";
+import { discardFile, renameFile } from "../file/raw/held_files.ts";
 
 /** The first Deno whose `zlib.crc32` is right: those from 2.1 on were not, some only when hot. */
 const FIRST_DENO: readonly number[] = [2, 5, 4];
@@ -251,7 +251,7 @@ async function publish<T>(
     syncFolder(dirname(path));
     return result;
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discardFile(temporary);
     throw error;
   }
 }

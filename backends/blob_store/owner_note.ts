@@ -9,6 +9,7 @@ import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSyn
 import { hostname } from "node:os";
 import process from "node:process";
 import type { LockHolder } from "../../src/blob_store/blob_store_errors.ts";
+import { discardFile, whileHeld } from "../file/raw/held_files.ts";
 import { codeOf, sleepSync } from "../file/raw/system.ts";
 
 /** What a note says. */
@@ -67,13 +68,13 @@ export function takeNote(
 
 /** Removes a note, unless somebody has put another one in its place. */
 export function dropNote(path: string, note: Note): void {
-  if (read(path) === textOf(note)) remove(path);
+  if (isAt(path, note)) remove(path);
 }
 
 /** What a note says; undefined where there is none, or none that can be read. */
 export function readNote(path: string): Note | undefined {
   try {
-    const { pid, host, runtime, since, exclusive } = JSON.parse(read(path) ?? "");
+    const { pid, host, runtime, since, exclusive } = JSON.parse(readFileSync(path, "utf8"));
     if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
     if (![host, runtime, since].every((text) => typeof text === "string")) return undefined;
     return { pid, host, runtime, since, exclusive: exclusive === true };
@@ -125,7 +126,7 @@ function obstacleAt(path: string, holds: (note: Note) => boolean): Refusal | und
 export function makeNote(path: string, note: Note): boolean {
   let fd: number;
   try {
-    fd = openSync(path, "wx");
+    fd = whileHeld(() => openSync(path, "wx"));
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;
     throw error;
@@ -134,31 +135,32 @@ export function makeNote(path: string, note: Note): boolean {
     writeFileSync(fd, textOf(note));
   } catch (error) {
     // A full disk took the name and not the bytes.
-    remove(path);
+    discardFile(path);
     throw error;
   } finally {
     closeSync(fd);
   }
   // Had this taken too long, somebody would have replaced the empty note.
-  return read(path) === textOf(note);
+  return isAt(path, note);
+}
+
+/** Whether it is this note that is at a path. */
+function isAt(path: string, note: Note): boolean {
+  try {
+    return whileHeld(() => readFileSync(path, "utf8")) === textOf(note);
+  } catch {
+    return false;
+  }
 }
 
 function textOf({ exclusive, ...holder }: Note): string {
   return JSON.stringify(exclusive ? { ...holder, exclusive } : holder) + "\n";
 }
 
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
 /** Removes a file, if it is there. */
 export function remove(path: string): void {
   try {
-    unlinkSync(path);
+    whileHeld(() => unlinkSync(path));
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }

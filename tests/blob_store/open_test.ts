@@ -22,6 +22,7 @@ import {
 import { lockInChild } from "./children/lock_child.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { assertSameBytes, storageError } from "../support/store_helpers.ts";
+import { withLinks } from "../support/symbolic_links.ts";
 import { newFile, newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
@@ -169,12 +170,15 @@ describe("a store opened by path", () => {
     await using(path, {}, (store) => store.check());
   });
 
-  it("is made where a symbolic link leads to", async () => {
-    const link = join(folder, "link");
-    fs.symlinkSync("x", link);
-    await using(link, { create: true }, (store) => store.put("a", "one"));
-    assert(fs.lstatSync(link).isSymbolicLink());
-    await using(path, {}, async (store) => assertStrictEquals(await textOf(store, "a"), "one"));
+  it({
+    ...withLinks("is made where a symbolic link leads to"),
+    async fn() {
+      const link = join(folder, "link");
+      fs.symlinkSync("x", link);
+      await using(link, { create: true }, (store) => store.put("a", "one"));
+      assert(fs.lstatSync(link).isSymbolicLink());
+      await using(path, {}, async (store) => assertStrictEquals(await textOf(store, "a"), "one"));
+    },
   });
 
   it("needs no right to write for readOnly", async () => {
