@@ -76,7 +76,7 @@ export async function makeFile(
         }
       }
     } finally {
-      fs.closeSync(fd);
+      writing(() => fs.closeSync(fd)); // a file system over a network writes only now
     }
     writing(() => {
       if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);

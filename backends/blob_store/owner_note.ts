@@ -5,7 +5,15 @@
  * @module
  */
 
-import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import type { LockHolder } from "../../src/blob_store/blob_store_errors.ts";
@@ -50,6 +58,9 @@ export function takeNote(
   if (makeNote(path, note)) return undefined;
   const obstacle = obstacleAt(path, holds);
   if (obstacle) return obstacle;
+  if (isForeign(path)) {
+    throw new Error(`${path} is not the note of a writer, whose name it has: move it away`);
+  }
   // Two that saw the same stale note must not both replace it, the second one the first
   // one's: the holder of the claim looks again. A claim whose process died is itself stale.
   const claim = `${path}.claim`, claimNote = ownNote(true);
@@ -142,6 +153,16 @@ export function makeNote(path: string, note: Note): boolean {
   }
   // Had this taken too long, somebody would have replaced the empty note.
   return isAt(path, note);
+}
+
+/** Longest that a note can be. */
+const MAX_NOTE = 4096;
+
+/** Whether a file is none that a writer left; a crash leaves a note empty, cut off or zeros. */
+function isForeign(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) return false;
+  return stats.size > MAX_NOTE || !/^(?:\0*$|\{)/.test(readFileSync(path, "latin1"));
 }
 
 /** Whether it is this note that is at a path. */

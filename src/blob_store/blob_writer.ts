@@ -127,7 +127,7 @@ export class BlobWriter {
       if (this.#length - this.#chunkStart === CHUNK_LENGTH) await this.#endChunk();
       const room = this.#chunkStart + CHUNK_LENGTH - this.#length;
       const piece = bytes.subarray(done, Math.min(done + room, size));
-      if (piece.length === 0) throw new TypeError("The bytes of value went while it was put");
+      if (piece.byteLength === 0) throw new TypeError("The bytes of value went while it was put");
       this.#buffer.set(piece, this.#length);
       this.#length += piece.length;
       done += piece.length;

@@ -13,7 +13,8 @@
  * @throws {TypeError} It has lost its bytes.
  */
 export function checkIntact(name: string, bytes: Uint8Array): void {
-  if (bytes.length > 0) return;
+  // V8 12.4 (Node 22) has the old `length` in hot code; `byteLength` is right everywhere.
+  if (bytes.byteLength > 0) return;
   try {
     Uint8Array.prototype.indexOf.call(bytes, 0); // refuses what is not there
   } catch (cause) {

@@ -242,6 +242,21 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       }
     });
 
+    it("leaves a file of somebody else that has the name of its note, and fails", async () => {
+      const path = newPath(), owner = `${path}.owner`;
+      for (const text of ["Jane Doe, 12 High Street", `{${"x".repeat(5000)}`, "\0\0text"]) {
+        fs.writeFileSync(owner, text);
+        const error = await storageError("open", () => acquireLock(path));
+        assert(error.message.includes(`${owner} is not the note of a writer`), error.message);
+        assertStrictEquals(fs.readFileSync(owner, "utf8"), text);
+      }
+      for (const text of ["", '{"pid":1,"ho', "\0".repeat(100)]) {
+        fs.writeFileSync(owner, text);
+        lockAndRelease(path);
+        assert(!fs.existsSync(owner));
+      }
+    });
+
     it("waits for a note that is just being written", async () => {
       const path = newPath(), owner = `${path}.owner`;
       writeNote(`${path}.text`, { exclusive: true });

@@ -163,10 +163,12 @@ describe("a store opened by path", () => {
     }
   });
 
-  it("is made over what a crash left of an earlier attempt", async () => {
-    fs.writeFileSync(`${path}.new`, randomBytes(seeded(1), 100_000));
+  it("is made beside what a crash left of an earlier attempt, and leaves that", async () => {
+    const left = ["x.new", "x.12345678.new"], bytes = randomBytes(seeded(1), 100_000);
+    for (const name of left) fs.writeFileSync(join(folder, name), bytes);
     await makeStore();
-    assertEquals(files(), ["x"]);
+    assertEquals(files(), ["x", ...left].sort());
+    for (const name of left) assertSameBytes(fs.readFileSync(join(folder, name)), bytes, name);
     await using(path, {}, (store) => store.check());
   });
 
