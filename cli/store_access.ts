@@ -75,13 +75,14 @@ export type Ownership = (file: string, found: FileId | undefined) => boolean;
  * @param path The file of the store.
  */
 export function ownership(path: string): Ownership {
-  const own = ownFiles(path), real = realPathOf(path);
+  const real = realPathOf(path);
+  let own: FileId[] | undefined; // Deno may permit to look at the store, and not at its lock
   const names = SUFFIXES.map((suffix) => folded(real + suffix));
   const ends = names.map((name) => basename(name)); // most files need no other look
   return (file, found) =>
     found === undefined
       ? ends.includes(folded(basename(file))) && names.includes(folded(realPathOf(file)))
-      : own.some((id) => isSame(id, found));
+      : (own ??= ownFiles(path)).some((id) => isSame(id, found));
 }
 
 /** A path without symbolic links, as far as it is there. */
