@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { renameFile } from "../backends/file/raw/mod.ts";
+import { discardFile, renameFile } from "../backends/file/raw/mod.ts";
 import type { Chunks } from "./chunks.ts";
 import { codeOf, Failure, FileFailure, isNotPermitted, naming } from "./errors.ts";
 import { quoted } from "./format.ts";
@@ -76,14 +76,14 @@ export async function makeFile(
         }
       }
     } finally {
-      fs.closeSync(fd);
+      writing(() => fs.closeSync(fd)); // a file system over a network writes only now
     }
     writing(() => {
       if (mtime !== undefined) fs.utimesSync(temporary, mtime, mtime);
       renameFile(temporary, path);
     });
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    discardFile(temporary);
     throw error;
   }
 }

@@ -103,7 +103,8 @@ export class Loader {
    */
   async keyOf(name: string, shown: string = name): Promise<string | undefined> {
     const { portable, notices, strip } = this.#target;
-    const reason = escapes(name) ?? (portable ? unportable(name) : undefined);
+    // A key is no path: what Windows minds is minded by an export into a folder there.
+    const reason = escapes(name, false) ?? (portable ? unportable(name) : undefined);
     if (reason !== undefined) return void await notices.refuse(shown, reason);
     const key = this.#plainKeyOf(name);
     if (key === undefined) {

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { fstatSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import { allCommands } from "./commands/mod.ts";
@@ -28,7 +29,7 @@ import {
   suggestion,
   usageOf,
 } from "./command.ts";
-import { ClosedOutput, codeOf, reportOf, UsageError } from "./errors.ts";
+import { ClosedOutput, codeOf, Failure, reasonOf, reportOf, UsageError } from "./errors.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
 import { VERSION } from "./version.ts";
@@ -82,7 +83,8 @@ export async function main(args: readonly string[], io: CommandIO = ofProcess())
     if (args.slice(0, end < 0 ? args.length : end).includes("--json")) {
       const isEarly = io.signal?.aborted === true;
       const report = isEarly ? { name: "AbortError", message: "interrupted" } : reportOf(error);
-      await print(stdout, jsonOf({ error: { ...report, exitCode } }));
+      // Where nothing can be written, the exit code says it.
+      await print(stdout, jsonOf({ error: { ...report, exitCode } })).catch(() => {});
     }
     return exitCode;
   }
@@ -100,7 +102,9 @@ function guardedIO(io: CommandIO): CommandIO {
     try {
       await stdout.write(data);
     } catch (cause) {
-      if (codeOf(cause) !== "EPIPE") throw cause;
+      if (codeOf(cause) !== "EPIPE") {
+        throw new Failure(`Cannot write standard output: ${reasonOf(cause)}`, { cause });
+      }
       throw new ClosedOutput("nobody reads standard output", { cause });
     }
   };
@@ -131,6 +135,8 @@ function ofProcess(signal?: AbortSignal): CommandIO {
     // Only touched where it is read.
     stdin: {
       [Symbol.asyncIterator]() {
+        // Node and Deno take a folder for an empty input.
+        if (isFolder(0)) throw new Failure("standard input is a folder");
         const { stdin } = process;
         signal?.addEventListener("abort", () => stdin.destroy(new Error("interrupted")));
         return stdin[Symbol.asyncIterator]();
@@ -148,14 +154,31 @@ function outputOf(stream: typeof process.stdout | typeof process.stderr) {
   // The callback of a write has the error, too.
   if (stream.listenerCount("error") === 0) stream.on("error", () => {});
   const isTerminal = Boolean(stream.isTTY);
+  let failure: unknown;
   return {
     columns: isTerminal ? stream.columns || 80 : undefined,
     styled: isTerminal && takesColours(),
-    write: (data: string | Uint8Array) =>
-      new Promise<void>((resolve, reject) => {
-        stream.write(data, (error) => error ? reject(error) : resolve());
-      }),
+    write: async (data: string | Uint8Array) => {
+      // After a failure, which it throws at once, Deno answers no more.
+      if (failure !== undefined) throw failure;
+      try {
+        await new Promise<void>((resolve, reject) => {
+          stream.write(data, (error) => error ? reject(error) : resolve());
+        });
+      } catch (error) {
+        throw failure = error;
+      }
+    },
   };
+}
+
+/** Whether a descriptor is a folder, as far as that can be told. */
+function isFolder(fd: number): boolean {
+  try {
+    return fstatSync(fd).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** Whether the environment has nothing against colours; Deno may not permit to look. */

@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Chunks } from "./chunks.ts";
 import { codeOf, isNotPermitted, naming } from "./errors.ts";
-import { type FileAttributes, type FileId, idOf, isSame, makeFile } from "./files.ts";
+import { type FileAttributes, type FileId, idOf, makeFile } from "./files.ts";
 import { escapes } from "./safe_name.ts";
 
 /** A file that was not written, while others can be. The message is the reason. */
@@ -23,6 +23,14 @@ const REFUSALS = new Set([
   ...["ENOTDIR", "ENOTEMPTY", "EPERM"],
 ]);
 
+/** How files are written into a folder. */
+export interface SafeFolderOptions {
+  /** Whether files that exist are replaced. */
+  readonly force: boolean;
+  /** Whether a file, which may be there, is left alone whatever `force` is. */
+  readonly isSpared: (path: string, found: FileId | undefined) => boolean;
+}
+
 /**
  * A folder outside of which nothing is touched, whatever the names are: every folder on
  * the way to a file is made here or is a real one, and a file is made under a new name
@@ -32,7 +40,7 @@ const REFUSALS = new Set([
 export class SafeFolder {
   readonly #root: string;
   readonly #force: boolean;
-  readonly #spared: readonly FileId[];
+  readonly #isSpared: SafeFolderOptions["isSpared"];
   /** The files made here. Another name can lead to one: `README` to `readme`, or `e´` to `é`. */
   readonly #made = new Set<string>();
 
@@ -40,19 +48,14 @@ export class SafeFolder {
    * Takes a folder, which is made where it is missing.
    *
    * @param path The folder; it may be a link to one.
-   * @param options.force Whether files that exist are replaced.
-   * @param options.spared Files that never are.
    */
-  constructor(
-    path: string,
-    { force, spared }: { force: boolean; spared: readonly FileId[] },
-  ) {
+  constructor(path: string, { force, isSpared }: SafeFolderOptions) {
     this.#root = naming("write", path, () => {
       fs.mkdirSync(path, { recursive: true });
       return fs.realpathSync.native(path);
     });
     this.#force = force;
-    this.#spared = spared;
+    this.#isSpared = isSpared;
   }
 
   /**
@@ -85,22 +88,21 @@ export class SafeFolder {
     let folder = this.#root;
     for (const segment of segments) {
       folder = join(folder, segment);
-      const found = fs.lstatSync(folder, { throwIfNoEntry: false });
+      const found = fs.lstatSync(folder, { bigint: true, throwIfNoEntry: false });
+      if (this.#isSpared(folder, found)) throw new Refusal(`${segment} belongs to the store`);
       if (found === undefined) fs.mkdirSync(folder);
       else if (found.isSymbolicLink()) throw new Refusal(`${segment} is a symbolic link`);
       else if (!found.isDirectory()) throw new Refusal(`${segment} is a file, not a folder`);
     }
     const path = join(folder, last);
     const found = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (this.#isSpared(path, found)) throw new Refusal("it belongs to the store");
     if (found === undefined) return path;
     if (found.isDirectory()) throw new Refusal("there is a folder of that name");
     if (this.#made.has(textOf(found, path))) {
       throw new Refusal("it is the same name here as that of another blob, which was exported");
     }
     if (!this.#force) throw new Refusal("it exists, and --force is not given");
-    if (this.#spared.some((stats) => isSame(stats, found))) {
-      throw new Refusal("it belongs to the store");
-    }
     return path;
   }
 }

@@ -5,7 +5,8 @@
  */
 
 import * as fs from "node:fs";
-import { relative, resolve, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
+import process from "node:process";
 import { type BlobFileOptions, BlobStore } from "../backends/blob_store/mod.ts";
 import { Failure } from "./errors.ts";
 import { type FileId, isSame } from "./files.ts";
@@ -60,9 +61,45 @@ function remove(path: string): void {
 
 /**
  * What follows the name of a store in those of its files: itself, its lock, who holds that, who
- * waits for it.
+ * replaces an owner that has ended, who waits for it.
  */
-const SUFFIXES = ["", ".lock", ".owner", ".wait"];
+const SUFFIXES = ["", ".lock", ".owner", ".owner.claim", ".wait"];
+
+/** Whether a path, and what is there, belong to a store, or would once they exist. */
+export type Ownership = (file: string, found: FileId | undefined) => boolean;
+
+/**
+ * Tells the files of a store from others. A file that has no place yet counts by its name: as the
+ * note of a writer it would keep others out.
+ *
+ * @param path The file of the store.
+ */
+export function ownership(path: string): Ownership {
+  const real = realPathOf(path);
+  let own: FileId[] | undefined; // Deno may permit to look at the store, and not at its lock
+  const names = SUFFIXES.map((suffix) => folded(real + suffix));
+  const ends = names.map((name) => basename(name)); // most files need no other look
+  return (file, found) =>
+    found === undefined
+      ? ends.includes(folded(basename(file))) && names.includes(folded(realPathOf(file)))
+      : (own ??= ownFiles(path)).some((id) => isSame(id, found));
+}
+
+/** A path without symbolic links, as far as it is there. */
+function realPathOf(path: string): string {
+  try {
+    return fs.realpathSync.native(path);
+  } catch {
+    const folder = dirname(path);
+    return folder === path ? path : join(realPathOf(folder), basename(path));
+  }
+}
+
+/** A path as systems compare it that take `A` for `a`. */
+function folded(path: string): string {
+  const folds = process.platform === "win32" || process.platform === "darwin";
+  return folds ? path.normalize("NFC").toLowerCase() : path;
+}
 
 /**
  * Throws where a file that is read or written belongs to the store, or would once it exists.
@@ -72,10 +109,7 @@ const SUFFIXES = ["", ".lock", ".owner", ".wait"];
  */
 export function refuseOwn(file: string, path: string): void {
   const found = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
-  const belongs = found === undefined
-    ? SUFFIXES.some((suffix) => resolve(file) === resolve(path) + suffix)
-    : ownFiles(path).some((stats) => isSame(stats, found));
-  if (belongs) throw new Failure(`${quoted(file)} belongs to the store`);
+  if (ownership(path)(file, found)) throw new Failure(`${quoted(file)} belongs to the store`);
 }
 
 /**
@@ -85,7 +119,7 @@ export function refuseOwn(file: string, path: string): void {
  * @param path The file of the store.
  */
 export function ownFiles(path: string): FileId[] {
-  const real = fs.realpathSync.native(path);
+  const real = realPathOf(path);
   return SUFFIXES
     .map((suffix) => fs.statSync(real + suffix, { bigint: true, throwIfNoEntry: false }))
     .filter((stats) => stats !== undefined);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { chmodSync, existsSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import * as zlib from "node:zlib";
@@ -26,7 +26,7 @@ import type { Lock } from "./lock.ts";
 import { waitForLock } from "./wait_for_lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { pathOf } from "../file/raw/open_file.ts";
-import { renameFile } from "../file/raw/rename_file.ts";
+import { discardFile, renameFile } from "../file/raw/held_files.ts";
 
 /** The first Deno whose `zlib.crc32` is right: those from 2.1 on were not, some only when hot. */
 const FIRST_DENO: readonly number[] = [2, 5, 4];
@@ -95,8 +95,8 @@ export class BlobStore extends CoreStore {
    * Opens a store.
    *
    * A file is opened as it is, and never overwritten. With `create` a missing or empty one
-   * is made a store, under another name (`x.new`) until it is complete: a crash leaves
-   * either nothing or an empty store. Closing the store closes its file. A backing store is
+   * is made a store, under another name that ends with `.new` until it is complete: a crash
+   * leaves either nothing or an empty store. Closing the store closes its file. A backing store is
    * flushed then and stays open, unless `closeStore` is true.
    *
    * @param target A path, a `file:` URL or a backing store.
@@ -143,10 +143,7 @@ export class BlobStore extends CoreStore {
     checkType("onProgress", options.onProgress, "function");
     const path = pathIn("to", to);
     checkAbsent(path);
-    // Two backups to one path must not write the same file before one of them loses.
-    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
-    const file = BlobFile.open(temporary, { createNew: true });
-    return await publish(temporary, path, file, async () => {
+    return await publish(path, async (file) => {
       const report = await super.backup(file, options);
       checkAbsent(path);
       return report;
@@ -222,9 +219,7 @@ async function makeStore(
   options: BlobStoreOptions,
   openWith: OpenWith,
 ): Promise<void> {
-  const temporary = `${path}.new`;
-  const file = BlobFile.open(temporary, { create: true, truncate: true });
-  await publish(temporary, path, file, async () => {
+  await publish(path, async (file, temporary) => {
     const making = { ...options, create: true, closeStore: false };
     await (await openWith(file, making, hooksOf())).close();
     const before = statSync(path, { throwIfNoEntry: false });
@@ -232,17 +227,19 @@ async function makeStore(
   });
 }
 
-/** Fills a file, makes it durable, and only then gives it its name. */
+/** Fills a new file, makes it durable, and only then gives it its name. */
 async function publish<T>(
-  temporary: string,
   path: string,
-  file: BlobFile,
-  fill: () => Promise<T>,
+  fill: (file: BlobFile, temporary: string) => Promise<T>,
 ): Promise<T> {
+  // A name that nobody has: whoever has a file `x.new` keeps it, and two backups to one path write
+  // two files before one of them loses.
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
+  const file = BlobFile.open(temporary, { createNew: true });
   try {
     let result: T;
     try {
-      result = await fill();
+      result = await fill(file, temporary);
       await file.flush();
     } finally {
       await file.close();
@@ -251,7 +248,7 @@ async function publish<T>(
     syncFolder(dirname(path));
     return result;
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discardFile(temporary);
     throw error;
   }
 }

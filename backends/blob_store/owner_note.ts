@@ -5,10 +5,19 @@
  * @module
  */
 
-import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import type { LockHolder } from "../../src/blob_store/blob_store_errors.ts";
+import { discardFile, whileHeld } from "../file/raw/held_files.ts";
 import { codeOf, sleepSync } from "../file/raw/system.ts";
 
 /** What a note says. */
@@ -49,6 +58,9 @@ export function takeNote(
   if (makeNote(path, note)) return undefined;
   const obstacle = obstacleAt(path, holds);
   if (obstacle) return obstacle;
+  if (isForeign(path)) {
+    throw new Error(`${path} is not the note of a writer, whose name it has: move it away`);
+  }
   // Two that saw the same stale note must not both replace it, the second one the first
   // one's: the holder of the claim looks again. A claim whose process died is itself stale.
   const claim = `${path}.claim`, claimNote = ownNote(true);
@@ -67,13 +79,13 @@ export function takeNote(
 
 /** Removes a note, unless somebody has put another one in its place. */
 export function dropNote(path: string, note: Note): void {
-  if (read(path) === textOf(note)) remove(path);
+  if (isAt(path, note)) remove(path);
 }
 
 /** What a note says; undefined where there is none, or none that can be read. */
 export function readNote(path: string): Note | undefined {
   try {
-    const { pid, host, runtime, since, exclusive } = JSON.parse(read(path) ?? "");
+    const { pid, host, runtime, since, exclusive } = JSON.parse(readFileSync(path, "utf8"));
     if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
     if (![host, runtime, since].every((text) => typeof text === "string")) return undefined;
     return { pid, host, runtime, since, exclusive: exclusive === true };
@@ -125,7 +137,7 @@ function obstacleAt(path: string, holds: (note: Note) => boolean): Refusal | und
 export function makeNote(path: string, note: Note): boolean {
   let fd: number;
   try {
-    fd = openSync(path, "wx");
+    fd = whileHeld(() => openSync(path, "wx"));
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;
     throw error;
@@ -134,31 +146,42 @@ export function makeNote(path: string, note: Note): boolean {
     writeFileSync(fd, textOf(note));
   } catch (error) {
     // A full disk took the name and not the bytes.
-    remove(path);
+    discardFile(path);
     throw error;
   } finally {
     closeSync(fd);
   }
   // Had this taken too long, somebody would have replaced the empty note.
-  return read(path) === textOf(note);
+  return isAt(path, note);
+}
+
+/** Longest that a note can be. */
+const MAX_NOTE = 4096;
+
+/** Whether a file is none that a writer left; a crash leaves a note empty, cut off or zeros. */
+function isForeign(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) return false;
+  return stats.size > MAX_NOTE || !/^(?:\0*$|\{)/.test(readFileSync(path, "latin1"));
+}
+
+/** Whether it is this note that is at a path. */
+function isAt(path: string, note: Note): boolean {
+  try {
+    return whileHeld(() => readFileSync(path, "utf8")) === textOf(note);
+  } catch {
+    return false;
+  }
 }
 
 function textOf({ exclusive, ...holder }: Note): string {
   return JSON.stringify(exclusive ? { ...holder, exclusive } : holder) + "\n";
 }
 
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
 /** Removes a file, if it is there. */
 export function remove(path: string): void {
   try {
-    unlinkSync(path);
+    whileHeld(() => unlinkSync(path));
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }

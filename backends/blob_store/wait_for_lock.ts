@@ -17,6 +17,7 @@ import { mkdirSync, readdirSync, rmdirSync, statSync, utimesSync } from "node:fs
 import { join } from "node:path";
 import { StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import type { CancelSignal } from "../../src/util/wait_options.ts";
+import { whileHeld } from "../file/raw/held_files.ts";
 import { codeOf } from "../file/raw/system.ts";
 import { acquireLock, attempt, type Lock, lockName } from "./lock.ts";
 import { dropNote, isAlive, makeNote, type Note, ownNote, readNote, remove } from "./owner_note.ts";
@@ -148,7 +149,8 @@ class Place {
 /** The numbers of the tickets. */
 function numbersIn(folder: string): number[] {
   try {
-    return readdirSync(folder).filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);
+    const names = whileHeld(() => readdirSync(folder));
+    return names.filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     throw error;
@@ -160,7 +162,7 @@ function makeTicket(folder: string): { number: number; note: Note } | undefined 
   const note = ownNote(false);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      mkdirSync(folder, { recursive: true });
+      whileHeld(() => mkdirSync(folder, { recursive: true }));
       const number = numbersIn(folder).reduce((a, b) => Math.max(a, b), 0) + 1;
       if (makeNote(join(folder, String(number)), note)) return { number, note };
     } catch (error) {
@@ -177,14 +179,14 @@ function makeTicket(folder: string): { number: number; note: Note } | undefined 
 function touch(path: string): void {
   const seconds = Date.now() / 1000;
   try {
-    utimesSync(path, seconds, seconds);
+    whileHeld(() => utimesSync(path, seconds, seconds));
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
 }
 
 function timeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  return whileHeld(() => statSync(path, { throwIfNoEntry: false }))?.mtimeMs;
 }
 
 /** A pause, which a signal ends with its reason. */

@@ -11,6 +11,7 @@ import {
   StorageError,
   type StorageOperation,
 } from "../../src/arena/backing_store.ts";
+import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
@@ -182,6 +183,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
     checkInteger("offset", offset);
     if (isWhole(offset, data.length)) {
       await this.#lock.shared(() => {
+        checkIntact("data", data);
         this.#check("write", offset, data.length);
         if (data.length > 0) this.#writeWords(offset, plain(data));
       });
@@ -260,6 +262,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
 
   /** Writes bytes that begin or end within a word. */
   async #write(offset: number, data: Uint8Array): Promise<void> {
+    checkIntact("data", data);
     this.#check("write", offset, data.length);
     if (data.length === 0) return;
     const end = offset + data.length, from = offset - offset % WORD;

@@ -6,6 +6,7 @@
 
 import { NotAllocatedError } from "../../src/allocator.ts";
 import { bytesIn } from "../../src/util/bytes_in.ts";
+import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { Listeners } from "../../src/util/listeners.ts";
 import type { StackTrace } from "../../src/util/stack.ts";
@@ -330,6 +331,9 @@ export function padTo4(length: number): number {
 /** The bytes of whatever holds some; no copy. */
 function bytesOf(data: GpuData): Uint8Array {
   const bytes = bytesIn(data);
-  if (bytes !== undefined) return bytes;
+  if (bytes !== undefined) {
+    checkIntact("data", bytes);
+    return bytes;
+  }
   throw new TypeError(`Expected data to be a buffer or a view of one, got ${describe(data)}`);
 }

@@ -27,7 +27,7 @@ import type { ImportReport, ImportTarget } from "../loader.ts";
 import { Notices } from "../notices.ts";
 import { SafeFolder } from "../safe_folder.ts";
 import { parents } from "../safe_name.ts";
-import { ownFiles, queueBelow, refuseOwn, withStore } from "../store_access.ts";
+import { ownership, ownFiles, queueBelow, refuseOwn, withStore } from "../store_access.ts";
 import { Turns } from "../turns.ts";
 
 const importCommand: Command = {
@@ -210,7 +210,10 @@ and refused, and so are files that exist; the others are written, and the exit c
         const portable = invocation.flag("portable"), intoFolder = kind === "folder";
         const source = { store, prefix, portable, intoFolder, notices, bar, signal };
         if (kind === "folder") {
-          return await exportFolder(source, new SafeFolder(to, { force, spared: ownFiles(path) }));
+          return await exportFolder(
+            source,
+            new SafeFolder(to, { force, isSpared: ownership(path) }),
+          );
         }
         const report: ExportReport = { blobs: 0, bytes: 0 };
         const archive = buffered(exportTar(source, report));

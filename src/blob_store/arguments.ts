@@ -6,6 +6,7 @@
 
 import type { BackingStore } from "../arena/backing_store.ts";
 import { bytesIn } from "../util/bytes_in.ts";
+import { checkIntact } from "../util/check_intact.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -27,7 +28,7 @@ const MAX_SHOWN = 40;
 
 /** A value that is written before it is committed. */
 export type LongSource =
-  | { readonly bytes: Uint8Array }
+  | { readonly bytes: Uint8Array; readonly size: number }
   | { readonly blob: Blob }
   | { readonly stream: ReadableStream<unknown> }
   | { readonly iterable: AsyncIterable<unknown> };
@@ -48,7 +49,8 @@ export function putOf(key: unknown, value: unknown, metadata?: Metadata): Operat
   const put = { key: encodeKey(key), isDelete: false, metadata: encodeMetadata(metadata) };
   const bytes = bytesOf(value);
   if (bytes === undefined) return { ...put, source: sourceOf(value) };
-  return bytes.length <= MAX_COPIED ? { ...put, bytes } : { ...put, source: { bytes } };
+  const { length } = bytes;
+  return length <= MAX_COPIED ? { ...put, bytes } : { ...put, source: { bytes, size: length } };
 }
 
 /** The steps of a batch, checked. */
@@ -80,6 +82,7 @@ export function deleteOf(key: unknown): Operation {
 function bytesOf(value: unknown): Uint8Array | undefined {
   if (typeof value === "string") return encodeText(value);
   const bytes = bytesIn(value);
+  if (bytes !== undefined) checkIntact("value", bytes);
   // Another thread may write shared bytes between their checksum and their copy.
   if (bytes === undefined || bytes.length > MAX_COPIED || !isShared(bytes.buffer)) return bytes;
   return new Uint8Array(bytes);
@@ -111,7 +114,7 @@ function sourceOf(value: unknown): LongSource {
       const got = `${describe(value)} whose body was read`;
       throw new TypeError(`Expected value to have a body that nobody read, got ${got}`);
     }
-    if (given.body === null) return { bytes: new Uint8Array(0) };
+    if (given.body === null) return { bytes: new Uint8Array(0), size: 0 };
     return sourceOf(given.body);
   }
   throw new TypeError(
@@ -127,7 +130,10 @@ function sourceOf(value: unknown): LongSource {
  */
 export function bytesOfPiece(piece: unknown): Uint8Array {
   const bytes = bytesIn(piece);
-  if (bytes !== undefined) return bytes;
+  if (bytes !== undefined) {
+    checkIntact("each piece of value", bytes);
+    return bytes;
+  }
   const isLong = typeof piece === "string" && piece.length > MAX_SHOWN;
   const got = describe(isLong ? `${piece.slice(0, MAX_SHOWN)}...` : piece);
   throw new TypeError(

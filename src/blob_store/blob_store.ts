@@ -132,7 +132,8 @@ export class BlobStore {
    *
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
-   * @throws {TypeError | RangeError} The key, the value or the metadata is not valid.
+   * @throws {TypeError | RangeError} The key, the value or the metadata is not valid, or the buffer
+   * of the value was transferred before it was written.
    */
   async put(key: string, value: BlobSource, options: PutOptions = {}): Promise<void> {
     checkOptions(options, "metadata");

@@ -39,10 +39,10 @@ export async function writeSource(
   };
   let isTaken = false;
   try {
-    const size = "bytes" in source ? source.bytes.length : "blob" in source ? source.blob.size : 0;
+    const size = "bytes" in source ? source.size : "blob" in source ? source.blob.size : 0;
     if (size > CHUNK_LENGTH) await writer.reserve(size);
     isTaken = true;
-    if ("bytes" in source) await writer.write(source.bytes);
+    if ("bytes" in source) await writer.write(source.bytes, size);
     else if ("iterable" in source) { for await (const piece of source.iterable) await take(piece); }
     else await readAll("blob" in source ? source.blob.stream() : source.stream, take);
     return writer.unwritten ?? await writer.finish();
@@ -117,16 +117,22 @@ export class BlobWriter {
     this.#units = units;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length;) {
+  /**
+   * Takes bytes, which have to stay as many as they are until all are written.
+   *
+   * @throws {TypeError} They did not.
+   */
+  async write(bytes: Uint8Array, size: number = bytes.length): Promise<void> {
+    for (let done = 0; done < size;) {
       if (this.#length - this.#chunkStart === CHUNK_LENGTH) await this.#endChunk();
       const room = this.#chunkStart + CHUNK_LENGTH - this.#length;
-      const piece = bytes.subarray(done, done + room);
+      const piece = bytes.subarray(done, Math.min(done + room, size));
+      if (piece.byteLength === 0) throw new TypeError("The bytes of value went while it was put");
       this.#buffer.set(piece, this.#length);
       this.#length += piece.length;
       done += piece.length;
     }
-    this.size += bytes.length;
+    this.size += size;
   }
 
   /** The whole blob, if it is one chunk and nothing of it was written. */

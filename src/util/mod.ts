@@ -12,6 +12,7 @@ export { cellsOf } from "./cells.ts";
 export type { Cell, Piece } from "./cells.ts";
 export { bytesIn, isBuffer } from "./bytes_in.ts";
 export { checkArray, checkHandles } from "./check_array.ts";
+export { checkIntact } from "./check_intact.ts";
 export { checkInteger, describe } from "./check_integer.ts";
 export { checkOptions } from "./check_options.ts";
 export { checkType } from "./check_type.ts";

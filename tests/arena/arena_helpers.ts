@@ -15,6 +15,7 @@ import {
   StorageError,
   type SyncBackingStore,
 } from "../../src/arena/backing_store.ts";
+import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger } from "../../src/util/check_integer.ts";
 import type { Region } from "../../src/arena/region.ts";
 import { type Random, randomBytes, seeded } from "../support/random.ts";
@@ -74,6 +75,7 @@ export class SlowStore implements AsyncBackingStore {
 
   async write(offset: number, data: Uint8Array): Promise<void> {
     checkBytes("data", data);
+    checkIntact("data", data);
     checkRange("write", offset, data.length, this.byteLength);
     await this.#slowly(data.length, (start, end) => {
       this.bytes.set(data.subarray(start, end), offset + start);

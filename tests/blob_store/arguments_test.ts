@@ -87,7 +87,7 @@ describe("wrong arguments of plain JavaScript", () => {
     for (const [given, message] of options) {
       const path = newPath(), store = memory();
       await assertRejects(() => full.BlobStore.open(path, wrong(given)), TypeError, message);
-      assert(!existsSync(path) && !existsSync(`${path}.lock`) && !existsSync(`${path}.new`));
+      assert(!existsSync(path) && !existsSync(`${path}.lock`));
       await assertRejects(() => full.BlobStore.open(store, wrong(given)), TypeError, message);
       await assertRejects(() => core.BlobStore.open(store, wrong(given)), TypeError, message);
       assertStrictEquals(store.byteLength, 0);

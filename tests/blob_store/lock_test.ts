@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { afterEach, beforeAll, beforeEach, describe, it } from "@std/testing/bdd";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
@@ -18,16 +18,24 @@ import { ownNote, readNote, takeNote } from "../../backends/blob_store/owner_not
 import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import { before, HOLDER, type LockChild, lockInChild, NOTE_WRITER } from "./children/lock_child.ts";
 import { storageError } from "../support/store_helpers.ts";
-import { folder, newPath, removeAfterwards } from "../support/temporary_files.ts";
+import { withLinks } from "../support/symbolic_links.ts";
+import { closeAfterwards, folder, newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
 
 const sqlite = process.getBuiltinModule?.("node:sqlite") !== undefined;
 
+/** Another process that lives. The parent of this one can have ended, or have no number. */
+let living: LockChild;
+beforeAll(async () => {
+  living = await lockInChild(newPath());
+  closeAfterwards(() => living.end());
+});
+
 /** A note as another process would leave it. */
 function writeNote(path: string, fields: Record<string, unknown>): void {
   const since = new Date().toISOString();
-  const note = { pid: process.ppid, host: hostname(), runtime: "node 20.0.0", since, ...fields };
+  const note = { pid: living.pid, host: hostname(), runtime: "node 20.0.0", since, ...fields };
   fs.writeFileSync(path, JSON.stringify(note));
 }
 
@@ -142,18 +150,21 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       assert(!fs.existsSync(`${path}.owner`));
     });
 
-    it("is the same by every name of the file", () => {
-      const path = newPath(), link = newPath(), folderLink = newPath();
-      fs.symlinkSync(dirname(path), folderLink);
-      // Also where the file is yet to be made, and with a target relative to its folder.
-      fs.symlinkSync(basename(path), link);
-      for (const made of [false, true]) {
-        if (made) fs.writeFileSync(path, "");
-        const lock = acquireLock(join(folderLink, basename(link)));
-        assertStrictEquals(lock.path, join(fs.realpathSync(folder()), basename(path)));
-        for (const name of [path, link, join(folderLink, basename(path))]) refusal(name);
-        lock.release();
-      }
+    it({
+      ...withLinks("is the same by every name of the file"),
+      fn() {
+        const path = newPath(), link = newPath(), folderLink = newPath();
+        fs.symlinkSync(dirname(path), folderLink);
+        // Also where the file is yet to be made, and with a target relative to its folder.
+        fs.symlinkSync(basename(path), link);
+        for (const made of [false, true]) {
+          if (made) fs.writeFileSync(path, "");
+          const lock = acquireLock(join(folderLink, basename(link)));
+          assertStrictEquals(lock.path, join(fs.realpathSync(folder()), basename(path)));
+          for (const name of [path, link, join(folderLink, basename(path))]) refusal(name);
+          lock.release();
+        }
+      },
     });
 
     it("fails with what the system says where it cannot be made", async () => {
@@ -163,14 +174,21 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       assert(error.message.includes(path), error.message);
     });
 
-    it("fails below a file, and in a ring of symbolic links", async () => {
-      const file = newPath(), ring = newPath();
+    it("fails below a file", async () => {
+      const file = newPath(), path = join(file, "x");
       fs.writeFileSync(file, "");
-      fs.symlinkSync(basename(ring), ring);
-      for (const path of [join(file, "x"), ring]) {
-        const error = await storageError("open", () => acquireLock(path));
-        assert(error.message.includes(path), error.message);
-      }
+      const error = await storageError("open", () => acquireLock(path));
+      assert(error.message.includes(path), error.message);
+    });
+
+    it({
+      ...withLinks("fails in a ring of symbolic links"),
+      async fn() {
+        const ring = newPath();
+        fs.symlinkSync(basename(ring), ring);
+        const error = await storageError("open", () => acquireLock(ring));
+        assert(error.message.includes(ring), error.message);
+      },
     });
 
     it("leaves a folder in the place of its note, and fails", async () => {
@@ -205,7 +223,7 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       const path = newPath();
       writeNote(`${path}.owner`, { exclusive: true });
       const { holder } = refusal(path);
-      assertEquals([holder?.pid, holder?.runtime], [process.ppid, "node 20.0.0"]);
+      assertEquals([holder?.pid, holder?.runtime], [living.pid, "node 20.0.0"]);
       assert(!("exclusive" in holder!));
       // Of another machine nobody can tell.
       writeNote(`${path}.owner`, { exclusive: true, host: "elsewhere", pid: 2 ** 22 + 1 });
@@ -216,11 +234,26 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
 
     it("takes the place of a note that cannot be read", () => {
       const path = newPath();
-      const others = ['{"pid":"1"}', `{"pid":${process.ppid},"host":7,"exclusive":true}`];
+      const others = ['{"pid":"1"}', `{"pid":${living.pid},"host":7,"exclusive":true}`];
       for (const text of ["", ...others]) {
         fs.writeFileSync(`${path}.owner`, text);
         lockAndRelease(path);
         assert(!fs.existsSync(`${path}.owner`));
+      }
+    });
+
+    it("leaves a file of somebody else that has the name of its note, and fails", async () => {
+      const path = newPath(), owner = `${path}.owner`;
+      for (const text of ["Jane Doe, 12 High Street", `{${"x".repeat(5000)}`, "\0\0text"]) {
+        fs.writeFileSync(owner, text);
+        const error = await storageError("open", () => acquireLock(path));
+        assert(error.message.includes(`${owner} is not the note of a writer`), error.message);
+        assertStrictEquals(fs.readFileSync(owner, "utf8"), text);
+      }
+      for (const text of ["", '{"pid":1,"ho', "\0".repeat(100)]) {
+        fs.writeFileSync(owner, text);
+        lockAndRelease(path);
+        assert(!fs.existsSync(owner));
       }
     });
 
@@ -241,7 +274,7 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
         }
         await ended;
         fs.rmSync(owner);
-        if (holder?.pid === process.ppid) return;
+        if (holder?.pid === living.pid) return;
         assert(attempt < 5, "the note was replaced each time");
       }
     });
@@ -251,14 +284,14 @@ for (const mode of sqlite ? ["", "without-sqlite"] : ["without-sqlite"]) {
       const lock = acquireLock(path);
       writeNote(`${path}.owner`, { exclusive: true });
       lock.release();
-      assertStrictEquals(refusal(path).holder?.pid, process.ppid);
+      assertStrictEquals(refusal(path).holder?.pid, living.pid);
     });
 
     it("is for one to replace a stale note, who may crash over it", async () => {
       const path = newPath(), pid = await deadProcess(), claim = `${path}.owner.claim`;
       writeNote(`${path}.owner`, { pid, exclusive: true });
       writeNote(claim, {});
-      assertStrictEquals(refusal(path).holder?.pid, process.ppid);
+      assertStrictEquals(refusal(path).holder?.pid, living.pid);
       writeNote(claim, { pid });
       lockAndRelease(path);
       const left = fs.readdirSync(folder()).filter((name) =>

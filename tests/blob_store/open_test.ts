@@ -22,6 +22,7 @@ import {
 import { lockInChild } from "./children/lock_child.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { assertSameBytes, storageError } from "../support/store_helpers.ts";
+import { withLinks } from "../support/symbolic_links.ts";
 import { newFile, newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
@@ -162,19 +163,24 @@ describe("a store opened by path", () => {
     }
   });
 
-  it("is made over what a crash left of an earlier attempt", async () => {
-    fs.writeFileSync(`${path}.new`, randomBytes(seeded(1), 100_000));
+  it("is made beside what a crash left of an earlier attempt, and leaves that", async () => {
+    const left = ["x.new", "x.12345678.new"], bytes = randomBytes(seeded(1), 100_000);
+    for (const name of left) fs.writeFileSync(join(folder, name), bytes);
     await makeStore();
-    assertEquals(files(), ["x"]);
+    assertEquals(files(), ["x", ...left].sort());
+    for (const name of left) assertSameBytes(fs.readFileSync(join(folder, name)), bytes, name);
     await using(path, {}, (store) => store.check());
   });
 
-  it("is made where a symbolic link leads to", async () => {
-    const link = join(folder, "link");
-    fs.symlinkSync("x", link);
-    await using(link, { create: true }, (store) => store.put("a", "one"));
-    assert(fs.lstatSync(link).isSymbolicLink());
-    await using(path, {}, async (store) => assertStrictEquals(await textOf(store, "a"), "one"));
+  it({
+    ...withLinks("is made where a symbolic link leads to"),
+    async fn() {
+      const link = join(folder, "link");
+      fs.symlinkSync("x", link);
+      await using(link, { create: true }, (store) => store.put("a", "one"));
+      assert(fs.lstatSync(link).isSymbolicLink());
+      await using(path, {}, async (store) => assertStrictEquals(await textOf(store, "a"), "one"));
+    },
   });
 
   it("needs no right to write for readOnly", async () => {

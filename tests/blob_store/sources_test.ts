@@ -6,7 +6,8 @@ import { Readable } from "node:stream";
 import { StorageError } from "../../mod.ts";
 import { BlobStore, StoreFullError } from "../../src/blob_store/mod.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
-import { assertEmptiable, bytesOf, memory } from "./helpers.ts";
+import { lostViews, transfer } from "../support/lost_bytes.ts";
+import { assertEmptiable, bytesOf, LateStore, memory } from "./helpers.ts";
 
 const LARGE = 3 * 2 ** 20 + 5;
 
@@ -135,6 +136,60 @@ describe("what cannot be put", () => {
     await assertRejects(() => store.put("key", text), TypeError, 'got the string "x"');
     assert(text.destroyed);
     await assertEmptiable(store);
+  });
+});
+
+describe("a value that loses its bytes", () => {
+  it("before it is put: is refused, and is not taken for an empty one", async () => {
+    await using store = await BlobStore.open(memory());
+    await store.put("key", "before");
+    for (const [why, view] of Object.entries(lostViews())) {
+      const given: Record<string, () => unknown> = {
+        view: () => view,
+        stream: () => ReadableStream.from([new Uint8Array(3), view]),
+        "long stream": () => ReadableStream.from([new Uint8Array(200_000), view]),
+      };
+      for (const [what, value] of Object.entries(given)) {
+        const putting = () => store.put("key", value() as never);
+        await assertRejects(putting, TypeError, "transferred or has shrunk", `${what}, ${why}`);
+      }
+      const step = { type: "put", key: "key", value: view as Uint8Array<ArrayBuffer> } as const;
+      await assertRejects(() => store.batch([step]), TypeError, "transferred or has shrunk", why);
+    }
+    assertStrictEquals(new TextDecoder().decode(await store.get("key")), "before");
+    await assertEmptiable(store);
+  });
+
+  it("while it is put: the put fails, at whatever write, and the store goes on", async () => {
+    for (let lostAt = 0; lostAt < 4; lostAt++) {
+      const inner = new LateStore(memory()), value = new Uint8Array(LARGE).fill(1);
+      await using store = await BlobStore.open(inner);
+      await store.put("key", "before");
+      let writes = 0;
+      const { write } = inner;
+      inner.write = (offset, data) => {
+        if (++writes === lostAt) transfer(value.buffer);
+        return write.call(inner, offset, data);
+      };
+      const putting = store.put("key", value);
+      if (lostAt === 0) transfer(value.buffer);
+      await assertRejects(() => putting, TypeError);
+      inner.write = write;
+      assertStrictEquals(new TextDecoder().decode(await store.get("key")), "before");
+      assertEquals((await store.verify()).damaged, []);
+      await assertEmptiable(store);
+    }
+  });
+
+  it("once it is written: the put is done", async () => {
+    await using store = await BlobStore.open(memory());
+    for (const size of [0, 100, 100_000, 2 ** 20]) {
+      const value = bytesOf(1, size), expected = value.slice();
+      const putting = store.put("key", value);
+      transfer(value.buffer);
+      await putting;
+      assertSameBytes((await store.get("key"))!, expected, `${size} bytes`);
+    }
   });
 });
 

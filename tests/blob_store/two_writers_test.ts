@@ -9,14 +9,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { BlobStore, StoreFencedError } from "../../backends/blob_store/mod.ts";
 import { BlobStore as AnyBlobStore } from "../../src/blob_store/mod.ts";
 import { MemoryStore } from "../../backends/memory.ts";
-import { newPath, removeAfterwards } from "../support/temporary_files.ts";
+import { closeAfterwards, newPath, removeAfterwards } from "../support/temporary_files.ts";
 
 removeAfterwards();
 
@@ -33,6 +33,12 @@ async function writerOf(path: string) {
   const before = "deno" in process.versions ? ["run", "-A", "--quiet"] : [];
   const child = spawn(process.execPath, [...before, CHILD, path], {
     stdio: ["pipe", "pipe", "inherit"],
+  });
+  closeAfterwards(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill();
+    await exited;
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
@@ -121,6 +127,7 @@ describe("two writers of one file", () => {
       await assertRejects(() => BlobStore.open(name), Error, "2 names (hard links)");
     }
     rmSync(path);
+    assertEquals(statSync(link).nlink, 1, "this system keeps the name of a file that is open");
     const second = await writerOf(link);
     const answers = [await second.put("second", 50), await first.put("first", 50)];
     assertEquals(answers.map(({ error }) => error), [undefined, "StoreFencedError"]);

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { type Absence, type Figures, type Report, stateBytes } from "../../cli/compare/measure.ts";
 import { strategies } from "../../cli/compare/strategies.ts";
 import { workloads } from "../../cli/compare/workloads.ts";
@@ -93,12 +94,13 @@ describe("compare", () => {
     const random = seeded(3), svg = newPath();
     const lines = Array.from({ length: 500 }, () => `["a",${1 + random(5)}]`);
     for (let id = 0; id < 500; id += 2) lines.push(`["f",${id}]`);
-    const trace = join(folder(), 'a&b<c>"d.jsonl');
+    const isWindows = process.platform === "win32"; // no such names there
+    const trace = join(folder(), isWindows ? "a&b.jsonl" : 'a&b<c>"d.jsonl');
     writeFileSync(trace, [header(4096), ...lines].join("\n"));
     assertEquals((await run(["--quick", "--svg", svg, trace])).status, 0);
     const picture = readFileSync(svg, "utf8");
     assertEquals(damage(picture), []);
-    assertStringIncludes(picture, "a&amp;b&lt;c");
+    assertStringIncludes(picture, isWindows ? "a&amp;b" : "a&amp;b&lt;c");
     for (const name of NAMES) assertStringIncludes(picture, `>${name}</text>`);
     assertEquals(picture.match(/fill="none"/g)?.length, NAMES.length);
     assertEquals(picture.match(/NaN|Infinity|undefined/g), null);

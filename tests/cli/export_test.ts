@@ -13,6 +13,7 @@ import process from "node:process";
 import { escapes, parents, unportable } from "../../cli/safe_name.ts";
 import { run, storeOf, succeed } from "./cli_helpers.ts";
 import { randomBytes, seeded, withSeed } from "../support/random.ts";
+import { canLink } from "../support/symbolic_links.ts";
 import { newPath, removeAfterwards } from "../support/temporary_files.ts";
 import { bytes, entriesOf, filesIn, folderOf } from "./transfer_helpers.ts";
 
@@ -114,6 +115,35 @@ describe("export", () => {
     assertEquals(code, 1);
     assertStringIncludes(stderr, 'refused "store.blobs": it belongs to the store');
     assertEquals((await succeed(["ls", store])).stdout, "good\nstore.blobs\nstore.blobs.lock\n");
+  });
+
+  it("makes no file that would belong to the store it reads", async () => {
+    const folder = newPath(), link = newPath(), store = join(folder, "store.blobs");
+    fs.mkdirSync(folder);
+    const note = { pid: 1, host: "elsewhere", runtime: "", since: "", exclusive: true };
+    const files = ["owner", "owner.claim", "wait"], below = ["owner/x", "lock/x", "wait/1"];
+    for (const names of [files, below]) {
+      const keys = names.map((name) => `store.blobs.${name}`);
+      for (const key of [...keys, "sub/store.blobs.owner"]) {
+        await succeed(["put", store, key, "-"], { stdin: JSON.stringify(note) });
+      }
+      if (names === below) fs.rmSync(`${store}.lock`);
+      const { code, stdout, stderr } = await run(["export", store, folder]);
+      assertEquals([code, stdout.split(",")[0]], [1, "1 blob"]);
+      for (const key of keys) assertStringIncludes(stderr, `refused "${key}": `);
+      fs.rmSync(join(folder, "sub"), { recursive: true });
+      assertEquals(fs.readdirSync(folder).filter((name) => !/blobs(?:\.lock)?$/.test(name)), []);
+      await succeed(["rm", store, ...keys]);
+    }
+    await succeed(["put", store, "key", "-"], { stdin: "bytes" });
+    const folders = canLink() ? [folder, link] : [folder];
+    if (canLink()) fs.symlinkSync(folder, link);
+    for (const place of folders) {
+      const { code, stderr } = await run(["get", store, "key", join(place, "store.blobs.owner")]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, "belongs to the store");
+    }
+    assert(!fs.existsSync(`${store}.owner`));
   });
 
   /** A folder to export into, full of traps, and around it what must not be touched. */

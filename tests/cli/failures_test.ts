@@ -34,6 +34,12 @@ async function damagedStore(): Promise<string> {
   return store;
 }
 
+/** Runs the command as a process whose standard input or output a shell leads to a path. */
+function redirected(args: readonly string[], direction: "<" | ">", path: string) {
+  const script = `"$@" ${direction} "$0"`;
+  return spawnSync("sh", ["-c", script, path, ...CLI, ...args], { encoding: "utf8" });
+}
+
 describe("where nobody reads standard output", () => {
   it("a damaged store does not pass, nor does a refusal", async () => {
     const store = await damagedStore(), to = newPath();
@@ -65,6 +71,33 @@ describe("where nobody reads standard output", () => {
       const { code, stderr } = await run(args, { readsUpTo: 0 });
       assertEquals([code, stderr], [0, ""], args.join(" "));
     }
+  });
+
+  linux("a full disk is a failure, with --json and without", async () => {
+    const store = await storeOf("a");
+    const said = /^blobs: Cannot write standard output: ENOSPC: /;
+    const commands: [args: string[], message: RegExp][] = [
+      [["ls", store], said],
+      [["ls", store, "--json"], said],
+      [["get", store, "a"], said],
+      [["check", store, "--json"], said],
+      [["stat", store, "none", "--json"], /^blobs: ".*" has no blob "none"$/],
+    ];
+    for (const [args, message] of commands) {
+      const { status, stderr } = redirected(args, ">", "/dev/full");
+      assertEquals([status, stderr.trim().split("\n").length], [1, 1], stderr);
+      assertMatch(stderr.trim(), message);
+    }
+  });
+
+  posix("a folder on standard input is no empty input", async () => {
+    const store = await storeOf("a"), folder = newPath();
+    fs.mkdirSync(folder);
+    for (const args of [["put", store, "a", "-"], ["import", store, "-"]]) {
+      const { status, stderr } = redirected(args, "<", folder);
+      assertEquals([status, stderr], [1, "blobs: standard input is a folder\n"]);
+    }
+    assertEquals((await succeed(["get", store, "a"])).stdout, "a");
   });
 
   posix("another pipe is not taken for it", async () => {

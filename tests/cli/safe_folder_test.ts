@@ -10,7 +10,7 @@ import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { renameFile, type RenameSystem } from "../../backends/file/raw/mod.ts";
+import { type HeldSystem, whileHeld } from "../../backends/file/raw/mod.ts";
 import { isSame } from "../../cli/files.ts";
 import { Refusal, SafeFolder } from "../../cli/safe_folder.ts";
 import { ownFiles } from "../../cli/store_access.ts";
@@ -24,7 +24,7 @@ describe("a folder that files are exported into", () => {
   for (const [first, second] of [["README", "readme"], ["caf\u00e9", "cafe\u0301"]]) {
     for (const force of [false, true]) {
       it(`keeps ${first} where ${second} leads to it${force ? ", forced" : ""}`, async () => {
-        const to = newPath(), folder = new SafeFolder(to, { force, spared: [] });
+        const to = newPath(), folder = new SafeFolder(to, { force, isSpared: () => false });
         await folder.write(first, [Buffer.from("first")], {});
         const isOne = fs.existsSync(join(to, second));
         if (!isOne) fs.linkSync(join(to, first), join(to, second));
@@ -41,7 +41,7 @@ describe("a folder that files are exported into", () => {
   }
 
   it("goes on where somebody has a file open, as Windows says", async () => {
-    const folder = new SafeFolder(newPath(), { force: true, spared: [] });
+    const folder = new SafeFolder(newPath(), { force: true, isSpared: () => false });
     async function* held() {
       yield new Uint8Array(1);
       throw Object.assign(new Error("EBUSY: resource busy or locked"), { code: "EBUSY" });
@@ -55,7 +55,7 @@ describe("a folder that files are exported into", () => {
     fs.mkdirSync(to);
     for (const name of ["a", "b"]) fs.writeFileSync(join(to, name), "before");
     fs.linkSync(join(to, "a"), join(to, "c")); // none of this export's
-    const folder = new SafeFolder(to, { force: true, spared: [] });
+    const folder = new SafeFolder(to, { force: true, isSpared: () => false });
     for (const name of ["a", "b", "c"]) await folder.write(name, [Buffer.from(name)], {});
     for (const name of ["a", "b", "c"]) {
       assertStrictEquals(fs.readFileSync(join(to, name), "utf8"), name);
@@ -83,34 +83,36 @@ describe("ids of files", () => {
   });
 });
 
-describe("a rename", () => {
-  /** A system where the first renames fail. */
+describe("a call on files", () => {
+  /** A call that fails at first. */
   function busy(code: string, times: number, isWindows: boolean) {
     let calls = 0, slept = 0;
-    const system: RenameSystem = {
+    const system: HeldSystem = {
       isWindows,
-      rename() {
-        if (++calls <= times) throw Object.assign(new Error(`${code}: held`), { code });
-      },
       sleep: (milliseconds) => void (slept += milliseconds),
     };
-    return { system, calls: () => calls, slept: () => slept };
+    const attempt = () =>
+      whileHeld(() => {
+        if (++calls <= times) throw Object.assign(new Error(`${code}: held`), { code });
+        return "done";
+      }, system);
+    return { attempt, calls: () => calls, slept: () => slept };
   }
 
   it("is tried again on Windows, where somebody has the file open", () => {
     for (const code of ["EPERM", "EACCES", "EBUSY"]) {
-      const { system, calls, slept } = busy(code, 3, true);
-      renameFile("a", "b", system);
+      const { attempt, calls, slept } = busy(code, 3, true);
+      assertStrictEquals(attempt(), "done");
       assertEquals([calls(), slept()], [4, 70]);
     }
   });
 
   it("fails in the end, and at once elsewhere or for another reason", () => {
     const held = busy("EBUSY", Infinity, true);
-    assertThrows(() => renameFile("a", "b", held.system), Error, "EBUSY: held");
+    assertThrows(held.attempt, Error, "EBUSY: held");
     assertEquals([held.calls(), held.slept()], [8, 1300]);
-    for (const { system, calls } of [busy("EBUSY", 9, false), busy("ENOSPC", 9, true)]) {
-      assertThrows(() => renameFile("a", "b", system), Error, "held");
+    for (const { attempt, calls } of [busy("EBUSY", 9, false), busy("ENOSPC", 9, true)]) {
+      assertThrows(attempt, Error, "held");
       assertStrictEquals(calls(), 1);
     }
   });

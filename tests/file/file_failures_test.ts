@@ -20,6 +20,7 @@ import { Cursor } from "../../backends/file/raw/cursor.ts";
 import { FileIO } from "../../backends/file/raw/file_io.ts";
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { FakeFile } from "./fake_file.ts";
+import { transfer } from "../support/lost_bytes.ts";
 import { randomBytes, seeded } from "../support/random.ts";
 import { assertSameBytes, storageError } from "../support/store_helpers.ts";
 import { newFile, newHandle, removeAfterwards } from "../support/temporary_files.ts";
@@ -97,6 +98,18 @@ describe("calls that move fewer bytes than asked", () => {
     await store.read(99, into);
     assertSameBytes(into, data, "in pieces");
   });
+});
+
+it("a buffer that is transferred while it is written is a failure", async () => {
+  for (const first of [1, 333_333]) {
+    const file = new FakeFile(3 * 2 ** 20), store = FileStore.from(file);
+    file.fault = () => first;
+    const data = new Uint8Array(file.bytes.length).fill(7), writing = store.write(0, data);
+    transfer(data.buffer);
+    const error = await storageError("write", () => writing);
+    assertStrictEquals(error.length, file.bytes.length);
+    assert(error.cause instanceof TypeError, error.message);
+  }
 });
 
 describe("failing calls", () => {

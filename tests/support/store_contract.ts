@@ -15,6 +15,7 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { BackingStore, ViewableStore } from "../../src/arena/backing_store.ts";
+import { lostViews } from "./lost_bytes.ts";
 import { randomBytes, seeded, withSeed } from "./random.ts";
 import { assertSameBytes, NO_SIZES, storageError } from "./store_helpers.ts";
 
@@ -160,6 +161,12 @@ export function storeContract<S extends BackingStore>(name: string, suite: Store
         await assertRejects(async () => await store.write(0, bad as Uint8Array), TypeError);
       }
       assertSameBytes(await contents(store), new Uint8Array(store.byteLength), "still zero");
+    });
+
+    test("takes no view that has lost its bytes for an empty one", async (store) => {
+      for (const [why, view] of Object.entries(lostViews())) {
+        await assertRejects(async () => await store.write(0, view), TypeError, undefined, why);
+      }
     });
 
     test("refuses a range beyond its end, whole, and tells which", async (store) => {

@@ -11,6 +11,7 @@ import {
   type StorageOperation,
 } from "../../../src/arena/backing_store.ts";
 import { checkInteger } from "../../../src/util/check_integer.ts";
+import { checkIntact } from "../../../src/util/check_intact.ts";
 
 /** Requests up to this size cost less in place (1-2 us) than through the pool (30-60 us). */
 export const MAX_IN_PLACE: number = 1_048_576; // = 2 ** 20
@@ -76,7 +77,9 @@ export class FileIO {
 
   /** Throws unless a transfer is possible: arguments first, then the store's state. */
   checkTransfer(operation: "read" | "write", offset: number, bytes: Uint8Array): void {
-    checkBytes(operation === "read" ? "into" : "data", bytes);
+    const name = operation === "read" ? "into" : "data";
+    checkBytes(name, bytes);
+    checkIntact(name, bytes);
     checkInteger("offset", offset);
     this.checkUsable(operation, offset, bytes.length);
     checkRange(operation, offset, bytes.length, this.byteLength);
@@ -95,9 +98,9 @@ export class FileIO {
   }
 
   transfer(operation: "read" | "write", offset: number, bytes: Uint8Array): void {
-    const device = this.#device;
+    const device = this.#device, { length } = bytes;
     try {
-      for (let done = 0; done < bytes.length;) {
+      for (let done = 0; done < length;) {
         const piece = rest(bytes, done);
         const count = operation === "read"
           ? device.read(piece, offset + done)
@@ -106,7 +109,7 @@ export class FileIO {
         done += count;
       }
     } catch (cause) {
-      throw this.#failure(operation, offset, bytes.length, cause);
+      throw this.#failure(operation, offset, length, cause);
     }
   }
 
@@ -115,9 +118,9 @@ export class FileIO {
     offset: number,
     bytes: Uint8Array,
   ): Promise<void> {
-    const device = this.#device;
+    const device = this.#device, { length } = bytes;
     try {
-      for (let done = 0; done < bytes.length;) {
+      for (let done = 0; done < length;) {
         const piece = rest(bytes, done);
         const count = operation === "read"
           ? await device.readAsync(piece, offset + done)
@@ -126,7 +129,7 @@ export class FileIO {
         done += count;
       }
     } catch (cause) {
-      throw this.#failure(operation, offset, bytes.length, cause);
+      throw this.#failure(operation, offset, length, cause);
     }
   }
 
@@ -202,6 +205,7 @@ export class FileIO {
 /** What is left of a transfer, as much as one call takes. */
 function rest(bytes: Uint8Array, done: number): Uint8Array {
   if (done === 0 && bytes.length <= MAX_PER_CALL) return bytes;
+  checkIntact("the rest", bytes); // another one may have taken the buffer under way
   return bytes.subarray(done, done + MAX_PER_CALL);
 }
 

@@ -76,8 +76,9 @@ const [browser, ...named] = process.argv.slice(2);
 const modules = named[0] === "pure" ? pureTests() : named;
 const serve = served(browser);
 const imports = JSON.stringify(importMap);
-// Without Symbol.dispose there is no `using`, written out or not.
-const symbol = "<script>Symbol.dispose ??= Symbol('Symbol.dispose')</script>";
+// Without these symbols there is no `using`, written out or not.
+const symbol = ["dispose", "asyncDispose"]
+  .map((name) => `<script>Symbol.${name} ??= Symbol('Symbol.${name}')</script>`).join("");
 const page = `<!doctype html><title>Test</title>${LOWERED.includes(browser) ? symbol : ""}` +
   `<script type="importmap">${imports}</script>` +
   `<script type="module">(${runInPage})(${JSON.stringify(modules)})</script>`;

@@ -24,10 +24,14 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   "blob_store/kill": "minutes, and its processes are Wine's",
   "blob_store/mutants": "changes sources and imports them",
   "blob_store/model": "minutes of arithmetic",
+  "blob_store/round_trip": "needs a second runtime",
 };
 
-/** Tests that Wine, not Windows, lets fail: it says that it made a symbolic link and makes none. */
-const FAILING: Readonly<Record<string, string>> = {};
+/** Tests that Wine lets fail, not Windows, and why. */
+const FAILING: Readonly<Record<string, string>> = {
+  "by a hard link: refused where it is there first, told where it came later":
+    "Wine 8 removes the name of an open file once it is closed, as Windows did before 10",
+};
 
 /**
  * Runs the suite; returns how many tests passed.

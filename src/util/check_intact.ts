@@ -1,0 +1,24 @@
+/**
+ * Views that have lost their bytes.
+ *
+ * @module
+ */
+
+/**
+ * Throws where a view has no bytes because its buffer was transferred, or has shrunk before it: as
+ * an empty one it would pass.
+ *
+ * @param name What the view is, for the message.
+ * @param bytes The view.
+ * @throws {TypeError} It has lost its bytes.
+ */
+export function checkIntact(name: string, bytes: Uint8Array): void {
+  // V8 12.4 (Node 22) has the old `length` in hot code; `byteLength` is right everywhere.
+  if (bytes.byteLength > 0) return;
+  try {
+    Uint8Array.prototype.indexOf.call(bytes, 0); // refuses what is not there
+  } catch (cause) {
+    const got = "a view of a buffer that was transferred or has shrunk";
+    throw new TypeError(`Expected ${name} to have its bytes, got ${got}`, { cause });
+  }
+}
