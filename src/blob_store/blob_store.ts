@@ -361,13 +361,15 @@ export class BlobStore {
   }
 
   /**
-   * What is where in the file, from start to end. The store must not change in between.
+   * What is where in the file, from start to end: all as it was at the first step, whatever
+   * the store does in between. Takes memory for each region.
    *
    * @throws {StorageError} The store is closed.
    */
   async *regions(): AsyncGenerator<FileRegion, void, void> {
     this.#opened.state.file.checkOpen("read");
-    yield* regionsOf(this.#opened.state);
+    // A checkpoint or a compaction may begin while the caller has a region.
+    yield* [...regionsOf(this.#opened.state)];
   }
 
   /**

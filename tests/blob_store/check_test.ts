@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../src/blob_store/checkpoint_format.ts";
