@@ -318,6 +318,22 @@ describe("check() and regions()", () => {
     assert((await blobs.stats()).checkpoints > 3, "no checkpoint was made");
     await assertEmptiable(blobs);
   });
+
+  it("are of one moment, whatever is done while regions are read", async () => {
+    await using blobs = await BlobStore.open(memory());
+    for (let i = 0; i < 30; i++) await blobs.put(`${i}`, bytesOf(i, 1000 * i));
+    const stats = blobs.stats();
+    let end = 0, count = 0;
+    for await (const { offset, length } of blobs.regions()) {
+      assertStrictEquals(offset, end);
+      end += length;
+      await blobs.delete(`${count++}`);
+      await blobs.put(`more ${count}`, bytesOf(count, 3000 * count));
+      if (count % 3 === 0) await blobs.checkpoint();
+    }
+    assertStrictEquals(end, (await stats).fileBytes);
+    await assertEmptiable(blobs);
+  });
 });
 
 describe("closing while things are in flight", () => {
