@@ -163,7 +163,7 @@ async function ambiguous(
 
 async function* bytesOf(store: BlobStore, { key, size }: BlobInfo): AsyncGenerator<Uint8Array> {
   const whole = size <= SMALL ? await store.get(key) : undefined;
-  const chunks = whole === undefined ? store.stream(key) : [whole];
+  const chunks = whole === undefined ? await store.stream(key) : [whole];
   if (chunks === undefined) throw new Refusal("it was deleted during the export");
   yield* chunks;
 }

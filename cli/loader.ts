@@ -174,7 +174,7 @@ export class Loader {
     const waiting = this.#batch.filter(({ key }) => key === source).at(-1)?.value;
     const info = waiting === undefined ? await store.stat(source) : { size: waiting.length };
     if (info === undefined) return false;
-    const blob = waiting === undefined ? store.stream(source)! : [waiting];
+    const blob = waiting === undefined ? (await store.stream(source))! : [waiting];
     await this.add({ ...file, size: info.size }, blob);
     return true;
   }

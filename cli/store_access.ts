@@ -32,7 +32,8 @@ export async function withStore<T>(
     result = await work(store);
   } catch (error) {
     // While nobody else can have it open for writing. The lock stays: somebody may wait for it.
-    if (isNew && store.stats().blobs === 0) remove(path);
+    const isEmpty = isNew && await store.stats().then(({ blobs }) => blobs === 0, () => false);
+    if (isEmpty) remove(path);
     // What went wrong first is what matters.
     await store.close().catch(() => {});
     throw error;

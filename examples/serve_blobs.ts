@@ -167,9 +167,9 @@ async function streamOf(
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
   let stream: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   try {
-    stream = store.stream(key, { range });
+    stream = await store.stream(key, { range });
     const isSame = async () => (await store.stat(key))?.etag === etag;
-    // Asked at once: of the same moment as the stream.
+    // No other blob has this etag: if it is here after the stream was made, the stream is of it.
     if (stream !== undefined && await isSame()) {
       const body = await begin(stream);
       // Beside a writer a stream may begin with the blob that took the place of this one.

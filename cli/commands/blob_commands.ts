@@ -74,7 +74,7 @@ const get: Command = {
     }
     await withStore(path, { readOnly: true }, async (store) => {
       const info = await store.stat(key);
-      const blob = store.stream(key, { range });
+      const blob = await store.stream(key, { range });
       if (info === undefined || blob === undefined) throw notFound(path, key);
       await invocation.withProgress(range === undefined ? info.size : 0, async (bar) => {
         let size = 0;
@@ -126,23 +126,26 @@ const ls: Command = {
   details: "With --json it prints one object per line and blob.",
   options: {
     long: { short: "l", help: "show sizes and times, too" },
-    after: { value: "KEY", help: "only keys behind this one" },
+    after: { value: "KEY", help: "only keys behind this one, in the order of the list" },
     limit: { value: "N", help: "at most so many" },
+    reverse: { short: "r", help: "list the last key first" },
     null: { short: "0", help: "end each key with NUL, for xargs -0: a key may hold a newline" },
   },
   examples: [
     ["blobs ls photos.blobs 2026/ -l", "lists the blobs whose keys begin with 2026/"],
+    ["blobs ls photos.blobs -r --limit 10", "lists the ten greatest keys"],
     ["blobs ls photos.blobs --json | jq -r .size", "prints the size of every blob"],
   ],
   async run(invocation) {
     const { io: { signal }, operands: [path, prefix] } = invocation;
     const after = invocation.text("after"), limit = invocation.count("limit");
+    const reverse = invocation.flag("reverse");
     const { show, end } = listingOf(invocation);
     let code = 0;
     await withStore(path, { readOnly: true }, async (store) => {
       const lines = async function* () {
         const encoder = new TextEncoder();
-        for await (const info of store.list({ prefix, after, limit })) {
+        for await (const info of store.list({ prefix, after, limit, reverse })) {
           // Its reader would take it for two keys.
           if (end === "\0" && info.key.includes("\0")) {
             await invocation.warn(`left out ${quoted(info.key)}: it holds a NUL`);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CompactionReport } from "../../backends/blob_store/mod.ts";
+import type { CompactionReport, FileRegion } from "../../backends/blob_store/mod.ts";
 import { type Command, WAIT } from "../command.ts";
 import { type ErrorReport, reportOf } from "../errors.ts";
 import { formatBytes, formatCount, plural, quoted } from "../format.ts";
@@ -28,7 +28,7 @@ const check: Command = {
     const { error, ...report } = await withStore(path, { readOnly: true }, async (store) => {
       let error: ErrorReport | undefined;
       try {
-        store.check();
+        await store.check();
       } catch (found) {
         error = reportOf(found);
       }
@@ -77,7 +77,7 @@ const compact: Command = {
       { compactAbove: 1, ...invocation.waiting() },
       (store) =>
         invocation.withProgress(0, async (bar) => {
-          const before = store.stats().fileBytes;
+          const before = (await store.stats()).fileBytes;
           let step: CompactionReport;
           do {
             signal?.throwIfAborted();
@@ -90,7 +90,7 @@ const compact: Command = {
             // A step that moved nothing has no room for the next blob.
           } while (!done && left > 0 && step.movedBlobs > 0);
           // The file may have grown on the way.
-          releasedBytes = Math.max(0, before - store.stats().fileBytes);
+          releasedBytes = Math.max(0, before - (await store.stats()).fileBytes);
         }),
     );
     const report: CompactionReport = { movedBlobs, movedBytes, releasedBytes, done };
@@ -120,11 +120,11 @@ const map: Command = {
   ],
   async run(invocation) {
     const { io: { stdout }, operands: [path] } = invocation;
-    const regions = await withStore(
-      path,
-      { readOnly: true },
-      (store) => Promise.resolve([...store.regions()]),
-    );
+    const regions = await withStore(path, { readOnly: true }, async (store) => {
+      const all: FileRegion[] = [];
+      for await (const region of store.regions()) all.push(region);
+      return all;
+    });
     if (invocation.flag("json")) await invocation.printJson(regions);
     else {
       for (const line of drawFileMap(regions, stdout.columns ?? 74, stdout.styled ?? false)) {
@@ -145,11 +145,7 @@ const stats: Command = {
   ],
   async run(invocation) {
     const [path] = invocation.operands;
-    const figures = await withStore(
-      path,
-      { readOnly: true },
-      (store) => Promise.resolve(store.stats()),
-    );
+    const figures = await withStore(path, { readOnly: true }, (store) => store.stats());
     if (invocation.flag("json")) {
       // JSON has no Infinity.
       const limit = figures.maxByteLength;

@@ -204,9 +204,10 @@ and refused, and so are files that exist; the others are written, and the exit c
     const kind = to === "-" ? "none" : kindOf(to, path, force);
     const notices = new Notices(invocation);
     let isRead = true;
-    const report = await withStore(path, { readOnly: true }, (store) =>
+    const report = await withStore(path, { readOnly: true }, async (store) => {
       // Nobody knows how much a prefix selects.
-      invocation.withProgress(prefix === "" ? store.stats().blobBytes : 0, async (bar) => {
+      const total = prefix === "" ? (await store.stats()).blobBytes : 0;
+      return await invocation.withProgress(total, async (bar) => {
         const portable = invocation.flag("portable"), intoFolder = kind === "folder";
         const source = { store, prefix, portable, intoFolder, notices, bar, signal };
         if (kind === "folder") {
@@ -223,7 +224,8 @@ and refused, and so are files that exist; the others are written, and the exit c
           await makeFile(to, kind === "none" ? archive : compressed(archive, kind));
         }
         return report;
-      }));
+      });
+    });
     if (!isRead) return notices.refused.length === 0 ? 0 : 1;
     const output = to === "-" ? stderr : stdout;
     return await finish(invocation, output, { ...report, done: "exported" }, notices);

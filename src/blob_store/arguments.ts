@@ -174,7 +174,8 @@ export function checkListOptions(options: ListOptions): void {
     const example = `{ prefix: ${JSON.stringify(options)} }`;
     throw new TypeError(`Expected options as ${example}, got ${describe(options)}`);
   }
-  checkOptions(options, "prefix after limit");
+  checkOptions(options, "prefix after limit reverse");
+  checkType("reverse", options.reverse, "boolean");
 }
 
 /** Throws unless these are options of long work. */

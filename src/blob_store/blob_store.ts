@@ -26,6 +26,7 @@ import {
   rangeIn,
   rangeOf,
 } from "./arguments.ts";
+import { prefixEnd } from "./key_order.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
@@ -204,15 +205,21 @@ export class BlobStore {
 
   /**
    * A blob, or a part of it, as a stream that reads only as it is read; undefined if
-   * there is no such blob. It gives the blob as it was when the stream was made, and
-   * keeps its place in the file until it is read to the end or cancelled. A read-only
+   * there is no such blob. The stream gives the blob as it was when it was looked up, and
+   * keeps its place in the file until the stream is read to the end or cancelled. A read-only
    * store cannot keep a writer elsewhere from reusing the place: the stream then gives
    * the blob that is there when its first bytes are read, or fails half-way with a
-   * {@linkcode BlobChangedError}.
+   * {@linkcode BlobChangedError}. What is wrong with the arguments is a rejection.
    *
-   * @throws {RangeError} The range begins behind the end of the blob.
+   * @throws {StorageError} The store is closed.
+   * @throws {TypeError | RangeError} The key or the range is not valid, or the range begins
+   * behind the end of the blob.
    */
-  stream(key: string, options?: GetOptions): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+  // deno-lint-ignore require-await -- what is wrong is a rejection
+  async stream(
+    key: string,
+    options?: GetOptions,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const range = rangeIn(options);
     const slot = this.#find(key);
     if (slot < 0) return undefined;
@@ -246,29 +253,33 @@ export class BlobStore {
   }
 
   /**
-   * The blobs in the order of their keys, by their bytes of UTF-8. The store may change
-   * in between: a put or a delete behind the current key is seen.
+   * The blobs in the order of their keys, by their bytes of UTF-8, or with `reverse` in the
+   * opposite order. The store may change in between: a put or a delete of a key that the
+   * listing has still to reach is seen.
+   *
+   * @throws {StorageError} The store is closed.
+   * @throws {TypeError | RangeError} An option makes no sense.
    */
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
     checkListOptions(options);
-    const { prefix = "", after, limit = Infinity } = options;
+    const { prefix = "", after, limit = Infinity, reverse = false } = options;
     if (limit !== Infinity) checkInteger("limit", limit);
     const start = encodeText(checkString("prefix", prefix));
-    const behind = after === undefined ? undefined : encodeText(checkString("after", after));
+    const passed = after === undefined ? undefined : encodeText(checkString("after", after));
     this.#opened.state.file.checkOpen("read");
-    let from = start, isBehind = false;
-    if (behind !== undefined && compareBytes(behind, start) >= 0) {
-      from = behind;
-      isBehind = true;
+    let edge: Uint8Array = reverse ? prefixEnd(start) : start, isPassed = false;
+    if (passed !== undefined && (compareBytes(passed, edge) < 0) === reverse) {
+      edge = passed;
+      isPassed = true;
     }
     for (let count = 0; count < limit; count++) {
       const { index, file } = this.#opened.state;
       file.checkOpen("read");
-      const slot = index.order.first(from, isBehind);
+      const slot = reverse ? index.order.last(edge) : index.order.first(edge, isPassed);
       if (slot < 0) return;
-      from = index.keyBytes(slot).slice();
-      isBehind = true;
-      if (start.some((byte, i) => from[i] !== byte)) return;
+      edge = index.keyBytes(slot).slice();
+      isPassed = true;
+      if (start.some((byte, i) => edge[i] !== byte)) return;
       yield this.#infoOf(slot);
     }
   }
@@ -339,20 +350,37 @@ export class BlobStore {
     return await copyBlobs(this.#opened, to, options);
   }
 
-  /** Figures of the store. */
-  stats(): BlobStoreStats {
+  /**
+   * Figures of the store.
+   *
+   * @throws {StorageError} The store is closed.
+   */
+  // deno-lint-ignore require-await -- what is wrong is a rejection
+  async stats(): Promise<BlobStoreStats> {
     this.#opened.state.file.checkOpen("read");
     return statsOf(this.#opened.state);
   }
 
-  /** What is where in the file, from start to end. The store must not change in between. */
-  regions(): Iterable<FileRegion> {
+  /**
+   * What is where in the file, from start to end: all as it was at the first step, whatever
+   * the store does in between. Takes memory for each region.
+   *
+   * @throws {StorageError} The store is closed.
+   */
+  async *regions(): AsyncGenerator<FileRegion, void, void> {
     this.#opened.state.file.checkOpen("read");
-    return regionsOf(this.#opened.state);
+    // A checkpoint or a compaction may begin while the caller has a region.
+    yield* [...regionsOf(this.#opened.state)];
   }
 
-  /** Throws an `Error` unless blobs, log, index and free space share out the file exactly. */
-  check(): void {
+  /**
+   * Resolves if blobs, log, index and free space share out the file exactly.
+   *
+   * @throws {Error} They do not.
+   * @throws {StorageError} The store is closed.
+   */
+  // deno-lint-ignore require-await -- what is wrong is a rejection
+  async check(): Promise<void> {
     this.#opened.state.file.checkOpen("read");
     const { state, committer } = this.#opened;
     checkState(state, committer.isIdle && state.streams === 0);

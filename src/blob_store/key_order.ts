@@ -87,11 +87,28 @@ export class KeyOrder {
     return blocks[at + 1]?.slots[0] ?? -1;
   }
 
+  /** The last slot whose key is less than the bytes; or -1. */
+  last(bytes: Uint8Array): number {
+    const blocks = this.#blocks;
+    if (blocks.length === 0) return -1;
+    const isLess = (slot: number) => this.#keys.compareTo(slot, bytes) < 0;
+    const block = blocks[this.#blockOf(isLess)], i = lowerBound(block, isLess);
+    return i > 0 ? block.slots[i - 1] : -1;
+  }
+
   /** The last block whose first slot is less, as the caller has it, or the first block. */
   #blockOf(isLess: (slot: number) => boolean): number {
     const blocks = this.#blocks;
     return Math.max(lowerBound(blocks.length, (i) => isLess(blocks[i].slots[0])) - 1, 0);
   }
+}
+
+/** The least bytes that are greater than every key which begins with `prefix`, as UTF-8. */
+export function prefixEnd(prefix: Uint8Array): Uint8Array {
+  if (prefix.length === 0) return Uint8Array.of(0xff);
+  const end = prefix.slice();
+  end[end.length - 1]++; // no byte of UTF-8 is 0xff: there is no carry
+  return end;
 }
 
 function newBlock(slots: Uint32Array): Block {

@@ -134,10 +134,15 @@ export interface BlobInfo {
 export interface ListOptions {
   /** Only keys that begin so. */
   readonly prefix?: string;
-  /** Only keys behind this one. */
+  /**
+   * Only keys behind this one in the direction of the listing: greater ones, or with `reverse`
+   * lesser ones. The key itself is left out, and need not be in the store.
+   */
   readonly after?: string;
   /** At most so many. */
   readonly limit?: number;
+  /** In descending order of the keys; by default false. */
+  readonly reverse?: boolean;
 }
 
 /** One step of a batch. */

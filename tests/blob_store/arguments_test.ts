@@ -36,6 +36,8 @@ describe("wrong arguments of plain JavaScript", () => {
       [() => list({ prefix: 1 }), "prefix to be a string"],
       [() => list({ after: 1 }), "after to be a string"],
       [() => list({ limit: "2" }), "limit"],
+      [() => list({ reverse: 1 }), "Expected reverse to be a boolean, got 1"],
+      [() => list({ reversed: true }), "with reverse, prefix, after, limit, got reversed"],
       [() => list(null), "got null"],
       [() => list(7), "got 7"],
       [() => store.get("keep", wrong({ offset: 1, length: 1 })), "with range, got offset"],
@@ -45,6 +47,8 @@ describe("wrong arguments of plain JavaScript", () => {
       [() => store.get("keep", { range: wrong({ start: 0 }) }), "offset"],
       [() => store.get("keep", { range: wrong({ offset: 0, size: 1 }) }), "length"],
       [() => store.get("keep", { range: wrong({ length: 1 }) }), "range.offset"],
+      [() => store.stream("keep", wrong({ offset: 1 })), "with range, got offset"],
+      [() => store.stream("none", wrong(1)), "with range, got 1"],
       [() => store.getInto("keep", buffer, wrong({ offset: 1 })), "with range, got offset"],
       [() => store.getInto("keep", wrong([])), "buffer"],
       [() => store.put("keep", "x", wrong({ type: "image/png" })), "metadata, got type"],
@@ -61,9 +65,7 @@ describe("wrong arguments of plain JavaScript", () => {
     for (const [call, message] of calls) {
       await assertRejects(async () => void await call(), TypeError, message);
     }
-    assertThrows(() => store.stream("keep", wrong({ offset: 1 })), TypeError, "range");
-    assertThrows(() => store.stream("none", wrong(1)), TypeError, "range");
-    assertStrictEquals(store.stats().blobs, 2);
+    assertStrictEquals((await store.stats()).blobs, 2);
     assertEquals(new TextDecoder().decode(await store.get("keep")), "22");
   });
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../src/blob_store/checkpoint_format.ts";
@@ -32,7 +32,7 @@ async function makeStore(): Promise<{ blobs: BlobStore; core: OpenStore }> {
     await blobs.put(key, bytesOf(1, size));
   }
   await blobs.flush();
-  blobs.check();
+  await blobs.check();
   return { blobs, core };
 }
 
@@ -53,7 +53,7 @@ describe("check", () => {
     it(`finds that ${message}`, async () => {
       const { blobs, core } = await makeStore();
       damage(core);
-      assertThrows(() => blobs.check(), Error, message);
+      await assertRejects(() => blobs.check(), Error, message);
     });
   }
 
@@ -63,10 +63,10 @@ describe("check", () => {
     await blobs.delete("a");
     await blobs.flush();
     assertStrictEquals(core.state.space.released.size, 1);
-    blobs.check();
+    await blobs.check();
     core.state.space.unpinAll();
     assertStrictEquals(core.state.space.released.size, 0);
-    blobs.check();
+    await blobs.check();
     await blobs.close();
   });
 });

@@ -28,6 +28,7 @@ import {
   LateStore,
   memory,
   type Model,
+  regionsOf,
   storeOf,
   streamOf,
   turn,
@@ -299,7 +300,7 @@ describe("a checksum of the runtime that is wrong", () => {
     const inner = memory();
     const blobs = await HookedStore.hook(inner, crc32);
     await blobs.put("rotten", bytesOf(1, 100_000));
-    const { offset } = [...blobs.regions()].find(({ kind }) => kind === "blob")!;
+    const [{ offset }] = await regionsOf(blobs, "blob");
     inner.write(offset + 70_000, Uint8Array.of(1, 2, 3, 4, 5));
     const { damaged } = await blobs.verify();
     assertEquals(damaged, [{ key: "rotten", offset: 65536, length: 34464 }]);

@@ -101,7 +101,7 @@ describe("a blob store that was opened by its path", () => {
         await blobs.close();
       }
       await using blobs = await BlobStoreByPath.open(path, { readOnly: true });
-      assertStrictEquals(blobs.stats().blobs, 2);
+      assertStrictEquals((await blobs.stats()).blobs, 2);
     }
   });
 });

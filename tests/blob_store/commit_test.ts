@@ -36,6 +36,6 @@ describe("a group whose batch fits no segment of the log", () => {
     await core.close();
     await using blobs = await BlobStore.open(store);
     assertEquals(await blobs.get("streamed"), bytes);
-    blobs.check();
+    await blobs.check();
   });
 });

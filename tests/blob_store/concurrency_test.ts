@@ -67,7 +67,7 @@ describe("puts made together", () => {
       const store = isLate ? new LateStore(recording) : recording;
       await using blobs = await BlobStore.open(store);
       const model: Model = new Map();
-      const { commits } = blobs.stats();
+      const { commits } = await blobs.stats();
       recording.take("flush");
       const puts: Promise<void>[] = [];
       for (let i = 0; i < 200; i++) {
@@ -76,7 +76,7 @@ describe("puts made together", () => {
         puts.push(blobs.put(`${i}`, bytes));
       }
       await Promise.all(puts);
-      const grown = blobs.stats().commits - commits;
+      const grown = (await blobs.stats()).commits - commits;
       assert(grown >= 1 && grown <= 8, `${grown} commits for 200 puts`);
       await assertHolds(blobs, model);
       await assertEmptiable(blobs);
@@ -235,7 +235,7 @@ describe("a read in flight is not disturbed", () => {
         await using blobs = await BlobStore.open(store, { compactAbove: 1 });
         await blobs.put("before", bytesOf(1, 500 * K));
         await blobs.put("blob", bytes);
-        const buffer = new Uint8Array(size), reader = blobs.stream("blob")!.getReader();
+        const buffer = new Uint8Array(size), reader = (await blobs.stream("blob"))!.getReader();
         store.hold();
         const reads = [blobs.get("blob"), blobs.getInto("blob", buffer), reader.read()] as const;
         for (let i = 0; i < 3; i++) await turn();
@@ -286,7 +286,7 @@ describe("a read in flight is not disturbed", () => {
           while (working > 0) {
             const key = `${random(8)}`;
             const bytes = random(2) ? await blobs.get(key) : await (async () => {
-              const stream = blobs.stream(key);
+              const stream = await blobs.stream(key);
               return stream && await collect(stream);
             })();
             await turn();
@@ -312,10 +312,26 @@ describe("check() and regions()", () => {
     await using blobs = await BlobStore.open(memory(), options);
     for (let i = 0; i < 300; i++) {
       await blobs.put(`${i % 40}`, bytesOf(i, i % 9 ? 1500 : 70 * K));
-      bytesByKind(blobs);
-      blobs.check();
+      await bytesByKind(blobs);
+      await blobs.check();
     }
-    assert(blobs.stats().checkpoints > 3, "no checkpoint was made");
+    assert((await blobs.stats()).checkpoints > 3, "no checkpoint was made");
+    await assertEmptiable(blobs);
+  });
+
+  it("are of one moment, whatever is done while regions are read", async () => {
+    await using blobs = await BlobStore.open(memory());
+    for (let i = 0; i < 30; i++) await blobs.put(`${i}`, bytesOf(i, 1000 * i));
+    const stats = blobs.stats();
+    let end = 0, count = 0;
+    for await (const { offset, length } of blobs.regions()) {
+      assertStrictEquals(offset, end);
+      end += length;
+      await blobs.delete(`${count++}`);
+      await blobs.put(`more ${count}`, bytesOf(count, 3000 * count));
+      if (count % 3 === 0) await blobs.checkpoint();
+    }
+    assertStrictEquals(end, (await stats).fileBytes);
     await assertEmptiable(blobs);
   });
 });

@@ -19,6 +19,7 @@ import {
   keysOf,
   memory,
   type Model,
+  regionsOf,
   storeOf,
 } from "./helpers.ts";
 import { seeded } from "../support/random.ts";
@@ -64,7 +65,7 @@ async function makeImage(
   while (start < end && bytes[start] === then[start]) start++;
   while (end > start && bytes[end - 1] === then[end - 1]) end--;
   const reader = await BlobStore.open(storeOf(bytes), { readOnly: true });
-  const regions = [...reader.regions()];
+  const regions = await regionsOf(reader);
   const kindAt = (at: number) => regions.findLast(({ offset }) => offset <= at)!.kind;
   return { bytes, states: [model, before], lastCommit: { start, end: end + 8 }, kindAt };
 }
@@ -283,7 +284,7 @@ describe("a chunk of a large blob that is damaged", () => {
       assertEquals(await blobs.get("blob", { range }), bytes.subarray(offset, offset + length));
     }
     await assertRejects(() => blobs.get("blob", { range: { offset: 65536, length: 1 } }));
-    const reader = blobs.stream("blob")!.getReader();
+    const reader = (await blobs.stream("blob"))!.getReader();
     let given = 0;
     const failure = await assertRejects(async () => {
       for (;;) given += (await reader.read()).value!.length;

@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { CorruptBlobError, CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
-import { bytesOf, contentsOf, memory, storeOf } from "./helpers.ts";
+import { bytesOf, contentsOf, memory, regionsOf, storeOf } from "./helpers.ts";
 import { isShared } from "../support/share.ts";
 
 const SECTOR = 512, BLOCK = 4096;
@@ -42,7 +42,7 @@ async function makeLeft(): Promise<Left> {
   const before = contentsOf(store);
   await put(201); // small: it lies in the log
   const file = contentsOf(store) as Uint8Array<ArrayBuffer>;
-  const segments = [...blobs.regions()].filter(({ kind }) => kind === "log").length;
+  const { length: segments } = await regionsOf(blobs, "log");
   let last = 0, end = file.length;
   while (file[last] === before[last]) last++;
   while (file[end - 1] === before[end - 1]) end--;

@@ -31,6 +31,7 @@ import {
   LateStore,
   memory,
   type Model,
+  regionsOf,
   storeOf,
   streamOf,
   turn,
@@ -323,7 +324,7 @@ describe("a backup", () => {
     for (const [key, value] of model) await blobs.put(key, value);
     await blobs.delete("1");
     model.delete("1");
-    const [one, two] = [memory(), memory()], stream = blobs.stream("2");
+    const [one, two] = [memory(), memory()], stream = await blobs.stream("2");
     const backups = Promise.all([blobs.backup(one), blobs.backup(two)]);
     await turn(); // both have begun
     await blobs.delete("2");
@@ -379,7 +380,7 @@ describe("a log of several segments", () => {
     const blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 24, granule: 64 });
     for (let i = 0; i < 60; i++) await blobs.put(`${i}`, bytesOf(i, 3000));
     await blobs.flush();
-    const logs = [...blobs.regions()].filter(({ kind }) => kind === "log");
+    const logs = await regionsOf(blobs, "log");
     assert(logs.length > 2, `${logs.length} segments`);
     const bytes = contentsOf(store);
     for (const { offset } of logs.slice(1)) {

@@ -162,7 +162,7 @@ describe("a failing call of the backing store", () => {
     assertEquals(await blobs.get("key"), bytesOf(1, 400 * K));
     for (const isStream of [true, false]) {
       store.failAt = store.calls + 2;
-      const stream = blobs.stream("key")!;
+      const stream = (await blobs.stream("key"))!;
       await assertRejects(() => new Response(stream).arrayBuffer());
       assertStrictEquals(store.failed, "read", `${isStream}`);
       await blobs.put("key", bytesOf(2, 400 * K));

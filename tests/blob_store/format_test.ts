@@ -14,8 +14,8 @@ import { MemoryStore } from "../../backends/memory.ts";
 import type { BackingStore, SyncBackingStore } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { CorruptBlobError, CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
-import type { BlobStoreOptions, FileRegion, FileRegionKind } from "../../src/blob_store/types.ts";
-import { bytesOf, contentsOf, memory, storeOf, streamOf } from "./helpers.ts";
+import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
+import { bytesOf, contentsOf, memory, regionsOf, storeOf, streamOf } from "./helpers.ts";
 import { crashRun } from "./crash/crash_run.ts";
 import { PROFILES } from "./crash/workload.ts";
 import { DamagedStore, readStore, type StoredBlob } from "./format_reader.ts";
@@ -85,11 +85,6 @@ async function checkAndClose(store: SyncBackingStore, blobs: BlobStore): Promise
   assertSame(readStore(contentsOf(store)), before);
 }
 
-/** The ranges of this kind in the file. */
-function regionsOf(blobs: BlobStore, kind: FileRegionKind): FileRegion[] {
-  return [...blobs.regions()].filter((region) => region.kind === kind);
-}
-
 const CHUNK = 65536, SLOT = 4096;
 
 describe("the format, read by a program that knows only its page", () => {
@@ -143,7 +138,10 @@ describe("the format, read by a program that knows only its page", () => {
     while (await isTaken()) count++;
     for (let i = 0; i < count; i += 2) await blobs.delete(`${i}`);
     await blobs.put("in parts", bytesOf(1, 200_000), { metadata: 1 });
-    assert(regionsOf(blobs, "blob").length > blobs.stats().blobs + 10, "there is no blob in parts");
+    assert(
+      (await regionsOf(blobs, "blob")).length > (await blobs.stats()).blobs + 10,
+      "there is no blob in parts",
+    );
     await check(store, blobs);
     await blobs.checkpoint();
     await blobs.put("also in parts", bytesOf(2, 50_000));
@@ -156,7 +154,7 @@ describe("the format, read by a program that knows only its page", () => {
   it("has a log of several segments", async () => {
     const store = memory(), blobs = await BlobStore.open(store, { checkpointBytes: 2 ** 30 });
     for (let i = 0; i < 60; i++) await blobs.put(`${i}`, bytesOf(i, 900));
-    assert(regionsOf(blobs, "log").length >= 4);
+    assert((await regionsOf(blobs, "log")).length >= 4);
     await check(store, blobs);
     const puts = Array.from({ length: 300 }, (_, i) => blobs.put(`${i}`, bytesOf(i, 3000)));
     await Promise.all(puts);
@@ -169,9 +167,12 @@ describe("the format, read by a program that knows only its page", () => {
     // Few, so that no checkpoint is worth its while before.
     for (let i = 0; i < 40; i++) await blobs.put(`${i}`, bytesOf(i, 5000 + 1750 * i));
     for (let i = 0; i < 24; i++) await blobs.delete(`${i}`);
-    const { checkpoints } = blobs.stats();
+    const { checkpoints } = await blobs.stats();
     const { movedBlobs } = await blobs.compact({ maxBytes: 500_000 });
-    assert(movedBlobs > 0 && blobs.stats().checkpoints === checkpoints, "no move is in the log");
+    assert(
+      movedBlobs > 0 && (await blobs.stats()).checkpoints === checkpoints,
+      "no move is in the log",
+    );
     await check(store, blobs);
     await blobs.compact();
     await checkAndClose(store, blobs);
@@ -182,11 +183,11 @@ describe("the format, read by a program that knows only its page", () => {
     const keys = Array.from({ length: 300 }, (_, i) => `${i}`);
     await blobs.batch(keys.map((key) => ({ type: "put", key, value: key })));
     await blobs.checkpoint();
-    const { checkpoints } = blobs.stats();
+    const { checkpoints } = await blobs.stats();
     await blobs.put("one more", bytesOf(1, 5000));
     await checkAndClose(store, blobs);
     const again = await BlobStore.open(store);
-    assertEquals(again.stats().checkpoints, checkpoints);
+    assertEquals((await again.stats()).checkpoints, checkpoints);
     await check(store, again);
   });
 
@@ -235,9 +236,9 @@ async function variedStore(): Promise<Uint8Array> {
 
 describe("of a damaged file the store and the reader say the same", () => {
   it("wherever a bit is wrong", async () => {
-    const file = await variedStore(), regions: FileRegion[] = [];
+    const file = await variedStore();
     await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
-    for (const region of blobs.regions()) if (region.kind !== "free") regions.push(region);
+    const regions = (await regionsOf(blobs)).filter(({ kind }) => kind !== "free");
     await withSeed(1, async (random) => {
       let readable = 0;
       for (let i = 0; i < share(400); i++) {
@@ -285,7 +286,7 @@ describe("of a damaged file the store and the reader say the same", () => {
     await blobs.put("first", "1");
     await blobs.put("flushed with its batch", value);
     const one = contentsOf(store);
-    const [{ offset: blob }] = regionsOf(blobs, "blob");
+    const [{ offset: blob }] = await regionsOf(blobs, "blob");
     assertEquals(one.subarray(blob, blob + 9), value.subarray(0, 9));
     one[blob + 5000] ^= 1;
     assert(await assertAgreed(one));
@@ -301,7 +302,7 @@ describe("of a damaged file the store and the reader say the same", () => {
   it("at the end of a segment", async () => {
     const file = await variedStore();
     await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
-    const segments = regionsOf(blobs, "log");
+    const segments = await regionsOf(blobs, "log");
     assert(segments.length > 2);
     let readable = 0, looks = 0;
     for (const { offset, length } of segments) {
@@ -319,7 +320,7 @@ describe("of a damaged file the store and the reader say the same", () => {
     const store = memory(), blobs = await BlobStore.open(store);
     const keys = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(500, "k"));
     await blobs.batch(keys.map((key) => ({ type: "put", key, value: "" })));
-    const [, segment] = regionsOf(blobs, "log");
+    const [, segment] = await regionsOf(blobs, "log");
     await blobs.put("behind it", bytesOf(1, 4000));
     const file = contentsOf(store);
     assertEquals(readStore(file).size, 101);
@@ -367,8 +368,9 @@ describe("the example on the page", () => {
     await using blobs = await BlobStore.open(store, { create: false });
     assertSame(await blobsOf(blobs), expected);
     assertEquals((await blobs.verify()).damaged, []);
-    blobs.check();
-    const layout = [...blobs.regions()].map(({ offset, kind }) => `${offset.toString(16)} ${kind}`);
+    await blobs.check();
+    const regions = await regionsOf(blobs);
+    const layout = regions.map(({ offset, kind }) => `${offset.toString(16)} ${kind}`);
     assertEquals(layout.join(), "0 header,2000 free,3000 blob,3040 log,4040 index");
     await blobs.put("more", bytesOf(1, 100));
     assertEquals(readStore(contentsOf(store)).size, 3);

@@ -11,7 +11,7 @@ import { BlobStore as BlobStoreByPath } from "../../backends/blob_store/mod.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import type { BackingStore, SyncBackingStore } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
-import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
+import type { BlobStoreOptions, FileRegion, FileRegionKind } from "../../src/blob_store/types.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
 import { newPath } from "../support/temporary_files.ts";
@@ -255,7 +255,7 @@ export async function assertHolds(blobs: BlobStore, model: Model, context = ""):
   }
   let bytes = 0;
   for (const { length } of model.values()) bytes += length;
-  const stats = blobs.stats();
+  const stats = await blobs.stats();
   assertEquals([stats.blobs, stats.blobBytes], [model.size, bytes], `stats ${context}`);
 }
 
@@ -267,7 +267,7 @@ export async function assertSound(blobs: BlobStore): Promise<void> {
   for (let attempt = 1;; attempt++) {
     if (!blobs.readOnly) await blobs.flush();
     try {
-      return blobs.check();
+      return await blobs.check();
     } catch (error) {
       if (attempt === 50) throw error;
       await turn();
@@ -275,17 +275,27 @@ export async function assertSound(blobs: BlobStore): Promise<void> {
   }
 }
 
+/** The regions of the file, or those of one kind. */
+export async function regionsOf(blobs: BlobStore, kind?: FileRegionKind): Promise<FileRegion[]> {
+  const regions: FileRegion[] = [];
+  for await (const region of blobs.regions()) {
+    if (kind === undefined || region.kind === kind) regions.push(region);
+  }
+  return regions;
+}
+
 /** Fails unless the regions tile the file. Gives the bytes in each kind of region. */
-export function bytesByKind(blobs: BlobStore): Record<string, number> {
+export async function bytesByKind(blobs: BlobStore): Promise<Record<string, number>> {
   const sums: Record<string, number> = { header: 0, blob: 0, log: 0, index: 0, free: 0 };
   let end = 0;
-  for (const { offset, length, kind } of blobs.regions()) {
+  const stats = blobs.stats(); // of the same moment as the regions
+  for await (const { offset, length, kind } of blobs.regions()) {
     assertStrictEquals(offset, end, `the ${kind} region does not begin where the last one ends`);
     assert(length > 0, `an empty ${kind} region at ${offset}`);
     sums[kind] += length;
     end += length;
   }
-  const { fileBytes, freeBytes } = blobs.stats();
+  const { fileBytes, freeBytes } = await stats;
   assertStrictEquals(end, fileBytes, "the regions end elsewhere than the file");
   assertStrictEquals(sums.free, freeBytes, "free bytes");
   return sums;
@@ -306,7 +316,8 @@ export async function assertEmptiable(blobs: BlobStore, isFixed = false): Promis
   await blobs.checkpoint();
   while (!(await blobs.compact()).done);
   await assertSound(blobs);
-  const bytes = bytesByKind(blobs), { fileBytes, freeBytes, largestFreeBytes } = blobs.stats();
+  const bytes = await bytesByKind(blobs);
+  const { fileBytes, freeBytes, largestFreeBytes } = await blobs.stats();
   assertStrictEquals(bytes.blob, 0, "blobs are left");
   assert(bytes.header + bytes.log + bytes.index <= EMPTY_STORE, JSON.stringify(bytes));
   if (isFixed) {

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { Buffer } from "node:buffer";
 import type { BlobStore } from "../../src/blob_store/blob_store.ts";
 import type { Metadata } from "../../src/blob_store/types.ts";
 import {
@@ -18,6 +19,8 @@ import {
   scenario,
   sortedKeys,
 } from "./helpers.ts";
+import { type Random, withSeed } from "../support/random.ts";
+import { share } from "../support/share.ts";
 
 const encoder = new TextEncoder();
 
@@ -74,7 +77,7 @@ describe("keys and metadata", () => {
       await assertRejects(() => blobs.has(key), error, "key");
       await assertRejects(() => blobs.delete(key), error, "key");
       await assertRejects(() => blobs.stat(key), error, "key");
-      assertThrows(() => blobs.stream(key), error, "key");
+      await assertRejects(() => blobs.stream(key), error, "key");
       await assertRejects(() => blobs.batch([{ type: "delete", key }]), error, "key");
     }
     for (const value of [undefined, null, 1, {}, [1], { body: 1, bodyUsed: false }]) {
@@ -125,6 +128,39 @@ describe("keys and metadata", () => {
   });
 });
 
+/** Where UTF-8 becomes longer, and where UTF-16 and UTF-8 disagree; the least and the greatest. */
+const LETTERS = "\0 a b ~ \x7f \x80 \u07ff \u0800 \ud7ff \ue000 \ufffd \uffff \u{10000} \u{10ffff}"
+  .split(" ");
+
+/** Keys in no order, and the next one found by looking at all. */
+class NaiveKeys {
+  readonly keys: Map<string, Uint8Array> = new Map();
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** A string of 1 to `length` letters, or of none. */
+  anyKey(length: number): string {
+    const letters = length === 0 ? 0 : 1 + this.#random(length);
+    return Array.from({ length: letters }, () => LETTERS[this.#random(LETTERS.length)]).join("");
+  }
+
+  /** The key that follows `last` among those with a prefix. */
+  next(last: string | undefined, prefix = "", reverse = false): string | undefined {
+    const sign = reverse ? -1 : 1, passed = last === undefined ? undefined : encoder.encode(last);
+    let best: string | undefined, bytes: Uint8Array | undefined;
+    for (const [key, own] of this.keys) {
+      if (!key.startsWith(prefix)) continue;
+      if (passed !== undefined && sign * Buffer.compare(own, passed) <= 0) continue;
+      if (bytes !== undefined && sign * Buffer.compare(own, bytes) >= 0) continue;
+      [best, bytes] = [key, own];
+    }
+    return best;
+  }
+}
+
 describe("listing", () => {
   it("is in the order of UTF-8 bytes, by prefix, after, limit", () =>
     scenario("memory", places["memory that grows"], async (blobs) => {
@@ -134,13 +170,18 @@ describe("listing", () => {
       assertEquals(sorted.slice(-2), ["\uffff", "\u{10000}"]); // UTF-16 has it the other way
       for (const prefix of [undefined, "", "a", "a/", "a/1", "b", "c", "\u{10000}", "\uffff"]) {
         for (const after of [undefined, "\0", "a", "a/1", "a/15", "b", "~", "\u{10FFFF}"]) {
-          for (const limit of [undefined, 0, 1, 3, 100]) {
+          for (const reverse of [undefined, false, true]) {
             const expected = sorted.filter((key) =>
               key.startsWith(prefix ?? "") &&
-              (after === undefined || key !== after && sortedKeys([key, after])[0] === after)
-            ).slice(0, limit);
-            const options = { prefix, after, limit };
-            assertEquals(await keysOf(blobs, options), expected, JSON.stringify(options));
+              (after === undefined ||
+                key !== after && sortedKeys([key, after])[reverse ? 1 : 0] === after)
+            );
+            if (reverse) expected.reverse();
+            for (const limit of [undefined, 0, 1, 3, 100]) {
+              const options = { prefix, after, limit, reverse };
+              const keys = await keysOf(blobs, options);
+              assertEquals(keys, expected.slice(0, limit), JSON.stringify(options));
+            }
           }
         }
       }
@@ -156,6 +197,10 @@ describe("listing", () => {
       const one = 1 as unknown as string;
       await assertRejects(() => keysOf(blobs, { prefix: one }), TypeError, "prefix");
       await assertRejects(() => keysOf(blobs, { after: one }), TypeError, "after");
+      for (const value of [1, 0, "true", null]) {
+        const reverse = value as unknown as boolean;
+        await assertRejects(() => keysOf(blobs, { reverse }), TypeError, "reverse to be a boolean");
+      }
     }));
 
   // The order is kept in blocks of 512: whichever key is deleted may be the first of one.
@@ -174,6 +219,34 @@ describe("listing", () => {
         assertEquals(await keysOf(blobs), keys);
       }
     }));
+
+  it("gives at each step the next key of a model, either way, while blobs come and go", () =>
+    scenario("memory", places["memory that grows"], (blobs) =>
+      withSeed(1, async (random) => {
+        const model = new NaiveKeys(random);
+        const put = (key: string) => (model.keys.set(key, encoder.encode(key)), blobs.put(key, ""));
+        const first = Array.from({ length: 1500 }, () => put(model.anyKey(4)));
+        await Promise.all(first);
+        for (let round = 0; round < share(200); round++) {
+          const prefix = random(3) ? model.anyKey(random(3)) : undefined;
+          const after = random(2) ? model.anyKey(4) : undefined;
+          const limit = random(4) ? 1 + random(40) : undefined, reverse = random(2) === 1;
+          const options = { prefix, after, limit, reverse }, context = JSON.stringify(options);
+          let last = after, steps = 0;
+          for await (const { key } of blobs.list(options)) {
+            assertStrictEquals(key, model.next(last, prefix, reverse), context);
+            last = key;
+            steps++;
+            if (random(2)) await put(model.anyKey(4));
+            // Often the key at hand, or the one that would be next.
+            const gone = [last, model.next(last, prefix, reverse), model.anyKey(4)][random(3)] ??
+              "";
+            if (model.keys.delete(gone)) assertStrictEquals(await blobs.delete(gone), true);
+          }
+          if (steps !== limit) assertStrictEquals(model.next(last, prefix, reverse), undefined);
+        }
+        assertEquals((await keysOf(blobs, { reverse: true })).reverse(), await keysOf(blobs));
+      })));
 
   it("goes on while the store changes", () =>
     scenario("memory", places["a late store"], async (blobs) => {

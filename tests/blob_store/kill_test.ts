@@ -129,7 +129,7 @@ async function look(path: string, readOnly: boolean): Promise<Model | undefined>
   }
   const model: Model = new Map();
   try {
-    store.check();
+    await store.check();
     assertEquals((await store.verify()).damaged, []);
     for await (const { key, metadata } of store.list()) {
       model.set(key, { bytes: (await store.get(key))!, metadata });

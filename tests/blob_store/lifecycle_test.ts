@@ -79,7 +79,7 @@ describe("options of a blob store", () => {
         await assertHolds(blobs, model);
       }
       await using blobs = await BlobStore.open(store, { granule: 128 });
-      assertStrictEquals(blobs.stats().granule, granule);
+      assertStrictEquals((await blobs.stats()).granule, granule);
       await assertHolds(blobs, model);
       await blobs.checkpoint();
       while (!(await blobs.compact()).done);
@@ -320,7 +320,7 @@ describe("closing", () => {
     const closes = [blobs.close(), blobs.close(), blobs[Symbol.asyncDispose]()];
     await Promise.all([...puts, ...closes]);
     await using again = await BlobStore.open(copyOf(store));
-    assertStrictEquals(again.stats().blobs, 30);
+    assertStrictEquals((await again.stats()).blobs, 30);
     await assertEmptiable(again);
   });
 

@@ -151,18 +151,20 @@ class Run {
     const buffer = new Uint8Array(part.length + random(5));
     assertStrictEquals(await this.#blobs.getInto(key, buffer, { range }), part.length);
     assertSameBytes(buffer.subarray(0, part.length), part, "getInto");
-    assertSameBytes(await collect(this.#blobs.stream(key, { range })), part, "stream");
+    assertSameBytes(await collect(await this.#blobs.stream(key, { range })), part, "stream");
   }
 
   async #list(): Promise<void> {
     const random = this.#random, prefix = ["", "a/", "a/1", "é", "c"][random(5)];
     const after = random(2) ? this.#key() : undefined, limit = random(2) ? random(9) : undefined;
-    this.last = `list(${JSON.stringify({ prefix, after, limit })})`;
+    const options = { prefix, after, limit, reverse: random(2) === 1 }, { reverse } = options;
+    this.last = `list(${JSON.stringify(options)})`;
     const keys = sortedKeys(this.#model.keys()).filter((key) =>
       key.startsWith(prefix) &&
-      (after === undefined || key !== after && sortedKeys([key, after])[0] === after)
+      (after === undefined || key !== after && sortedKeys([key, after])[+reverse] === after)
     );
-    assertEquals(await keysOf(this.#blobs, { prefix, after, limit }), keys.slice(0, limit));
+    if (reverse) keys.reverse();
+    assertEquals(await keysOf(this.#blobs, options), keys.slice(0, limit));
   }
 
   /** Many at once: the last call for a key is what it holds. */
@@ -258,7 +260,7 @@ class Run {
 
   async compareAll(): Promise<void> {
     await assertSound(this.#blobs);
-    bytesByKind(this.#blobs);
+    await bytesByKind(this.#blobs);
     await assertHolds(this.#blobs, this.#model, this.last);
   }
 

@@ -266,7 +266,7 @@ describe("a store in a file", () => {
     const blobs = sizes.map((size) => randomBytes(random, size));
     await using(path, { create: true }, async (store) => {
       await Promise.all(blobs.map((blob, i) => store.put(`${i}`, blob)));
-      store.check();
+      await store.check();
     });
     await using(path, {}, async (store) => {
       for (const [i, blob] of blobs.entries()) {

@@ -164,7 +164,7 @@ describe("verification beside a writer", () => {
       const error = await assertRejects(() => reader.backup(memory()), CorruptBlobError);
       assertStrictEquals(error.key, "hit");
       await assertRejects(() => reader.get("hit"), CorruptBlobError);
-      await assertRejects(() => collect(reader.stream("hit")), CorruptBlobError);
+      await assertRejects(async () => await collect(await reader.stream("hit")), CorruptBlobError);
       await blobs.delete("hit");
       assertEquals((await reader.verify()).damaged, []);
     }));
@@ -183,7 +183,7 @@ describe("a backup beside a writer", () => {
             });
             await using copy = await BlobStore.open(to);
             await assertOneMoment(copy);
-            const { blobs, blobBytes } = copy.stats();
+            const { blobs, blobBytes } = await copy.stats();
             assertEquals([report.blobs, report.bytes], [blobs, blobBytes]);
             assertEquals(steps.slice(-2), [blobBytes, blobBytes]);
             assertEquals((await copy.verify()).damaged, []);
@@ -240,7 +240,7 @@ describe("a stream beside a writer", () => {
   it("gives the blob that is there when its first bytes are read", async () => {
     for (const range of [undefined, { offset: 100_000, length: 300_000 }]) {
       const [, blobs, reader] = await make();
-      const stream = reader.stream("blob", { range });
+      const stream = await reader.stream("blob", { range });
       await overwrite(blobs, () => blobs.put("blob", after));
       const { offset, length } = range ?? { offset: 0, length: after.length };
       assertSameBytes(await collect(stream), after.subarray(offset, offset + length), "replaced");
@@ -251,7 +251,7 @@ describe("a stream beside a writer", () => {
     for (const isDeleted of [false, true]) {
       for (const wasBegun of isDeleted ? [false, true] : [true]) {
         const [, blobs, reader] = await make();
-        const stream = reader.stream("blob")!.getReader();
+        const stream = (await reader.stream("blob"))!.getReader();
         if (wasBegun) assertStrictEquals((await stream.read()).value!.length, 256 * K);
         await overwrite(blobs, () => isDeleted ? blobs.delete("blob") : blobs.put("blob", after));
         const error = await assertRejects(() => stream.read(), BlobChangedError);
@@ -262,7 +262,7 @@ describe("a stream beside a writer", () => {
 
   it("goes on where it was moved on the way", async () => {
     const [, blobs, reader] = await make();
-    const stream = reader.stream("blob")!.getReader();
+    const stream = (await reader.stream("blob"))!.getReader();
     const { value } = await stream.read();
     await overwrite(blobs, async () => {
       await blobs.delete("hole");

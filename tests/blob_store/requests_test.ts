@@ -77,7 +77,7 @@ describe("a large blob of an asynchronous store", () => {
     assertEquals(store.reads.length, 1);
     assert(store.reads[0] <= 2 * (CHUNK + 4), "a range reads no more than its chunks");
     store.reads = [];
-    assertSameBytes(await collect(blobs.stream("big")), bytesOf(1, 2 * MIB + 5), "stream");
+    assertSameBytes(await collect(await blobs.stream("big")), bytesOf(1, 2 * MIB + 5), "stream");
     assert(store.reads.length <= 9, `${store.reads.length} reads of a stream`);
     await blobs.close();
   });

@@ -62,7 +62,7 @@ describe("what can be put", () => {
         assertSameBytes((await store.get("step"))!, bytes, `${name} in a batch`);
       }
       assertEquals((await store.verify()).damaged, []);
-      store.check();
+      await store.check();
       await assertEmptiable(store);
     });
   }
@@ -218,14 +218,14 @@ describe("a source that fails", () => {
     ];
     for (const make of makers) {
       for (const length of [10, 200_000, LARGE]) {
-        const before = store.stats();
+        const before = await store.stats();
         const put = () => store.put("kept", make(length) as Blob);
         const error = await assertRejects(put, Error, "the source failed");
         assertStrictEquals(error, failure);
-        const { blobs, blobBytes, fileBytes, freeBytes } = store.stats();
+        const { blobs, blobBytes, fileBytes, freeBytes } = await store.stats();
         assertEquals([blobs, blobBytes], [before.blobs, before.blobBytes]);
         assertStrictEquals(fileBytes - freeBytes, before.fileBytes - before.freeBytes);
-        store.check();
+        await store.check();
       }
     }
     assertSameBytes((await store.get("kept"))!, bytesOf(1, 300_000), "the blob before");
@@ -270,7 +270,7 @@ describe("a put that fails", () => {
     const steps = values.map((value, i) => ({ type: "put", key: `${i}`, value }) as const);
     await assertRejects(() => store.batch(steps), Error, "gone");
     assertEquals(ended.sort(), ["iterable", "stream"]);
-    assertStrictEquals(store.stats().blobs, 0);
+    assertStrictEquals((await store.stats()).blobs, 0);
     await assertEmptiable(store);
   });
 

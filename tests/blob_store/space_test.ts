@@ -82,7 +82,7 @@ for (const [name, make] of Object.entries(limited)) {
         assert(error.requested >= M && error.free < error.requested, error.message);
         await assertHolds(blobs, model, "while full");
         await assertSound(blobs);
-        bytesByKind(blobs);
+        await bytesByKind(blobs);
         await blobs.checkpoint();
         await blobs.flush();
         assertEquals((await blobs.verify()).damaged, []);
@@ -128,7 +128,7 @@ for (const [name, make] of Object.entries(limited)) {
       await thinOut(blobs, model, 2);
       await blobs.checkpoint();
       await assertSound(blobs);
-      const { freeBytes, largestFreeBytes } = blobs.stats();
+      const { freeBytes, largestFreeBytes } = await blobs.stats();
       const size = Math.floor(freeBytes * 0.7);
       assert(largestFreeBytes < size / 2, `${largestFreeBytes} of ${freeBytes} in one piece`);
       for (let round = 0; round < 2; round++) {
@@ -182,7 +182,7 @@ describe("compaction", () => {
       for (const [key, bytes] of await fill(blobs, 300, 50)) model.set(key, bytes);
       for (const [key, bytes] of await fill(blobs, 200 * K, 5)) model.set(key, bytes);
       await thinOut(blobs, model, 4);
-      const before = blobs.stats().fileBytes, infos = new Map<string, unknown>();
+      const before = (await blobs.stats()).fileBytes, infos = new Map<string, unknown>();
       for (const key of model.keys()) infos.set(key, await blobs.stat(key));
       let moved = 0, released = 0, calls = 0, done = false;
       while (!done) {
@@ -195,9 +195,9 @@ describe("compaction", () => {
         await assertSound(blobs);
       }
       assert(calls > 3, "a bound on the bytes has no effect");
-      const { fileBytes, blobBytes, freeBytes } = blobs.stats();
+      const { fileBytes, blobBytes, freeBytes } = await blobs.stats();
       assert(moved <= 5 * blobBytes, `${moved} bytes were moved for ${blobBytes}`);
-      if (name.includes("fixed")) assert(blobs.stats().largestFreeBytes > freeBytes * 0.9);
+      if (name.includes("fixed")) assert((await blobs.stats()).largestFreeBytes > freeBytes * 0.9);
       else {
         // A call may lengthen the file, to move blobs out of each other's way.
         assert(released >= before - fileBytes, `${released} of ${before - fileBytes}`);
@@ -237,7 +237,7 @@ describe("compaction", () => {
       }
       model.set("key", bytesOf(399, 500));
       await assertHolds(blobs, model);
-      sizes.push(blobs.stats().fileBytes);
+      sizes.push((await blobs.stats()).fileBytes);
       await assertEmptiable(blobs);
     }
     assert(sizes[0] < 2 * M && sizes[1] > 3 * M, `${sizes} bytes, with and without`);
@@ -261,7 +261,7 @@ describe("compaction", () => {
       await blobs.put(key, bytes);
       model.set(key, bytes);
     }
-    const { fileBytes, blobBytes } = blobs.stats();
+    const { fileBytes, blobBytes } = await blobs.stats();
     assert(fileBytes < 2 * blobBytes + M / 2, `${fileBytes} bytes for ${blobBytes}`);
     await assertHolds(blobs, model);
     await assertEmptiable(blobs);
@@ -277,22 +277,22 @@ describe("figures", () => {
       await blobs.put(`${size}`, bytesOf(1, size));
       model.set(`${size}`, bytesOf(1, size));
     }
-    const before = blobs.stats();
+    const before = await blobs.stats();
     assertEquals([before.blobs, before.blobBytes, before.granule], [4, 105_010, 128]);
     assertEquals([before.fileBytes, before.maxByteLength], [store.byteLength, 2 ** 24]);
     assert(before.commits >= 4 && before.indexBytes > 0 && before.logBytes > 0);
     assert(before.largestFreeBytes <= before.freeBytes);
     const { checkpoints } = before;
     await blobs.checkpoint();
-    const after = blobs.stats();
+    const after = await blobs.stats();
     assertStrictEquals(after.checkpoints, checkpoints + 1);
     assert(after.checkpointBytes > 0);
-    const bytes = bytesByKind(blobs);
+    const bytes = await bytesByKind(blobs);
     assertStrictEquals(bytes.header, 8192);
     assert(bytes.blob >= 105_010 && bytes.blob <= 105_010 + 4 * 128 + 16, `${bytes.blob}`);
     assert(bytes.log > 0 && bytes.index > 0);
     await using unlimited = await BlobStore.open(new LateStore(memory()));
-    assertStrictEquals(unlimited.stats().maxByteLength, 2 ** 24);
+    assertStrictEquals((await unlimited.stats()).maxByteLength, 2 ** 24);
     await assertEmptiable(blobs);
   });
 

@@ -55,9 +55,12 @@ for (const [name, make] of Object.entries(places)) {
       await using blobs = await make().open();
       await blobs.put("kept", "kept");
       const error = new Error("this is the test's");
-      const used = () => blobs.stats().fileBytes - blobs.stats().freeBytes;
+      const used = async () => {
+        const { fileBytes, freeBytes } = await blobs.stats();
+        return fileBytes - freeBytes;
+      };
       await blobs.checkpoint();
-      const before = used();
+      const before = await used();
       for (const size of [0, 1, 5 * K, 64 * K + 1, 3 * M]) {
         for (const key of ["new", "kept"]) {
           const rejection = await assertRejects(
@@ -73,7 +76,8 @@ for (const [name, make] of Object.entries(places)) {
         await assertHolds(blobs, new Map([["kept", text("kept")]]), `${size}`);
         await assertSound(blobs);
         await blobs.checkpoint();
-        assert(used() <= before + 4 * K, `${used()} bytes are used, ${before} before`);
+        const after = await used();
+        assert(after <= before + 4 * K, `${after} bytes are used, ${before} before`);
       }
       await assertEmptiable(blobs, name.includes("fixed"));
     });
@@ -82,7 +86,7 @@ for (const [name, make] of Object.entries(places)) {
       await using blobs = await make().open();
       const bytes = bytesOf(3, 3 * M + 5);
       await blobs.put("blob", bytes);
-      const reader = blobs.stream("blob")!.getReader(), got: Uint8Array[] = [];
+      const reader = (await blobs.stream("blob"))!.getReader(), got: Uint8Array[] = [];
       for (let i = 0;; i++) {
         const { value } = await reader.read();
         if (value === undefined) break;
@@ -100,7 +104,7 @@ for (const [name, make] of Object.entries(places)) {
       await using blobs = await make().open();
       for (const pieces of [0, 1, 3]) {
         await blobs.put("blob", bytesOf(4, M));
-        const stream = blobs.stream("blob")!;
+        const stream = (await blobs.stream("blob"))!;
         await blobs.delete("blob");
         const reader = stream.getReader();
         for (let i = 0; i < pieces; i++) await reader.read();
@@ -109,7 +113,7 @@ for (const [name, make] of Object.entries(places)) {
       }
       // Untouched: garbage must not hold the space for ever either, once it is cancelled.
       await blobs.put("blob", bytesOf(5, M));
-      await blobs.stream("blob")!.cancel("no more");
+      await (await blobs.stream("blob"))!.cancel("no more");
       await assertEmptiable(blobs, name.includes("fixed"));
     });
   });
@@ -153,7 +157,7 @@ describe("memory", () => {
     await using blobs = await BlobStore.open(store);
     await blobs.put("blob", bytesOf(1, 8 * M));
     store.bytesRead = 0;
-    const reader = blobs.stream("blob")!.getReader();
+    const reader = (await blobs.stream("blob"))!.getReader();
     for (let i = 0; i < 20; i++) await turn();
     assert(store.bytesRead <= 2 * M, `${store.bytesRead} bytes are read before the first is asked`);
     let given = 0;
@@ -163,7 +167,7 @@ describe("memory", () => {
     await reader.cancel();
     const range = { offset: 5 * M + 1, length: 10 };
     store.bytesRead = 0;
-    await collect(blobs.stream("blob", { range }));
+    await collect(await blobs.stream("blob", { range }));
     assert(store.bytesRead <= 2 * 65540, `${store.bytesRead} bytes are read for ten`);
     await assertEmptiable(blobs);
   });
@@ -225,7 +229,7 @@ describe("a stream into a store that becomes full", () => {
         assert(error.requested > error.free, `${error.requested} of ${error.free}`);
         await assertHolds(blobs, new Map([["kept", text("kept")]]));
         await assertSound(blobs);
-        assertStrictEquals(bytesByKind(blobs).blob <= 4 * K, true, "blob bytes are left");
+        assertStrictEquals((await bytesByKind(blobs)).blob <= 4 * K, true, "blob bytes are left");
       }
       const bytes = bytesOf(1, M);
       await blobs.put("blob", streamOf(bytes));

@@ -97,6 +97,9 @@ describe("ls", () => {
     assertEquals(await list(), sorted.map((key) => `${key}\n`).join(""));
     assertEquals(await list("a/"), "a/1\na/2\n");
     assertEquals(await list("--after", "a/1", "--limit", "2"), "a/2\nb\n");
+    assertEquals(await list("--reverse"), sorted.map((key) => `${key}\n`).reverse().join(""));
+    assertEquals(await list("a/", "-r"), "a/2\na/1\n");
+    assertEquals(await list("-r", "--after", "b", "--limit", "2"), "a/2\na/1\n");
     assertEquals(await list("none"), "");
     const objects = (await list("--json")).trimEnd().split("\n").map((line) => JSON.parse(line));
     assertEquals(objects.map(({ key }) => key), sorted);

@@ -332,7 +332,10 @@ describe("BlobCache, making", () => {
         }));
       }
       await using blobs = await BlobStore.open(store);
-      assert(blobs.stats().blobBytes <= maxBytes, `${blobs.stats().blobBytes} bytes`);
+      assert(
+        (await blobs.stats()).blobBytes <= maxBytes,
+        `${(await blobs.stats()).blobBytes} bytes`,
+      );
       for await (const { key, size } of blobs.list()) assertEquals(size, 500 * (Number(key) + 1));
       await assertEmptiable(blobs);
     });

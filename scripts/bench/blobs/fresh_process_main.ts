@@ -26,7 +26,11 @@ const ms = performance.now() - start;
 if ((value === undefined) !== isFill) throw new Error(`Expected the blob ${task.key}`);
 
 const report: TaskReport = store instanceof OurStore
-  ? { ms, indexBytes: store.store.stats().indexBytes, heapBytes: await usedBytes() - before }
+  ? {
+    ms,
+    indexBytes: (await store.store.stats()).indexBytes,
+    heapBytes: await usedBytes() - before,
+  }
   : { ms };
 if (task.action === "crash") await write(store);
 writeSync(1, JSON.stringify(report));

@@ -139,11 +139,11 @@ async function blobs(open, openBackup, target) {
   await Promise.all(Array.from({ length: 300 }, (_, i) => store.put(`k${i}`, bytesOf(i * 40, i))));
   deepStrictEqual(await store.has("text"), false);
   let length = 0;
-  for await (const part of store.stream("stream")) length += part.length;
+  for await (const part of await store.stream("stream")) length += part.length;
   deepStrictEqual(length, 300_000);
   const part = await store.get("stream", { range: { offset: 100_000, length: 1000 } });
   ok(isSame(part, bytesOf(300_000, 1).subarray(100_000, 101_000)));
-  store.check();
+  await store.check();
   await store.checkpoint();
   for (let i = 0; i < 300; i += 2) await store.delete(`k${i}`);
   await store.compact();

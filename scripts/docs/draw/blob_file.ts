@@ -78,9 +78,9 @@ async function crash(): Promise<Record<"before" | "torn" | "after", Moment>> {
   await put("note");
   await put("fox");
   await blobs.delete("dog");
-  const before = { bytes: bytesOf(store), regions: [...blobs.regions()] };
+  const before = { bytes: bytesOf(store), regions: await Array.fromAsync(blobs.regions()) };
   await put("owl");
-  const done = bytesOf(store), regions = [...blobs.regions()];
+  const done = bytesOf(store), regions = await Array.fromAsync(blobs.regions());
 
   // Of what was written since, the first half is there: of the blob, and of its batch.
   const bytes = done.slice();
@@ -96,7 +96,7 @@ async function crash(): Promise<Record<"before" | "torn" | "after", Moment>> {
   const opened = await BlobStore.open(again);
   const keys = (await Array.fromAsync(opened.list(), ({ key }) => key)).join();
   if (keys !== "cat,fox,note") throw new Error(`Expected three blobs after the crash, got ${keys}`);
-  const after = { bytes: bytesOf(again), regions: [...opened.regions()] };
+  const after = { bytes: bytesOf(again), regions: await Array.fromAsync(opened.regions()) };
   return { before, torn: { bytes, regions }, after };
 }
 

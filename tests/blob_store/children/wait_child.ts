@@ -13,7 +13,7 @@ if (mode === "without-sqlite") process.getBuiltinModule = () => undefined;
 
 try {
   const store = await BlobStore.open(path, { create: true, waitMs: Number(waitMs) });
-  await store.put(key, String(store.stats().blobs));
+  await store.put(key, String((await store.stats()).blobs));
   await store.close();
   console.log(JSON.stringify({ key, pid: process.pid }));
 } catch (error) {

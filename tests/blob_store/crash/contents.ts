@@ -52,7 +52,7 @@ export class Contents {
    * does, and where a blob does not keep its etag.
    */
   async read(store: BlobStore, random: Random): Promise<State> {
-    store.check();
+    await store.check();
     const state = new Map<string, Content>();
     let before: Uint8Array | undefined;
     for await (const info of store.list()) {
@@ -73,7 +73,7 @@ export class Contents {
       }
       state.set(key, content);
     }
-    assertEquals(store.stats().blobs, state.size, "blobs by stats()");
+    assertEquals((await store.stats()).blobs, state.size, "blobs by stats()");
     return state;
   }
 
@@ -131,7 +131,7 @@ async function readOne(
   const way = random(24);
   if (way === 0) {
     const chunks = [];
-    for await (const chunk of store.stream(key)!) chunks.push(chunk);
+    for await (const chunk of (await store.stream(key))!) chunks.push(chunk);
     return joined(chunks);
   }
   if (way === 1) {

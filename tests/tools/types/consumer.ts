@@ -27,7 +27,7 @@ export async function blobs(path: string): Promise<readonly BlobInfo[]> {
   await store.put("a", "text", { metadata: { type: "text/plain" } });
   const bytes: Uint8Array | undefined = await store.get("a", { range: { offset: 1, length: 2 } });
   await store.put("b", bytes!);
-  const stream: ReadableStream<Uint8Array> | undefined = store.stream("a");
+  const stream: ReadableStream<Uint8Array> | undefined = await store.stream("a");
   if (stream !== undefined) await store.put("c", stream);
   const stats: BlobInfo[] = [];
   for await (const stat of store.list({ prefix: "a" })) stats.push(stat);
