@@ -59,7 +59,6 @@ export class LeafCursor implements IndexEntry {
   #partCount = 0;
   #metadataAt = 0;
   #metadataLength = 0;
-  #flags = 0;
   #block: Block | undefined;
   /** The number of the block that `#block` holds, or -1. */
   #blockHeld = -1;
@@ -254,7 +253,7 @@ export class LeafCursor implements IndexEntry {
 
   /** Reads what follows the key of an entry; `#at` is behind it then. */
   #rest(at: number): void {
-    const B = this.#bytes, flags = this.#flags = B[at];
+    const B = this.#bytes, flags = B[at];
     const size = this.size = this.#varint(at + 1);
     this.#partCount = 0;
     if ((flags & IN_PARTS) !== 0) {
@@ -304,7 +303,8 @@ export class LeafCursor implements IndexEntry {
       if (isRestart && this.#restart(i / RESTART) !== this.#at) return false;
       const shared = this.#varint(this.#at), suffix = this.#varint(this.#at), at = this.#at;
       if (isRestart ? shared !== 0 : shared > before) return false;
-      if (suffix < 1 || shared + suffix > MAX_KEY_LENGTH || at + suffix > end) return false;
+      if (suffix < 1 || shared + suffix > MAX_KEY_LENGTH) return false;
+      if (!(at + suffix <= end)) return false; // nor NaN, from beyond the bytes
       if (isRestart) {
         if (i > 0 && compareKeys(key, before, B.subarray(at), suffix) >= 0) return false;
       } else if (shared < before && B[at] <= key[shared]) return false;
@@ -324,7 +324,7 @@ export class LeafCursor implements IndexEntry {
       if (size === 0 || parts < 2 || parts > MAX_PARTS_OF_BLOB) return false;
     }
     this.#rest(at);
-    if (this.#at > end) return false;
+    if (!(this.#at <= end)) return false;
     const length = this.#metadataLength;
     if (length > MAX_METADATA || (length === 0) === ((flags & METADATA) !== 0)) return false;
     if (!(this.size < NO_PLACE && this.time < NO_PLACE)) return false;
