@@ -30,7 +30,7 @@ export class RunWriter {
   readonly #leaf: LeafWriter;
   readonly #empty: LeafWriter;
   readonly #write: (page: number, bytes: Uint8Array) => Pending;
-  readonly #piece: Uint8Array = new Uint8Array(PIECE_PAGES * PAGE_LENGTH);
+  #piece: Uint8Array = new Uint8Array(PIECE_PAGES * PAGE_LENGTH);
   /** Pages before the piece, which have been written. */
   #written = 0;
   /** What divides the leaf that is being filled from the one before. */
@@ -85,17 +85,27 @@ export class RunWriter {
   }
 
   #finishLeaf(): Pending {
+    let pending: Pending;
     // A leaf of two pages begins at an even one, so that no group and no extent tears it.
-    if (this.#leaf.pages === 2 && this.pages % 2 !== 0) this.#append(this.#empty);
+    if (this.#leaf.pages === 2 && this.pages % 2 !== 0) {
+      this.#append(this.#empty);
+      if (this.#isFull()) {
+        pending = this.#writePiece();
+        this.#piece = new Uint8Array(PIECE_PAGES * PAGE_LENGTH); // the other one is being written
+      }
+    }
     if (this.pages > 0 && this.pages % 2 === 0) this.#separators.add(this.pages, this.#separator);
     this.#append(this.#leaf);
-    return this.pages - this.#written >= PIECE_PAGES ? this.#writePiece() : undefined;
+    return this.#isFull() ? this.#writePiece() : pending;
+  }
+
+  #isFull(): boolean {
+    return this.pages - this.#written === PIECE_PAGES;
   }
 
   /** Moves a leaf into the piece. */
   #append(leaf: LeafWriter): void {
     const { pages } = leaf;
-    if (this.pages + pages - this.#written > PIECE_PAGES) throw new RangeError("A torn leaf");
     this.#piece.set(leaf.finish(this.pages), (this.pages - this.#written) * PAGE_LENGTH);
     this.pages += pages;
   }

@@ -67,7 +67,7 @@ export class Separators {
   /** Front-coded: of each, bytes shared with the one before, length of the suffix, suffix. */
   encode(): Uint8Array {
     const to = new ByteWriter(this.#bytes.length + 4 * this.count + 16);
-    let before = new Uint8Array(0);
+    let before: Uint8Array = new Uint8Array(0);
     for (let i = 0; i < this.count; i++) {
       const key = this.key(i), shared = commonLength(before, key);
       to.varint(shared);
@@ -83,7 +83,7 @@ export class Separators {
     if (3 * count > bytes.length) return undefined;
     const from = new ByteReader(bytes), offsets = new Uint32Array(count + 1);
     const to = new ByteWriter(bytes.length + 64);
-    let before = new Uint8Array(0);
+    let before: Uint8Array = new Uint8Array(0);
     for (let i = 0; i < count; i++) {
       const shared = from.varint(), suffix = from.varint();
       if (shared > before.length || suffix < 1 || shared + suffix > MAX_KEY_LENGTH) return undefined;
@@ -126,10 +126,10 @@ export class SeparatorsBuilder {
   #halve(): void {
     this.groupPages *= 2;
     this.#keys = this.#keys.filter((_, i) => i % 2 === 1);
-    let before = new Uint8Array(0), length = 0;
+    let before: Uint8Array = new Uint8Array(0), length = 0;
     for (const key of this.#keys) {
       length += encodedLength(before, key);
-      before = key as Uint8Array<ArrayBuffer>;
+      before = key;
     }
     this.#encodedLength = length;
   }
