@@ -120,6 +120,12 @@ export class LeafCursor implements IndexEntry {
     return true;
   }
 
+  /** Goes to the first entry. False: there is none. */
+  first(): boolean {
+    this.#goTo(0);
+    return this.next();
+  }
+
   /** Goes to the last entry. False: there is none. */
   last(): boolean {
     if (this.count === 0) return false;
