@@ -35,22 +35,25 @@ export class RunWriter {
   #written = 0;
   /** What divides the leaf that is being filled from the one before. */
   #separator: Uint8Array = new Uint8Array(0);
-  readonly #separators: SeparatorsBuilder = new SeparatorsBuilder();
+  readonly #separators: SeparatorsBuilder;
 
   /**
    * @param place Goes into each leaf.
    * @param crc32 Makes their checksums.
    * @param write Writes pages, from one of the run on: 64 at once, and at last what is left. The
    *   bytes are its own until its promise resolves.
+   * @param maxSeparatorBytes Most bytes that the separators are encoded in.
    */
   constructor(
     place: LeafPlace,
     crc32: Crc32,
     write: (page: number, bytes: Uint8Array) => Pending,
+    maxSeparatorBytes?: number,
   ) {
     this.#leaf = new LeafWriter(place, crc32);
     this.#empty = new LeafWriter(place, crc32);
     this.#write = write;
+    this.#separators = new SeparatorsBuilder(maxSeparatorBytes);
   }
 
   /**
