@@ -117,6 +117,8 @@ export interface Layout {
   /** Pages in an extent, in turn; each is even. */
   readonly extentPages?: readonly number[];
   readonly maxSeparatorBytes?: number;
+  /** Most bytes in a key, for those who make the entries. */
+  readonly maxKey?: number;
   readonly cacheBytes?: number;
   /** What the reader sees instead of the store. */
   readonly wrap?: (store: MemoryStore) => BackingStore;
