@@ -119,6 +119,8 @@ export interface Layout {
   readonly maxSeparatorBytes?: number;
   /** Most bytes in a key, for those who make the entries. */
   readonly maxKey?: number;
+  /** Id of the run. */
+  readonly id?: number;
   readonly cacheBytes?: number;
   /** What the reader sees instead of the store. */
   readonly wrap?: (store: MemoryStore) => BackingStore;
@@ -131,8 +133,8 @@ export interface MadeRun {
   readonly granule: number;
   readonly map: PageMap;
   readonly entries: readonly IndexEntry[];
-  /** A new reader of it, with nothing in its cache. */
-  reader(cacheBytes?: number): RunReader;
+  /** A new reader of it; its cache has so many bytes, or is shared with others. */
+  reader(cache?: number | PageCache): RunReader;
 }
 
 /** Writes entries into a run. */
@@ -140,12 +142,12 @@ export async function makeRun(
   entries: readonly IndexEntry[],
   layout: Layout = {},
 ): Promise<MadeRun> {
-  const { granule = 4096, extentPages = [64], maxSeparatorBytes } = layout;
+  const { granule = 4096, extentPages = [64], maxSeparatorBytes, id = PLACE.run } = layout;
   const store = new MemoryStore(HEADER_LENGTH, { maxByteLength: 2 ** 28 });
   const file = new StoreFile(store, false, {}), map = new PageMap(granule);
   const extents: Part[] = [];
   let unit = 3;
-  const writer = new RunWriter(PLACE, fastCrc32, (page, bytes) => {
+  const writer = new RunWriter({ ...PLACE, run: id }, fastCrc32, (page, bytes) => {
     while (map.capacity < page + bytes.length / 4096) {
       const pages = extentPages[extents.length % extentPages.length];
       const extent = { unit, units: Math.ceil(pages * 4096 / granule) };
@@ -162,7 +164,7 @@ export async function makeRun(
   }
   const written = await writer.finish();
   assertStrictEquals(written.entries, entries.length);
-  const run: Run = { id: PLACE.run, sequence: PLACE.sequence, extents, ...written };
+  const run: Run = { id, sequence: PLACE.sequence, extents, ...written };
   const seen = layout.wrap?.(store) ?? store;
   return {
     store,
@@ -170,9 +172,10 @@ export async function makeRun(
     granule,
     map,
     entries,
-    reader(cacheBytes = layout.cacheBytes ?? 2 ** 20) {
+    reader(cache = layout.cacheBytes ?? 2 ** 20) {
       const file = new StoreFile(seen, true, {});
-      return new RunReader(file, run, PLACE.uuid, granule, new PageCache(cacheBytes));
+      const pages = typeof cache === "number" ? new PageCache(cache) : cache;
+      return new RunReader(file, run, PLACE.uuid, granule, pages);
     },
   };
 }

@@ -9,6 +9,7 @@ import { describe, it } from "@std/testing/bdd";
 import type { MemoryStore } from "../../backends/memory.ts";
 import { DamagedIndexError } from "../../src/blob_store/blob_store_errors.ts";
 import { compareKeys, type IndexEntry } from "../../src/blob_store/leaf.ts";
+import { PageCache } from "../../src/blob_store/page_cache.ts";
 import type { RunReader } from "../../src/blob_store/run_reader.ts";
 import type { ScanOptions } from "../../src/blob_store/run_scan.ts";
 import { LateStore, RecordingStore } from "./helpers.ts";
@@ -20,7 +21,6 @@ import {
   type MadeRun,
   makeRun,
   randomEntries,
-  randomKeys,
 } from "./run_helpers.ts";
 import { type Random, seeded, withSeed } from "../support/random.ts";
 import { share } from "../support/share.ts";
@@ -283,4 +283,172 @@ describe("damaged pages", () => {
       assertEquals(thrown.map(String), ranges.map(String));
     }
   }
+});
+
+/** Path-like keys of 24 bytes, in order. */
+function paths(count: number): IndexEntry[] {
+  return Array.from({ length: count }, (_, i) => {
+    const key = `photos/${String(i >>> 8).padStart(6, "0")}/${String(i & 255).padStart(6, "0")}.jpg`;
+    return entryOf(key.slice(0, 24), {
+      size: 1 + i * 7919 % 1e6,
+      unit: i * 13,
+      seed: Math.imul(i, 0x9e3779b1) >>> 0,
+      crc: Math.imul(i, 0x85ebca6b) >>> 0,
+      time: 1_700_000_000_000 + i * 7919 % 1e6,
+    });
+  });
+}
+
+describe("reads", () => {
+  async function counted(entries: readonly IndexEntry[], layout: Layout) {
+    let store!: RecordingStore;
+    const made = await makeRun(entries, {
+      ...layout,
+      wrap: (inner) => store = new RecordingStore(inner),
+    });
+    return { made, reads: () => store.take("read"), bytesRead: () => store.bytesRead };
+  }
+
+  it("the first find in a group reads once, a later one once, a cached one not", async () => {
+    const entries = paths(3000), { made, reads } = await counted(entries, { extentPages: [512] });
+    assertStrictEquals(made.run.groupPages, 2);
+    const leaves = leavesOf(made), reader = made.reader(4096 * 2);
+    for (let n = 0; n + 1 < leaves.length; n += 2) {
+      const [first, second] = [entries[leaves[n].start], entries[leaves[n + 1].end - 1]];
+      assertEntry(await find(reader, first.key, false), first);
+      assertStrictEquals(reads(), 1, "the first find in the group");
+      assertEntry(await find(reader, second.key, false), second);
+      assertStrictEquals(reads(), 0, "the other page of the group");
+    }
+    for (const { start, end } of leaves.slice(0, 10)) {
+      await find(reader, entries[start].key, false);
+      assertStrictEquals(reads(), 1, "a page that is no longer in the cache");
+      await find(reader, entries[end - 1].key, false);
+      await find(reader, near(entries[start])[2], false);
+      assertStrictEquals(reads(), 0, "a page in the cache");
+    }
+  });
+
+  for (const [groupPages, maxSeparatorBytes] of [[16, 110], [64, 50], [128, 30]]) {
+    it(`in a group of ${groupPages}: 16 pages after a search in halves`, async () => {
+      const { made, reads, bytesRead } = await counted(paths(20_000), {
+        extentPages: [512],
+        maxSeparatorBytes,
+      });
+      assertStrictEquals(made.run.groupPages, groupPages);
+      const leaves = leavesOf(made), key = made.entries[leaves[37].start].key;
+      const reader = made.reader(4096 * 40), before = bytesRead();
+      await find(reader, key, false);
+      const halvings = Math.ceil(Math.log2(groupPages / 16)), first = reads();
+      assert(first <= 1 + halvings && first >= Math.min(2, halvings + 1), `${first} reads`);
+      assert(bytesRead() - before <= 65_536 + 4096 * halvings);
+      for (const { start } of leaves.slice(32, 48)) {
+        assertEntry(await find(reader, made.entries[start].key, false), made.entries[start]);
+      }
+      assertStrictEquals(reads(), 0, "keys in the same block");
+    });
+  }
+
+  it("a random find reads one leaf once all groups were looked at", async () => {
+    const entries = paths(20_000), random = seeded(5);
+    for (const maxSeparatorBytes of [40_960, 110, 30]) {
+      const { made, reads, bytesRead } = await counted(entries, {
+        extentPages: [512],
+        maxSeparatorBytes,
+      });
+      const reader = made.reader(4096 * 4);
+      for (const { start } of leavesOf(made)) reader.find(entries[start].key);
+      reads();
+      const before = bytesRead();
+      for (let n = 0; n < 500; n++) {
+        const i = random(entries.length);
+        assertEntry(await find(reader, entries[i].key, false), entries[i]);
+      }
+      const count = reads();
+      assert(count <= 500 && count > 400, `${count} reads`);
+      assertStrictEquals(bytesRead() - before, 4096 * count);
+    }
+  });
+
+  it("a scan reads each page once, 16 at a time", async () => {
+    const { made, reads, bytesRead } = await counted(paths(20_000), { extentPages: [512] });
+    for (const reverse of [false, true]) {
+      const scan = made.reader().scan({ reverse }), before = bytesRead();
+      reads();
+      while (scan.next());
+      assertStrictEquals(bytesRead() - before, made.run.pages * 4096);
+      assertStrictEquals(reads(), Math.ceil(made.run.pages / 16));
+    }
+  });
+
+  it("40 bytes a key at most for paths, 65 for uuids", async () => {
+    const random = seeded(8), hex = (digits: number) =>
+      Array.from({ length: digits }, () => random(16).toString(16)).join("");
+    const uuids = Array.from(
+      { length: 20_000 },
+      () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}`,
+    ).sort();
+    const values = paths(20_000);
+    const ofUuids = await makeRun(uuids.map((key, i) => ({
+      ...values[i],
+      key: encoder.encode(key),
+      keyLength: 36,
+    })));
+    const ofPaths = await makeRun(values);
+    const perPath = ofPaths.run.pages * 4096 / 20_000, perUuid = ofUuids.run.pages * 4096 / 20_000;
+    assert(perPath > 16 && perPath <= 40, `${perPath} bytes a path`);
+    assert(perUuid > 40 && perUuid <= 65, `${perUuid} bytes a uuid`);
+  });
+});
+
+describe("reads at the same time", () => {
+  it("any number of finds and scans over a late store see whole pages", async () => {
+    for (const seed of SEEDS) {
+      await withSeed(seed, async (random) => {
+        const entries = randomEntries(random, 1500, 60);
+        const made = await makeRun(entries, {
+          ...wrapped(true, random),
+          maxSeparatorBytes: [30, 100, 40_960][random(3)],
+        });
+        const reader = made.reader(4096 * (1 + random(30)));
+        const work = Array.from({ length: 400 }, async () => {
+          const i = random(entries.length), found = await reader.find(entries[i].key);
+          assertEntry(found, entries[i]);
+        });
+        const scans = [false, true].map((reverse) =>
+          assertScan(reader, { reverse }, reverse ? entries.toReversed() : entries, true)
+        );
+        await Promise.all([...work, ...scans]);
+      });
+    }
+  });
+
+  it("a cursor that came with a promise stays, whatever is found then", async () => {
+    const random = seeded(3), entries = randomEntries(random, 1500, 60);
+    const made = await makeRun(entries, wrapped(true, random)), reader = made.reader(4096 * 3);
+    const held = await Promise.all(entries.slice(0, 300).map(async (entry) => {
+      const answer = reader.find(entry.key);
+      return answer instanceof Promise ? { entry, cursor: await answer } : undefined;
+    }));
+    const late = held.filter((one) => one !== undefined);
+    assert(late.length > 100, `${late.length} came with a promise`);
+    for (const { entry, cursor } of late) assertEntry(cursor, entry);
+  });
+
+  it("a reader of another run has the cache to itself", async () => {
+    await withSeed(4, async (random) => {
+      const cache = new PageCache(2 ** 20), entries = randomEntries(random, 500, 60);
+      const before = await makeRun(entries, { ...wrapped(true, random), id: 1 });
+      const changed = entries.map((entry) => ({ ...entry, crc: (entry.crc ^ 1) >>> 0 }));
+      const after = await makeRun(changed, { id: 2 });
+      const old = before.reader(cache);
+      const late = entries.map(({ key }) => old.find(key));
+      const reader = after.reader(cache);
+      for (const [i, answer] of late.entries()) {
+        assertEntry(await reader.find(entries[i].key), changed[i]);
+        assertEntry(await answer, entries[i]);
+        if (i % 50 === 0) assertEntry(await old.find(entries[i].key), entries[i]);
+      }
+    });
+  });
 });
