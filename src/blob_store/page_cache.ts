@@ -19,7 +19,8 @@ export class PageCache {
   /** Slots in use. */
   #count = 0;
   #run = -1;
-  readonly #slots: Map<number, number> = new Map();
+  /** Open addressing, linear probing, at most half full: slot + 1, or 0. */
+  #table: Int32Array = new Int32Array(2);
   readonly #pieces: Uint8Array[] = [];
   /** Of each slot: its page, and whether that was used since the hand was there. */
   #pages: Float64Array = new Float64Array(0);
@@ -34,23 +35,27 @@ export class PageCache {
   /** Bytes it takes. */
   get byteLength(): number {
     const pieces = this.#pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
-    return pieces + this.#pages.byteLength + this.#used.byteLength + 40 * this.#slots.size;
+    return pieces + this.#pages.byteLength + this.#used.byteLength + this.#table.byteLength;
   }
 
   /** Holds pages of another run from now on: those of the one before are gone. */
   use(run: number): void {
     this.#run = run;
-    this.#slots.clear();
+    this.#table.fill(0);
     this.#count = this.#hand = 0;
   }
 
   /** The slot of a page, or -1. */
   find(run: number, page: number): number {
     if (run !== this.#run) return -1;
-    const slot = this.#slots.get(page);
-    if (slot === undefined) return -1;
-    this.#used[slot] = 1;
-    return slot;
+    const T = this.#table, mask = T.length - 1;
+    for (let i = hash(page) & mask; T[i] !== 0; i = (i + 1) & mask) {
+      const slot = T[i] - 1;
+      if (this.#pages[slot] !== page) continue;
+      this.#used[slot] = 1;
+      return slot;
+    }
+    return -1;
   }
 
   /** The piece of the slab that a slot is in. */
@@ -65,10 +70,10 @@ export class PageCache {
 
   /** Keeps a copy of a page that was checked, if it is of the run whose pages are held. */
   put(run: number, page: number, bytes: Uint8Array): void {
-    if (run !== this.#run || this.capacity === 0 || this.#slots.has(page)) return;
+    if (run !== this.#run || this.capacity === 0 || this.find(run, page) >= 0) return;
     const slot = this.#count < this.capacity ? this.#newSlot() : this.#evict();
-    this.#slots.set(page, slot);
     this.#pages[slot] = page;
+    this.#enter(slot);
     this.#used[slot] = 0;
     this.pieceOf(slot).set(bytes, this.startOf(slot));
   }
@@ -82,7 +87,34 @@ export class PageCache {
       (this.#used = new Uint8Array(count)).set(used);
       this.#pieces.push(new Uint8Array((count - slot) * PAGE_LENGTH));
     }
+    if (2 * this.#count > this.#table.length) {
+      this.#table = new Int32Array(2 * this.#table.length);
+      for (let other = 0; other < slot; other++) this.#enter(other);
+    }
     return slot;
+  }
+
+  /** Enters a slot into the table. */
+  #enter(slot: number): void {
+    const T = this.#table, mask = T.length - 1;
+    let i = hash(this.#pages[slot]) & mask;
+    while (T[i] !== 0) i = (i + 1) & mask;
+    T[i] = slot + 1;
+  }
+
+  /** Takes a slot out of the table. */
+  #remove(slot: number): void {
+    const T = this.#table, mask = T.length - 1, P = this.#pages;
+    let hole = hash(P[slot]) & mask;
+    while (T[hole] !== slot + 1) hole = (hole + 1) & mask;
+    // What probed past the hole moves into it, so that no search ends there too soon.
+    for (let i = (hole + 1) & mask; T[i] !== 0; i = (i + 1) & mask) {
+      const home = hash(P[T[i] - 1]) & mask;
+      if (((i - home) & mask) < ((i - hole) & mask)) continue;
+      T[hole] = T[i];
+      hole = i;
+    }
+    T[hole] = 0;
   }
 
   /** Frees the slot of a page that was not used for a while. */
@@ -94,7 +126,12 @@ export class PageCache {
     }
     const slot = this.#hand;
     this.#hand = (slot + 1) % this.capacity;
-    this.#slots.delete(this.#pages[slot]);
+    this.#remove(slot);
     return slot;
   }
+}
+
+function hash(page: number): number {
+  const mixed = Math.imul(page, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
 }

@@ -108,7 +108,9 @@ export function decodeRoot(bytes: Uint8Array): Root | RootFault {
     return { fault: DAMAGED };
   }
   const from = new ByteReader(bytes, 4), features = from.uint32();
-  if (features !== 0) return { fault: `its index has what a newer version reads: ${named(features)}` };
+  if (features !== 0) {
+    return { fault: `its index has what a newer version reads: ${named(features)}` };
+  }
   const blobs = from.uint64(), blobBytes = from.uint64(), end = from.uint64();
   const nextRun = from.uint64();
   const count = from.uint32(), rest = from.uint32() | from.uint32() | from.uint32();

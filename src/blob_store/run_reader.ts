@@ -4,6 +4,7 @@
  * @module
  */
 
+import { BlockMemory, type KnownLeaf } from "./block_memory.ts";
 import { DamagedIndexError } from "./blob_store_errors.ts";
 import { compareKeys, PAGE_LENGTH } from "./leaf.ts";
 import { LeafCursor } from "./leaf_cursor.ts";
@@ -11,38 +12,21 @@ import type { PageCache } from "./page_cache.ts";
 import type { Run } from "./root.ts";
 import { leafLength, PAGES_AT_ONCE, RunPages } from "./run_pages.ts";
 import { RunScan, runSteps, type ScanOptions, type Steps } from "./run_scan.ts";
-import { Separators } from "./separators.ts";
 import type { StoreFile } from "./store_file.ts";
 import { decodeText } from "./text.ts";
 
 /** Least bytes of separators that are remembered; and the share of the cache otherwise. */
 const MIN_REMEMBERED = 65_536; // = 2 ** 16
 const REMEMBERED_SHARE = 8;
-/** Bytes that a block takes, beside its separators. */
-const BLOCK_OVERHEAD = 400;
 
 // The pages of a group are looked at in blocks of at most 16. A block that is needed for the first
 // time is read as a whole, and what divides its leaves is remembered: from then on a key costs one
 // leaf. Where a group has several blocks, a search in halves reads the first leaf of some.
 
-/** What is known of a block. */
-interface Block {
-  /** Of each sound leaf that has entries: its first page in the run, and its pages. */
-  readonly pages: readonly number[];
-  readonly lengths: readonly number[];
-  /**
-   * Of each: a key that is not greater than its first one, and greater than the last one of the
-   * leaf before. At the start of the block and behind a damaged page it is the first key itself.
-   */
-  readonly separators: Separators;
-  /** Its damaged pages, in order. */
-  readonly damaged: readonly number[];
-}
-
 /** A block that a key may be in, and the damaged page behind that it may be in as well, or -1. */
 interface Found {
-  readonly number: number;
-  readonly damaged: number;
+  readonly block: number;
+  readonly behind: number;
 }
 
 /** A run that is asked for keys. */
@@ -51,11 +35,7 @@ export class RunReader {
   readonly #pages: RunPages;
   readonly #cache: PageCache;
   readonly #blockPages: number;
-  readonly #blocks: Map<number, Block> = new Map();
-  /** First keys of blocks which do not begin a group. */
-  readonly #firsts: Map<number, Uint8Array> = new Map();
-  #remembered = 0;
-  readonly #maxRemembered: number;
+  readonly #memory: BlockMemory;
   readonly #cursor: LeafCursor = new LeafCursor();
   /** Where a leaf is read to, unless a read that takes its time has it. */
   #scratch: Uint8Array | undefined;
@@ -72,16 +52,16 @@ export class RunReader {
     this.#pages = new RunPages(file, run, uuid, granule);
     this.#cache = cache;
     this.#blockPages = Math.min(run.groupPages, PAGES_AT_ONCE);
-    this.#maxRemembered = Math.max(
-      MIN_REMEMBERED,
-      cache.capacity * PAGE_LENGTH / REMEMBERED_SHARE,
+    this.#memory = new BlockMemory(
+      Math.ceil(run.pages / this.#blockPages),
+      Math.max(MIN_REMEMBERED, Math.floor(cache.capacity * PAGE_LENGTH / REMEMBERED_SHARE)),
     );
     cache.use(run.id);
   }
 
   /** Bytes that it remembers keys in, about. */
   get byteLength(): number {
-    return this.#remembered;
+    return this.#memory.byteLength;
   }
 
   /**
@@ -98,11 +78,13 @@ export class RunReader {
     key: Uint8Array,
     length: number = key.length,
   ): LeafCursor | undefined | Promise<LeafCursor | undefined> {
-    const block = this.#blocks.get(this.#blockKnown(key, length));
-    if (block === undefined || block.damaged.length > 0) return this.#search(key, length);
-    const i = block.separators.groupOf(key, length) - 1;
+    const block = this.#blockKnown(key, length), memory = this.#memory;
+    const at = block < 0 ? 0 : memory.blockAt(block);
+    if (at === 0 || memory.isDamaged(at)) return this.#search(key, length);
+    const i = memory.leafOf(at, key, length);
     if (i < 0) return undefined;
-    const page = block.pages[i], pages = block.lengths[i], cursor = this.#cursor;
+    const page = block * this.#blockPages + memory.pageOf(at, i), pages = memory.pagesOf(at, i);
+    const cursor = this.#cursor;
     if (pages === 1) {
       const cache = this.#cache, slot = cache.find(this.run.id, page);
       if (slot >= 0) {
@@ -147,12 +129,12 @@ export class RunReader {
   /** The page where a scan begins, or behind it in reverse. */
   *#startOf(from: Uint8Array | undefined, reverse: boolean, pages: number): Steps<number> {
     if (from === undefined || pages === 0) return reverse ? pages : 0;
-    const { number, damaged } = yield* this.#blockOf(from, from.length);
-    if (!reverse) return number * this.#blockPages;
-    const { groupPages } = this.run, end = (number + 1) * this.#blockPages;
+    const { block, behind } = yield* this.#blockOf(from, from.length);
+    if (!reverse) return block * this.#blockPages;
+    const { groupPages } = this.run, end = (block + 1) * this.#blockPages;
     // What is less than `from` may have been in damaged pages behind the block.
-    const group = Math.floor(number * this.#blockPages / groupPages);
-    return Math.min(pages, damaged < 0 ? end : (group + 1) * groupPages);
+    const group = Math.floor(block * this.#blockPages / groupPages);
+    return Math.min(pages, behind < 0 ? end : (group + 1) * groupPages);
   }
 
   #search(
@@ -163,30 +145,32 @@ export class RunReader {
   }
 
   *#searchSteps(key: Uint8Array, length: number): Steps<LeafCursor | undefined> {
-    const found = yield* this.#blockOf(key, length), first = found.number * this.#blockPages;
-    let block = this.#blocks.get(found.number), bytes: Uint8Array | undefined;
-    if (block === undefined) {
-      bytes = yield* this.#readBlock(found.number);
-      block = this.#learn(found.number, bytes);
+    const { block, behind } = yield* this.#blockOf(key, length), memory = this.#memory;
+    const first = block * this.#blockPages;
+    let at = memory.blockAt(block), bytes: Uint8Array | undefined;
+    if (at === 0) {
+      bytes = yield* this.#readBlock(block);
+      at = this.#learn(block, bytes);
     }
-    const { pages, lengths, damaged } = block, i = block.separators.groupOf(key, length) - 1;
+    const i = memory.leafOf(at, key, length), page = i < 0 ? -1 : memory.pageOf(at, i);
+    const isLast = i + 1 === memory.leaves(at);
+    const next = isLast ? this.#blockPages : memory.pageOf(at, i + 1);
+    const gap = memory.damaged(at).find((damaged) => damaged > page && damaged < next);
+    const damaged = gap !== undefined ? first + gap : isLast ? behind : -1;
     if (i < 0) {
-      if (damaged.length === 0 || damaged[0] > pages[0]) return undefined;
-      throw yield* this.#damageAt(damaged[0], found.number);
+      if (damaged < 0) return undefined;
+      throw yield* this.#damageAt(damaged, block);
     }
-    const at = (pages[i] - first) * PAGE_LENGTH;
-    const leaf = bytes?.subarray(at, at + lengths[i] * PAGE_LENGTH) ??
-      (yield* this.#leaf(pages[i], lengths[i]));
-    if (leaf === undefined) throw yield* this.#damageAt(pages[i], found.number);
+    const pages = memory.pagesOf(at, i);
+    const leaf = bytes?.subarray(page * PAGE_LENGTH, (page + pages) * PAGE_LENGTH) ??
+      (yield* this.#leaf(first + page, pages));
+    if (leaf === undefined) throw yield* this.#damageAt(first + page, block);
     const cursor = new LeafCursor().open(leaf);
     if (cursor.seek(key, length)) return cursor;
-    const next = pages[i + 1] ?? Infinity;
-    const behind = damaged.find((page) => page > pages[i] && page < next) ??
-      (next === Infinity ? found.damaged : -1);
-    if (behind < 0) return undefined;
+    if (damaged < 0) return undefined;
     cursor.last();
     if (compareKeys(key, length, cursor.key, cursor.keyLength) < 0) return undefined;
-    throw yield* this.#damageAt(behind, found.number);
+    throw yield* this.#damageAt(damaged, block);
   }
 
   /** The block that a key is in, as far as it is known without reading; or -1. */
@@ -195,9 +179,9 @@ export class RunReader {
     if (this.run.groupPages <= PAGES_AT_ONCE) return group;
     let [low, high] = this.#blocksOf(group);
     while (high - low > 1) {
-      const middle = (low + high) >>> 1, first = this.#firsts.get(middle);
-      if (first === undefined) return -1;
-      if (compareKeys(first, first.length, key, length) <= 0) low = middle;
+      const middle = (low + high) >>> 1, at = this.#memory.firstAt(middle);
+      if (at === 0) return -1;
+      if (this.#memory.compareFirst(at, key, length) <= 0) low = middle;
       else high = middle;
     }
     return low;
@@ -212,40 +196,43 @@ export class RunReader {
 
   /** The block that a key is in: the last one whose first key is not greater. */
   *#blockOf(key: Uint8Array, length: number): Steps<Found> {
-    let [low, high] = this.#blocksOf(this.run.separators.groupOf(key, length)), damaged = -1;
+    const memory = this.#memory;
+    let [low, high] = this.#blocksOf(this.run.separators.groupOf(key, length)), behind = -1;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      const first = this.#firsts.get(middle) ?? (yield* this.#firstOf(middle));
-      if (first !== undefined) {
-        if (compareKeys(first, first.length, key, length) <= 0) low = middle;
-        else [high, damaged] = [middle, -1];
+      if (memory.firstAt(middle) === 0) yield* this.#learnFirst(middle);
+      const at = memory.firstAt(middle);
+      if (at !== 0) {
+        if (memory.compareFirst(at, key, length) <= 0) low = middle;
+        else [high, behind] = [middle, -1];
         continue;
       }
-      // It begins with a damaged page: what is the first key that is known behind that?
-      let next = middle, known: Uint8Array | undefined;
-      for (; next < high; next++) {
-        const block = this.#blocks.get(next) ??
-          this.#learn(next, yield* this.#readBlock(next));
-        if (block.pages.length === 0) continue;
-        known = block.separators.key(0);
-        break;
-      }
-      if (known && compareKeys(known, known.length, key, length) <= 0) low = next;
-      else [high, damaged] = [middle, middle * this.#blockPages];
+      // It begins with a damaged page: the first leaf behind that tells.
+      const next = yield* this.#soundBlock(middle, high);
+      if (next < high && memory.leafOf(memory.blockAt(next), key, length) >= 0) low = next;
+      else [high, behind] = [middle, middle * this.#blockPages];
     }
-    return { number: low, damaged };
+    return { block: low, behind };
   }
 
-  /** Reads the first key of a block; undefined: its first page is damaged. */
-  *#firstOf(number: number): Steps<Uint8Array | undefined> {
-    const page = number * this.#blockPages;
-    const leaf = yield* this.#leaf(page);
-    if (leaf === undefined) return undefined;
+  /** Looks for a block that has a sound leaf, and learns it. */
+  *#soundBlock(block: number, end: number): Steps<number> {
+    const memory = this.#memory;
+    for (; block < end; block++) {
+      let at = memory.blockAt(block);
+      if (at === 0) at = this.#learn(block, yield* this.#readBlock(block));
+      if (memory.leaves(at) > 0) break;
+    }
+    return block;
+  }
+
+  /** Reads the first key of a block; it stays unknown where the first page is damaged. */
+  *#learnFirst(block: number): Steps<void> {
+    const leaf = yield* this.#leaf(block * this.#blockPages);
+    if (leaf === undefined) return;
     const cursor = new LeafCursor().open(leaf);
     cursor.first();
-    const key = cursor.copyKey();
-    this.#setFirst(number, key);
-    return key;
+    this.#memory.learnFirst(block, cursor.copyKey());
   }
 
   /** A leaf of so many pages, or of as many as it says; undefined: it is damaged. */
@@ -272,48 +259,30 @@ export class RunReader {
   }
 
   /** Looks through the pages of a block, keeps them and remembers what divides them. */
-  #learn(number: number, bytes: Uint8Array): Block {
-    const first = number * this.#blockPages, cursor = new LeafCursor();
-    const pages: number[] = [], lengths: number[] = [], damaged: number[] = [];
-    const separators: Uint8Array[] = [];
+  #learn(block: number, bytes: Uint8Array): number {
+    const first = block * this.#blockPages, cursor = new LeafCursor();
+    const leaves: KnownLeaf[] = [], damaged: number[] = [];
     let before: Uint8Array | undefined; // the last key of the leaf before, if that is sound
-    for (const i of this.#pages.leavesIn(first, bytes)) {
-      if (i < 0) {
-        damaged.push(first - 1 - i);
+    for (const page of this.#pages.leavesIn(first, bytes)) {
+      if (page < 0) {
+        damaged.push(-1 - page);
         before = undefined;
         continue;
       }
-      const leaf = bytes.subarray(i * PAGE_LENGTH), length = leafLength(leaf);
-      this.#keep(first + i, leaf.subarray(0, length));
+      const leaf = bytes.subarray(page * PAGE_LENGTH), length = leafLength(leaf);
+      this.#keep(first + page, leaf.subarray(0, length));
       if (!cursor.open(leaf).first()) continue;
-      const key = cursor.copyKey();
-      if (i === 0) this.#setFirst(number, key);
-      pages.push(first + i);
-      lengths.push(length / PAGE_LENGTH);
-      separators.push(before === undefined ? key : shortest(before, key));
+      // At the start, and behind a damaged page, it is the first key itself.
+      const key = cursor.copyKey(), separator = before ? shortest(before, key) : key;
+      leaves.push({ page, pages: length / PAGE_LENGTH, separator });
       cursor.last();
       before = cursor.copyKey();
     }
-    const block = { pages, lengths, separators: Separators.of(separators), damaged };
-    this.#remember(block.separators.byteLength + BLOCK_OVERHEAD);
-    this.#blocks.set(number, block);
-    return block;
-  }
-
-  #setFirst(number: number, key: Uint8Array): void {
-    const isFirstOfGroup = number * this.#blockPages % this.run.groupPages === 0;
-    if (isFirstOfGroup || this.#firsts.has(number)) return;
-    this.#remember(key.length + BLOCK_OVERHEAD);
-    this.#firsts.set(number, key);
-  }
-
-  /** Counts what is to be remembered; too much is forgotten as a whole. */
-  #remember(byteLength: number): void {
-    this.#remembered += byteLength;
-    if (this.#remembered <= this.#maxRemembered) return;
-    this.#blocks.clear();
-    this.#firsts.clear();
-    this.#remembered = byteLength;
+    const isWithinGroup = first % this.run.groupPages !== 0;
+    if (isWithinGroup && leaves[0]?.page === 0) {
+      this.#memory.learnFirst(block, leaves[0].separator);
+    }
+    return this.#memory.learn(block, leaves, damaged);
   }
 
   /** Keeps the pages of a leaf that was checked. */
@@ -338,7 +307,7 @@ export class RunReader {
 
   /** The error for a damaged page: which keys may be lost, as its neighbours tell. */
   *#damageAt(page: number, known: number): Steps<DamagedIndexError> {
-    this.#blocks.delete(known); // to be looked at again: the next read may succeed
+    this.#memory.forget(known); // to be looked at again: the next read may succeed
     const { groupPages, pages } = this.run, size = this.#blockPages, cursor = new LeafCursor();
     const number = Math.floor(page / size), all = Math.ceil(pages / size);
     let after: string | undefined, before: string | undefined;

@@ -86,7 +86,9 @@ export class Separators {
     let before: Uint8Array = new Uint8Array(0);
     for (let i = 0; i < count; i++) {
       const shared = from.varint(), suffix = from.varint();
-      if (shared > before.length || suffix < 1 || shared + suffix > MAX_KEY_LENGTH) return undefined;
+      if (shared > before.length || suffix < 1 || shared + suffix > MAX_KEY_LENGTH) {
+        return undefined;
+      }
       if (from.at + suffix > bytes.length) return undefined;
       const key = new Uint8Array(shared + suffix);
       key.set(before.subarray(0, shared));

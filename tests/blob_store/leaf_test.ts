@@ -38,7 +38,12 @@ function isSound(leaf: Uint8Array, page = 6): boolean {
 function someEntries(random: Random): IndexEntry[] {
   const entries = randomEntries(random, 400, [8, 60, 1024][random(3)]);
   if (random(2) === 0) return entries;
-  return entries.map((entry) => ({ ...entry, metadata: undefined, unit: entry.size && 5, parts: [] }))
+  return entries.map((entry) => ({
+    ...entry,
+    metadata: undefined,
+    unit: entry.size && 5,
+    parts: [],
+  }))
     .map((entry) => entry.size === 0 ? { ...entry, unit: NO_PLACE } : entry);
 }
 
@@ -55,7 +60,9 @@ describe("a leaf", () => {
         assertStrictEquals(cursor.count, held.length);
         for (const entry of held) assert(cursor.next()), assertEntry(cursor, entry);
         assertStrictEquals(cursor.next(), false);
-        for (const entry of held.toReversed()) assert(cursor.previous()), assertEntry(cursor, entry);
+        for (const entry of held.toReversed()) {
+          assert(cursor.previous()), assertEntry(cursor, entry);
+        }
         assertStrictEquals(cursor.previous(), false);
         for (const [i, { key, keyLength }] of held.entries()) {
           assert(cursor.seek(key, keyLength));
@@ -180,7 +187,10 @@ describe("a leaf", () => {
   });
 
   it("takes a second page for one entry, the largest there can be", () => {
-    const parts = Array.from({ length: 200 }, (_, i) => ({ unit: 2 ** 49 - 1 - i, units: 2 ** 48 }));
+    const parts = Array.from(
+      { length: 200 },
+      (_, i) => ({ unit: 2 ** 49 - 1 - i, units: 2 ** 48 }),
+    );
     const largest = entryOf(new Uint8Array(1024).fill(97), {
       size: 2 ** 53 - 1,
       unit: MANY_PLACES,
@@ -259,7 +269,9 @@ describe("a damaged leaf", () => {
       assertStrictEquals(checkLeaf(leaf, { ...PLACE, ...other }, 6, fastCrc32), false);
     }
     for (const page of [5, 7, 6 + 2 ** 32]) assertStrictEquals(isSound(leaf, page), false);
-    for (const length of [0, 63, 4095]) assertStrictEquals(isSound(leaf.subarray(0, length)), false);
+    for (const length of [0, 63, 4095]) {
+      assertStrictEquals(isSound(leaf.subarray(0, length)), false);
+    }
     const longer = new Uint8Array(8192);
     longer.set(leaf);
     assertStrictEquals(isSound(longer), false);
@@ -275,7 +287,8 @@ describe("a leaf with a right checksum and wrong bytes", () => {
         for (let n = 0; n < 300; n++) {
           const hostile = leaf.slice();
           for (let i = 1 + random(3); i > 0; i--) {
-            const [start, length] = [[56, 8], [48, 16], [64, 100], [64, 4032], [4060, 36]][random(5)];
+            const [start, length] =
+              [[56, 8], [48, 16], [64, 100], [64, 4032], [4060, 36]][random(5)];
             hostile[start + random(length)] = [0, 1, 16, 32, 127, 128, 255, random(256)][random(8)];
           }
           withChecksum(hostile, fastCrc32(withChecksum(hostile, 0), 0));
@@ -303,7 +316,8 @@ describe("a leaf with a right checksum and wrong bytes", () => {
         assert([size, time].every(Number.isSafeInteger), `${size} ${time}`);
         assert(unit === NO_PLACE || unit === MANY_PLACES || Number.isSafeInteger(unit));
         assert(cursor.keyLength > 0 && cursor.keyLength <= 1024);
-        const own = cursor.copyKey(), order = compareKeys(own, own.length, before ?? own, before?.length ?? 0);
+        const own = cursor.copyKey(),
+          order = compareKeys(own, own.length, before ?? own, before?.length ?? 0);
         assert(isForward ? order > 0 : before === undefined || order < 0, "keys ascend");
         before = own;
         lines.push([own, size, unit, JSON.stringify(parts), seed, crc, time, metadata].join(" "));

@@ -299,7 +299,8 @@ describe("a page map", () => {
       await withSeed(seed, (random) => {
         const granule = 16 * 2 ** random(13), positions: number[] = [];
         const extents = Array.from({ length: 1 + random(30) }, (_, i) => {
-          const pages = random(5), units = Math.ceil(pages * 4096 / granule) + (granule < 4096 ? 3 : 0);
+          const pages = random(5),
+            units = Math.ceil(pages * 4096 / granule) + (granule < 4096 ? 3 : 0);
           const unit = i * 10_000 + random(100);
           for (let n = 0; n + 4096 <= units * granule; n += 4096) {
             positions.push(HEADER_LENGTH + unit * granule + n);

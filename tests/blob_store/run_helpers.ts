@@ -101,14 +101,24 @@ function isSame(actual: IndexEntry, expected: IndexEntry): boolean {
   const one = actual.metadata, other = expected.metadata;
   if (one?.length !== other?.length || one?.some((byte, i) => byte !== other![i])) return false;
   const { parts } = actual;
-  return parts.length === expected.parts.length && parts.every(({ unit, units }, i) =>
-    unit === expected.parts[i].unit && units === expected.parts[i].units
-  );
+  return parts.length === expected.parts.length &&
+    parts.every(({ unit, units }, i) =>
+      unit === expected.parts[i].unit && units === expected.parts[i].units
+    );
 }
 
 function plain({ key, keyLength, size, unit, parts, seed, crc, time, metadata }: IndexEntry) {
   const copy = metadata && [...metadata];
-  return { key: [...key.subarray(0, keyLength)], size, unit, parts, seed, crc, time, metadata: copy };
+  return {
+    key: [...key.subarray(0, keyLength)],
+    size,
+    unit,
+    parts,
+    seed,
+    crc,
+    time,
+    metadata: copy,
+  };
 }
 
 /** How a run is laid out. */
@@ -133,8 +143,8 @@ export interface MadeRun {
   readonly granule: number;
   readonly map: PageMap;
   readonly entries: readonly IndexEntry[];
-  /** A new reader of it; its cache has so many bytes, or is shared with others. */
-  reader(cache?: number | PageCache): RunReader;
+  /** A new reader of it, or of another; its cache has so many bytes, or is shared with others. */
+  reader(cache?: number | PageCache, run?: Run): RunReader;
 }
 
 /** Writes entries into a run. */
@@ -172,10 +182,10 @@ export async function makeRun(
     granule,
     map,
     entries,
-    reader(cache = layout.cacheBytes ?? 2 ** 20) {
+    reader(cache = layout.cacheBytes ?? 2 ** 20, of = run) {
       const file = new StoreFile(seen, true, {});
       const pages = typeof cache === "number" ? new PageCache(cache) : cache;
-      return new RunReader(file, run, PLACE.uuid, granule, pages);
+      return new RunReader(file, of, PLACE.uuid, granule, pages);
     },
   };
 }
