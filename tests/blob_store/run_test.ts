@@ -460,9 +460,8 @@ describe("a run with right checksums and wrong bytes", () => {
 
   /** Other separators, or fewer pages. */
   function wrongRun(run: Run, random: Random): Run {
-    const separators = Separators.of(randomKeys(random, run.separators.count, 30));
-    const groups = Math.max(1, separators.count), pages = groups * run.groupPages;
-    return pages > run.pages ? { ...run, separators } : { ...run, separators, pages };
+    const pages = 1 + random(run.pages), count = Math.ceil(pages / run.groupPages) - 1;
+    return { ...run, pages, separators: Separators.of(randomKeys(random, count, 30)) };
   }
 });
 
