@@ -310,7 +310,6 @@ export class LeafCursor implements IndexEntry {
       const shared = this.#varint(this.#at), suffix = this.#varint(this.#at), at = this.#at;
       if (isRestart ? shared !== 0 : shared > before) return false;
       if (suffix < 1 || shared + suffix > MAX_KEY_LENGTH) return false;
-      if (!(at + suffix <= end)) return false; // nor NaN, from beyond the bytes
       if (isRestart) {
         if (i > 0 && compareKeys(key, before, B.subarray(at), suffix) >= 0) return false;
       } else if (shared < before && B[at] <= key[shared]) return false;
@@ -330,7 +329,7 @@ export class LeafCursor implements IndexEntry {
       if (size === 0 || parts < 2 || parts > MAX_PARTS_OF_BLOB) return false;
     }
     this.#rest(at);
-    if (!(this.#at <= end)) return false;
+    if (!(this.#at <= end)) return false; // nor NaN, from beyond the bytes
     const length = this.#metadataLength;
     if (length > MAX_METADATA || (length === 0) === ((flags & METADATA) !== 0)) return false;
     if (!(this.size < NO_PLACE && this.time < NO_PLACE)) return false;

@@ -5,7 +5,7 @@
  */
 
 import { PAGE_LENGTH } from "./leaf.ts";
-import { type Pending, type StoreFile } from "./store_file.ts";
+import type { Pending, StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 
 /** Pages of a run, one extent behind another. */

@@ -46,7 +46,7 @@ export class RunPages {
   /**
    * Looks through pages, of which the first begins a leaf.
    *
-   * @returns Of each leaf, the number of its first page among them; `-1 - n` where page n is damaged.
+   * @returns The number of each leaf's first page among them; `-1 - n` where page n is damaged.
    */
   leavesIn(first: number, pages: Uint8Array): number[] {
     const leaves: number[] = [], count = pages.length / PAGE_LENGTH;

@@ -66,7 +66,7 @@ export class RunScan {
   /**
    * Goes to the next entry. False: there is none. A promise is given only where the file gives one.
    *
-   * @throws {DamagedIndexError} A page is damaged, and nobody is told of it otherwise. The next call
+   * @throws {DamagedIndexError} A page is damaged, and `onDamage` is not there. The next call
    *   goes on behind it.
    */
   next(): boolean | Promise<boolean> {
