@@ -347,6 +347,14 @@ describe("a leaf with a right checksum and wrong bytes", () => {
     }
   });
 
+  it("metadata longer than there can be are refused", () => {
+    for (const [length, isRight] of [[4096, true], [4097, false]] as const) {
+      const { leaf } = fill([entryOf("a", { metadata: new Uint8Array(length) })]);
+      assertStrictEquals(leaf.length, 8192);
+      assertStrictEquals(isSound(leaf), isRight, `${length} bytes`);
+    }
+  });
+
   it("flags of later versions are refused", () => {
     for (const flag of [4, 8, 16, 32, 64, 128]) {
       const { leaf } = fill([entryOf("a")]);
