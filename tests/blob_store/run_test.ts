@@ -14,9 +14,10 @@ import { PageCache } from "../../src/blob_store/page_cache.ts";
 import type { Run } from "../../src/blob_store/root.ts";
 import type { RunReader } from "../../src/blob_store/run_reader.ts";
 import type { ScanOptions } from "../../src/blob_store/run_scan.ts";
+import { RunWriter } from "../../src/blob_store/run_writer.ts";
 import { Separators } from "../../src/blob_store/separators.ts";
 import { fastCrc32 } from "../../src/util/fast_crc32.ts";
-import { LateStore, RecordingStore } from "./helpers.ts";
+import { LateStore, RecordingStore, turn } from "./helpers.ts";
 import {
   assertEntry,
   damage,
@@ -24,10 +25,12 @@ import {
   type Layout,
   type MadeRun,
   makeRun,
+  PLACE,
   randomEntries,
   randomKeys,
 } from "./run_helpers.ts";
 import { type Random, seeded, withSeed } from "../support/random.ts";
+import { assertSameBytes } from "../support/store_helpers.ts";
 import { share } from "../support/share.ts";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
@@ -140,6 +143,48 @@ describe("a run against a sorted array", () => {
       }
     }
   }
+});
+
+describe("writing a run", () => {
+  it("hands out 64 pages at once, which stay until they are written", async () => {
+    for (const small of [0, 1, 61, 62, 63, 64, 65]) {
+      const metadata = new Uint8Array(4096).fill(1), entries: IndexEntry[] = [];
+      // A leaf of one page each, then leaves of two.
+      for (let i = 0; i < small + 40; i++) {
+        const isSmall = i < small || i % 7 === 0;
+        entries.push(entryOf(`key ${1000 + i}`, {
+          metadata: metadata.subarray(0, isSmall ? 3000 : 4096),
+        }));
+      }
+      let pages = 0;
+      const writer = new RunWriter(PLACE, fastCrc32, async (page, bytes) => {
+        assertStrictEquals(page, pages);
+        pages += bytes.length / 4096;
+        const before = bytes.slice();
+        await turn();
+        assertSameBytes(bytes, before, `the pages from ${page} on`);
+        assert(bytes.length === 64 * 4096 || pages % 64 !== 0);
+      });
+      for (const entry of entries) {
+        const pending = writer.add(entry);
+        if (pending) await pending;
+      }
+      const run = await writer.finish();
+      assertStrictEquals(run.pages, pages);
+      assert(pages > small + 60, `${pages} pages`);
+    }
+  });
+
+  it("of nothing writes nothing", async () => {
+    const made = await makeRun([]);
+    assertEquals([made.run.pages, made.run.extents.length], [0, 0]);
+    assertStrictEquals(made.reader().find(encoder.encode("a")), undefined);
+    for (const reverse of [false, true]) {
+      for (const from of [undefined, encoder.encode("a")]) {
+        assertStrictEquals(made.reader().scan({ reverse, from }).next(), false);
+      }
+    }
+  });
 });
 
 /** A leaf, and which entries it has. */
