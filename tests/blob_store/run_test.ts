@@ -151,7 +151,7 @@ describe("writing a run", () => {
       const metadata = new Uint8Array(4096).fill(1), entries: IndexEntry[] = [];
       // A leaf of one page each, then leaves of two.
       for (let i = 0; i < small + 40; i++) {
-        const isSmall = i < small || i % 7 === 0;
+        const isSmall = i < small || (i - small) % 7 === 3;
         entries.push(entryOf(`key ${1000 + i}`, {
           metadata: metadata.subarray(0, isSmall ? 3000 : 4096),
         }));
