@@ -129,7 +129,8 @@ export class LeafCursor implements IndexEntry {
   /** Goes to the last entry. False: there is none. */
   last(): boolean {
     if (this.count === 0) return false;
-    this.#goBackTo(this.count - 1);
+    this.#goTo(RESTART * Math.floor((this.count - 1) / RESTART));
+    while (this.index + 1 < this.count) this.next();
     return true;
   }
 

@@ -16,8 +16,8 @@ import type { StoreFile } from "./store_file.ts";
 import { decodeText } from "./text.ts";
 
 /** Least bytes of separators that are remembered; and the share of the cache otherwise. */
-const MIN_REMEMBERED = 65_536; // = 2 ** 16
-const REMEMBERED_SHARE = 8;
+const MIN_REMEMBERED = 131_072; // = 2 ** 17
+const REMEMBERED_SHARE = 4;
 
 // The pages of a group are looked at in blocks of at most 16. A block that is needed for the first
 // time is read as a whole, and what divides its leaves is remembered: from then on a key costs one
@@ -37,6 +37,8 @@ export class RunReader {
   readonly #blockPages: number;
   readonly #memory: BlockMemory;
   readonly #cursor: LeafCursor = new LeafCursor();
+  /** Goes through leaves that are no answer. */
+  readonly #learner: LeafCursor = new LeafCursor();
   /** Where a leaf is read to, unless a read that takes its time has it. */
   #scratch: Uint8Array | undefined;
 
@@ -230,7 +232,7 @@ export class RunReader {
   *#learnFirst(block: number): Steps<void> {
     const leaf = yield* this.#leaf(block * this.#blockPages);
     if (leaf === undefined) return;
-    const cursor = new LeafCursor().open(leaf);
+    const cursor = this.#learner.open(leaf);
     cursor.first();
     this.#memory.learnFirst(block, cursor.copyKey());
   }
@@ -260,7 +262,7 @@ export class RunReader {
 
   /** Looks through the pages of a block, keeps them and remembers what divides them. */
   #learn(block: number, bytes: Uint8Array): number {
-    const first = block * this.#blockPages, cursor = new LeafCursor();
+    const first = block * this.#blockPages, cursor = this.#learner;
     const leaves: KnownLeaf[] = [], damaged: number[] = [];
     let before: Uint8Array | undefined; // the last key of the leaf before, if that is sound
     for (const page of this.#pages.leavesIn(first, bytes)) {
