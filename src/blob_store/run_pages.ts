@@ -38,6 +38,32 @@ export class RunPages {
     return this.#map.read(this.#file, page, into);
   }
 
+  /**
+   * The same for pages of which some may not be readable, as where a sector of the disk is bad:
+   * those are zeros. It fails only where none is readable.
+   */
+  readSome(page: number, into: Uint8Array): Pending {
+    try {
+      return this.read(page, into)?.catch((error) => this.#readSingly(page, into, error));
+    } catch (error) {
+      return this.#readSingly(page, into, error);
+    }
+  }
+
+  async #readSingly(page: number, into: Uint8Array, cause: unknown): Promise<void> {
+    let readable = 0;
+    for (let at = 0; at < into.length; at += PAGE_LENGTH, page++) {
+      const one = into.subarray(at, at + PAGE_LENGTH);
+      try {
+        await this.read(page, one);
+        readable++;
+      } catch {
+        one.fill(0);
+      }
+    }
+    if (readable === 0) throw cause;
+  }
+
   /** Whether a page, or two, are the leaf that should be there. */
   check(page: number, leaf: Uint8Array): boolean {
     return checkLeaf(leaf, this.place, page, this.#file.crc32);

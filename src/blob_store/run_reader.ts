@@ -4,6 +4,7 @@
  * @module
  */
 
+import { StorageError } from "../arena/backing_store.ts";
 import { BlockMemory, type KnownLeaf } from "./block_memory.ts";
 import { DamagedIndexError } from "./blob_store_errors.ts";
 import { compareKeys, PAGE_LENGTH } from "./leaf.ts";
@@ -230,7 +231,12 @@ export class RunReader {
 
   /** Reads the first key of a block; it stays unknown where the first page is damaged. */
   *#learnFirst(block: number): Steps<void> {
-    const leaf = yield* this.#leaf(block * this.#blockPages);
+    let leaf: Uint8Array | undefined;
+    try {
+      leaf = yield* this.#leaf(block * this.#blockPages);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error; // else the block is read as a whole
+    }
     if (leaf === undefined) return;
     const cursor = this.#learner.open(leaf);
     cursor.first();
@@ -256,7 +262,7 @@ export class RunReader {
     const first = number * this.#blockPages;
     const count = Math.min(this.#blockPages, this.run.pages - first);
     const bytes = new Uint8Array(count * PAGE_LENGTH);
-    yield this.#pages.read(first, bytes);
+    yield this.#pages.readSome(first, bytes);
     return bytes;
   }
 

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { isPromise } from "../util/steps.ts";
 import { DamagedIndexError } from "./blob_store_errors.ts";
 import { compareKeys, PAGE_LENGTH } from "./leaf.ts";
 import { LeafCursor } from "./leaf_cursor.ts";
 import { PAGES_AT_ONCE, type RunPages } from "./run_pages.ts";
+import type { Pending } from "./store_file.ts";
 import { decodeText } from "./text.ts";
 
 /** Where a scan begins and how it goes. */
@@ -24,7 +24,7 @@ export interface ScanOptions {
 }
 
 /** A step that waits for a file, and answers what comes of it. */
-export type Steps<T> = Generator<Promise<void> | undefined, T, void>;
+export type Steps<T> = Generator<Pending, T, void>;
 
 /**
  * The entries of a run, one after another. It reads 64 KiB at a time, and no page twice.
@@ -113,7 +113,7 @@ export class RunScan {
       : this.#end;
     const end = reverse ? this.#first : Math.min(pages, first + PAGES_AT_ONCE);
     const buffer = this.#buffer.subarray(0, (end - first) * PAGE_LENGTH);
-    yield this.#pages.read(first, buffer);
+    yield this.#pages.readSome(first, buffer);
     this.#first = first;
     this.#end = end;
     this.#leaves = this.#pages.leavesIn(first, buffer);
@@ -175,13 +175,23 @@ export class RunScan {
 
 /** Runs steps; a promise comes back only where one of them waits for one. */
 export function runSteps<T>(steps: Steps<T>): T | Promise<T> {
-  for (let step = steps.next();; step = steps.next()) {
+  return runFrom(steps, steps.next());
+}
+
+function runFrom<T>(steps: Steps<T>, step: IteratorResult<Pending, T>): T | Promise<T> {
+  for (;; step = steps.next()) {
     if (step.done) return step.value;
-    if (isPromise(step.value)) return waitFor(steps, step.value);
+    if (step.value) return waitFor(steps, step.value);
   }
 }
 
+/** Goes on once a promise resolves; a rejection arises in the step that waits. */
 async function waitFor<T>(steps: Steps<T>, pending: Promise<void>): Promise<T> {
-  await pending;
-  return await runSteps(steps);
+  let next: () => IteratorResult<Pending, T> = () => steps.next();
+  try {
+    await pending;
+  } catch (error) {
+    next = () => steps.throw(error);
+  }
+  return await runFrom(steps, next());
 }

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { MemoryStore } from "../../backends/memory.ts";
+import { StorageError, type SyncBackingStore } from "../../src/arena/backing_store.ts";
 import { DamagedIndexError } from "../../src/blob_store/blob_store_errors.ts";
 import { setUint32 } from "../../src/blob_store/codec.ts";
 import { compareKeys, type IndexEntry } from "../../src/blob_store/leaf.ts";
@@ -245,7 +246,9 @@ describe("damaged pages", () => {
     const entries = randomEntries(random, 2500, layout.maxKey),
       made = await makeRun(entries, layout);
     const leaves = leavesOf(made), { run } = made;
-    for (let page = random(3); page < run.pages; page += 1 + random(20)) {
+    const pages = [0, 16, 32, 48, run.pages - 1];
+    for (let page = random(3); page < run.pages; page += 1 + random(20)) pages.push(page);
+    for (const page of pages.filter((page) => page < run.pages)) {
       const reader = made.reader();
       if (random(2) === 0) { for (let n = 0; n < 50; n++) reader.find(entries[random(2500)].key); }
       const at = random(4096);
@@ -459,6 +462,67 @@ describe("reads", () => {
     const perPath = ofPaths.run.pages * 4096 / 20_000, perUuid = ofUuids.run.pages * 4096 / 20_000;
     assert(perPath > 16 && perPath <= 40, `${perPath} bytes a path`);
     assert(perUuid > 40 && perUuid <= 65, `${perUuid} bytes a uuid`);
+  });
+});
+
+describe("pages that cannot be read", () => {
+  /** A store some of whose pages fail to be read. */
+  class BadStore implements SyncBackingStore {
+    readonly bad: Set<number> = new Set();
+    readonly #inner: MemoryStore;
+
+    constructor(inner: MemoryStore) {
+      this.#inner = inner;
+    }
+
+    get byteLength(): number {
+      return this.#inner.byteLength;
+    }
+
+    read(offset: number, into: Uint8Array): void {
+      for (const position of this.bad) {
+        const isWithin = position >= offset && position < offset + into.length;
+        if (isWithin) throw new Error("bad sector");
+      }
+      this.#inner.read(offset, into);
+    }
+
+    write(): void {
+      throw new Error("it is only read");
+    }
+  }
+
+  it("cost their own keys, and an error that says so where there is nothing else", async () => {
+    for (const [n, layout] of [...Object.values(LAYOUTS), LAYOUTS["one group"]].entries()) {
+      let store!: BadStore;
+      const made = await makeRun(paths(5000), {
+        ...layout,
+        wrap: (inner) => {
+          store = new BadStore(inner);
+          return n < 3 ? new LateStore(store) : store;
+        },
+      });
+      if (layout.maxSeparatorBytes === 1) assert(made.run.groupPages > 16);
+      const leaves = leavesOf(made), bad = leaves[n % 2 === 0 ? 13 : 16];
+      store.bad.add(made.map.positionOf(bad.page) + 1000);
+      const reader = made.reader();
+      for (const [i, entry] of made.entries.entries()) {
+        const found = await outcome(reader, entry.key);
+        if (i >= bad.start && i < bad.end) assert(found instanceof DamagedIndexError, `${found}`);
+        else assert(!(found instanceof DamagedIndexError)), assertEntry(found, entry);
+      }
+      const ranges: DamagedIndexError[] = [],
+        scan = made.reader().scan({
+          onDamage: (range) => ranges.push(range),
+        });
+      let count = 0;
+      while (await scan.next()) count++;
+      assertStrictEquals(count, 5000 - (bad.end - bad.start));
+      assertStrictEquals(ranges.length, 1);
+      for (let page = 0; page < made.run.pages; page++) store.bad.add(made.map.positionOf(page));
+      await assertRejects(async () => await made.reader().find(made.entries[0].key), StorageError);
+      await assertRejects(async () => await made.reader().scan().next(), StorageError);
+    }
   });
 });
 
