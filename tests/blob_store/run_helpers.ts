@@ -190,10 +190,10 @@ export async function makeRun(
   };
 }
 
-/** Damages a page of a run. */
-export function damage({ store, map }: MadeRun, page: number, at = 2000): void {
+/** Damages a page of a run; the same once more mends it. */
+export function damage({ store, map }: MadeRun, page: number, at = 2000, flip = 0x10): void {
   const byte = new Uint8Array(1), position = map.positionOf(page) + at;
   store.read(position, byte);
-  byte[0] ^= 0x10;
+  byte[0] ^= flip;
   store.write(position, byte);
 }

@@ -242,6 +242,13 @@ describe("damaged pages", () => {
     }
   }
 
+  it("a page that says it were two costs no other", () =>
+    withSeed(5, async (random) => {
+      const made = await makeRun(paths(3000)), leaves = leavesOf(made);
+      damage(made, 4, 56, 3);
+      await assertDamage(made, made.reader(), leaves, [4], false, random);
+    }));
+
   async function eachPage(random: Random, layout: Layout): Promise<void> {
     const entries = randomEntries(random, 2500, layout.maxKey),
       made = await makeRun(entries, layout);
