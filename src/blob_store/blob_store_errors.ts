@@ -155,6 +155,40 @@ export class CorruptBlobError extends Error {
 }
 
 /**
+ * A page of the index is not what was written. The keys that it held are lost: they are between two
+ * others. All others are read as before.
+ */
+export class DamagedIndexError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "DamagedIndexError";
+  /** Every lost key is greater than this one, by the bytes of UTF-8; undefined: any may be lost. */
+  readonly after: string | undefined;
+  /** Every lost key is less than this one; undefined: there is no such bound. */
+  readonly before: string | undefined;
+  /** Where in the file the damaged page begins. */
+  readonly offset: number;
+
+  /**
+   * Makes the error for the keys of a page.
+   *
+   * @param after A key or bound below all that are lost, if there is one.
+   * @param before A key or bound above all that are lost, if there is one.
+   * @param offset Where in the file the page begins.
+   */
+  constructor(after: string | undefined, before: string | undefined, offset: number) {
+    const bounds = [
+      ...(after === undefined ? [] : [`after ${JSON.stringify(after)}`]),
+      ...(before === undefined ? [] : [`before ${JSON.stringify(before)}`]),
+    ];
+    const keys = bounds.length === 0 ? "of the index" : bounds.join(" and ");
+    super(`Cannot read the keys ${keys}: a page of the index is damaged (at byte ${offset})`);
+    this.after = after;
+    this.before = before;
+    this.offset = offset;
+  }
+}
+
+/**
  * A read-only store cannot read a blob as it began to: a writer elsewhere replaced or
  * deleted it meanwhile. Nothing is damaged; another read returns the blob of now.
  */

@@ -1,0 +1,91 @@
+/**
+ * A leaf of the index: the page or two that hold sorted entries.
+ *
+ * @module
+ */
+
+import type { Part } from "./superblock.ts";
+
+// A leaf, little-endian. The checksum covers all of it, itself as zero:
+//
+//    0 magic (4)   4 checksum (4)   8 uuid of the store (16)
+//   24 run (8)    32 page (8): of the run, the leaf's first one
+//   40 sequence (8): the last batch that the run covers
+//   48 base (8): the least time of the entries, or 0
+//   56 pages (2): 1, or 2    58 entries (2)    60 end of the entries (2)    62 zero (2)
+//   64 entries    zeros    restarts (2 each): where entries ..., 32, 16, 0 begin
+//
+// An entry; n are varints:
+//
+//   shared (n): bytes shared with the key before, 0 at a restart   length (n) of the suffix
+//   suffix   flags (1)   size (n)
+//   unless size is 0: unit (n); or with IN_PARTS: parts (n), then unit (n) and units (n) of each
+//   seed (4)   checksum (4)   time - base (n)   with METADATA: length (n), metadata
+
+/** Bytes in a page. */
+export const PAGE_LENGTH = 4096;
+/** Bytes before the entries of a leaf. */
+export const LEAF_HEADER = 64;
+/** Most parts that a blob can be in: an entry with so many fits into two pages. */
+export const MAX_PARTS_OF_BLOB = 200;
+/** "OABL". */
+export const LEAF_MAGIC = 0x4c42414f;
+/** Each so many entries one has its whole key, and a restart. */
+export const RESTART = 16;
+/** Flags of an entry. */
+export const IN_PARTS = 1;
+export const METADATA = 2;
+
+/** What a leaf belongs to: no leaf of another store or run passes for one of this. */
+export interface LeafPlace {
+  /** Of the store. */
+  readonly uuid: Uint8Array;
+  /** Id of the run. */
+  readonly run: number;
+  /** The last batch that the run covers. */
+  readonly sequence: number;
+}
+
+/** What is known of a blob: one that is written into a leaf, or read from one. */
+export interface IndexEntry {
+  /** The key as UTF-8 in its first bytes. */
+  readonly key: Uint8Array;
+  /** Bytes of the key. */
+  readonly keyLength: number;
+  /** Bytes in the blob. */
+  readonly size: number;
+  /** The first unit of its place, `NO_PLACE`, or `MANY_PLACES`: `parts` tells. */
+  readonly unit: number;
+  /** Where it is, if in several parts. */
+  readonly parts: readonly Part[];
+  /** Where its checksums begin. */
+  readonly seed: number;
+  /** Checksum of its last chunk. */
+  readonly crc: number;
+  /** When it was put, in ms. */
+  readonly time: number;
+  readonly metadata: Uint8Array | undefined;
+}
+
+/** Bytes of a number as a varint. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (; value > 0x7fffffff; value = Math.floor(value / 128)) length++;
+  for (; value > 0x7f; value >>>= 7) length++;
+  return length;
+}
+
+/** Below 0: the one key is less than the other, by bytes; above: greater. */
+export function compareKeys(
+  one: Uint8Array,
+  oneLength: number,
+  other: Uint8Array,
+  otherLength: number,
+): number {
+  const common = oneLength < otherLength ? oneLength : otherLength;
+  for (let i = 0; i < common; i++) {
+    const difference = one[i] - other[i];
+    if (difference !== 0) return difference;
+  }
+  return oneLength - otherLength;
+}

@@ -1,0 +1,132 @@
+/**
+ * The pages of a run in a file: read, checked, and what is known of the keys in them.
+ *
+ * @module
+ */
+
+import { LEAF_HEADER, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
+import { checkLeaf, pagesOf } from "./leaf_cursor.ts";
+import { PageMap } from "./page_map.ts";
+import type { Run } from "./root.ts";
+import type { Pending, StoreFile } from "./store_file.ts";
+import { decodeText } from "./text.ts";
+
+/** Pages that are read at once. */
+export const PAGES_AT_ONCE = 16;
+
+/** A run in a file. */
+export class RunPages {
+  readonly run: Run;
+  readonly place: LeafPlace;
+  readonly #file: StoreFile;
+  readonly #map: PageMap;
+
+  constructor(file: StoreFile, run: Run, uuid: Uint8Array, granule: number) {
+    this.run = run;
+    this.place = { uuid, run: run.id, sequence: run.sequence };
+    this.#file = file;
+    this.#map = new PageMap(granule, run.extents);
+  }
+
+  /** Where a page begins in the file. */
+  positionOf(page: number): number {
+    return this.#map.positionOf(page);
+  }
+
+  /** Reads as many pages as there is room for. */
+  read(page: number, into: Uint8Array): Pending {
+    return this.#map.read(this.#file, page, into);
+  }
+
+  /**
+   * The same for pages of which some may not be readable, as where a sector of the disk is bad:
+   * those are zeros. It fails only where none is readable.
+   */
+  readSome(page: number, into: Uint8Array): Pending {
+    try {
+      return this.read(page, into)?.catch((error) => this.#readSingly(page, into, error));
+    } catch (error) {
+      return this.#readSingly(page, into, error);
+    }
+  }
+
+  async #readSingly(page: number, into: Uint8Array, cause: unknown): Promise<void> {
+    let readable = 0;
+    for (let at = 0; at < into.length; at += PAGE_LENGTH, page++) {
+      const one = into.subarray(at, at + PAGE_LENGTH);
+      try {
+        await this.read(page, one);
+        readable++;
+      } catch {
+        one.fill(0);
+      }
+    }
+    if (readable === 0) throw cause;
+  }
+
+  /** Whether a page, or two, are the leaf that should be there. */
+  check(page: number, leaf: Uint8Array): boolean {
+    return checkLeaf(leaf, this.place, page, this.#file.crc32);
+  }
+
+  /**
+   * Looks through pages, of which the first begins a leaf.
+   *
+   * @returns The number of each leaf's first page among them; `-1 - n` where page n is damaged.
+   */
+  leavesIn(first: number, pages: Uint8Array): number[] {
+    const leaves: number[] = [], count = pages.length / PAGE_LENGTH;
+    for (let i = 0; i < count;) {
+      const page = pages.subarray(i * PAGE_LENGTH), length = leafLength(page);
+      const isSound = this.check(first + i, page.subarray(0, length));
+      leaves.push(isSound ? i : -1 - i);
+      // Behind a damaged page a leaf may begin at once.
+      i += isSound ? length / PAGE_LENGTH : 1;
+    }
+    return leaves;
+  }
+
+  /** A string below all keys from a page on which begins a group, or a greater one. */
+  boundBelow(page: number): string | undefined {
+    const group = Math.floor(page / this.run.groupPages);
+    return group === 0 ? undefined : textBelow(this.run.separators.key(group - 1));
+  }
+
+  /** A string above all keys before a page that ends a group. */
+  boundAbove(page: number): string | undefined {
+    const { groupPages, pages, separators } = this.run, group = Math.ceil(page / groupPages);
+    return group * groupPages >= pages ? undefined : textAbove(separators.key(group - 1));
+  }
+}
+
+/** Bytes of the leaf that some bytes begin with, as they say. */
+export function leafLength(bytes: Uint8Array): number {
+  return bytes.length >= LEAF_HEADER && pagesOf(bytes) === 2 ? 2 * PAGE_LENGTH : PAGE_LENGTH;
+}
+
+// A separator may end amid a character.
+
+/** A string that is less than some bytes: they without their last character. */
+function textBelow(bytes: Uint8Array): string | undefined {
+  const start = lastCharacter(bytes);
+  return start === 0 ? undefined : decodeText(bytes.subarray(0, start));
+}
+
+/** The least string that is not less than some bytes: they with their last character made whole. */
+function textAbove(bytes: Uint8Array): string {
+  const start = lastCharacter(bytes), lead = bytes[start];
+  const length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  const whole = new Uint8Array(Math.max(bytes.length, start + length)).fill(0x80, bytes.length);
+  whole.set(bytes);
+  // Some second bytes begin later: what is less would be a longer form of a shorter one.
+  if (bytes.length === start + 1 && lead === 0xe0) whole[start + 1] = 0xa0;
+  if (bytes.length === start + 1 && lead === 0xf0) whole[start + 1] = 0x90;
+  return decodeText(whole);
+}
+
+/** Where the last character begins. */
+function lastCharacter(bytes: Uint8Array): number {
+  let start = bytes.length - 1;
+  while (start > 0 && (bytes[start] & 0xc0) === 0x80) start--;
+  return start;
+}
