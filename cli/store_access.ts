@@ -25,7 +25,7 @@ export async function withStore<T>(
   work: (store: BlobStore) => Promise<T>,
 ): Promise<T> {
   const isNew = isMissing(path);
-  if (isNew && !options.create) throw new Failure(`there is no store ${quoted(path)}`);
+  if (!options.create) checkThere(path);
   const store = await BlobStore.open(path, options);
   let result: T;
   try {
@@ -40,6 +40,16 @@ export async function withStore<T>(
   }
   await store.close();
   return result;
+}
+
+/**
+ * Throws where nothing is at the path of a store.
+ *
+ * @param path Its file.
+ * @throws {Failure} There is nothing.
+ */
+export function checkThere(path: string): void {
+  if (isMissing(path)) throw new Failure(`there is no store ${quoted(path)}`);
 }
 
 /** Whether nothing is at a path, as far as that can be told. */

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { chmodSync, existsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { chmodSync, statSync } from "node:fs";
 import process from "node:process";
 import * as zlib from "node:zlib";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
@@ -17,16 +16,15 @@ import {
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
-import { checkInteger, describe } from "../../src/util/check_integer.ts";
+import { checkInteger } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
 import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
-import { BlobFile, syncFolder } from "./blob_file.ts";
+import { BlobFile } from "./blob_file.ts";
 import type { Lock } from "./lock.ts";
+import { isStore, makeFile, pathIn, publish, refusal } from "./new_file.ts";
 import { waitForLock } from "./wait_for_lock.ts";
 import { messageOf } from "../file/raw/file_io.ts";
-import { pathOf } from "../file/raw/open_file.ts";
-import { discardFile, renameFile } from "../file/raw/held_files.ts";
 
 /** The first Deno whose `zlib.crc32` is right: those from 2.1 on were not, some only when hot. */
 const FIRST_DENO: readonly number[] = [2, 5, 4];
@@ -141,31 +139,8 @@ export class BlobStore extends CoreStore {
     if (isStore(to)) return await super.backup(to, options);
     checkOptions(options, "onProgress");
     checkType("onProgress", options.onProgress, "function");
-    const path = pathIn("to", to);
-    checkAbsent(path);
-    return await publish(path, async (file) => {
-      const report = await super.backup(file, options);
-      checkAbsent(path);
-      return report;
-    });
+    return await makeFile(pathIn("to", to), (file) => super.backup(file, options));
   }
-}
-
-/** Whether a target is a backing store. */
-function isStore(target: string | URL | BackingStore): target is BackingStore {
-  return typeof (target as Partial<BackingStore> | null)?.read === "function";
-}
-
-/** The path that an argument is. */
-function pathIn(name: string, given: string | URL): string {
-  if (typeof given === "string" || typeof given?.href === "string") return pathOf(given);
-  const hint = ArrayBuffer.isView(given) || (given as unknown) instanceof ArrayBuffer
-    ? ": wrap it in a MemoryStore"
-    : typeof (given as { then?: unknown } | null)?.then === "function"
-    ? ": await it"
-    : "";
-  const got = `${describe(given)}${hint}`;
-  throw new TypeError(`Expected ${name} to be a path, a file: URL or a backing store, got ${got}`);
 }
 
 /** Opens the store in a file, for writing once the lock is had. */
@@ -227,32 +202,6 @@ async function makeStore(
   });
 }
 
-/** Fills a new file, makes it durable, and only then gives it its name. */
-async function publish<T>(
-  path: string,
-  fill: (file: BlobFile, temporary: string) => Promise<T>,
-): Promise<T> {
-  // A name that nobody has: whoever has a file `x.new` keeps it, and two backups to one path write
-  // two files before one of them loses.
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
-  const file = BlobFile.open(temporary, { createNew: true });
-  try {
-    let result: T;
-    try {
-      result = await fill(file, temporary);
-      await file.flush();
-    } finally {
-      await file.close();
-    }
-    rename(temporary, path);
-    syncFolder(dirname(path));
-    return result;
-  } catch (error) {
-    discardFile(temporary);
-    throw error;
-  }
-}
-
 /** Throws unless a store can be opened at a path; gives whether it must be made first. */
 function checkFile(path: string, create: boolean, readOnly: boolean): boolean {
   const hint = readOnly ? "" : ", pass create: true to make a store";
@@ -277,22 +226,4 @@ function checkFile(path: string, create: boolean, readOnly: boolean): boolean {
   }
   if (size === 0 && !create) throw refusal(`the file is empty${hint}`, path);
   return size === 0;
-}
-
-/** Throws where something is at a path. */
-function checkAbsent(path: string): void {
-  if (existsSync(path)) throw refusal("the file is there already", path);
-}
-
-function rename(from: string, to: string): void {
-  try {
-    renameFile(from, to);
-  } catch (cause) {
-    throw refusal(messageOf(cause), to, cause);
-  }
-}
-
-function refusal(reason: string, path: string, cause?: unknown): StorageError {
-  const options = cause === undefined ? undefined : { cause };
-  return new StorageError("open", 0, 0, `${reason} (${path})`, options);
 }

@@ -11,6 +11,8 @@ import {
   BlobStore as CoreStore,
   type BlobStoreOptions,
   type ProgressOptions,
+  salvageBlobs as salvageCore,
+  type SalvageReport,
 } from "../../src/blob_store/mod.ts";
 
 export * from "../../src/blob_store/mod.ts";
@@ -41,6 +43,19 @@ export class BlobStore extends CoreStore {
   ): Promise<BackupReport> {
     return await super.backup(notPath(to), options);
   }
+}
+
+/**
+ * Copies every blob that is whole out of a damaged store.
+ *
+ * @throws {TypeError} One of the stores is a path.
+ */
+export async function salvageBlobs(
+  from: string | URL | BackingStore,
+  to: string | URL | BackingStore,
+  options: ProgressOptions = {},
+): Promise<SalvageReport> {
+  return await salvageCore(notPath(from), notPath(to), options);
 }
 
 function notPath(target: string | URL | BackingStore): BackingStore {

@@ -29,3 +29,4 @@ export * from "../../src/blob_store/blob_store_errors.ts";
 export type * from "../../src/blob_store/types.ts";
 export type { CancelSignal } from "../../src/util/wait_options.ts";
 export { type BlobFileOptions, BlobStore } from "./blob_store.ts";
+export { salvageBlobs } from "./salvage_blobs.ts";

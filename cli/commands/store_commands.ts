@@ -1,18 +1,38 @@
 /**
- * The commands for a store as a whole: check, compact, map, stats, backup.
+ * The commands for a store as a whole: check, compact, map, stats, backup, salvage.
  *
  * @module
  */
 
-import type { CompactionReport, FileRegion } from "../../backends/blob_store/mod.ts";
+import {
+  type CompactionReport,
+  CorruptStoreError,
+  type DamagedKeys,
+  type FileRegion,
+  salvageBlobs,
+} from "../../backends/blob_store/mod.ts";
 import { type Command, WAIT } from "../command.ts";
 import { type ErrorReport, reportOf } from "../errors.ts";
 import { formatBytes, formatCount, plural, quoted } from "../format.ts";
 import { drawFileMap } from "../file_map.ts";
-import { withStore } from "../store_access.ts";
+import { checkThere, withStore } from "../store_access.ts";
 
 /** Bytes that are moved before it is looked whether to go on. */
 const COMPACTION_STEP = 67_108_864; // = 2 ** 26
+
+/** What to do with a damaged store. */
+function nextStep(path: string): string {
+  return `blobs salvage ${quoted(path)} <new file> copies what is whole: see docs/blob_store.md`;
+}
+
+/** Which keys of the index are damaged. */
+function rangeIn({ after, before }: DamagedKeys): string {
+  const bounds = [
+    ...(after === undefined ? [] : [`after ${quoted(after)}`]),
+    ...(before === undefined ? [] : [`before ${quoted(before)}`]),
+  ];
+  return `DAMAGED index: ${bounds.length === 0 ? "all keys" : `keys ${bounds.join(" and ")}`}`;
+}
 
 const check: Command = {
   name: "check",
@@ -40,19 +60,28 @@ const check: Command = {
           },
         }));
       return { ...report, error };
+    }).catch((error) => {
+      // A later version has to read what is of one.
+      const isDamage = error instanceof CorruptStoreError && !error.message.includes(" version ");
+      if (isDamage) error.message += `; ${nextStep(path)}`;
+      throw error;
     });
-    const ok = error === undefined && report.damaged.length === 0 && report.damagedHeaders === 0;
+    const isDamaged = error !== undefined || report.damaged.length > 0 ||
+      report.damagedIndex.length > 0;
+    const ok = !isDamaged && report.damagedHeaders === 0;
     if (invocation.flag("json")) await invocation.printJson({ ok, error, ...report });
     else {
       if (report.damagedHeaders > 0) {
         await invocation.print("DAMAGED header: one of two; the other one serves");
       }
       if (error !== undefined) await invocation.print(`DAMAGED structure: ${error.message}`);
+      for (const keys of report.damagedIndex) await invocation.print(rangeIn(keys));
       for (const { key, offset, length } of report.damaged) {
         await invocation.print(`DAMAGED ${quoted(key)}: ${length} bytes at offset ${offset}`);
       }
       const read = `${plural(report.blobs, "blob")}, ${formatBytes(report.bytes)}`;
       await invocation.print(ok ? `${read}: all as written` : `${read} read`);
+      if (isDamaged) await invocation.print(`Next: ${nextStep(path)}`);
     }
     return ok ? 0 : 1;
   },
@@ -208,5 +237,48 @@ const backup: Command = {
   },
 };
 
+const salvage: Command = {
+  name: "salvage",
+  operands: "<store> <file>",
+  summary: "Copy what is whole out of a damaged store into a new file.",
+  details: `The damaged store is only read, and need not open: where its header, index or log is
+damaged, or its end is missing, the whole file is searched. The new file must not exist.
+The exit code is 1 if anything is lost, or may be. Close the store in all programs first.`,
+  examples: [
+    ["blobs salvage bad.blobs good.blobs", "copies what is whole, and says what is lost"],
+    ["blobs salvage bad.blobs good.blobs --json | jq -r '.lost[].key'", "prints lost keys"],
+  ],
+  async run(invocation) {
+    const { io: { signal }, operands: [path, file] } = invocation;
+    checkThere(path);
+    const report = await invocation.withProgress(0, async (bar) => {
+      const onProgress = (done: number, total: number) => {
+        signal?.throwIfAborted();
+        bar.show(done, total);
+      };
+      return await salvageBlobs(path, file, { onProgress });
+    });
+    const { blobs, bytes, lost, maybeOld, damagedIndex, missingCommits, usedHeader } = report;
+    const ok = lost.length + maybeOld.length + damagedIndex.length + missingCommits === 0;
+    if (invocation.flag("json")) await invocation.printJson({ ok, ...report });
+    else {
+      if (!usedHeader) await invocation.print("DAMAGED header: the file was searched without it");
+      for (const keys of damagedIndex) await invocation.print(rangeIn(keys));
+      if (missingCommits > 0) {
+        await invocation.print(`DAMAGED log: ${plural(missingCommits, "commit")} missing`);
+      }
+      for (const { key, reason } of lost) await invocation.print(`LOST ${quoted(key)}: ${reason}`);
+      for (const key of maybeOld) {
+        await invocation.print(`OLD ${quoted(key)}: it may have been replaced or deleted since`);
+      }
+      const copied = `${plural(blobs, "blob")}, ${formatBytes(bytes)}`;
+      await invocation.print(
+        `${copied} copied to ${quoted(file)}` + (ok ? "" : `; ${formatCount(lost.length)} lost`),
+      );
+    }
+    return ok ? 0 : 1;
+  },
+};
+
 /** The commands for a store as a whole. */
-export const storeCommands: readonly Command[] = [check, compact, map, stats, backup];
+export const storeCommands: readonly Command[] = [check, compact, map, stats, backup, salvage];

@@ -26,12 +26,16 @@ import {
   rangeIn,
   rangeOf,
 } from "./arguments.ts";
+import { TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
+import type { IndexEntry } from "./leaf.ts";
+import { findSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { streamBlob } from "./stream_blob.ts";
+import { surveySpace } from "./survey_space.ts";
 import type {
   BackupReport,
   BatchOperation,
@@ -55,18 +59,20 @@ import { verifyBlobs } from "./verify_blobs.ts";
  * Named blobs in one backing store, none lost. See the module for what it
  * promises, and `docs/format.md` for how.
  *
- * Keys are well-formed strings of 1 to 1024 bytes of UTF-8. The index is in memory:
- * some 50 bytes a key, the key and its metadata; the blobs are not. Calls may overlap as
- * they like: puts made together share a commit, and what is read is the state before a
- * write or after it.
+ * Keys are well-formed strings of 1 to 1024 bytes of UTF-8. Neither blobs nor index are in
+ * memory: at most `cacheBytes`, and some 60 bytes, the key and its metadata for each that was
+ * written since the last checkpoint. Calls may overlap as they like: puts made together share
+ * a commit, and what is read is the state before a write or after it.
  *
  * | | cost |
  * | - | - |
- * | `has`, `stat` | O(1), no I/O |
- * | `get`, `getInto`, `stream` | O(bytes), and up to 128 KiB more for a part of a large blob |
+ * | `has`, `stat` | O(log n): at most one page of the index is read, at first up to 16 |
+ * | `get`, `getInto`, `stream` | that, and O(bytes): up to 128 KiB more for a part of a blob |
  * | `put`, `delete`, `batch` | O(bytes), one flush for all that are made together |
- * | `list` | O(log n) a key; the first one sorts all keys |
- * | `checkpoint`, `check`, `regions`, opening | O(blobs) |
+ * | `list` | O(log n), and O(1) a key: 64 KiB of the index are read at a time |
+ * | opening | the root of at most 48 KiB, and O(log) |
+ * | the first write after opening | O(blobs) once: what is free |
+ * | `checkpoint`, `check`, `regions`, the first `stats` | O(blobs) |
  */
 export class BlobStore {
   readonly #opened: OpenStore;
@@ -152,7 +158,7 @@ export class BlobStore {
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const range = rangeIn(options);
-    const slot = this.#find(key);
+    const found = this.#opened.find(key), slot = typeof found === "number" ? found : await found;
     if (slot < 0) return undefined;
     const { state } = this.#opened;
     if (state.file.readOnly) return await this.#getBesideWriter(key, range);
@@ -181,7 +187,7 @@ export class BlobStore {
   ): Promise<number | undefined> {
     checkBytes("buffer", buffer);
     const range = rangeIn(options);
-    const slot = this.#find(key);
+    const found = this.#opened.find(key), slot = typeof found === "number" ? found : await found;
     if (slot < 0) return undefined;
     const { state } = this.#opened;
     const { offset, length } = rangeOf(range, state.index.size[slot]);
@@ -215,21 +221,19 @@ export class BlobStore {
    * @throws {TypeError | RangeError} The key or the range is not valid, or the range begins
    * behind the end of the blob.
    */
-  // deno-lint-ignore require-await -- what is wrong is a rejection
   async stream(
     key: string,
     options?: GetOptions,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const range = rangeIn(options);
-    const slot = this.#find(key);
+    const slot = await this.#opened.find(key);
     if (slot < 0) return undefined;
     return streamBlob(this.#opened, key, slot, range);
   }
 
   /** Whether there is a blob with this key. */
-  // deno-lint-ignore require-await -- what is wrong with the key is a rejection
   async has(key: string): Promise<boolean> {
-    return this.#find(key) >= 0;
+    return await this.#opened.find(key) >= 0;
   }
 
   /**
@@ -241,15 +245,20 @@ export class BlobStore {
     const operation = deleteOf(key);
     const { committer, state } = this.#opened;
     state.file.checkWritable();
-    if (committer.isIdle && state.index.find(key) < 0) return false;
+    // Nothing is awaited: writes are done in the order of their calls.
+    const found = committer.isIdle ? findSlot(state, key) : 0;
+    if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
+    else if (found < 0) return false;
     return await this.#write([operation], false) > 0;
   }
 
   /** What is known of a blob; undefined if there is none. */
-  // deno-lint-ignore require-await -- as above
   async stat(key: string): Promise<BlobInfo | undefined> {
-    const slot = this.#find(key);
-    return slot < 0 ? undefined : this.#infoOf(slot);
+    const slot = await this.#opened.find(key);
+    if (slot < 0) return undefined;
+    const entry = new TableEntry(this.#opened.state.index);
+    entry.slot = slot;
+    return infoOf(entry);
   }
 
   /**
@@ -267,20 +276,19 @@ export class BlobStore {
     const start = encodeText(checkString("prefix", prefix));
     const passed = after === undefined ? undefined : encodeText(checkString("after", after));
     this.#opened.state.file.checkOpen("read");
-    let edge: Uint8Array = reverse ? prefixEnd(start) : start, isPassed = false;
-    if (passed !== undefined && (compareBytes(passed, edge) < 0) === reverse) {
-      edge = passed;
-      isPassed = true;
+    let from: Uint8Array = reverse ? prefixEnd(start) : start, isBehind = reverse;
+    if (passed !== undefined && (compareBytes(passed, from) < 0) === reverse) {
+      from = passed;
+      isBehind = true;
     }
+    const walk = this.#opened.walk({ from, isBehind, reverse });
     for (let count = 0; count < limit; count++) {
-      const { index, file } = this.#opened.state;
-      file.checkOpen("read");
-      const slot = reverse ? index.order.last(edge) : index.order.first(edge, isPassed);
-      if (slot < 0) return;
-      edge = index.keyBytes(slot).slice();
-      isPassed = true;
-      if (start.some((byte, i) => edge[i] !== byte)) return;
-      yield this.#infoOf(slot);
+      this.#opened.state.file.checkOpen("read");
+      const more = walk.next();
+      if (!(typeof more === "boolean" ? more : await more)) return;
+      const { key, keyLength } = walk.entry;
+      if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
+      yield infoOf(walk.entry);
     }
   }
 
@@ -329,7 +337,7 @@ export class BlobStore {
   async verify(options: ProgressOptions = {}): Promise<VerifyReport> {
     checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
-    return await verifyBlobs(this.#opened, this.list(), options);
+    return await verifyBlobs(this.#opened, options);
   }
 
   /**
@@ -355,10 +363,9 @@ export class BlobStore {
    *
    * @throws {StorageError} The store is closed.
    */
-  // deno-lint-ignore require-await -- what is wrong is a rejection
   async stats(): Promise<BlobStoreStats> {
     this.#opened.state.file.checkOpen("read");
-    return statsOf(this.#opened.state);
+    return await statsOf(this.#opened);
   }
 
   /**
@@ -369,8 +376,7 @@ export class BlobStore {
    */
   async *regions(): AsyncGenerator<FileRegion, void, void> {
     this.#opened.state.file.checkOpen("read");
-    // A checkpoint or a compaction may begin while the caller has a region.
-    yield* [...regionsOf(this.#opened.state)];
+    yield* await regionsOf(this.#opened);
   }
 
   /**
@@ -379,11 +385,10 @@ export class BlobStore {
    * @throws {Error} They do not.
    * @throws {StorageError} The store is closed.
    */
-  // deno-lint-ignore require-await -- what is wrong is a rejection
   async check(): Promise<void> {
     this.#opened.state.file.checkOpen("read");
     const { state, committer } = this.#opened;
-    checkState(state, committer.isIdle && state.streams === 0);
+    await checkState(this.#opened, () => committer.isIdle && state.streams === 0);
   }
 
   /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
@@ -404,24 +409,6 @@ export class BlobStore {
   /** Closes the store. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #find(key: string): number {
-    const { index, file } = this.#opened.state;
-    file.checkOpen("read");
-    return index.find(key);
-  }
-
-  #infoOf(slot: number): BlobInfo {
-    const { index } = this.#opened.state, metadata = index.metadata(slot);
-    const etag = [index.seed[slot], index.crc[slot]].map((n) => n.toString(16).padStart(8, "0"));
-    return {
-      key: index.key(slot),
-      size: index.size[slot],
-      time: new Date(index.time[slot]),
-      metadata: metadata.length === 0 ? undefined : JSON.parse(decodeText(metadata)),
-      etag: etag.join(""),
-    };
   }
 
   /** Reads once more what failed, where the checksum of the runtime may be to blame. */
@@ -493,6 +480,7 @@ export class BlobStore {
   async #writeSources(unread: Operation[]): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
     const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
     const written = new Map<Operation, WrittenBlob | Uint8Array>();
+    await surveySpace(state);
     try {
       for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
         const seed = committer.newSeed();
@@ -501,7 +489,7 @@ export class BlobStore {
       state.file.checkWritable();
     } catch (error) {
       for (const blob of written.values()) {
-        if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.handles);
+        if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.parts);
       }
       throw error;
     }
@@ -512,4 +500,16 @@ export class BlobStore {
 function checkRoom(buffer: Uint8Array, length: number): void {
   if (length <= buffer.length) return;
   throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
+}
+
+/** What a caller gets to know of a blob. */
+function infoOf({ key, keyLength, size, time, seed, crc, metadata }: IndexEntry): BlobInfo {
+  const etag = [seed, crc].map((n) => n.toString(16).padStart(8, "0"));
+  return {
+    key: decodeText(key.subarray(0, keyLength)),
+    size,
+    time: new Date(time),
+    metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
+    etag: etag.join(""),
+  };
 }

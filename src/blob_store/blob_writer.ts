@@ -9,6 +9,7 @@ import { setUint32 } from "./codec.ts";
 import { NO_SPACE } from "../allocator.ts";
 import { bytesOfPiece, type LongSource } from "./arguments.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
+import type { Part } from "./superblock.ts";
 
 const FRAME = 65_540; // = CHUNK_LENGTH + 4
 /** Chunks that are gathered before they are written. */
@@ -21,7 +22,7 @@ export interface WrittenBlob {
   readonly size: number;
   readonly seed: number;
   readonly crc: number;
-  readonly handles: readonly number[];
+  readonly parts: readonly Part[];
 }
 
 /** Writes a blob. A short one that comes from elsewhere is given back as its bytes. */
@@ -86,8 +87,8 @@ export class BlobWriter {
   size = 0;
   readonly #state: StoreState;
   readonly #makeRoom: () => Promise<void>;
-  readonly #handles: number[] = [];
-  /** Units of the handles. */
+  readonly #parts: Part[] = [];
+  /** Units of the parts. */
   #units = 0;
   readonly #buffer: Uint8Array<ArrayBuffer>;
   /** Bytes in the buffer, and where in it the current chunk begins. */
@@ -113,7 +114,7 @@ export class BlobWriter {
   /** Takes space for a blob of a known size. */
   async reserve(size: number): Promise<void> {
     const { space } = this.#state, units = space.unitsFor(framedLength(size));
-    this.#handles.push(...await this.#allocate(units));
+    this.#parts.push(...await this.#allocate(units));
     this.#units = units;
   }
 
@@ -146,22 +147,22 @@ export class BlobWriter {
   async finish(): Promise<WrittenBlob> {
     const crc = this.#checksum();
     await this.#writeOut();
-    const { space } = this.#state, { allocator } = space;
+    const { space } = this.#state, parts = this.#parts;
     // What was taken too much goes back.
     let surplus = this.#units - space.unitsFor(this.#written);
     while (surplus > 0) {
-      const last = this.#handles[this.#handles.length - 1], units = allocator.size(last);
-      if (units <= surplus) allocator.free(this.#handles.pop()!);
-      else allocator.resize(last, units - surplus);
-      surplus -= Math.min(units, surplus);
+      const last = parts.pop()!, units = Math.min(surplus, last.units);
+      if (units < last.units) parts.push({ unit: last.unit, units: last.units - units });
+      space.ranges.free(last.unit + last.units - units, units);
+      surplus -= units;
     }
     const { size, seed } = this;
-    return { size, seed, crc, handles: this.#handles };
+    return { size, seed, crc, parts };
   }
 
   /** Gives everything back. */
   abort(): void {
-    for (const handle of this.#handles.splice(0)) this.#state.space.release(handle);
+    this.#state.space.releaseAll(this.#parts.splice(0));
   }
 
   #checksum(): number {
@@ -183,29 +184,33 @@ export class BlobWriter {
     if (needed > 0) await this.#takeSpace(needed);
     const pending = file.confirm();
     if (pending) await pending;
-    await writeRanges(file, rangesOf(space, this.#handles), this.#written, bytes);
+    await writeRanges(file, rangesOf(space, this.#parts), this.#written, bytes);
     this.#written += bytes.length;
     this.#length = this.#chunkStart = 0;
   }
 
   /** Takes space for what comes: as much again as there is, if that can be had. */
   async #takeSpace(needed: number): Promise<void> {
-    const { space } = this.#state, { allocator } = space;
+    const { space } = this.#state, parts = this.#parts, last = parts.at(-1);
     const wished = Math.max(needed, Math.min(this.#units, space.unitsFor(MAX_STEP)));
-    const last = this.#handles[this.#handles.length - 1];
     if (last !== undefined && needed <= space.freeUnits) {
-      if (allocator.resize(last, allocator.size(last) + needed)) {
+      if (space.ranges.resize(last.unit, last.units, last.units + needed)) {
+        parts[parts.length - 1] = { unit: last.unit, units: last.units + needed };
         this.#units += needed;
         return;
       }
     }
-    const handle = space.tryAllocate(wished);
-    const handles = handle !== NO_SPACE ? [handle] : await this.#allocate(needed);
-    this.#handles.push(...handles);
-    this.#units += handle !== NO_SPACE ? wished : needed;
+    const unit = space.tryAllocate(wished);
+    if (unit === NO_SPACE) {
+      parts.push(...await this.#allocate(needed));
+      this.#units += needed;
+    } else {
+      parts.push({ unit, units: wished });
+      this.#units += wished;
+    }
   }
 
-  async #allocate(units: number): Promise<number[]> {
+  async #allocate(units: number): Promise<Part[]> {
     const { space } = this.#state;
     // What was superseded may only wait for a flush, or for the log to be done with.
     if (units > space.freeUnits) await this.#makeRoom();

@@ -1,17 +1,27 @@
 /**
- * Making a checkpoint: the whole index goes into the file, and a new log begins.
+ * Making a checkpoint: what the log said goes into the index, and a new log begins.
  *
  * @module
  */
 
 import { StoreFullError } from "./blob_store_errors.ts";
-import { encodeCheckpoint } from "./checkpoint_format.ts";
 import { framedLength } from "./chunks.ts";
 import { writeSuperblocks } from "./header.ts";
 import { isDiskFull } from "./store_file.ts";
 import { firstSegmentLength, Log } from "./log.ts";
-import { placeBlob, releaseRetired, type StoreState, updateReserve } from "./store_state.ts";
-import { MAX_PARTS, type Superblock } from "./superblock.ts";
+import {
+  flushAll,
+  nextIndex,
+  placeBlob,
+  releaseRetired,
+  type StoreState,
+  updateReserve,
+} from "./store_state.ts";
+import type { Run } from "./root.ts";
+import { RunReader } from "./run_reader.ts";
+import { MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
+import { surveySpace } from "./survey_space.ts";
+import { PageSpace, writeIndex, type WrittenIndex } from "./write_index.ts";
 
 /** Bytes of blobs from the log that are gathered before they are written. */
 const GATHERED = 1_048_576; // = 2 ** 20
@@ -22,16 +32,20 @@ const GATHERED = 1_048_576; // = 2 ** 20
  * no single damaged sector leads back to it. A failure before that changes nothing. On
  * a full disk it makes do with what the file has.
  *
- * O(blobs + bytes in the log).
+ * O(entries + bytes in the log).
  *
  * @param isLast Whether no commit is likely to follow soon.
  */
 export async function makeCheckpoint(state: StoreState, isLast = false): Promise<void> {
+  const { file, space } = state;
   try {
     await attempt(state, isLast);
   } catch (error) {
-    if (state.file.hasFailed || !isDiskFull(error)) throw error;
-    await state.space.withoutGrowth(error, () => attempt(state, true));
+    const isFull = error instanceof StoreFullError || isDiskFull(error);
+    if (file.hasFailed || !isFull) throw error;
+    if (state.retired.length > 0) await flushAll(state); // what was superseded is room
+    if (isDiskFull(error)) await space.withoutGrowth(error, () => attempt(state, true));
+    else await attempt(state, true);
   }
 }
 
@@ -49,41 +63,33 @@ export async function unlessFull(
 }
 
 async function attempt(state: StoreState, isLast: boolean): Promise<void> {
-  const { file, space, index, log: oldLog, checkpoint: oldCheckpoint } = state;
+  const { file, space, index, log: oldLog, indexParts } = state;
   const confirmed = file.confirm();
   if (confirmed) await confirmed;
-  const taken: number[] = [];
-  let superblock: Superblock,
-    log: Log,
-    checkpoint: number[],
-    places: Map<number, readonly number[]>;
+  await surveySpace(state);
+  const taken: Part[] = [];
+  let superblock: Superblock, log: Log, written: WrittenIndex;
+  let places: Map<number, readonly Part[]>;
   try {
-    places = await moveOutOfLog(state, taken);
+    // First what needs room in one piece, or in few.
     const { superblock: before } = oldLog, salt = newSalt(before.salt);
     log = new Log(file, space, salt, oldLog.sequence);
     await log.begin(firstSegmentLength(isLast ? 0 : oldLog.byteLength));
-    taken.push(log.segments[0].handle);
+    taken.push(log.segments[0].part);
 
-    const bytes = index.count === 0 ? new Uint8Array(0) : encodeCheckpoint(index, space, places);
-    checkpoint = bytes.length === 0
-      ? []
-      : await space.allocateReserved(space.unitsFor(bytes.length), MAX_PARTS);
-    taken.push(...checkpoint);
-    let done = 0;
-    for (const handle of checkpoint) {
-      const piece = bytes.subarray(done, done + space.byteLength(handle));
-      const pending = file.write(space.position(handle), piece);
-      if (pending) await pending;
-      done += piece.length;
-    }
+    const pages = new PageSpace(file, space, taken),
+      id = Math.max(state.nextRun, before.checkpoints + 1);
+    await pages.take(nextIndex(state).pages);
+    places = await moveOutOfLog(state, taken);
+    written = await writeIndex(state, id, oldLog.sequence - 1, pages, places, taken);
     superblock = {
       ...before,
       generation: before.generation + 1,
       checkpoints: before.checkpoints + 1,
       salt,
-      checkpointChecksum: file.crc32(bytes, salt),
-      checkpointLength: bytes.length,
-      checkpoint: checkpoint.map((handle) => space.part(handle)),
+      rootChecksum: file.crc32(written.root, salt),
+      rootLength: written.root.length,
+      root: written.rootParts,
       segments: log.parts,
     };
     await file.flush();
@@ -97,14 +103,29 @@ async function attempt(state: StoreState, isLast: boolean): Promise<void> {
 
   log.superblock = superblock;
   state.log = log;
-  state.checkpoint = checkpoint;
-  for (const [slot, handles] of places) placeBlob(index, slot, handles);
+  space.least = written.end;
+  for (const [slot, parts] of places) placeBlob(index, slot, parts);
+  takeRun(state, written.run, superblock);
+  state.nextRun = Math.max(state.nextRun, written.run?.id ?? 0) + 1;
+  index.setAllClean();
   state.inlineUnits = 0;
+  state.unsettledUnits = 0;
   state.unflushedBytes = 0;
-  space.releaseAll(oldLog.segments.map(({ handle }) => handle));
-  space.releaseAll(oldCheckpoint);
+  space.releaseAll(oldLog.segments.map(({ part }) => part));
+  space.releaseAll(indexParts);
   releaseRetired(state);
   updateReserve(state);
+}
+
+/** Reads from now on a run, if there is one. */
+function takeRun(
+  state: StoreState,
+  run: Run | undefined,
+  { uuid, granule, root }: Superblock,
+): void {
+  const { file, pages } = state;
+  state.run = run === undefined ? undefined : new RunReader(file, run, uuid, granule, pages);
+  state.indexParts = [...root, ...run?.extents ?? []];
 }
 
 /** Where the checksums of a log begin: unlike those of the log before. */
@@ -116,9 +137,9 @@ export function newSalt(before: number): number {
 /** Copies the blobs in the log to places of their own. Gives those by slot. */
 async function moveOutOfLog(
   state: StoreState,
-  taken: number[],
-): Promise<Map<number, readonly number[]>> {
-  const { file, space, index } = state, places = new Map<number, readonly number[]>();
+  taken: Part[],
+): Promise<Map<number, readonly Part[]>> {
+  const { file, space, index } = state, places = new Map<number, readonly Part[]>();
   if (state.inlineUnits === 0) return places;
   const buffer = new Uint8Array(GATHERED);
   let start = 0, length = 0;
@@ -129,14 +150,14 @@ async function moveOutOfLog(
   };
   for (let slot = 0; slot < index.slots; slot++) {
     const place = index.place[slot];
-    if (!index.isLive(slot) || place >= 0) continue;
+    if (place >= 0 || !index.isLive(slot)) continue;
     const size = index.size[slot];
-    const handles = await space.allocateReserved(space.unitsFor(framedLength(size)));
-    taken.push(...handles);
-    places.set(slot, handles);
+    const parts = await space.allocateReserved(space.unitsFor(framedLength(size)), MAX_BLOB_PARTS);
+    taken.push(...parts);
+    places.set(slot, parts);
     let from = -1 - place, rest = size;
-    for (const handle of handles) {
-      const position = space.position(handle), room = space.byteLength(handle);
+    for (const part of parts) {
+      const { position, length: room } = space.rangeOf(part);
       if (length > 0 && (position !== start + length || length + room > GATHERED)) {
         await writeOut();
       }

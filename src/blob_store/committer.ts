@@ -15,13 +15,15 @@ import { isDiskFull } from "./store_file.ts";
 import { writeDelete, writeInlinePut, writePut } from "./records.ts";
 import {
   flushAll,
-  ownHandlesOf,
+  ownPartsOf,
   placeBlob,
   releaseRetired,
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
+import { loadEntry, settleIfWorth } from "./lookup.ts";
 import type { PendingWrite } from "./pending_write.ts";
+import { surveySpace } from "./survey_space.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
@@ -30,6 +32,8 @@ const MAX_INLINE_COMMIT = 8192; // = 2 ** 13
 const MAX_STAGED = 4_194_304; // = 2 ** 22
 /** Superseded space that is left alone before the file grows, in places and in bytes. */
 const MIN_RETIRED = 64;
+/** Puts that are looked up to find out whether they replace others. */
+const SETTLED_LOOKS = 64;
 const MIN_RETIRED_BYTES = 1_048_576; // = 2 ** 20
 /** Unflushed bytes after which a commit is flushed, unless the user said never. */
 const MAX_UNFLUSHED = 8_388_608; // = 2 ** 23
@@ -84,6 +88,8 @@ export class Committer {
   #isRunning = false;
   /** What the current commit keeps for its blobs in the log. */
   #inlineUnits = 0;
+  /** Units of what was not looked up, when some of that was. */
+  #unsettledBefore = 0;
   #spare: Uint8Array<ArrayBuffer> | undefined;
   /** Bytes of blobs committed since the store was opened. */
   bytesWritten = 0;
@@ -127,7 +133,7 @@ export class Committer {
       seed,
       crc,
       at: bytes.length === 0 ? -1 : at,
-      handles: [],
+      parts: [],
       isDurable: false,
       inlineAt: -1,
     };
@@ -235,9 +241,20 @@ export class Committer {
   }
 
   async #commit(group: Group): Promise<void> {
+    const { index } = this.#state;
+    index.holds++; // what deletes look up stays
+    try {
+      await this.#commitHeld(group);
+    } finally {
+      index.holds--;
+    }
+  }
+
+  async #commitHeld(group: Group): Promise<void> {
     const state = this.#state, { file, settings } = state;
     const confirmed = file.confirm();
     if (confirmed) await confirmed;
+    await surveySpace(state);
     const accepted = await this.#takeSpace(group);
     if (accepted.length === 0) return;
     const { log } = state; // another one, if there had to be a checkpoint
@@ -288,6 +305,7 @@ export class Committer {
       try {
         for (const write of transaction.writes) {
           if (write.at >= 0) await this.#place(write, isSmall && write.size <= MAX_INLINE);
+          else if (write.isDelete) await this.#lookUp(write.key);
         }
         accepted.push(transaction);
       } catch (error) {
@@ -295,6 +313,15 @@ export class Committer {
       }
     }
     return accepted;
+  }
+
+  /** Takes a key into the table if the run has it: a delete tells whether it found its key. */
+  async #lookUp(key: Uint8Array): Promise<void> {
+    const state = this.#state, { index, run } = state;
+    if (run === undefined || index.findBytes(key) >= 0) return;
+    const found = run.find(key, key.length);
+    const entry = found instanceof Promise ? await found : found;
+    if (entry !== undefined && index.findBytes(key) < 0) loadEntry(state, entry);
   }
 
   async #place(write: PendingWrite, isInline: boolean): Promise<void> {
@@ -306,13 +333,14 @@ export class Committer {
       this.#keepInline(units);
       return;
     }
-    let handle = state.space.tryAllocate(units);
-    if (handle === NO_SPACE && this.#isMuchRetired()) {
+    let unit = state.space.tryAllocate(units);
+    if (unit === NO_SPACE) await this.#settleIfMuch();
+    if (unit === NO_SPACE && this.#isMuchRetired()) {
       await flushAll(state);
-      handle = state.space.tryAllocate(units);
+      unit = state.space.tryAllocate(units);
     }
-    if (handle !== NO_SPACE) {
-      write.handles = [handle];
+    if (unit !== NO_SPACE) {
+      write.parts = [{ unit, units }];
       return;
     }
     // The log may hold what a checkpoint sets free.
@@ -320,15 +348,28 @@ export class Committer {
       await this.#makeRoom();
       this.#keepInline(this.#inlineUnits);
     }
-    write.handles = await state.space.allocate(units);
+    write.parts = await state.space.allocate(units);
+  }
+
+  /** Looks up what was replaced where that may be much, and was not looked at a while ago. */
+  async #settleIfMuch(): Promise<void> {
+    const state = this.#state, { unsettledUnits } = state;
+    if (unsettledUnits < this.#unsettledBefore) this.#unsettledBefore = 0; // all were looked up
+    if (unsettledUnits < 2 * this.#unsettledBefore || !this.#isMuch(unsettledUnits)) return;
+    this.#unsettledBefore = unsettledUnits;
+    await settleIfWorth(state, SETTLED_LOOKS);
   }
 
   /** Whether a flush would free so much that growing the file instead would be a waste. */
   #isMuchRetired(): boolean {
-    const { retired, space } = this.#state, { capacity } = space.allocator;
+    const { retired } = this.#state;
     if (retired.length < MIN_RETIRED) return false;
-    const units = retired.reduce((sum, handle) => sum + space.allocator.size(handle), 0);
-    return units > Math.max(capacity / 16, MIN_RETIRED_BYTES / space.granule);
+    return this.#isMuch(retired.reduce((sum, part) => sum + part.units, 0));
+  }
+
+  #isMuch(units: number): boolean {
+    const { ranges, granule } = this.#state.space;
+    return units > Math.max(ranges.capacity / 16, MIN_RETIRED_BYTES / granule);
   }
 
   /** Keeps space for what goes into the log: the next checkpoint takes it out again. */
@@ -339,8 +380,8 @@ export class Committer {
 
   /** Gives back what a write that is not committed was given. */
   #release(write: PendingWrite): void {
-    this.#state.space.releaseAll(write.handles);
-    write.handles = [];
+    this.#state.space.releaseAll(write.parts);
+    write.parts = [];
     write.inlineAt = -1;
   }
 
@@ -355,8 +396,8 @@ export class Committer {
     for (const write of writes) {
       if (write.at < 0) continue;
       let at = write.at;
-      for (const handle of write.handles) {
-        const place = space.position(handle), length = space.byteLength(handle);
+      for (const part of write.parts) {
+        const { position: place, length } = space.rangeOf(part);
         if (at !== end || place !== position + end - start) {
           if (end > start) {
             const pending = file.write(position, group.bytes.subarray(start, end));
@@ -374,7 +415,7 @@ export class Committer {
       if (pending) await pending;
     }
     // Streamed blobs may be large: made durable first, no recovery has to read them.
-    const streamed = writes.filter(({ at, handles }) => at < 0 && handles.length > 0);
+    const streamed = writes.filter(({ at, parts }) => at < 0 && parts.length > 0);
     if (!isFlushed || streamed.length === 0) return;
     await file.flush();
     for (const write of streamed) write.isDurable = true;
@@ -385,13 +426,12 @@ export class Committer {
     writes: readonly PendingWrite[],
     batch: ByteWriter,
   ): void {
-    const { space } = this.#state;
     for (const write of writes) {
       if (write.isDelete) writeDelete(batch, write.key);
       else if (write.inlineAt >= 0) {
         const bytes = group.bytes.subarray(write.at, write.at + write.size);
         write.inlineAt = writeInlinePut(batch, write, bytes);
-      } else writePut(batch, write, write.handles.map((handle) => space.part(handle)));
+      } else writePut(batch, write, write.parts);
     }
   }
 
@@ -431,11 +471,12 @@ export class Committer {
   #apply(write: PendingWrite): boolean {
     const state = this.#state, { index } = state;
     let slot = index.findBytes(write.key);
-    const isThere = slot >= 0;
+    const isThere = slot >= 0 && index.isLive(slot);
     if (isThere) {
-      state.retired.push(...ownHandlesOf(state, slot));
+      state.retired.push(...ownPartsOf(state, slot));
+      state.blobs--;
       state.blobBytes -= index.size[slot];
-      if (write.isDelete) index.remove(slot);
+      if (write.isDelete) index.setGone(slot);
     }
     if (write.isDelete) return isThere;
     slot = index.setBytes(write.key, 0, write.key.length, write.metadata);
@@ -443,8 +484,13 @@ export class Committer {
     index.time[slot] = write.time;
     index.seed[slot] = write.seed;
     index.crc[slot] = write.crc;
-    placeBlob(index, slot, write.handles);
+    placeBlob(index, slot, write.parts);
     if (write.inlineAt >= 0) index.place[slot] = -1 - write.inlineAt;
+    index.setDirty(slot, state.run === undefined);
+    if (!index.isSettled(slot)) {
+      state.unsettledUnits += state.space.unitsFor(framedLength(write.size));
+    }
+    state.blobs++;
     state.blobBytes += write.size;
     return false;
   }

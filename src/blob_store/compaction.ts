@@ -5,7 +5,6 @@
  * @module
  */
 
-import { allocateAt } from "../operations/allocate_at.ts";
 import { NO_SPACE } from "../allocator.ts";
 import {
   CHUNK_LENGTH,
@@ -15,32 +14,40 @@ import {
   readRanges,
   writeRanges,
 } from "./chunks.ts";
-import { getUint32 } from "./codec.ts";
+import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
+import { Walk } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import type { IndexEntry } from "./leaf.ts";
+import { findSlot, loadEntry } from "./lookup.ts";
 import { newBatch } from "./log.ts";
 import { writeMove } from "./records.ts";
-import { sortBy } from "./sort_by.ts";
-import {
-  flushAll,
-  framedBlobOf,
-  ownHandlesOf,
-  placeBlob,
-  rangesOf,
-  type StoreState,
-} from "./store_state.ts";
+import { orderOf } from "./sort_by.ts";
+import { flushAll, framedBlobOf, ownPartsOf, placeBlob, type StoreState } from "./store_state.ts";
+import type { Part } from "./superblock.ts";
+import { decodeText } from "./text.ts";
 
 /** Bytes that are copied before the store is free for others again. */
 const STEP = 4_194_304; // = 2 ** 22
+/** Blobs that are looked at, likewise. */
+const MAX_LOOKS = 4096;
 /** A gap of less is widened before blobs slide into it: each step ends with a flush. */
 const LEAST_GAP = 131_072; // = 2 ** 17
+/** A longer blob stays at the start of the file. */
+const MAX_FRONT = 16_777_216; // = 2 ** 24
 /** Larger moves are durable before their record: no recovery has to read them. */
 const MAX_UNPROVEN = 8_388_608; // = 2 ** 23
 
 /** A blob that was copied, and is to be recorded. */
 interface CopiedBlob {
   readonly slot: number;
-  readonly handle: number;
+  readonly part: Part;
 }
+
+/** In the length of a key: what the run has of it is kept as well. */
+const KEPT = 0x80;
+const MAX_LENGTH = 32_768; // = KEPT << 8
+/** Most keys of which that is kept. */
+const MAX_KEPT = 1_048_576; // = 2 ** 20
 
 /** What a compaction did so far, and what it may still do. */
 export interface CompactionProgress {
@@ -51,6 +58,87 @@ export interface CompactionProgress {
   readonly maxBytes: number;
 }
 
+/** Keys of blobs that lie in a range of the space, in the order of their places. */
+class PlacedKeys {
+  count = 0;
+  readonly #run: StoreState["run"];
+  #order: Uint32Array = new Uint32Array(0);
+  #units: Float64Array = new Float64Array(1024);
+  /** Where the record of each begins. */
+  #starts: Float64Array = new Float64Array(1024);
+  // A record: length of the key (2), and of the metadata (2), key; then of those that are kept:
+  // metadata, size (8), time (8), seed (4), checksum (4)
+  readonly #records: ByteWriter = new ByteWriter(65_536);
+
+  private constructor(run: StoreState["run"]) {
+    this.#run = run;
+  }
+
+  /**
+   * Those that lie from one unit on, and before another one. Reads the whole index: O(n log n) for
+   * n keys; some 50 bytes of memory and the key for each, 20 and the key beyond a million.
+   */
+  static async from(state: StoreState, floor: number, end = Infinity): Promise<PlacedKeys> {
+    const keys = new PlacedKeys(state.run), walk = new Walk(state);
+    while (true) {
+      const more = walk.next();
+      if (!(typeof more === "boolean" ? more : await more)) break;
+      const { entry, slot } = walk, unit = highestUnitOf(entry);
+      if (unit < floor || unit >= end) continue;
+      keys.#add(unit, entry, slot < 0 && entry.unit !== MANY_PLACES && keys.count < MAX_KEPT);
+    }
+    keys.#order = orderOf(keys.#units.subarray(0, keys.count));
+    return keys;
+  }
+
+  /** The key of the i-th of them; a view. */
+  key(i: number): Uint8Array {
+    const { bytes } = this.#records, start = this.#starts[this.#order[i]];
+    const length = (bytes[start] | (bytes[start + 1] << 8)) & (MAX_LENGTH - 1);
+    return bytes.subarray(start + 4, start + 4 + length);
+  }
+
+  /** What the run has of the i-th of them, where that is kept, and it is the run there is. */
+  entry(i: number, run: StoreState["run"]): IndexEntry | undefined {
+    const n = this.#order[i], { bytes } = this.#records, start = this.#starts[n];
+    const isKept = (bytes[start + 1] & KEPT) !== 0;
+    if (!isKept || run !== this.#run) return undefined;
+    const from = new ByteReader(bytes, start), lengths = from.uint32();
+    const keyLength = lengths & (MAX_LENGTH - 1), metadataLength = lengths >>> 16;
+    const key = from.view(keyLength), metadata = from.view(metadataLength);
+    return {
+      key,
+      keyLength,
+      metadata: metadataLength > 0 ? metadata : undefined,
+      unit: this.#units[n],
+      parts: [],
+      size: from.uint64(),
+      time: from.uint64(),
+      seed: from.uint32(),
+      crc: from.uint32(),
+    };
+  }
+
+  #add(unit: number, entry: IndexEntry, isKept: boolean): void {
+    const n = this.count++, to = this.#records, { key, keyLength, metadata } = entry;
+    if (n === this.#units.length) {
+      this.#units = grown(this.#units);
+      this.#starts = grown(this.#starts);
+    }
+    this.#units[n] = unit;
+    this.#starts[n] = to.length;
+    const metadataLength = isKept ? metadata?.length ?? 0 : 0;
+    to.uint32(keyLength | (isKept ? KEPT << 8 : 0) | (metadataLength << 16));
+    to.copy(key.subarray(0, keyLength));
+    if (!isKept) return;
+    if (metadata !== undefined) to.copy(metadata);
+    to.uint64(entry.size);
+    to.uint64(entry.time);
+    to.uint32(entry.seed);
+    to.uint32(entry.crc);
+  }
+}
+
 /**
  * One way through the blobs, in the order of their places, of which each step moves
  * some. Steps are called alone; between them the store goes on, and what it did since
@@ -58,11 +146,13 @@ export interface CompactionProgress {
  */
 export abstract class CompactionPass {
   protected readonly state: StoreState;
-  /** Slots in the order of their places when the pass began. */
-  protected readonly slots: Uint32Array;
+  /** The blobs in the order of their places when the pass began. */
+  protected readonly placed: PlacedKeys;
   readonly #progress: CompactionProgress;
   #copied: CopiedBlob[] = [];
   #copiedBytes = 0;
+  /** Blobs that were looked at in the step: what was looked up stays in memory up to its end. */
+  #looks = 0;
   /** Whether every blob was looked at. */
   isDone = false;
   /** Whether it ended because no more bytes may be moved. */
@@ -70,19 +160,22 @@ export abstract class CompactionPass {
   /** Whether it moved anything. */
   hasMoved = false;
 
-  /** Looks at where all blobs from `floor` on are: O(blobs). */
-  constructor(state: StoreState, progress: CompactionProgress, floor: number) {
-    const { index } = state;
+  constructor(state: StoreState, progress: CompactionProgress, placed: PlacedKeys) {
     this.state = state;
     this.#progress = progress;
-    const units = new Float64Array(index.slots), slots = new Uint32Array(index.count);
-    let count = 0;
-    for (let slot = 0; slot < index.slots; slot++) {
-      if (!hasPlace(state, slot)) continue;
-      units[slot] = highestUnit(state, slot);
-      if (units[slot] >= floor) slots[count++] = slot;
-    }
-    this.slots = sortBy(slots.subarray(0, count), units);
+    this.placed = placed;
+  }
+
+  /** The slot of a blob that has a place still; below 0: it has none. */
+  protected async slotOf(i: number): Promise<number> {
+    this.#looks++;
+    const { state, placed } = this, slot = state.index.findBytes(placed.key(i));
+    if (slot >= 0) return hasPlace(state, slot) ? slot : -1;
+    // Not in the table: it is what the run has.
+    const entry = placed.entry(i, state.run);
+    if (entry !== undefined) return loadEntry(state, entry);
+    const found = await findSlot(state, decodeText(placed.key(i)));
+    return found >= 0 && hasPlace(state, found) ? found : -1;
   }
 
   /** Moves blobs, some MiB at most, and says so in the log. */
@@ -90,14 +183,18 @@ export abstract class CompactionPass {
     const { state } = this;
     this.#copied = [];
     this.#copiedBytes = 0;
+    this.#looks = 0;
+    state.index.holds++; // slots stay what they are
     try {
       await this.copyBlobs();
       if (this.#copied.length > 0) await this.#record();
     } catch (error) {
       if (!state.file.hasFailed) {
-        state.space.releaseAll(this.#copied.map(({ handle }) => handle));
+        state.space.releaseAll(this.#copied.map(({ part }) => part));
       }
       throw error;
+    } finally {
+      state.index.holds--;
     }
     this.hasMoved ||= this.#copied.length > 0;
     this.#progress.movedBlobs += this.#copied.length;
@@ -113,7 +210,7 @@ export abstract class CompactionPass {
   protected abstract copyBlobs(): Promise<void>;
 
   protected get isStepFull(): boolean {
-    return this.#copiedBytes >= STEP || this.isOverBudget;
+    return this.#copiedBytes >= STEP || this.#looks >= MAX_LOOKS || this.isOverBudget;
   }
 
   protected get hasCopied(): boolean {
@@ -121,7 +218,7 @@ export abstract class CompactionPass {
   }
 
   /** Copies a blob to a place that was taken for it, or gives the place back. */
-  protected async copy(slot: number, handle: number): Promise<boolean> {
+  protected async copy(slot: number, part: Part): Promise<boolean> {
     const { state } = this, length = framedLength(state.index.size[slot]);
     const { budget, maxBytes } = this.#progress;
     let isCopied = false;
@@ -129,13 +226,13 @@ export abstract class CompactionPass {
       // A blob that no call may move does not keep the others from moving.
       this.isOverBudget = length <= maxBytes && this.#copiedBytes + length > budget;
       if (length <= maxBytes && !this.isOverBudget) {
-        isCopied = await copyChunks(state, slot, handle);
+        isCopied = await copyChunks(state, slot, part);
       }
     } finally {
-      if (!isCopied) state.space.release(handle);
+      if (!isCopied) state.space.release(part);
     }
     if (!isCopied) return false;
-    this.#copied.push({ slot, handle });
+    this.#copied.push({ slot, part });
     this.#copiedBytes += length;
     return true;
   }
@@ -146,14 +243,24 @@ export abstract class CompactionPass {
     const isDurable = this.#copiedBytes > MAX_UNPROVEN;
     if (isDurable) await file.flush();
     const batch = newBatch();
-    for (const { slot, handle } of this.#copied) {
-      writeMove(batch, index.keyBytes(slot), isDurable, [space.part(handle)]);
+    for (const { slot, part } of this.#copied) {
+      const entry = {
+        key: index.keyBytes(slot),
+        metadata: index.metadata(slot).length > 0 ? index.metadata(slot) : undefined,
+        size: index.size[slot],
+        time: index.time[slot],
+        seed: index.seed[slot],
+        crc: index.crc[slot],
+        isDurable,
+      };
+      writeMove(batch, entry, [part]);
     }
     await state.log.append(batch);
     await flushAll(state);
-    for (const { slot, handle } of this.#copied) {
-      space.releaseAll(ownHandlesOf(state, slot));
-      placeBlob(index, slot, [handle]);
+    for (const { slot, part } of this.#copied) {
+      space.releaseAll(ownPartsOf(state, slot));
+      placeBlob(index, slot, [part]);
+      index.setDirty(slot, false);
     }
   }
 }
@@ -164,25 +271,35 @@ export class FillPass extends CompactionPass {
   readonly #floor: number;
   #next: number;
 
-  constructor(state: StoreState, progress: CompactionProgress) {
-    const { allocator } = state.space, floor = allocator.capacity - allocator.freeSpace;
-    super(state, progress, floor);
+  private constructor(
+    state: StoreState,
+    progress: CompactionProgress,
+    placed: PlacedKeys,
+    floor: number,
+  ) {
+    super(state, progress, placed);
     this.#floor = floor;
-    this.#next = this.slots.length - 1;
+    this.#next = placed.count - 1;
+  }
+
+  /** Looks at where all blobs are: O(n log n) for n of them. */
+  static async begin(state: StoreState, progress: CompactionProgress): Promise<FillPass> {
+    const { ranges } = state.space, floor = ranges.capacity - ranges.freeSpace;
+    return new FillPass(state, progress, await PlacedKeys.from(state, floor), floor);
   }
 
   protected override async copyBlobs(): Promise<void> {
     const { state } = this, { index, space } = state;
     for (; this.#next >= 0 && !this.isStepFull; this.#next--) {
-      const slot = this.slots[this.#next];
-      if (!hasPlace(state, slot)) continue;
+      const slot = await this.slotOf(this.#next);
+      if (slot < 0) continue;
       const from = highestUnit(state, slot);
       if (from < this.#floor) continue;
       const units = space.unitsFor(framedLength(index.size[slot]));
-      const handle = space.allocator.allocate(units);
-      if (handle === NO_SPACE) continue;
-      if (space.allocator.offset(handle) > from) space.release(handle);
-      else await this.copy(slot, handle);
+      const unit = space.ranges.allocate(units), part = { unit, units };
+      if (unit === NO_SPACE) continue;
+      if (unit > from) space.release(part);
+      else await this.copy(slot, part);
     }
     this.isDone = this.#next < 0;
   }
@@ -197,27 +314,36 @@ export class SlidePass extends CompactionPass {
   #next = 0;
   /** Where the next blob goes: the start of the gap. */
   #end: number;
-  /** Units of the gap that are taken, and their handle. */
-  #gapUnits = 0;
-  #gap: number = NO_SPACE;
+  /** The part of the gap that is taken. */
+  #gap: Part | undefined;
   /** Whether the end of the file takes blobs that make way. */
   #canWiden = true;
 
-  constructor(state: StoreState, progress: CompactionProgress) {
-    const hole = state.space.allocator.freeRegions().next();
-    const start = hole.done ? Infinity : hole.value.offset;
-    super(state, progress, start);
+  private constructor(
+    state: StoreState,
+    progress: CompactionProgress,
+    placed: PlacedKeys,
+    start: number,
+  ) {
+    super(state, progress, placed);
     this.#end = start;
   }
 
+  /** Looks at where all blobs behind the first hole are: O(n log n) for n of them. */
+  static async begin(state: StoreState, progress: CompactionProgress): Promise<SlidePass> {
+    const hole = state.space.ranges.freeRegions().next();
+    const start = hole.done ? Infinity : hole.value.offset;
+    return new SlidePass(state, progress, await PlacedKeys.from(state, start), start);
+  }
+
   protected override async copyBlobs(): Promise<void> {
-    const { state, slots } = this, { index, space } = state;
+    const { state, placed } = this, { index, space } = state;
     const leastGap = LEAST_GAP / space.granule;
     /** Units of the blobs that make way in this step, and how many are enough. */
     let widened = 0, enough = Infinity;
-    while (this.#next < slots.length && !this.isStepFull) {
-      const slot = slots[this.#next], end = this.#end;
-      const from = hasPlace(state, slot) ? highestUnit(state, slot) : -1;
+    while (this.#next < placed.count && !this.isStepFull) {
+      const slot = await this.slotOf(this.#next), end = this.#end;
+      const from = slot < 0 ? -1 : highestUnit(state, slot);
       if (from < end) { // it is gone, or was put there since
         this.#next++;
         continue;
@@ -237,8 +363,8 @@ export class SlidePass extends CompactionPass {
         enough = leastGap;
       } else if (units <= this.#gapUnits) {
         this.#next++;
-        const handle = this.#takeFromGap(units);
-        if (!await this.copy(slot, handle)) this.#goBehind(from + units);
+        const part = this.#takeFromGap(units);
+        if (!await this.copy(slot, part)) this.#goBehind(from + units);
       } else if (this.hasCopied) return; // to record it widens the gap
       else if (end + this.#gapUnits < from && this.#takeGapOf(units, from - end)) continue;
       else if (end + this.#gapUnits === from && from > end) {
@@ -251,24 +377,28 @@ export class SlidePass extends CompactionPass {
         this.#goBehind(from + units);
       }
     }
-    this.isDone = this.#next >= slots.length;
+    this.isDone = this.#next >= placed.count;
   }
 
   override end(): void {
     this.#takeGap(0);
   }
 
+  /** Units of the gap that are taken. */
+  get #gapUnits(): number {
+    return this.#gap?.units ?? 0;
+  }
+
   /** Takes the units from the end of what has moved on, instead of those taken before. */
   #takeGap(units: number): boolean {
-    const { allocator, claimed } = this.state.space;
-    if (this.#gapUnits > 0) {
-      claimed.delete(this.#gap);
-      allocator.free(this.#gap);
+    const { space } = this.state, before = this.#gap, unit = this.#end;
+    if (before !== undefined) {
+      space.claimed.delete(before);
+      space.ranges.free(before.unit, before.units);
     }
-    this.#gap = units > 0 ? allocateAt(allocator, this.#end, units) : NO_SPACE;
-    this.#gapUnits = this.#gap === NO_SPACE ? 0 : units;
-    if (this.#gapUnits > 0) claimed.add(this.#gap);
-    return this.#gapUnits > 0;
+    this.#gap = units > 0 && space.takeAt(unit, units) ? { unit, units } : undefined;
+    if (this.#gap !== undefined) space.claimed.add(this.#gap);
+    return this.#gap !== undefined;
   }
 
   /** The same for as many units up to `most` as are free there, about; at least for so many. */
@@ -280,13 +410,13 @@ export class SlidePass extends CompactionPass {
   }
 
   /** A place at the start of the gap, which is that much shorter then. */
-  #takeFromGap(units: number): number {
-    const rest = this.#gapUnits - units;
+  #takeFromGap(units: number): Part {
+    const rest = this.#gapUnits - units, part = { unit: this.#end, units };
     this.#takeGap(0);
-    const handle = allocateAt(this.state.space.allocator, this.#end, units);
+    this.state.space.takeAt(part.unit, units);
     this.#end += units;
     this.#takeGap(rest);
-    return handle;
+    return part;
   }
 
   /** Leaves the gap as a hole. */
@@ -297,8 +427,63 @@ export class SlidePass extends CompactionPass {
 
   /** Copies a blob behind everything else. */
   async #moveToEnd(slot: number, units: number): Promise<boolean> {
-    const handle = await this.state.space.allocateAtEnd(units);
-    return handle !== NO_SPACE && await this.copy(slot, handle);
+    const unit = await this.state.space.allocateAtEnd(units);
+    return unit !== NO_SPACE && await this.copy(slot, { unit, units });
+  }
+}
+
+/** Moves what lies at the start of the file away from there, so that log and root can go there. */
+export class FrontPass extends CompactionPass {
+  readonly #units: number;
+  /** What is free at the start: nothing else may go there. */
+  readonly #free: Part[] = [];
+  #next = 0;
+
+  private constructor(
+    state: StoreState,
+    progress: CompactionProgress,
+    placed: PlacedKeys,
+    units: number,
+  ) {
+    super(state, progress, placed);
+    this.#units = units;
+    for (const { offset, size } of Array.from(state.space.ranges.freeRegions())) {
+      const part = { unit: offset, units: Math.min(size, units - offset) };
+      if (part.units <= 0) break;
+      state.space.takeAt(part.unit, part.units);
+      state.space.claimed.add(part);
+      this.#free.push(part);
+    }
+  }
+
+  /** Looks at what lies in the first units: O(n) for n blobs in all. */
+  static async begin(
+    state: StoreState,
+    progress: CompactionProgress,
+    units: number,
+  ): Promise<FrontPass> {
+    return new FrontPass(state, progress, await PlacedKeys.from(state, 0, units), units);
+  }
+
+  protected override async copyBlobs(): Promise<void> {
+    const { state: { index, space }, placed } = this;
+    for (; this.#next < placed.count && !this.isStepFull; this.#next++) {
+      const slot = await this.slotOf(this.#next), length = framedLength(index.size[slot] ?? 0);
+      if (slot < 0 || length > MAX_FRONT) continue;
+      const units = space.unitsFor(length), found = space.ranges.allocate(units);
+      const unit = found === NO_SPACE ? await space.allocateAtEnd(units) : found;
+      if (unit !== NO_SPACE) await this.copy(slot, { unit, units });
+    }
+    this.isDone = this.#next >= placed.count;
+  }
+
+  override end(): void {
+    const { space } = this.state;
+    for (const part of this.#free.splice(0)) {
+      space.claimed.delete(part);
+      space.ranges.free(part.unit, part.units);
+    }
+    space.keepFront(this.#units);
   }
 }
 
@@ -306,9 +491,9 @@ export class SlidePass extends CompactionPass {
  * Copies a blob, a chunk at a time, or 1 MiB where the store is asynchronous. Tells whether it is
  * whole: a damaged one stays.
  */
-async function copyChunks(state: StoreState, slot: number, handle: number): Promise<boolean> {
+async function copyChunks(state: StoreState, slot: number, part: Part): Promise<boolean> {
   const { file } = state, { ranges, size, seed, crc } = framedBlobOf(state, slot);
-  const to = rangesOf(state.space, [handle]);
+  const to = [state.space.rangeOf(part)];
   const length = framedLength(size), frame = CHUNK_LENGTH + 4;
   const buffer = new Uint8Array(Math.min(length, frame * chunksAtOnce(file)));
   for (let at = 0, chunk = 0; at < length; at += buffer.length) {
@@ -332,9 +517,19 @@ function hasPlace({ index }: StoreState, slot: number): boolean {
   return index.isLive(slot) && index.place[slot] >= 0 && index.place[slot] !== NO_PLACE;
 }
 
-/** The last unit a blob's parts begin at. */
-function highestUnit({ index, space: { allocator } }: StoreState, slot: number): number {
-  const place = index.place[slot];
-  if (place !== MANY_PLACES) return allocator.offset(place);
-  return Math.max(...index.parts.get(slot)!.map((handle) => allocator.offset(handle)));
+/** The same of a slot, whose blob has a place. */
+function highestUnit({ index }: StoreState, slot: number): number {
+  return highestUnitOf({ unit: index.place[slot], parts: index.parts.get(slot) ?? [] });
+}
+
+/** The last unit that a part of a blob begins at; -1: it has none, or is in the log. */
+function highestUnitOf({ unit, parts }: Pick<IndexEntry, "unit" | "parts">): number {
+  if (unit === NO_PLACE) return -1;
+  return unit === MANY_PLACES ? Math.max(...parts.map((part) => part.unit)) : unit;
+}
+
+function grown(from: Float64Array): Float64Array {
+  const to = new Float64Array(2 * from.length);
+  to.set(from);
+  return to;
 }

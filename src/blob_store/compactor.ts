@@ -5,9 +5,25 @@
  */
 
 import type { Committer } from "./committer.ts";
-import { type CompactionPass, type CompactionProgress, FillPass, SlidePass } from "./compaction.ts";
+import {
+  type CompactionPass,
+  type CompactionProgress,
+  FillPass,
+  FrontPass,
+  SlidePass,
+} from "./compaction.ts";
 import { makeCheckpoint, unlessFull } from "./checkpoint.ts";
-import { flushAll, indexBytesOf, type StoreState, updateReserve } from "./store_state.ts";
+import { MIN_SEGMENT } from "./log.ts";
+import {
+  flushAll,
+  nextIndex,
+  nextIndexBytes,
+  type StoreState,
+  updateReserve,
+} from "./store_state.ts";
+import { HEAD_LENGTH, HEADER_LENGTH } from "./superblock.ts";
+import { settleAll } from "./lookup.ts";
+import { surveySpace } from "./survey_space.ts";
 import type { CompactionReport } from "./types.ts";
 
 /** Passes of one compaction. */
@@ -34,34 +50,70 @@ export class Compactor {
   async compactAll(maxBytes: number): Promise<CompactionReport> {
     const state = this.#state, { file } = state, before = file.byteLength;
     await this.#committer.exclusively(async () => {
+      await surveySpace(state);
       if (this.#wouldShrink()) await unlessFull(state, makeCheckpoint(state, true));
     });
-    const report = await this.compact(maxBytes);
-    return { ...report, releasedBytes: Math.max(0, before - file.byteLength) };
+    const progress = newProgress(maxBytes);
+    try {
+      await unlessFull(state, this.#clearFront(progress));
+      const report = await this.#compact(progress, MAX_PASSES);
+      return { ...report, releasedBytes: Math.max(0, before - file.byteLength) };
+    } finally {
+      state.space.releaseFront();
+    }
+  }
+
+  /** Makes room for log and root at the start, where who opens the file reads first. */
+  async #clearFront(progress: CompactionProgress): Promise<void> {
+    const state = this.#state, { space, log } = state, committer = this.#committer;
+    const most = Math.floor((HEAD_LENGTH - HEADER_LENGTH) / space.granule);
+    const { root, segments } = log.superblock;
+    if ([...root, ...segments].every(({ unit, units }) => unit + units <= most)) return;
+    const units = space.unitsFor(MIN_SEGMENT) + space.unitsFor(nextIndex(state).rootLength);
+    if (units > most) return;
+    const pass = await committer.exclusively(async () => {
+      await this.#moveIndexToEnd();
+      return await FrontPass.begin(state, progress, units);
+    });
+    try {
+      while (!pass.isDone) await committer.exclusively(() => this.#step(pass));
+    } finally {
+      pass.end();
+    }
+  }
+
+  async #moveIndexToEnd(): Promise<void> {
+    const state = this.#state;
+    if (state.space.preference === "end") return;
+    state.space.preference = "end";
+    await makeCheckpoint(state);
   }
 
   /** Whether a checkpoint would take much less than the log and the one before do. */
   #wouldShrink(): boolean {
-    const { log, space: { allocator, granule }, index, inlineUnits } = this.#state;
-    const after = indexBytesOf(index) + inlineUnits * granule;
-    const gain = log.segmentBytes + log.superblock.checkpointLength - after;
-    return gain > Math.max(MIN_GAIN, allocator.capacity * granule / 100);
+    const state = this.#state, { log, space: { ranges, granule }, indexParts, inlineUnits } = state;
+    const before = indexParts.reduce((sum, { units }) => sum + units, 0);
+    const after = nextIndexBytes(state) + inlineUnits * granule;
+    const gain = log.segmentBytes + before * granule - after;
+    return gain > Math.max(MIN_GAIN, ranges.capacity * granule / 100);
   }
 
   /** Moves blobs, some MiB at a time, as long as there is room for that. */
-  async compact(maxBytes: number, passes: number = MAX_PASSES): Promise<CompactionReport> {
+  compact(maxBytes: number, passes: number = MAX_PASSES): Promise<CompactionReport> {
+    return this.#compact(newProgress(maxBytes), passes);
+  }
+
+  async #compact(progress: CompactionProgress, passes: number): Promise<CompactionReport> {
     const state = this.#state, { file } = state;
     const before = file.byteLength;
-    const progress: CompactionProgress = {
-      movedBlobs: 0,
-      movedBytes: 0,
-      budget: maxBytes,
-      maxBytes,
-    };
     let done = false;
     this.#isRunning = true;
     try {
-      await this.#committer.exclusively(() => flushAll(state)); // frees what was superseded
+      await this.#committer.exclusively(async () => {
+        await surveySpace(state);
+        await settleAll(state);
+        await flushAll(state); // frees what was superseded
+      });
       if (this.#hasHoles()) state.space.unreserveOnDisk();
       // What was moved before the disk was full is worth having.
       await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
@@ -102,29 +154,26 @@ export class Compactor {
 
   async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
     const state = this.#state;
-    if (!isSliding) return new FillPass(state, progress);
-    if (state.space.preference !== "end") {
-      state.space.preference = "end";
-      await makeCheckpoint(state);
-    }
-    return new SlidePass(state, progress);
+    if (!isSliding) return await FillPass.begin(state, progress);
+    await this.#moveIndexToEnd();
+    return await SlidePass.begin(state, progress);
   }
 
   /** Whether more than a hundredth of the file is free before its end. */
   #hasHoles(): boolean {
-    const { freeSpace, tailSpace, capacity } = this.#state.space.allocator;
+    const { freeSpace, tailSpace, capacity } = this.#state.space.ranges;
     return freeSpace - tailSpace > capacity / 100;
   }
 
   /** Whether only the index and the log keep a hole from being the end of the file. */
   #isAfterHole(): boolean {
-    const state = this.#state, { allocator } = state.space;
-    const top = allocator.capacity - allocator.tailSpace; // a store may be unable to shrink
-    const hole = Array.from(allocator.freeRegions()).filter(({ offset }) => offset < top).at(-1);
-    if (hole === undefined || hole.size <= allocator.capacity / 100) return false;
+    const state = this.#state, { ranges } = state.space;
+    const top = ranges.capacity - ranges.tailSpace; // a store may be unable to shrink
+    const hole = Array.from(ranges.freeRegions()).filter(({ offset }) => offset < top).at(-1);
+    if (hole === undefined || hole.size <= ranges.capacity / 100) return false;
     let rest = top - hole.offset - hole.size;
-    for (const handle of [...state.checkpoint, ...state.log.segments.map(({ handle }) => handle)]) {
-      if (allocator.offset(handle) > hole.offset) rest -= allocator.size(handle);
+    for (const { unit, units } of [...state.indexParts, ...state.log.parts]) {
+      if (unit > hole.offset) rest -= units;
     }
     return rest === 0;
   }
@@ -136,8 +185,9 @@ export class Compactor {
     if (pending) await pending;
     await space.trim();
     const isInTheWay = this.#isAfterHole();
-    if (isInTheWay) {
-      space.preference = "start";
+    const { capacity, tailSpace } = space.ranges, isHeld = capacity - tailSpace < space.least;
+    if (isInTheWay || space.hasFront || (isHeld && tailSpace > 0)) {
+      if (isInTheWay || space.hasFront) space.preference = "start";
       await unlessFull(state, makeCheckpoint(state, true));
     }
     await space.trim();
@@ -148,4 +198,9 @@ export class Compactor {
     }
     return isInTheWay;
   }
+}
+
+/** Nothing was moved yet. */
+function newProgress(maxBytes: number): CompactionProgress {
+  return { movedBlobs: 0, movedBytes: 0, budget: maxBytes, maxBytes };
 }

@@ -4,22 +4,19 @@
  * @module
  */
 
-import { encodeText } from "./text.ts";
+import { decodeText, encodeText } from "./text.ts";
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
-import { BlobWriter } from "./blob_writer.ts";
-import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
+import type { FramedBlob } from "./chunks.ts";
+import { causeOf, CopyTarget, type OldBlob, Unreadable } from "./copy_target.ts";
 import { isInSamePlace, isSameBlob } from "./read_with_refresh.ts";
 import { readFramed } from "./read_blob.ts";
-import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
-import { framedBlobOf, type StoreState } from "./store_state.ts";
+import type { OpenStore } from "./open_store.ts";
+import { entryParts } from "./lookup.ts";
+import { rangesOf, type StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
-import { newDelete, type PendingWrite, streamedWrite } from "./pending_write.ts";
+import { newDelete } from "./pending_write.ts";
 
-/** Bytes that are put into one commit of the copy. */
-const COMMIT = 4_194_304; // = 2 ** 22
-/** Bytes of a large blob that are copied at once. */
-const PIECE = 1_048_576; // = 16 * CHUNK_LENGTH
 /** How often a reader catches up with the writer before it gives up. */
 const MAX_ROUNDS = 100;
 
@@ -40,76 +37,68 @@ export async function copyBlobs(
   { onProgress }: ProgressOptions,
 ): Promise<BackupReport> {
   const { space } = opened.state;
-  // Read first: to open it for writing would take it from another writer.
-  if (await holdsBlobs(to)) {
-    throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
-  }
-  const target = await openStore(to, { create: true, durability: "none", granule: space.granule });
+  const target = await CopyTarget.open(to, space.granule);
   try {
-    const copy = new Copy(opened.state, target, onProgress);
+    const copy = new Copy(opened, target, onProgress);
     space.pinAll();
     try {
       for (let round = 1; await copy.update(); round++) {
         if (round === MAX_ROUNDS) copy.giveUp();
         await opened.refresh();
       }
-      await target.compact(Infinity); // the log left holes between them
+      await target.pack();
       copy.tell();
     } finally {
       space.unpinAll();
     }
-    return { blobs: target.state.index.count, bytes: target.state.blobBytes };
+    return await target.report();
   } finally {
     await target.close();
   }
 }
 
-/** A blob as it was when the copying began. */
-interface OldBlob {
-  readonly framed: FramedBlob;
-  readonly metadata: Uint8Array | undefined;
-  readonly time: number;
-}
-
-/** A blob could not be read: that is the `cause`. What else fails, fails for good. */
-class Unreadable extends Error {}
-
 /** A copy in the making. */
 class Copy {
+  readonly #opened: OpenStore;
   readonly #from: StoreState;
-  readonly #target: OpenStore;
+  readonly #target: CopyTarget;
   readonly #onProgress: ProgressOptions["onProgress"];
   /** What the copy holds, by key. */
   readonly #copied = new Map<string, FramedBlob>();
   /** What could not be read, by key. */
   #missed = new Map<string, FramedBlob>();
   #lastMiss: Unreadable | undefined;
-  #pending: Promise<unknown>[] = [];
-  /** Bytes that wait to be committed. */
-  #gathered = 0;
   #done = 0;
+  /** Bytes of all blobs that the copy is to have. */
+  #total = 0;
 
-  constructor(from: StoreState, target: OpenStore, onProgress: ProgressOptions["onProgress"]) {
-    this.#from = from;
+  constructor(opened: OpenStore, target: CopyTarget, onProgress: ProgressOptions["onProgress"]) {
+    this.#opened = opened;
+    this.#from = opened.state;
     this.#target = target;
     this.#onProgress = onProgress;
   }
 
   /** Makes the copy what the store is now. Tells whether blobs are missing. */
   async update(): Promise<boolean> {
-    const wanted = snapshot(this.#from), missedBefore = this.#missed;
+    const wanted = await snapshot(this.#opened), missedBefore = this.#missed;
     this.#missed = new Map();
-    this.#done = 0;
+    this.#done = this.#total = 0;
+    for (const { framed } of wanted.values()) this.#total += framed.size;
     for (const key of this.#copied.keys()) {
       if (wanted.has(key)) continue;
       this.#copied.delete(key);
-      this.#commit(newDelete(encodeText(key)));
+      this.#target.commit(newDelete(encodeText(key)));
     }
     for (const [key, blob] of wanted) {
       const { framed } = blob, copied = this.#copied.get(key);
       if (copied === undefined || !isSameBlob(copied, framed)) {
         try {
-          await this.#copy(key, blob);
+          await this.#target.put(
+            encodeText(key),
+            blob,
+            (offset, into) => readFramed(this.#from, () => key, framed, offset, into),
+          );
           this.#copied.set(key, framed);
         } catch (error) {
           if (!(error instanceof Unreadable)) throw error;
@@ -121,11 +110,11 @@ class Copy {
         }
       }
       this.#done += framed.size;
-      if (this.#gathered < COMMIT) continue;
-      await this.#settle();
+      if (!this.#target.isFull) continue;
+      await this.#target.settle();
       this.tell();
     }
-    await this.#settle();
+    await this.#target.settle();
     return this.#missed.size > 0;
   }
 
@@ -135,70 +124,32 @@ class Copy {
   }
 
   tell(): void {
-    this.#onProgress?.(this.#done, Math.max(this.#done, this.#from.blobBytes));
-  }
-
-  #commit(write: PendingWrite): void {
-    const committed = this.#target.committer.commit([write], false);
-    committed.catch(() => {}); // told by `#settle`
-    this.#pending.push(committed);
-    this.#gathered += write.size + 1024;
-  }
-
-  async #settle(): Promise<void> {
-    await Promise.all(this.#pending.splice(0));
-    this.#gathered = 0;
-  }
-
-  /** Copies a blob, in place of what the copy has of that key. */
-  async #copy(key: string, { framed, metadata, time }: OldBlob): Promise<void> {
-    const { committer, state } = this.#target, { size } = framed, name = encodeText(key);
-    const read = async (offset: number, into: Uint8Array) => {
-      try {
-        await readFramed(this.#from, () => key, framed, offset, into);
-      } catch (cause) {
-        throw new Unreadable("", { cause });
-      }
-    };
-    if (size <= CHUNK_LENGTH) {
-      const bytes = new Uint8Array(size);
-      await read(0, bytes);
-      return this.#commit(committer.stage(name, bytes, metadata, time));
-    }
-    const writer = new BlobWriter(state, committer.newSeed(), () => this.#target.makeRoom());
-    try {
-      await writer.reserve(size);
-      const piece = new Uint8Array(Math.min(size, PIECE));
-      for (let offset = 0; offset < size; offset += piece.length) {
-        const into = piece.subarray(0, size - offset);
-        await read(offset, into);
-        await writer.write(into);
-      }
-      this.#commit(streamedWrite(name, metadata, time, await writer.finish()));
-    } catch (error) {
-      writer.abort();
-      throw error;
-    }
+    this.#onProgress?.(this.#done, this.#total);
   }
 }
 
-/** What is behind an error. */
-function causeOf(error: Error | undefined): unknown {
-  const { cause } = error ?? new Error();
-  return cause;
+/** Every blob as all of them are at one moment, by key. */
+async function snapshot(opened: OpenStore): Promise<Map<string, OldBlob>> {
+  const { state, committer } = opened;
+  if (!state.file.readOnly) return await committer.exclusively(() => blobsOf(opened));
+  while (true) {
+    const { index } = state, blobs = await blobsOf(opened);
+    if (state.index === index) return blobs; // else it was refreshed meanwhile
+  }
 }
 
-/** Every blob as it is now, by key. */
-function snapshot(state: StoreState): Map<string, OldBlob> {
-  const { index } = state, blobs = new Map<string, OldBlob>();
-  for (let slot = 0; slot < index.slots; slot++) {
-    if (!index.isLive(slot)) continue;
-    const metadata = index.metadata(slot);
-    blobs.set(index.key(slot), {
-      framed: framedBlobOf(state, slot),
-      metadata: metadata.length > 0 ? metadata.slice() : undefined,
-      time: index.time[slot],
+async function blobsOf(opened: OpenStore): Promise<Map<string, OldBlob>> {
+  const { state } = opened, blobs = new Map<string, OldBlob>(), walk = opened.walk();
+  for (let more = walk.next();; more = walk.next()) {
+    if (!(typeof more === "boolean" ? more : await more)) return blobs;
+    const { entry } = walk, { key, keyLength, size, seed, crc, time, unit } = entry;
+    const ranges = unit < 0
+      ? [{ position: -1 - unit, length: size }]
+      : rangesOf(state.space, entryParts(state.space, entry));
+    blobs.set(decodeText(key.subarray(0, keyLength)), {
+      framed: { ranges, size, seed, crc },
+      metadata: entry.metadata?.slice(),
+      time,
     });
   }
-  return blobs;
 }

@@ -5,11 +5,13 @@
  */
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
+import { MAX_ROOT_LENGTH } from "./root.ts";
 import type { StoreFile } from "./store_file.ts";
 import {
   decodeSuperblock,
   encodeSuperblock,
   FORMAT_VERSION,
+  HEAD_LENGTH,
   HEADER_LENGTH,
   MIN_FIRST_SEGMENT,
   SLOT_LENGTH,
@@ -27,6 +29,12 @@ export async function readHeader(file: StoreFile): Promise<Uint8Array> {
   return header;
 }
 
+/** The same, and what is behind them at the start of the file is at hand until `dropHead`. */
+export async function readHeadAndHeader(file: StoreFile): Promise<Uint8Array> {
+  await file.readHead(HEAD_LENGTH);
+  return await readHeader(file);
+}
+
 /**
  * Whether a store may be made here: there is nothing, or the start of a store whose
  * making was cut short. One slot is durable before the other is written.
@@ -36,7 +44,8 @@ export function isVacant(header: Uint8Array, file: StoreFile): boolean {
   return slots.includes("blank") && slots.every((slot) => slot === "blank" || slot === "damaged");
 }
 
-function slotsOf(header: Uint8Array, file: StoreFile): (Superblock | SlotFault)[] {
+/** What each slot says, or why it cannot be used. */
+export function slotsOf(header: Uint8Array, file: StoreFile): (Superblock | SlotFault)[] {
   return [0, SLOT_LENGTH].map((at) =>
     decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), file.crc32)
   );
@@ -90,14 +99,14 @@ export function currentSlot(header: Uint8Array, file: StoreFile): CurrentSlot {
 
 /** Throws where a superblock speaks of what is not there. */
 function checkSuperblock(superblock: Superblock, file: StoreFile): void {
-  const { granule, checkpoint, checkpointLength, segments } = superblock;
+  const { granule, root, rootLength, segments } = superblock;
   const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
-  const units = checkpoint.reduce((sum, part) => sum + part.units, 0);
+  const units = root.reduce((sum, part) => sum + part.units, 0);
   const hasLog = segments[0].units * granule >= MIN_FIRST_SEGMENT;
-  if (!isGranule || !hasLog || checkpointLength > units * granule) {
+  if (!isGranule || !hasLog || rootLength > Math.min(units * granule, MAX_ROOT_LENGTH)) {
     throw new CorruptStoreError(0, "its header makes no sense");
   }
-  for (const { unit, units } of [...checkpoint, ...segments]) {
+  for (const { unit, units } of [...root, ...segments]) {
     const end = HEADER_LENGTH + (unit + units) * granule;
     if (!(end <= file.byteLength)) {
       throw new CorruptStoreError(

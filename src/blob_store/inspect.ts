@@ -4,28 +4,34 @@
  * @module
  */
 
-import { check } from "../operations/check.ts";
-import { MAX_KEY_LENGTH } from "./key_index.ts";
 import { framedLength } from "./chunks.ts";
-import { ownHandlesOf, type StoreState } from "./store_state.ts";
-import { HEADER_LENGTH } from "./superblock.ts";
+import { MAX_KEY_LENGTH } from "./key_index.ts";
+import { compareKeys, type IndexEntry } from "./leaf.ts";
+import { entryParts, settleAll } from "./lookup.ts";
+import type { OpenStore } from "./open_store.ts";
+import type { StoreState } from "./store_state.ts";
+import { HEADER_LENGTH, type Part } from "./superblock.ts";
+import { surveySpace } from "./survey_space.ts";
+import { decodeText } from "./text.ts";
 import type { BlobStoreStats, FileRegion, FileRegionKind } from "./types.ts";
 
-/** Figures of a store. O(regions in the largest bin). */
-export function statsOf(state: StoreState): BlobStoreStats {
-  const { file, index, space, log, settings } = state;
-  const { allocator, granule } = space;
-  let freeUnits = allocator.freeSpace;
-  for (const handle of space.claimed) freeUnits += allocator.size(handle);
+/** Figures of a store. The first call may read the whole index; then O(log regions). */
+export async function statsOf({ state }: OpenStore): Promise<BlobStoreStats> {
+  await surveySpace(state);
+  await settleAll(state);
+  const { file, index, run, pages, space, log, settings, indexParts } = state;
+  const { ranges, granule } = space;
+  let freeUnits = ranges.freeSpace;
+  for (const { units } of space.claimed) freeUnits += units;
   return {
-    blobs: index.count,
+    blobs: state.blobs,
     blobBytes: state.blobBytes,
     fileBytes: file.byteLength,
     freeBytes: freeUnits * granule,
-    largestFreeBytes: allocator.largestFreeRegion() * granule,
+    largestFreeBytes: ranges.largestFreeRegion() * granule,
     logBytes: log.segmentBytes,
-    checkpointBytes: state.checkpoint.reduce((sum, handle) => sum + space.byteLength(handle), 0),
-    indexBytes: index.byteLength,
+    checkpointBytes: indexParts.reduce((sum, part) => sum + space.byteLength(part), 0),
+    indexBytes: index.byteLength + pages.byteLength + (run?.byteLength ?? 0),
     granule,
     maxByteLength: Math.min(settings.maxByteLength, file.maxByteLength),
     commits: log.sequence - 1,
@@ -33,71 +39,119 @@ export function statsOf(state: StoreState): BlobStoreStats {
   };
 }
 
-/** What is where, from the start of the file to its end. O(blobs). */
-export function* regionsOf(state: StoreState): Generator<FileRegion, void, void> {
-  const { space, file } = state, kinds = new Map<number, FileRegionKind>();
-  for (const { handle } of state.log.segments) kinds.set(handle, "log");
-  for (const handle of state.checkpoint) kinds.set(handle, "index");
-  for (const handle of space.claimed) kinds.set(handle, "free");
-  yield { offset: 0, length: HEADER_LENGTH, kind: "header" };
-  let end = HEADER_LENGTH;
-  for (const { handle, offset, size } of space.allocator.allocations()) {
-    const position = space.positionOf(offset), length = size * space.granule;
-    if (position > end) yield { offset: end, length: position - end, kind: "free" };
-    yield { offset: position, length, kind: kinds.get(handle) ?? "blob" };
-    end = position + length;
+/** A part of the space, and who has it. */
+interface Owned extends Part {
+  readonly owner: string;
+  readonly kind: FileRegionKind;
+}
+
+/** All that is taken, in the order of the file. O(n log n) of the blobs. */
+async function ownedBy(
+  opened: OpenStore,
+  look: (entry: IndexEntry, slot: number) => void = () => {},
+): Promise<Owned[]> {
+  const { state } = opened, { space, log } = state, owned: Owned[] = [];
+  const add = (parts: Iterable<Part>, owner: string, kind: FileRegionKind) => {
+    for (const { unit, units } of parts) owned.push({ unit, units, owner, kind });
+  };
+  const walk = opened.walk();
+  for (let more = walk.next();; more = walk.next()) {
+    if (!(typeof more === "boolean" ? more : await more)) break;
+    const { entry, slot } = walk;
+    look(entry, slot);
+    if (entry.unit >= 0) add(entryParts(space, entry), nameOf(entry), "blob");
   }
-  const { byteLength } = file;
-  if (byteLength > end) yield { offset: end, length: byteLength - end, kind: "free" };
+  add(log.parts, "the log", "log");
+  add(state.indexParts, "the index", "index");
+  add(space.released.values(), "what is still read", "blob");
+  add(space.claimed, "what is kept free", "free");
+  const isRetired = ({ unit }: Part) => !space.released.has(unit);
+  add(state.retired.filter(isRetired), "what the next flush frees", "blob");
+  return owned.sort((a, b) => a.unit - b.unit);
+}
+
+function nameOf({ key, keyLength }: IndexEntry): string {
+  return `blob ${JSON.stringify(decodeText(key.subarray(0, keyLength)))}`;
+}
+
+/** What is where, from the start of the file to its end. O(n log n) of the blobs. */
+export async function regionsOf(opened: OpenStore): Promise<FileRegion[]> {
+  const { state } = opened;
+  await surveySpace(state);
+  await settleAll(state);
+  const owned = await ownedBy(opened), { space, file: { byteLength } } = state;
+  const free = Array.from(space.ranges.freeRegions(), ({ offset, size }): Owned => {
+    return { unit: offset, units: size, owner: "nobody", kind: "free" };
+  });
+  const regions: FileRegion[] = [{ offset: 0, length: HEADER_LENGTH, kind: "header" }];
+  let end = HEADER_LENGTH;
+  const add = (start: number, length: number, kind: FileRegionKind) => {
+    // What nobody is known to have was taken by a write under way.
+    if (start > end) regions.push({ offset: end, length: start - end, kind: "blob" });
+    if (length > 0) regions.push({ offset: start, length, kind });
+    end = start + length;
+  };
+  for (const share of [...owned, ...free].sort((a, b) => a.unit - b.unit)) {
+    const { position, length } = space.rangeOf(share);
+    add(position, length, share.kind);
+  }
+  const capacity = space.positionOf(space.ranges.capacity);
+  add(capacity, Math.max(0, byteLength - capacity), "free");
+  return regions;
 }
 
 /**
- * Throws unless blobs, log, checkpoint and free space share out the whole space, and
- * every blob has the room it needs. While something is being written, not at rest,
- * there may be places that nobody has yet. O(blobs).
+ * Throws unless blobs, log, index and free space share out the whole space, and every blob has the
+ * room it needs. While something is being written, not at rest, there may be places that nobody
+ * has yet. O(n log n) of the blobs.
  */
-export function checkState(state: StoreState, isAtRest: boolean): void {
-  const { index, space, log } = state, { allocator } = space;
-  check(allocator);
-  const owners = new Map<number, string>();
-  const claim = (handle: number, owner: string) => {
-    const other = owners.get(handle);
-    if (other !== undefined) throw new Error(`${owner} and ${other} are in one place`);
-    allocator.offset(handle); // throws unless it is allocated
-    owners.set(handle, owner);
-  };
-  for (const { handle } of log.segments) claim(handle, "the log");
-  for (const handle of state.checkpoint) claim(handle, "the checkpoint");
-  for (const handle of space.released) claim(handle, "what is still read");
-  for (const handle of space.claimed) claim(handle, "what is kept free");
-  for (const handle of state.retired) {
-    if (!space.released.has(handle)) claim(handle, "what the next flush frees");
-  }
-  let count = 0, bytes = 0;
-  for (let slot = 0; slot < index.slots; slot++) {
-    if (!index.isLive(slot)) continue;
-    const name = `blob ${JSON.stringify(index.key(slot))}`, size = index.size[slot];
-    let room = 0;
-    for (const handle of ownHandlesOf(state, slot)) {
-      claim(handle, name);
-      room += space.byteLength(handle);
+export async function checkState(opened: OpenStore, isAtRest: () => boolean): Promise<void> {
+  const { state } = opened;
+  await surveySpace(state);
+  await settleAll(state);
+  let count = 0, bytes = 0, last = new Uint8Array(0);
+  const owned = await ownedBy(opened, (entry, slot) => {
+    checkEntry(state, entry, slot);
+    const { key, keyLength } = entry;
+    if (compareKeys(last, last.length, key, keyLength) >= 0) {
+      throw new Error(`${nameOf(entry)} is out of order`);
     }
-    const isInLog = index.place[slot] < 0;
-    if (!isInLog && space.unitsFor(framedLength(size)) * space.granule !== room) {
-      throw new Error(`${name} has ${size} bytes, and room for ${room}`);
-    }
-    if (index.keyBytes(slot).length > MAX_KEY_LENGTH || index.find(index.key(slot)) !== slot) {
-      throw new Error(`${name} is not found by its key`);
-    }
+    last = key.slice(0, keyLength);
     count++;
-    bytes += size;
+    bytes += entry.size;
+  });
+  const { space: { ranges } } = state;
+  ranges.check();
+  let taken = 0, before: Owned | undefined;
+  for (const part of owned) {
+    if (before !== undefined && before.unit + before.units > part.unit) {
+      throw new Error(`${before.owner} and ${part.owner} are in one place`);
+    }
+    if (part.unit + part.units > ranges.capacity) {
+      throw new Error(`${part.owner} is beyond the end of the file`);
+    }
+    taken += part.units;
+    before = part;
   }
-  if (count !== index.count) throw new Error(`${count} blobs are there, ${index.count} counted`);
-  if (bytes !== state.blobBytes) {
-    throw new Error(`the blobs have ${bytes} bytes, ${state.blobBytes} counted`);
+  const { blobs, blobBytes } = state, rest = isAtRest();
+  if (rest && count !== blobs) throw new Error(`${count} blobs are there, ${blobs} counted`);
+  if (rest && bytes !== blobBytes) {
+    throw new Error(`the blobs have ${bytes} bytes, ${blobBytes} counted`);
   }
-  const unknown = allocator.allocationCount - owners.size;
-  if (unknown < 0 || (isAtRest && unknown > 0)) {
-    throw new Error(`${allocator.allocationCount} places are taken, ${owners.size} are known`);
+  const unknown = ranges.capacity - ranges.freeSpace - taken;
+  if (unknown < 0 || (rest && unknown > 0)) {
+    throw new Error(`${unknown} units more are taken than are known`);
+  }
+}
+
+/** Throws unless a blob has the room it needs, and is found by its key. */
+function checkEntry({ space, index }: StoreState, entry: IndexEntry, slot: number): void {
+  const { key, keyLength, size, unit } = entry;
+  const room = entryParts(space, entry).reduce((sum, { units }) => sum + units, 0);
+  if (unit >= 0 && space.unitsFor(framedLength(size)) !== room) {
+    throw new Error(`${nameOf(entry)} has ${size} bytes, and room for ${room * space.granule}`);
+  }
+  if (keyLength > MAX_KEY_LENGTH || (slot >= 0 && index.findBytes(key) !== slot)) {
+    throw new Error(`${nameOf(entry)} is not found by its key`);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The index of a blob store: what is known of each key, in flat arrays.
+ * The table of a blob store: what memory knows of keys, in flat arrays. What was written since the
+ * last checkpoint is in it, and what was looked up lately.
  *
  * @module
  */
@@ -7,6 +8,8 @@
 import { describe } from "../util/check_integer.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { KeyOrder } from "./key_order.ts";
+import { sortBy } from "./sort_by.ts";
+import type { Part } from "./superblock.ts";
 
 /** Most bytes of UTF-8 in a key. */
 export const MAX_KEY_LENGTH = 1024;
@@ -17,6 +20,17 @@ export const MAX_METADATA = 4096;
 export const NO_PLACE: number = 9_007_199_254_740_992; // = 2 ** 53
 /** `place` of a blob in several parts. */
 export const MANY_PLACES: number = 9_007_199_254_740_994; // = 2 ** 53 + 2
+
+/** It is not as the run has it: the next checkpoint writes it. */
+const DIRTY = 1;
+/** It was deleted. The slot hides what the run has. */
+const GONE = 2;
+/** Whether the run has the key is known, and what it has was let go of. */
+const SETTLED = 4;
+/** The run has the key. */
+const IN_RUN = 8;
+/** It was looked up since the last round of the clock. */
+const USED = 16;
 
 // A key has a slot, and in each column an entry. The table finds the slot by the
 // key's hash: open addressing, linear probing, at most half full. Key and metadata
@@ -30,12 +44,17 @@ const ENTRY_HEADER = 4;
 /** Room behind the heap for the key at hand. */
 const HEAP_MARGIN: number = 1028; // = ENTRY_HEADER + MAX_KEY_LENGTH
 const FIRST_SLOTS = 64;
+/** Bytes that a slot takes in the columns and in the table. */
+const SLOT_BYTES = 55;
+/** Most bytes of the numbers of an entry in a run, and of each part of a blob in several. */
+const ENTRY_NUMBERS = 44;
+const PART_NUMBERS = 16;
 
 /** A map from keys to slots, and the columns. */
 export class KeyIndex {
   /**
-   * Where the blob is: a handle of the allocator, `-1 - n` for byte n of the file (in
-   * the log), {@linkcode NO_PLACE} or {@linkcode MANY_PLACES}.
+   * Where the blob is: its first unit, `-1 - n` for byte n of the file (in the log),
+   * {@linkcode NO_PLACE} or {@linkcode MANY_PLACES}.
    */
   place: Float64Array = new Float64Array(FIRST_SLOTS);
   /** Bytes in the blob. */
@@ -46,10 +65,20 @@ export class KeyIndex {
   crc: Uint32Array = new Uint32Array(FIRST_SLOTS);
   /** Where its checksums begin. */
   seed: Uint32Array = new Uint32Array(FIRST_SLOTS);
-  /** The parts of those in several: handles. */
-  readonly parts: Map<number, readonly number[]> = new Map();
-  /** Keys in the index. */
+  /** The parts of those in several. */
+  readonly parts: Map<number, readonly Part[]> = new Map();
+  /** Keys in the table. */
   count = 0;
+  /** Those that the next checkpoint writes, or takes out. */
+  dirtyCount = 0;
+  /** Those of them of which nobody knows whether the run has them. */
+  unsettledCount = 0;
+  /** Bytes that all dirty entries take in a run, at most. */
+  dirtyBytes = 0;
+  /** While above 0, no slot is given to another key. */
+  holds = 0;
+  /** Bytes that clean entries may take. */
+  readonly #cacheBytes: number;
   /** Slots in use, or used before: every key's is below. */
   slots = 0;
 
@@ -60,7 +89,13 @@ export class KeyIndex {
   #heapEnd = ALIGN;
   #heapDead = 0;
   readonly #freeSlots: number[] = [];
+  #state: Uint8Array = new Uint8Array(FIRST_SLOTS);
+  /** What a dirty entry adds to `dirtyBytes`. */
+  #need: Uint16Array = new Uint16Array(FIRST_SLOTS);
+  /** Of the dirty slots. */
   #order: KeyOrder | undefined;
+  /** Where the clock goes on that looks for clean slots to drop. */
+  #hand = 0;
 
   // The key at hand is behind the heap, where it stays if it is a new one.
   #keyLength = 0;
@@ -68,26 +103,23 @@ export class KeyIndex {
   readonly #salt: number;
 
   /**
-   * Makes an empty index.
+   * Makes an empty table.
    *
    * @param salt Where hashes begin: unlike from store to store, so that no list of keys
    *   collides in all of them.
+   * @param cacheBytes Bytes that entries may take which the run has as well.
    */
-  constructor(salt: number) {
+  constructor(salt: number, cacheBytes: number = Infinity) {
     this.#salt = salt;
-  }
-
-  /** Bytes that all entries take. */
-  get heapLength(): number {
-    return this.#heapEnd - this.#heapDead - ALIGN;
+    this.#cacheBytes = cacheBytes;
   }
 
   /** Bytes the index takes. */
   get byteLength(): number {
     const { place, size, time, crc, seed } = this;
-    const columns = [place, size, time, crc, seed, this.#ref, this.#hash, this.#table, this.#heap];
+    const columns = [place, size, time, crc, seed, this.#state, this.#ref, this.#hash, this.#table];
     const order = this.#order?.byteLength ?? 0;
-    return columns.reduce((sum, column) => sum + column.byteLength, order);
+    return columns.reduce((sum, column) => sum + column.byteLength, order + this.#heap.byteLength);
   }
 
   /** The slot of a key; below 0: there is none. O(1). */
@@ -118,7 +150,7 @@ export class KeyIndex {
 
   /** Takes a key out. */
   remove(slot: number): void {
-    this.#order?.remove(slot);
+    this.#forget(slot);
     const T = this.#table, mask = T.length - 1, H = this.#hash;
     let hole = H[slot] & mask;
     while (T[hole] !== slot + 1) hole = (hole + 1) & mask;
@@ -132,6 +164,7 @@ export class KeyIndex {
     T[hole] = 0;
     this.#heapDead += this.#entryLength(slot);
     this.#ref[slot] = 0;
+    this.#state[slot] = 0;
     this.parts.delete(slot);
     this.#freeSlots.push(slot);
     this.count--;
@@ -139,8 +172,174 @@ export class KeyIndex {
   }
 
   /** Whether a slot has a key. */
-  isLive(slot: number): boolean {
+  hasKey(slot: number): boolean {
     return this.#ref[slot] !== 0;
+  }
+
+  /** Whether a slot has a key, and that has a blob. */
+  isLive(slot: number): boolean {
+    return this.#ref[slot] !== 0 && (this.#state[slot] & GONE) === 0;
+  }
+
+  /** Whether the next checkpoint writes a slot, or takes it out. */
+  isDirty(slot: number): boolean {
+    return (this.#state[slot] & DIRTY) !== 0;
+  }
+
+  /** Whether it is known what the run has of the key, and that was let go of. */
+  isSettled(slot: number): boolean {
+    return (this.#state[slot] & SETTLED) !== 0;
+  }
+
+  /** Keeps a slot for a while: it was used. */
+  use(slot: number): void {
+    this.#state[slot] |= USED;
+  }
+
+  /** Says that a slot is what the run has. */
+  setClean(slot: number): void {
+    this.#forget(slot);
+    this.#state[slot] = SETTLED | IN_RUN | USED;
+  }
+
+  /** Drops clean slots that were not used lately, where they take more than they may. */
+  dropClean(): void {
+    while (this.holds === 0 && this.#cleanBytes > this.#cacheBytes) {
+      if (!this.#dropSome()) return;
+    }
+  }
+
+  /**
+   * Says that a slot is not what the run has.
+   *
+   * @param isNew Whether it is known that the run has no such key, if the slot was new.
+   */
+  setDirty(slot: number, isNew: boolean): void {
+    const before = this.#state[slot];
+    this.#forget(slot);
+    const settled = before === 0 ? (isNew ? SETTLED : 0) : before & (SETTLED | IN_RUN);
+    this.#note(slot, DIRTY | USED | settled);
+  }
+
+  /** Takes the blob of a key out. The key stays as long as it hides what the run has. */
+  setGone(slot: number): void {
+    const known = this.#state[slot] & (SETTLED | IN_RUN);
+    if (known === SETTLED) return this.remove(slot);
+    this.#forget(slot);
+    this.parts.delete(slot);
+    this.place[slot] = NO_PLACE;
+    this.size[slot] = 0;
+    this.#note(slot, DIRTY | GONE | known);
+  }
+
+  /** Says whether the run has the key of a dirty slot. */
+  settle(slot: number, isInRun: boolean): void {
+    const state = this.#state[slot];
+    if ((state & SETTLED) !== 0) return;
+    this.#state[slot] = state | SETTLED | (isInRun ? IN_RUN : 0);
+    this.unsettledCount--;
+    if (!isInRun && (state & GONE) !== 0) this.remove(slot);
+  }
+
+  /** Says that the run has all that is dirty. O(slots). */
+  setAllClean(): void {
+    for (let slot = 0; slot < this.slots; slot++) {
+      const state = this.#state[slot];
+      if ((state & GONE) !== 0) this.remove(slot);
+      else if ((state & DIRTY) !== 0) {
+        this.#forget(slot);
+        this.#state[slot] = SETTLED | IN_RUN | (state & USED);
+      }
+    }
+    this.#order = undefined;
+    this.dropClean();
+  }
+
+  /** The dirty slots in the order of their keys. O(slots), and O(n log n) for n of them. */
+  dirtySlots(): Uint32Array {
+    const dirty = new Uint32Array(this.dirtyCount), value = new Float64Array(this.slots);
+    let n = 0;
+    for (let slot = 0; slot < this.slots; slot++) if (this.isDirty(slot)) dirty[n++] = slot;
+    // Numbers are compared faster: the bytes behind what all keys begin with.
+    let common = n > 0 ? this.keyLength(dirty[0]) : 0;
+    for (const slot of dirty) common = this.#commonLength(dirty[0], slot, common);
+    for (const slot of dirty) value[slot] = this.#numberAt(slot, common);
+    const sorted = sortBy(dirty, value);
+    for (let i = 0, end = 0; i < n; i = end) {
+      for (end = i + 1; end < n && value[sorted[end]] === value[sorted[i]]; end++);
+      if (end - i > 1) sorted.subarray(i, end).sort((a, b) => this.compare(a, b));
+    }
+    return sorted;
+  }
+
+  /** Bytes that two keys begin with both, of so many at most. */
+  #commonLength(one: number, other: number, most: number): number {
+    const a = this.#ref[one] * ALIGN + ENTRY_HEADER, b = this.#ref[other] * ALIGN + ENTRY_HEADER;
+    const heap = this.#heap, stop = Math.min(most, this.keyLength(other));
+    let i = 0;
+    while (i < stop && heap[a + i] === heap[b + i]) i++;
+    return i;
+  }
+
+  /** Six bytes of a key as a number; what is behind its end counts as 0. */
+  #numberAt(slot: number, at: number): number {
+    const start = this.#ref[slot] * ALIGN + ENTRY_HEADER, length = this.keyLength(slot);
+    let number = 0;
+    for (let i = at; i < at + 6; i++) {
+      number = 256 * number + (i < length ? this.#heap[start + i] : 0);
+    }
+    return number;
+  }
+
+  /** Makes a slot dirty that is not. */
+  #note(slot: number, state: number): void {
+    this.#state[slot] = state;
+    this.dirtyCount++;
+    if ((state & SETTLED) === 0) this.unsettledCount++;
+    const length = this.#entryLength(slot) + ENTRY_NUMBERS +
+      PART_NUMBERS * (this.parts.get(slot)?.length ?? 0);
+    // What is left at the end of a leaf is less than an entry; long ones may have two pages each.
+    const need = (state & GONE) !== 0 ? 0 : length < 256 ? length * 9 >> 3 : 2 * length;
+    this.#need[slot] = need;
+    this.dirtyBytes += need;
+    this.#order?.insert(slot);
+  }
+
+  /** Makes a slot clean, if it is dirty. */
+  #forget(slot: number): void {
+    const state = this.#state[slot];
+    if ((state & DIRTY) === 0) return;
+    this.#order?.remove(slot);
+    this.#state[slot] = state & ~DIRTY;
+    this.dirtyCount--;
+    if ((state & SETTLED) === 0) this.unsettledCount--;
+    this.dirtyBytes -= this.#need[slot];
+  }
+
+  /** Bytes that clean entries take, about. */
+  get #cleanBytes(): number {
+    const clean = this.count - this.dirtyCount;
+    return clean * (SLOT_BYTES + (this.#heapEnd - this.#heapDead) / Math.max(1, this.count));
+  }
+
+  /**
+   * Drops an eighth of the clean slots: those that were not used since the last round. Tells
+   * whether there were any.
+   */
+  #dropSome(): boolean {
+    const before = this.count;
+    let left = Math.ceil((before - this.dirtyCount) / 8);
+    for (let looks = 2 * this.slots; left > 0 && looks > 0; looks--) {
+      this.#hand = this.#hand + 1 < this.slots ? this.#hand + 1 : 0;
+      const slot = this.#hand, state = this.#state[slot];
+      if (!this.hasKey(slot) || (state & DIRTY) !== 0) continue;
+      if ((state & USED) !== 0) this.#state[slot] = state & ~USED;
+      else {
+        this.remove(slot);
+        left--;
+      }
+    }
+    return this.count < before;
   }
 
   key(slot: number): string {
@@ -153,6 +352,18 @@ export class KeyIndex {
     return heap.subarray(at + 4, at + ENTRY_HEADER + (heap[at] | (heap[at + 1] << 8)));
   }
 
+  /** Bytes of a key. */
+  keyLength(slot: number): number {
+    const at = this.#ref[slot] * ALIGN, heap = this.#heap;
+    return heap[at] | (heap[at + 1] << 8);
+  }
+
+  /** Bytes of metadata. */
+  metadataLength(slot: number): number {
+    const at = this.#ref[slot] * ALIGN, heap = this.#heap;
+    return heap[at + 2] | (heap[at + 3] << 8);
+  }
+
   /** Metadata in place; valid until the next change. */
   metadata(slot: number): Uint8Array {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
@@ -160,28 +371,27 @@ export class KeyIndex {
     return heap.subarray(start, start + (heap[at + 2] | (heap[at + 3] << 8)));
   }
 
-  /** The slots in the order of their keys, by bytes of UTF-8. Sorted when first asked for. */
+  /** The dirty slots in the order of their keys, by bytes of UTF-8. Sorted when first asked for. */
   get order(): KeyOrder {
-    return this.#order ??= KeyOrder.of(this, this.#liveSlots());
+    return this.#order ??= KeyOrder.of(this, this.dirtySlots());
   }
 
-  #liveSlots(): Uint32Array {
-    const live = new Uint32Array(this.count);
-    let n = 0;
-    for (let slot = 0; slot < this.slots; slot++) if (this.isLive(slot)) live[n++] = slot;
-    return live;
+  /** The key that was looked up last, as UTF-8; valid until the next call. */
+  get keyAtHand(): Uint8Array {
+    const at = this.#heapEnd + ENTRY_HEADER;
+    return this.#heap.subarray(at, at + this.#keyLength);
   }
 
   /** Below 0: the key of the slot is less than the bytes; above: greater. */
-  compareTo(slot: number, bytes: Uint8Array): number {
+  compareTo(slot: number, bytes: Uint8Array, byteLength: number = bytes.length): number {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     const length = heap[at] | (heap[at + 1] << 8);
-    const common = Math.min(length, bytes.length);
+    const common = length < byteLength ? length : byteLength;
     for (let i = 0; i < common; i++) {
       const difference = heap[at + ENTRY_HEADER + i] - bytes[i];
       if (difference !== 0) return difference;
     }
-    return length - bytes.length;
+    return length - byteLength;
   }
 
   /** Below 0: the key of the one slot is less than that of the other. */
@@ -260,7 +470,6 @@ export class KeyIndex {
     this.size[slot] = 0;
     this.#ref[slot] = this.#store(metadata);
     this.count++;
-    this.#order?.insert(slot);
     return slot;
   }
 
@@ -292,12 +501,6 @@ export class KeyIndex {
     return at / ALIGN;
   }
 
-  /** A key and its metadata as they lie in the heap; valid until the next change. */
-  entry(slot: number): Uint8Array {
-    const at = this.#ref[slot] * ALIGN;
-    return this.#heap.subarray(at, at + this.#entryLength(slot));
-  }
-
   #entryLength(slot: number): number {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     return entryLength(heap[at] | (heap[at + 1] << 8), heap[at + 2] | (heap[at + 3] << 8));
@@ -308,42 +511,9 @@ export class KeyIndex {
     return this.slots++;
   }
 
-  /** The hash of a key, as `load` wants it back. */
+  /** The hash of a key. */
   hash(slot: number): number {
     return this.#hash[slot];
-  }
-
-  /**
-   * Fills an empty index with entries as they lie in the heap and the hashes of their
-   * keys: the n-th gets slot n. Tells whether there are so many, each once.
-   */
-  load(entries: Uint8Array, hashes: Uint32Array): boolean {
-    const count = hashes.length;
-    this.#growColumns(Math.max(count, FIRST_SLOTS));
-    this.#growTable(count);
-    this.#growHeap(ALIGN + entries.length, 1);
-    const heap = this.#heap, R = this.#ref, H = this.#hash, T = this.#table;
-    const mask = T.length - 1, end = ALIGN + entries.length;
-    heap.set(entries, ALIGN);
-    H.set(hashes);
-    this.place.fill(NO_PLACE, 0, count);
-    let at = ALIGN;
-    for (let slot = 0; slot < count; slot++) {
-      const keyLength = heap[at] | (heap[at + 1] << 8);
-      const next = at + entryLength(keyLength, heap[at + 2] | (heap[at + 3] << 8));
-      if (keyLength < 1 || keyLength > MAX_KEY_LENGTH || next > end) return false;
-      R[slot] = at >>> 2; // by ALIGN
-      const hash = H[slot];
-      let i = hash & mask;
-      for (; T[i] !== 0; i = (i + 1) & mask) {
-        if (H[T[i] - 1] === hash && this.compare(T[i] - 1, slot) === 0) return false;
-      }
-      T[i] = slot + 1;
-      at = next;
-    }
-    this.#heapEnd = end;
-    this.slots = this.count = count;
-    return at === end;
   }
 
   #growColumns(slots: number): void {
@@ -352,16 +522,17 @@ export class KeyIndex {
     this.time = grown(this.time, new Float64Array(slots));
     this.crc = grown(this.crc, new Uint32Array(slots));
     this.seed = grown(this.seed, new Uint32Array(slots));
+    this.#need = grown(this.#need, new Uint16Array(slots));
+    this.#state = grown(this.#state, new Uint8Array(slots));
     this.#ref = grown(this.#ref, new Uint32Array(slots));
     this.#hash = grown(this.#hash, new Uint32Array(slots));
   }
 
-  #growTable(keys = this.count + 1): void {
-    let length = this.#table.length;
-    while (2 * keys > length) length *= 2;
+  #growTable(): void {
+    const length = 2 * this.#table.length;
     const T = this.#table = new Uint32Array(length), mask = length - 1;
     for (let slot = 0; slot < this.slots; slot++) {
-      if (!this.isLive(slot)) continue;
+      if (!this.hasKey(slot)) continue;
       let i = this.#hash[slot] & mask;
       while (T[i] !== 0) i = (i + 1) & mask;
       T[i] = slot + 1;
@@ -369,9 +540,9 @@ export class KeyIndex {
   }
 
   /** Makes the heap so long, with room behind it for the key at hand. */
-  #growHeap(length: number, factor = 1.5): void {
+  #growHeap(length: number): void {
     if (length + HEAP_MARGIN <= this.#heap.length) return;
-    const room = Math.max(length + HEAP_MARGIN, Math.ceil(factor * this.#heap.length));
+    const room = Math.max(length + HEAP_MARGIN, Math.ceil(1.5 * this.#heap.length));
     this.#heap = grown(this.#heap, new Uint8Array(room));
   }
 
@@ -381,7 +552,7 @@ export class KeyIndex {
     const from = this.#heap, to = new Uint8Array(this.#heapEnd - this.#heapDead + HEAP_MARGIN);
     let end = ALIGN;
     for (let slot = 0; slot < this.slots; slot++) {
-      if (!this.isLive(slot)) continue;
+      if (!this.hasKey(slot)) continue;
       const at = this.#ref[slot] * ALIGN, length = this.#entryLength(slot);
       to.set(from.subarray(at, at + length), end);
       this.#ref[slot] = end / ALIGN;
@@ -431,7 +602,10 @@ function mix(hash: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-function grown<T extends Uint8Array | Uint32Array | Float64Array>(before: T, after: T): T {
+function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
+  before: T,
+  after: T,
+): T {
   after.set(before);
   return after;
 }

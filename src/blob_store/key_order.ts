@@ -32,10 +32,9 @@ export class KeyOrder {
     this.#keys = keys;
   }
 
-  /** Sorts slots. O(n log n). */
+  /** Takes slots that are in order. O(n). */
   static of(keys: KeyComparer, slots: Uint32Array): KeyOrder {
     const order = new KeyOrder(keys);
-    slots.sort((a, b) => keys.compare(a, b));
     for (let i = 0; i < slots.length; i += BLOCK / 2) {
       const piece = slots.subarray(i, i + BLOCK / 2);
       order.#blocks.push(newBlock(piece));
@@ -92,7 +91,7 @@ export class KeyOrder {
     const blocks = this.#blocks;
     if (blocks.length === 0) return -1;
     const isLess = (slot: number) => this.#keys.compareTo(slot, bytes) < 0;
-    const block = blocks[this.#blockOf(isLess)], i = lowerBound(block, isLess);
+    const block = blocks[this.#blockOf(isLess)], i = indexIn(block, isLess);
     return i > 0 ? block.slots[i - 1] : -1;
   }
 

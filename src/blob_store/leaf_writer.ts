@@ -70,7 +70,10 @@ export class LeafWriter {
     // Beyond both keys there may be anything.
     const isBehind = common < this.#lastLength ? key[common] > last[common] : true;
     if (!isBehind || common === keyLength) throw new RangeError("Expected keys to ascend");
-    if (entry.parts.length > MAX_PARTS_OF_BLOB) throw new RangeError("Expected fewer parts");
+    const isInParts = entry.unit === MANY_PLACES;
+    if (isInParts && entry.parts.length > MAX_PARTS_OF_BLOB) {
+      throw new RangeError("Expected fewer parts");
+    }
 
     const start = this.#bodyLength;
     const timeAt = this.#head(start, count % RESTART === 0 ? 0 : common, entry);
@@ -104,7 +107,7 @@ export class LeafWriter {
 
   /** Writes what comes before the time of an entry, and tells where that ends. */
   #head(at: number, shared: number, entry: IndexEntry): number {
-    const B = this.#body, { key, keyLength, size, unit, parts, seed, crc, metadata } = entry;
+    const B = this.#body, { key, keyLength, size, unit, seed, crc, metadata } = entry;
     at = putVarint(B, at, shared);
     at = putVarint(B, at, keyLength - shared);
     for (let i = shared; i < keyLength; i++) B[at++] = key[i];
@@ -112,6 +115,7 @@ export class LeafWriter {
     B[at++] = (inParts ? IN_PARTS : 0) | (metadata?.length ? METADATA : 0);
     at = putVarint(B, at, size);
     if (inParts) {
+      const { parts } = entry;
       at = putVarint(B, at, parts.length);
       for (const part of parts) {
         at = putVarint(B, at, part.unit);

@@ -14,6 +14,7 @@ import type { Space } from "./space.ts";
 import {
   MAX_SEGMENTS,
   MIN_FIRST_SEGMENT,
+  type Part,
   type SegmentPart,
   type Superblock,
 } from "./superblock.ts";
@@ -43,7 +44,7 @@ export function newBatch(capacity?: number): ByteWriter {
 
 /** A segment that is written to. */
 export interface Segment {
-  readonly handle: number;
+  readonly part: Part;
   readonly position: number;
   readonly length: number;
   /** Of the first batch in it. */
@@ -91,21 +92,19 @@ export class Log {
     this.durable = sequence - 1;
   }
 
-  /** Goes on in a log that was read, whose segments have these handles. */
+  /** Goes on in a log that was read. */
   static resume(
     file: StoreFile,
     space: Space,
     superblock: Superblock,
-    handles: readonly number[],
     { tail, sequence, byteLength, isClosed }: LogEnd,
   ): Log {
     const log = new Log(file, space, superblock.salt, sequence);
     log.superblock = superblock;
-    log.segments.push(...handles.map((handle, i) => ({
-      handle,
-      position: space.position(handle),
-      length: space.byteLength(handle),
-      sequence: superblock.segments[i].sequence,
+    log.segments.push(...superblock.segments.map(({ unit, units, sequence }) => ({
+      part: { unit, units },
+      ...space.rangeOf({ unit, units }),
+      sequence,
     })));
     log.#tail = tail;
     log.byteLength = byteLength;
@@ -130,7 +129,7 @@ export class Log {
 
   /** Where the segments are, as the header names them. */
   get parts(): SegmentPart[] {
-    return this.segments.map(({ handle, sequence }) => ({ ...this.#space.part(handle), sequence }));
+    return this.segments.map(({ part, sequence }) => ({ ...part, sequence }));
   }
 
   get #last(): Segment {
@@ -191,7 +190,7 @@ export class Log {
       const confirmed = this.#file.confirm();
       if (confirmed) await confirmed;
     } catch (error) {
-      this.#space.release(next.handle);
+      this.#space.release(next.part);
       throw error;
     }
     this.segments.push(next);
@@ -220,17 +219,12 @@ export class Log {
 
   async #zeroed(byteLength: number): Promise<Segment> {
     const space = this.#space;
-    const [handle] = await space.allocateReserved(space.unitsFor(byteLength), 1);
-    const segment = {
-      handle,
-      position: space.position(handle),
-      length: space.byteLength(handle),
-      sequence: this.sequence,
-    };
+    const [part] = await space.allocateFirst(space.unitsFor(byteLength), 1);
+    const segment = { part, ...space.rangeOf(part), sequence: this.sequence };
     try {
       await this.#file.zero(segment.position, segment.length);
     } catch (error) {
-      space.release(handle);
+      space.release(part);
       throw error;
     }
     return segment;
@@ -286,4 +280,21 @@ export function batchAt(
   setUint32(bytes, 24, checksum);
   if (!isWhole) return undefined;
   return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16) };
+}
+
+/**
+ * The salt with which the checksum of some bytes is that of a batch. Any bytes have one: only that
+ * several batches have the same one tells anything.
+ *
+ * @param batch The whole batch; its checksum is 0 afterwards.
+ */
+export function saltOf(batch: Uint8Array, crc32: Crc32): number {
+  const checksum = getUint32(batch, 24);
+  setUint32(batch, 24, 0);
+  // With another salt the checksum differs by the salt, divided as often as there are bits.
+  let salt = checksum ^ crc32(batch, 0);
+  for (let bits = 8 * batch.length; bits > 0; bits--) {
+    salt = salt < 0 ? ((salt ^ 0xedb88320) << 1) | 1 : salt << 1;
+  }
+  return salt >>> 0;
 }

@@ -24,3 +24,4 @@ export * from "./blob_store_errors.ts";
 export type * from "./types.ts";
 export type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 export { BlobStore } from "./blob_store.ts";
+export { salvageBlobs } from "./salvage_blobs.ts";

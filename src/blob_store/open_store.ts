@@ -13,23 +13,39 @@ import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
+import { mayPass, Walk, type WalkOptions } from "./entries.ts";
 import { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
+import { PAGE_LENGTH } from "./leaf.ts";
 import { firstSegmentLength, Log, newBatch } from "./log.ts";
+import { findSlot, settleAll } from "./lookup.ts";
+import { PageCache } from "./page_cache.ts";
 import { makeCheckpoint, newSalt, unlessFull } from "./checkpoint.ts";
-import { isVacant, readHeader, writeSuperblocks } from "./header.ts";
+import { isVacant, readHeadAndHeader, readHeader, writeSuperblocks } from "./header.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { writeClose } from "./records.ts";
+import { RunReader } from "./run_reader.ts";
 import { Space } from "./space.ts";
-import { flushAll, type Settings, type StoreState, updateReserve } from "./store_state.ts";
+import {
+  flushAll,
+  nextIndexBytes,
+  type Settings,
+  type StoreState,
+  updateReserve,
+} from "./store_state.ts";
 import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
 import type { BlobStoreOptions, CompactionReport } from "./types.ts";
 
 const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
+const DEFAULT_CACHE = 33_554_432; // = 2 ** 25
+/** So many times as long as the run the log may get where the file may grow without end. */
+const LOG_SHARE = 2;
 /** Below so many idle bytes, the store begins no compaction. */
 const MIN_IDLE = 1_048_576; // = 2 ** 20
+/** Entries in the run above which closing leaves the log as it is: to merge them takes 100 ms. */
+const MAX_MERGED = 200_000;
 /** How often a file is read beside a writer: always, by a writer too, and where it changed. */
 const MIN_ATTEMPTS = 4;
 const MIN_WRITER_ATTEMPTS = 2;
@@ -54,15 +70,18 @@ export class OpenStore {
 
   /** After each commit: the log must not grow without end. */
   #afterCommit(): void {
-    const { log, space, settings } = this.state;
-    const limit = Math.max(settings.checkpointBytes, log.superblock.checkpointLength);
+    const { log, space, settings, file } = this.state;
+    const share = roomOf(settings, file) === Infinity ? LOG_SHARE : 1;
+    const limit = Math.max(settings.checkpointBytes, share * runBytes(this.state));
     const isCramped = log.isCramped || (space.freeUnits === 0 && log.segments.length > 1);
     if (this.#isCheckpointDue || (log.byteLength < limit && !isCramped)) return;
     this.#isCheckpointDue = true;
     this.committer.next(async () => {
       this.#isCheckpointDue = false;
+      // What the log and the index take, and what was kept for that, is room for the next ones.
+      const kept = this.state.log.segmentBytes + 2 * nextIndexBytes(this.state);
       await makeCheckpoint(this.state);
-      this.#compactIfIdle();
+      this.#compactIfIdle(kept);
       // Where it fails, the log goes on: nothing is lost, and the next commit tries again.
     }).catch(() => {});
   }
@@ -77,15 +96,20 @@ export class OpenStore {
     await this.committer.next(() => this.#makeRoom());
   }
 
-  /** Whether so much is idle, before the end, that blobs are moved to fill it. */
-  get #isIdle(): boolean {
-    const { space: { allocator, granule }, settings } = this.state;
-    const idle = allocator.freeSpace - allocator.tailSpace;
-    return idle * granule >= MIN_IDLE && idle > settings.compactAbove * allocator.capacity;
+  /**
+   * Whether so much is idle, before the end, that blobs are moved to fill it.
+   *
+   * @param kept Bytes that are free, and not idle.
+   */
+  #isIdle(kept = 0): boolean {
+    const { space: { ranges, granule }, settings } = this.state;
+    const idle = ranges.freeSpace - ranges.tailSpace - kept / granule;
+    return idle * granule >= MIN_IDLE && idle > settings.compactAbove * ranges.capacity;
   }
 
-  #compactIfIdle(): void {
-    if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle) return;
+  /** After a checkpoint, which let go of so many bytes for the next one. */
+  #compactIfIdle(kept: number): void {
+    if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle(kept)) return;
     // Only what moves little: a caller of `compact` slides everything.
     this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
   }
@@ -132,7 +156,47 @@ export class OpenStore {
     file.checkOpen("read");
     if (!file.readOnly) return;
     await file.reload();
-    Object.assign(state, await readState(file, settings));
+    Object.assign(state, await readState(file, settings, { before: state }));
+  }
+
+  /**
+   * The slot of a key that has a blob; below 0: there is none. A promise where something has to be
+   * read that takes its time.
+   */
+  find(key: string): number | Promise<number> {
+    const { state } = this;
+    state.file.checkOpen("read");
+    if (!state.file.readOnly) return findSlot(state, key);
+    try {
+      const found = findSlot(state, key);
+      if (typeof found === "number") return found;
+      return found.catch((error) => this.#findAgain(key, error));
+    } catch (error) {
+      return this.#findAgain(key, error);
+    }
+  }
+
+  /** Looks a key up once more, where a writer may have given the pages to others. */
+  async #findAgain(key: string, cause: unknown): Promise<number> {
+    const { state } = this;
+    let error = cause;
+    for (let attempt = 1; mayPass(error); attempt++) {
+      const { run } = state;
+      await this.refresh();
+      if (state.run === run || attempt === MAX_ATTEMPTS) throw error;
+      try {
+        return await findSlot(state, key);
+      } catch (again) {
+        error = again;
+      }
+    }
+    throw error;
+  }
+
+  /** A walk over all entries. */
+  walk(options?: WalkOptions): Walk {
+    const { state } = this;
+    return new Walk(state, options, state.file.readOnly ? () => this.refresh() : undefined);
   }
 
   async close(): Promise<void> {
@@ -158,7 +222,7 @@ export class OpenStore {
     const { byteLength } = file;
     await committer.exclusively(() => this.#leaveClean());
     const isLonger = file.byteLength > byteLength; // blobs and index went out of the way of the log
-    if ((this.#isIdle || isLonger) && !file.hasFailed) {
+    if ((this.#isIdle() || isLonger) && !file.hasFailed) {
       // No more work than what was written calls for: closing after one put is quick.
       await this.#compactor.compact(2 * committer.bytesWritten);
       await committer.exclusively(() => this.#leaveClean(true));
@@ -174,7 +238,8 @@ export class OpenStore {
     state.space.unreserve();
     if (log.byteLength > 0 && !log.isClosed) {
       // A large index for a short log is not written once more.
-      const isShort = !hasMoved && 32 * log.byteLength < log.superblock.checkpointLength;
+      const isShort = !hasMoved &&
+        (32 * log.byteLength < runBytes(state) || (state.run?.run.entries ?? 0) > MAX_MERGED);
       if (!isShort || !await this.#markClosed()) await this.#lastCheckpoint();
     }
     await state.space.trim();
@@ -182,10 +247,14 @@ export class OpenStore {
   }
 
   async #lastCheckpoint(): Promise<void> {
+    const { space } = this.state;
+    space.preference = "start"; // what is behind a hole keeps the file long
     try {
       await makeCheckpoint(this.state, true);
     } catch (error) {
       if (this.state.file.hasFailed || !await this.#markClosed()) throw error;
+    } finally {
+      space.preference = "none";
     }
   }
 
@@ -220,15 +289,22 @@ export async function openStore(
   // Else a store that others made since could be taken for none.
   await file.reload();
   const settings = settingsOf(options, file);
-  const header = await readHeader(file);
+  await flushBefore(file);
+  const header = await readHeadAndHeader(file);
   if (isVacant(header, file)) {
+    file.dropHead();
     if (create && !readOnly) return await createStore(file, settings, granule);
     const reason = header.some((byte) => byte !== 0)
       ? `it is cut off in its header, or was never finished: it has ${file.byteLength} bytes`
       : "it is empty, not a blob store";
     throw new CorruptStoreError(0, reason);
   }
-  return new OpenStore(await readState(file, settings));
+  return new OpenStore(await readState(file, settings, { header }));
+}
+
+/** Bytes that the run of the index takes. */
+function runBytes({ run }: StoreState): number {
+  return (run?.run.pages ?? 0) * PAGE_LENGTH;
 }
 
 /** Whether a backing store holds a blob store with blobs; nothing is written. */
@@ -236,25 +312,40 @@ export async function holdsBlobs(store: BackingStore): Promise<boolean> {
   const file = new StoreFile(store, true, {});
   await file.reload();
   if (isVacant(await readHeader(file), file)) return false;
-  return (await openStore(store, { readOnly: true })).state.index.count > 0;
+  return await hasBlobs(await openStore(store, { readOnly: true }));
+}
+
+async function hasBlobs({ state }: OpenStore): Promise<boolean> {
+  await settleAll(state);
+  return state.blobs > 0;
 }
 
 /** Reads what a file holds. A reader or writer beside a writer looks again where that changed. */
-async function readState(file: StoreFile, settings: Settings): Promise<StoreState> {
+async function readState(
+  file: StoreFile,
+  settings: Settings,
+  { before, header: given }: { before?: StoreState; header?: Uint8Array },
+): Promise<StoreState> {
   for (let attempt = 1;; attempt++) {
-    await flushBefore(file);
-    const header = await readHeader(file);
+    const isGiven = attempt === 1 && given !== undefined;
+    if (!isGiven) await flushBefore(file);
+    const header = isGiven ? given : await readHeadAndHeader(file);
     try {
-      const found = await recover(file, header, settings.maxByteLength);
+      const found = await recover(file, header, settings.cacheBytes / 2);
+      // One answer of a store that is far away is of one moment.
+      const isOfOneMoment = file.isAsync && file.hasReadHeadOnly;
+      file.dropHead();
       if (found === undefined) {
         await file.reload();
         continue;
       }
       // After a checkpoint the log that was read may have been overwritten, and seem to end early.
-      const isStale = file.readOnly && attempt < MAX_ATTEMPTS && await hasChanged(file, header);
-      if (!isStale) return stateOf(file, settings, found);
+      const mayBeStale = file.readOnly && !isOfOneMoment && attempt < MAX_ATTEMPTS;
+      const isStale = mayBeStale && await hasChanged(file, header);
+      if (!isStale) return stateOf(file, settings, found, before);
       await file.reload();
     } catch (error) {
+      file.dropHead();
       // A writer takes the store over from another one, which may be writing still.
       const mayPass = file.readOnly || error instanceof CorruptStoreError;
       if (!mayPass || attempt === MAX_ATTEMPTS) throw error;
@@ -282,35 +373,53 @@ async function hasChanged(file: StoreFile, header: Uint8Array): Promise<boolean>
   return now.some((byte, i) => byte !== header[i]);
 }
 
-/** The state of a store that was just read. */
+/** The state of a store that was just read. What memory has of the same run is kept. */
 function stateOf(
   file: StoreFile,
   settings: Settings,
-  { index, space, log, checkpoint }: Recovered,
+  { index, root, superblock, replay }: Recovered,
+  before?: StoreState,
 ): StoreState {
+  const { granule, uuid } = superblock, [run] = root?.runs ?? [];
+  const space = new Space(file, granule, settings.maxByteLength, false);
+  space.least = root?.end ?? 0;
+  const pages = before?.pages ?? new PageCache(settings.cacheBytes / 2);
+  const isSame = run !== undefined && before?.run?.run.id === run.id;
   const firstSeed = newSalt(0);
-  let blobBytes = 0, inlineUnits = 0;
-  for (let slot = 0; slot < index.slots; slot++) {
-    if (!index.isLive(slot)) continue;
-    blobBytes += index.size[slot];
-    if (index.place[slot] < 0) inlineUnits += space.unitsFor(framedLength(index.size[slot]));
-  }
   const state: StoreState = {
     file,
     settings,
     index,
+    pages,
+    nextRun: root?.nextRun ?? 1,
+    run: isSame
+      ? before.run
+      : run === undefined
+      ? undefined
+      : new RunReader(file, run, uuid, granule, pages),
+    indexParts: [...superblock.root, ...run?.extents ?? []],
     space,
-    log,
-    checkpoint,
-    blobBytes,
-    inlineUnits,
+    isSpaceKnown: false,
+    survey: undefined,
+    log: Log.resume(file, space, superblock, replay),
+    blobs: root?.blobs ?? 0,
+    blobBytes: root?.blobBytes ?? 0,
+    inlineUnits: 0,
+    unsettledUnits: 0,
     retired: [],
     unflushedBytes: 0,
     streams: 0,
     firstSeed,
     nextSeed: firstSeed,
   };
-  updateReserve(state);
+  for (let slot = 0; slot < index.slots; slot++) {
+    if (!index.isLive(slot)) continue;
+    state.blobs++;
+    state.blobBytes += index.size[slot];
+    const units = space.unitsFor(framedLength(index.size[slot]));
+    if (index.place[slot] < 0) state.inlineUnits += units;
+    if (!index.isSettled(slot)) state.unsettledUnits += units;
+  }
   return state;
 }
 
@@ -320,7 +429,7 @@ async function createStore(
   settings: Settings,
   granule: number,
 ): Promise<OpenStore> {
-  const space = new Space(file, granule, settings.maxByteLength);
+  const space = new Space(file, granule, settings.maxByteLength, true);
   if (file.byteLength < HEADER_LENGTH) {
     if (Math.min(file.maxByteLength, settings.maxByteLength) < HEADER_LENGTH) {
       throw new RangeError(
@@ -336,9 +445,9 @@ async function createStore(
     generation: 1,
     uuid: crypto.getRandomValues(new Uint8Array(16)),
     salt,
-    checkpointChecksum: file.crc32(new Uint8Array(0), salt),
-    checkpointLength: 0,
-    checkpoint: [],
+    rootChecksum: file.crc32(new Uint8Array(0), salt),
+    rootLength: 0,
+    root: [],
     checkpoints: 0,
     segments: log.parts,
   };
@@ -346,13 +455,31 @@ async function createStore(
   await writeSuperblocks(file, superblock);
   log.superblock = superblock;
   await file.claim();
-  const found: Recovered = {
-    index: new KeyIndex(hashSalt(superblock)),
+  const pages = new PageCache(settings.cacheBytes / 2), firstSeed = newSalt(0);
+  const state: StoreState = {
+    file,
+    settings,
+    index: new KeyIndex(hashSalt(superblock), settings.cacheBytes / 2),
+    pages,
+    nextRun: 1,
+    run: undefined,
+    indexParts: [],
     space,
+    isSpaceKnown: true,
+    survey: undefined,
     log,
-    checkpoint: [],
+    blobs: 0,
+    blobBytes: 0,
+    inlineUnits: 0,
+    unsettledUnits: 0,
+    retired: [],
+    unflushedBytes: 0,
+    streams: 0,
+    firstSeed,
+    nextSeed: firstSeed,
   };
-  return new OpenStore(stateOf(file, settings, found));
+  updateReserve(state);
+  return new OpenStore(state);
 }
 
 /**
@@ -364,10 +491,10 @@ async function createStore(
 export function checkOpenOptions(options: BlobStoreOptions, others: string = ""): void {
   checkOptions(
     options,
-    "create readOnly granule maxByteLength durability checkpointBytes compactAbove closeStore" +
-      others,
+    "create readOnly granule maxByteLength durability checkpointBytes compactAbove cacheBytes " +
+      "closeStore" + others,
   );
-  const { create, readOnly, closeStore, maxByteLength, checkpointBytes } = options;
+  const { create, readOnly, closeStore, maxByteLength, checkpointBytes, cacheBytes } = options;
   checkType("create", create, "boolean");
   checkType("readOnly", readOnly, "boolean");
   checkType("closeStore", closeStore, "boolean");
@@ -386,14 +513,21 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
     throw typeof compactAbove === "number" ? new RangeError(message) : new TypeError(message);
   }
   if (checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
+  if (cacheBytes !== undefined) checkInteger("cacheBytes", cacheBytes);
 }
 
 /** The options, with what they are by default. */
 function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
   const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
-  const room = Math.min(maxByteLength, file.maxByteLength);
+  const room = roomOf({ maxByteLength }, file);
   const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
-  return { durability, maxByteLength, compactAbove, checkpointBytes };
+  const { cacheBytes = DEFAULT_CACHE } = options;
+  return { durability, maxByteLength, compactAbove, checkpointBytes, cacheBytes };
+}
+
+/** Most bytes that a file may have. */
+function roomOf({ maxByteLength }: Pick<Settings, "maxByteLength">, file: StoreFile): number {
+  return Math.min(maxByteLength, file.maxByteLength);
 }
 
 function checkGranule(granule: unknown): asserts granule is number {

@@ -5,6 +5,7 @@
  */
 
 import type { WrittenBlob } from "./blob_writer.ts";
+import type { Part } from "./superblock.ts";
 
 /** A put or a delete on its way into the log. */
 export interface PendingWrite {
@@ -18,7 +19,7 @@ export interface PendingWrite {
   /** Where its bytes are staged; -1 where they are in the file already, or there are none. */
   readonly at: number;
   /** What it is in: given with a streamed blob, taken in the commit for a staged one. */
-  handles: readonly number[];
+  parts: readonly Part[];
   /** Whether its bytes were durable before its record. */
   isDurable: boolean;
   /** Where its bytes are in the log, or -1. */
@@ -30,7 +31,7 @@ export function streamedWrite(
   key: Uint8Array,
   metadata: Uint8Array | undefined,
   time: number,
-  { size, seed, crc, handles }: WrittenBlob,
+  { size, seed, crc, parts }: WrittenBlob,
 ): PendingWrite {
   return {
     key,
@@ -41,7 +42,7 @@ export function streamedWrite(
     seed,
     crc,
     at: -1,
-    handles,
+    parts,
     isDurable: false,
     inlineAt: -1,
   };
@@ -58,7 +59,7 @@ export function newDelete(key: Uint8Array): PendingWrite {
     seed: 0,
     crc: 0,
     at: -1,
-    handles: [],
+    parts: [],
     isDurable: false,
     inlineAt: -1,
   };

@@ -6,8 +6,9 @@
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";
-import type { Pending } from "./store_file.ts";
-import { framedBlobOf, handlesOf, type StoreState } from "./store_state.ts";
+import type { Pending, StoreFile } from "./store_file.ts";
+import { framedBlobOf, partsOf, type StoreState } from "./store_state.ts";
+import type { Part } from "./superblock.ts";
 
 /**
  * Reads bytes `[offset, offset + into.length)` of a blob and checks them. A blob
@@ -28,8 +29,9 @@ export function readBlob(
   if (into.length !== size || size > CHUNK_LENGTH || place >= 2 ** 53) {
     return readPinned(state, slot, offset, into);
   }
-  const position = place >= 0 ? state.space.position(place) : -1 - place;
+  const position = place >= 0 ? state.space.positionOf(place) : -1 - place;
   const crc = index.crc[slot], seed = index.seed[slot];
+  if (position + size > file.byteLength) throw new CorruptBlobError(index.key(slot), 0, size);
   const pending = file.read(position, into);
   if (pending) return readPinned(state, slot, offset, into, pending);
   if (file.checksums.match(into, seed, crc)) return undefined;
@@ -60,12 +62,13 @@ async function readPinned(
  * @throws {CorruptBlobError} It is not what was written; `key` gives the name for that.
  */
 export async function readFramed(
-  { file }: StoreState,
+  { file }: Pick<StoreState, "file">,
   key: () => string,
   blob: FramedBlob,
   offset: number,
   into: Uint8Array,
 ): Promise<void> {
+  if (!hasPlace(blob, file)) throw new CorruptBlobError(key(), 0, blob.size);
   try {
     await readChunks(file, blob, offset, into);
   } catch (error) {
@@ -80,16 +83,20 @@ export async function readFramed(
  * @throws {CorruptBlobError} The blob is said to be longer than the place where it is.
  */
 export function roomFor(state: StoreState, slot: number, length: number): Uint8Array<ArrayBuffer> {
-  if (length > CHUNK_LENGTH && !hasPlace(framedBlobOf(state, slot))) {
+  if (length > CHUNK_LENGTH && !hasPlace(framedBlobOf(state, slot), state.file)) {
     throw new CorruptBlobError(state.index.key(slot), 0, state.index.size[slot]);
   }
   return new Uint8Array(length);
 }
 
-/** Whether a blob, if it is of several chunks, has room in its place. */
-export function hasPlace({ size, ranges }: FramedBlob): boolean {
-  const room = ranges.reduce((sum, { length }) => sum + length, 0);
-  return size <= CHUNK_LENGTH || room >= framedLength(size);
+/** Whether a blob has room in its place, and that is in the file. */
+export function hasPlace({ size, ranges }: FramedBlob, { byteLength }: StoreFile): boolean {
+  let room = 0;
+  for (const { position, length } of ranges) {
+    if (position + Math.min(length, size) > byteLength) return false;
+    room += length;
+  }
+  return room >= framedLength(size);
 }
 
 /** A blob as it was at one moment, to be read whatever happens to the store. */
@@ -98,15 +105,15 @@ export class PinnedBlob {
   readonly blob: FramedBlob;
   readonly #state: StoreState;
   readonly #space: StoreState["space"];
-  #handles: readonly number[];
+  #parts: readonly Part[];
 
   constructor(state: StoreState, slot: number) {
     this.#state = state;
     this.#space = state.space;
     this.key = state.index.key(slot);
     this.blob = framedBlobOf(state, slot);
-    this.#handles = handlesOf(state, slot);
-    for (const handle of this.#handles) this.#space.pin(handle);
+    this.#parts = partsOf(state, slot);
+    for (const part of this.#parts) this.#space.pin(part);
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
@@ -114,7 +121,7 @@ export class PinnedBlob {
   }
 
   release(): void {
-    for (const handle of this.#handles) this.#space.unpin(handle);
-    this.#handles = [];
+    for (const part of this.#parts) this.#space.unpin(part);
+    this.#parts = [];
   }
 }

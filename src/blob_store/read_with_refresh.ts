@@ -36,7 +36,7 @@ export function isInSamePlace(a: FramedBlob, b: FramedBlob): boolean {
  * @throws {BlobChangedError} It was another one at every attempt.
  */
 export async function readWithRefresh<T>(
-  opened: Pick<OpenStore, "state" | "refresh" | "settleDoubt">,
+  opened: Pick<OpenStore, "state" | "find" | "refresh" | "settleDoubt">,
   key: string,
   read: (slot: number) => Promise<T>,
 ): Promise<T | undefined> {
@@ -44,7 +44,7 @@ export async function readWithRefresh<T>(
   let failed: FramedBlob | undefined, isSettled = false;
   for (let attempt = 1;; attempt++) {
     state.file.checkOpen("read");
-    const slot = state.index.find(key);
+    const slot = await opened.find(key);
     if (slot < 0) return undefined;
     const blob = framedBlobOf(state, slot);
     try {

@@ -9,6 +9,8 @@ import { makeCheckpoint } from "./checkpoint.ts";
 import { NATIVE_FROM } from "./checksums.ts";
 import { CHUNK_LENGTH, chunkSeed, type FramedBlob, readRanges, writeRanges } from "./chunks.ts";
 import { getUint32, setUint32 } from "./codec.ts";
+import { Walk } from "./entries.ts";
+import { loadEntry } from "./lookup.ts";
 import { hasPlace } from "./read_blob.ts";
 import type { StoreFile } from "./store_file.ts";
 import { framedBlobOf, type StoreState } from "./store_state.ts";
@@ -29,20 +31,24 @@ export async function recheck(state: StoreState): Promise<void> {
   if (file.hasFailed || !await isWriter(file)) return;
   const repaired: string[] = [], unrepaired: string[] = [];
   let cause: unknown;
+  index.holds++; // what is loaded stays
+  await loadDoubtful(state).catch((error) => cause = error);
   for (let slot = 0; slot < index.slots; slot++) {
     if (!isInDoubt(state, slot)) continue;
     try {
       const blob = framedBlobOf(state, slot);
-      if (!hasPlace(blob)) throw new Error("It is longer than its place");
+      if (!hasPlace(blob, file)) throw new Error("It is longer than its place");
       const crc = await remake(file, blob);
       if (crc === undefined) continue;
       index.crc[slot] = crc;
+      index.setDirty(slot, false);
       repaired.push(index.key(slot));
     } catch (error) {
       cause ??= error;
       unrepaired.push(index.key(slot));
     }
   }
+  index.holds--;
   try {
     await file.flush();
     await makeCheckpoint(state, true);
@@ -64,10 +70,29 @@ async function isWriter(file: StoreFile): Promise<boolean> {
   return !file.hasFailed;
 }
 
-/** Whether a checksum of the runtime may be that of a blob: seeds count up from the opening on. */
-function isInDoubt({ index, firstSeed, nextSeed }: StoreState, slot: number): boolean {
-  return index.isLive(slot) && index.size[slot] >= NATIVE_FROM &&
-    (index.seed[slot] - firstSeed) >>> 0 < (nextSeed - firstSeed) >>> 0;
+/** Takes into the table what the run has of blobs in doubt. */
+async function loadDoubtful(state: StoreState): Promise<void> {
+  const walk = new Walk(state);
+  for (let more = walk.next();; more = walk.next()) {
+    if (!(typeof more === "boolean" ? more : await more)) return;
+    const { entry, slot } = walk, { key, keyLength } = entry;
+    if (slot >= 0 || !wasPutHere(state, entry)) continue;
+    if (state.index.findBytes(key.subarray(0, keyLength)) < 0) loadEntry(state, entry);
+  }
+}
+
+/** Whether a checksum of the runtime may be that of a blob. */
+function isInDoubt(state: StoreState, slot: number): boolean {
+  const { index } = state, entry = { size: index.size[slot], seed: index.seed[slot] };
+  return index.isLive(slot) && wasPutHere(state, entry);
+}
+
+/** Whether a blob was put since the opening, as seeds count up from there, and is a long one. */
+function wasPutHere(
+  { firstSeed, nextSeed }: StoreState,
+  { size, seed }: { readonly size: number; readonly seed: number },
+): boolean {
+  return size >= NATIVE_FROM && (seed - firstSeed) >>> 0 < (nextSeed - firstSeed) >>> 0;
 }
 
 /** Makes the checksums in a blob right. Gives the last one if any was wrong. */

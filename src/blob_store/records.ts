@@ -12,7 +12,7 @@ import type { Part } from "./superblock.ts";
 //   put     1 flags(1) #key-length key #size #time seed(4) crc(4)
 //           [#metadata-length metadata] then the bytes (INLINE), or parts
 //   delete  2 #key-length key
-//   move    3 flags(1) #key-length key parts
+//   move    3 the same as a put: what was copied elsewhere
 //   close   4
 //
 //   parts: #count, then #unit #units each
@@ -26,6 +26,11 @@ const INLINE = 1;
 /** The bytes of the blob were durable before the record was written. */
 const DURABLE = 2;
 const METADATA = 4;
+
+/** The greatest time that there is, as a `Date` has it, in ms. */
+export const MAX_TIME = 8_640_000_000_000_000;
+/** Most bytes of a blob in the log. */
+const MAX_INLINE = 65_536;
 
 /** What a record says. */
 export interface LogRecord {
@@ -56,20 +61,20 @@ export interface PutRecord {
 
 /** Writes a put whose bytes are in it. Gives where they begin in the batch. */
 export function writeInlinePut(to: ByteWriter, put: PutRecord, bytes: Uint8Array): number {
-  writePutHead(to, put, INLINE);
+  writePutHead(to, PUT, put, INLINE);
   to.copy(bytes);
   return to.length - bytes.length;
 }
 
 /** Writes a put whose bytes are in parts. */
 export function writePut(to: ByteWriter, put: PutRecord, parts: readonly Part[]): void {
-  writePutHead(to, put, put.isDurable ? DURABLE : 0);
+  writePutHead(to, PUT, put, put.isDurable ? DURABLE : 0);
   writeParts(to, parts);
 }
 
-function writePutHead(to: ByteWriter, put: PutRecord, flags: number): void {
+function writePutHead(to: ByteWriter, type: number, put: PutRecord, flags: number): void {
   const { metadata } = put;
-  to.uint8(PUT);
+  to.uint8(type);
   to.uint8(metadata === undefined ? flags : flags | METADATA);
   writeBytes(to, put.key);
   to.varint(put.size);
@@ -84,15 +89,9 @@ export function writeDelete(to: ByteWriter, key: Uint8Array): void {
   writeBytes(to, key);
 }
 
-export function writeMove(
-  to: ByteWriter,
-  key: Uint8Array,
-  isDurable: boolean,
-  parts: readonly Part[],
-): void {
-  to.uint8(MOVE);
-  to.uint8(isDurable ? DURABLE : 0);
-  writeBytes(to, key);
+/** Says where a blob is from now on: all of it, so that no reader has to look it up. */
+export function writeMove(to: ByteWriter, put: PutRecord, parts: readonly Part[]): void {
+  writePutHead(to, MOVE, put, put.isDurable ? DURABLE : 0);
   writeParts(to, parts);
 }
 
@@ -118,7 +117,12 @@ function writeParts(to: ByteWriter, parts: readonly Part[]): void {
 function readParts(from: ByteReader): Part[] | undefined {
   const count = from.varint();
   if (2 * count > from.bytes.length - from.at) return undefined;
-  return Array.from({ length: count }, () => ({ unit: from.varint(), units: from.varint() }));
+  const parts = Array.from(
+    { length: count },
+    () => ({ unit: from.varint(), units: from.varint() }),
+  );
+  const isSafe = ({ unit, units }: Part) => units > 0 && unit + units <= Number.MAX_SAFE_INTEGER;
+  return parts.every(isSafe) ? parts : undefined;
 }
 
 /** Reads the next record; undefined where there is none that makes sense. */
@@ -139,22 +143,29 @@ export function readRecord(from: ByteReader): LogRecord | undefined {
   if (type === CLOSE) return record;
   if (type < PUT || type > CLOSE) return undefined;
   const flags = type === DELETE ? 0 : from.uint8();
+  if ((flags & ~(INLINE | DURABLE | METADATA)) !== 0) return undefined;
   record.isDurable = (flags & DURABLE) !== 0;
   record.key = from.view(from.varint());
-  if (type === PUT) {
-    record.size = from.varint();
-    record.time = from.varint();
-    record.seed = from.uint32();
-    record.crc = from.uint32();
-    if ((flags & METADATA) !== 0) record.metadata = from.view(from.varint());
+  if (type === DELETE) return from.isBeyond ? undefined : record;
+  record.size = from.varint();
+  record.time = from.varint();
+  record.seed = from.uint32();
+  record.crc = from.uint32();
+  if (record.time > MAX_TIME || record.size > Number.MAX_SAFE_INTEGER) return undefined;
+  if ((flags & METADATA) !== 0) {
+    record.metadata = from.view(from.varint());
+    if (record.metadata.length === 0) return undefined;
   }
-  if (type === PUT && (flags & INLINE) !== 0) {
+  const isEmpty = record.size === 0;
+  if ((flags & INLINE) === 0) {
+    const parts = readParts(from);
+    if (parts === undefined || isEmpty !== (parts.length === 0)) return undefined;
+    if (type === MOVE && isEmpty) return undefined;
+    record.parts = parts;
+  } else if (type === MOVE || isEmpty || record.size > MAX_INLINE) return undefined;
+  else {
     record.inlineAt = from.at;
     from.at += record.size;
-  } else if (type !== DELETE) {
-    const parts = readParts(from);
-    if (parts === undefined) return undefined;
-    record.parts = parts;
   }
   return from.isBeyond ? undefined : record;
 }

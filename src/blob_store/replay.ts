@@ -1,5 +1,5 @@
 /**
- * Reading the log after the checkpoint it continues.
+ * Reading the log since the checkpoint it continues.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { ByteReader } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
-import { CLOSE, DELETE, type LogRecord, PUT, readRecord } from "./records.ts";
-import { HEADER_LENGTH, type Part, type Superblock } from "./superblock.ts";
+import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
 
 /** What a log said. */
 export interface Replay {
@@ -38,8 +38,7 @@ export interface Replay {
 }
 
 /**
- * Applies the batches of the log, up to and with `limit`, to the index. Places are
- * units, as {@linkcode decodeCheckpoint} leaves them.
+ * Applies the batches of the log, up to and with `limit`, to the table.
  *
  * The log ends where the next batch is not whole: a crash may have torn it. But no
  * batch was written before the one ahead was durable, so if a whole one follows that
@@ -104,7 +103,7 @@ function positionOf(part: Part, granule: number): number {
 function replaySegment(
   bytes: Uint8Array,
   position: number,
-  { salt }: Superblock,
+  superblock: Superblock,
   file: StoreFile,
   index: KeyIndex,
   replay: Replay,
@@ -112,7 +111,7 @@ function replaySegment(
 ): number {
   let at = 0;
   while (replay.sequence <= limit) {
-    const batch = batchAt(bytes, at, salt, file.crc32);
+    const batch = batchAt(bytes, at, superblock.salt, file.crc32);
     if (batch === undefined || batch.sequence !== replay.sequence) break;
     if (batch.durable > replay.durable) {
       replay.durable = batch.durable;
@@ -122,7 +121,10 @@ function replaySegment(
     // Zeros fill a batch up to a multiple of 8.
     while (from.at < batch.length && from.bytes[from.at] !== 0) {
       const record = readRecord(from);
-      if (record === undefined || !applyRecord(record, position + at, index, replay)) {
+      if (
+        record === undefined ||
+        !applyRecord(record, position + at, index, superblock.rootLength > 0, replay)
+      ) {
         throw damagedLog(position + at);
       }
     }
@@ -138,6 +140,7 @@ function applyRecord(
   record: LogRecord,
   position: number,
   index: KeyIndex,
+  hasRun: boolean,
   replay: Replay,
 ): boolean {
   const { type, key, parts } = record;
@@ -145,34 +148,28 @@ function applyRecord(
   if (type === CLOSE) return true;
   if (key.length < 1 || key.length > MAX_KEY_LENGTH) return false;
   if (record.metadata !== undefined && record.metadata.length > MAX_METADATA) return false;
+  if (type === DELETE && !hasRun && index.findBytes(key) < 0) return true; // there was no such blob
+  if (parts.length > MAX_BLOB_PARTS) return false;
+  const slot = index.setBytes(key, 0, key.length, record.metadata);
   if (type === DELETE) {
-    const slot = index.findBytes(key);
-    if (slot < 0) return true; // there was no such blob
     replay.window.delete(slot);
-    index.remove(slot);
+    index.setGone(slot);
     return true;
   }
-  const slot = type === PUT
-    ? index.setBytes(key, 0, key.length, record.metadata)
-    : index.findBytes(key);
-  if (slot < 0) return false;
-  if (type === PUT) {
-    index.size[slot] = record.size;
-    index.time[slot] = record.time;
-    index.seed[slot] = record.seed;
-    index.crc[slot] = record.crc;
-  }
+  index.size[slot] = record.size;
+  index.time[slot] = record.time;
+  index.seed[slot] = record.seed;
+  index.crc[slot] = record.crc;
   index.parts.delete(slot);
-  index.place[slot] = record.inlineAt >= 0 && record.size > 0
+  index.place[slot] = record.inlineAt >= 0
     ? -1 - (position + record.inlineAt)
     : parts.length === 0
     ? NO_PLACE
     : parts.length === 1
     ? parts[0].unit
     : MANY_PLACES;
-  if (parts.length > 1) {
-    index.parts.set(slot, parts.flatMap(({ unit, units }) => [unit, units]));
-  }
+  if (parts.length > 1) index.parts.set(slot, parts);
+  index.setDirty(slot, !hasRun);
   if (parts.length > 0 && !record.isDurable) replay.window.set(slot, replay.sequence);
   else replay.window.delete(slot);
   return true;

@@ -8,7 +8,7 @@ import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
 import { PAGE_LENGTH } from "./leaf.ts";
 import { PageMap } from "./page_map.ts";
 import { Separators } from "./separators.ts";
-import { HEADER_LENGTH, type Part } from "./superblock.ts";
+import type { Part } from "./superblock.ts";
 
 // Little-endian:
 //
@@ -102,6 +102,13 @@ function encodeRun(run: Run, to: ByteWriter): void {
   while (to.length % 8 !== 0) to.uint8(0);
 }
 
+/** Bytes of the root that some bytes begin with, as it says; Infinity if it is none. */
+export function rootLengthOf(bytes: Uint8Array): number {
+  if (bytes.length < HEADER + RUN_HEADER || getUint32(bytes, 40) !== 1) return Infinity;
+  const extents = getUint32(bytes, HEADER + 44), separators = getUint32(bytes, HEADER + 48);
+  return HEADER + RUN_HEADER + 8 * Math.ceil((16 * extents + separators) / 8);
+}
+
 /** What a root says, or why it cannot be used. Each number in it is in its range. */
 export function decodeRoot(bytes: Uint8Array): Root | RootFault {
   if (bytes.length < HEADER || bytes.length > MAX_ROOT_LENGTH || getUint32(bytes, 0) !== MAGIC) {
@@ -119,7 +126,7 @@ export function decodeRoot(bytes: Uint8Array): Root | RootFault {
   const runs: Run[] = [];
   for (let i = 0; i < count; i++) {
     const run = decodeRun(from, end);
-    if (run === undefined || run.id >= nextRun) return { fault: DAMAGED };
+    if (run === undefined || run.id < 1 || run.id >= nextRun) return { fault: DAMAGED };
     runs.push(run);
   }
   const entries = runs.reduce((sum, run) => sum + run.entries, 0);
@@ -155,13 +162,10 @@ function decodeRun(from: ByteReader, end: number): Run | undefined {
   return { id, sequence, entries, pages, groupPages, extents, separators };
 }
 
-/** Whether a root's runs have room in its extents, and its extents in a file. */
-export function fitsFile(root: Root, granule: number, byteLength: number): boolean {
-  const { end, runs } = root;
-  if (HEADER_LENGTH + end * granule > byteLength) return false;
+/** Whether the pages of a root's runs have room in its extents, and no leaf is torn. */
+export function hasRoom({ runs }: Root, granule: number): boolean {
   return runs.every(({ pages, extents }) => {
     const map = new PageMap(granule);
-    // An odd number of pages would tear a leaf of two.
     return extents.every((extent) => {
       const isEven = map.capacity % 2 === 0;
       map.add(extent);
@@ -170,8 +174,9 @@ export function fitsFile(root: Root, granule: number, byteLength: number): boole
   });
 }
 
-function overlap(extents: readonly Part[]): boolean {
-  const sorted = [...extents].sort((a, b) => a.unit - b.unit);
+/** Whether two parts have a unit in common. */
+export function overlap(parts: readonly Part[]): boolean {
+  const sorted = [...parts].sort((a, b) => a.unit - b.unit);
   return sorted.some(({ unit, units }, i) => unit + units > (sorted[i + 1]?.unit ?? Infinity));
 }
 

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { LEAF_HEADER, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
-import { checkLeaf, pagesOf } from "./leaf_cursor.ts";
+import { compareKeys, LEAF_HEADER, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
+import { checkLeaf, isIntact, LeafCursor, pagesOf } from "./leaf_cursor.ts";
 import { PageMap } from "./page_map.ts";
 import type { Run } from "./root.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
@@ -20,6 +20,7 @@ export class RunPages {
   readonly place: LeafPlace;
   readonly #file: StoreFile;
   readonly #map: PageMap;
+  readonly #cursor: LeafCursor = new LeafCursor();
 
   constructor(file: StoreFile, run: Run, uuid: Uint8Array, granule: number) {
     this.run = run;
@@ -64,9 +65,17 @@ export class RunPages {
     if (readable === 0) throw cause;
   }
 
+  /** Whether a page, or two, are as they were written there: enough for `LeafCursor.seek`. */
+  isIntact(page: number, leaf: Uint8Array): boolean {
+    return isIntact(leaf, this.place, page, this.#file.crc32);
+  }
+
   /** Whether a page, or two, are the leaf that should be there. */
   check(page: number, leaf: Uint8Array): boolean {
-    return checkLeaf(leaf, this.place, page, this.#file.crc32);
+    const { groupPages, separators } = this.run, group = Math.floor(page / groupPages);
+    const least = group > 0 ? separators.key(group - 1) : undefined;
+    const limit = group < separators.count ? separators.key(group) : undefined;
+    return checkLeaf(leaf, this.place, page, this.#file.crc32, least, limit);
   }
 
   /**
@@ -76,9 +85,22 @@ export class RunPages {
    */
   leavesIn(first: number, pages: Uint8Array): number[] {
     const leaves: number[] = [], count = pages.length / PAGE_LENGTH;
+    let last: Uint8Array | undefined; // key of the sound leaf before
     for (let i = 0; i < count;) {
       const page = pages.subarray(i * PAGE_LENGTH), length = leafLength(page);
-      const isSound = this.check(first + i, page.subarray(0, length));
+      const leaf = page.subarray(0, length), cursor = this.#cursor;
+      let isSound = this.check(first + i, leaf);
+      if (isSound && !cursor.open(leaf).first()) {
+        // Only before a leaf of two pages, so that this begins at an even one.
+        const next = pages.subarray((i + 1) * PAGE_LENGTH);
+        isSound = (first + i) % 2 !== 0 && first + i + 1 < this.run.pages &&
+          (next.length === 0 || leafLength(next) > length);
+      } else if (isSound) {
+        const { key, keyLength } = cursor;
+        isSound = last === undefined || compareKeys(last, last.length, key, keyLength) < 0;
+        cursor.last();
+        if (isSound) last = cursor.copyKey();
+      }
       leaves.push(isSound ? i : -1 - i);
       // Behind a damaged page a leaf may begin at once.
       i += isSound ? length / PAGE_LENGTH : 1;

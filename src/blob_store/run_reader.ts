@@ -69,8 +69,7 @@ export class RunReader {
 
   /**
    * A cursor at the entry of a key, or undefined: there is none. A promise is given only where the
-   * file gives one. A cursor without a promise is valid until the next call. `key` must stay as it
-   * is until the promise resolves.
+   * file gives one. A cursor without a promise is valid until the next call.
    *
    * The first look into a group reads 16 pages at most, after one leaf for each time that the group
    * is halved to so many. Later looks read one leaf, or nothing where it is in the cache.
@@ -92,7 +91,9 @@ export class RunReader {
       const cache = this.#cache, slot = cache.find(this.run.id, page);
       if (slot >= 0) {
         cursor.open(cache.pieceOf(slot), cache.startOf(slot));
-        return cursor.seek(key, length) ? cursor : undefined;
+        const isFound = cursor.seek(key, length);
+        if (isFound === undefined) return this.#search(key, length);
+        return isFound ? cursor : undefined;
       }
     }
     const scratch = this.#scratch ??= new Uint8Array(2 * PAGE_LENGTH);
@@ -101,7 +102,8 @@ export class RunReader {
     const pending = isCached ? undefined : this.#pages.read(page, leaf);
     if (pending) {
       this.#scratch = undefined;
-      return pending.then(() => this.#seekIn(leaf, page, key, length, new LeafCursor()));
+      const kept = key.slice(0, length);
+      return pending.then(() => this.#seekIn(leaf, page, kept, length, new LeafCursor()));
     }
     return this.#seekIn(leaf, page, key, length, cursor);
   }
@@ -114,9 +116,12 @@ export class RunReader {
     length: number,
     cursor: LeafCursor,
   ): LeafCursor | undefined | Promise<LeafCursor | undefined> {
-    if (!this.#pages.check(page, leaf)) return this.#search(key, length);
+    const isFound = this.#pages.isIntact(page, leaf)
+      ? cursor.open(leaf).seek(key, length)
+      : undefined;
+    if (isFound === undefined) return this.#search(key, length);
     this.#keep(page, leaf);
-    return cursor.open(leaf).seek(key, length) ? cursor : undefined;
+    return isFound ? cursor : undefined;
   }
 
   /**
@@ -144,7 +149,8 @@ export class RunReader {
     key: Uint8Array,
     length: number,
   ): LeafCursor | undefined | Promise<LeafCursor | undefined> {
-    return this.run.pages === 0 ? undefined : runSteps(this.#searchSteps(key, length));
+    if (this.run.pages === 0) return undefined;
+    return runSteps(this.#searchSteps(key.slice(0, length), length));
   }
 
   *#searchSteps(key: Uint8Array, length: number): Steps<LeafCursor | undefined> {
@@ -252,9 +258,10 @@ export class RunReader {
         leaf = new Uint8Array(2 * PAGE_LENGTH);
         yield this.#pages.read(page, leaf);
       }
-      if (!this.#pages.check(page, leaf)) return undefined;
-      this.#keep(page, leaf);
     } else if (leafLength(leaf) > leaf.length) return yield* this.#leaf(page, 2);
+    // What is in the cache may have passed a look at one of its keys only.
+    if (!this.#pages.check(page, leaf)) return undefined;
+    this.#keep(page, leaf);
     return leaf;
   }
 

@@ -30,6 +30,13 @@ export function sortBy(numbers: Uint32Array, value: Float64Array): Uint32Array {
   return sorted;
 }
 
+/** The indices of values from 0 to 2^53 - 1 in ascending order of these; as `sortBy`. */
+export function orderOf(values: Float64Array): Uint32Array {
+  const numbers = new Uint32Array(values.length);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = i;
+  return sortBy(numbers, values);
+}
+
 /** Sorts in place, 16 bits of the value at a time, from the lowest on. */
 function sortByRadix(numbers: Uint32Array, value: Float64Array): void {
   const count = numbers.length, starts = new Uint32Array(65536);

@@ -6,8 +6,8 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { WideOffsetAllocator } from "../allocators/wide_offset_allocator.ts";
-import { allocateAt } from "../operations/allocate_at.ts";
+import { RangeAllocator } from "../allocators/range_allocator.ts";
+import type { FileRange } from "./chunks.ts";
 import { StoreFullError } from "./blob_store_errors.ts";
 import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
@@ -17,77 +17,83 @@ const MIN_GROWTH = 65_536; // = 2 ** 16
 const MAX_GROWTH = 67_108_864; // = 2 ** 26
 /** Pieces of the reserve, at most about so many. */
 const MAX_RESERVED_PARTS = 128;
+/** Least bytes of such a piece. */
+const LEAST_RESERVED = 8192; // = 2 * PAGE_LENGTH
 
 /** Units of a file, handed out. */
 export class Space {
   readonly granule: number;
-  readonly allocator: WideOffsetAllocator;
+  /** What is free: nothing is kept for what is taken. */
+  readonly ranges: RangeAllocator;
   readonly #file: StoreFile;
   readonly #maxUnits: number;
   /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
   #reserve = 0;
   /** Units that are taken for the reserve, where the file cannot grow by that much. */
-  #reserved: number[] = [];
+  #reserved: Part[] = [];
   #reservedUnits = 0;
-  /** Reads under way, by the handle they read from. */
+  /** Reads under way, by the first unit of what they read from. */
   readonly #pins: Map<number, number> = new Map();
-  /** Released, but still read from. */
-  readonly #released: Set<number> = new Set();
+  /** Released, but still read from, by the first unit. */
+  readonly #released: Map<number, Part> = new Map();
   /**
    * Where the log and the index go: wherever they fit best, to the end, out of the way
    * of a compaction, or to the start, so that the end can be cut off.
    */
   preference: "none" | "end" | "start" = "none";
   /** Taken, but for nothing yet: by a compaction, or for the log. */
-  readonly claimed: Set<number> = new Set();
+  readonly claimed: Set<Part> = new Set();
   /** How often everything is pinned: what is released until the end keeps its place. */
   #allPins = 0;
+  /** Units from the start on that are kept for the next log and root, where readers look first. */
+  #front: Part | undefined;
+  /** Units that the file keeps: the root that holds says that it has them. */
+  least = 0;
   #growth: Promise<boolean> | undefined;
   /** Whether the disk has no room, so that nothing may be taken but what it gave before. */
   #isFull = false;
 
-  constructor(file: StoreFile, granule: number, maxByteLength: number, expected = 0) {
+  /** @param isKnown Whether all of it is free; else none of it is, until it is known what is. */
+  constructor(file: StoreFile, granule: number, maxByteLength: number, isKnown: boolean) {
     this.#file = file;
     this.granule = granule;
     const max = Math.min(maxByteLength, file.maxByteLength);
     this.#maxUnits = Math.max(0, Math.floor((max - HEADER_LENGTH) / granule));
-    this.allocator = new WideOffsetAllocator(
+    this.ranges = new RangeAllocator(
       Math.max(0, Math.floor((file.byteLength - HEADER_LENGTH) / granule)),
-      { initialAllocations: expected },
     );
+    const { capacity } = this.ranges;
+    if (!isKnown && capacity > 0) this.ranges.reserve(0, capacity);
   }
 
   unitsFor(byteLength: number): number {
     return Math.ceil(byteLength / this.granule);
   }
 
-  /** Where in the file the units of a handle begin. */
-  position(handle: number): number {
-    return HEADER_LENGTH + this.allocator.offset(handle) * this.granule;
-  }
-
+  /** Where in the file a unit begins. */
   positionOf(unit: number): number {
     return HEADER_LENGTH + unit * this.granule;
   }
 
-  /** Bytes that a handle has. */
-  byteLength(handle: number): number {
-    return this.allocator.size(handle) * this.granule;
+  /** Bytes that a part has. */
+  byteLength({ units }: Part): number {
+    return units * this.granule;
   }
 
-  part(handle: number): Part {
-    return { unit: this.allocator.offset(handle), units: this.allocator.size(handle) };
+  /** The bytes of a part in the file. */
+  rangeOf({ unit, units }: Part): FileRange {
+    return { position: this.positionOf(unit), length: units * this.granule };
   }
 
   /** Units by which the file can grow. */
   get #growable(): number {
-    return Math.max(0, this.#maxUnits - this.allocator.capacity);
+    return Math.max(0, this.#maxUnits - this.ranges.capacity);
   }
 
   /** Units a blob may still take. */
   get freeUnits(): number {
     const growable = this.#growable, surplus = this.#reservedUnits + growable - this.#reserve;
-    return surplus < 0 ? 0 : this.allocator.freeSpace + Math.min(growable, surplus);
+    return surplus < 0 ? 0 : this.ranges.freeSpace + Math.min(growable, surplus);
   }
 
   /**
@@ -104,36 +110,36 @@ export class Space {
   }
 
   #fillReserve(units: number): void {
-    const { allocator } = this, before = this.#reservedUnits;
+    const { ranges } = this, before = this.#reservedUnits;
     // Some more than needed, as it needs more with each blob.
     for (const wished of [Math.ceil(1.25 * units), units]) {
-      const handle = allocator.allocate(wished);
-      if (handle === NO_SPACE) continue;
+      const unit = ranges.allocate(wished);
+      if (unit === NO_SPACE) continue;
       this.unreserve();
-      return this.#addReserved(handle);
+      return this.#addReserved({ unit, units: wished });
     }
-    // No crumbs: a checkpoint cannot be in too many parts.
-    const least = Math.ceil(units / MAX_RESERVED_PARTS);
+    // No crumbs: the index cannot be in too many parts, nor in less than two pages.
+    const least = Math.max(Math.ceil(units / MAX_RESERVED_PARTS), this.unitsFor(LEAST_RESERVED));
     for (let missing = units - before; missing > 0;) {
-      const size = Math.min(Math.max(missing, least), allocator.largestFreeRegion());
-      const handle = size >= least ? allocator.allocate(size) : NO_SPACE;
-      if (handle === NO_SPACE) return;
-      this.#addReserved(handle);
+      const size = Math.min(Math.max(missing, least), ranges.largestFreeRegion());
+      const unit = size >= least ? ranges.allocate(size) : NO_SPACE;
+      if (unit === NO_SPACE) return;
+      this.#addReserved({ unit, units: size });
       missing -= size;
     }
   }
 
-  #addReserved(handle: number): void {
-    this.#reserved.push(handle);
-    this.#reservedUnits += this.allocator.size(handle);
-    this.claimed.add(handle);
+  #addReserved(part: Part): void {
+    this.#reserved.push(part);
+    this.#reservedUnits += part.units;
+    this.claimed.add(part);
   }
 
   /** Frees the units that are taken for the reserve, for what they are reserved for. */
   unreserve(): void {
-    for (const handle of this.#reserved.splice(0)) {
-      this.claimed.delete(handle);
-      this.allocator.free(handle);
+    for (const part of this.#reserved.splice(0)) {
+      this.claimed.delete(part);
+      this.ranges.free(part.unit, part.units);
     }
     this.#reservedUnits = 0;
   }
@@ -149,16 +155,16 @@ export class Space {
     if (missing <= 0 || missing > growable) return; // near its limit `reserve` has seen to it
     // Some more than needed, as it needs more with each blob.
     const units = Math.min(Math.max(missing, Math.ceil(this.#reserve / 4)), growable);
-    const handles = await this.#take(units, MAX_RESERVED_PARTS);
+    const parts = await this.#take(units, MAX_RESERVED_PARTS);
     try {
-      for (const handle of handles) {
-        await this.#file.zero(this.position(handle), this.byteLength(handle));
+      for (const part of parts) {
+        await this.#file.zero(this.positionOf(part.unit), this.byteLength(part));
       }
     } catch (error) {
-      for (const handle of handles) this.allocator.free(handle);
+      for (const { unit, units } of parts) this.ranges.free(unit, units);
       throw error;
     }
-    for (const handle of handles) this.#addReserved(handle);
+    for (const part of parts) this.#addReserved(part);
   }
 
   /** Frees what `reserveOnDisk` took: it would be in the way of a compaction. */
@@ -166,10 +172,15 @@ export class Space {
     if (this.#growable >= this.#reserve) this.unreserve();
   }
 
-  /** Units for a blob, in one piece, without growth; or `NO_SPACE`. */
+  /** Takes given units, if the space has them and all are free. */
+  takeAt(unit: number, units: number): boolean {
+    return unit + units <= this.ranges.capacity && this.ranges.reserve(unit, units);
+  }
+
+  /** Units for a blob, in one piece, without growth: the first of them, or `NO_SPACE`. */
   tryAllocate(units: number): number {
     if (this.#maxUnits !== Infinity && units > this.freeUnits) return NO_SPACE;
-    return this.allocator.allocate(units);
+    return this.ranges.allocate(units);
   }
 
   /**
@@ -178,11 +189,11 @@ export class Space {
    *
    * @throws {StoreFullError} There are not enough.
    */
-  async allocate(units: number): Promise<number[]> {
+  async allocate(units: number): Promise<Part[]> {
     if (units > this.freeUnits) {
       throw new StoreFullError(units * this.granule, this.freeUnits * this.granule);
     }
-    const { capacity, tailSpace } = this.allocator;
+    const { capacity, tailSpace } = this.ranges;
     if (capacity - tailSpace + units + this.#reserve > this.#maxUnits) {
       await this.#grow(this.#maxUnits - capacity + tailSpace);
       this.reserve(this.#reserve);
@@ -191,52 +202,92 @@ export class Space {
   }
 
   /** The same for what the reserve is for, in at most so many parts. */
-  async allocateReserved(units: number, maxParts: number = Infinity): Promise<number[]> {
+  async allocateReserved(units: number, maxParts: number = Infinity): Promise<Part[]> {
     if (this.#isFull || this.#growable < this.#reserve) this.unreserve();
     const preferred = this.preference === "end"
       ? await this.allocateAtEnd(units)
       : this.preference === "start"
       ? this.#allocateAtStart(units)
       : NO_SPACE;
-    if (preferred !== NO_SPACE) return [preferred];
+    if (preferred !== NO_SPACE) return [{ unit: preferred, units }];
     return await this.#take(units, maxParts);
   }
 
-  async #take(units: number, maxParts: number): Promise<number[]> {
-    const { allocator } = this;
-    while (true) {
-      const handle = allocator.allocate(units);
-      if (handle !== NO_SPACE) return [handle];
-      if (!await this.#grow(units)) break;
-    }
-    const handles: number[] = [];
-    for (let rest = units; rest > 0;) {
-      const size = Math.min(rest, allocator.largestFreeRegion());
-      const handle = size > 0 && handles.length < maxParts ? allocator.allocate(size) : NO_SPACE;
-      if (handle === NO_SPACE) {
-        for (const handle of handles) allocator.free(handle);
-        throw new StoreFullError(units * this.granule, (units - rest) * this.granule);
-      }
-      handles.push(handle);
-      rest -= size;
-    }
-    return handles;
+  /** Keeps units from the start on for the next log and root. False: they are not free. */
+  keepFront(units: number): boolean {
+    this.releaseFront();
+    if (!this.takeAt(0, units)) return false;
+    this.#front = { unit: 0, units };
+    this.claimed.add(this.#front);
+    return true;
   }
 
-  /** Units in the first hole that has as many; `NO_SPACE` where none does. O(blobs). */
+  /** Whether units at the start are kept. */
+  get hasFront(): boolean {
+    return this.#front !== undefined;
+  }
+
+  /** Frees what is left of the units that are kept at the start. */
+  releaseFront(): void {
+    const front = this.#front;
+    if (front === undefined) return;
+    this.#front = undefined;
+    this.claimed.delete(front);
+    this.ranges.free(front.unit, front.units);
+  }
+
+  /** The same as `allocateReserved`, for the log and the root: at the start, where that is kept. */
+  async allocateFirst(units: number, maxParts: number): Promise<Part[]> {
+    const front = this.#front;
+    if (front === undefined || front.units < units) {
+      return await this.allocateReserved(units, maxParts);
+    }
+    this.claimed.delete(front);
+    const rest = { unit: front.unit + units, units: front.units - units };
+    this.#front = rest.units > 0 ? rest : undefined;
+    if (this.#front !== undefined) this.claimed.add(this.#front);
+    return [{ unit: front.unit, units }];
+  }
+
+  async #take(units: number, maxParts: number): Promise<Part[]> {
+    const { ranges } = this;
+    while (true) {
+      const unit = ranges.allocate(units);
+      if (unit !== NO_SPACE) return [{ unit, units }];
+      if (!await this.#grow(units)) break;
+    }
+    const parts: Part[] = [];
+    for (let rest = units; rest > 0;) {
+      const size = Math.min(rest, ranges.largestFreeRegion());
+      const unit = size > 0 && parts.length < maxParts ? ranges.allocate(size) : NO_SPACE;
+      if (unit === NO_SPACE) {
+        for (const { unit, units } of parts) ranges.free(unit, units);
+        throw new StoreFullError(units * this.granule, (units - rest) * this.granule);
+      }
+      parts.push({ unit, units: size });
+      rest -= size;
+    }
+    return parts;
+  }
+
+  /** Units in the first hole that has as many; `NO_SPACE` where none does. O(holes). */
   #allocateAtStart(units: number): number {
-    for (const { offset, size } of this.allocator.freeRegions()) {
-      if (size >= units) return allocateAt(this.allocator, offset, units);
+    for (const { offset, size } of this.ranges.freeRegions()) {
+      if (size < units) continue;
+      this.ranges.reserve(offset, units);
+      return offset;
     }
     return NO_SPACE;
   }
 
   /** Units behind everything else; `NO_SPACE` where the file may not grow by so much. */
   async allocateAtEnd(units: number): Promise<number> {
-    const { allocator } = this;
+    const { ranges } = this;
     // Between its growth and here, others may have taken what it grew by.
-    while (allocator.tailSpace < units) if (!await this.#grow(units)) return NO_SPACE;
-    return allocateAt(allocator, allocator.capacity - allocator.tailSpace, units);
+    while (ranges.tailSpace < units) if (!await this.#grow(units)) return NO_SPACE;
+    const unit = ranges.capacity - ranges.tailSpace;
+    ranges.reserve(unit, units);
+    return unit;
   }
 
   /** Lengthens the file for `units` more in one piece at its end; false where it may not. */
@@ -244,9 +295,9 @@ export class Space {
     // One at a time; a call that waited looks again.
     if (this.#growth !== undefined) return await this.#growth;
     if (this.#isFull) return false;
-    const { allocator, granule } = this, { capacity, tailSpace } = allocator;
+    const { ranges: { capacity, tailSpace }, granule } = this;
     const needed = capacity - tailSpace + units;
-    // Where the end has them already, no handle is left.
+    // Where the end has them already, it may be in too many pieces.
     if (needed > this.#maxUnits || needed <= capacity) return false;
     const step = Math.min(Math.max(capacity * granule / 16, MIN_GROWTH), MAX_GROWTH) / granule;
     const target = Math.min(Math.max(needed, Math.ceil(capacity + step)), this.#maxUnits);
@@ -264,8 +315,8 @@ export class Space {
   /** Hands out what the store has: one that grows in steps may be longer than asked for. */
   #handOut(): void {
     const length = Math.floor((this.#file.byteLength - HEADER_LENGTH) / this.granule);
-    const additional = Math.min(length, this.#maxUnits) - this.allocator.capacity;
-    if (additional > 0) this.allocator.grow(additional);
+    const additional = Math.min(length, this.#maxUnits) - this.ranges.capacity;
+    if (additional > 0) this.ranges.grow(additional);
   }
 
   /** Cuts the free end off the file, without a reserve. */
@@ -276,9 +327,11 @@ export class Space {
 
   /** Cuts the free end off the file. */
   async cutOff(): Promise<void> {
-    if (this.#growth !== undefined || this.allocator.tailSpace === 0) return;
-    this.allocator.shrink(this.allocator.tailSpace);
-    this.#growth = this.#shrinkTo(this.allocator.capacity).finally(() => this.#growth = undefined);
+    const { capacity, tailSpace } = this.ranges;
+    const surplus = Math.min(tailSpace, capacity - this.least);
+    if (this.#growth !== undefined || surplus <= 0) return;
+    this.ranges.shrink(surplus);
+    this.#growth = this.#shrinkTo(this.ranges.capacity).finally(() => this.#growth = undefined);
     await this.#growth;
   }
 
@@ -317,19 +370,19 @@ export class Space {
     }
   }
 
-  /** Keeps the bytes of a handle in place, also once it is released, until `unpin`. */
-  pin(handle: number): void {
-    this.#pins.set(handle, (this.#pins.get(handle) ?? 0) + 1);
+  /** Keeps the bytes of a part in place, also once it is released, until `unpin`. */
+  pin({ unit }: Part): void {
+    this.#pins.set(unit, (this.#pins.get(unit) ?? 0) + 1);
   }
 
-  unpin(handle: number): void {
-    const count = this.#pins.get(handle)! - 1;
+  unpin({ unit }: Part): void {
+    const count = this.#pins.get(unit)! - 1;
     if (count > 0) {
-      this.#pins.set(handle, count);
+      this.#pins.set(unit, count);
       return;
     }
-    this.#pins.delete(handle);
-    if (this.#allPins === 0 && this.#released.delete(handle)) this.allocator.free(handle);
+    this.#pins.delete(unit);
+    if (this.#allPins === 0) this.#freeReleased(unit);
   }
 
   /** Keeps all bytes in place until the same number of `unpinAll`. */
@@ -339,26 +392,29 @@ export class Space {
 
   unpinAll(): void {
     if (--this.#allPins > 0) return;
-    for (const handle of this.#released) {
-      if (this.#pins.has(handle)) continue;
-      this.#released.delete(handle);
-      this.allocator.free(handle);
-    }
+    for (const unit of this.#released.keys()) if (!this.#pins.has(unit)) this.#freeReleased(unit);
+  }
+
+  #freeReleased(unit: number): void {
+    const part = this.#released.get(unit);
+    if (part === undefined) return;
+    this.#released.delete(unit);
+    this.ranges.free(unit, part.units);
   }
 
   /** Gives units back, once nobody reads them any more. */
-  release(handle: number): void {
-    if (this.#allPins > 0 || (this.#pins.size > 0 && this.#pins.has(handle))) {
-      this.#released.add(handle);
-    } else this.allocator.free(handle);
+  release(part: Part): void {
+    if (this.#allPins > 0 || (this.#pins.size > 0 && this.#pins.has(part.unit))) {
+      this.#released.set(part.unit, part);
+    } else this.ranges.free(part.unit, part.units);
   }
 
-  releaseAll(handles: readonly number[]): void {
-    for (const handle of handles) this.release(handle);
+  releaseAll(parts: readonly Part[]): void {
+    for (const part of parts) this.release(part);
   }
 
-  /** What was released, but is still read from. */
-  get released(): ReadonlySet<number> {
+  /** What was released, but is still read from, by the first unit. */
+  get released(): ReadonlyMap<number, Part> {
     return this.#released;
   }
 }

@@ -32,6 +32,10 @@ export class StoreFile {
   /** What this writer wrote into the header; another writer replaces it. */
   #session: Uint8Array | undefined;
   readonly #found = new Uint8Array(SESSION_LENGTH);
+  /** Whether nothing was read since the head but what was in it. */
+  hasReadHeadOnly = false;
+  /** The first bytes of the file, while it is opened. */
+  #head: Uint8Array | undefined;
   #isClosing = false;
   #isClosed = false;
 
@@ -129,7 +133,28 @@ export class StoreFile {
     this.checkWorking();
   }
 
+  /** Reads the first bytes of the file, for reads that follow: until `dropHead`. */
+  async readHead(length: number): Promise<Uint8Array> {
+    this.#head = undefined;
+    const head = new Uint8Array(Math.min(length, this.byteLength));
+    const pending = this.read(0, head);
+    if (pending) await pending;
+    this.hasReadHeadOnly = true;
+    return this.#head = head;
+  }
+
+  /** Reads from the file itself from now on. */
+  dropHead(): void {
+    this.#head = undefined;
+  }
+
   read(position: number, into: Uint8Array): Pending {
+    const head = this.#head, end = position + into.length;
+    if (head !== undefined && end <= head.length) {
+      into.set(head.subarray(position, end));
+      return undefined;
+    }
+    this.hasReadHeadOnly = false;
     try {
       const answer = this.#store.read(position, into);
       const isAsync = isPromise(answer);

@@ -4,11 +4,16 @@
  * @module
  */
 
-import type { FileRange, FramedBlob } from "./chunks.ts";
+import { type FileRange, type FramedBlob, framedLength } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
 import { type Log, MIN_SEGMENT } from "./log.ts";
+import type { PageCache } from "./page_cache.ts";
+import { MAX_ROOT_LENGTH } from "./root.ts";
+import type { RunReader } from "./run_reader.ts";
 import type { Space } from "./space.ts";
+import type { Part } from "./superblock.ts";
 import type { Durability } from "./types.ts";
 
 /** What a store was opened with. */
@@ -17,23 +22,39 @@ export interface Settings {
   readonly maxByteLength: number;
   readonly checkpointBytes: number;
   readonly compactAbove: number;
+  /** Bytes of memory for pages and entries of the index, and for blobs. */
+  readonly cacheBytes: number;
 }
 
 /** An open store. */
 export interface StoreState {
   readonly file: StoreFile;
   readonly settings: Settings;
+  /** What the log said, and what was looked up. */
   index: KeyIndex;
+  /** What reads the run of the last checkpoint; none where that had no blobs. */
+  run: RunReader | undefined;
+  /** Id of the next run: no other has it. */
+  nextRun: number;
+  /** Pages of the run. */
+  readonly pages: PageCache;
+  /** The units of the root and of the run. */
+  indexParts: readonly Part[];
   space: Space;
+  /** Whether it is known what is free: a store that only reads need not know. */
+  isSpaceKnown: boolean;
+  /** Ends once that is known, while it is found out. */
+  survey: Promise<void> | undefined;
   log: Log;
-  /** The units of the last checkpoint. */
-  checkpoint: readonly number[];
-  /** Bytes in the blobs. */
+  /** Blobs, and bytes in them, if no unsettled slot of the table replaces any. */
+  blobs: number;
   blobBytes: number;
+  /** Units that unsettled slots have taken. */
+  unsettledUnits: number;
   /** Units that blobs in the log will need at the next checkpoint, at most. */
   inlineUnits: number;
   /** What the next flush lets go of. */
-  retired: number[];
+  retired: Part[];
   /** Bytes written since the last flush, about. */
   unflushedBytes: number;
   /** Calls that write blobs to places which are in no index yet. */
@@ -43,29 +64,30 @@ export interface StoreState {
   nextSeed: number;
 }
 
-/** Handles of what a blob is in: of its own, or of the segment of the log. */
-export function handlesOf(state: StoreState, slot: number): readonly number[] {
+/** What a blob is in: parts of its own, or the segment of the log. */
+export function partsOf(state: StoreState, slot: number): readonly Part[] {
   const place = state.index.place[slot];
-  if (place === NO_PLACE) return [];
-  if (place === MANY_PLACES) return state.index.parts.get(slot)!;
-  if (place >= 0) return [place];
+  if (place >= 0) return ownPartsOf(state, slot);
   const at = -1 - place;
   const segment = state.log.segments.find(({ position, length }) =>
     at >= position && at < position + length
   );
-  return segment === undefined ? [] : [segment.handle];
+  return segment === undefined ? [] : [segment.part];
 }
 
-/** Handles of a blob's own: none while it is in the log. */
-export function ownHandlesOf(state: StoreState, slot: number): readonly number[] {
-  return state.index.place[slot] < 0 ? [] : handlesOf(state, slot);
+/** The parts of a blob's own: none while it is in the log. */
+export function ownPartsOf({ index, space }: StoreState, slot: number): readonly Part[] {
+  const place = index.place[slot];
+  if (place < 0 || place === NO_PLACE) return [];
+  if (place === MANY_PLACES) return index.parts.get(slot)!;
+  return [{ unit: place, units: space.unitsFor(framedLength(index.size[slot])) }];
 }
 
 /** Says where a blob is now. */
-export function placeBlob(index: KeyIndex, slot: number, handles: readonly number[]): void {
-  const { length } = handles;
-  index.place[slot] = length === 0 ? NO_PLACE : length === 1 ? handles[0] : MANY_PLACES;
-  if (length > 1) index.parts.set(slot, handles);
+export function placeBlob(index: KeyIndex, slot: number, parts: readonly Part[]): void {
+  const { length } = parts;
+  index.place[slot] = length === 0 ? NO_PLACE : length === 1 ? parts[0].unit : MANY_PLACES;
+  if (length > 1) index.parts.set(slot, parts);
   else if (index.parts.size > 0) index.parts.delete(slot);
 }
 
@@ -74,26 +96,48 @@ export function framedBlobOf(state: StoreState, slot: number): FramedBlob {
   const { index, space } = state, place = index.place[slot], size = index.size[slot];
   const ranges: FileRange[] = place < 0
     ? [{ position: -1 - place, length: size }]
-    : rangesOf(space, ownHandlesOf(state, slot));
+    : rangesOf(space, ownPartsOf(state, slot));
   return { ranges, size, seed: index.seed[slot], crc: index.crc[slot] };
 }
 
-export function rangesOf(space: Space, handles: readonly number[]): FileRange[] {
-  return handles.map((handle) => ({
-    position: space.position(handle),
-    length: space.byteLength(handle),
-  }));
+export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
+  return parts.map((part) => space.rangeOf(part));
 }
 
-/** Keeps enough room that whatever happens next, a checkpoint can be made. */
+/**
+ * Keeps enough room that whatever happens next, a checkpoint can be made, and another one after it:
+ * what the index grows by is needed twice, as the next run is written while this one is there.
+ */
 export function updateReserve(state: StoreState): void {
-  const { index, space } = state;
-  space.reserve(space.unitsFor(indexBytesOf(index) + 2 * MIN_SEGMENT) + state.inlineUnits);
+  const { space } = state, { pages, growth, rootLength } = nextIndex(state);
+  const log = 2 * space.unitsFor(MIN_SEGMENT);
+  const most = 2 * Math.ceil((pages + growth) / 2); // a piece has an even number of pages
+  const index = space.unitsFor(most * PAGE_LENGTH) + space.unitsFor(rootLength);
+  space.reserve(log + index + state.inlineUnits);
 }
 
-/** Bytes that a checkpoint takes, about. */
-export function indexBytesOf(index: KeyIndex): number {
-  return index.heapLength + 32 * index.count;
+/** What the index of the next checkpoint takes at most. */
+export interface NextIndex {
+  readonly pages: number;
+  /** By how many pages it may be longer than the one there is. */
+  readonly growth: number;
+  /** Bytes of its root. */
+  readonly rootLength: number;
+}
+
+export function nextIndex({ index, run, log }: StoreState): NextIndex {
+  const before = run?.run.pages ?? 0, { dirtyBytes } = index;
+  if (before === 0 && dirtyBytes === 0) return { pages: 0, growth: 0, rootLength: 0 };
+  // At least one: what replaces others needs no more than that.
+  const growth = Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
+  const rootLength = Math.max(log.superblock?.rootLength ?? 0, 256) + 64 * growth;
+  return { pages: before + growth, growth, rootLength: Math.min(MAX_ROOT_LENGTH, rootLength) };
+}
+
+/** Bytes that the index takes after the next checkpoint, at most. */
+export function nextIndexBytes(state: StoreState): number {
+  const { pages, rootLength } = nextIndex(state);
+  return pages * PAGE_LENGTH + rootLength;
 }
 
 /** Makes everything written so far durable, and lets go of what it superseded. */

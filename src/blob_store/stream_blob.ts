@@ -105,7 +105,7 @@ class BlobReading {
     const { state } = this.#opened;
     if (!state.file.readOnly) throw cause;
     await this.#opened.refresh();
-    const slot = state.index.find(this.#key), before = this.#pinned.blob;
+    const before = this.#pinned.blob, slot = await this.#opened.find(this.#key);
     if (slot < 0) throw new BlobChangedError(this.#key, { cause });
     this.end();
     this.#begin(slot);

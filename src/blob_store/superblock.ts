@@ -10,8 +10,8 @@ import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 // A slot, little-endian; the checksum covers its first `length` bytes, itself as 0:
 //
 //   0 magic (8)  8 version (4)  12 checksum (4)  16 length (4)  20 granule (4)
-//   24 generation (8)  32 uuid (16)  48 salt (4)  52 checkpoint checksum (4)
-//   56 checkpoint length (8)  64 checkpoints (8)  72 number of parts (4)
+//   24 generation (8)  32 uuid (16)  48 salt (4)  52 root checksum (4)
+//   56 root length (8)  64 checkpoints (8)  72 number of parts (4)
 //   76 number of segments (4)  80 parts: unit (8), units (8), ...
 //   then segments: unit (8), units (8), sequence (8), ...
 //
@@ -31,6 +31,8 @@ export const FORMAT_VERSION = 2;
 export const SLOT_LENGTH = 4096;
 /** Bytes before the space that is divided: both slots. */
 export const HEADER_LENGTH: number = 8192; // = 2 * SLOT_LENGTH
+/** Bytes that are read first: with luck, root and log are there too. */
+export const HEAD_LENGTH = 65_536;
 /** Where the session is, and its length. */
 export const SESSION = 4088;
 export const SESSION_LENGTH = 8;
@@ -38,8 +40,11 @@ export const SESSION_LENGTH = 8;
 export const MIN_FIRST_SEGMENT = 2048;
 /** Most segments that a log can have. */
 export const MAX_SEGMENTS = 64;
-/** Most parts that a checkpoint can be in. */
+/** Most parts that a root can be in. */
 export const MAX_PARTS = 154; // = floor((SESSION - PARTS - MAX_SEGMENTS * SEGMENT_LENGTH) / 16)
+
+/** Most parts that a blob can be in. */
+export const MAX_BLOB_PARTS = 200;
 
 /** Units of the space, from one on. */
 export interface Part {
@@ -61,9 +66,11 @@ export interface Superblock {
   readonly uuid: Uint8Array;
   /** Where the checksums of the log begin: no batch of another generation passes. */
   readonly salt: number;
-  readonly checkpointChecksum: number;
-  readonly checkpointLength: number;
-  readonly checkpoint: readonly Part[];
+  readonly rootChecksum: number;
+  /** 0: there are no blobs but those in the log. */
+  readonly rootLength: number;
+  /** Where the root of the index is. */
+  readonly root: readonly Part[];
   /** Checkpoints made. */
   readonly checkpoints: number;
   /** The log. All that was committed before a segment is durable once the slot names it. */
@@ -82,8 +89,8 @@ export type SlotFault =
   | "unknown";
 
 export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
-  const { checkpoint, segments } = block;
-  const length = lengthOf(checkpoint.length, segments.length);
+  const { root, segments } = block;
+  const length = lengthOf(root.length, segments.length);
   // Whole sectors; nothing behind them in the slot is read.
   const bytes = new Uint8Array(Math.min(Math.ceil(length / 512) * 512, SESSION));
   bytes.set(MAGIC);
@@ -93,16 +100,16 @@ export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
   setUint64(bytes, 24, block.generation);
   bytes.set(block.uuid, 32);
   setUint32(bytes, 48, block.salt);
-  setUint32(bytes, 52, block.checkpointChecksum);
-  setUint64(bytes, 56, block.checkpointLength);
+  setUint32(bytes, 52, block.rootChecksum);
+  setUint64(bytes, 56, block.rootLength);
   setUint64(bytes, 64, block.checkpoints);
-  setUint32(bytes, 72, checkpoint.length);
+  setUint32(bytes, 72, root.length);
   setUint32(bytes, 76, segments.length);
-  checkpoint.forEach(({ unit, units }, i) => {
+  root.forEach(({ unit, units }, i) => {
     setUint64(bytes, PARTS + PART_LENGTH * i, unit);
     setUint64(bytes, PARTS + PART_LENGTH * i + 8, units);
   });
-  const start = PARTS + PART_LENGTH * checkpoint.length;
+  const start = PARTS + PART_LENGTH * root.length;
   segments.forEach(({ unit, units, sequence }, i) => {
     setUint64(bytes, start + SEGMENT_LENGTH * i, unit);
     setUint64(bytes, start + SEGMENT_LENGTH * i + 8, units);
@@ -131,9 +138,9 @@ export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | S
     generation: getUint64(bytes, 24),
     uuid: bytes.slice(32, 48),
     salt: getUint32(bytes, 48),
-    checkpointChecksum: getUint32(bytes, 52),
-    checkpointLength: getUint64(bytes, 56),
-    checkpoint: Array.from({ length: parts }, (_, i) => ({
+    rootChecksum: getUint32(bytes, 52),
+    rootLength: getUint64(bytes, 56),
+    root: Array.from({ length: parts }, (_, i) => ({
       unit: getUint64(bytes, PARTS + PART_LENGTH * i),
       units: getUint64(bytes, PARTS + PART_LENGTH * i + 8),
     })),

@@ -79,7 +79,8 @@ export interface BlobStoreOptions {
   readonly durability?: Durability;
   /**
    * Bytes of log after which a checkpoint is made, at least. The log is replayed when a
-   * store is opened after a crash. By default 4 MiB, or what a checkpoint takes.
+   * store is opened after a crash. By default 4 MiB, or twice what the index takes; once where the
+   * length of the file is limited.
    */
   readonly checkpointBytes?: number;
   /**
@@ -88,6 +89,11 @@ export interface BlobStoreOptions {
    * bytes as were written at most; 0.1 by default, 1 only compacts when `compact` is called.
    */
   readonly compactAbove?: number;
+  /**
+   * Bytes of memory that entries and pages of the index may take which the file has as well; 32 MiB
+   * by default. What was written since the last checkpoint comes on top.
+   */
+  readonly cacheBytes?: number;
   /**
    * Whether `close` also closes the backing store that was passed in; `false` by default: a store
    * is closed by who opened it, or by who is told so with `closeStore`. A file that was opened by
@@ -196,6 +202,16 @@ export interface VerifyReport {
    * serves. Opening the store for writing mends it, and so does a checkpoint.
    */
   readonly damagedHeaders: number;
+  /** Ranges of keys whose page of the index is damaged: those of them that there were are lost. */
+  readonly damagedIndex: readonly DamagedKeys[];
+}
+
+/** Keys that are lost, as their page of the index is damaged. */
+export interface DamagedKeys {
+  /** All of them are greater, by their bytes of UTF-8; undefined: there is no such bound. */
+  readonly after: string | undefined;
+  /** All of them are less. */
+  readonly before: string | undefined;
 }
 
 /** What a backup wrote. */
@@ -204,6 +220,34 @@ export interface BackupReport {
   readonly blobs: number;
   /** Bytes in them. */
   readonly bytes: number;
+}
+
+/** A blob that could not be salvaged. */
+export interface LostBlob {
+  /** Its key. */
+  readonly key: string;
+  /** Why, as it reads after a colon. */
+  readonly reason: string;
+}
+
+/** What a salvage copied, and what it could not. */
+export interface SalvageReport extends BackupReport {
+  /** Blobs that are known by their keys, and whose bytes are damaged. */
+  readonly lost: readonly LostBlob[];
+  /**
+   * Keys of blobs that were copied as they once were: what was newer of them is damaged. They may
+   * have been replaced since, or deleted.
+   */
+  readonly maybeOld: readonly string[];
+  /** Ranges of keys whose page of the index is damaged: only the `maybeOld` were found there. */
+  readonly damagedIndex: readonly DamagedKeys[];
+  /**
+   * Commits of the log that are damaged although later ones were found. Any blob may be as it was
+   * before one of them. The last commits of a store that was not closed may be missing untold.
+   */
+  readonly missingCommits: number;
+  /** Whether the header was of use. Without one, less is certain. */
+  readonly usedHeader: boolean;
 }
 
 /** What is done on the way through long work. */
@@ -239,7 +283,7 @@ export interface BlobStoreStats {
   readonly largestFreeBytes: number;
   /** Bytes the log takes. */
   readonly logBytes: number;
-  /** Bytes the last checkpoint takes. */
+  /** Bytes of the file that the index takes. */
   readonly checkpointBytes: number;
   /** Bytes of memory the index takes. */
   readonly indexBytes: number;

@@ -6,12 +6,14 @@
 
 import { BlobChangedError, CorruptBlobError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
+import { settleAll } from "./lookup.ts";
 import type { StoreFile } from "./store_file.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { hasPlace, PinnedBlob } from "./read_blob.ts";
 import { countDamaged, readHeader } from "./header.ts";
 import type { OpenStore } from "./open_store.ts";
-import type { DamagedBlob, ProgressOptions, VerifyReport } from "./types.ts";
+import { decodeText } from "./text.ts";
+import type { DamagedBlob, DamagedKeys, ProgressOptions, VerifyReport } from "./types.ts";
 
 /** How often a header is read before it counts as damaged. */
 const HEADER_ATTEMPTS = 4;
@@ -23,20 +25,25 @@ const HEADER_ATTEMPTS = 4;
  */
 export async function verifyBlobs(
   opened: OpenStore,
-  keys: AsyncIterable<{ readonly key: string }>,
   { onProgress }: ProgressOptions,
 ): Promise<VerifyReport> {
   const damagedHeaders = await countDamagedHeaders(opened.state.file);
-  const { state } = opened, damaged: DamagedBlob[] = [];
+  const { state } = opened, damaged: DamagedBlob[] = [], damagedIndex: DamagedKeys[] = [];
+  const walk = opened.walk({
+    onDamage: ({ after, before }) => damagedIndex.push({ after, before }),
+  });
+  await settleAll(state).catch(() => {}); // how much there is; a damage is told below
   const piece = new Uint8Array(16 * CHUNK_LENGTH);
   let blobs = 0, bytes = 0;
-  for await (const { key } of keys) {
+  for (let more = walk.next();; more = walk.next()) {
+    if (!(typeof more === "boolean" ? more : await more)) break;
+    const key = decodeText(walk.entry.key.subarray(0, walk.entry.keyLength));
     let size = 0, found: readonly DamagedBlob[] = [];
     const read = async (slot: number) => {
       const pinned = new PinnedBlob(state, slot);
       size = pinned.blob.size;
       try {
-        found = await damageOf(pinned, piece);
+        found = await damageOf(pinned, piece, state.file);
       } finally {
         pinned.release();
       }
@@ -54,7 +61,7 @@ export async function verifyBlobs(
     bytes += size;
     onProgress?.(bytes, Math.max(bytes, state.blobBytes));
   }
-  return { blobs, bytes, damaged, damagedHeaders };
+  return { blobs, bytes, damaged, damagedHeaders, damagedIndex };
 }
 
 /** Looks again where a header seems damaged: it may just be written. */
@@ -68,9 +75,13 @@ async function countDamagedHeaders(file: StoreFile): Promise<number> {
 }
 
 /** The damaged pieces of a blob; `piece` is what it is read into. */
-async function damageOf(pinned: PinnedBlob, piece: Uint8Array): Promise<DamagedBlob[]> {
+async function damageOf(
+  pinned: PinnedBlob,
+  piece: Uint8Array,
+  file: StoreFile,
+): Promise<DamagedBlob[]> {
   const damaged: DamagedBlob[] = [], { key, blob, blob: { size } } = pinned;
-  if (!hasPlace(blob)) return [{ key, offset: 0, length: size }];
+  if (!hasPlace(blob, file)) return [{ key, offset: 0, length: size }];
   for (let offset = 0; offset < size;) {
     const into = piece.subarray(0, size - offset);
     try {

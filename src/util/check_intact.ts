@@ -18,7 +18,6 @@ export function checkIntact(name: string, bytes: Uint8Array): void {
   try {
     Uint8Array.prototype.indexOf.call(bytes, 0); // refuses what is not there
   } catch (cause) {
-    const got = "a view of a buffer that was transferred or has shrunk";
-    throw new TypeError(`Expected ${name} to have its bytes, got ${got}`, { cause });
+    throw new TypeError(`Expected ${name} to have its bytes, got a view that lost them`, { cause });
   }
 }

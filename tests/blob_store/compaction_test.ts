@@ -81,3 +81,26 @@ describe("closing a store of many small blobs", () => {
     }
   }
 });
+
+describe("closing", () => {
+  for (const granule of [16, 64, 512, 4096]) {
+    it(`flushes by the MiB moved, and leaves no longer file: granule ${granule}`, async () => {
+      const store = new RecordingStore(memory(2 ** 26));
+      const blobs = await BlobStore.open(store, { granule });
+      for (let i = 0; i < 3000; i += 250) {
+        await Promise.all(Array.from({ length: 250 }, (_, j) => {
+          return blobs.put(`key ${i + j}`, bytesOf(i + j, 100));
+        }));
+      }
+      const { byteLength, bytesWritten } = store;
+      store.take("flush");
+      await blobs.close();
+      assert(store.byteLength <= byteLength, `${byteLength} bytes, then ${store.byteLength}`);
+      const mib = (store.bytesWritten - bytesWritten) / 2 ** 20;
+      const flushes = store.take("flush");
+      assert(flushes <= 20 * Math.ceil(mib) + 20, `${flushes} flushes for ${mib} MiB`);
+      const most = 1.1 * 3000 * Math.max(granule, 128) + 2 ** 18;
+      assert(store.byteLength <= most, `${store.byteLength} bytes are left`);
+    });
+  }
+});

@@ -63,7 +63,7 @@ describe("an empty blob", () => {
   }
 });
 
-describe("the space of a store whose handles are used up", () => {
+describe("the space of a store that is in too many pieces", () => {
   it("grows no file", async () => {
     let resizes = 0;
     const file = {
@@ -74,8 +74,8 @@ describe("the space of a store whose handles are used up", () => {
         file.byteLength = byteLength;
       },
     };
-    const space = new Space(file as unknown as StoreFile, 64, Infinity);
-    space.allocator.allocate = () => NO_SPACE;
+    const space = new Space(file as unknown as StoreFile, 64, Infinity, true);
+    space.ranges.allocate = () => NO_SPACE;
     let message = "";
     await space.allocate(10).catch((error) => message = error.name);
     assertEquals([message, resizes, file.byteLength], ["StoreFullError", 0, 2 ** 20]);

@@ -18,22 +18,71 @@ export interface StoredBlob {
   metadata: unknown;
 }
 
+/** Keys that a damaged leaf may have had: those between two others. */
+export interface LostRange {
+  /** The last key that is known before them; undefined: there is none. */
+  readonly after: string | undefined;
+  /** The first key, or separator, that is known behind them; undefined: there is none. */
+  readonly before: string | undefined;
+}
+
 /** A file that is no blob store, or damaged beyond its blobs. */
 export class DamagedStore extends Error {}
 
+/** A leaf that cannot be believed; the keys of others can be looked up. */
+export class DamagedLeaf extends DamagedStore {
+  readonly range: LostRange;
+
+  constructor(range: LostRange) {
+    super(`the keys between ${range.after} and ${range.before} cannot be read`);
+    this.range = range;
+  }
+}
+
 /** The blobs in the bytes of a file, by key. */
 export function readStore(file: Uint8Array): Map<string, StoredBlob> {
-  const slot = chooseSlot(file);
-  let state = readState(file, slot, Infinity);
-  if (!isWindowWhole(file, slot, state)) state = readState(file, slot, state.proven); // step 5
-  checkSpace(file, slot, state);
-  const blobs = new Map<string, StoredBlob>();
-  for (const [key, entry] of state.index) {
-    const { size, time } = entry, text = decode(entry.metadata);
-    const metadata = text === "" ? undefined : JSON.parse(text);
-    blobs.set(key, { bytes: bytesOf(file, slot, entry), size, time, metadata });
-  }
+  const { blobs, lost } = readWhatIsLeft(file);
+  if (lost.length > 0) throw new DamagedLeaf(lost[0]);
   return blobs;
+}
+
+/** The same, with the ranges of keys that damaged leaves cost. */
+export function readWhatIsLeft(file: Uint8Array): {
+  blobs: Map<string, StoredBlob>;
+  lost: LostRange[];
+} {
+  const store = openStore(file), { slot, root, table } = store;
+  const { entries, lost } = readRun(store);
+  for (const [key, entry] of table) {
+    if (entry === undefined) entries.delete(key);
+    else entries.set(key, entry);
+  }
+  const parts: Part[] = [...slot.root, ...slot.segments, ...root.run?.extents ?? []];
+  for (const entry of entries.values()) parts.push(...partsOf(slot, entry));
+  checkSpace(file, slot, parts);
+  const blobs = new Map<string, StoredBlob>();
+  for (const [key, entry] of entries) blobs.set(key, blobOf(file, slot, entry));
+  return { blobs, lost };
+}
+
+/** The blob of one key; undefined where there is none. Reads few leaves. */
+export function lookUp(file: Uint8Array, key: string): StoredBlob | undefined {
+  const store = openStore(file), { slot, table, root: { run } } = store;
+  let entry = table.get(key);
+  if (run !== undefined && !table.has(key)) entry = findInRun(file, slot, run, encode(key));
+  return entry === undefined ? undefined : blobOf(file, slot, entry);
+}
+
+/** The range of the file that a page of the run has. */
+export function pageAt(file: Uint8Array, page: number): { offset: number; length: number } {
+  const { slot, root: { run } } = openStore(file);
+  if (run === undefined) throw new RangeError("the store has no run");
+  return { offset: placeOfPage(slot, run, page).at, length: PAGE };
+}
+
+/** What header and root say, for tests to look at. */
+export function describeStore(file: Uint8Array): Pick<Store, "slot" | "root" | "proven"> {
+  return openStore(file);
 }
 
 interface Part {
@@ -41,20 +90,37 @@ interface Part {
   readonly units: number;
 }
 
-interface Slot {
-  readonly granule: number;
-  readonly generation: number;
-  readonly hashStart: number;
-  readonly salt: number;
-  readonly checkpointChecksum: number;
-  readonly checkpointLength: number;
-  readonly checkpoint: readonly Part[];
-  readonly segments: readonly Segment[];
-}
-
 interface Segment extends Part {
   /** Sequence of the first batch in it. */
   readonly sequence: number;
+}
+
+interface Slot {
+  readonly granule: number;
+  readonly generation: number;
+  readonly uuid: Uint8Array;
+  readonly salt: number;
+  readonly rootChecksum: number;
+  readonly rootLength: number;
+  readonly root: readonly Part[];
+  readonly segments: readonly Segment[];
+}
+
+interface Run {
+  readonly id: number;
+  readonly sequence: number;
+  readonly entries: number;
+  readonly pages: number;
+  readonly groupPages: number;
+  readonly extents: readonly Part[];
+  readonly separators: readonly Uint8Array[];
+}
+
+interface Root {
+  readonly blobs: number;
+  readonly blobBytes: number;
+  readonly end: number;
+  readonly run: Run | undefined;
 }
 
 interface Entry {
@@ -70,17 +136,37 @@ interface Entry {
   readonly unproven: number;
 }
 
-interface State {
-  readonly index: Map<string, Entry>;
+interface Leaf {
+  readonly pages: number;
+  readonly keys: readonly Uint8Array[];
+  readonly entries: readonly Entry[];
+}
+
+interface Log {
+  /** What the log says of keys; undefined: that they were deleted. */
+  readonly table: Map<string, Entry | undefined>;
   /** Sequence of the next batch. */
   next: number;
   proven: number;
 }
 
+/** What steps 1 to 5 give. */
+interface Store {
+  readonly file: Uint8Array;
+  readonly slot: Slot;
+  readonly root: Root;
+  readonly table: ReadonlyMap<string, Entry | undefined>;
+  readonly proven: number;
+}
+
 const HEADER = 8192;
 const SLOT = 4096;
+const PAGE = 4096;
+const LEAF_HEADER = 64;
+const RESTART = 16;
 const MAGIC = [0x89, 0x4f, 0x41, 0x42, 0x0d, 0x0a, 0x1a, 0x0a];
 const CHUNK = 65536;
+const LAST_TIME = 8_640_000_000_000_000;
 const NOTHING = new Uint8Array(0);
 
 /** Numbers, one after another. */
@@ -102,6 +188,7 @@ class Cursor {
   uint(length: number): number {
     let value = 0;
     for (let i = 0, scale = 1; i < length; i++, scale *= 256) value += this.u8() * scale;
+    if (value > Number.MAX_SAFE_INTEGER) throw new DamagedStore("a number too high");
     return value;
   }
 
@@ -110,14 +197,15 @@ class Cursor {
     for (let i = 0, scale = 1; i < 8; i++, scale *= 128) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
+      if (value > Number.MAX_SAFE_INTEGER) break;
       if (byte < 0x80) return value;
     }
-    throw new DamagedStore("a number that does not end");
+    throw new DamagedStore("a number that does not end, or too high");
   }
 
-  double(): number {
-    const bytes = this.take(8);
-    return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+  /** What has to be zero. */
+  zeros(length: number): void {
+    if (this.take(length).some((byte) => byte !== 0)) throw new DamagedStore("a zero is none");
   }
 
   take(length: number): Uint8Array {
@@ -125,23 +213,44 @@ class Cursor {
     this.at += length;
     return this.bytes.subarray(this.at - length, this.at);
   }
+
+  part(): Part {
+    return { unit: this.uint(8), units: this.uint(8) };
+  }
+
+  shortPart(): Part {
+    const part = { unit: this.varint(), units: this.varint() };
+    return part.units > 0 ? part : fail("a part of nothing");
+  }
+
+  /** Bytes that share their start with others. */
+  suffix(before: Uint8Array, isFirst: boolean): Uint8Array {
+    const shared = this.varint(), suffix = this.take(this.varint());
+    if (shared > (isFirst ? 0 : before.length)) throw new DamagedStore("it shares too much");
+    const bytes = new Uint8Array(shared + suffix.length);
+    if (bytes.length < 1 || bytes.length > 1024) throw new DamagedStore("a key is none");
+    bytes.set(before.subarray(0, shared));
+    bytes.set(suffix, shared);
+    return bytes;
+  }
+}
+
+function fail(message: string): never {
+  throw new DamagedStore(message);
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
-/** A key, which must be one. */
-function keyOf(bytes: Uint8Array): string {
-  if (bytes.length < 1 || bytes.length > 1024) throw new DamagedStore("a key is none");
-  return decode(bytes);
+/** Below 0 where a is before b. */
+function compare(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
 }
 
 function uint(bytes: Uint8Array, at: number, length: number): number {
   return new Cursor(bytes, at).uint(length);
-}
-
-function partAt(bytes: Uint8Array, at: number): Part {
-  return { unit: uint(bytes, at, 8), units: uint(bytes, at + 8, 8) };
 }
 
 /** The checksum of bytes in which the four at `at` count as zero. */
@@ -161,6 +270,19 @@ function bytesAt(file: Uint8Array, at: number, length: number): Uint8Array {
 /** Where in the file a unit begins. */
 const positionOf = ({ granule }: Slot, unit: number) => HEADER + unit * granule;
 
+/** Steps 1 to 5. */
+function openStore(file: Uint8Array): Store {
+  const slot = chooseSlot(file), root = readRoot(file, slot);
+  let log = readLog(file, slot, Infinity);
+  if (!isWindowWhole(file, slot, log)) log = readLog(file, slot, log.proven);
+  for (const entry of log.table.values()) {
+    for (const part of entry === undefined ? [] : partsOf(slot, entry)) {
+      if (!isInFile(file, slot, part)) throw new DamagedStore("the file is cut off");
+    }
+  }
+  return { file, slot, root, table: log.table, proven: log.proven };
+}
+
 /** Step 1. */
 function chooseSlot(file: Uint8Array): Slot {
   let chosen: Slot | undefined;
@@ -169,126 +291,142 @@ function chooseSlot(file: Uint8Array): Slot {
     if (MAGIC.some((byte, i) => bytes[i] !== byte) || length < 96 || length > SLOT - 8) continue;
     if (checksumWithout(bytes.subarray(0, length), 12, 0) !== uint(bytes, 12, 4)) continue;
     if (uint(bytes, 8, 4) !== 2) throw new DamagedStore("it is of another version");
-    const parts = uint(bytes, 72, 4), segments = uint(bytes, 76, 4), first = 80 + 16 * parts;
-    if (segments === 0 || length !== first + 24 * segments) continue;
+    const parts = uint(bytes, 72, 4), segments = uint(bytes, 76, 4);
+    if (segments === 0 || length !== 80 + 16 * parts + 24 * segments) continue;
+    const places = new Cursor(bytes, 80);
     const slot: Slot = {
       granule: uint(bytes, 20, 4),
       generation: uint(bytes, 24, 8),
-      hashStart: uint(bytes, 32, 4),
+      uuid: bytes.slice(32, 48),
       salt: uint(bytes, 48, 4),
-      checkpointChecksum: uint(bytes, 52, 4),
-      checkpointLength: uint(bytes, 56, 8),
-      checkpoint: Array.from({ length: parts }, (_, i) => partAt(bytes, 80 + 16 * i)),
-      segments: Array.from({ length: segments }, (_, i) => ({
-        ...partAt(bytes, first + 24 * i),
-        sequence: uint(bytes, first + 24 * i + 16, 8),
+      rootChecksum: uint(bytes, 52, 4),
+      rootLength: uint(bytes, 56, 8),
+      root: Array.from({ length: parts }, () => places.part()),
+      segments: Array.from({ length: segments }, () => ({
+        ...places.part(),
+        sequence: places.uint(8),
       })),
     };
     if (chosen === undefined || slot.generation > chosen.generation) chosen = slot;
   }
   if (chosen === undefined) throw new DamagedStore("there is no whole slot");
-  const { granule, checkpoint, checkpointLength, segments } = chosen;
-  const sizeOf = (parts: readonly Part[]) =>
-    parts.reduce((sum, { units }) => sum + units * granule, 0);
-  const isInFile = sizeOf(segments) <= file.length - HEADER &&
-    [...checkpoint, ...segments].every(({ unit, units }) =>
-      positionOf(chosen, unit + units) <= file.length
-    );
+  const { granule, root, rootLength, segments } = chosen;
+  const areInFile = sizeOf(chosen, segments) <= file.length - HEADER &&
+    [...root, ...segments].every((part) => isInFile(file, chosen, part));
   const isGranule = granule >= 16 && granule <= 65536 && Number.isInteger(Math.log2(granule));
-  const isLong = sizeOf(checkpoint) >= checkpointLength && segments[0].units * granule >= 2048;
-  if (!isGranule || !isLong || !isInFile) {
-    throw new DamagedStore("the header makes no sense");
-  }
+  const isLong = sizeOf(chosen, root) >= rootLength && segments[0].units * granule >= 2048;
+  if (!isGranule || !isLong || !areInFile) throw new DamagedStore("the header makes no sense");
   return chosen;
 }
 
-/** Steps 2 to 4; batches after `limit` do not count. */
-function readState(file: Uint8Array, slot: Slot, limit: number): State {
-  const { segments: [{ sequence }] } = slot;
-  const index = readCheckpoint(file, slot);
-  const state: State = { index, next: sequence, proven: sequence - 1 };
-  readLog(file, slot, state, limit);
-  return state;
+/** How many bytes parts have together. */
+function sizeOf({ granule }: Slot, parts: readonly Part[]): number {
+  return parts.reduce((sum, { units }) => sum + units * granule, 0);
 }
 
-function readCheckpoint(file: Uint8Array, slot: Slot): Map<string, Entry> {
-  const { checkpoint, checkpointLength, salt } = slot;
-  const bytes = gather(file, slot, checkpoint, checkpointLength);
-  if (bytes === undefined || crc32(bytes, salt) !== slot.checkpointChecksum) {
-    throw new DamagedStore("the checkpoint is damaged");
+function isInFile(file: Uint8Array, slot: Slot, { unit, units }: Part): boolean {
+  return positionOf(slot, unit + units) <= file.length;
+}
+
+/** Step 2. */
+function readRoot(file: Uint8Array, slot: Slot): Root {
+  const { root: parts, rootLength, salt } = slot;
+  const bytes = gather(file, slot, parts, rootLength);
+  if (bytes === undefined || crc32(bytes, salt) !== slot.rootChecksum) fail("the root is damaged");
+  if (rootLength === 0) return { blobs: 0, blobBytes: 0, end: 0, run: undefined };
+  const from = new Cursor(bytes);
+  if (from.uint(4) !== 0x5242414f) throw new DamagedStore("the root is none");
+  const features = from.uint(4);
+  if (features !== 0) throw new DamagedStore(`it has features of a later version: ${features}`);
+  const blobs = from.uint(8), blobBytes = from.uint(8), end = from.uint(8), nextId = from.uint(8);
+  const runs = from.uint(4), merges = from.uint(4), zones = from.uint(4);
+  from.zeros(4);
+  if (runs > 1 || merges > 0 || zones > 0) throw new DamagedStore("it has a feature unsaid");
+  const run = runs === 1 ? readRunHeader(from, slot) : undefined;
+  if (from.at !== rootLength || (run?.entries ?? 0) !== blobs) fail("the root makes no sense");
+  if (run !== undefined && run.id >= nextId) throw new DamagedStore("a run has a new id");
+  const used = [...parts, ...run?.extents ?? []];
+  if (!isInFile(file, slot, { unit: end, units: 0 })) throw new DamagedStore("the file is cut off");
+  if (used.some(({ unit, units }) => unit + units > end)) {
+    throw new DamagedStore("the end is wrong");
   }
-  const index = new Map<string, Entry>();
-  if (checkpointLength === 0) return index;
-  const from = new Cursor(bytes), count = from.uint(4), width = from.uint(4), length = from.uint(8);
-  if (count > bytes.length || (width !== 4 && width !== 8)) {
-    throw new DamagedStore("the checkpoint makes no sense");
+  checkSpace(file, slot, [...used, ...slot.segments]);
+  return { blobs, blobBytes, end, run };
+}
+
+function readRunHeader(from: Cursor, slot: Slot): Run {
+  const id = from.uint(8), sequence = from.uint(8), entries = from.uint(8), pages = from.uint(8);
+  const tombstones = from.uint(8), groupPages = from.uint(4), count = from.uint(4);
+  const length = from.uint(4);
+  from.zeros(4);
+  if (16 * count > from.bytes.length) throw new DamagedStore("extents beyond the end");
+  const extents = Array.from({ length: count }, () => from.part());
+  const coded = new Cursor(from.take(length)), separators: Uint8Array[] = [];
+  from.zeros((8 - from.at % 8) % 8);
+  while (coded.at < length) {
+    const before = separators.at(-1) ?? NOTHING;
+    const separator = coded.suffix(before, separators.length === 0);
+    if (compare(separator, before) <= 0) throw new DamagedStore("separators are not in order");
+    separators.push(separator);
   }
-  const entries = new Cursor(from.take(length));
-  const column = <T>(next: () => T): T[] => Array.from({ length: count }, next);
-  const uint32 = () => from.uint(4), double = () => from.double();
-  const num = width === 4 ? uint32 : double, inParts = width === 4 ? 2 ** 32 - 1 : 2 ** 53 + 2;
-  const keys = column(() => {
-    const keyLength = entries.uint(2), metadataLength = entries.uint(2);
-    const key = entries.take(keyLength), metadata = entries.take(metadataLength);
-    entries.take((4 - entries.at % 4) % 4);
-    return { key: keyOf(key), metadata };
-  });
-  const hashes = column(uint32), checksums = column(uint32), seeds = column(uint32);
-  const times = column(double), sizes = column(num), places = column(num);
-  keys.forEach(({ key, metadata }, i) => {
-    if (hashes[i] !== hashOf(encode(key), slot.hashStart)) throw new DamagedStore("a wrong hash");
-    const size = sizes[i], unit = places[i], rest = { inline: undefined, unproven: -1 };
-    let parts: Part[] = size === 0 ? [] : [{ unit, units: unitsFor(slot, size) }];
-    if (size > 0 && unit === inParts) {
-      parts = Array.from({ length: from.uint(8) }, () => ({
-        unit: from.uint(8),
-        units: from.uint(8),
-      }));
+  const room = extents.map((extent) => pagesIn(slot, extent));
+  const isTorn = room.some((n, i) => n === 0 || (i < count - 1 && n % 2 === 1));
+  const isWhole = id > 0 && sequence < slot.segments[0].sequence && entries > 0 && pages > 0 &&
+    tombstones === 0 && groupPages >= 2 && Number.isInteger(Math.log2(groupPages)) && !isTorn &&
+    room.reduce((sum, n) => sum + n, 0) >= pages &&
+    separators.length === Math.ceil(pages / groupPages) - 1;
+  if (!isWhole) throw new DamagedStore("a run makes no sense");
+  return { id, sequence, entries, pages, groupPages, extents, separators };
+}
+
+/** How many pages an extent holds. */
+const pagesIn = ({ granule }: Slot, { units }: Part) => Math.floor(units * granule / PAGE);
+
+/** Where a page is, and how many its extent has from there on. */
+function placeOfPage(slot: Slot, { extents }: Run, page: number): { at: number; left: number } {
+  let first = 0;
+  for (const extent of extents) {
+    const count = pagesIn(slot, extent);
+    if (page < first + count) {
+      return {
+        at: positionOf(slot, extent.unit) + (page - first) * PAGE,
+        left: first + count - page,
+      };
     }
-    const entry = { metadata, size, time: times[i], seed: seeds[i], checksum: checksums[i] };
-    index.set(key, { ...entry, parts, ...rest });
-  });
-  if (from.at !== bytes.length || entries.at !== length || index.size !== count) {
-    throw new DamagedStore("the checkpoint makes no sense");
+    first += count;
   }
-  return index;
+  throw new DamagedStore("a page beyond the extents");
 }
 
-function hashOf(key: Uint8Array, start: number): number {
-  let hash = start;
-  for (const byte of key) hash = Math.imul(hash ^ byte, 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-/** Steps 3 and 4. */
-function readLog(file: Uint8Array, slot: Slot, state: State, limit: number): void {
+/** Steps 3 and 4; batches after `limit` do not count. */
+function readLog(file: Uint8Array, slot: Slot, limit: number): Log {
+  const next = slot.segments[0].sequence, log: Log = { table: new Map(), next, proven: next - 1 };
   let segment: Uint8Array = NOTHING, tail = 0;
   for (const { unit, units, sequence } of slot.segments) {
-    if (sequence !== state.next) throw new DamagedStore("a segment ends too soon");
-    state.proven = sequence - 1;
+    if (sequence !== log.next) throw new DamagedStore("a segment ends too soon");
+    log.proven = sequence - 1;
     segment = bytesAt(file, positionOf(slot, unit), units * slot.granule);
-    tail = readSegment(segment, slot, state, limit);
+    tail = readSegment(segment, slot, log, limit);
   }
-  if (state.next <= limit) checkEnd(segment, tail, slot, state.next);
+  if (log.next <= limit) checkEnd(segment, tail, slot, log.next);
+  return log;
 }
 
 /** Applies the batches of a segment. Gives where they end. */
-function readSegment(segment: Uint8Array, slot: Slot, state: State, limit: number): number {
+function readSegment(segment: Uint8Array, slot: Slot, log: Log, limit: number): number {
   let at = 0;
-  while (state.next <= limit) {
+  while (log.next <= limit) {
     const batch = batchAt(segment, at, slot);
-    if (batch?.sequence !== state.next) break;
-    state.proven = Math.max(state.proven, batch.durable);
+    if (batch?.sequence !== log.next) break;
+    log.proven = Math.max(log.proven, batch.durable);
     const from = new Cursor(segment.subarray(at, at + batch.length), 32);
     while (from.at < batch.length) {
       const type = from.u8();
       if (type === 0) break;
-      readRecord(type, from, state);
+      readRecord(type, from, log);
     }
     at += batch.length;
-    state.next++;
+    log.next++;
   }
   return at;
 }
@@ -312,49 +450,192 @@ function checkEnd(segment: Uint8Array, tail: number, slot: Slot, next: number): 
   if (isDamaged) throw new DamagedStore("a durable batch is damaged");
 }
 
-function readRecord(type: number, from: Cursor, { index, next }: State): void {
-  if (type === 4) return;
-  if (type > 4) throw new DamagedStore("an unknown record");
-  const flags = type === 2 ? 0 : from.u8();
-  const key = keyOf(from.take(from.varint()));
-  if (type === 2) return void index.delete(key);
-  const before = index.get(key);
-  let entry: Pick<Entry, "metadata" | "size" | "time" | "seed" | "checksum">;
-  if (type === 1) {
-    const size = from.varint(), time = from.varint(), seed = from.uint(4), checksum = from.uint(4);
-    const metadata = (flags & 4) !== 0 ? from.take(from.varint()) : NOTHING;
-    entry = { metadata, size, time, seed, checksum };
-  } else if (before === undefined) throw new DamagedStore("a move of nothing");
-  else entry = before;
-  if (type === 1 && (flags & 1) !== 0) {
-    const inline = from.take(entry.size);
-    return void index.set(key, { ...entry, parts: [], inline, unproven: -1 });
+const DELETE = 2, MOVE = 3, CLOSE = 4;
+const INLINE = 1, DURABLE = 2, METADATA = 4;
+
+function readRecord(type: number, from: Cursor, { table, next }: Log): void {
+  if (type === CLOSE) return;
+  if (type > CLOSE) throw new DamagedStore("an unknown record");
+  const flags = type === DELETE ? 0 : from.u8(), bytes = from.take(from.varint());
+  if (bytes.length < 1 || bytes.length > 1024) throw new DamagedStore("a key is none");
+  const key = decode(bytes);
+  if (type === DELETE) return void table.set(key, undefined);
+  if (flags > (INLINE | DURABLE | METADATA)) throw new DamagedStore("an unknown flag");
+  const size = from.varint(), time = timeOf(from.varint());
+  const seed = from.uint(4), checksum = from.uint(4);
+  const metadata = (flags & METADATA) !== 0 ? metadataFrom(from) : NOTHING;
+  const entry = { metadata, size, time, seed, checksum };
+  if ((flags & INLINE) !== 0) {
+    if (size === 0 || size > CHUNK || type === MOVE) {
+      throw new DamagedStore("an odd blob in the log");
+    }
+    return void table.set(key, { ...entry, parts: [], inline: from.take(size), unproven: -1 });
   }
-  const parts: Part[] = [];
-  for (let n = from.varint(); n > 0; n--) parts.push({ unit: from.varint(), units: from.varint() });
-  const unproven = (flags & 2) !== 0 ? -1 : next;
-  index.set(key, { ...entry, parts, inline: undefined, unproven });
+  const count = from.varint();
+  if (size === 0 ? count > 0 || type === MOVE : count < 1 || count > 200) {
+    throw new DamagedStore("too many parts, or too few");
+  }
+  const parts = Array.from({ length: count }, () => from.shortPart());
+  const unproven = (flags & DURABLE) !== 0 ? -1 : next;
+  table.set(key, { ...entry, parts, inline: undefined, unproven });
+}
+
+function timeOf(time: number): number {
+  return time <= LAST_TIME ? time : fail("a time too high");
+}
+
+function metadataFrom(from: Cursor): Uint8Array {
+  const length = from.varint();
+  return length >= 1 && length <= 4096 ? from.take(length) : fail("metadata too long, or none");
 }
 
 /** Step 5. */
-function isWindowWhole(file: Uint8Array, slot: Slot, { index, proven }: State): boolean {
-  for (const entry of index.values()) {
-    if (entry.unproven <= proven || entry.parts.length === 0) continue;
+function isWindowWhole(file: Uint8Array, slot: Slot, { table, proven }: Log): boolean {
+  for (const entry of table.values()) {
+    if (entry === undefined || entry.unproven <= proven || entry.parts.length === 0) continue;
     if (bytesOf(file, slot, entry) === undefined) return false;
   }
   return true;
 }
 
-/** Step 6. */
-function checkSpace(file: Uint8Array, slot: Slot, { index }: State): void {
-  const parts: Part[] = [...slot.checkpoint, ...slot.segments];
-  for (const entry of index.values()) parts.push(...partsOf(slot, entry));
-  parts.sort((a, b) => a.unit - b.unit);
+/** Step 6, all entries: those of the run, and what its damaged leaves cost. */
+function readRun({ file, slot, root: { run, blobs, blobBytes } }: Store) {
+  const entries = new Map<string, Entry>(), lost: LostRange[] = [];
+  let last: Uint8Array | undefined, isDamaged = false, isEmptyBefore = false;
+  const range = (before: Uint8Array | undefined): LostRange => ({
+    after: last && decode(last),
+    before: before && decode(before),
+  });
+  for (let page = 0; run !== undefined && page < run.pages;) {
+    let leaf = leafAt(file, slot, run, page);
+    const [first] = leaf?.keys ?? [];
+    if (isEmptyBefore && leaf?.pages === 1) isDamaged = true; // the empty one should not be there
+    if (first && last && compare(first, last) <= 0) leaf = undefined;
+    isEmptyBefore = leaf !== undefined && first === undefined;
+    if (isEmptyBefore && page + 2 >= run!.pages) leaf = undefined;
+    if (leaf === undefined) isDamaged = true;
+    else if (first !== undefined) {
+      if (isDamaged) lost.push(range(first));
+      isDamaged = false;
+      leaf.keys.forEach((key, i) => entries.set(decode(key), leaf.entries[i]));
+      last = leaf.keys.at(-1);
+    }
+    page += leaf?.pages ?? 1;
+  }
+  if (isDamaged) lost.push(range(undefined));
+  const bytes = entries.values().reduce((sum, { size }) => sum + size, 0);
+  if (lost.length === 0 && (entries.size !== blobs || bytes !== blobBytes)) {
+    throw new DamagedStore("the root counts other blobs");
+  }
+  return { entries, lost };
+}
+
+/** The leaf that begins at a page; undefined where it cannot be believed. */
+function leafAt(file: Uint8Array, slot: Slot, run: Run, page: number): Leaf | undefined {
+  const { at, left } = placeOfPage(slot, run, page);
+  try {
+    const pages = uint(file, at + 56, 2);
+    if (pages < 1 || pages > 2 || pages > Math.min(left, run.pages - page)) return undefined;
+    return decodeLeaf(file.subarray(at, at + pages * PAGE), slot, run, page);
+  } catch (error) {
+    if (!(error instanceof DamagedStore)) throw error;
+    return undefined;
+  }
+}
+
+function decodeLeaf(bytes: Uint8Array, { uuid }: Slot, run: Run, page: number): Leaf {
+  const from = new Cursor(bytes), pages = bytes.length / PAGE;
+  if (from.uint(4) !== 0x4c42414f) throw new DamagedStore("a leaf is none");
+  if (from.uint(4) !== checksumWithout(bytes, 4, 0)) throw new DamagedStore("a leaf is damaged");
+  const isOfStore = compare(from.take(16), uuid) === 0;
+  const isInPlace = [run.id, page, run.sequence].every((n) => from.uint(8) === n);
+  if (!isOfStore || !isInPlace) throw new DamagedStore("a leaf is another one");
+  const base = from.uint(8);
+  from.take(2);
+  const count = from.uint(2), end = from.uint(2), restarts = Math.ceil(count / RESTART);
+  from.zeros(2);
+  const isEmpty = count === 0;
+  if (pages === 2 ? count !== 1 || page % 2 === 1 : isEmpty && page % 2 === 0) {
+    throw new DamagedStore("a leaf has an odd number of pages");
+  }
+  if (end > bytes.length - 2 * restarts) throw new DamagedStore("entries in the restarts");
+  const coded = new Cursor(bytes.subarray(0, end), LEAF_HEADER);
+  const keys: Uint8Array[] = [], entries: Entry[] = [];
+  let before: Uint8Array = NOTHING;
+  for (let i = 0; i < count; i++) {
+    const isRestart = i % RESTART === 0;
+    if (isRestart && uint(bytes, bytes.length - 2 - i / RESTART * 2, 2) !== coded.at) {
+      throw new DamagedStore("a restart is wrong");
+    }
+    const key = coded.suffix(before, isRestart);
+    if (compare(key, before) <= 0) throw new DamagedStore("keys are not in order");
+    keys.push(key);
+    entries.push(readEntry(coded, base));
+    before = key;
+  }
+  if (coded.at !== end) throw new DamagedStore("the entries end elsewhere");
+  const group = Math.floor(page / run.groupPages),
+    { [group - 1]: low, [group]: high } = run.separators;
+  if (!isEmpty && low && compare(keys[0], low) < 0) throw new DamagedStore("a key below its group");
+  if (!isEmpty && high && compare(before, high) >= 0) {
+    throw new DamagedStore("a key above its group");
+  }
+  return { pages, keys, entries };
+}
+
+function readEntry(from: Cursor, base: number): Entry {
+  const flags = from.u8(), isInParts = (flags & 1) !== 0;
+  if (flags > 3) throw new DamagedStore("an unknown flag");
+  const size = from.varint(), parts: Part[] = [];
+  if (isInParts) {
+    const count = from.varint();
+    if (size === 0 || count < 2 || count > 200) {
+      throw new DamagedStore("too many parts, or too few");
+    }
+    for (let i = 0; i < count; i++) parts.push(from.shortPart());
+  } else if (size > 0) parts.push({ unit: from.varint(), units: 0 }); // as its size says
+  const seed = from.uint(4), checksum = from.uint(4), time = timeOf(base + from.varint());
+  const metadata = (flags & 2) !== 0 ? metadataFrom(from) : NOTHING;
+  return { metadata, size, time, seed, checksum, parts, inline: undefined, unproven: -1 };
+}
+
+/** Step 6, one key: halves the group, as if it were too long to be read at once. */
+function findInRun(file: Uint8Array, slot: Slot, run: Run, key: Uint8Array): Entry | undefined {
+  const { separators, groupPages } = run;
+  let group = 0;
+  while (group < separators.length && compare(separators[group], key) <= 0) group++;
+  let low = group * groupPages, high = Math.min(low + groupPages, run.pages);
+  let after = separators[group - 1], before = separators[group];
+  while (low < high) {
+    let page = Math.floor((low + high) / 2), leaf = leafAt(file, slot, run, page);
+    if (leaf === undefined && page % 2 === 1) {
+      const other = leafAt(file, slot, run, page - 1);
+      if (other?.pages === 2) [page, leaf] = [page - 1, other];
+    }
+    const middle = page;
+    if (leaf?.keys.length === 0) {
+      leaf = page + 1 < run.pages ? leafAt(file, slot, run, page + 1) : undefined;
+      if (leaf?.pages !== 2) leaf = undefined;
+      page++;
+    }
+    if (leaf === undefined) {
+      throw new DamagedLeaf({ after: after && decode(after), before: before && decode(before) });
+    }
+    const { keys, entries, pages } = leaf;
+    if (compare(key, keys[0]) < 0) [high, before] = [middle, keys[0]];
+    else if (compare(key, keys[keys.length - 1]) > 0) [low, after] = [page + pages, keys.at(-1)!];
+    else return entries[keys.findIndex((other) => compare(other, key) === 0)];
+  }
+  return undefined;
+}
+
+/** Step 6: parts are in the file, and no two of them overlap. */
+function checkSpace(file: Uint8Array, slot: Slot, parts: readonly Part[]): void {
   let end = 0;
-  for (const part of parts) {
+  for (const part of [...parts].sort((a, b) => a.unit - b.unit)) {
     if (part.unit < end) throw new DamagedStore("two things are in one place");
     end = part.unit + part.units;
-    if (positionOf(slot, end) > file.length) throw new DamagedStore("the file is cut off");
+    if (!isInFile(file, slot, part)) throw new DamagedStore("the file is cut off");
   }
 }
 
@@ -368,8 +649,7 @@ const unitsFor = ({ granule }: Slot, size: number) => Math.ceil(framedLength(siz
 
 /** So many bytes of some parts, one after another; undefined where there are fewer. */
 function gather(file: Uint8Array, slot: Slot, parts: readonly Part[], length: number) {
-  const room = parts.reduce((sum, { units }) => sum + units * slot.granule, 0);
-  if (room < length || length > file.length) return undefined;
+  if (sizeOf(slot, parts) < length || length > file.length) return undefined;
   const bytes = new Uint8Array(length);
   let done = 0;
   for (const { unit, units } of parts) {
@@ -379,6 +659,12 @@ function gather(file: Uint8Array, slot: Slot, parts: readonly Part[], length: nu
     done += count;
   }
   return bytes;
+}
+
+function blobOf(file: Uint8Array, slot: Slot, entry: Entry): StoredBlob {
+  const { size, time } = entry, text = decode(entry.metadata);
+  const metadata = text === "" ? undefined : JSON.parse(text);
+  return { bytes: bytesOf(file, slot, entry), size, time, metadata };
 }
 
 /** Step 7: the bytes of a blob; undefined where they do not fit their checksums. */

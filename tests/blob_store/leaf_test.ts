@@ -9,7 +9,7 @@ import { describe, it } from "@std/testing/bdd";
 import { getUint64, setUint32 } from "../../src/blob_store/codec.ts";
 import { MANY_PLACES, NO_PLACE } from "../../src/blob_store/key_index.ts";
 import { compareKeys, type IndexEntry, varintLength } from "../../src/blob_store/leaf.ts";
-import { checkLeaf, LeafCursor } from "../../src/blob_store/leaf_cursor.ts";
+import { checkLeaf, isIntact, LeafCursor } from "../../src/blob_store/leaf_cursor.ts";
 import { LeafWriter } from "../../src/blob_store/leaf_writer.ts";
 import { fastCrc32 } from "../../src/util/fast_crc32.ts";
 import { assertEntry, entryOf, PLACE, randomEntries, randomKeys } from "./run_helpers.ts";
@@ -100,7 +100,7 @@ describe("a leaf", () => {
           at = Math.max(at - 1, -1);
           break;
         case 2:
-          found = cursor.seek(key, key.length);
+          found = cursor.seek(key, key.length) === true;
           assertStrictEquals(found, is);
           at = is ? below : -1;
           if (!is) cursor.first(), cursor.previous();
@@ -195,7 +195,7 @@ describe("a leaf", () => {
       size: 2 ** 53 - 1,
       unit: MANY_PLACES,
       parts,
-      time: 2 ** 53 - 1,
+      time: 8.64e15,
       metadata: new Uint8Array(4096).fill(1),
     });
     const writer = new LeafWriter(PLACE, fastCrc32);
@@ -302,6 +302,41 @@ describe("a leaf with a right checksum and wrong bytes", () => {
       });
     }
     assert(passed > refused / 50 && refused > passed / 50, `${passed} and ${refused}`);
+  });
+
+  it("is refused by a search, or that stays within it", () => {
+    const seen = new Map<boolean | undefined, number>();
+    for (const seed of SEEDS) {
+      withSeedSync(seed, (random) => {
+        const { leaf, held } = fill(someEntries(random));
+        for (let n = 0; n < 300; n++) {
+          const hostile = leaf.slice();
+          for (let i = 1 + random(3); i > 0; i--) {
+            const [start, length] =
+              [[58, 4], [48, 16], [64, 100], [64, 4032], [4060, 36]][random(5)];
+            hostile[start + random(length)] = [0, 1, 16, 32, 127, 128, 255, random(256)][random(8)];
+          }
+          withChecksum(hostile, fastCrc32(withChecksum(hostile, 0), 0));
+          if (!isIntact(hostile, PLACE, 6, fastCrc32)) continue;
+          const { key, keyLength } = held[random(held.length)];
+          const [one, other] = [0, 0x81].map((filler) => {
+            const around = new Uint8Array(leaf.length + 2 ** 17).fill(filler);
+            around.set(hostile, 2 ** 16);
+            const cursor = new LeafCursor().open(around, 2 ** 16),
+              found = cursor.seek(key, keyLength);
+            seen.set(found, (seen.get(found) ?? 0) + 1);
+            if (!found) return [found];
+            const { size, unit, parts, seed, crc, time, metadata } = cursor;
+            assert([size, time].every(Number.isSafeInteger), `${size} ${time}`);
+            assert(unit === NO_PLACE || unit === MANY_PLACES || Number.isSafeInteger(unit));
+            assertEquals(cursor.copyKey(), key.slice(0, keyLength));
+            return [found, size, unit, parts, seed, crc, time, metadata];
+          });
+          assertEquals(one, other);
+        }
+      });
+    }
+    for (const found of [true, false, undefined]) assert((seen.get(found) ?? 0) > 100, `${found}`);
   });
 
   /** Nothing that a cursor says depends on what is around the leaf. */

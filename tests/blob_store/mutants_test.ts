@@ -45,6 +45,11 @@ const WITHOUT_OTHER_GUARDS: readonly Edit[] = [
     from: "log = new Log(file, space, salt, oldLog.sequence);",
     to: "log = new Log(file, space, salt, 1);",
   },
+  {
+    file: "recovery.ts",
+    from: "root.runs.every(({ sequence }) => sequence < segments[0].sequence)",
+    to: "true",
+  },
 ];
 
 const MUTANTS: readonly Mutant[] = [
@@ -57,15 +62,41 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "space is given away before what superseded it is durable",
     file: "committer.ts",
-    from: "state.retired.push(...ownHandlesOf(state, slot));",
-    to: "state.space.releaseAll(ownHandlesOf(state, slot));",
+    from: "state.retired.push(...ownPartsOf(state, slot));",
+    to: "state.space.releaseAll(ownPartsOf(state, slot));",
     profiles: ["none, much of it", "batch"], // others have flushed by then
+  },
+  {
+    name: "space that the run has is given away before what superseded it is durable",
+    file: "lookup.ts",
+    from: "state.retired.push(...entryParts(space, entry));",
+    to: "space.releaseAll(entryParts(space, entry));",
+    profiles: ["none, much of it", "batch", "none"],
+  },
+  {
+    name: "a delete is forgotten while the run has the key",
+    file: "key_index.ts",
+    from: "if (known === SETTLED) return this.remove(slot);",
+    to: "return this.remove(slot);",
+  },
+  {
+    name: "a run keeps what was deleted",
+    file: "write_index.ts",
+    from: "if (!isLive) return false;",
+    to: "",
   },
   {
     name: "what a killed process left is not flushed",
     file: "open_store.ts",
-    from: "    await flushBefore(file);\n",
-    to: "",
+    from: "  await flushBefore(file);\n  const header",
+    to: "  const header",
+    also: [
+      {
+        file: "open_store.ts",
+        from: "if (!isGiven) await flushBefore(file);",
+        to: "",
+      },
+    ],
   },
   {
     name: "a torn tail is left in the log",

@@ -36,12 +36,12 @@ const K = 1024, M = 2 ** 20;
 async function fill(blobs: BlobStore, size: number, most = Infinity): Promise<Model> {
   const model: Model = new Map();
   for (let i = 0; i < most; i++) {
-    const key = `${size} #${i}`, bytes = bytesOf(i, size);
+    const key = `${size} #${i}`, bytes = bytesOf(i, size), wasThere = await blobs.has(key);
     try {
       await blobs.put(key, bytes);
     } catch (error) {
       assert(error instanceof StoreFullError, `${error}`);
-      assertStrictEquals(await blobs.has(key), false);
+      assertStrictEquals(await blobs.has(key), wasThere);
       break;
     }
     model.set(key, bytes);
@@ -301,7 +301,8 @@ describe("figures", () => {
     const model = await fill(blobs, 70 * K, 20);
     const steps: [number, number][] = [];
     const report = await blobs.verify({ onProgress: (...step) => steps.push(step) });
-    assertEquals(report, { blobs: 20, bytes: 20 * 70 * K, damaged: [], damagedHeaders: 0 });
+    assertEquals([report.blobs, report.bytes], [20, 20 * 70 * K]);
+    assertEquals([report.damaged, report.damagedHeaders, report.damagedIndex], [[], 0, []]);
     assert(steps.length > 0);
     assertEquals(steps.at(-1), [report.bytes, report.bytes]);
     assert(steps.every(([done], i) => i === 0 || done >= steps[i - 1][0]), "it goes back");

@@ -207,7 +207,14 @@ describe("check", () => {
     }
     assertEquals((await succeed(["check", path])).stdout, "3 blobs, 500 kB: all as written\n");
     const whole = JSON.parse((await succeed(["check", path, "--json"])).stdout);
-    assertEquals(whole, { ok: true, blobs: 3, bytes: 500_000, damaged: [], damagedHeaders: 0 });
+    assertEquals(whole, {
+      ok: true,
+      blobs: 3,
+      bytes: 500_000,
+      damaged: [],
+      damagedHeaders: 0,
+      damagedIndex: [],
+    });
 
     const { bytes } = await succeed(["get", path, "hit", "--range", "200000:64"]);
     const file = fs.readFileSync(path), at = file.indexOf(bytes);
@@ -217,7 +224,8 @@ describe("check", () => {
     assertEquals([code, stderr], [1, ""]);
     assertEquals(
       stdout,
-      'DAMAGED "hit": 65536 bytes at offset 196608\n3 blobs, 500 kB read\n',
+      'DAMAGED "hit": 65536 bytes at offset 196608\n3 blobs, 500 kB read\n' +
+        `Next: blobs salvage "${path}" <new file> copies what is whole: see docs/blob_store.md\n`,
     );
     const report = JSON.parse((await run(["check", path, "--json"])).stdout);
     assertEquals(report.ok, false);
@@ -258,8 +266,99 @@ describe("check, where more than a blob is damaged,", () => {
       const { error } = JSON.parse(stdout);
       assertEquals([code, error.exitCode], [1, 1]);
       assertStringIncludes(error.message, reason);
+      assertEquals(error.message.includes(`; blobs salvage "${store}"`), store === path);
       assertEquals((await run(["check", store])).stdout, "");
     }
+  });
+});
+
+describe("salvage", () => {
+  /** A store of ten blobs with one that is damaged, in a file without a header or with one. */
+  async function damaged(hasHeader: boolean): Promise<string> {
+    const path = newPath(), random = seeded(9);
+    const store = await BlobStore.open(path, { create: true });
+    for (let i = 0; i < 10; i++) await store.put(`k${i}`, randomBytes(random, 5000));
+    const bytes = await store.get("k4");
+    await store.close();
+    const file = fs.readFileSync(path);
+    file[file.indexOf(bytes!)] ^= 1;
+    if (!hasHeader) file.fill(0, 0, 8192);
+    fs.writeFileSync(path, file);
+    return path;
+  }
+
+  it("copies what is whole, and says what is lost", async () => {
+    for (const hasHeader of [true, false]) {
+      const path = await damaged(hasHeader), before = fs.readFileSync(path), copy = newPath();
+      const { code, stdout, stderr } = await run(["salvage", path, copy]);
+      const lines = stdout.split("\n");
+      assertEquals([code, stderr], [1, ""]);
+      if (!hasHeader) {
+        assertEquals(lines.shift(), "DAMAGED header: the file was searched without it");
+      }
+      assertEquals(lines, [
+        'LOST "k4": 5000 bytes at offset 0 are not what was written',
+        `9 blobs, 45 kB copied to "${copy}"; 1 lost`,
+        "",
+      ]);
+      assertEquals((await succeed(["check", copy])).stdout, "9 blobs, 45 kB: all as written\n");
+      assert(before.equals(fs.readFileSync(path)), "the damaged file was changed");
+      const json = await run(["salvage", path, newPath(), "--json"]);
+      const { ok, usedHeader, lost, blobs } = JSON.parse(json.stdout);
+      assertEquals([json.code, ok, usedHeader, blobs], [1, false, hasHeader, 9]);
+      assertEquals(lost.map(({ key }: { key: string }) => key), ["k4"]);
+    }
+  });
+
+  it("ends with 0 where nothing is lost", async () => {
+    const copy = newPath();
+    const { stdout } = await succeed(["salvage", await storeOf("key"), copy]);
+    assertEquals(stdout, `1 blob, 3 B copied to "${copy}"\n`);
+  });
+
+  it("tells of pages, commits and blobs that are old", async () => {
+    const path = newPath(), store = await BlobStore.open(path, { create: true, compactAbove: 1 });
+    const keys = Array.from({ length: 400 }, (_, i) => `key/${String(i).padStart(40, "0")}`);
+    await store.batch(keys.map((key) => ({ type: "put", key, value: "old" })));
+    await store.checkpoint();
+    for (const key of keys.slice(0, 20)) await store.put(key, "new");
+    await store.checkpoint();
+    for (const key of ["a", "b", "c"]) await store.put(key, key);
+    const copied = newPath();
+    fs.copyFileSync(path, copied);
+    await store.close();
+    const file = fs.readFileSync(copied), batches: number[] = [];
+    let newest = -1;
+    for (let at = 8192; at + 48 < file.length; at += 8) {
+      const magic = file.toString("latin1", at, at + 4), page = file.readUInt32LE(at + 32);
+      if (magic === "OABB") batches.push(at);
+      if (magic === "OABL" && page === 0 && file[at + 24] > (file[newest + 24] ?? 0)) newest = at;
+    }
+    file[newest + 70] ^= 1;
+    file[batches.find((at) => file.toString("latin1", at, at + 60).includes("\x01b"))! + 40] ^= 1;
+    fs.writeFileSync(copied, file);
+    const { code, stdout } = await run(["salvage", copied, newPath()]);
+    assertEquals(code, 1);
+    assertMatch(stdout, /^DAMAGED index: keys before "key\/0+\d+"$/m);
+    assertMatch(stdout, /^DAMAGED log: 1 commit missing$/m);
+    assertMatch(stdout, /^OLD "key\/0+25": it may have been replaced or deleted since$/m);
+  });
+
+  it("needs a damaged store and a new name", async () => {
+    const path = await storeOf("key"), none = newPath(), noise = newPath();
+    fs.writeFileSync(noise, randomBytes(seeded(1), 50_000));
+    for (
+      const [from, to, reason] of [
+        [none, newPath(), "there is no store"],
+        [path, path, "the file is there already"],
+        [noise, none, "nothing of a blob store was found in it"],
+      ]
+    ) {
+      const { code, stderr } = await run(["salvage", from, to]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, reason);
+    }
+    assertEquals(fs.existsSync(none), false);
   });
 });
 
@@ -282,7 +381,7 @@ describe("compact, stats, map and backup", () => {
     assert(bounded.movedBytes > 0 && bounded.movedBytes <= 300_000, JSON.stringify(bounded));
     assertEquals(bounded.done, false);
     const { stdout } = await succeed(["compact", path]);
-    assertMatch(stdout, /^[\d.]+ MB released; \d+ blobs moved, [\d.]+ [kM]B\n$/);
+    assertMatch(stdout, /^[\d.]+ [kM]B released; \d+ blobs moved, [\d.]+ [kM]B\n$/);
     assert(fs.statSync(path).size < 0.7 * before);
     assertEquals((await succeed(["check", path])).stdout, "50 blobs, 1.5 MB: all as written\n");
   });

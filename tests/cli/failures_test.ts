@@ -127,6 +127,7 @@ describe("--json", () => {
       import: ["", none],
       export: ["", none],
       backup: ["", none],
+      salvage: ["", none],
       compare: [none],
       completion: ["fish"],
     };
@@ -306,6 +307,10 @@ describe("on Deno with the least permissions", () => {
     assertEquals(permitted(both, ["compact", store])[0], 0);
     assertEquals(
       permitted([read(store, out), write(out)], ["backup", store, join(out, "b")])[0],
+      0,
+    );
+    assertEquals(
+      permitted([read(store, out), write(out)], ["salvage", store, join(out, "s")])[0],
       0,
     );
     const target = join(out, "f");

@@ -16,7 +16,7 @@ import {
   SLOT_LENGTH,
   type Superblock,
 } from "../../../src/blob_store/superblock.ts";
-import type { FileRegion, FileRegionKind } from "../../../src/blob_store/types.ts";
+import type { FileRegion } from "../../../src/blob_store/types.ts";
 import { crc32 } from "../../../src/util/crc32.ts";
 import { Canvas, MARGIN, type Point, WIDTH } from "./canvas.ts";
 
@@ -26,10 +26,7 @@ const TOP = 98, ROW = 196, BAR = 40, LEAST = 56;
 const SIZES = { cat: 40 * KIB, dog: 24 * KIB, note: 200, fox: 32 * KIB, owl: 16 * KIB };
 const LOOKS = { header: "l1", log: "l0", index: "l2", blob: "used", free: "free" } as const;
 
-const TWO_LINES: Partial<Record<FileRegionKind, readonly string[]>> = {
-  header: ["header:", "2 slots"],
-  index: ["check-", "point"],
-};
+const HEADER_LINES = ["header", "2 slots"];
 
 /** The file at a moment. */
 interface Moment {
@@ -42,7 +39,7 @@ export async function drawBlobFile(): Promise<string> {
   const { before, torn, after } = await crash();
   const canvas = new Canvas(
     "The file of a blob store, and a crash",
-    "Header with two slots, log, blobs, checkpoint and free space of a store; the same when the " +
+    "Header with two slots, log, blobs, root, leaf and free space of a store; the same when the " +
       "power failed in the middle of a put; and opened again, where only that put is missing.",
   );
   canvas.text(
@@ -106,24 +103,39 @@ function bytesOf(store: SyncBackingStore): Uint8Array {
   return bytes;
 }
 
+/** Regions of which no two neighbours are free. */
+function joined(regions: readonly FileRegion[]): FileRegion[] {
+  const all: FileRegion[] = [];
+  for (const region of regions) {
+    const last = all.at(-1);
+    if (last?.kind !== "free" || region.kind !== "free") all.push(region);
+    else all[all.length - 1] = { ...last, length: last.length + region.length };
+  }
+  return all;
+}
+
 /** A row: the file, what its header leads to, and its log. */
 function drawMoment(
   canvas: Canvas,
   y: number,
   [call, what]: readonly [call: string, what: string],
-  { bytes, regions }: Moment,
+  moment: Moment,
 ): void {
   canvas.text(MARGIN, y, (y - TOP) / ROW + 1, "b hot-text");
   canvas.text(MARGIN + 18, y, call, "m");
   canvas.text(WIDTH - MARGIN, y, what, "faint end");
+  const { bytes } = moment, regions = joined(moment.regions);
   const top = y + 32, slot = decodeSuperblock(bytes.slice(0, SLOT_LENGTH), crc32);
   if (typeof slot === "string") throw new Error(`Expected a slot, got a ${slot} one`);
   const { segment, batches, isTorn } = batchesOf(bytes, slot);
   const room = WIDTH - 2 * MARGIN - LEAST * regions.length, centres = new Map<string, number>();
   let x = MARGIN;
+  const rootAt = HEADER_LENGTH + slot.root[0].unit * slot.granule;
   for (const { kind, offset, length } of regions) {
     const width = LEAST + room * length / bytes.length, middle = x + width / 2 - 1;
-    const name = kind === "blob" ? nameOf(length) : kind, lines = TWO_LINES[kind] ?? [name];
+    const part = offset === rootAt ? "root" : "leaf";
+    const name = kind === "blob" ? nameOf(length) : kind === "index" ? part : kind;
+    const lines = kind === "header" ? HEADER_LINES : [name];
     const isUnproven = isTorn && name === "owl";
     canvas.rect(x, top, width - 2, BAR, isUnproven ? "hot dash" : LOOKS[kind]);
     const look = isUnproven ? "mid b" : kind === "free" ? "mid faint" : "mid b on";
@@ -131,11 +143,11 @@ function drawMoment(
       canvas.text(middle, top + 34 - 9 * lines.length + 17 * i, line, look)
     );
     canvas.text(x + 1, top - 6, offset, "m faint");
-    centres.set(kind, middle);
+    centres.set(name, middle);
     x += width;
   }
-  const [header, log, index] = ["header", "log", "index"].map((kind) =>
-    centres.get(kind) as number
+  const [header, log, root, leaf] = ["header", "log", "root", "leaf"].map((name) =>
+    centres.get(name) as number
   );
   const low = top + BAR + 2;
   const lead = (to: number, from: number, depth: number): Point[] => [
@@ -144,7 +156,8 @@ function drawMoment(
     [to, low + depth],
     [to, low + 1],
   ];
-  canvas.arrow(lead(index, header - 6, 20));
+  canvas.arrow(lead(root, header - 6, 20));
+  canvas.arrow(lead(leaf, root + (leaf < root ? -10 : 10), 12));
   canvas.arrow(lead(log - 6, header + 6, 12));
   drawLog(canvas, y + 116, { batches, isTorn, room: segment.length }, log);
 }

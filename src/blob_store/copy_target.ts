@@ -1,0 +1,140 @@
+/**
+ * An empty store that blobs are copied into.
+ *
+ * @module
+ */
+
+import type { BackingStore } from "../arena/backing_store.ts";
+import { BlobWriter } from "./blob_writer.ts";
+import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
+import { settleAll } from "./lookup.ts";
+import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
+import { type PendingWrite, streamedWrite } from "./pending_write.ts";
+import type { BackupReport } from "./types.ts";
+
+/** Bytes that are put into one commit of the copy. */
+const COMMIT = 4_194_304; // = 2 ** 22
+/** Bytes of a large blob that are copied at once. */
+const PIECE = 1_048_576; // = 16 * CHUNK_LENGTH
+
+/** A blob as it was found. */
+export interface OldBlob {
+  readonly framed: FramedBlob;
+  readonly metadata: Uint8Array | undefined;
+  readonly time: number;
+}
+
+/** A blob could not be read: that is the `cause`. What else fails, fails for good. */
+export class Unreadable extends Error {}
+
+/** What is behind an error. */
+export function causeOf(error: Error | undefined): unknown {
+  const { cause } = error ?? new Error();
+  return cause;
+}
+
+/**
+ * Throws where a backing store holds blobs. It is only read: to open it for writing would take it
+ * from another writer.
+ */
+export async function checkEmpty(to: BackingStore): Promise<void> {
+  if (!await holdsBlobs(to)) return;
+  throw new TypeError("Expected an empty backing store to copy to, got one with blobs");
+}
+
+/** The store that is copied to. */
+export class CopyTarget {
+  readonly #opened: OpenStore;
+  #pending: Promise<unknown>[] = [];
+  /** Bytes that wait to be committed. */
+  #gathered = 0;
+
+  private constructor(opened: OpenStore) {
+    this.#opened = opened;
+  }
+
+  /**
+   * Makes a store in an empty backing store.
+   *
+   * @throws {TypeError} It holds blobs.
+   */
+  static async open(to: BackingStore, granule: number): Promise<CopyTarget> {
+    await checkEmpty(to);
+    return new CopyTarget(await openStore(to, { create: true, durability: "none", granule }));
+  }
+
+  /** Whether so much waits that it is to be committed. */
+  get isFull(): boolean {
+    return this.#gathered >= COMMIT;
+  }
+
+  /** Hands on a put or a delete. */
+  commit(write: PendingWrite): void {
+    const committed = this.#opened.committer.commit([write], false);
+    committed.catch(() => {}); // told by `settle`
+    this.#pending.push(committed);
+    this.#gathered += write.size + 1024;
+  }
+
+  /** Waits for what was handed on. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#pending.splice(0));
+    this.#gathered = 0;
+  }
+
+  /**
+   * Puts a blob, in place of the one with this key if there is one.
+   *
+   * @param readBytes Reads bytes of it from `offset` on.
+   * @throws {Unreadable} `readBytes` failed: nothing has changed.
+   */
+  async put(
+    key: Uint8Array,
+    { framed: { size }, metadata, time }: OldBlob,
+    readBytes: (offset: number, into: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const { committer, state } = this.#opened;
+    const read = async (offset: number, into: Uint8Array) => {
+      try {
+        await readBytes(offset, into);
+      } catch (cause) {
+        throw new Unreadable("", { cause });
+      }
+    };
+    if (size <= CHUNK_LENGTH) {
+      const bytes = new Uint8Array(size);
+      await read(0, bytes);
+      return this.commit(committer.stage(key, bytes, metadata, time));
+    }
+    const writer = new BlobWriter(state, committer.newSeed(), () => this.#opened.makeRoom());
+    try {
+      await writer.reserve(size);
+      const piece = new Uint8Array(Math.min(size, PIECE));
+      for (let offset = 0; offset < size; offset += piece.length) {
+        const into = piece.subarray(0, size - offset);
+        await read(offset, into);
+        await writer.write(into);
+      }
+      this.commit(streamedWrite(key, metadata, time, await writer.finish()));
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+  }
+
+  /** Closes the holes that the log left between the blobs. */
+  async pack(): Promise<void> {
+    await this.#opened.compact(Infinity);
+  }
+
+  /** What it holds. */
+  async report(): Promise<BackupReport> {
+    const { state } = this.#opened;
+    await settleAll(state);
+    return { blobs: state.blobs, bytes: state.blobBytes };
+  }
+
+  async close(): Promise<void> {
+    await this.#opened.close();
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Finding what is known of a key: in the table, else in the run of the last checkpoint.
+ *
+ * @module
+ */
+
+import { framedLength } from "./chunks.ts";
+import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import type { IndexEntry } from "./leaf.ts";
+import type { Space } from "./space.ts";
+import type { StoreState } from "./store_state.ts";
+import type { Part } from "./superblock.ts";
+
+/**
+ * The slot of a key that has a blob; below 0: there is none. At once where the table has it, or the
+ * file answers without a promise. At most one leaf is read, or a group of leaves the first time.
+ *
+ * @throws {DamagedIndexError} The leaf that would have it is damaged.
+ */
+export function findSlot(state: StoreState, key: string): number | Promise<number> {
+  const { index, run } = state, slot = index.find(key);
+  if (slot >= 0) {
+    index.use(slot);
+    return index.isLive(slot) ? slot : -1;
+  }
+  if (run === undefined) return -1;
+  const found = run.find(index.keyAtHand, index.keyAtHand.length);
+  if (found instanceof Promise) return findLater(state, key, found);
+  return found === undefined ? -1 : loadEntry(state, found);
+}
+
+/** The same, once the leaf was read. */
+async function findLater(
+  state: StoreState,
+  key: string,
+  pending: Promise<IndexEntry | undefined>,
+): Promise<number> {
+  const { run } = state;
+  let entry: IndexEntry | undefined;
+  try {
+    entry = await pending;
+  } catch (error) {
+    // The pages of a run that is no more may be anyone's.
+    if (state.run === run) throw error;
+  }
+  if (state.run !== run) return await findSlot(state, key);
+  // It may have been written meanwhile, or loaded.
+  const slot = state.index.find(key);
+  if (slot >= 0) return state.index.isLive(slot) ? slot : -1;
+  return entry === undefined ? -1 : loadEntry(state, entry);
+}
+
+/** Takes an entry of the run into the table, which has no such key. Gives its slot. */
+export function loadEntry({ index }: StoreState, entry: IndexEntry): number {
+  index.dropClean();
+  const slot = index.setBytes(entry.key, 0, entry.keyLength, entry.metadata);
+  index.size[slot] = entry.size;
+  index.time[slot] = entry.time;
+  index.seed[slot] = entry.seed;
+  index.crc[slot] = entry.crc;
+  index.place[slot] = entry.unit;
+  if (entry.unit === MANY_PLACES) index.parts.set(slot, entry.parts);
+  index.setClean(slot);
+  return slot;
+}
+
+/** The parts of a blob's own: none while it is in the log. */
+export function entryParts(space: Space, { unit, size, parts }: IndexEntry): readonly Part[] {
+  if (unit < 0 || unit === NO_PLACE) return [];
+  if (unit === MANY_PLACES) return parts;
+  return [{ unit, units: space.unitsFor(framedLength(size)) }];
+}
+
+/**
+ * Says what the run has of the key of a dirty slot: that is let go of, and counts no more. Nothing
+ * happens where that was said before.
+ */
+export function settle(state: StoreState, slot: number, entry: IndexEntry | undefined): void {
+  const { index, file, space } = state;
+  if (index.isSettled(slot)) return;
+  if (entry !== undefined) {
+    state.blobs--;
+    state.blobBytes -= entry.size;
+    // Where the space is not known yet, what is not found alive in it is free.
+    if (!file.readOnly && state.isSpaceKnown) state.retired.push(...entryParts(space, entry));
+  }
+  index.settle(slot, entry !== undefined);
+}
+
+/**
+ * Looks up in the run what all dirty slots replace, in the order of their keys: the figures of the
+ * store are exact then, and what was replaced is free after the next flush.
+ */
+export async function settleAll(state: StoreState): Promise<void> {
+  const { index, run } = state;
+  state.unsettledUnits = 0;
+  if (run === undefined || index.unsettledCount === 0) return;
+  await settleSlots(state, index.dirtySlots());
+}
+
+/**
+ * The same where so many looks say that at least an eighth of what was put replaces something: a
+ * store that is filled is not asked for each of its keys.
+ */
+export async function settleIfWorth(state: StoreState, looks: number): Promise<void> {
+  const { index } = state, all = index.dirtySlots();
+  const sample = all.filter((slot) => !index.isSettled(slot))
+    .filter((_, i, { length }) => i % Math.ceil(length / looks) === 0);
+  const found = await settleSlots(state, sample);
+  if (8 * found >= sample.length) await settleAll(state);
+}
+
+/** Looks up what dirty slots replace. Gives the number of those that replace something. */
+async function settleSlots(state: StoreState, slots: Uint32Array): Promise<number> {
+  const { index, run } = state;
+  let count = 0;
+  for (const slot of slots) {
+    if (!index.isDirty(slot) || index.isSettled(slot)) continue;
+    const key = index.keyBytes(slot).slice(), found = run?.find(key, key.length);
+    const entry = found instanceof Promise ? await found : found;
+    if (state.run !== run || state.index !== index) return count; // a checkpoint settled all
+    if (entry !== undefined) count++;
+    const now = index.findBytes(key);
+    if (now >= 0 && index.isDirty(now)) settle(state, now, entry);
+  }
+  return count;
+}
