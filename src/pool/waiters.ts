@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AbortListeners } from "../util/abort_listeners.ts";
 import { PoolTimeoutError } from "../util/pool_errors.ts";
 import type { AcquireOptions, CancelSignal } from "../util/wait_options.ts";
 
@@ -21,10 +22,7 @@ export interface Waiter<T> {
   behind: Waiter<T> | undefined;
 }
 
-/**
- * A queue of those who wait; any of them may give up. O(1) each: a signal has one listener however
- * many share it, since platforms look through all listeners to add or to remove one.
- */
+/** A queue of those who wait; any of them may give up. O(1) each. */
 export class Waiters<T> {
   /** How many gave up because it took too long. */
   timeouts = 0;
@@ -33,8 +31,7 @@ export class Waiters<T> {
   #size = 0;
   #first: Waiter<T> | undefined;
   #last: Waiter<T> | undefined;
-  /** Those who share a signal, and behind them its listener. */
-  readonly #signals: Map<CancelSignal, readonly [Set<Waiter<T>>, () => void]> = new Map();
+  readonly #signals: AbortListeners = new AbortListeners();
 
   /** How many wait. */
   get size(): number {
@@ -84,7 +81,11 @@ export class Waiters<T> {
 
   /** Lets a waiter give up. */
   #limit(waiter: Waiter<T>, signal: CancelSignal | undefined, timeout: number | undefined): void {
-    const unlisten = signal && this.#listen(signal, waiter);
+    const unlisten = signal && this.#signals.listen(signal, () => {
+      this.#remove(waiter);
+      this.aborts++;
+      waiter.reject(signal.reason);
+    });
     const timer = timeout === undefined ? timeout : setTimeout(() => {
       this.#remove(waiter);
       this.timeouts++;
@@ -93,28 +94,6 @@ export class Waiters<T> {
     waiter.end = () => {
       if (timer !== undefined) clearTimeout(timer);
       unlisten?.();
-    };
-  }
-
-  /** Lets a waiter give up when a signal is aborted; returns what ends that. */
-  #listen(signal: CancelSignal, waiter: Waiter<T>): () => void {
-    const [waiters, onAbort] = this.#signals.get(signal) ?? [new Set(), () => {
-      for (const waiter of waiters) {
-        this.#remove(waiter);
-        this.aborts++;
-        waiter.reject(signal.reason);
-      }
-    }];
-    if (waiters.size === 0) {
-      this.#signals.set(signal, [waiters, onAbort]);
-      signal.addEventListener("abort", onAbort, { once: true });
-    }
-    waiters.add(waiter);
-    return () => {
-      waiters.delete(waiter);
-      if (waiters.size > 0) return;
-      this.#signals.delete(signal);
-      signal.removeEventListener("abort", onAbort);
     };
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
+import { AbortListeners } from "../util/abort_listeners.ts";
 import type { AcquireOptions } from "../util/wait_options.ts";
 import {
   answer,
@@ -57,6 +58,7 @@ export class Waiting {
   /** Who waits asynchronously, in the order of their tickets; those without one are last. */
   readonly #seats: Set<Seat> = new Set();
   #isServing = false;
+  readonly #signals: AbortListeners = new AbortListeners();
   /** Who was first when this side looked last, and for how long nothing has changed. */
   #seenTicket = NO_TICKET;
   #seenWord = 0;
@@ -133,24 +135,19 @@ export class Waiting {
       return handle;
     }
     return await new Promise<number>((resolve, reject) => {
-      // A listener that runs need not be removed, which is slow where a signal has many.
-      const onAbort = () => {
-        isAborted = true;
-        end(() => reject(signal?.reason));
-      };
       const end = (settle: () => void) => {
         if (!this.#seats.delete(seat)) return;
         clearTimeout(timer);
-        if (!isAborted) signal?.removeEventListener("abort", onAbort);
+        unlisten?.();
         leave(this.#line, seat.ticket);
         settle();
       };
-      let isAborted = false;
+      const unlisten = signal &&
+        this.#signals.listen(signal, () => end(() => reject(signal.reason)));
       const timer = timeout === undefined
         ? undefined
         : setTimeout(() => end(() => resolve(NO_SPACE)), timeout);
       const seat: Seat = { ticket: NO_TICKET, attempt, end, resolve, reject };
-      signal?.addEventListener("abort", onAbort, { once: true });
       this.#seats.add(seat);
       this.#seat();
       if (!this.#isServing) this.#serve();

@@ -92,7 +92,56 @@ describe("a line in shared memory", () => {
   });
 });
 
+/** A signal that counts its listeners. */
+class CountedSignal extends EventTarget {
+  aborted = false;
+  reason: unknown;
+  listeners = 0;
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
+  }
+
+  override addEventListener(...given: Parameters<EventTarget["addEventListener"]>): void {
+    this.listeners++;
+    super.addEventListener(...given);
+  }
+
+  override removeEventListener(...given: Parameters<EventTarget["removeEventListener"]>): void {
+    this.listeners--;
+    super.removeEventListener(...given);
+  }
+}
+
+function countedSignal(): { signal: CountedSignal; abort: (reason: unknown) => void } {
+  const signal = new CountedSignal();
+  return {
+    signal,
+    abort(reason) {
+      signal.aborted = true;
+      signal.reason = reason;
+      signal.dispatchEvent(new Event("abort"));
+    },
+  };
+}
+
 describe("SharedSlotPool, waited for", () => {
+  it("gives a signal one listener, however many wait with it", async () => {
+    const pool = SharedSlotPool.create(1, { slotSize: 8 }), handle = pool.acquire();
+    const { signal, abort } = countedSignal();
+    const waits = Array.from({ length: 50 }, () => {
+      return pool.acquireAsync({ signal }).catch((reason) => reason);
+    });
+    assertEquals(signal.listeners, 1);
+    abort("enough");
+    assertEquals(new Set(await Promise.all(waits)), new Set(["enough"]));
+    const another = countedSignal(), later = pool.acquireAsync({ signal: another.signal });
+    pool.release(handle);
+    pool.release(await later);
+    assertEquals([signal.listeners, another.signal.listeners], [0, 0]);
+    pool.check();
+  });
+
   it("serves in the order in which they came, and keeps nothing from others", async () => {
     const pool = SharedSlotPool.create(2, { slotSize: 8 }), order: number[] = [];
     const [a, b] = pool.acquireMany(2), signal = AbortSignal.abort("no");
