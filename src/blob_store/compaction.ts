@@ -78,7 +78,7 @@ class PlacedKeys {
    * Those that lie from one unit on, and before another one. Reads the whole index: O(n log n) for
    * n keys; some 50 bytes of memory and the key for each, 20 and the key beyond a million.
    */
-  static async from(state: StoreState, floor: number, end = Infinity): Promise<PlacedKeys> {
+  static async from(state: StoreState, floor: number, end: number = Infinity): Promise<PlacedKeys> {
     const keys = new PlacedKeys(state.run), walk = new Walk(state);
     while (true) {
       const more = walk.next();
