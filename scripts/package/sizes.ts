@@ -29,7 +29,7 @@ export const pages: readonly Page[] = [
   { names: "*", entry: ".", limit: 41_500 },
   { names: "RangeAllocator", entry: ".", limit: 5_200 },
   { names: "SlotPool", entry: "./pool", limit: 3_600 },
-  { names: "FixedPool", entry: "./pool", limit: 5_750 },
+  { names: "FixedPool", entry: "./pool", limit: 5_770 },
   { names: "AsyncPool", entry: "./pool", limit: 3_400 },
   { names: "SharedSlotPool", entry: "./shared", limit: 5_400 },
   { names: "SharedOffsetAllocator", entry: "./shared", limit: 10_000 },

@@ -22,6 +22,7 @@ export class TableRefusals {
   has(H: Int32Array, size: number, alignment: number): boolean {
     const TAIL = 13, EPOCH = 24;
     const sizes = this.#sizes;
+    if (sizes.size === 0) return false; // clear() makes garbage
     if (H[TAIL] !== this.#tail || H[EPOCH] !== this.#epoch) sizes.clear();
     return size >= Math.min(sizes.get(alignment) ?? Infinity, sizes.get(1) ?? Infinity);
   }

@@ -17,7 +17,7 @@ export function checkIntact(name: string, bytes: Uint8Array): void {
   if (bytes.byteLength > 0) return;
   try {
     Uint8Array.prototype.indexOf.call(bytes, 0); // refuses what is not there
-  } catch (cause) {
-    throw new TypeError(`Expected ${name} to have its bytes, got a view that lost them`, { cause });
+  } catch {
+    throw new TypeError(`Expected ${name} with bytes, got none`);
   }
 }

@@ -94,7 +94,9 @@ async function fail(n: number, { isAsync, extent, isDead }: Faults): Promise<boo
   // Where close cannot make its last checkpoint, it marks the log as complete; where a
   // file cannot be cut off or grow by a step, or the disk is full, less may do.
   const isFull = code === "ENOSPC" && !isDead;
-  const mayDoWithout = isFull || failedIn === "close" || store.failed === "resize";
+  // Pages of the index that cannot be read together are read one by one.
+  const isReadAgain = store.failed === "read" && !isDead;
+  const mayDoWithout = isFull || failedIn === "close" || store.failed === "resize" || isReadAgain;
   assert(rejections > 0 || mayDoWithout, `${where(failedIn ?? "open")}: nobody was told`);
   const context = `reopened, ${where("the workload")}`;
   if (!isDead) attempted = model;

@@ -26,7 +26,7 @@ import {
 } from "../../src/blob_store/blob_store_errors.ts";
 import { FORGERIES, SOUND } from "./format_forgeries.ts";
 import { type BlobToWrite, encodePut, type EntryFields, writeStore } from "./format_writer.ts";
-import { bytesOf, contentsOf, memory, RecordingStore, storeOf } from "./helpers.ts";
+import { bytesOf, contentsOf, keysOf, memory, RecordingStore, storeOf } from "./helpers.ts";
 import { withSeed } from "../support/random.ts";
 import { sharedOf } from "../support/share.ts";
 import { newFile, removeAfterwards } from "../support/temporary_files.ts";
@@ -126,7 +126,7 @@ describe("a store that another program wrote", () => {
         bytes.length,
       ]);
     }
-    const keys = await Array.fromAsync(blobs.list(), ({ key }) => key);
+    const keys = await keysOf(blobs);
     assertEquals(keys, [...expected.keys()].sort());
     assertStrictEquals(await blobs.get("key 0002"), undefined);
     await blobs.check();
@@ -136,7 +136,7 @@ describe("a store that another program wrote", () => {
     await blobs.delete("key 0150".padEnd(1024, "+"));
     await blobs.checkpoint();
     await blobs.check();
-    assertEquals((await Array.fromAsync(blobs.list())).length, expected.size);
+    assertEquals((await keysOf(blobs)).length, expected.size);
   });
 
   it("has all that one key can have", async () => {
@@ -196,7 +196,7 @@ describe("a store that breaks a rule of the format", () => {
     it(`reads the rest, and says what is lost: ${name}`, async () => {
       const bytes = make(), store = new RecordingStore(storeOf(bytes));
       await using blobs = await BlobStore.open(store, { readOnly: true });
-      await assertRejects(() => Array.fromAsync(blobs.list()), DamagedIndexError);
+      await assertRejects(() => keysOf(blobs), DamagedIndexError);
       assert((await blobs.verify()).damagedIndex.length > 0);
       await assertRejects(() => blobs.check());
       assert(store.bytesRead <= 16 * bytes.length, `${store.bytesRead} bytes are read`);

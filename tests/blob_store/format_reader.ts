@@ -523,7 +523,7 @@ function readRun({ file, slot, root: { run, blobs, blobBytes } }: Store) {
     page += leaf?.pages ?? 1;
   }
   if (isDamaged) lost.push(range(undefined));
-  const bytes = entries.values().reduce((sum, { size }) => sum + size, 0);
+  const bytes = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
   if (lost.length === 0 && (entries.size !== blobs || bytes !== blobBytes)) {
     throw new DamagedStore("the root counts other blobs");
   }

@@ -19,6 +19,7 @@ import {
   bytesOf,
   contentsOf,
   copyOf,
+  keysOf,
   memory,
   type Model,
   regionsOf,
@@ -193,7 +194,7 @@ describe("a damaged page of the index", () => {
       }
       assert(lost > 0 && lost <= 200, `${lost} keys of page ${page} are lost`);
       assertEquals(read, count - lost);
-      await assertRejects(() => Array.fromAsync(damaged.list()), DamagedIndexError);
+      await assertRejects(() => keysOf(damaged), DamagedIndexError);
       await assertRejects(() => damaged.check(), DamagedIndexError);
       inner.write(at, byte);
     }

@@ -127,7 +127,7 @@ describe("export", () => {
       for (const key of [...keys, "sub/store.blobs.owner"]) {
         await succeed(["put", store, key, "-"], { stdin: JSON.stringify(note) });
       }
-      if (names === below) fs.rmSync(`${store}.lock`);
+      if (names === below) fs.rmSync(`${store}.lock`, { force: true });
       const { code, stdout, stderr } = await run(["export", store, folder]);
       assertEquals([code, stdout.split(",")[0]], [1, "1 blob"]);
       for (const key of keys) assertStringIncludes(stderr, `refused "${key}": `);

@@ -19,12 +19,13 @@ const allocators = [
 ];
 const handles = new Int32Array(LIVE);
 const sizes = new Int32Array(BATCH), batch = new Int32Array(BATCH);
-let state = 1, kept: { handle: number } | undefined;
+const state = Int32Array.of(1);
+let kept: { handle: number } | undefined;
 
 /** An integer in [0, limit), with no number on the heap. */
 function random(limit: number): number {
-  state = (Math.imul(state, 1664525) + 1013904223) | 0;
-  return (state >>> 8) % limit;
+  state[0] = Math.imul(state[0], 1664525) + 1013904223;
+  return (state[0] >>> 8) % limit;
 }
 
 /** So many operations of every kind that a program calls often. */
