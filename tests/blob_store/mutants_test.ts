@@ -109,7 +109,7 @@ const MUTANTS: readonly Mutant[] = [
     file: "recovery.ts",
     from: "  await file.flush();\n}",
     to: "}",
-    profiles: ["batch", "none", "together"],
+    profiles: ["none"],
   },
   {
     name: "the superblock is written before the checkpoint is durable",
