@@ -15,7 +15,7 @@ export class AbortListeners {
   readonly #signals: Map<CancelSignal, readonly [Set<() => void>, () => void]> = new Map();
 
   /**
-   * Calls `onAbort` once, when the signal is aborted; those of one signal in the order of the calls.
+   * Calls `onAbort` once, when the signal is aborted: those of one signal in their order.
    *
    * @returns What ends that.
    */

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { AbortListeners } from "./abort_listeners.ts";
 export { alignUp, isAligned } from "./align_up.ts";
 export { raise, takeOut } from "./avl.ts";
 export { binOf, binSize } from "./bin_of.ts";
