@@ -29,7 +29,7 @@ import {
 import { TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
 import type { IndexEntry } from "./leaf.ts";
-import { findSlot } from "./lookup.ts";
+import { withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
@@ -157,15 +157,16 @@ export class BlobStore {
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const range = rangeIn(options);
-    const found = this.#opened.find(key), slot = typeof found === "number" ? found : await found;
-    if (slot < 0) return undefined;
-    const { state } = this.#opened;
+    const range = rangeIn(options), { state } = this.#opened;
     if (state.file.readOnly) return await this.#getBesideWriter(key, range);
-    const { offset, length } = rangeOf(range, state.index.size[slot]);
-    const into = roomFor(state, slot, length);
+    let into: Uint8Array<ArrayBuffer> | undefined;
     try {
-      const pending = readBlob(state, slot, offset, into);
+      const pending = this.#opened.find<unknown>(key, (slot) => {
+        if (slot < 0) return;
+        const { offset, length } = rangeOf(range, state.index.size[slot]);
+        into = roomFor(state, slot, length);
+        return readBlob(state, slot, offset, into);
+      });
       if (pending) await pending;
     } catch (error) {
       return await this.#getAgain(key, range, error);
@@ -186,19 +187,20 @@ export class BlobStore {
     options?: GetOptions,
   ): Promise<number | undefined> {
     checkBytes("buffer", buffer);
-    const range = rangeIn(options);
-    const found = this.#opened.find(key), slot = typeof found === "number" ? found : await found;
-    if (slot < 0) return undefined;
-    const { state } = this.#opened;
-    const { offset, length } = rangeOf(range, state.index.size[slot]);
-    checkRoom(buffer, length);
-    let bytes: Uint8Array | undefined;
+    const range = rangeIn(options), { state } = this.#opened;
+    let bytes: Uint8Array | undefined, given: number | undefined;
     if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
     else {
       try {
-        const pending = readBlob(state, slot, offset, buffer.subarray(0, length));
+        const pending = this.#opened.find<unknown>(key, (slot) => {
+          if (slot < 0) return;
+          const { offset, length } = rangeOf(range, state.index.size[slot]);
+          checkRoom(buffer, length);
+          given = length;
+          return readBlob(state, slot, offset, buffer.subarray(0, length));
+        });
         if (pending) await pending;
-        return length;
+        return given;
       } catch (error) {
         bytes = await this.#getAgain(key, range, error);
       }
@@ -226,14 +228,14 @@ export class BlobStore {
     options?: GetOptions,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const range = rangeIn(options);
-    const slot = await this.#opened.find(key);
-    if (slot < 0) return undefined;
-    return streamBlob(this.#opened, key, slot, range);
+    return await this.#opened.find(key, (slot) => {
+      return slot < 0 ? undefined : streamBlob(this.#opened, key, slot, range);
+    });
   }
 
   /** Whether there is a blob with this key. */
   async has(key: string): Promise<boolean> {
-    return await this.#opened.find(key) >= 0;
+    return await this.#opened.find(key, (slot) => slot >= 0);
   }
 
   /**
@@ -246,7 +248,7 @@ export class BlobStore {
     const { committer, state } = this.#opened;
     state.file.checkWritable();
     // Nothing is awaited: writes are done in the order of their calls.
-    const found = committer.isIdle ? findSlot(state, key) : 0;
+    const found = committer.isIdle ? withSlot(state, key, (slot) => slot) : 0;
     if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
     else if (found < 0) return false;
     return await this.#write([operation], false) > 0;
@@ -254,11 +256,12 @@ export class BlobStore {
 
   /** What is known of a blob; undefined if there is none. */
   async stat(key: string): Promise<BlobInfo | undefined> {
-    const slot = await this.#opened.find(key);
-    if (slot < 0) return undefined;
-    const entry = new TableEntry(this.#opened.state.index);
-    entry.slot = slot;
-    return infoOf(entry);
+    return await this.#opened.find(key, (slot) => {
+      if (slot < 0) return undefined;
+      const entry = new TableEntry(this.#opened.state.index);
+      entry.slot = slot;
+      return infoOf(entry);
+    });
   }
 
   /**

@@ -18,7 +18,7 @@ import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
 import { Walk } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
-import { findSlot, loadEntry } from "./lookup.ts";
+import { loadEntry, withSlot } from "./lookup.ts";
 import { newBatch } from "./log.ts";
 import { writeMove } from "./records.ts";
 import { orderOf } from "./sort_by.ts";
@@ -174,7 +174,7 @@ export abstract class CompactionPass {
     // Not in the table: it is what the run has.
     const entry = placed.entry(i, state.run);
     if (entry !== undefined) return loadEntry(state, entry);
-    const found = await findSlot(state, decodeText(placed.key(i)));
+    const found = await withSlot(state, decodeText(placed.key(i)), (slot) => slot); // it stays
     return found >= 0 && hasPlace(state, found) ? found : -1;
   }
 

@@ -12,29 +12,38 @@ import type { StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
 /**
- * The slot of a key that has a blob; below 0: there is none. At once where the table has it, or the
- * file answers without a promise. At most one leaf is read, or a group of leaves the first time.
+ * Calls back with the slot of a key that has a blob; below 0: there is none. What that gives comes
+ * at once where the table has the key, or the file answers without a promise. At most one leaf is
+ * read, or a group of leaves the first time.
+ *
+ * A slot may be another key's as soon as something is awaited: what `use` needs of it, it takes
+ * before.
  *
  * @throws {DamagedIndexError} The leaf that would have it is damaged.
  */
-export function findSlot(state: StoreState, key: string): number | Promise<number> {
+export function withSlot<T>(
+  state: StoreState,
+  key: string,
+  use: (slot: number) => T | Promise<T>,
+): T | Promise<T> {
   const { index, run } = state, slot = index.find(key);
   if (slot >= 0) {
     index.use(slot);
-    return index.isLive(slot) ? slot : -1;
+    return use(index.isLive(slot) ? slot : -1);
   }
-  if (run === undefined) return -1;
+  if (run === undefined) return use(-1);
   const found = run.find(index.keyAtHand, index.keyAtHand.length);
-  if (found instanceof Promise) return findLater(state, key, found);
-  return found === undefined ? -1 : loadEntry(state, found);
+  if (found instanceof Promise) return withLaterSlot(state, key, found, use);
+  return use(found === undefined ? -1 : loadEntry(state, found));
 }
 
 /** The same, once the leaf was read. */
-async function findLater(
+async function withLaterSlot<T>(
   state: StoreState,
   key: string,
   pending: Promise<IndexEntry | undefined>,
-): Promise<number> {
+  use: (slot: number) => T | Promise<T>,
+): Promise<T> {
   const { run } = state;
   let entry: IndexEntry | undefined;
   try {
@@ -43,11 +52,11 @@ async function findLater(
     // The pages of a run that is no more may be anyone's.
     if (state.run === run) throw error;
   }
-  if (state.run !== run) return await findSlot(state, key);
+  if (state.run !== run) return await withSlot(state, key, use);
   // It may have been written meanwhile, or loaded.
   const slot = state.index.find(key);
-  if (slot >= 0) return state.index.isLive(slot) ? slot : -1;
-  return entry === undefined ? -1 : loadEntry(state, entry);
+  if (slot >= 0) return await use(state.index.isLive(slot) ? slot : -1);
+  return await use(entry === undefined ? -1 : loadEntry(state, entry));
 }
 
 /** Takes an entry of the run into the table, which has no such key. Gives its slot. */

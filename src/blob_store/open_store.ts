@@ -18,7 +18,7 @@ import { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
 import { PAGE_LENGTH } from "./leaf.ts";
 import { firstSegmentLength, Log, newBatch } from "./log.ts";
-import { findSlot, settleAll } from "./lookup.ts";
+import { settleAll, withSlot } from "./lookup.ts";
 import { PageCache } from "./page_cache.ts";
 import { makeCheckpoint, newSalt, unlessFull } from "./checkpoint.ts";
 import { isVacant, readHeadAndHeader, readHeader, writeSuperblocks } from "./header.ts";
@@ -160,24 +160,29 @@ export class OpenStore {
   }
 
   /**
-   * The slot of a key that has a blob; below 0: there is none. A promise where something has to be
-   * read that takes its time.
+   * Calls back with the slot of a key that has a blob; below 0: there is none. A slot may be
+   * another key's as soon as something is awaited. A promise comes where something has to be read
+   * that takes its time, or `use` gives one.
    */
-  find(key: string): number | Promise<number> {
+  find<T>(key: string, use: (slot: number) => T | Promise<T>): T | Promise<T> {
     const { state } = this;
     state.file.checkOpen("read");
-    if (!state.file.readOnly) return findSlot(state, key);
+    if (!state.file.readOnly) return withSlot(state, key, use);
     try {
-      const found = findSlot(state, key);
-      if (typeof found === "number") return found;
-      return found.catch((error) => this.#findAgain(key, error));
+      const found = withSlot(state, key, use);
+      if (!(found instanceof Promise)) return found;
+      return found.catch((error) => this.#findAgain(key, use, error));
     } catch (error) {
-      return this.#findAgain(key, error);
+      return this.#findAgain(key, use, error);
     }
   }
 
   /** Looks a key up once more, where a writer may have given the pages to others. */
-  async #findAgain(key: string, cause: unknown): Promise<number> {
+  async #findAgain<T>(
+    key: string,
+    use: (slot: number) => T | Promise<T>,
+    cause: unknown,
+  ): Promise<T> {
     const { state } = this;
     let error = cause;
     for (let attempt = 1; mayPass(error); attempt++) {
@@ -185,7 +190,7 @@ export class OpenStore {
       await this.refresh();
       if (state.run === run || attempt === MAX_ATTEMPTS) throw error;
       try {
-        return await findSlot(state, key);
+        return await withSlot(state, key, use);
       } catch (again) {
         error = again;
       }

@@ -44,12 +44,15 @@ export async function readWithRefresh<T>(
   let failed: FramedBlob | undefined, isSettled = false;
   for (let attempt = 1;; attempt++) {
     state.file.checkOpen("read");
-    const slot = await opened.find(key);
-    if (slot < 0) return undefined;
-    const blob = framedBlobOf(state, slot);
+    let blob = undefined as FramedBlob | undefined;
     try {
-      return await read(slot);
+      return await opened.find<T | undefined>(key, (slot) => {
+        if (slot < 0) return undefined;
+        blob = framedBlobOf(state, slot);
+        return read(slot);
+      });
     } catch (error) {
+      if (blob === undefined) throw error; // the index could not be read
       if (!isSettled && (isSettled = await opened.settleDoubt())) continue;
       // Twice, since it may have moved away and back while nobody looked.
       const isDamaged = failed !== undefined && isInSamePlace(failed, blob);

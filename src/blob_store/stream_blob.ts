@@ -105,10 +105,12 @@ class BlobReading {
     const { state } = this.#opened;
     if (!state.file.readOnly) throw cause;
     await this.#opened.refresh();
-    const before = this.#pinned.blob, slot = await this.#opened.find(this.#key);
-    if (slot < 0) throw new BlobChangedError(this.#key, { cause });
-    this.end();
-    this.#begin(slot);
+    const before = this.#pinned.blob;
+    await this.#opened.find(this.#key, (slot) => {
+      if (slot < 0) throw new BlobChangedError(this.#key, { cause });
+      this.end();
+      this.#begin(slot);
+    });
     const { blob } = this.#pinned;
     if (this.#hasGiven && !isSameBlob(blob, before)) {
       throw new BlobChangedError(this.#key, { cause });

@@ -17,6 +17,7 @@ import {
   assertHolds,
   assertSound,
   bytesOf,
+  collect,
   contentsOf,
   copyOf,
   keysOf,
@@ -46,8 +47,9 @@ class Elsewhere implements BackingStore {
     this.inner.read(offset, into);
   }
 
-  write(): void {
-    throw new Error("it is only read");
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    this.inner.write(offset, data);
+    await Promise.resolve();
   }
 
   /** The lengths of the reads since the last call. */
@@ -119,6 +121,27 @@ describe("the reads of a store that is opened elsewhere", () => {
     assert(reads.length <= 1.05 * looks, `${reads.length} reads`);
     assert(Math.max(...reads) <= 8192, `${Math.max(...reads)} bytes at once`);
   });
+});
+
+describe("many readers at once", () => {
+  for (const readOnly of [true, false]) {
+    it(`get their own blobs, whatever is dropped: ${readOnly ? "a reader" : "a writer"}`, async () => {
+      const store = new Elsewhere(await filled(3000));
+      await using blobs = await BlobStore.open(store, { readOnly, cacheBytes: 0 });
+      for (let round = 0; round < 4; round++) {
+        const numbers = Array.from({ length: 300 }, (_, i) => (37 * i + 700 * round) % 3000);
+        await Promise.all(numbers.map(async (i) => {
+          const expected = bytesOf(i, 70 + i % 60), buffer = new Uint8Array(200);
+          assertEquals(await blobs.get(keyOf(i)), expected, keyOf(i));
+          assertEquals((await blobs.stat(keyOf(i)))?.size, expected.length);
+          const length = await blobs.getInto(keyOf(i), buffer);
+          assertEquals(buffer.subarray(0, length), expected, keyOf(i));
+          assertEquals(await collect((await blobs.stream(keyOf(i)))!), expected, keyOf(i));
+          assertEquals(await blobs.has(keyOf(i)), true);
+        }));
+      }
+    });
+  }
 });
 
 describe("the memory of a store", () => {
