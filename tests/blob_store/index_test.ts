@@ -125,7 +125,7 @@ describe("the reads of a store that is opened elsewhere", () => {
 
 describe("many readers at once", () => {
   for (const readOnly of [true, false]) {
-    it(`get their own blobs, whatever is dropped: ${readOnly ? "a reader" : "a writer"}`, async () => {
+    it(`get their own blobs, ${readOnly ? "of a reader" : "of a writer"}`, async () => {
       const store = new Elsewhere(await filled(3000));
       await using blobs = await BlobStore.open(store, { readOnly, cacheBytes: 0 });
       for (let round = 0; round < 4; round++) {
