@@ -217,10 +217,3 @@ export function checkString(name: string, value: unknown): string {
   if (typeof value === "string") return value;
   throw new TypeError(`Expected ${name} to be a string, got ${describe(value)}`);
 }
-
-/** Below 0: `a` comes first. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const common = Math.min(a.length, b.length);
-  for (let i = 0; i < common; i++) if (a[i] !== b[i]) return a[i] - b[i];
-  return a.length - b.length;
-}

@@ -18,7 +18,6 @@ import {
   checkProgressOptions,
   checkStore,
   checkString,
-  compareBytes,
   deleteOf,
   type Operation,
   operationsOf,
@@ -26,9 +25,9 @@ import {
   rangeIn,
   rangeOf,
 } from "./arguments.ts";
-import { TableEntry } from "./entries.ts";
+import { keyOf, TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
-import type { IndexEntry } from "./leaf.ts";
+import { compareBytes, type IndexEntry } from "./leaf.ts";
 import { withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { readBlob, roomFor } from "./read_blob.ts";
@@ -506,10 +505,11 @@ function checkRoom(buffer: Uint8Array, length: number): void {
 }
 
 /** What a caller gets to know of a blob. */
-function infoOf({ key, keyLength, size, time, seed, crc, metadata }: IndexEntry): BlobInfo {
+function infoOf(entry: IndexEntry): BlobInfo {
+  const { size, time, seed, crc, metadata } = entry;
   const etag = [seed, crc].map((n) => n.toString(16).padStart(8, "0"));
   return {
-    key: decodeText(key.subarray(0, keyLength)),
+    key: keyOf(entry),
     size,
     time: new Date(time),
     metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),

@@ -8,6 +8,8 @@
 import type { Checksums } from "./checksums.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
 import { getUint32, setUint32 } from "./codec.ts";
+import { MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
+import type { Part } from "./superblock.ts";
 
 // Every chunk but the last is followed by its checksum; the last one's is kept with
 // the key. A blob of up to 64 KiB is its bytes and nothing else:
@@ -30,6 +32,14 @@ export function framedLength(size: number): number {
   return size <= CHUNK_LENGTH
     ? size
     : size + CHECKSUM_LENGTH * (Math.ceil(size / CHUNK_LENGTH) - 1);
+}
+
+/** The parts of a blob's own: none while it is in the log. */
+export function ownParts(blob: PlacedBlob, granule: number): readonly Part[] {
+  const { unit } = blob;
+  if (unit < 0 || unit === NO_PLACE) return [];
+  if (unit === MANY_PLACES) return blob.parts;
+  return [{ unit, units: Math.ceil(framedLength(blob.size) / granule) }];
 }
 
 /** Where the checksum of a chunk begins: no chunk passes for another one. */

@@ -5,11 +5,6 @@
  * @module
  */
 
-/** Whether numbers in memory are as they are in the file. */
-function isLittleEndian(): boolean {
-  return new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
-}
-
 /** Writes at the end of a buffer that grows. */
 export class ByteWriter {
   /** What was written, and room behind it. */
@@ -51,13 +46,6 @@ export class ByteWriter {
   uint64(value: number): void {
     const at = this.skip(8);
     setUint64(this.bytes, at, value);
-  }
-
-  /** Several numbers as doubles. */
-  doubles(values: Float64Array): void {
-    const at = this.skip(8 * values.length);
-    const view = new DataView(this.bytes.buffer);
-    for (let i = 0; i < values.length; i++) view.setFloat64(at + 8 * i, values[i], true);
   }
 
   /** An integer from 0 to 2^53 - 1. */
@@ -109,21 +97,6 @@ export class ByteReader {
     const at = this.at;
     this.at = at + 8;
     return getUint64(this.bytes, at);
-  }
-
-  /** Several of them, all at once where the machine has the byte order of the file. */
-  uint32s(count: number): Uint32Array {
-    const bytes = this.view(4 * count).slice();
-    if (isLittleEndian()) return new Uint32Array(bytes.buffer, 0, count);
-    return Uint32Array.from({ length: count }, (_, i) => getUint32(bytes, 4 * i));
-  }
-
-  /** Several doubles. */
-  doubles(count: number): Float64Array {
-    const bytes = this.view(8 * count).slice();
-    if (isLittleEndian()) return new Float64Array(bytes.buffer, 0, count);
-    const view = new DataView(bytes.buffer);
-    return Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true));
   }
 
   varint(): number {

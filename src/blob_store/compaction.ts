@@ -15,7 +15,7 @@ import {
   writeRanges,
 } from "./chunks.ts";
 import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
-import { Walk } from "./entries.ts";
+import { takeAll, Walk } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import { loadEntry, withSlot } from "./lookup.ts";
@@ -80,13 +80,11 @@ class PlacedKeys {
    */
   static async from(state: StoreState, floor: number, end: number = Infinity): Promise<PlacedKeys> {
     const keys = new PlacedKeys(state.run), walk = new Walk(state);
-    while (true) {
-      const more = walk.next();
-      if (!(typeof more === "boolean" ? more : await more)) break;
+    await takeAll(walk, () => {
       const { entry, slot } = walk, unit = highestUnitOf(entry);
-      if (unit < floor || unit >= end) continue;
+      if (unit < floor || unit >= end) return undefined;
       keys.#add(unit, entry, slot < 0 && entry.unit !== MANY_PLACES && keys.count < MAX_KEPT);
-    }
+    });
     keys.#order = orderOf(keys.#units.subarray(0, keys.count));
     return keys;
   }

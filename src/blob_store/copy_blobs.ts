@@ -4,16 +4,16 @@
  * @module
  */
 
-import { decodeText, encodeText } from "./text.ts";
+import { encodeText } from "./text.ts";
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
 import type { FramedBlob } from "./chunks.ts";
-import { causeOf, CopyTarget, type OldBlob, Unreadable } from "./copy_target.ts";
+import { causeOf, CopyTarget, type OldBlob, oldBlobOf, Unreadable } from "./copy_target.ts";
+import { keyOf, takeAll } from "./entries.ts";
 import { isInSamePlace, isSameBlob } from "./read_with_refresh.ts";
 import { readFramed } from "./read_blob.ts";
 import type { OpenStore } from "./open_store.ts";
-import { entryParts } from "./lookup.ts";
-import { rangesOf, type StoreState } from "./store_state.ts";
+import type { StoreState } from "./store_state.ts";
 import type { BackupReport, ProgressOptions } from "./types.ts";
 import { newDelete } from "./pending_write.ts";
 
@@ -139,17 +139,7 @@ async function snapshot(opened: OpenStore): Promise<Map<string, OldBlob>> {
 }
 
 async function blobsOf(opened: OpenStore): Promise<Map<string, OldBlob>> {
-  const { state } = opened, blobs = new Map<string, OldBlob>(), walk = opened.walk();
-  for (let more = walk.next();; more = walk.next()) {
-    if (!(typeof more === "boolean" ? more : await more)) return blobs;
-    const { entry } = walk, { key, keyLength, size, seed, crc, time, unit } = entry;
-    const ranges = unit < 0
-      ? [{ position: -1 - unit, length: size }]
-      : rangesOf(state.space, entryParts(state.space, entry));
-    blobs.set(decodeText(key.subarray(0, keyLength)), {
-      framed: { ranges, size, seed, crc },
-      metadata: entry.metadata?.slice(),
-      time,
-    });
-  }
+  const { space } = opened.state, blobs = new Map<string, OldBlob>(), walk = opened.walk();
+  await takeAll(walk, () => void blobs.set(keyOf(walk.entry), oldBlobOf(space, walk.entry)));
+  return blobs;
 }

@@ -7,9 +7,12 @@
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
+import type { IndexEntry } from "./leaf.ts";
 import { settleAll } from "./lookup.ts";
 import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
 import { type PendingWrite, streamedWrite } from "./pending_write.ts";
+import type { Space } from "./space.ts";
+import { framedOf } from "./store_state.ts";
 import type { BackupReport } from "./types.ts";
 
 /** Bytes that are put into one commit of the copy. */
@@ -22,6 +25,15 @@ export interface OldBlob {
   readonly framed: FramedBlob;
   readonly metadata: Uint8Array | undefined;
   readonly time: number;
+}
+
+/** A blob as an entry says. */
+export function oldBlobOf(space: Space, entry: IndexEntry): OldBlob {
+  return {
+    framed: framedOf(space, entry),
+    metadata: entry.metadata?.slice(),
+    time: entry.time,
+  };
 }
 
 /** A blob could not be read: that is the `cause`. What else fails, fails for good. */

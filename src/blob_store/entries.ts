@@ -11,8 +11,10 @@ import type { KeyIndex } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import type { RunReader } from "./run_reader.ts";
 import type { RunScan } from "./run_scan.ts";
+import type { Pending } from "./store_file.ts";
 import type { StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
+import { decodeText } from "./text.ts";
 
 const NO_PARTS: readonly Part[] = [];
 
@@ -31,6 +33,28 @@ export interface WalkOptions {
   readonly reverse?: boolean;
   /** Told of each damaged leaf; the walk goes on behind it. Without it the walk ends there. */
   readonly onDamage?: (error: DamagedIndexError) => void;
+}
+
+/** What goes from entry to entry. */
+interface Steps {
+  next(): boolean | Promise<boolean>;
+}
+
+/**
+ * Takes all steps, and calls back at each. Nothing is awaited but what gives a promise: where
+ * nothing does, all of it is of one moment.
+ */
+export async function takeAll(steps: Steps, visit: () => Pending): Promise<void> {
+  for (let more = steps.next();; more = steps.next()) {
+    if (!(typeof more === "boolean" ? more : await more)) return;
+    const pending = visit();
+    if (pending) await pending;
+  }
+}
+
+/** The key of an entry. */
+export function keyOf({ key, keyLength }: IndexEntry): string {
+  return decodeText(key.subarray(0, keyLength));
 }
 
 /** A slot of the table as an entry. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { compareBytes } from "./arguments.ts";
+import { compareBytes } from "./leaf.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { countThere, framedAt, GRANULES, isThere } from "./found_places.ts";
 import {

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { framedLength } from "./chunks.ts";
+import { framedLength, ownParts } from "./chunks.ts";
+import { keyOf, takeAll } from "./entries.ts";
 import { MAX_KEY_LENGTH } from "./key_index.ts";
 import { compareKeys, type IndexEntry } from "./leaf.ts";
-import { entryParts, settleAll } from "./lookup.ts";
+import { settleAll } from "./lookup.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { StoreState } from "./store_state.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 import { surveySpace } from "./survey_space.ts";
-import { decodeText } from "./text.ts";
 import type { BlobStoreStats, FileRegion, FileRegionKind } from "./types.ts";
 
 /** Figures of a store. The first call may read the whole index; then O(log regions). */
@@ -55,12 +55,11 @@ async function ownedBy(
     for (const { unit, units } of parts) owned.push({ unit, units, owner, kind });
   };
   const walk = opened.walk();
-  for (let more = walk.next();; more = walk.next()) {
-    if (!(typeof more === "boolean" ? more : await more)) break;
+  await takeAll(walk, () => {
     const { entry, slot } = walk;
     look(entry, slot);
-    if (entry.unit >= 0) add(entryParts(space, entry), nameOf(entry), "blob");
-  }
+    if (entry.unit >= 0) add(ownParts(entry, space.granule), nameOf(entry), "blob");
+  });
   add(log.parts, "the log", "log");
   add(state.indexParts, "the index", "index");
   add(space.released.values(), "what is still read", "blob");
@@ -70,8 +69,8 @@ async function ownedBy(
   return owned.sort((a, b) => a.unit - b.unit);
 }
 
-function nameOf({ key, keyLength }: IndexEntry): string {
-  return `blob ${JSON.stringify(decodeText(key.subarray(0, keyLength)))}`;
+function nameOf(entry: IndexEntry): string {
+  return `blob ${JSON.stringify(keyOf(entry))}`;
 }
 
 /** What is where, from the start of the file to its end. O(n log n) of the blobs. */
@@ -147,7 +146,7 @@ export async function checkState(opened: OpenStore, isAtRest: () => boolean): Pr
 /** Throws unless a blob has the room it needs, and is found by its key. */
 function checkEntry({ space, index }: StoreState, entry: IndexEntry, slot: number): void {
   const { key, keyLength, size, unit } = entry;
-  const room = entryParts(space, entry).reduce((sum, { units }) => sum + units, 0);
+  const room = ownParts(entry, space.granule).reduce((sum, { units }) => sum + units, 0);
   if (unit >= 0 && space.unitsFor(framedLength(size)) !== room) {
     throw new Error(`${nameOf(entry)} has ${size} bytes, and room for ${room * space.granule}`);
   }

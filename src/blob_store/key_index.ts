@@ -8,6 +8,7 @@
 import { describe } from "../util/check_integer.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { KeyOrder } from "./key_order.ts";
+import { compareAt } from "./leaf.ts";
 import { sortBy } from "./sort_by.ts";
 import type { Part } from "./superblock.ts";
 
@@ -49,6 +50,15 @@ const SLOT_BYTES = 55;
 /** Most bytes of the numbers of an entry in a run, and of each part of a blob in several. */
 const ENTRY_NUMBERS = 44;
 const PART_NUMBERS = 16;
+
+/** What says where a blob is. */
+export interface PlacedBlob {
+  readonly size: number;
+  /** Its first unit, {@linkcode NO_PLACE} or {@linkcode MANY_PLACES}; below 0: it is in the log. */
+  readonly unit: number;
+  /** Its parts, if there are many. */
+  readonly parts: readonly Part[];
+}
 
 /** A map from keys to slots, and the columns. */
 export class KeyIndex {
@@ -342,6 +352,11 @@ export class KeyIndex {
     return this.count < before;
   }
 
+  /** What the table says of where a blob is. */
+  placed(slot: number): PlacedBlob {
+    return { size: this.size[slot], unit: this.place[slot], parts: this.parts.get(slot) ?? [] };
+  }
+
   key(slot: number): string {
     return decodeText(this.keyBytes(slot));
   }
@@ -386,12 +401,7 @@ export class KeyIndex {
   compareTo(slot: number, bytes: Uint8Array, byteLength: number = bytes.length): number {
     const at = this.#ref[slot] * ALIGN, heap = this.#heap;
     const length = heap[at] | (heap[at + 1] << 8);
-    const common = length < byteLength ? length : byteLength;
-    for (let i = 0; i < common; i++) {
-      const difference = heap[at + ENTRY_HEADER + i] - bytes[i];
-      if (difference !== 0) return difference;
-    }
-    return length - byteLength;
+    return compareAt(heap, at + ENTRY_HEADER, length, bytes, byteLength);
   }
 
   /** Below 0: the key of the one slot is less than that of the other. */

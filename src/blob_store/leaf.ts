@@ -26,8 +26,6 @@ import type { Part } from "./superblock.ts";
 export const PAGE_LENGTH = 4096;
 /** Bytes before the entries of a leaf. */
 export const LEAF_HEADER = 64;
-/** Most parts that a blob can be in: an entry with so many fits into two pages. */
-export const MAX_PARTS_OF_BLOB = 200;
 /** "OABL". */
 export const LEAF_MAGIC = 0x4c42414f;
 /** Each so many entries one has its whole key, and a restart. */
@@ -82,10 +80,26 @@ export function compareKeys(
   other: Uint8Array,
   otherLength: number,
 ): number {
-  const common = oneLength < otherLength ? oneLength : otherLength;
+  return compareAt(one, 0, oneLength, other, otherLength);
+}
+
+/** The same for a key that begins somewhere in some bytes. */
+export function compareAt(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  key: Uint8Array,
+  keyLength: number,
+): number {
+  const common = length < keyLength ? length : keyLength;
   for (let i = 0; i < common; i++) {
-    const difference = one[i] - other[i];
+    const difference = bytes[at + i] - key[i];
     if (difference !== 0) return difference;
   }
-  return oneLength - otherLength;
+  return length - keyLength;
+}
+
+/** The same for keys that are all of some bytes. */
+export function compareBytes(one: Uint8Array, other: Uint8Array): number {
+  return compareAt(one, 0, one.length, other, other.length);
 }

@@ -7,20 +7,20 @@
 import { getUint32, getUint64, setUint32 } from "./codec.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import {
+  compareAt,
   compareKeys,
   IN_PARTS,
   type IndexEntry,
   LEAF_HEADER,
   LEAF_MAGIC,
   type LeafPlace,
-  MAX_PARTS_OF_BLOB,
   METADATA,
   PAGE_LENGTH,
   RESTART,
 } from "./leaf.ts";
 import { MAX_TIME } from "./records.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
-import type { Part } from "./superblock.ts";
+import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
 const NO_PARTS: readonly Part[] = [];
 
@@ -213,15 +213,10 @@ export class LeafCursor implements IndexEntry {
 
   /** Below 0: the key at a restart is less than one. NaN: the leaf is not sound. */
   #compareRestart(restart: number, key: Uint8Array, length: number): number {
-    const B = this.#bytes, start = this.#restart(restart);
+    const start = this.#restart(restart);
     const own = this.#varint(start + 1), at = this.#at;
     if (!this.#isWithin(start) || !(at + own <= this.#end)) return NaN;
-    const common = own < length ? own : length;
-    for (let i = 0; i < common; i++) {
-      const difference = B[at + i] - key[i];
-      if (difference !== 0) return difference;
-    }
-    return own - length;
+    return compareAt(this.#bytes, at, own, key, length);
   }
 
   /** Whether an entry may begin there. */
@@ -353,7 +348,7 @@ export class LeafCursor implements IndexEntry {
     if ((flags & ~(IN_PARTS | METADATA)) !== 0) return false;
     if ((flags & IN_PARTS) !== 0) {
       const size = this.#varint(at + 1), parts = this.#varint(this.#at);
-      if (size === 0 || parts < 2 || parts > MAX_PARTS_OF_BLOB) return false;
+      if (size === 0 || parts < 2 || parts > MAX_BLOB_PARTS) return false;
     }
     this.#rest(at);
     if (!(this.#at <= end)) return false; // nor NaN, from beyond the bytes

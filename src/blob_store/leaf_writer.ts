@@ -12,13 +12,13 @@ import {
   LEAF_HEADER,
   LEAF_MAGIC,
   type LeafPlace,
-  MAX_PARTS_OF_BLOB,
   METADATA,
   PAGE_LENGTH,
   RESTART,
   varintLength,
 } from "./leaf.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
+import { MAX_BLOB_PARTS } from "./superblock.ts";
 
 /** Most entries in a leaf: each has 14 bytes at least. */
 const MAX_COUNT = 288;
@@ -71,7 +71,7 @@ export class LeafWriter {
     const isBehind = common < this.#lastLength ? key[common] > last[common] : true;
     if (!isBehind || common === keyLength) throw new RangeError("Expected keys to ascend");
     const isInParts = entry.unit === MANY_PLACES;
-    if (isInParts && entry.parts.length > MAX_PARTS_OF_BLOB) {
+    if (isInParts && entry.parts.length > MAX_BLOB_PARTS) {
       throw new RangeError("Expected fewer parts");
     }
 

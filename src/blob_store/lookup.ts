@@ -4,12 +4,10 @@
  * @module
  */
 
-import { framedLength } from "./chunks.ts";
-import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { ownParts } from "./chunks.ts";
+import { MANY_PLACES } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
-import type { Space } from "./space.ts";
 import type { StoreState } from "./store_state.ts";
-import type { Part } from "./superblock.ts";
 
 /**
  * Calls back with the slot of a key that has a blob; below 0: there is none. What that gives comes
@@ -73,13 +71,6 @@ export function loadEntry({ index }: StoreState, entry: IndexEntry): number {
   return slot;
 }
 
-/** The parts of a blob's own: none while it is in the log. */
-export function entryParts(space: Space, { unit, size, parts }: IndexEntry): readonly Part[] {
-  if (unit < 0 || unit === NO_PLACE) return [];
-  if (unit === MANY_PLACES) return parts;
-  return [{ unit, units: space.unitsFor(framedLength(size)) }];
-}
-
 /**
  * Says what the run has of the key of a dirty slot: that is let go of, and counts no more. Nothing
  * happens where that was said before.
@@ -91,7 +82,7 @@ export function settle(state: StoreState, slot: number, entry: IndexEntry | unde
     state.blobs--;
     state.blobBytes -= entry.size;
     // Where the space is not known yet, what is not found alive in it is free.
-    if (!file.readOnly && state.isSpaceKnown) state.retired.push(...entryParts(space, entry));
+    if (!file.readOnly && state.isSpaceKnown) state.retired.push(...ownParts(entry, space.granule));
   }
   index.settle(slot, entry !== undefined);
 }

@@ -29,6 +29,7 @@ import { RunReader } from "./run_reader.ts";
 import { Space } from "./space.ts";
 import {
   flushAll,
+  newState,
   nextIndexBytes,
   type Settings,
   type StoreState,
@@ -390,8 +391,7 @@ function stateOf(
   space.least = root?.end ?? 0;
   const pages = before?.pages ?? new PageCache(settings.cacheBytes / 2);
   const isSame = run !== undefined && before?.run?.run.id === run.id;
-  const firstSeed = newSalt(0);
-  const state: StoreState = {
+  const state = newState({
     file,
     settings,
     index,
@@ -405,18 +405,10 @@ function stateOf(
     indexParts: [...superblock.root, ...run?.extents ?? []],
     space,
     isSpaceKnown: false,
-    survey: undefined,
     log: Log.resume(file, space, superblock, replay),
     blobs: root?.blobs ?? 0,
     blobBytes: root?.blobBytes ?? 0,
-    inlineUnits: 0,
-    unsettledUnits: 0,
-    retired: [],
-    unflushedBytes: 0,
-    streams: 0,
-    firstSeed,
-    nextSeed: firstSeed,
-  };
+  }, newSalt(0));
   for (let slot = 0; slot < index.slots; slot++) {
     if (!index.isLive(slot)) continue;
     state.blobs++;
@@ -460,29 +452,20 @@ async function createStore(
   await writeSuperblocks(file, superblock);
   log.superblock = superblock;
   await file.claim();
-  const pages = new PageCache(settings.cacheBytes / 2), firstSeed = newSalt(0);
-  const state: StoreState = {
+  const state = newState({
     file,
     settings,
     index: new KeyIndex(hashSalt(superblock), settings.cacheBytes / 2),
-    pages,
+    pages: new PageCache(settings.cacheBytes / 2),
     nextRun: 1,
     run: undefined,
     indexParts: [],
     space,
     isSpaceKnown: true,
-    survey: undefined,
     log,
     blobs: 0,
     blobBytes: 0,
-    inlineUnits: 0,
-    unsettledUnits: 0,
-    retired: [],
-    unflushedBytes: 0,
-    streams: 0,
-    firstSeed,
-    nextSeed: firstSeed,
-  };
+  }, newSalt(0));
   updateReserve(state);
   return new OpenStore(state);
 }

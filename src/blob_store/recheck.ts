@@ -9,7 +9,7 @@ import { makeCheckpoint } from "./checkpoint.ts";
 import { NATIVE_FROM } from "./checksums.ts";
 import { CHUNK_LENGTH, chunkSeed, type FramedBlob, readRanges, writeRanges } from "./chunks.ts";
 import { getUint32, setUint32 } from "./codec.ts";
-import { Walk } from "./entries.ts";
+import { takeAll, Walk } from "./entries.ts";
 import { loadEntry } from "./lookup.ts";
 import { hasPlace } from "./read_blob.ts";
 import type { StoreFile } from "./store_file.ts";
@@ -73,12 +73,11 @@ async function isWriter(file: StoreFile): Promise<boolean> {
 /** Takes into the table what the run has of blobs in doubt. */
 async function loadDoubtful(state: StoreState): Promise<void> {
   const walk = new Walk(state);
-  for (let more = walk.next();; more = walk.next()) {
-    if (!(typeof more === "boolean" ? more : await more)) return;
+  await takeAll(walk, () => {
     const { entry, slot } = walk, { key, keyLength } = entry;
-    if (slot >= 0 || !wasPutHere(state, entry)) continue;
+    if (slot >= 0 || !wasPutHere(state, entry)) return undefined;
     if (state.index.findBytes(key.subarray(0, keyLength)) < 0) loadEntry(state, entry);
-  }
+  });
 }
 
 /** Whether a checksum of the runtime may be that of a blob. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CHUNK_LENGTH } from "./chunks.ts";
 import type { ByteReader, ByteWriter } from "./codec.ts";
 import type { Part } from "./superblock.ts";
 
@@ -29,8 +30,6 @@ const METADATA = 4;
 
 /** The greatest time that there is, as a `Date` has it, in ms. */
 export const MAX_TIME = 8_640_000_000_000_000;
-/** Most bytes of a blob in the log. */
-const MAX_INLINE = 65_536;
 
 /** What a record says. */
 export interface LogRecord {
@@ -162,7 +161,7 @@ export function readRecord(from: ByteReader): LogRecord | undefined {
     if (parts === undefined || isEmpty !== (parts.length === 0)) return undefined;
     if (type === MOVE && isEmpty) return undefined;
     record.parts = parts;
-  } else if (type === MOVE || isEmpty || record.size > MAX_INLINE) return undefined;
+  } else if (type === MOVE || isEmpty || record.size > CHUNK_LENGTH) return undefined;
   else {
     record.inlineAt = from.at;
     from.at += record.size;

@@ -5,9 +5,9 @@
  */
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
-import { CHUNK_LENGTH, DamagedChunk, framedLength, readChunks } from "./chunks.ts";
+import { CHUNK_LENGTH, DamagedChunk, framedLength, ownParts, readChunks } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
-import { KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { KeyIndex } from "./key_index.ts";
 import { currentSlot, readHeader } from "./header.ts";
 import { decodeRoot, hasRoom, overlap, type Root } from "./root.ts";
 import { type Replay, replayLog } from "./replay.ts";
@@ -15,7 +15,6 @@ import {
   encodeSuperblock,
   hashSalt,
   HEADER_LENGTH,
-  type Part,
   SESSION,
   SLOT_LENGTH,
   type Superblock,
@@ -113,7 +112,9 @@ function checkEnd(
   let end = root?.end ?? 0;
   for (let slot = 0; slot < index.slots; slot++) {
     if (!index.isLive(slot)) continue;
-    for (const { unit, units } of partsOf(index, slot, granule)) end = Math.max(end, unit + units);
+    for (const { unit, units } of ownParts(index.placed(slot), granule)) {
+      end = Math.max(end, unit + units);
+    }
   }
   const bytes = HEADER_LENGTH + end * granule;
   if (bytes <= file.byteLength) return;
@@ -141,7 +142,7 @@ async function isWhole(
 ): Promise<boolean> {
   const size = index.size[slot], ranges = [];
   let length = 0;
-  for (const { unit, units } of partsOf(index, slot, granule)) {
+  for (const { unit, units } of ownParts(index.placed(slot), granule)) {
     const position = HEADER_LENGTH + unit * granule;
     if (position + units * granule > file.byteLength) return false;
     ranges.push({ position, length: units * granule });
@@ -159,14 +160,6 @@ async function isWhole(
     }
   }
   return true;
-}
-
-/** The parts of a blob's own. */
-function partsOf(index: KeyIndex, slot: number, granule: number): readonly Part[] {
-  const place = index.place[slot];
-  if (place < 0 || place === NO_PLACE) return [];
-  if (place === MANY_PLACES) return index.parts.get(slot)!;
-  return [{ unit: place, units: Math.ceil(framedLength(index.size[slot]) / granule) }];
 }
 
 /** Whether the header, or what lies behind the end of the log, is another than was read. */

@@ -5,20 +5,27 @@
  */
 
 import { type BackingStore, StorageError } from "../arena/backing_store.ts";
-import { checkProgressOptions, checkStore, compareBytes } from "./arguments.ts";
+import { checkProgressOptions, checkStore } from "./arguments.ts";
+import { compareBytes } from "./leaf.ts";
 import { CorruptBlobError, CorruptStoreError } from "./blob_store_errors.ts";
-import { causeOf, checkEmpty, CopyTarget, type OldBlob, Unreadable } from "./copy_target.ts";
+import {
+  causeOf,
+  checkEmpty,
+  CopyTarget,
+  type OldBlob,
+  oldBlobOf,
+  Unreadable,
+} from "./copy_target.ts";
+import { keyOf, takeAll } from "./entries.ts";
 import { storeIn } from "./found_blobs.ts";
 import { framedAt } from "./found_places.ts";
 import { slotsOf } from "./header.ts";
-import { entryParts } from "./lookup.ts";
 import { openStore } from "./open_store.ts";
 import { readFramed } from "./read_blob.ts";
 import { readAnyway, scanFile } from "./scan_file.ts";
 import { StoreFile } from "./store_file.ts";
-import { rangesOf } from "./store_state.ts";
 import { HEADER_LENGTH, type Superblock } from "./superblock.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { encodeText } from "./text.ts";
 import type { DamagedKeys, LostBlob, ProgressOptions, SalvageReport } from "./types.ts";
 
 /**
@@ -88,16 +95,10 @@ async function open(from: BackingStore): Promise<Found | undefined> {
     const walk = opened.walk({
       onDamage: ({ after, before }) => damagedIndex.push({ after, before }),
     });
-    for (let more = walk.next();; more = walk.next()) {
-      if (!(typeof more === "boolean" ? more : await more)) break;
-      const { entry } = walk, { key, keyLength, size, seed, crc, time, unit } = entry;
-      const ranges = unit < 0
-        ? [{ position: -1 - unit, length: size }]
-        : rangesOf(space, entryParts(space, entry));
-      const framed = { ranges, size, seed, crc };
-      const versions = [{ framed, metadata: entry.metadata?.slice(), time }];
-      blobs.set(decodeText(key.subarray(0, keyLength)), { versions, isMaybeOld: false });
-    }
+    await takeAll(walk, () => {
+      const { entry } = walk;
+      blobs.set(keyOf(entry), { versions: [oldBlobOf(space, entry)], isMaybeOld: false });
+    });
     const { granule } = space;
     return { granule, blobs, damagedIndex, missingCommits: 0, usedHeader: true };
   } catch (error) {

@@ -6,7 +6,7 @@
 
 import { ByteReader, ByteWriter } from "./codec.ts";
 import { MAX_KEY_LENGTH } from "./key_index.ts";
-import { compareKeys, varintLength } from "./leaf.ts";
+import { compareAt, compareKeys, varintLength } from "./leaf.ts";
 
 /** Most bytes that the separators of a run are encoded in. */
 export const MAX_SEPARATOR_BYTES = 40_960; // = 40 * 1024
@@ -45,23 +45,14 @@ export class Separators {
 
   /** How many of them are not greater than a key: the group that the key is in. O(log count). */
   groupOf(key: Uint8Array, length: number): number {
+    const B = this.#bytes, ends = this.#offsets;
     let low = 0, high = this.count;
     while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compare(middle, key, length) <= 0) low = middle + 1;
+      const middle = (low + high) >>> 1, start = ends[middle];
+      if (compareAt(B, start, ends[middle + 1] - start, key, length) <= 0) low = middle + 1;
       else high = middle;
     }
     return low;
-  }
-
-  #compare(i: number, key: Uint8Array, length: number): number {
-    const B = this.#bytes, start = this.#offsets[i], own = this.#offsets[i + 1] - start;
-    const common = own < length ? own : length;
-    for (let n = 0; n < common; n++) {
-      const difference = B[start + n] - key[n];
-      if (difference !== 0) return difference;
-    }
-    return own - length;
   }
 
   /** Front-coded: of each, bytes shared with the one before, length of the suffix, suffix. */

@@ -134,13 +134,13 @@ export class StoreFile {
   }
 
   /** Reads the first bytes of the file, for reads that follow: until `dropHead`. */
-  async readHead(length: number): Promise<Uint8Array> {
+  async readHead(length: number): Promise<void> {
     this.#head = undefined;
     const head = new Uint8Array(Math.min(length, this.byteLength));
     const pending = this.read(0, head);
     if (pending) await pending;
     this.hasReadHeadOnly = true;
-    return this.#head = head;
+    this.#head = head;
   }
 
   /** Reads from the file itself from now on. */

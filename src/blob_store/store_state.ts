@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type FileRange, type FramedBlob, framedLength } from "./chunks.ts";
+import { type FileRange, type FramedBlob, ownParts } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
-import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { type KeyIndex, MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
 import { type Log, MIN_SEGMENT } from "./log.ts";
 import type { PageCache } from "./page_cache.ts";
@@ -64,6 +64,27 @@ export interface StoreState {
   nextSeed: number;
 }
 
+/** What changes only once a store is open. */
+type Later = "survey" | "inlineUnits" | "unsettledUnits" | "retired" | "unflushedBytes" | "streams";
+
+/** The state of a store to which nothing was done since it was opened. */
+export function newState(
+  opened: Omit<StoreState, Later | "firstSeed" | "nextSeed">,
+  firstSeed: number,
+): StoreState {
+  return {
+    ...opened,
+    survey: undefined,
+    inlineUnits: 0,
+    unsettledUnits: 0,
+    retired: [],
+    unflushedBytes: 0,
+    streams: 0,
+    firstSeed,
+    nextSeed: firstSeed,
+  };
+}
+
 /** What a blob is in: parts of its own, or the segment of the log. */
 export function partsOf(state: StoreState, slot: number): readonly Part[] {
   const place = state.index.place[slot];
@@ -77,10 +98,7 @@ export function partsOf(state: StoreState, slot: number): readonly Part[] {
 
 /** The parts of a blob's own: none while it is in the log. */
 export function ownPartsOf({ index, space }: StoreState, slot: number): readonly Part[] {
-  const place = index.place[slot];
-  if (place < 0 || place === NO_PLACE) return [];
-  if (place === MANY_PLACES) return index.parts.get(slot)!;
-  return [{ unit: place, units: space.unitsFor(framedLength(index.size[slot])) }];
+  return ownParts(index.placed(slot), space.granule);
 }
 
 /** Says where a blob is now. */
@@ -92,12 +110,24 @@ export function placeBlob(index: KeyIndex, slot: number, parts: readonly Part[])
 }
 
 /** What a reader needs to know of a blob. */
-export function framedBlobOf(state: StoreState, slot: number): FramedBlob {
-  const { index, space } = state, place = index.place[slot], size = index.size[slot];
-  const ranges: FileRange[] = place < 0
-    ? [{ position: -1 - place, length: size }]
-    : rangesOf(space, ownPartsOf(state, slot));
-  return { ranges, size, seed: index.seed[slot], crc: index.crc[slot] };
+export function framedBlobOf({ index, space }: StoreState, slot: number): FramedBlob {
+  return framedOf(space, {
+    ...index.placed(slot),
+    seed: index.seed[slot],
+    crc: index.crc[slot],
+  });
+}
+
+/** The same of an entry. */
+export function framedOf(
+  space: Space,
+  blob: PlacedBlob & { readonly seed: number; readonly crc: number },
+): FramedBlob {
+  const { unit, size, seed, crc } = blob;
+  const ranges: FileRange[] = unit < 0
+    ? [{ position: -1 - unit, length: size }]
+    : rangesOf(space, ownParts(blob, space.granule));
+  return { ranges, size, seed, crc };
 }
 
 export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {

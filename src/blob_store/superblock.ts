@@ -43,7 +43,7 @@ export const MAX_SEGMENTS = 64;
 /** Most parts that a root can be in. */
 export const MAX_PARTS = 154; // = floor((SESSION - PARTS - MAX_SEGMENTS * SEGMENT_LENGTH) / 16)
 
-/** Most parts that a blob can be in. */
+/** Most parts that a blob can be in: an entry with so many fits into a leaf of two pages. */
 export const MAX_BLOB_PARTS = 200;
 
 /** Units of the space, from one on. */

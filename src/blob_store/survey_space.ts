@@ -6,6 +6,7 @@
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
+import { takeAll } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { settle } from "./lookup.ts";
 import { orderOf } from "./sort_by.ts";
@@ -34,18 +35,18 @@ async function survey(state: StoreState): Promise<void> {
     if (index.isDirty(slot) && index.isLive(slot)) taken.addAll(ownPartsOf(state, slot));
   }
   const scan = state.run?.scan();
-  while (scan !== undefined) {
-    const more = scan.next();
-    if (!(typeof more === "boolean" ? more : await more)) break;
+  if (scan !== undefined) {
     const { entry } = scan;
-    const slot = index.dirtyCount === 0
-      ? -1
-      : index.findBytes(entry.key.subarray(0, entry.keyLength));
-    if (slot >= 0 && index.isDirty(slot)) settle(state, slot, entry);
-    else if (entry.unit === MANY_PLACES) taken.addAll(entry.parts);
-    else if (entry.unit !== NO_PLACE) {
-      taken.add(entry.unit, space.unitsFor(framedLength(entry.size)));
-    }
+    await takeAll(scan, () => {
+      const slot = index.dirtyCount === 0
+        ? -1
+        : index.findBytes(entry.key.subarray(0, entry.keyLength));
+      if (slot >= 0 && index.isDirty(slot)) settle(state, slot, entry);
+      else if (entry.unit === MANY_PLACES) taken.addAll(entry.parts);
+      else if (entry.unit !== NO_PLACE) {
+        taken.add(entry.unit, space.unitsFor(framedLength(entry.size)));
+      }
+    });
   }
   for (const slot of index.dirtySlots()) settle(state, slot, undefined);
   const { units, sizes } = taken.columns();

@@ -6,13 +6,13 @@
 
 import { BlobChangedError, CorruptBlobError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
+import { keyOf, takeAll } from "./entries.ts";
 import { settleAll } from "./lookup.ts";
 import type { StoreFile } from "./store_file.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { hasPlace, PinnedBlob } from "./read_blob.ts";
 import { countDamaged, readHeader } from "./header.ts";
 import type { OpenStore } from "./open_store.ts";
-import { decodeText } from "./text.ts";
 import type { DamagedBlob, DamagedKeys, ProgressOptions, VerifyReport } from "./types.ts";
 
 /** How often a header is read before it counts as damaged. */
@@ -35,9 +35,8 @@ export async function verifyBlobs(
   await settleAll(state).catch(() => {}); // how much there is; a damage is told below
   const piece = new Uint8Array(16 * CHUNK_LENGTH);
   let blobs = 0, bytes = 0;
-  for (let more = walk.next();; more = walk.next()) {
-    if (!(typeof more === "boolean" ? more : await more)) break;
-    const key = decodeText(walk.entry.key.subarray(0, walk.entry.keyLength));
+  await takeAll(walk, async () => {
+    const key = keyOf(walk.entry);
     let size = 0, found: readonly DamagedBlob[] = [];
     const read = async (slot: number) => {
       const pinned = new PinnedBlob(state, slot);
@@ -51,16 +50,16 @@ export async function verifyBlobs(
       return true;
     };
     try {
-      if (!await readWithRefresh(opened, key, read)) continue; // it was deleted
+      if (!await readWithRefresh(opened, key, read)) return; // it was deleted
     } catch (error) {
-      if (error instanceof BlobChangedError) continue;
+      if (error instanceof BlobChangedError) return;
       if (!(error instanceof CorruptBlobError)) throw error;
       damaged.push(...found);
     }
     blobs++;
     bytes += size;
     onProgress?.(bytes, Math.max(bytes, state.blobBytes));
-  }
+  });
   return { blobs, bytes, damaged, damagedHeaders, damagedIndex };
 }
 

@@ -5,11 +5,11 @@
  */
 
 import { StoreFullError } from "./blob_store_errors.ts";
-import { framedLength } from "./chunks.ts";
-import { TableEntry } from "./entries.ts";
+import { framedLength, ownParts } from "./chunks.ts";
+import { TableEntry, takeAll } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
-import { entryParts, settle } from "./lookup.ts";
+import { settle } from "./lookup.ts";
 import { PageMap } from "./page_map.ts";
 import { encodeRoot, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
@@ -58,13 +58,10 @@ export async function writeIndex(
     (page, bytes) => pages.write(page, bytes),
   );
   let end = 0;
-  for (let more = merge.next();; more = merge.next()) {
-    if (!(typeof more === "boolean" ? more : await more)) break;
-    const { entry } = merge;
-    const pending = writer.add(entry);
-    if (pending) await pending;
-    end = Math.max(end, endOf(space, entry));
-  }
+  await takeAll(merge, () => {
+    end = Math.max(end, endOf(space, merge.entry));
+    return writer.add(merge.entry);
+  });
   const { entries, pages: count, groupPages, separators } = await writer.finish();
   const extents = pages.finish(count);
   if (count === 0) return { run: undefined, root: new Uint8Array(0), rootParts: [], end: 0 };
@@ -90,7 +87,7 @@ function endOf(space: Space, entry: IndexEntry): number {
   const { unit, size } = entry;
   if (unit === NO_PLACE) return 0;
   if (unit !== MANY_PLACES) return unit + space.unitsFor(framedLength(size));
-  return Math.max(...entryParts(space, entry).map(({ unit, units }) => unit + units));
+  return Math.max(...ownParts(entry, space.granule).map(({ unit, units }) => unit + units));
 }
 
 /** All that is alive, in the order of the keys: of the run, and over it of the table. */

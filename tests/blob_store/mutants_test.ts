@@ -69,8 +69,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "space that the run has is given away before what superseded it is durable",
     file: "lookup.ts",
-    from: "state.retired.push(...entryParts(space, entry));",
-    to: "space.releaseAll(entryParts(space, entry));",
+    from: "state.retired.push(...ownParts(entry, space.granule));",
+    to: "space.releaseAll(ownParts(entry, space.granule));",
     profiles: ["none, much of it", "batch", "none"],
   },
   {
