@@ -17,9 +17,15 @@ export function versionOf(name: string): number {
   return Number(version ?? 0);
 }
 
-/** Whether packages can be installed here: as root, where there is apt. */
+/** What makes a program run as root: nothing for root, or a sudo that asks for no password. */
+const SUDO: readonly string[] = process.getuid?.() === 0
+  ? []
+  : ["sudo", "-n", "--preserve-env=DEBIAN_FRONTEND"];
+
+/** Whether packages can be installed here: by root or with sudo, where there is apt. */
 export function canInstall(): boolean {
-  return process.getuid?.() === 0 && !spawnSync("apt-get", ["--version"]).error;
+  const [command, ...args] = [...SUDO, "apt-get", "--version"];
+  return spawnSync(command, args).status === 0;
 }
 
 /** Brings the lists of packages up to date. */
@@ -37,12 +43,13 @@ export function install(names: readonly string[], target: readonly string[] = []
 }
 
 function apt(args: readonly string[]): void {
-  runAsRoot("flock", [LOCK, "apt-get", ...args]);
+  runAsRoot("flock", LOCK, "apt-get", ...args);
 }
 
-/** Runs a program that asks nothing; throws with what it said, if it fails. */
-export function runAsRoot(command: string, args: readonly string[]): void {
+/** Runs a program that asks nothing as root; throws with its messages if it fails. */
+export function runAsRoot(...line: readonly string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const [command, ...args] = [...SUDO, ...line];
   const { status, stderr } = spawnSync(command, args, { env, stdio: ["ignore", "ignore", "pipe"] });
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${stderr}`);
+  if (status !== 0) throw new Error(`${line.join(" ")} failed: ${stderr}`);
 }

@@ -25,7 +25,7 @@ export function prepare(log: (line: string) => void): void {
   if (packages.length === 0) return;
   if (!canInstall()) {
     log(
-      `Without root and apt, please install: ${packages.join(" ")} (Mesa ${LEAST_MESA} or later)`,
+      `Without apt and root, please install: ${packages.join(" ")} (Mesa ${LEAST_MESA} or later)`,
     );
     return;
   }
@@ -34,7 +34,7 @@ export function prepare(log: (line: string) => void): void {
   if (target.length > 0) {
     const source = "deb http://deb.debian.org/debian bookworm-backports main";
     const list = "/etc/apt/sources.list.d/bookworm-backports.list";
-    runAsRoot("sh", ["-c", `echo '${source}' > ${list}`]);
+    runAsRoot("sh", "-c", `echo '${source}' > ${list}`);
   }
   log(`installing ${packages.join(" ")}`);
   updateLists();

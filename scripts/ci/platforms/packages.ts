@@ -17,7 +17,7 @@ let areListsFresh = false;
 /**
  * Installs what is missing of Debian's packages.
  *
- * @throws {CannotBeHad} Without root and apt, or where there is no such package.
+ * @throws {CannotBeHad} Without apt and root, or where there is no such package.
  */
 export function needPackages(names: readonly string[]): void {
   const missing = names.filter((name) => versionOf(name) === 0);
