@@ -8,8 +8,8 @@
  * behind the same interface, {@linkcode Allocator}: {@linkcode BestFitAllocator},
  * {@linkcode TlsfAllocator}, {@linkcode BuddyAllocator}, {@linkcode SlabAllocator},
  * {@linkcode PageAllocator}, {@linkcode IdAllocator} and {@linkcode LinearAllocator}.
- * {@linkcode RangeAllocator} names an allocation by its extent instead. What few programs need is
- * a function beside the strategies: {@linkcode check}, {@linkcode snapshot},
+ * {@linkcode RangeAllocator} names an allocation by its extent instead. Functions beside the
+ * strategies are for fewer programs: {@linkcode check}, {@linkcode snapshot},
  * {@linkcode planCompaction}, {@linkcode allocateMany}, {@linkcode allocateAt} and their like.
  *
  * An {@linkcode Arena} puts an allocator over a {@linkcode BackingStore}, so that offsets become

@@ -23,7 +23,7 @@ export interface WasmMemory {
   grow(delta: number): number;
 }
 
-/** What a {@linkcode MemoryStore} can lie in. */
+/** Memory that a {@linkcode MemoryStore} can use. */
 export type MemorySource = ArrayBufferLike | ArrayBufferView | WasmMemory;
 
 /** Limits of a store that makes its own buffer. */
@@ -43,7 +43,7 @@ export interface MemoryWindow {
   readonly byteLength?: number;
 }
 
-/** What buffers can do in newer editions of the language than the types assume. */
+/** Methods of buffers in newer editions of the language than the types assume. */
 interface ResizableBuffer {
   readonly resizable?: boolean;
   readonly growable?: boolean;
@@ -204,7 +204,7 @@ export class MemoryStore implements ViewableStore {
     }
   }
 
-  /** The store's bytes, taken anew if WebAssembly memory has grown since. */
+  /** The store's bytes, taken again if WebAssembly memory has grown since. */
   #now(): Uint8Array {
     const memory = this.#memory;
     // Identity, not length: shared WebAssembly memory keeps its old buffer alive.

@@ -1,5 +1,5 @@
 /**
- * What every strategy promises: the {@linkcode Allocator} interface, the reports
+ * The promises of every strategy: the {@linkcode Allocator} interface, the reports
  * it gives, {@linkcode NO_SPACE} and the errors callers catch.
  *
  * @module
@@ -38,7 +38,7 @@ export interface Allocation extends Extent {
  * allocation {@linkcode NotAllocatedError}.
  *
  * Some strategies take more than was asked for: a block of the next power of two, a slot
- * of a size class. What is neither free nor in an allocation is padding.
+ * of a size class. Units neither free nor in an allocation are padding.
  */
 export interface Allocator {
   /** Units in the whole space, in all its spans together; at most 2^53 - 1. */
@@ -49,11 +49,11 @@ export interface Allocator {
   readonly allocationCount: number;
   /**
    * Reserves `size` units (zero is legal) at an offset that is a multiple of
-   * `alignment` (any positive integer, 1 by default). Gives the handle, or
+   * `alignment` (any positive integer, 1 by default). Returns the handle, or
    * {@linkcode NO_SPACE}.
    */
   allocate(size: number, alignment?: number): number;
-  /** Gives an allocation back; its handle is refused from then on. */
+  /** Frees an allocation; its handle is refused from then on. */
   free(handle: number): void;
   /** First unit of a live allocation. */
   offset(handle: number): number;
@@ -70,14 +70,14 @@ export interface Allocator {
   /** The live allocations in address order. */
   allocations(): Iterable<Allocation>;
   /**
-   * Whether no handle is left, so that every request is refused, however much is free. Where it
+   * True if no handle is left, so that every request is refused, however much is free. Where it
    * is undefined, a request of no units tells.
    */
   readonly isOutOfHandles?: boolean;
 }
 
 /**
- * What a report needs: an {@linkcode Allocator}, or a `RangeAllocator`, which knows what is free
+ * Input of a report: an {@linkcode Allocator}, or a `RangeAllocator`, which knows what is free
  * but not what its allocations are.
  */
 export type FreeSpace =
@@ -133,7 +133,7 @@ export interface CompactionOptions {
   readonly maxUnits?: number;
   /** Alignment an allocation must keep, by handle; 1 by default, `Infinity` if it must stay. */
   readonly alignmentOf?: (handle: number) => number;
-  /** Whether a move's target may overlap its source; `true` by default. */
+  /** True if a move's target may overlap its source; `true` by default. */
   readonly overlap?: boolean;
   /** Most regions and holes that the planner looks at, 1 at least; no limit by default. */
   readonly maxLooks?: number;
@@ -162,13 +162,13 @@ export interface CompactionPlan extends Array<Move> {
 export class NotAllocatedError extends Error {
   /** The name of the class. */
   override readonly name: string = "NotAllocatedError";
-  /** What was given as the handle. */
+  /** The value passed as the handle. */
   readonly handle: unknown;
 
   /**
    * Makes the error for a handle.
    *
-   * @param handle What was given as the handle.
+   * @param handle The value passed as the handle.
    */
   constructor(handle: unknown) {
     const reason = handle === NO_SPACE ? "it is NO_SPACE: nothing fitted" : "it is not allocated";
@@ -188,7 +188,7 @@ export class StaleMoveError extends Error {
    * Makes the error for a move.
    *
    * @param move The move that was refused.
-   * @param reason What no longer holds.
+   * @param reason The broken rule.
    */
   constructor(move: Move, reason: string) {
     super(`Cannot move handle ${move.handle} from ${move.from} to ${move.to}: ${reason}`);
@@ -252,7 +252,7 @@ export class InvalidSnapshotError extends Error {
   /**
    * Makes the error for a reason.
    *
-   * @param reason What is wrong with the bytes.
+   * @param reason The fault in the bytes.
    */
   constructor(reason: string) {
     super(`Cannot restore the snapshot: ${reason}`);
@@ -271,7 +271,7 @@ export class OutOfSpaceError extends Error {
   readonly largestFree: number;
   /** Units in all free regions together. */
   readonly totalFree: number;
-  /** What ran out: more space does not help where it is handles. */
+  /** The resource that ran out: more space does not help where it is handles. */
   readonly outOf: "space" | "handles";
 
   /**
@@ -280,8 +280,8 @@ export class OutOfSpaceError extends Error {
    * @param allocator The allocator that refused it.
    * @param requested Units that were asked for.
    * @param alignment Alignment that was asked for.
-   * @param counted What the space is counted in, as the message says it; `"units"` by default.
-   * @param outOf What ran out; `"space"` by default.
+   * @param counted Name of a unit in the message; `"units"` by default.
+   * @param outOf The resource that ran out; `"space"` by default.
    */
   constructor(
     allocator: Pick<Allocator, "freeSpace" | "largestFreeRegion">,
@@ -306,8 +306,8 @@ export class OutOfSpaceError extends Error {
 }
 
 /**
- * What an allocator ran out of that has just refused a request. A request of no units needs a
- * handle and nothing else; where it is granted, it is freed at once.
+ * The resource that an allocator lacked for the request it has just refused. A request of no
+ * units needs a handle and nothing else; where it is granted, it is freed at once.
  */
 export function shortageOf(allocator: Allocator): "space" | "handles" {
   const { isOutOfHandles, freeSpace, capacity } = allocator;
@@ -325,7 +325,7 @@ export function shortageOf(allocator: Allocator): "space" | "handles" {
   return isOut ? "handles" : "space";
 }
 
-/** Whether an allocator has a handle for no units. */
+/** Tells whether an allocator has a handle for no units. */
 function grantsNothing(allocator: Allocator): boolean {
   const handle = allocator.allocate(0);
   if (handle !== NO_SPACE) allocator.free(handle);

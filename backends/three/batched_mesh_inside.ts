@@ -1,5 +1,5 @@
 /**
- * What is used of the inside of three's `BatchedMesh`, as structural types, and the check that a
+ * The used inside of three's `BatchedMesh`, as structural types, and the check that a
  * release has it.
  *
  * @module
@@ -31,7 +31,7 @@ export interface GeometryLike {
   readonly attributes: Readonly<Record<string, AttributeLike>>;
 }
 
-/** What a `BatchedMesh` knows of a geometry. */
+/** Facts that a `BatchedMesh` keeps of a geometry. */
 export interface GeometryInfo {
   vertexStart: number;
   reservedVertexCount: number;
@@ -116,7 +116,7 @@ export interface BatchedMeshInside {
   dispose(): void;
 }
 
-/** What a group of batches needs of three. */
+/** Three as a group of batches sees it. */
 export interface ThreeInside {
   readonly BatchedMesh: BatchedMeshConstructor;
   readonly Group: new () => ObjectLike;
@@ -141,7 +141,7 @@ export type BatchedMeshConstructor = new (
   material?: unknown,
 ) => BatchedMeshInside;
 
-/** What a release must have, by type. */
+/** The members that a release must have, by type. */
 const NEEDED = {
   object: "geometry _geometryInfo _instanceInfo _availableGeometryIds _availableInstanceIds " +
     "_matricesTexture _indirectTexture",

@@ -90,7 +90,7 @@ export function look(page: Page): void {
   page.mesh.boundingBox = page.mesh.boundingSphere = null;
 }
 
-/** Whether a hole of each space is large enough. */
+/** Tells whether a hole of each space is large enough. */
 export function hasRoom(
   { vertexRoom, indexRoom }: Page,
   vertices: number,
@@ -99,7 +99,7 @@ export function hasRoom(
   return vertexRoom >= vertices && indexRoom >= indices;
 }
 
-/** Whether the holes are large enough together. */
+/** Tells whether the holes are large enough together. */
 export function hasSpace({ mesh }: Page, vertices: number, indices: number): boolean {
   return mesh.vertexSpace.freeSpace >= vertices && mesh.indexSpace.freeSpace >= indices;
 }

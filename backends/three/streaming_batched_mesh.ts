@@ -34,7 +34,7 @@ export interface StreamingCompactionOptions {
   readonly maxLooks?: number;
 }
 
-/** What a `StreamingBatchedMesh` has beyond a `BatchedMesh`. */
+/** Members of a `StreamingBatchedMesh` beyond a `BatchedMesh`. */
 export interface StreamingMembers {
   /** The space of the vertices: to look at, as for reports. */
   readonly vertexSpace: Allocator;
@@ -94,7 +94,7 @@ export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstruc
     #indices: Space;
     /** Instances by geometry. */
     #instances: Map<number, Set<number>> = new Map();
-    /** What was drawn last, whose ranges are what was changed since. */
+    /** The arrays drawn last, whose ranges are the changes since. */
     #drawn: GeometryLike | undefined;
 
     constructor(
@@ -356,7 +356,7 @@ export function streamingMesh(base: BatchedMeshConstructor): BatchedMeshConstruc
       return all;
     }
 
-    /** What a loader goes on with; and no endless lists of what is to be uploaded. */
+    /** State for a loader to go on with; and no endless lists of uploads. */
     #changed(): void {
       this._nextVertexStart = this.#vertices.end;
       this._nextIndexStart = this.#indices.end;

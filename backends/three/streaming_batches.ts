@@ -27,19 +27,19 @@ import {
   streamingMesh,
 } from "./streaming_batched_mesh.ts";
 
-/** What of three a {@linkcode streamingBatches} needs: `THREE` has it all. */
+/** The classes of three that {@linkcode streamingBatches} needs: `THREE` has them all. */
 export interface ThreeForBatches {
-  /** What pages are. */
+  /** The class of pages. */
   readonly BatchedMesh: new (...args: never[]) => object;
-  /** What a group is. */
+  /** The class of groups. */
   readonly Group: new () => object;
-  /** What a geometry is that goes to another page. */
+  /** The class of a geometry that goes to another page. */
   readonly BufferGeometry: new () => object;
-  /** What it is made of. */
+  /** The class of its attributes. */
   readonly BufferAttribute: new (...args: never[]) => object;
-  /** What places an instance that goes to another page. */
+  /** The class that places an instance on another page. */
   readonly Matrix4: new () => object;
-  /** What colours it. */
+  /** The class of its colour. */
   readonly Vector4: new (...args: never[]) => object;
 }
 
@@ -73,7 +73,7 @@ export type BatchArguments<M, K> = K extends keyof M
   : never;
 
 /**
- * What a `StreamingBatches` has beyond a `Group`: the calls of `BatchedMesh`, over all pages.
+ * The members of a `StreamingBatches` beyond a `Group`: the calls of `BatchedMesh`, over all pages.
  *
  * Calls with an id that is none throw a `RangeError`.
  *
@@ -94,7 +94,7 @@ export interface StreamingBatchesMembers<M> {
    *
    * @returns Its id, which stays the same wherever it goes.
    * @throws {TypeError} It has no positions.
-   * @throws {RangeError} What is to be reserved is less than it has.
+   * @throws {RangeError} The room to reserve is less than it has.
    */
   addGeometry(...args: BatchArguments<M, "addGeometry">): number;
   /** Replaces a geometry, by a larger one too; its instances go with it where its page is full. */
@@ -126,7 +126,7 @@ export interface StreamingBatchesMembers<M> {
   getColorAt<T extends BatchArguments<M, "getColorAt">[1]>(instanceId: number, target: T): T;
   /** Shows or hides an instance. */
   setVisibleAt(instanceId: number, visible: boolean): this;
-  /** Whether an instance is shown. */
+  /** Tells whether an instance is shown. */
   getVisibleAt(instanceId: number): boolean;
   /** Writes the box around a geometry, before it is placed, to `target`. */
   getBoundingBoxAt<T extends BatchArguments<M, "getBoundingBoxAt">[1]>(
@@ -141,8 +141,8 @@ export interface StreamingBatchesMembers<M> {
   /**
    * Moves geometries of the emptiest pages to the fullest that have space for them, so that pages
    * become empty and go; then compacts pages, until one has the room that is asked for. `maxMoves`
-   * counts for all pages together, in each of the two spaces, `maxLooks` for each page. What a page
-   * has to move to make room for a geometry of another one is not counted.
+   * counts for all pages together, in each of the two spaces, `maxLooks` for each page. Moves that
+   * make room for a geometry of another page are not counted.
    *
    * @returns Geometries that moved, counted in each space within a page.
    * @throws {TypeError} An option is not known.

@@ -10,7 +10,7 @@ export interface Piece {
   readonly start: number;
   /** Byte after the last. */
   readonly end: number;
-  /** Whether it is in the set. */
+  /** True if it is in the set. */
   readonly isIn: boolean;
 }
 

@@ -17,7 +17,7 @@ const OUT_OF_MEMORY = 0x0505;
 /** Errors that may wait; more is a context that answers nothing else. */
 const MAX_ERRORS = 16;
 
-/** Whether a buffer is of the kind of index buffers. */
+/** True if a buffer is of the kind of index buffers. */
 export type IsElement = boolean;
 
 /** The calls over one context. */

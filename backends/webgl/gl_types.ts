@@ -5,7 +5,7 @@
  * @module
  */
 
-/** What a canvas tells of its context. */
+/** Events of a canvas about its context. */
 export interface GlEventLike {
   /** Asks for a context that was lost to be restored. */
   preventDefault(): void;
@@ -63,6 +63,6 @@ export interface Gl2Like<H extends object> {
   deleteSync(fence: object | null): void;
   /** Sends off the commands so far. */
   flush(): void;
-  /** Whether nothing of it can be used any more, or now. */
+  /** Tells whether nothing of it can be used any more, or now. */
   isContextLost(): boolean;
 }

@@ -15,7 +15,7 @@ import { LiveWebGlDevice } from "./webgl_device.ts";
  *
  * @param region A region of an arena over a `webGlDevice(gl, { restores: true })`.
  * @param fill Writes to the region.
- * @returns What ends that.
+ * @returns A function that ends that.
  * @throws {TypeError} The region is of another device, or of one made without `restores`.
  *
  * @example

@@ -12,21 +12,21 @@ import type { GlBuffers, IsElement } from "./gl_buffers.ts";
 /**
  * A buffer of a `WebGlDevice`.
  *
- * @typeParam H What the context calls a buffer: `WebGLBuffer`.
+ * @typeParam H The context's type of a buffer: `WebGLBuffer`.
  */
 export interface WebGlBuffer<H extends object> extends GpuBufferLike {
   /**
-   * What is bound to draw from it; another one after the context was restored. Bind it to no
+   * The buffer to bind for drawing; another one after the context was restored. Bind it to no
    * transform feedback while an arena uses it.
    *
    * @throws {Error} It was destroyed, or the context is lost.
    */
   readonly handle: H;
-  /** What it was called when it was made. */
+  /** Its name from when it was made. */
   readonly label: string;
 }
 
-/** What a buffer needs of its device. */
+/** A device as its buffers see it. */
 export interface WebGlBufferHost<H extends object> {
   readonly buffers: GlBuffers<H>;
   /** Resolves once all commands so far are done; rejects where the context is lost before. */
@@ -42,14 +42,14 @@ export class LiveWebGlBuffer<H extends object> implements WebGlBuffer<H> {
   readonly label: string;
   readonly #host: WebGlBufferHost<H>;
   readonly #isElement: boolean;
-  /** Whether it is for copies only: it then has bytes of both kinds. */
+  /** True if it is for copies only: it then has bytes of both kinds. */
   readonly #isPlain: boolean;
   #main: H | undefined;
   /** Of a plain buffer: the bytes that came from element buffers. */
   #twin: H | undefined;
   /** Which bytes are in the twin. */
   readonly #inTwin: ByteRanges = new ByteRanges();
-  /** What `getMappedRange` returns. */
+  /** The result of `getMappedRange`. */
   #mapped: ArrayBuffer | undefined;
   #mapState: "unmapped" | "pending" | "reading" | "writing" = "unmapped";
   #isDestroyed = false;
@@ -76,7 +76,7 @@ export class LiveWebGlBuffer<H extends object> implements WebGlBuffer<H> {
     return this.#mapState === "unmapped" ? undefined : "a buffer is mapped";
   }
 
-  /** Makes its bytes, zeros; gives why it cannot, if so. */
+  /** Makes its bytes, zeros; returns why it cannot, if so. */
   make(): string | undefined {
     const made = this.#host.buffers.make(this.size, this.#isElement);
     if (typeof made === "string") return made;

@@ -29,7 +29,7 @@ import {
 /** How a {@linkcode webGlDevice} is made. */
 export interface WebGlDeviceOptions {
   /**
-   * Whether it outlives the loss of its context; `false` by default. Then all buffers come back
+   * True if it outlives the loss of its context; `false` by default. Then all buffers come back
    * with the context, of zeros, and the listeners of `onRestored` are called to fill them.
    */
   readonly restores?: boolean;
@@ -41,12 +41,12 @@ export interface WebGlDeviceOptions {
  * Commands are carried out by the calls, in their order, and nothing but this is changed of the
  * context: no binding, no vertex array. Errors that no scope catches are thrown.
  *
- * @typeParam H What the context calls a buffer: `WebGLBuffer`.
+ * @typeParam H The context's type of a buffer: `WebGLBuffer`.
  */
 export interface WebGlDevice<H extends object> extends GpuDeviceLike<WebGlBuffer<H>> {
   /** The context. */
   readonly gl: Gl2Like<H>;
-  /** Whether the context is lost now. */
+  /** True if the context is lost now. */
   readonly isLost: boolean;
   /**
    * Looks which commands are done, and resolves what waits for them: reads, `settled()`,
@@ -58,11 +58,11 @@ export interface WebGlDevice<H extends object> extends GpuDeviceLike<WebGlBuffer
    * Calls `listener` after the context was restored, with buffers of zeros: write them again, and
    * `upload()`.
    *
-   * @returns What ends that.
+   * @returns A function that ends that.
    * @throws {TypeError} The device was made without `restores`.
    */
   onRestored(listener: () => void): () => void;
-  /** Deletes all its buffers; the context stays as it is. What is under way is rejected. */
+  /** Deletes all its buffers; the context stays as it is. Operations under way are rejected. */
   destroy(): void;
 }
 
@@ -79,7 +79,7 @@ type ErrorKind = "out-of-memory" | "validation";
  * WebGL has no storage and indirect buffers, and none that are mapped for writing.
  *
  * @param gl A `WebGL2RenderingContext`.
- * @param options Whether it comes back after a loss of the context.
+ * @param options Its behaviour after a loss of the context.
  * @throws {TypeError} It is no WebGL2 context, or an option is not known.
  *
  * @example
@@ -141,7 +141,7 @@ function limitsOf<H extends object>(gl: Gl2Like<H>): GpuLimitsLike {
   };
 }
 
-/** What an encoder recorded. */
+/** Commands of an encoder. */
 class Commands<H extends object> {
   readonly used: Set<LiveWebGlBuffer<H>> = new Set();
   readonly runs: (() => void)[] = [];
@@ -193,7 +193,7 @@ export class LiveWebGlDevice<H extends object> implements WebGlDevice<H> {
   readonly #fences: Fences<H>;
   readonly #live: Set<LiveWebGlBuffer<H>> = new Set();
   readonly #host: WebGlBufferHost<H>;
-  /** What writes the regions again, ahead of the listeners of `onRestored`. */
+  /** Functions that write the regions again, ahead of the listeners of `onRestored`. */
   readonly #fills: Listeners<void> = new Listeners();
   readonly #restored: Listeners<void> = new Listeners();
   readonly #scopes: { readonly kind: ErrorKind; message: string | undefined }[] = [];

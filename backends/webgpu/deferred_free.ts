@@ -13,7 +13,7 @@ import type { Place } from "./slab.ts";
 type Freed = Place<{ readonly allocator: Allocator }>;
 
 /**
- * Gives ranges back to their allocators once the work submitted before they were freed is done.
+ * Frees ranges in their allocators once the work submitted before they were freed is done.
  * The frees of one tick wait together, for what is submitted within that tick, too.
  */
 export class DeferredFrees<B extends GpuBufferLike> {
@@ -33,7 +33,7 @@ export class DeferredFrees<B extends GpuBufferLike> {
     return this.#byteLength;
   }
 
-  /** Gives a range back later. */
+  /** Frees a range later. */
   add(place: Freed): void {
     this.#open.push(place);
     this.#byteLength += place.slab.allocator.size(place.handle);

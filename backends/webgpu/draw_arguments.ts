@@ -10,7 +10,7 @@ import type { GpuRegion } from "./gpu_region.ts";
 import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
 import { nameOfUsage } from "./gpu_usage.ts";
 
-/** What is drawn of a region of vertices. */
+/** The vertices to draw of a region. */
 export interface DrawOptions {
   /** First vertex of the region that is drawn; 0 by default. */
   readonly firstVertex?: number;
@@ -22,7 +22,7 @@ export interface DrawOptions {
   readonly firstInstance?: number;
 }
 
-/** What is drawn of a region of indices. */
+/** The indices to draw of a region. */
 export interface DrawIndexedOptions {
   /** First index of the region that is used; 0 by default. */
   readonly firstIndex?: number;
@@ -47,7 +47,7 @@ const MAX_UINT32 = 4_294_967_295; // = 2 ** 32 - 1
  * long as the `generation` of the region.
  *
  * @param vertices A region with a stride, that of the vertex buffer layout.
- * @param options What is drawn, counted within the region.
+ * @param options The vertices to draw, counted within the region.
  * @returns vertexCount, instanceCount, firstVertex, firstInstance: {@linkcode DRAW_BYTES}.
  * @throws {TypeError | RangeError} The region has no stride or another use, or an option is out
  * of range.
@@ -73,7 +73,7 @@ export function drawArguments<B extends GpuBufferLike>(
  *
  * @param indices A region with a stride of 2 (`"uint16"`) or 4 (`"uint32"`).
  * @param vertices A region with a stride, that of the vertex buffer layout.
- * @param options What is drawn, counted within the region of indices.
+ * @param options The indices to draw, counted within the region of indices.
  * @returns indexCount, instanceCount, firstIndex, baseVertex, firstInstance:
  * {@linkcode DRAW_INDEXED_BYTES}.
  * @throws {TypeError | RangeError} A region has no stride or another use, or is of another

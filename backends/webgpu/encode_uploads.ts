@@ -13,10 +13,10 @@ import { StagingBelt } from "./staging_belt.ts";
 /**
  * Records what was written as copies in an encoder of yours, from staging buffers, instead of
  * giving it to the queue: so it comes after what the encoder has so far. Only for regions that
- * are `ready`; others wait for `upload`. What the staging buffers have no room for (the first
+ * are `ready`; others wait for `upload`. Writes beyond the room of the staging buffers (the first
  * time, all) goes through the queue, ahead of the encoder. O(writes).
  *
- * @returns What to call once the encoder's commands are submitted; `undefined` where nothing
+ * @returns A function to call once the encoder's commands are submitted; `undefined` where nothing
  * was recorded.
  * @throws {Error} The last one is not known to be submitted.
  * @throws {TypeError} `arena` or `encoder` is none; or the device has no buffers that are mapped

@@ -78,7 +78,7 @@ export class GpuArena<B extends GpuBufferLike> {
   /** Where the buffers are. */
   readonly device: GpuDeviceLike<B>;
   /**
-   * What functions beside the class see of it.
+   * Its face for functions beside the class.
    *
    * @internal
    */
@@ -213,15 +213,15 @@ export class GpuArena<B extends GpuBufferLike> {
    * Brings the buffers up to date: what was written is uploaded, buffers that are too short are
    * replaced by longer ones, those that were empty for long go.
    *
-   * What needs no new buffer is in the queue when the call returns: a frame that allocates
+   * Uploads that need no new buffer are in the queue when the call returns: a frame that allocates
    * nothing need not wait. The promise tells that the rest is, too. Commands that use a buffer
    * which is replaced must be submitted before: it is destroyed.
    *
    * @throws {GpuOutOfMemoryError} (as a rejection, as all) A buffer could not be made. Nothing is
    * lost: the regions keep what they have, and what they wait for goes with a later `upload`.
    * @throws {DeviceLostError} The device is lost.
-   * @throws {Error} An upload recorded by `encodeUploads` is not known to be submitted. What an
-   * `onRelocate` listener threw: all has been done then.
+   * @throws {Error} An upload recorded by `encodeUploads` is not known to be submitted. An
+   * error of an `onRelocate` listener: all has been done then.
    */
   async upload(): Promise<void> {
     this.#uploadReady();
@@ -323,7 +323,7 @@ export class GpuArena<B extends GpuBufferLike> {
     yield* this.#liveRegions();
   }
 
-  /** What is live: at the end of a program, what nobody freed. For `formatLeaks`. */
+  /** Live regions: at the end of a program, the leaks. For `formatLeaks`. */
   leaks(): Leak[] {
     return leaksOf(this.#liveRegions());
   }
@@ -544,7 +544,7 @@ export class GpuArena<B extends GpuBufferLike> {
 }
 
 /**
- * What an arena is, for functions beside the class.
+ * An arena as functions beside the class see it.
  *
  * @throws {TypeError} It is no arena.
  */

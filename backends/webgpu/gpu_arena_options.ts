@@ -1,5 +1,5 @@
 /**
- * What a GPU arena and its regions can be told.
+ * Options of a GPU arena and its regions.
  *
  * @module
  */
@@ -27,25 +27,25 @@ export interface GpuArenaOptions {
   readonly trimAfter?: number;
   /** Most bytes of staging buffers for `encodeUploads`; 16 MiB by default. */
   readonly maxBeltBytes?: number;
-  /** Whether `leaks` tells where regions were made; `false` by default. */
+  /** True if `leaks` tells where regions were made; `false` by default. */
   readonly stacks?: boolean;
   /** How tools call the buffers. */
   readonly label?: string;
 }
 
-/** What a region is to be like. Either a role or a usage is needed. */
+/** Options of a region. Either a role or a usage is needed. */
 export interface GpuRegionOptions {
-  /** What it is used for. */
+  /** Its use. */
   readonly role?: GpuRole;
   /** Flags of several uses at once, as `GpuUsage.VERTEX | GpuUsage.STORAGE`. */
   readonly usage?: number;
   /** Bytes per element: the region begins at a whole number of elements. */
   readonly stride?: number;
-  /** What the offset is to be a multiple of, beside what usage and stride need. */
+  /** Divides the offset, beside the needs of usage and stride. */
   readonly alignment?: number;
-  /** What it is called in reports. */
+  /** Its name in reports. */
   readonly label?: string;
-  /** Whether a compaction leaves it where it is; `false` by default. */
+  /** True if a compaction leaves it where it is; `false` by default. */
   readonly pinned?: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What an arena of GPU buffers holds: figures, JSON, a picture, and what nobody freed.
+ * The contents of an arena of GPU buffers: figures, JSON, a picture, and leaks.
  *
  * @module
  */
@@ -42,27 +42,27 @@ export interface GpuArenaStats {
   readonly beltBytes: number;
 }
 
-/** What the JSON includes. */
+/** Options of the JSON. */
 export interface GpuArenaJsonOptions {
-  /** Whether every region is listed; `false` by default. */
+  /** True if every region is listed; `false` by default. */
   readonly regions?: boolean;
 }
 
 /** A slab in {@linkcode GpuArenaJson}. */
 export interface GpuSlabJson {
-  /** What its regions are used for. */
+  /** The use of its regions. */
   readonly role: string;
   /** `GpuUsage` flags. */
   readonly usage: number;
-  /** Whether it belongs to one large region. */
+  /** True if it belongs to one large region. */
   readonly dedicated: boolean;
   /** Bytes in its buffer; 0 where it has none yet. */
   readonly bufferBytes: number;
-  /** What `reportJson` gives for its allocator, in bytes. */
+  /** The `reportJson` of its allocator, in bytes. */
   readonly report: ReportJson;
 }
 
-/** What `reportJson` of an arena gives, version 1. A later version may add members. */
+/** The `reportJson` of an arena, version 1. A later version may add members. */
 export interface GpuArenaJson {
   /** Tells it from other JSON. */
   readonly format: "suballoc-gpu-report";
@@ -74,13 +74,13 @@ export interface GpuArenaJson {
   readonly slabs: readonly GpuSlabJson[];
 }
 
-/** What the picture shows. */
+/** Options of the picture. */
 export interface GpuArenaSvgOptions {
   /** Width in pixels, at least 320; 960 by default. */
   readonly width?: number;
 }
 
-/** What the reports read of a {@linkcode GpuArena}. */
+/** A {@linkcode GpuArena} as the reports see it. */
 export interface GpuArenaView {
   /** Its figures. */
   stats(): GpuArenaStats;
@@ -110,7 +110,7 @@ export function statsOf(
   return { buffers, bufferBytes, slabs: count, dedicated, ...sizes, ...waiting };
 }
 
-/** What is live, with label and stack where they are known. */
+/** Live regions, with label and stack where they are known. */
 export function leaksOf<B extends GpuBufferLike>(regions: Iterable<LiveGpuRegion<B>>): Leak[] {
   return Array.from(regions, ({ handle, start: offset, size, label, trace }) => ({
     handle,

@@ -80,7 +80,7 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
   readonly #usage: number;
   readonly #label: string | undefined;
   #buffer: B;
-  /** Whether the buffer was made here, and so is destroyed here. */
+  /** True if the buffer was made here, and so is destroyed here. */
   #isOwn: boolean;
   #byteLength: number;
   #scratch: B | undefined;
@@ -365,7 +365,7 @@ function longest<B extends GpuBufferLike>({ limits }: GpuContext<B>): number {
   return limits.maxBufferSize - limits.maxBufferSize % WORD;
 }
 
-/** Whether a range consists of whole words. */
+/** Tells whether a range consists of whole words. */
 function isWhole(offset: number, length: number): boolean {
   return offset % WORD === 0 && length % WORD === 0;
 }

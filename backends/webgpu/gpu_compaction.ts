@@ -28,7 +28,7 @@ export interface GpuCompactionOptions {
 
 /** One region's way. */
 export interface GpuMove<B extends GpuBufferLike> {
-  /** What moves. */
+  /** The region or range that moves. */
   readonly region: GpuRegion<B>;
   /** The buffer it moves to: its own, or an earlier one. */
   readonly buffer: B;
@@ -57,11 +57,11 @@ export interface GpuMove<B extends GpuBufferLike> {
  * @typeParam B The buffers.
  */
 export interface GpuCompaction<B extends GpuBufferLike> {
-  /** What moves. */
+  /** The region or range that moves. */
   readonly moves: readonly GpuMove<B>[];
   /** Bytes that the moves copy. */
   readonly bytes: number;
-  /** Whether the next plan may find moves: bounds ended this one, or it has some itself. */
+  /** True if the next plan may find moves: bounds ended this one, or it has some itself. */
   readonly more: boolean;
   /**
    * Records the copies.
@@ -75,7 +75,7 @@ export interface GpuCompaction<B extends GpuBufferLike> {
    *
    * @throws {Error} (as a rejection) The encoder was not submitted, or an upload recorded by
    * `encodeUploads` is not known to be: nothing has changed. Or it was not encoded, or was
-   * committed or cancelled before. What an `onRelocate` listener threw: all has been done then.
+   * committed or cancelled before. An error of an `onRelocate` listener: all has been done then.
    * @throws {DeviceLostError} (as a rejection) The device is lost.
    */
   commit(): Promise<void>;
@@ -88,7 +88,7 @@ export interface GpuCompaction<B extends GpuBufferLike> {
   [Symbol.dispose](): void;
 }
 
-/** What a compaction needs of its arena. */
+/** An arena as its compaction sees it. */
 export interface CompactionHost<B extends GpuBufferLike> {
   readonly context: GpuContext<B>;
   readonly readback: Readback<B>;
@@ -96,7 +96,7 @@ export interface CompactionHost<B extends GpuBufferLike> {
   expectInOrder(encoder: GpuEncoderLike<B>): void;
   /** Uploads what was written, as it goes to both places now; throws where it cannot. */
   beforeRelocation(): void;
-  /** Gives a range back once the GPU is done with it. */
+  /** Frees a range once the GPU is done with it. */
   freeLater(place: RegionPlace<B>): void;
   /** The compaction is over, or cannot go on. */
   ended(): void;
@@ -115,14 +115,14 @@ interface PlannedMove<B extends GpuBufferLike> {
 const PROOF_BYTES = 8;
 const MAX_SCRATCH = 1_048_576; // = 2 ** 20
 
-/** What a planner may spend. */
+/** Bounds of a planner. */
 export interface PlanBounds {
   readonly maxBytes: number;
   readonly maxMoves: number;
   readonly maxLooks: number;
 }
 
-/** What was planned, and whether there may be more. */
+/** The moves of a plan, and whether there may be more. */
 export interface PlannedMoves<B extends GpuBufferLike> {
   readonly moves: PlannedMove<B>[];
   readonly more: boolean;
@@ -151,7 +151,7 @@ export function planMoves<B extends GpuBufferLike>(
 /** One plan under way. */
 class MovePlanner<B extends GpuBufferLike> {
   readonly moves: PlannedMove<B>[] = [];
-  /** Whether a bound ended something; the slabs know where it goes on. */
+  /** True if a bound ended something; the slabs know where it goes on. */
   isCut = false;
   readonly #bounds: PlanBounds;
   readonly #moving: Set<LiveGpuRegion<B>> = new Set();
@@ -398,7 +398,7 @@ export class LiveGpuCompaction<B extends GpuBufferLike> implements GpuCompaction
   }
 }
 
-/** Whether a move's region is live, where it was, and free to move. */
+/** Tells whether a move's region is live, where it was, and free to move. */
 function isStill<B extends GpuBufferLike>({ region, source, size }: PlannedMove<B>): boolean {
   return !region.freed && !region.pinned && region.slab === source.slab &&
     region.handle === source.handle && region.extent === size;

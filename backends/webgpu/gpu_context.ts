@@ -26,14 +26,14 @@ function membersOf(value: unknown): Record<string, unknown> {
   return Object(value) as Record<string, unknown>;
 }
 
-/** Whether it has what is used of a device; a WebGL context has a `createBuffer`, too. */
+/** Tells whether it has what is used of a device; a WebGL context has a `createBuffer`, too. */
 function isDevice(device: unknown): boolean {
   const { createBuffer, createCommandEncoder, queue, limits } = membersOf(device);
   return typeof createBuffer === "function" && typeof createCommandEncoder === "function" &&
     typeof queue === "object" && typeof limits === "object";
 }
 
-/** What to write instead of something that leads to a device. */
+/** Advice for an argument that leads to a device. */
 function hint(given: unknown): string {
   const { then, requestAdapter, requestDevice, bindVertexArray } = membersOf(given);
   if (typeof bindVertexArray === "function") return ": give it to webGlDevice()";
@@ -50,7 +50,7 @@ export class GpuContext<B extends GpuBufferLike> {
   readonly limits: GpuLimitsLike;
   /** Set once the device is lost. */
   lost: DeviceLostError | undefined;
-  /** What waits for the device, to be rejected when it is lost. */
+  /** Promises that wait for the device, to be rejected when it is lost. */
   readonly #waiting: Set<(error: DeviceLostError) => void> = new Set();
 
   private constructor(device: GpuDeviceLike<B>) {

@@ -1,5 +1,5 @@
 /**
- * What goes wrong on a GPU.
+ * Errors of a GPU.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export class DeviceLostError extends Error {
   /**
    * Makes the error.
    *
-   * @param reason What the device said.
+   * @param reason The device's message.
    */
   constructor(reason: string) {
     super(`The GPU device is lost${reason === "" ? "" : `: ${reason}`}`);
@@ -30,7 +30,7 @@ export class GpuOutOfMemoryError extends Error {
    * Makes the error.
    *
    * @param requested Bytes that the buffer was to have.
-   * @param reason What the device said.
+   * @param reason The device's message.
    */
   constructor(requested: number, reason: string) {
     super(`No GPU memory for a buffer of ${requested} bytes: ${reason}`);

@@ -16,7 +16,7 @@ import type { GpuBufferLike } from "./gpu_types.ts";
 import { COPY_ALIGNMENT, maxBindingSize, nameOfUsage } from "./gpu_usage.ts";
 import type { Place, Slab } from "./slab.ts";
 
-/** What can be written to a region: a buffer, or any view of one. */
+/** Bytes for a region: a buffer, or any view of one. */
 export type GpuData = ArrayBufferLike | ArrayBufferView;
 
 /** A range of a buffer, as a bind group takes it. */
@@ -33,7 +33,7 @@ export interface GpuBinding<B extends GpuBufferLike> {
  * A range of one of an arena's buffers. It stays valid while its buffer grows and while it is
  * moved: `buffer` and `offset` are those of now, and `generation` tells when they changed.
  *
- * What was taken from it for commands (a bind group, an offset in a draw) holds until
+ * Values taken from it for commands (a bind group, an offset in a draw) hold until
  * `generation` changes, which happens in `upload()` and at the end of a compaction only:
  * submit what was recorded before.
  *
@@ -45,21 +45,21 @@ export interface GpuRegion<B extends GpuBufferLike> {
   readonly device: object;
   /** Bytes, as they were asked for; it also owns those up to the next aligned offset. */
   readonly size: number;
-  /** What `offset` is a multiple of. */
+  /** Divides `offset`. */
   readonly alignment: number;
   /** Bytes per element, where it was given. */
   readonly stride: number | undefined;
   /** `GpuUsage` flags of its buffer. */
   readonly usage: number;
-  /** What it is called in reports. */
+  /** Its name in reports. */
   readonly label: string | undefined;
-  /** Whether it can no longer be used. */
+  /** True if it can no longer be used. */
   readonly freed: boolean;
-  /** Whether its buffer is there: after the first `upload()`. */
+  /** True if its buffer is there: after the first `upload()`. */
   readonly ready: boolean;
   /** Goes up by one whenever `buffer` or `offset` changes. */
   readonly generation: number;
-  /** Whether a compaction leaves it where it is; `false` by default. */
+  /** True if a compaction leaves it where it is; `false` by default. */
   pinned: boolean;
 
   /**
@@ -114,7 +114,7 @@ export interface GpuRegion<B extends GpuBufferLike> {
    * was there before. In place where there is room, else the region moves, by a copy on the GPU:
    * then it uploads first, as `upload()` does.
    *
-   * @returns Whether it could: `false` is out of space, and nothing has changed.
+   * @returns True if it could: `false` is out of space, and nothing has changed.
    * @throws {RangeError} (as a rejection, as all) No buffer of the device can be that long.
    * @throws {Error} Its move by a compaction is recorded; or an upload recorded by
    * `encodeUploads` is not known to be submitted.
@@ -126,10 +126,10 @@ export interface GpuRegion<B extends GpuBufferLike> {
   /**
    * Calls `listener` whenever `buffer` or `offset` has changed: to make new bind groups.
    *
-   * @returns What ends that.
+   * @returns A function that ends that.
    */
   onRelocate(listener: (region: GpuRegion<B>) => void): () => void;
-  /** Gives the range back. It is reused once the work submitted so far is done with it. */
+  /** Frees the range. It is reused once the work submitted so far is done with it. */
   free(): void;
   /** Frees the region, unless that has happened. */
   [Symbol.dispose](): void;
@@ -140,7 +140,7 @@ export type RegionSlab<B extends GpuBufferLike> = Slab<B, LiveGpuRegion<B>>;
 /** An allocation in a slab of regions. */
 export type RegionPlace<B extends GpuBufferLike> = Place<RegionSlab<B>>;
 
-/** What a region needs of its arena. */
+/** An arena as its regions see it. */
 export interface GpuRegionHost<B extends GpuBufferLike> {
   readonly context: GpuContext<B>;
   read(region: LiveGpuRegion<B>, at: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
@@ -295,7 +295,7 @@ export class LiveGpuRegion<B extends GpuBufferLike> implements GpuRegion<B> {
     if (!this.freed) this.free();
   }
 
-  /** Another buffer, or another place: gives what the listeners threw. */
+  /** Another buffer, or another place: returns what the listeners threw. */
   relocated(): unknown[] {
     this.generation++;
     return this.#listeners?.call(this) ?? [];

@@ -10,7 +10,7 @@
 export interface GpuBufferLike {
   /** Length in bytes. */
   readonly size: number;
-  /** What it may be used for: {@linkcode GpuUsage} flags. */
+  /** Its permitted uses: {@linkcode GpuUsage} flags. */
   readonly usage: number;
   /** Maps a range for reading (1) or writing (2). */
   mapAsync(mode: number, offset?: number, size?: number): Promise<unknown>;
@@ -22,15 +22,15 @@ export interface GpuBufferLike {
   destroy(): void;
 }
 
-/** What a buffer is made from. */
+/** Descriptor of a buffer. */
 export interface GpuBufferDescriptorLike {
   /** Length in bytes. */
   size: number;
   /** {@linkcode GpuUsage} flags. */
   usage: number;
-  /** Whether it is mapped for writing at once. */
+  /** True if it is mapped for writing at once. */
   mappedAtCreation?: boolean;
-  /** What tools call it. */
+  /** Its name in tools. */
   label?: string;
 }
 
@@ -76,9 +76,9 @@ export interface GpuQueueLike<B extends GpuBufferLike> {
 
 /** Limits of a device. */
 export interface GpuLimitsLike {
-  /** What the offset of a uniform binding is a multiple of. */
+  /** Divides the offset of a uniform binding. */
   readonly minUniformBufferOffsetAlignment: number;
-  /** What the offset of a storage binding is a multiple of. */
+  /** Divides the offset of a storage binding. */
   readonly minStorageBufferOffsetAlignment: number;
   /** Most bytes in a buffer. */
   readonly maxBufferSize: number;
@@ -112,7 +112,7 @@ export interface GpuDeviceLike<B extends GpuBufferLike> {
   popErrorScope(): Promise<{ readonly message: string } | null>;
 }
 
-/** What a buffer may be used for: the flags of `GPUBufferUsage`, which not every runtime has. */
+/** Uses of a buffer: the flags of `GPUBufferUsage`, which not every runtime has. */
 export const GpuUsage: {
   readonly MAP_READ: 0x1;
   readonly MAP_WRITE: 0x2;

@@ -1,5 +1,5 @@
 /**
- * What a range of a GPU buffer is for, and where it may lie.
+ * The use of a range of a GPU buffer, and the place that it needs.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { checkInteger } from "../../src/util/check_integer.ts";
 import { GpuUsage } from "./gpu_types.ts";
 import type { GpuLimitsLike } from "./gpu_types.ts";
 
-/** What regions are used for. Each role has slabs of its own. */
+/** Uses of regions. Each role has slabs of its own. */
 export type GpuRole = "vertex" | "index" | "uniform" | "storage" | "indirect";
 
 // Flags of WebGPU, not taken out of GpuUsage: bundlers keep what is read at module level.
@@ -23,10 +23,10 @@ const ROLES: Readonly<Record<GpuRole, number>> = {
   indirect: INDIRECT,
 };
 
-/** What WebGPU asks of the offset and size of every copy and write. */
+/** Divides the offset and size of every copy and write, as WebGPU demands. */
 export const COPY_ALIGNMENT = 4;
 
-/** What a region is to be like, as far as its place goes. */
+/** The place of a region: its size, alignment and use. */
 export interface PlaceOptions {
   readonly role?: GpuRole;
   readonly usage?: number;
@@ -66,7 +66,7 @@ export function checkUsage(usage: number): number {
   return usage | COPY_SRC | COPY_DST;
 }
 
-/** What every offset of a usage must be a multiple of: for copies, and for bindings. */
+/** Divides every offset of a usage: for copies, and for bindings. */
 export function usageAlignment(usage: number, limits: GpuLimitsLike): number {
   const uniform = (usage & UNIFORM) !== 0 ? limits.minUniformBufferOffsetAlignment : 1;
   const storage = (usage & STORAGE) !== 0 ? limits.minStorageBufferOffsetAlignment : 1;
@@ -75,7 +75,7 @@ export function usageAlignment(usage: number, limits: GpuLimitsLike): number {
 }
 
 /**
- * What the offset of a region must be a multiple of: what its usage needs, its stride, so that
+ * The alignment of a region: that of its usage, its stride, so that
  * the first element is a whole one, and what was asked for.
  *
  * @throws {TypeError | RangeError} `stride` or `alignment` is not one that the usage can have.
@@ -102,7 +102,7 @@ export function alignmentOf(usage: number, least: number, options: PlaceOptions)
   return common;
 }
 
-/** What a usage is called: its role, or its flags. */
+/** Name of a usage: its role, or its flags. */
 export function nameOfUsage(usage: number): string {
   const own = usage & ~(COPY_SRC | COPY_DST);
   const role = Object.entries(ROLES).find(([, flag]) => flag === own)?.[0];

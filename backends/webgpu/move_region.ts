@@ -9,7 +9,7 @@ import type { GpuContext } from "./gpu_context.ts";
 import type { LiveGpuRegion, RegionPlace } from "./gpu_region.ts";
 import { type GpuBufferLike, GpuUsage } from "./gpu_types.ts";
 
-/** What a region is to become. */
+/** The new size and place of a region. */
 export interface NewPlace<B extends GpuBufferLike> {
   /** Where it goes: reserved, and there on the GPU. */
   readonly place: RegionPlace<B>;
@@ -18,12 +18,12 @@ export interface NewPlace<B extends GpuBufferLike> {
   readonly extent: number;
 }
 
-/** What a move needs of the arena. */
+/** An arena as a move sees it. */
 export interface MoveHost<B extends GpuBufferLike> {
   readonly context: GpuContext<B>;
   /** Gives the queue all that was written; throws where the arena cannot. */
   upload(): void;
-  /** Gives a range back once the GPU is done with it. */
+  /** Frees a range once the GPU is done with it. */
   freeLater(place: RegionPlace<B>): void;
 }
 

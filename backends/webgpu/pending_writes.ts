@@ -1,19 +1,19 @@
 /**
- * What was written to the regions of a slab and is not in its buffer yet.
+ * Writes to the regions of a slab that are not in its buffer yet.
  *
  * @module
  */
 
 import type { GpuBufferLike } from "./gpu_types.ts";
 
-/** What writes need of a slab. */
+/** A slab as writes see it. */
 export interface WritableSlab<B extends GpuBufferLike> {
   readonly buffer: B | undefined;
   readonly allocator: { offset(handle: number): number };
   readonly pending: PendingWrites<B>;
 }
 
-/** What writes need of a region. */
+/** A region as writes see it. */
 export interface WritableRegion<B extends GpuBufferLike> {
   /** First byte in the slab. */
   readonly start: number;
@@ -88,7 +88,7 @@ export class PendingWrites<B extends GpuBufferLike> {
     this.#pool = pool;
   }
 
-  /** Whether nothing waits. */
+  /** True if nothing waits. */
   get isEmpty(): boolean {
     return this.#count === 0;
   }

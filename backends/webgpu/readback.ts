@@ -26,7 +26,7 @@ interface Request<B extends GpuBufferLike> {
  * Reads ranges. Those of one tick share a staging buffer, as far as they fit in one, and one wait,
  * which takes about 11 ms on Deno.
  *
- * The copies are submitted at the end of the tick. Who is about to write, or to replace or free
+ * The copies are submitted at the end of the tick. Callers about to write, or to replace or free
  * a buffer, calls `submit` first: so a read sees what was written before it, and nothing later.
  */
 export class Readback<B extends GpuBufferLike> {

@@ -12,7 +12,7 @@ import { type PagePool, PendingWrites } from "./pending_writes.ts";
 
 /** A buffer of an arena, for reports. */
 export interface GpuSlab<B extends GpuBufferLike> {
-  /** What its regions are used for: a role, or flags of a custom usage. */
+  /** The use of its regions: a role, or flags of a custom usage. */
   readonly role: string;
   /** `GpuUsage` flags. */
   readonly usage: number;
@@ -20,15 +20,15 @@ export interface GpuSlab<B extends GpuBufferLike> {
   readonly buffer: B | undefined;
   /** Bytes that the buffer has, or will have after the next `upload`. */
   readonly byteLength: number;
-  /** Whether it belongs to one large region. */
+  /** True if it belongs to one large region. */
   readonly dedicated: boolean;
-  /** Who hands out its bytes: to look at, as in `reportSvg(slab.allocator)`. */
+  /** The allocator of its bytes: to look at, as in `reportSvg(slab.allocator)`. */
   readonly allocator: Allocator;
   /** The label of an allocation of it; what reports take as `labels`. */
   readonly labelOf: (handle: number) => string | undefined;
 }
 
-/** What reports call a range that was freed and may still be in use. */
+/** The name in reports of a range that was freed and may still be in use. */
 const RETIRING = "(freed, in use by the GPU)";
 
 /** An allocation in a slab. */
@@ -52,7 +52,7 @@ export class Slab<B extends GpuBufferLike, R extends { readonly label: string | 
   backed = 0;
   /** Regions that a compaction has still to look at, for earlier slabs; the next one is last. */
   leaving: number[] | undefined;
-  /** Whether any of them moved since the first. */
+  /** True if any of them moved since the first. */
   hasLeft = false;
   /** Where the plan within it goes on. */
   planned: CompactionCursor | undefined;

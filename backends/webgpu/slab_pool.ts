@@ -16,7 +16,7 @@ import type { PagePool } from "./pending_writes.ts";
 /** The slabs of one usage, in the order in which they are filled. */
 export class SlabPool<B extends GpuBufferLike> {
   readonly usage: number;
-  /** What every offset is a multiple of, and so the bytes that a region takes. */
+  /** Divides every offset, and so the bytes that a region takes. */
   readonly alignment: number;
   readonly slabs: RegionSlab<B>[] = [];
   readonly #policy: SlabPolicy;
@@ -52,7 +52,7 @@ export class SlabPool<B extends GpuBufferLike> {
     return this.#add(Math.max(byteLength, Math.min(initialSlabBytes, budget)), byteLength, false);
   }
 
-  /** Takes off what has been unused for long; gives the slabs that are to go. */
+  /** Takes off what has been unused for long; returns the slabs that are to go. */
   trim(trimAfter: number = this.#policy.trimAfter): RegionSlab<B>[] {
     const gone = new Set<RegionSlab<B>>();
     for (const slab of this.slabs) {

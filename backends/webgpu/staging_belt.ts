@@ -29,7 +29,7 @@ interface Run<B extends GpuBufferLike> {
   readonly length: number;
 }
 
-/** What {@linkcode StagingBelt.encode} did. */
+/** Result of {@linkcode StagingBelt.encode}. */
 export interface EncodedRuns<B extends GpuBufferLike> {
   /** The chunk in use, if one is. */
   readonly chunk: Chunk<B> | undefined;

@@ -20,7 +20,7 @@ export interface GpuVertexStreamsOptions {
   readonly strides: readonly number[];
   /** Vertices of a page; 65,536 by default. */
   readonly pageVertices?: number;
-  /** What the regions are called in reports. */
+  /** Name of the regions in reports. */
   readonly label?: string;
 }
 
@@ -40,7 +40,7 @@ export interface GpuVertices<B extends GpuBufferLike> {
   readonly baseVertex: number;
   /** How many there are. */
   readonly vertexCount: number;
-  /** Whether they were freed. */
+  /** True if they were freed. */
   readonly freed: boolean;
   /**
    * Takes a copy of `data` for a stream, from `firstVertex` (0) of the mesh on. It reaches the
@@ -52,7 +52,7 @@ export interface GpuVertices<B extends GpuBufferLike> {
    */
   write(stream: number, data: GpuData, firstVertex?: number): void;
   /**
-   * Gives the vertices back, unless that has happened; they are used again by the next mesh.
+   * Frees the vertices, unless that has happened; they are used again by the next mesh.
    * Submit what draws them before the next `upload()`.
    */
   free(): void;

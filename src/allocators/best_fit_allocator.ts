@@ -130,7 +130,7 @@ export class BestFitAllocator extends GapAllocator {
    * Changes the size of an allocation in place. Growth needs the space to come from a
    * free region directly behind it; one without any units left is at offset 0.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.

@@ -34,8 +34,8 @@ export interface BuddyAllocatorOptions {
  * block that is too large is halved, a freed one joins with its buddy as long as that is
  * free too. Nothing is searched: free blocks are in a list for each power of two.
  *
- * A block is at a multiple of its size, so alignment to a power of two costs nothing. What a
- * block has beyond the size asked for is padding, up to half of it; {@linkcode blockSize}
+ * A block is at a multiple of its size, so alignment to a power of two costs nothing. The
+ * rest of a block beyond the size asked for is padding, up to half of it; {@linkcode blockSize}
  * tells. In return what is freed fits together again, whatever came between.
  *
  * The capacity need not be a power of two, and the space may consist of several spans
@@ -59,7 +59,7 @@ export interface BuddyAllocatorOptions {
  * | `freeRegions`, `allocations`, `reset`, `check` | O(blocks) |
  *
  * State: 24 bytes for each half of a block that was halved, and 28 for each slot of the table
- * of allocations. That has up to 16/7 slots for each of the most that were live at once.
+ * of allocations. The table has up to 16/7 slots for each of the most that were live at once.
  * Not safe to share between threads.
  *
  * @example
@@ -199,7 +199,7 @@ export class BuddyAllocator implements SpanAllocator {
    * back; a larger one takes the free buddies above it, which it has only while its block
    * is the lower of the two.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.
@@ -359,7 +359,7 @@ export class BuddyAllocator implements SpanAllocator {
   }
 
   /**
-   * What the function `indexLimit` returns, or 0.
+   * The result of the function `indexLimit`, or 0.
    *
    * @internal
    */

@@ -73,7 +73,7 @@ export class BuddyTree {
     return this.#units[this.#nodes[block * STRIDE + STATE] & ORDER];
   }
 
-  /** Whether a block is free. */
+  /** Tells whether a block is free. */
   isFree(block: number): boolean {
     const STATE = 0, STRIDE = 4, FREE = 64;
     return (this.#nodes[block * STRIDE + STATE] & FREE) !== 0;
@@ -307,7 +307,7 @@ export class BuddyTree {
     expectInvariant(pairs === count, "a pair of nodes is lost");
   }
 
-  /** Whether two roots are the halves of a block. */
+  /** Tells whether two roots are the halves of a block. */
   #areBuddies(lower: number, upper: number): boolean {
     const STATE = 0, STRIDE = 4, ORDER = 63, ORDERS = 53;
     const order = this.#nodes[lower * STRIDE + STATE] & ORDER, offset = this.#offsets[lower];

@@ -1,5 +1,5 @@
 /**
- * Whether the free regions of a `RangeAllocator` are what they should be.
+ * Checks of the free regions of a `RangeAllocator`.
  *
  * @module
  */

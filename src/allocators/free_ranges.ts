@@ -105,7 +105,7 @@ export class FreeRanges {
     return below;
   }
 
-  /** What {@linkcode seek} found behind its offset, or 0. */
+  /** The region {@linkcode seek} found behind its offset, or 0. */
   nextFound = 0;
 
   /**
@@ -224,7 +224,7 @@ export class FreeRanges {
     return node !== 0 && this.offset(node) + this.size(node) === this.capacity ? node : 0;
   }
 
-  /** All regions in order of address. Nothing may change meanwhile. */
+  /** All regions in order of address. Nothing may change until then. */
   *nodes(): Generator<number, void, void> {
     const H = this.words, above: number[] = [];
     for (let node = H[ROOT] & NODE;;) {

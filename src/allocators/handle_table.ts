@@ -113,7 +113,7 @@ export class HandleTable {
     return this.#used - this.#queued();
   }
 
-  /** Whether {@linkcode HandleTable.take} would return 0. */
+  /** True if {@linkcode HandleTable.take} would return 0. */
   get isFull(): boolean {
     return this.#head === this.#ready && this.liveCount >= this.#limit;
   }

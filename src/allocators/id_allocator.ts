@@ -150,7 +150,7 @@ export class IdAllocator implements GrowableAllocator {
   }
 
   /**
-   * Whether an id is allocated, alone or in a run.
+   * Tells whether an id is allocated, alone or in a run.
    *
    * @param id Any id; one beyond the capacity is not allocated.
    * @throws {TypeError} `id` is not a number.
@@ -197,7 +197,7 @@ export class IdAllocator implements GrowableAllocator {
   /**
    * Changes the length of a run in place. Growth needs the ids directly behind it.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `id` is not the first of a live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range, which begins at 1.

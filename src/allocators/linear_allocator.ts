@@ -79,7 +79,7 @@ const RESERVE = 3; // a shift: an eighth of the slots
 let handleBits = 30;
 
 /**
- * What `make` returns. The handles of the allocators that it makes have so many bits: for tests,
+ * The result of `make`. The handles of the allocators that it makes have so many bits: for tests,
  * where handles have to come back soon.
  */
 export function withHandleBits<T>(bits: number, make: () => T): T {
@@ -118,7 +118,7 @@ export class StaleMarkError extends Error {
   /**
    * Makes the error for a reason.
    *
-   * @param reason What no longer holds.
+   * @param reason The broken rule.
    */
   constructor(reason: string) {
     super(`Cannot go back to the mark: ${reason}`);
@@ -232,7 +232,7 @@ export class LinearAllocator implements GrowableAllocator {
     return this.#mostLive - this.#words[ROOM];
   }
 
-  /** Whether no handle is left: as many are live as `maxAllocations` says. */
+  /** True if no handle is left: as many are live as `maxAllocations` says. */
   get isOutOfHandles(): boolean {
     return this.allocationCount >= this.#maxAllocations;
   }
@@ -369,7 +369,7 @@ export class LinearAllocator implements GrowableAllocator {
    * padding too. One that was made without units stays so; one that has none left stays where
    * it is.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.
@@ -625,7 +625,7 @@ export class LinearAllocator implements GrowableAllocator {
     return slot;
   }
 
-  /** Whether the newest lower allocation lies before the oldest. */
+  /** Tells whether the newest lower allocation is before the oldest. */
   #isWrapped(): boolean {
     const LOWER = 0, OLDER = 1, NEWER = 2, START = 2;
     const H = this.#words, F = this.#extents;

@@ -39,7 +39,7 @@ import { checkInteger } from "../util/check_integer.ts";
  * bitmap finds the first bin that fits. Neighbouring free regions merge at once.
  *
  * Capacities are those of 32 bits, to 4,294,967,295; {@linkcode WideOffsetAllocator} goes to
- * 2^53 - 1. What few programs need is a function beside the class: {@linkcode check},
+ * 2^53 - 1. Functions for fewer programs are beside the class: {@linkcode check},
  * {@linkcode snapshot}, {@linkcode planCompaction}, {@linkcode allocateMany},
  * {@linkcode allocateAt}, {@linkcode storageReport} and their like.
  *
@@ -273,7 +273,7 @@ export class OffsetAllocator implements GrowableAllocator {
    * Changes the size of an allocation in place. Growth needs the space to come
    * from a free region directly behind it.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.
@@ -456,7 +456,7 @@ function firstFrom(H: Int32Array, size: number): number {
   return bin < 256 ? H[BINS + bin] : 0;
 }
 
-/** Whether the gap of a node takes `size` units at an aligned offset. */
+/** Tells whether the gap of a node takes `size` units at an aligned offset. */
 function fits(H: Int32Array, node: number, size: number, alignment: number): boolean {
   const OFFSET = 5, GAP = 7;
   const gap = H[node + GAP] >>> 0, start = (H[node + OFFSET] >>> 0) - gap;

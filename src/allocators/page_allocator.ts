@@ -24,7 +24,7 @@ export interface PageAllocatorOptions {
  *
  * Free pages are bits, under summaries of 32 words a bit: no region costs a node, and the
  * state takes one bit a page and 1/31 of that, whatever the fragmentation, and 16 bytes for
- * each slot of the table of allocations. That has up to 16/7 slots for each of the most
+ * each slot of the table of allocations. The table has up to 16/7 slots for each of the most
  * allocations that were live at once. Every alignment is honoured, that of a single page too.
  *
  * | Method | Cost, with n pages |
@@ -95,7 +95,7 @@ export class PageAllocator implements GrowableAllocator {
     return this.#table.liveCount;
   }
 
-  /** Whether no handle is left: as many are live as `maxAllocations` says. */
+  /** True if no handle is left: as many are live as `maxAllocations` says. */
   get isOutOfHandles(): boolean {
     return this.#table.isFull;
   }
@@ -183,7 +183,7 @@ export class PageAllocator implements GrowableAllocator {
   /**
    * Changes the number of pages in place. Growth needs the pages directly behind.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.
@@ -289,7 +289,7 @@ export class PageAllocator implements GrowableAllocator {
   }
 
   /**
-   * What the function `indexLimit` returns, or 0.
+   * The result of the function `indexLimit`, or 0.
    *
    * @internal
    */

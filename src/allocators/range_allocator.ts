@@ -155,7 +155,7 @@ export class RangeAllocator {
    *
    * @param offset First of the units.
    * @param size Number of units, 1 or more.
-   * @returns Whether they were; `false` means that nothing changed.
+   * @returns True if they were; `false` means that nothing changed.
    * @throws {TypeError} An argument is not a number.
    * @throws {RangeError} An argument is not an integer, or the range is not in the space.
    */
@@ -170,7 +170,7 @@ export class RangeAllocator {
    * @param offset First unit of the allocation.
    * @param size Its size, 1 or more: what the caller knows of it.
    * @param newSize The size that it is to have, 1 or more.
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {RangeFreeError} Some of the units are free already; nothing changed.
    * @throws {TypeError} An argument is not a number.
    * @throws {RangeError} An argument is not an integer, or the range is not in the space.
@@ -186,7 +186,7 @@ export class RangeAllocator {
   }
 
   /**
-   * Whether all these units are free.
+   * Tells whether all these units are free.
    *
    * @param offset First of the units.
    * @param size Number of units, 1 or more.

@@ -80,7 +80,7 @@ export interface SlabClassReport {
  *
  * The parent may be used by others too, and grow; its capacity is the one here.
  * `freeSpace` and `freeRegions` are the parent's and the free slots; an empty slab joins the
- * free regions that it touches. What a parent that pads adds to a slab is free only once the
+ * free regions that it touches. Padding that a parent adds to a slab is free only once the
  * slab is given back, see {@linkcode SlabAllocator.trim}.
  *
  * | Method | Cost |
@@ -96,7 +96,7 @@ export interface SlabClassReport {
  * | `largestFreeRegion`, `freeRegions`, `allocations`, `check` | O(n log n), n of them all |
  *
  * State beside the parent's: 40 bytes a slab, and 20 for each slot of the table of allocations.
- * That has up to 16/7 slots for each of the most that were live at once. Not safe to share
+ * The table has up to 16/7 slots for each of the most that were live at once. Not safe to share
  * between threads.
  *
  * @example
@@ -112,7 +112,7 @@ export interface SlabClassReport {
  * ```
  */
 export class SlabAllocator implements Allocator {
-  /** What slabs and large sizes come from. */
+  /** The source of slabs and large sizes. */
   readonly parent: Allocator;
   readonly #classes: Int32Array;
   /** The class of each size up to the largest. */
@@ -253,7 +253,7 @@ export class SlabAllocator implements Allocator {
   /**
    * Changes the size of an allocation in place: within its slot, or as the parent can.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.
@@ -328,7 +328,7 @@ export class SlabAllocator implements Allocator {
 
   /**
    * The live allocations made here in address order, as they are when the first is asked
-   * for. Those that were given may be freed meanwhile; change nothing else.
+   * for. Those that were given may be freed in between; change nothing else.
    */
   *allocations(): Generator<Allocation, void, void> {
     const live: Allocation[] = [];
@@ -409,7 +409,7 @@ export class SlabAllocator implements Allocator {
   }
 
   /**
-   * What the function `indexLimit` returns, or 0.
+   * The result of the function `indexLimit`, or 0.
    *
    * @internal
    */

@@ -22,7 +22,7 @@ export interface TlsfAllocatorOptions {
   /** Live allocations to make room for at once: spares the doubling on the way. 0 by default. */
   readonly initialAllocations?: number;
   /**
-   * Whether every call is bounded, as in the original: `NO_SPACE` also where only the list
+   * Bounds every call, as in the original: `NO_SPACE` also where only the list
    * below the rounded-up size holds a region that would fit. `false` by default: that list
    * is searched too.
    */
@@ -41,8 +41,8 @@ export interface TlsfAllocatorOptions {
  * Neighbouring free regions merge at once.
  *
  * A list is at most a 32nd wide, so that a strict search refuses a region only if it is
- * less than 3.1 % larger than asked for; with `OffsetAllocator` it is 12.5 %. What is
- * allocated is exactly what was asked for.
+ * less than 3.1 % larger than asked for; with `OffsetAllocator` it is 12.5 %. An
+ * allocation has exactly the size asked for.
  *
  * The space may consist of several spans, which need not touch ({@linkcode addSpan}).
  *
@@ -262,7 +262,7 @@ export class TlsfAllocator extends GapAllocator implements SpanAllocator {
    * Changes the size of an allocation in place. Growth needs the space to come from a
    * free region directly behind it; one without any units left is at offset 0.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError} `size` is not a number.
    * @throws {RangeError} `size` is not an integer in range.

@@ -15,7 +15,7 @@ import { binOf } from "../util/bin_of.ts";
 import { GapAllocator } from "./gap_allocator.ts";
 
 /**
- * What {@linkcode WideOffsetAllocator} and `SharedOffsetAllocator` are made of: the steps of
+ * The common kernel of {@linkcode WideOffsetAllocator} and `SharedOffsetAllocator`: the steps of
  * `OffsetAllocator` in the same order, for units of 32 bits and of 53. While units are within 32
  * bits, the words are the same after every call.
  */
@@ -205,7 +205,7 @@ export class WideKernel extends GapAllocator {
     H[HEAD] = first - 1;
   }
 
-  /** Whether the gap of a node begins at a multiple of `alignment`, if that is valid. */
+  /** Tells whether the gap of a node begins at a multiple of `alignment`, if that is valid. */
   #isAligned(node: number, alignment: number): boolean {
     const OFFSET = 5, GAP = 7;
     const start = this.#table.get(node, OFFSET) - this.#table.get(node, GAP);

@@ -35,7 +35,7 @@ import { isPromise, type Steps } from "../util/steps.ts";
 
 /**
  * Hands out {@linkcode Region}s of a backing store. Over a sync store every call is
- * synchronous, over an async one every call that can meet the store gives a promise
+ * synchronous, over an async one every call that can meet the store returns a promise
  * ({@linkcode Outcome}); the constructor tells which by reading zero bytes at 0.
  *
  * The arena expects to be alone on its store and its allocator. Its tables live in
@@ -50,7 +50,7 @@ import { isPromise, type Steps } from "../util/steps.ts";
  * | {@linkcode regionsOf} | O(allocations) |
  * | {@linkcode compact} | O(regions log regions), and the bytes moved |
  *
- * @typeParam S What the store can do decides what calls give.
+ * @typeParam S The store's kind, sync or async, decides the results of calls.
  * @typeParam A The allocator.
  *
  * @example
@@ -66,12 +66,12 @@ import { isPromise, type Steps } from "../util/steps.ts";
 export class Arena<out S extends BackingStore, out A extends Allocator = OffsetAllocator> {
   /** Where the bytes are. */
   readonly store: S;
-  /** Who hands out the space, in units. */
+  /** The allocator of the space, in units. */
   readonly allocator: A;
   /** Bytes per unit of the allocator. */
   readonly unit: number;
   /**
-   * What regions and functions beside the class see of it.
+   * Its face for regions and functions beside the class.
    *
    * @internal
    */
@@ -298,7 +298,7 @@ export class Arena<out S extends BackingStore, out A extends Allocator = OffsetA
 }
 
 /**
- * What an arena is, for functions beside the class.
+ * An arena as functions beside the class see it.
  *
  * @throws {TypeError} It is no arena.
  */

@@ -1,5 +1,5 @@
 /**
- * What an arena is told, and what it tells.
+ * Options and figures of an arena.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { OffsetAllocator } from "../allocators/offset_allocator.ts";
  */
 export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
   /**
-   * Who hands out the space, counted in units; by default an `OffsetAllocator` over
+   * The allocator of the space, counted in units; by default an `OffsetAllocator` over
    * the whole store, which takes 2^32 - 1 units. A `WideOffsetAllocator` takes more.
    */
   readonly allocator?: A;
@@ -27,20 +27,20 @@ export interface ArenaOptions<A extends Allocator = OffsetAllocator> {
    */
   readonly maxByteLength?: number;
   /**
-   * Whether `close` also closes the store; `false` by default: a store is closed by who opened
-   * it, or by who is told so with `closeStore`.
+   * If true, `close` also closes the store; `false` by default: a store is closed by who
+   * opened it, or by who is told so with `closeStore`.
    */
   readonly closeStore?: boolean;
 }
 
-/** What a region is to be like. */
+/** Options of a region. */
 export interface RegionOptions {
   /**
    * A positive integer in bytes, 1 by default: the region's offset is a multiple of
    * it, and of the arena's unit.
    */
   readonly alignment?: number;
-  /** What the region is called in reports. */
+  /** Name of the region in reports. */
   readonly label?: string;
 }
 
@@ -51,7 +51,7 @@ export interface ArenaCompactionOptions {
   /** Most bytes moved; no limit by default. */
   readonly maxBytes?: number;
   /**
-   * Whether a region may move to a place that overlaps its old one, `true` by
+   * True if a region may move to a place that overlaps its old one, `true` by
    * default. With `false` a copy that fails, or a crash in it, leaves the old bytes.
    */
   readonly overlap?: boolean;
@@ -61,7 +61,7 @@ export interface ArenaCompactionOptions {
   readonly from?: CompactionCursor;
 }
 
-/** What one {@linkcode compact} did. */
+/** Result of one {@linkcode compact}. */
 export interface ArenaCompaction {
   /** Regions moved. */
   readonly moves: number;

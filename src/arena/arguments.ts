@@ -1,5 +1,5 @@
 /**
- * What callers give to an arena and its regions, checked before anything changes.
+ * Checks of the arguments of an arena and its regions, before anything changes.
  *
  * @module
  */

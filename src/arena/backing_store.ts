@@ -1,5 +1,5 @@
 /**
- * What every storage promises: bytes that are read and written by offset.
+ * The promises of every storage: bytes that are read and written by offset.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { checkInteger, describe } from "../util/check_integer.ts";
 export interface BackingStore {
   /** Bytes in the store now. */
   readonly byteLength: number;
-  /** What `resize` can at most make of it, where the store can tell. */
+  /** The most that `resize` can make of it, where the store can tell. */
   readonly maxByteLength?: number;
   /** Fills `into` with the bytes from `offset` on. */
   read(offset: number, into: Uint8Array): void | Promise<void>;
@@ -78,7 +78,7 @@ export interface SyncBackingStore extends BackingStore {
 export interface ViewableStore extends SyncBackingStore {
   /**
    * The bytes themselves, not a copy. A view taken before the store is resized
-   * may have lost its memory afterwards: take it anew.
+   * may have lost its memory afterwards: take it again.
    */
   view(offset: number, length: number): Uint8Array;
 }
@@ -102,20 +102,20 @@ export interface AsyncBackingStore extends BackingStore {
 }
 
 /**
- * What an operation over a store of type `S` gives: `T` itself from a sync store, a
+ * The result of an operation over a store of type `S`: `T` itself from a sync store, a
  * promise of it from an async one.
  */
 export type Outcome<S extends BackingStore, T> = Settled<ReturnType<S["read"]>, T>;
 
 /**
  * The type behind {@linkcode Outcome}: `T` or a promise of it, as `R` is a promise
- * or not. It asks for the return type of `read` because a method that gives a
- * promise is assignable to one that gives `void`: by TypeScript's rules every async
+ * or not. It asks for the return type of `read` because a method that returns a
+ * promise is assignable to one that returns `void`: by TypeScript's rules every async
  * store extends {@linkcode SyncBackingStore}.
  */
 export type Settled<R, T> = R extends PromiseLike<unknown> ? Promise<T> : T;
 
-/** What was being done when a {@linkcode StorageError} arose. */
+/** The operation during which a {@linkcode StorageError} arose. */
 export type StorageOperation =
   | "open"
   | "read"
@@ -133,7 +133,7 @@ export type StorageOperation =
 export class StorageError extends Error {
   /** `"StorageError"`. */
   override readonly name: string = "StorageError";
-  /** What was being done. */
+  /** The operation that failed. */
   readonly operation: StorageOperation;
   /** First byte of the range concerned (0 where there is no range). */
   readonly offset: number;
@@ -143,10 +143,10 @@ export class StorageError extends Error {
   /**
    * Describes a failure; the message says what could not be done, then why.
    *
-   * @param operation What was being done.
+   * @param operation The operation that failed.
    * @param offset First byte of the range concerned.
    * @param length Number of bytes concerned.
-   * @param reason What went wrong, as it reads after a colon.
+   * @param reason The reason, as it reads after a colon.
    * @param options The `cause`, where another error is behind this one.
    */
   constructor(
@@ -163,7 +163,7 @@ export class StorageError extends Error {
   }
 }
 
-/** What could not be done, as it reads after "Cannot". */
+/** The operation, as it reads after "Cannot". */
 function attempt(operation: StorageOperation, offset: number, length: number): string {
   if (operation === "region") return "look up a region";
   if (operation === "resize" && length > 0) return `resize to ${length} bytes`;

@@ -26,7 +26,7 @@ import { copySteps, run, wholeUnits } from "./space.ts";
  *
  * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
  * what it must be.
- * @throws What a listener of {@linkcode Region.onRelocate} threw; all is done then.
+ * @throws The error of a listener of {@linkcode Region.onRelocate}; all is done then.
  * @throws {StorageError} The arena is closed, or the store failed. Moves made before hold; the
  * region being moved kept its place, and its bytes unless it was to overlap itself.
  *

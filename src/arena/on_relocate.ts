@@ -14,7 +14,7 @@ import { Listeners } from "../util/listeners.ts";
  * its last move, in the order in which regions first moved. All are called, whatever one throws;
  * then `compact` or `resize` throws the first of these errors.
  *
- * @returns What ends that.
+ * @returns A function that ends that.
  * @throws {TypeError} It is no region of an arena, or the listener is no function.
  * @throws {NotAllocatedError} The region was freed.
  *

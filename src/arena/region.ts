@@ -14,7 +14,7 @@ import { type ArenaSpace, checkOpen, copySteps, reserve, unitsOf } from "./space
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
 import type { ViewConstructor } from "../util/view_constructor.ts";
 
-/** What a store's `view`, of type `V`, gives; `undefined` where there is none. */
+/** The result of a store's `view`, of type `V`; `undefined` where there is none. */
 export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : undefined;
 
 /**
@@ -22,7 +22,7 @@ export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : unde
  * and its own {@linkcode Region.resize}: offsets follow, bytes stay.
  *
  * Every operation counts from the region's own offset 0 and touches nothing
- * outside the region. Over an async store each gives a promise, which is how it
+ * outside the region. Over an async store each returns a promise, which is how it
  * fails too; over a sync one none does. There, reads and writes of one region may
  * overlap in time (what overlapping ranges then give is undefined), a move waits
  * for those under way and holds back later ones, and `data` and `into` must be
@@ -34,7 +34,7 @@ export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : unde
  */
 export interface Region<out S extends BackingStore = BackingStore> {
   /**
-   * What the allocator calls the region; another one after a `resize` that moved it. Negative for
+   * The allocator's handle of the region; another one after a `resize` that moved it. Negative for
    * an empty region, which takes nothing of the allocator.
    */
   readonly handle: number;
@@ -42,11 +42,11 @@ export interface Region<out S extends BackingStore = BackingStore> {
   readonly offset: number;
   /** Bytes in the region, as they were asked for. */
   readonly size: number;
-  /** What `offset` is a multiple of. */
+  /** Divides `offset`. */
   readonly alignment: number;
-  /** What the region is called in reports. */
+  /** Name of the region in reports. */
   readonly label: string | undefined;
-  /** Whether the region can no longer be used. */
+  /** True if the region can no longer be used. */
   readonly freed: boolean;
 
   /** Copies the bytes of `data` into the region from `at` (0) on. */
@@ -64,14 +64,14 @@ export interface Region<out S extends BackingStore = BackingStore> {
    */
   resize(size: number): Outcome<S, boolean>;
   /**
-   * Gives the space back, also after the arena was closed. The region is unusable at once; over an
+   * Frees the space, also after the arena was closed. The region is unusable at once; over an
    * async store the space is reused only after the operations under way have ended.
    */
   free(): Outcome<S, void>;
 
   /**
    * The region's bytes where they lie, not a copy; `undefined` where the store's
-   * bytes are not in memory. Taken anew each time: a view kept from before follows
+   * bytes are not in memory. Taken again each time: a view kept from before follows
    * neither growth nor moves, and after `free` shows what is there next.
    */
   readonly bytes: Viewed<S["view"]>;
@@ -90,7 +90,7 @@ export interface Region<out S extends BackingStore = BackingStore> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What an arena is, for its regions and for functions over it. */
+/** An arena as its regions and functions over it see it. */
 export interface ArenaState<S extends BackingStore = BackingStore> extends ArenaSpace<S> {
   /** By handle. Allocations made past the arena join when they are asked for. */
   readonly regions: Map<number, LiveRegion<S>>;
@@ -112,7 +112,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   #freed = false;
   /** Bytes left of it by those who have a token of it, -1 once they freed it. */
   left: (() => number) | undefined;
-  /** Who is told when it moves. */
+  /** Listeners for its moves. */
   listeners: Listeners<Region<S>> | undefined;
 
   constructor(
@@ -232,7 +232,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     return written;
   }
 
-  /** Notes that the offset has changed: gives what the listeners threw. */
+  /** Notes that the offset has changed: returns what the listeners threw. */
   relocated(): unknown[] {
     return this.#freed ? [] : this.listeners?.call(this) ?? [];
   }

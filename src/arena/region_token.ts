@@ -18,13 +18,13 @@ import { checkType } from "../util/check_type.ts";
  * bytes.
  */
 export interface RegionToken {
-  /** What the allocator calls the region; refused once it was freed. Negative for an empty one. */
+  /** The allocator's handle of the region; refused once it was freed. Negative for an empty one. */
   readonly handle: number;
   /** Bytes in the region. */
   readonly size: number;
-  /** What the region's offset is a multiple of. */
+  /** Divides the region's offset. */
   readonly alignment: number;
-  /** What the region is called in reports. */
+  /** Name of the region in reports. */
   readonly label?: string;
 }
 
@@ -34,7 +34,7 @@ const MIN_SWEEP = 256;
 /**
  * The region as plain data, for {@linkcode regionFromToken} in another worker over the
  * same store and a shared allocator. From then on either may free it, or resize it: the other
- * finds it freed, or no longer than it is. That they do not do so while the other is using the
+ * finds it freed, or no longer than it is. Not doing so while the other is using the
  * bytes is up to them, as with all shared memory. An empty region has nothing to share: its token
  * opens another empty one. O(1) on average.
  *

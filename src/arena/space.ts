@@ -19,7 +19,7 @@ import { runAsync, runSync, type Steps } from "../util/steps.ts";
 /** How often an arena looks for space that other workers take from under its hands. */
 const SHARED_TRIES = 10;
 
-/** Bytes copied at a time through memory, where the store cannot copy by itself. */
+/** Bytes copied at a time through memory, where the store has no `copyWithin`. */
 const MAX_SCRATCH = 262_144; // = 2 ** 18
 
 /** The space of an arena. */
@@ -39,7 +39,7 @@ export interface ArenaSpace<S extends BackingStore = BackingStore> {
   lastEmpty: number;
   /** The capacity of an allocator that could not use what was added last. */
   unusable: number;
-  /** Whether the arena is closed: regions then refuse everything but `free`. */
+  /** True if the arena is closed: regions then refuse everything but `free`. */
   closed: boolean;
 }
 
@@ -143,7 +143,7 @@ function* grow({ allocator, store, unit, maxUnits }: ArenaSpace, need: number): 
   return true;
 }
 
-/** Copies bytes to a range that lies lower or apart: forward, so that overlap does no harm. */
+/** Copies bytes to a range that is lower or apart: forward, so that overlap does no harm. */
 export function* copySteps(
   store: BackingStore,
   from: number,
@@ -171,7 +171,7 @@ function endOfLast(allocator: Allocator): number {
   return end;
 }
 
-/** Whether other threads may have made the space larger meanwhile. */
+/** Tells whether other threads may have made the space larger since. */
 function isShared(allocator: Allocator): allocator is SharedAllocator {
   return typeof (allocator as Partial<SharedAllocator>).growTo === "function";
 }

@@ -101,7 +101,7 @@ export class BinTable extends BinIndex implements SearchedTable {
     return this.#headFrom(size === 0 ? 0 : this.binOf(size - 1) + 1);
   }
 
-  /** Whether the gap of a node takes `size` units at an aligned offset. */
+  /** Tells whether the gap of a node takes `size` units at an aligned offset. */
   fits(node: number, size: number, alignment: number): boolean {
     const OFFSET = 5, GAP = 7;
     const gap = this.get(node, GAP), start = this.get(node, OFFSET) - gap;

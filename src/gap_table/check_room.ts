@@ -18,7 +18,7 @@ interface RoomOptions {
 }
 
 /**
- * What a table is made with, from options that are read once.
+ * Arguments of a new table, from options that are read once.
  *
  * @param names The names of the options that there are.
  * @throws {TypeError | RangeError} One is not what it must be.

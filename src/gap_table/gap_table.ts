@@ -32,7 +32,7 @@ export abstract class GapTable {
   readonly end: number;
   /** The walls between spans, in address order. */
   walls: number[] = [];
-  /** What was refused since something was freed. */
+  /** Requests refused since something was freed. */
   readonly refusals: TableRefusals = new TableRefusals();
   /** How the table is made larger; undefined where it stays as it is. */
   growth: TableGrowth | undefined;
@@ -198,7 +198,7 @@ export abstract class GapTable {
     return slot;
   }
 
-  /** Whether {@linkcode takeSlot} may be called. */
+  /** True if {@linkcode takeSlot} may be called. */
   get hasSlot(): boolean {
     const HEAD = 12, READY = 22;
     return this.words[HEAD] !== this.words[READY];

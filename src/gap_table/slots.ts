@@ -107,7 +107,7 @@ export function tableLength(end: number, slots: number, stride: number): number 
   return end + slots * stride + slots + 1;
 }
 
-/** What REUSE is in a table: the lowest bits of a generation, or none. */
+/** The value of REUSE in a table: the lowest bits of a generation, or none. */
 export function reuseOf(H: Int32Array): number {
   const MASK = 14, MODE = 16, LAST = 23, FIXED = 1;
   const slots = H[MASK] + 1, generations = (H[LAST] + 1) / slots;
@@ -145,13 +145,13 @@ function fixedReserve(mask: number): number {
   return (mask / LAST_RESERVE | 0) + 1;
 }
 
-/** Whether a table may be made larger: a slot of the largest has 16 generations. */
+/** Tells whether a table may be made larger: a slot of the largest has 16 generations. */
 export function canDouble(H: Int32Array): boolean {
   const MODE = 16, SLOTS = 17, LAST = 23, FIXED = 1;
   return (H[MODE] & FIXED) === 0 && H[SLOTS] <= (H[LAST] + 1) / 32;
 }
 
-/** Whether no slot may be taken, whatever is done. */
+/** Tells whether no slot may be taken, whatever is done. */
 export function isFull(H: Int32Array): boolean {
   const HEAD = 12, SLOTS = 17, FRESH = 19, READY = 22;
   if (H[HEAD] !== H[READY] || canDouble(H)) return false;
@@ -233,7 +233,7 @@ export function queueFreeSlots(H: Int32Array, end: number): void {
   }
 }
 
-/** Whether a node is in the ring: live, or a wall, whose handle is negative there. */
+/** Tells whether a node is in the ring: live, or a wall, whose handle is negative there. */
 export function isTaken(H: Int32Array, node: number): boolean {
   const HANDLE = 4, MASK = 14;
   const handle = H[node + HANDLE];

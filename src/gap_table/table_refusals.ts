@@ -9,7 +9,7 @@ const MAX_ALIGNMENTS = 64;
 
 /**
  * The requests that a table refused since anything was freed: one at least as large, of the same
- * alignment, is refused without a search. What is allocated meanwhile changes nothing. O(1).
+ * alignment, is refused without a search. Allocations in between change nothing. O(1).
  */
 export class TableRefusals {
   /** By alignment: the least size that was refused. */
@@ -18,7 +18,7 @@ export class TableRefusals {
   #tail = 0;
   #epoch = 0;
 
-  /** Whether a request is known to be refused. */
+  /** Tells whether a request is known to be refused. */
   has(H: Int32Array, size: number, alignment: number): boolean {
     const TAIL = 13, EPOCH = 24;
     const sizes = this.#sizes;

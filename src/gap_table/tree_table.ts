@@ -40,7 +40,7 @@ export class TreeTable extends BinTable {
 
   /**
    * Allocates `size` units, 1 or more, unaligned, where the capacity is within 32 bits: the
-   * steps of search() and place() without the calls. Gives `NO_SPACE` also where no slot is
+   * steps of search() and place() without the calls. Returns `NO_SPACE` also where no slot is
    * ready.
    */
   take(size: number): number {
@@ -198,7 +198,7 @@ export class TreeTable extends BinTable {
 
   /**
    * Follows the links from a root to a node, or to where there is none and it belongs.
-   * PATH has the links; gives the number of the last.
+   * PATH has the links; returns the number of the last.
    */
   #descend(root: number, node: number): number {
     const OFFSET = 5, GAP = 7, NODE = 0x3ffffffc, LINK = 0x3fffffff, PATH = 1656, RIGHT = 3;

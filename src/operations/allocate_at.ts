@@ -86,7 +86,7 @@ export function appendAt(
  * @param offsets First unit of each.
  * @param sizes Number of units of each.
  * @param handles Where the handles go, in the order of the arguments.
- * @returns Whether all were reserved. `false` means that nothing changed: two places overlap, or
+ * @returns True if all were reserved. `false` means that nothing changed: two places overlap, or
  *   units are taken or outside the space, or there is no room for so many allocations.
  * @throws {TypeError} An argument is no array, or an offset or a size not a number; nothing
  *   changed.
@@ -179,7 +179,7 @@ function checkPlaces(offsets: ArrayLike<number>, sizes: ArrayLike<number>, count
 
 /**
  * Appends allocations in ascending order, without a search for each. The gap behind them
- * is in no bin meanwhile. Gives how many there were until one did not fit.
+ * is in no bin meanwhile. Returns how many there were until one did not fit.
  */
 function append(
   table: GapTable,

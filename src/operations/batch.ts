@@ -137,14 +137,14 @@ function allocateAll(
   return to;
 }
 
-/** Whether one of these sizes is 0 and such allocations are out of order. */
+/** Tells whether one of these sizes is 0 and such allocations are out of order. */
 function isAnyApart(table: GapTable, sizes: ArrayLike<number>, from: number, to: number): boolean {
   let i = table.shape === OFFSET_SHAPE ? to : from;
   while (i < to && sizes[i] !== 0) i++;
   return i < to;
 }
 
-/** Whether so many slots may be taken one behind the other, without another table. */
+/** Tells whether so many slots may be taken one behind the other, without another table. */
 function hasSlots(table: GapTable, count: number): boolean {
   const HEAD = 12, READY = 22;
   const H = table.words;

@@ -1,5 +1,5 @@
 /**
- * What can be wrong with a gap table.
+ * Checks of a gap table.
  *
  * @module
  */
@@ -39,14 +39,14 @@ import {
 } from "../gap_table/layout.ts";
 import { isTaken, maskOf, queueStart, reuseOf } from "../gap_table/slots.ts";
 
-/** Whether a word is the index of a node other than the end. */
+/** Tells whether a word is the index of a node other than the end. */
 export function isNode(table: GapTable, node: number): boolean {
   const { words, end } = table;
   return node > end && node < queueStart(words) && (node - end) % words[STRIDE] === 0;
 }
 
 /**
- * What is wrong with the nodes and the slots of a table, or undefined. Every link is
+ * The fault in the nodes and the slots of a table, or undefined. Every link is
  * verified before it is followed and every loop is bounded: any words at all can be
  * given. O(slots).
  */
@@ -87,7 +87,7 @@ export function tableDamage(table: GapTable): string | undefined {
   return queueDamage(table, live);
 }
 
-/** What is wrong with the slots that are not taken, or undefined: each one waits, once. */
+/** The fault in the slots that are not taken, or undefined: each one waits, once. */
 function queueDamage(table: GapTable, taken: number): string | undefined {
   const H = table.words, stride = H[STRIDE], mask = H[MASK], slots = H[SLOTS], END = table.end;
   const start = queueStart(H), waits = new Uint8Array(slots);
@@ -126,7 +126,7 @@ function queueDamage(table: GapTable, taken: number): string | undefined {
   return taken === 0 ? undefined : "a slot has a handle, but no place";
 }
 
-/** What is wrong with the lists of the bins of a table whose nodes are sound, or undefined. */
+/** The fault in the lists of the bins of a table whose nodes are sound, or undefined. */
 export function binDamage(table: BinTable): string | undefined {
   const H = table.words, END = table.end, { bins, binCount } = table.shape;
   let holes = 0, node = END;
@@ -158,7 +158,7 @@ export function binDamage(table: BinTable): string | undefined {
   return holes === 0 ? undefined : "a free region is in no bin";
 }
 
-/** Whether a value is a number of units. */
+/** Tells whether a value is a number of units. */
 function isUnits(value: number): boolean {
   return value >= 0 && Number.isSafeInteger(value);
 }

@@ -1,5 +1,5 @@
 /**
- * What can be wrong with the trees of a gap table.
+ * Checks of the trees of a gap table.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { LEFT, RIGHT, type TreeTable } from "../gap_table/tree_table.ts";
 
 const HIGHEST = 40;
 
-/** What is wrong with the trees of a table whose nodes are sound, or undefined. O(n). */
+/** The fault in the trees of a table whose nodes are sound, or undefined. O(n). */
 export function treeDamage(table: TreeTable): string | undefined {
   const H = table.words, { bins, binCount } = table.shape;
   let holes = 0, node = table.end;

@@ -26,7 +26,7 @@ import { type Bounds, Planner, PlanState } from "./planner.ts";
  * There are two ways. To fill holes, lowest first, each with the highest allocations
  * that fit, moves little, but leaves the holes that nothing fits. To slide every
  * allocation down to the one before it leaves none, but its moves may overlap, and
- * it moves all that lies above the first hole. A bounded plan fills holes as long as
+ * it moves all that is above the first hole. A bounded plan fills holes as long as
  * it can, and slides when nothing fits any more. One without bounds goes all the
  * way, by sliding alone or after filling, whichever ends lower or moves fewer units.
  * Over several spans no move overlaps its source: sliding would go across their ends.

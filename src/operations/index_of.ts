@@ -12,7 +12,7 @@ import { operate } from "./operate.ts";
 
 /**
  * The index of a live allocation: from 0 to {@linkcode indexLimit} - 1, another one for each, and
- * the same as long as it lives. What a program knows of its allocations goes into typed arrays of
+ * the same as long as it lives. A program's facts about its allocations go into typed arrays of
  * that length. An index serves again once the allocation is freed. O(1).
  *
  * The allocator is made with `maxAllocations`: slots of a table that grows change their numbers.

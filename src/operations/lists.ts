@@ -54,7 +54,7 @@ function freeAgain(allocator: Allocator, handle: number): void {
   }
 }
 
-/** Whether a list stays as it is while a function runs. */
+/** Tells whether a list stays as it is while a function runs. */
 function isSteady(list: object): boolean {
   const isOwn = ArrayBuffer.isView(list) && list.buffer instanceof ArrayBuffer;
   return isOwn && !Object.prototype.hasOwnProperty.call(list, "length");

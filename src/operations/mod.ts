@@ -1,5 +1,5 @@
 /**
- * What few programs need of an allocator, a function each.
+ * Functions over an allocator that few programs need.
  *
  * @module
  */

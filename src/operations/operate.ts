@@ -11,7 +11,7 @@ import { growth } from "../gap_table/growth.ts";
 import { type BinShape, NARROW, OFFSET_SHAPE, STRIDE } from "../gap_table/layout.ts";
 import { describe } from "../util/check_integer.ts";
 
-/** What an allocator may have for these functions: one of them at least. */
+/** Members an allocator may have for these functions: one of them at least. */
 interface Operated {
   /** The words of an `OffsetAllocator`, or the table of another strategy. */
   table?: unknown;
@@ -34,7 +34,7 @@ export type Forward = <R>(
   caller: (...args: never[]) => unknown,
 ) => R;
 
-/** Whether {@linkcode operate} can do an operation with an allocator. */
+/** Tells whether {@linkcode operate} can do an operation with an allocator. */
 export function canOperate(allocator: Allocator, name: string): boolean {
   const { forward, [name as "table"]: own, table } = allocator as Operated;
   const { inner } = allocator as { readonly inner?: Allocator };
@@ -78,7 +78,7 @@ const views = new WeakMap<object, GapTable>();
  * words are others.
  *
  * @param name The name of the function that was called.
- * @param View What it is to be over bare words.
+ * @param View The view's constructor over bare words.
  */
 export function tableOf<T extends GapTable>(
   allocator: Allocator,

@@ -8,7 +8,7 @@ import { alignUp } from "../util/align_up.ts";
 import type { Allocator, CompactionCursor, Move } from "../allocator.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 
-/** What a plan may spend, and its rules. */
+/** Bounds and rules of a plan. */
 export interface Bounds {
   moves: number;
   units: number;
@@ -27,10 +27,10 @@ export class PlanState implements CompactionCursor {
   low: number | undefined;
   /** The node that is the next candidate, from above; 0 for the last one. */
   high = 0;
-  /** What was passed from above, by alignment. */
+  /** Holes passed from above, by alignment. */
   groups: Map<number, Candidates> = new Map();
   isSliding = false;
-  /** Whether anything moved since the first hole. */
+  /** True if anything moved since the first hole. */
   hasMoved = false;
 
   constructor(allocator: Allocator) {
@@ -60,7 +60,7 @@ export class Planner {
     this.#state = state;
   }
 
-  /** Goes on within the bounds; gives where the next plan goes on, if it has anything to do. */
+  /** Goes on within the bounds; returns where the next plan goes on, if it has anything to do. */
   run(): PlanState | undefined {
     const state = this.#state;
     const { canSlide } = this.#bounds;
@@ -78,7 +78,7 @@ export class Planner {
     return state;
   }
 
-  /** Goes all the way; gives the state of the next round, if there is one. */
+  /** Goes all the way; returns the state of the next round, if there is one. */
   runAll(): PlanState | undefined {
     const state = this.#state, { canSlide } = this.#bounds;
     const end = canSlide ? this.#slideAll([]) : 0, slide = this.moves;

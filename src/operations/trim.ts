@@ -70,7 +70,7 @@ const MOST_FULL = 0.75; // = 3 / 4
  *   is live.
  *
  * A table with `maxAllocations` over gaps has a fixed size and stays. So does, for some
- * 10^6 allocations, one whose handles are about to begin anew.
+ * 10^6 allocations, one whose handles are about to start over.
  *
  * O(slots of the table). No iteration over the allocator goes on.
  *
@@ -191,7 +191,8 @@ function floorFrom(H: Int32Array, end: number, from: number): number {
 }
 
 /**
- * Whether a handle comes back late enough, as slots.ts says it: 2^20 allocations for 2^30 handles.
+ * Tells whether a handle comes back late enough, as slots.ts says it: 2^20 allocations for 2^30
+ * handles.
  *
  * @param slots Slots of the table.
  * @param step Handles from one generation of a slot to the next.
@@ -207,7 +208,7 @@ function lasts(H: Int32Array, slots: number, step: number, floor: number): boole
  * enough; then it returns how columns follow. O(slots).
  *
  * Every slot that is free then goes on behind all handles that were given; so does a live one,
- * once it is released. Handles go up to the last and begin anew before any of them comes back.
+ * once it is released. Handles go up to the last and start over before any of them comes back.
  * Where they have passed the middle, that might be too soon: the table stays until they did.
  */
 export function halve(table: HandleTable): Gather | undefined {
@@ -232,7 +233,7 @@ export function halve(table: HandleTable): Gather | undefined {
   };
 }
 
-/** Whether a table of this length has a slot for each of these handles, and some to spare. */
+/** Tells whether a table of this length has a slot for each of these handles, and some to spare. */
 function canHold(live: Int32Array, length: number): boolean {
   if (live.length > length * MOST_FULL) return false;
   const isTaken = new Uint8Array(length);

@@ -23,7 +23,7 @@ interface Entry<T> {
 
 /**
  * Values that take time to make, such as connections: they are handed out, come back, and are
- * handed out again. Who acquires when all are out waits: first come, first served. Which value is
+ * handed out again. A caller waits while all are out: first come, first served. Which value is
  * handed out: the one that came back last, so that those that are not needed stay idle.
  *
  * | call | cost, beside the functions of the options |
@@ -63,13 +63,13 @@ export class AsyncPool<T> {
   #validating = 0;
   #destroying = 0;
 
-  /** Whether it takes new callers: neither drained nor closed. */
+  /** True if it takes new callers: neither drained nor closed. */
   #isOpen = true;
   #isClosed = false;
   #closing: Promise<void> | undefined;
-  /** What waits for the pool to come to rest: resolved once `isAtRest` says so. */
+  /** Promises of callers that wait for the pool to come to rest, when `isAtRest` is true. */
   #resting: { readonly isAtRest: () => boolean; readonly resolve: () => void }[] = [];
-  /** What `destroy` threw since the pool was closed. */
+  /** Errors of `destroy` since the pool was closed. */
   readonly #errors: unknown[] = [];
 
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -119,7 +119,7 @@ export class AsyncPool<T> {
     return this.#waiters.size;
   }
 
-  /** Whether the pool is closed. */
+  /** True if the pool is closed. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -131,7 +131,7 @@ export class AsyncPool<T> {
    * @returns The value. It rejects with what `create` threw; with `PoolTimeoutError`; with the
    * reason of the signal; with `PoolExhaustedError` where `maxWaiting` callers wait; with
    * `PoolClosedError` where the pool is closed or drained; with a `TypeError` or a `RangeError`
-   * where an option is wrong. Who gave up keeps no value from others.
+   * where an option is wrong. A caller that gave up keeps no value from others.
    */
   acquire(options?: AcquireOptions): Promise<T> {
     if (options === undefined && this.#isOpen && this.#options.validate === undefined) {
@@ -147,7 +147,7 @@ export class AsyncPool<T> {
   }
 
   /**
-   * Gives a value back.
+   * Releases a value.
    *
    * @throws {ReleasedError} It was given back already.
    * @throws {TypeError} It is none of this pool.
@@ -163,7 +163,7 @@ export class AsyncPool<T> {
   }
 
   /**
-   * Gives a value back to be destroyed: a broken one. Another is made when it is needed.
+   * Releases a value to be destroyed: a broken one. Another is made when it is needed.
    *
    * @throws {ReleasedError} It was given back already.
    * @throws {TypeError} It is none of this pool.
@@ -178,9 +178,9 @@ export class AsyncPool<T> {
    * Acquires a value, calls a function with it, and releases it when what the function returned
    * is settled. If the function fails the value is discarded, since nobody knows its state.
    *
-   * @param action What is done with the value; it must not release it.
+   * @param action Gets the value; it must not release it.
    * @param options For how long to wait.
-   * @returns What the function returned. It rejects as `acquire` does, and as the function does.
+   * @returns The function's result. It rejects as `acquire` does, and as the function does.
    */
   async use<R>(
     action: (value: T) => R | PromiseLike<R>,
@@ -227,7 +227,7 @@ export class AsyncPool<T> {
     return this.close();
   }
 
-  /** What the pool holds, and what became of the requests to it. */
+  /** Figures of the pool and of the requests to it. */
   stats(): AsyncPoolStats {
     const { timeouts, aborts, size: waiting } = this.#waiters;
     return {

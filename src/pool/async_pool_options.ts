@@ -13,7 +13,7 @@ import { checkType } from "../util/check_type.ts";
 const MAX_TIMEOUT = 2_147_483_647; // = 2 ** 31 - 1
 
 /**
- * What an `AsyncPool` is told. Each function may be asynchronous. A promise that never settles
+ * Options of an `AsyncPool`. Each function may be asynchronous. A promise that never settles
  * holds the place of its value, and `close` waits for it: give such a function its own timeout.
  *
  * @typeParam T The values.
@@ -24,8 +24,8 @@ export interface AsyncPoolOptions<T> {
   /** Called once with each value that the pool no longer wants. */
   readonly destroy?: (value: T) => unknown;
   /**
-   * Whether a value that is not new can still be handed out. One for which the answer is false,
-   * or an error, is destroyed, and the next is tried, or another made.
+   * Tells whether a value that is not new can still be handed out. One for which the answer is
+   * false, or an error, is destroyed, and the next is tried, or another made.
    */
   readonly validate?: (value: T) => boolean | PromiseLike<boolean>;
   /** Values that are made at once, and made again when there are fewer; 0 by default. */
@@ -41,7 +41,7 @@ export interface AsyncPoolOptions<T> {
   readonly maxWaiting?: number;
 }
 
-/** What an `AsyncPool` holds, and what became of the requests to it. */
+/** Figures of an `AsyncPool` and of the requests to it. */
 export interface AsyncPoolStats {
   /** Most values at a time: `max`. */
   readonly capacity: number;

@@ -10,7 +10,7 @@ import type { Slot } from "./slot.ts";
 /** Which free object leaves a pool next. */
 export type PoolOrder = "stack" | "queue" | "lowest";
 
-/** What a pool needs of an order; an array is the stack. */
+/** The order of free objects; an array is the stack. */
 export interface FreeObjects<T> extends Iterable<T> {
   /** Number of free objects. */
   readonly length: number;
@@ -33,7 +33,7 @@ export function freeObjects<T extends object>(order?: PoolOrder): FreeObjects<Sl
   return stack as Slot<T>[];
 }
 
-/** What came first leaves first: a ring whose length is a power of two. */
+/** First in, first out: a ring whose length is a power of two. */
 class FreeQueue<T> implements FreeObjects<T> {
   length = 0;
   #ring: (T | undefined)[] = new Array(16).fill(undefined);

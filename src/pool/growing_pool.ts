@@ -91,7 +91,7 @@ export class GrowingPool<T extends object> extends Pool<T> {
    * for another one, in 4 or 8 bytes. O(objects in the pool).
    *
    * @returns How many objects it disposed of.
-   * @throws What `dispose` threw, once all are disposed of; several as an `AggregateError`.
+   * @throws Errors of `dispose`, once all are disposed of; several as an `AggregateError`.
    *
    * @example
    * ```ts

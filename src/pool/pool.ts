@@ -25,7 +25,7 @@ import { type AcquireOptions, checkWait, Waiters } from "./waiters.ts";
 /**
  * Objects that are handed out and come back: what `FixedPool` and `GrowingPool` have in common.
  *
- * An object goes out by a handle (`acquire`), which tells misuse of every kind, or by itself
+ * An object goes out by a handle (`acquire`), which tells misuse of every kind, or without one
  * (`take`), which costs less, and comes back the same way: by `release` or by `give`. An
  * object that is given twice is an error either way, but only a handle knows that the object
  * it named meanwhile went to someone else.
@@ -33,7 +33,7 @@ import { type AcquireOptions, checkWait, Waiters } from "./waiters.ts";
  * While callers of `acquireAsync` wait, what comes back goes to the first of them, and nobody
  * else gets anything.
  *
- * What is out counts as `inUse`, and so does what is just being made. An object that is out
+ * Objects that are out or just being made count as `inUse`. An object that is out
  * and forgotten never comes back, with `debug` or without.
  *
  * | call | cost, beside the functions of the options |
@@ -64,7 +64,7 @@ export abstract class Pool<T extends object> {
   /** Objects that are out, or on their way. */
   #out = 0;
   readonly #waiters: Waiters<PoolHandle<T>> = new Waiters();
-  /** Whether those who wait are being served: what fails or comes back meanwhile must not nest. */
+  /** True if those who wait are being served: what fails or comes back meanwhile must not nest. */
   #isServing = false;
   /** Finds out which handles are collected that were not released, with what to report. */
   readonly #leaks: FinalizationRegistry<string> | undefined;
@@ -137,7 +137,7 @@ export abstract class Pool<T extends object> {
     return this.#waiters.size;
   }
 
-  /** Whether the pool is closed. */
+  /** True if the pool is closed. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -215,7 +215,7 @@ export abstract class Pool<T extends object> {
    * @param options For how long to wait.
    * @returns The handle. It rejects with `PoolTimeoutError`, with the reason of the signal,
    * with `PoolClosedError` where the pool is closed while it waits, and with what functions
-   * of the options throw. Who gave up keeps no object from others.
+   * of the options throw. A caller that gave up keeps no object from others.
    */
   async acquireAsync(options?: AcquireOptions): Promise<PoolHandle<T>> {
     const wait = checkWait(options);
@@ -230,7 +230,7 @@ export abstract class Pool<T extends object> {
   }
 
   /**
-   * Gives an object back by its handle.
+   * Releases an object by its handle.
    *
    * @throws {ReleasedError} It was given back already.
    * @throws {TypeError} It is no handle of this pool.
@@ -278,7 +278,7 @@ export abstract class Pool<T extends object> {
   }
 
   /**
-   * Gives back an object that was taken.
+   * Releases an object that was taken.
    *
    * @throws {ReleasedError} It was given back already.
    * @throws {TypeError} It is none of this pool, or out by a handle.
@@ -291,7 +291,7 @@ export abstract class Pool<T extends object> {
     this.#takeBack(slot);
   }
 
-  /** What the pool holds, and what became of the requests to it since `resetStats`. */
+  /** Figures of the pool and of the requests to it since `resetStats`. */
   stats(): PoolStats {
     const inUse = this.#out, free = this.#free.length, capacity = this.#capacity;
     const { timeouts, aborts, size: waiting } = this.#waiters;
@@ -362,7 +362,7 @@ export abstract class Pool<T extends object> {
    * objects that are out when they come back. Callers who wait are refused. Closing a closed
    * pool does nothing.
    *
-   * @throws What `dispose` threw, once all are disposed of; several as an `AggregateError`.
+   * @throws Errors of `dispose`, once all are disposed of; several as an `AggregateError`.
    */
   close(): void {
     throwAll(this.#close());

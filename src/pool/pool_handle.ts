@@ -64,13 +64,13 @@ export class PoolHandle<T extends object> {
     return slot.object;
   }
 
-  /** Whether the object was given back. */
+  /** True if the object was given back. */
   get isReleased(): boolean {
     return this.#slot === undefined;
   }
 
   /**
-   * Gives the object back, as `release` of the pool does.
+   * Releases the object, as `release` of the pool does.
    *
    * @throws {ReleasedError} It was given back already.
    */
@@ -80,7 +80,7 @@ export class PoolHandle<T extends object> {
     slot.pool.release(this);
   }
 
-  /** Gives the object back, unless that was done. */
+  /** Releases the object, unless that was done. */
   [Symbol.dispose](): void {
     this.#slot?.pool.release(this);
   }

@@ -10,7 +10,7 @@ import { refusePromise } from "./refuse_promise.ts";
 import type { PoolOrder } from "./free_objects.ts";
 
 /**
- * What a pool is told to do with its objects. What one of these functions throws goes to the
+ * Functions and limits of a pool. An error of one of these functions goes to the
  * caller. An object for which `prepare`, `onAcquire`, `reset` or `onRelease` threw is not
  * trusted any more: it is disposed of, and another is made in its place when it is needed.
  *
@@ -39,7 +39,7 @@ export interface PoolOptions<T extends object> {
    */
   readonly order?: PoolOrder;
   /**
-   * Whether handles that are dropped without release are reported; `false` by default, as
+   * True if handles that are dropped without release are reported; `false` by default, as
    * that costs far more than the handle.
    */
   readonly debug?: boolean;
@@ -56,7 +56,7 @@ export interface PoolOptions<T extends object> {
 /** A function of the options that is called with an object, if there is one. */
 export type Hook<T> = ((object: T) => void) | undefined;
 
-/** What a pool holds, and what became of the requests to it. */
+/** Figures of a pool and of the requests to it. */
 export interface PoolStats {
   /** Most objects that the pool holds as it is. */
   readonly capacity: number;

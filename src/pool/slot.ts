@@ -12,7 +12,7 @@ import { refusePromise } from "./refuse_promise.ts";
 export const NEW = 0;
 /** In the pool, or on its way in or out. */
 export const FREE = 1;
-/** Out by itself. */
+/** Out without a handle. */
 export const TAKEN = 2;
 /** Out by a handle. */
 export const HELD = 3;
@@ -52,15 +52,15 @@ class PoolBrand extends BrandBase {
   }
 }
 
-/** What a slot needs of its pool, so that neither file needs the other. */
+/** A pool as its slots see it, so that neither file needs the other. */
 export interface SlotOwner {
   /** Ends a handle and takes its object back. */
   release(handle: object): void;
 }
 
 /**
- * What a pool knows of an object. The object has one private field, which leads here, and not
- * all of these: objects are of many shapes, slots of one.
+ * The state that a pool keeps of an object. The object has one private field, which leads here,
+ * and not all of these: objects are of many shapes, slots of one.
  */
 export class Slot<T extends object> {
   readonly object: T;

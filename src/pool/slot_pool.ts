@@ -32,7 +32,7 @@ export interface SlotPoolOptions<V> extends SlotLayout<V> {
    * `"lowest"`, the one of the lowest number, which keeps those in use together.
    */
   readonly order?: PoolOrder;
-  /** Whether a slot is filled with zeros when it is released; `false` by default. */
+  /** True if a slot is filled with zeros when it is released; `false` by default. */
   readonly clear?: boolean;
 }
 
@@ -190,7 +190,7 @@ export class SlotPool<V = Uint8Array> {
   }
 
   /**
-   * Gives a slot back.
+   * Releases a slot.
    *
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */
@@ -232,7 +232,7 @@ export class SlotPool<V = Uint8Array> {
     for (const handle of this.#handles) if (handle >= 0) yield handle;
   }
 
-  /** Gives all slots back; all handles are refused from then on. */
+  /** Releases all slots; all handles are refused from then on. */
   reset(): void {
     for (const handle of this.handles()) this.release(handle);
     this.#leastFree = this.capacity;

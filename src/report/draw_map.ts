@@ -14,13 +14,13 @@ import { labelGroups } from "./label_groups.ts";
 import { type MapKind, paintMap } from "../util/paint_map.ts";
 import { type Labels, regionsOf } from "./regions.ts";
 
-/** What {@linkcode drawMap} draws. */
+/** Options of {@linkcode drawMap}. */
 export interface MapOptions {
   /** Columns of the picture, at least 20; 80 by default. */
   readonly width?: number;
   /** Most rows of cells, at least 1; 16 by default. */
   readonly height?: number;
-  /** Whether it has ANSI colours; `false` by default. */
+  /** True if it has ANSI colours; `false` by default. */
   readonly colour?: boolean;
   /** Returns the label of an allocation: the 26 labels of most units have a letter each. */
   readonly labels?: Labels;
@@ -46,7 +46,7 @@ const MAX_NAME = 32;
  * with the offset of its first unit; spans follow each other without the gaps between them.
  *
  * @param allocator Any strategy, or a `RangeAllocator`; it does not change.
- * @param options What to draw.
+ * @param options Size, kinds and labels of the picture.
  * @returns Lines, for `console.log`.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  * @throws {RangeError} A dimension is not an integer in range.

@@ -22,7 +22,7 @@ const MAX_HANDLES = 8;
  * Writes leaks for a person: those of the same label and stack together, the groups of most
  * units first.
  *
- * @param leaks What {@linkcode TrackedAllocator.leaks} returned.
+ * @param leaks The result of {@linkcode TrackedAllocator.leaks}.
  * @param options How to write.
  * @returns Lines; one that says so if no allocation is live.
  * @throws {TypeError} `leaks` is no array, or an option is not known or no number.

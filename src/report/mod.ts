@@ -1,5 +1,5 @@
 /**
- * What an allocator holds: figures, JSON, pictures, and allocations that nobody freed.
+ * The contents of an allocator: figures, JSON, pictures, and leaks.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@
 
 import type { Allocation, Extent, FreeSpace, SpanAllocator } from "../allocator.ts";
 
-/** What a part of the space is: in an allocation, free, or neither of the two. */
+/** The kind of a part of the space: in an allocation, free, or neither of the two. */
 export type RegionKind = "used" | "free" | "padding";
 
 /** Returns the label of an allocation, where it has one. */
@@ -14,7 +14,7 @@ export type Labels = (handle: number) => string | undefined;
 
 /** A part of the space. */
 export interface ReportRegion extends Extent {
-  /** What it is. */
+  /** Its kind. */
   readonly kind: RegionKind;
   /** The handle of the allocation, where it is one. */
   readonly handle?: number;

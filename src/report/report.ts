@@ -33,7 +33,7 @@ export interface SizeReport {
   readonly histogram: readonly SizeClass[];
 }
 
-/** What {@linkcode report} returns. `used`, `free` and `padding` add up to the capacity. */
+/** The result of {@linkcode report}. `used`, `free` and `padding` add up to the capacity. */
 export interface Report {
   /** Units in the whole space. */
   readonly capacity: number;

@@ -10,15 +10,15 @@ import { checkType } from "../util/check_type.ts";
 import { type Report, report } from "./report.ts";
 import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts";
 
-/** What {@linkcode reportJson} includes. */
+/** Options of {@linkcode reportJson}. */
 export interface ReportJsonOptions {
-  /** Whether every region is listed; `false` by default. */
+  /** True if every region is listed; `false` by default. */
   readonly regions?: boolean;
   /** Returns the label of an allocation. */
   readonly labels?: Labels;
 }
 
-/** What {@linkcode reportJson} returns, version 1. A later version may add members. */
+/** The result of {@linkcode reportJson}, version 1. A later version may add members. */
 export interface ReportJson extends Report {
   /** Tells it from other JSON. */
   readonly format: "suballoc-report";
@@ -34,7 +34,7 @@ export interface ReportJson extends Report {
  * Reports as a plain object that `JSON.stringify` writes without loss.
  *
  * @param allocator Any strategy, or a `RangeAllocator`; it does not change.
- * @param options What to include.
+ * @param options The parts to include.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  *
  * @example

@@ -15,7 +15,7 @@ import { blockRows, cellRows, type DrawnPiece, MAX_BLOCKS } from "./svg_rows.ts"
 import { LABEL_COLOURS, style } from "./svg_style.ts";
 import { escaped, grouped, percent, pixels, shortened } from "./svg_text.ts";
 
-/** What {@linkcode reportSvg} draws. */
+/** Options of {@linkcode reportSvg}. */
 export interface ReportSvgOptions {
   /** Width in pixels, at least 320; 960 by default. The height follows. */
   readonly width?: number;
@@ -40,7 +40,7 @@ const LINE = 19;
  * The picture suits light and dark pages, and stays below 300 kB at the default width.
  *
  * @param allocator Any strategy, or a `RangeAllocator`; it does not change.
- * @param options What to draw.
+ * @param options Size, kinds and labels of the picture.
  * @returns An SVG document, which may also stand within an HTML page.
  * @throws {TypeError} `allocator` is none, or an option is not known or of the wrong type.
  * @throws {RangeError} `width` is not an integer in range.
@@ -118,7 +118,7 @@ export function reportSvg(allocator: FreeSpace, options: ReportSvgOptions = {}):
     `${legend.svg}${rows.svg}${list.svg}</svg>\n`;
 }
 
-/** What each colour is, and its share of the space, in as many lines as that needs. */
+/** The legend: each colour's kind and its share of the space, in as many lines as that needs. */
 function legendOf(
   entries: readonly (readonly [colour: string, name: string, units: number])[],
   capacity: number,

@@ -9,7 +9,7 @@ import { escaped, grouped, pixels, shortened } from "./svg_text.ts";
 
 /** A part of the space as it is drawn: its kind is the class that colours it. */
 export interface DrawnPiece extends Piece<string> {
-  /** What is written into it, where it is wide enough. */
+  /** Text in it, where it is wide enough. */
   readonly text?: string;
 }
 

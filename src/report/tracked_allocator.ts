@@ -11,10 +11,10 @@ import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { framesOf, type StackTrace, traceBelow } from "../util/stack.ts";
 
-/** What a {@linkcode TrackedAllocator} remembers. */
+/** Options of a {@linkcode TrackedAllocator}. */
 export interface TrackedAllocatorOptions {
   /**
-   * Whether it keeps the stack of each allocation, `Error.stackTraceLimit` frames long;
+   * True if it keeps the stack of each allocation, `Error.stackTraceLimit` frames long;
    * `false` by default, since a stack costs far more than the allocation.
    */
   readonly stacks?: boolean;
@@ -73,7 +73,7 @@ export class TrackedAllocator<A extends Allocator = Allocator> extends Allocator
    * Wraps an allocator.
    *
    * @param inner Any strategy; its live allocations count, too.
-   * @param options What to remember.
+   * @param options The facts to remember.
    * @throws {TypeError} `inner` is no allocator, or an option is not known or of the wrong type.
    */
   constructor(inner: A, options: TrackedAllocatorOptions = {}) {

@@ -14,13 +14,13 @@ import { lockAsync } from "./sleep_async.ts";
 import { LOCK } from "./state.ts";
 import { Waiting } from "./waiting.ts";
 
-/** What {@linkcode allocateAsync} is asked for. */
+/** Options of {@linkcode allocateAsync}. */
 export interface AllocateAsyncOptions extends AcquireOptions {
   /** Any positive integer; 1 by default. */
   readonly alignment?: number;
 }
 
-/** What {@linkcode allocateSync} is asked for. */
+/** Options of {@linkcode allocateSync}. */
 export interface AllocateSyncOptions {
   /** Any positive integer; 1 by default. */
   readonly alignment?: number;

@@ -34,7 +34,7 @@ const TICKETS = 67_108_863; // = (1 << 26) - 1
 const OWNER = 4095; // = (1 << 12) - 1
 const FREE = 0, WAITING = 1, CALLED = 2, GONE = 3; // GONE is also the mask of a state
 
-/** What stands for no ticket. */
+/** Stands for no ticket. */
 export const NO_TICKET = -1;
 
 /** The word of a ticket's place. */
@@ -125,7 +125,7 @@ export function callWaiting(line: Int32Array): void {
   if (Atomics.load(line, WAITED) !== 0) callFirst(line);
 }
 
-/** Whether nobody stands in line. */
+/** Tells whether nobody stands in line. */
 export function isEmpty(line: Int32Array): boolean {
   return (Atomics.load(line, placeOf(firstTicket(line))) & GONE) === FREE;
 }
@@ -152,7 +152,7 @@ export function ownerOf(word: number): number {
   return word >>> 2 & OWNER;
 }
 
-/** Whether a word of a place says that its owner was called and has not answered. */
+/** Tells whether a word of a place says that its owner was called and has not answered. */
 export function isCalled(word: number): boolean {
   return (word & GONE) === CALLED;
 }

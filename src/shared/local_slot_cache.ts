@@ -72,7 +72,7 @@ export class LocalSlotCache<V = Uint8Array> {
     this.#kept = new Int32Array(2 * batch);
   }
 
-  /** Whether the cache is closed. */
+  /** True if the cache is closed. */
   get isClosed(): boolean {
     return this.#kept.length === 0;
   }
@@ -111,7 +111,7 @@ export class LocalSlotCache<V = Uint8Array> {
   }
 
   /**
-   * Gives a slot back, whichever worker acquired it.
+   * Releases a slot, whichever worker acquired it.
    *
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */

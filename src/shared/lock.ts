@@ -49,12 +49,12 @@ export class LockAbandonedError extends Error {
 export interface LockRules {
   /** Milliseconds for which one turn may last until its holder is taken for dead. */
   readonly abandonedAfter: number;
-  /** Whether to take the lock from such a holder; otherwise it is an error. */
+  /** If true, the lock is taken from such a holder; otherwise it is an error. */
   readonly seizes: boolean;
 }
 
 /**
- * Mutual exclusion by one word of shared memory. Who waits looks at the word for a short
+ * Mutual exclusion by one word of shared memory. A waiter looks at the word for a short
  * while and then sleeps; on a thread that may not sleep (a page's main one) it keeps looking.
  */
 export class Lock {
@@ -73,7 +73,7 @@ export class Lock {
    * @param words Shared memory.
    * @param index Which word is the lock.
    * @param owner The number of this thread, from 1 to {@linkcode MAX_OWNER}.
-   * @param repair What mends the state behind the lock; called while it is held.
+   * @param repair Mends the state behind the lock; called while it is held.
    */
   constructor(
     words: Int32Array,
@@ -163,7 +163,7 @@ export class Lock {
     return Atomics.compareExchange(this.#words, this.#index, 0, mine) === 0;
   }
 
-  /** Takes the lock from whoever has it, and mends what was left behind. */
+  /** Takes the lock from its holder, and mends what was left behind. */
   #seize(word: number): boolean {
     const mine = this.#nextTurn() | WAITERS;
     if (Atomics.compareExchange(this.#words, this.#index, word, mine) !== word) return false;
@@ -196,7 +196,7 @@ export class Waiter {
     return Math.max(0, this.#deadline - performance.now());
   }
 
-  /** Whether the turn that this word names has been going on for too long. */
+  /** Tells whether the turn that this word names has been going on for too long. */
   isOverdue(word: number): boolean {
     if (word === this.#word) return performance.now() >= this.#deadline;
     this.#word = word;
@@ -205,7 +205,7 @@ export class Waiter {
   }
 }
 
-/** Whether this thread may sleep: the main one of a page may not. */
+/** Tells whether this thread may sleep: the main one of a page may not. */
 export function maySleep(words: Int32Array, index: number): boolean {
   try {
     Atomics.wait(words, index, -1, 0); // not what the word ever is: it returns at once

@@ -1,5 +1,5 @@
 /**
- * What is done to a shared allocator while its lock is held.
+ * Operations on a shared allocator while its lock is held.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export class LockedTable {
     this.#cachedSize = state.cachedSize;
   }
 
-  /** What the width of the nodes allows. */
+  /** The most that the width of the nodes allows. */
   get maxCapacity(): number {
     const WIDE = 12, STRIDE = 21, MAX_NARROW = 4_294_967_295;
     return this.#words[STRIDE] === WIDE ? Number.MAX_SAFE_INTEGER : MAX_NARROW;

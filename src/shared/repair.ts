@@ -51,7 +51,7 @@ export function repair({ header, table }: SharedState): void {
 }
 
 /**
- * Makes a table anew from its nodes. A node is taken or free by its HANDLE alone, which every
+ * Rebuilds a table from its nodes. A node is taken or free by its HANDLE alone, which every
  * change writes in one word: before the change counts nothing of it, then all of it, but for
  * links, gaps, bins and the queue, which are worked out here. Being stopped midway does no
  * harm: it can begin again. O(n log n) with n allocations, O(slots) without any.
@@ -79,7 +79,7 @@ export function rebuild(table: BinTable): void {
 }
 
 /**
- * Links nodes anew: the ring, the gaps, the bins and the queue, from what each node says of
+ * Relinks nodes: the ring, the gaps, the bins and the queue, from what each node says of
  * itself. Whatever else the table held is overwritten.
  *
  * @param nodes All nodes that are taken, in address order.

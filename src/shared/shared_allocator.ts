@@ -33,7 +33,7 @@ import {
 } from "./state.ts";
 import type { WorkerCache } from "./worker_cache.ts";
 
-/** What functions beside a {@linkcode SharedOffsetAllocator} need of it. */
+/** A {@linkcode SharedOffsetAllocator} as functions beside it see it. */
 export interface SharedParts {
   readonly state: SharedState;
   readonly table: LockedTable;
@@ -43,7 +43,7 @@ export interface SharedParts {
 }
 
 /**
- * What a function beside a {@linkcode SharedOffsetAllocator} works on.
+ * The state for functions beside a {@linkcode SharedOffsetAllocator}.
  *
  * @throws {TypeError} It is none.
  */
@@ -65,10 +65,10 @@ export interface SharedAttachOptions {
    * SharedOffsetAllocator.recover} knows it; by default the next that nobody has.
    */
   readonly worker?: number;
-  /** Milliseconds after which whoever holds the lock is taken for dead; 2000 by default. */
+  /** Milliseconds after which the holder of the lock is taken for dead; 2000 by default. */
   readonly abandonedAfter?: number;
   /**
-   * What happens then: `"throw"`, the default, throws a `LockAbandonedError`. `"recover"`
+   * The reaction: `"throw"`, the default, throws a `LockAbandonedError`. `"recover"`
    * takes the lock and repairs the state, which is right only where no worker can be stopped
    * for so long, by a debugger say, and then go on.
    */
@@ -114,15 +114,15 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
  * short while and sleeps then; on the main thread of a page, which may not sleep, it keeps
  * looking: use `allocateAsync` and `freeAsync` there. `allocateAsync` and `allocateSync` wait for
  * space as well. With `cache` small blocks pass through a
- * cache of each worker: no lock, one atomic operation for each allocate and free. What the
- * caches hold is neither free nor allocated; a worker that finds no space takes it from all
+ * cache of each worker: no lock, one atomic operation for each allocate and free. Blocks
+ * in caches are neither free nor allocated; a worker that finds no space takes it from all
  * of them.
  *
  * A worker may be terminated at any time. If it held the lock, the others find that out after
  * `abandonedAfter` milliseconds and get a `LockAbandonedError` until one of them calls
  * {@linkcode SharedOffsetAllocator.recover}; whoever terminates a worker can call it as soon as
- * that has ended. The operation that was interrupted is then done or undone. What the dead
- * worker had allocated stays allocated.
+ * that has ended. The operation that was interrupted is then done or undone. Allocations
+ * of the dead worker stay allocated.
  *
  * | Method | Cost |
  * | --- | --- |
@@ -150,7 +150,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   /** The number of this worker. */
   readonly worker: number;
   /**
-   * What functions beside the class work on.
+   * The state for functions beside the class.
    *
    * @internal
    */
@@ -262,7 +262,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   }
 
   /**
-   * Gives an allocation back, whichever worker made it.
+   * Frees an allocation, whichever worker made it.
    *
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {LockAbandonedError} A worker ended while it held the lock.
@@ -293,7 +293,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
   /**
    * Changes the size of an allocation in place.
    *
-   * @returns Whether it fitted; `false` means that nothing changed.
+   * @returns True if it fitted; `false` means that nothing changed.
    * @throws {NotAllocatedError} `handle` names no live allocation.
    * @throws {TypeError | RangeError} `size` is not an integer in range.
    */
@@ -311,7 +311,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
     return this.#locked(() => this.#table.allocateAt(offset, size));
   }
 
-  /** Whether no handle is left, so that every request is refused. */
+  /** True if no handle is left, so that every request is refused. */
   get isOutOfHandles(): boolean {
     return !this.#locked(() => this.#table.table.makeSlot());
   }
@@ -388,7 +388,7 @@ export class SharedOffsetAllocator implements SharedAllocator {
    *
    * @param worker The number of the worker: its {@linkcode SharedOffsetAllocator.worker}, or
    *   the one in a `LockAbandonedError`.
-   * @returns Whether it held the lock.
+   * @returns True if it held the lock.
    * @throws {TypeError | RangeError} `worker` is no number of a worker.
    */
   recover(worker: number): boolean {
@@ -464,7 +464,7 @@ function partOf(options: SharedAttachOptions = {}): SharedPart {
 }
 
 /**
- * What is to be laid out.
+ * Sizes of the state to lay out.
  *
  * @throws {TypeError} An option is of the wrong type.
  * @throws {RangeError} An option is out of range.

@@ -33,7 +33,7 @@ const HEADER = 32;
 const FORMAT = 0x53505332;
 const LINE = 64;
 
-/** What a worker's cache in front of a pool needs of it. */
+/** A pool as a worker's cache in front of it sees it. */
 export function sharedSlotsOf(pool: SharedSlotPool<unknown>): SharedSlots {
   return SharedSlotPool["slotsOf"](pool);
 }
@@ -84,7 +84,7 @@ export interface SharedSlotAttachOptions<V> {
  * `LocalSlotCache` spares most of the atomic operations.
  *
  * `acquireSync` and `acquireAsync` wait for a slot: first come, first served, in all threads. The
- * other calls do not wait, and take what is free although somebody waits. Who waits and dies holds
+ * other calls do not wait, and take what is free although somebody waits. A waiter that dies holds
  * those behind it up for `abandonedAfter` milliseconds at most.
  *
  * @typeParam V The views.
@@ -292,7 +292,7 @@ export class SharedSlotPool<V = Uint8Array> {
   }
 
   /**
-   * Gives a slot back, whichever worker acquired it.
+   * Releases a slot, whichever worker acquired it.
    *
    * @throws {NotAllocatedError} `handle` names no slot in use.
    */
@@ -301,7 +301,7 @@ export class SharedSlotPool<V = Uint8Array> {
   }
 
   /**
-   * Gives several slots back at once.
+   * Releases several slots at once.
    *
    * @throws {NotAllocatedError} A handle names no slot in use; those before it are released.
    * @throws {TypeError} `handles` is no array.
@@ -386,7 +386,7 @@ export class SharedSlotPool<V = Uint8Array> {
     return handle;
   }
 
-  /** What a wait came to. */
+  /** Result of a wait. */
   #waited(handle: number, timeout = 0): number {
     if (handle !== NO_SPACE) return handle;
     throw new PoolTimeoutError(timeout, lineLength(this.#line));
@@ -426,7 +426,7 @@ interface SlotPlan<V> extends CheckedLayout<V> {
 }
 
 /**
- * What is to be laid out.
+ * Sizes of the state to lay out.
  *
  * @throws {TypeError} An option is of the wrong type.
  * @throws {RangeError} An option is out of range.

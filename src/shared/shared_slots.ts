@@ -34,7 +34,7 @@ export class SharedSlots {
   readonly #handles: Int32Array;
   /** By free slot: the one below it plus one, or 0. */
   readonly #links: Int32Array;
-  /** Who waits for a slot: see line.ts. */
+  /** Waiters for a slot: see line.ts. */
   readonly #line: Int32Array;
   readonly #mask: number;
   /** The head as it was last. */
@@ -53,7 +53,7 @@ export class SharedSlots {
     this.#top = linkOf(this.#seen);
   }
 
-  /** Whether somebody may be waiting for a slot. */
+  /** True if somebody may be waiting for a slot. */
   get isWaitedFor(): boolean {
     const WAITED = 0;
     return Atomics.load(this.#line, WAITED) !== 0;

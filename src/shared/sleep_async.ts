@@ -11,7 +11,7 @@ const MAX_SLEEP_MS = 50;
 // How often one looks that can neither sleep nor be woken.
 const POLL_MS = 1;
 
-/** What newer editions of the language have. */
+/** Functions of newer editions of the language. */
 interface NewerAtomics {
   waitAsync?(
     words: Int32Array,

@@ -1,5 +1,5 @@
 /**
- * Where the state of a shared allocator lies in a shared buffer.
+ * The place of the state of a shared allocator in a shared buffer.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export interface SharedState {
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly header: Int32Array;
-  /** Who waits: see line.ts. */
+  /** Waiters: see line.ts. */
   readonly line: Int32Array;
   readonly table: BinTable;
   /** By slot: the size asked for, where blocks are cached; else empty. */
@@ -46,7 +46,7 @@ export interface SharedState {
   readonly cachedSize: number;
 }
 
-/** What a state is to be like. */
+/** Options of a state. */
 export interface StatePlan extends TableRoom {
   readonly capacity: number;
   /** Words of a node. */
@@ -81,7 +81,7 @@ export function layOutState(
 }
 
 /**
- * The state that lies somewhere.
+ * The state at some place.
  *
  * @throws {TypeError} There is none, or one of another version.
  */
@@ -113,7 +113,7 @@ export function openState(source: SharedSource, byteOffset = 0): SharedState {
   };
 }
 
-/** A number for one more worker. They begin anew after {@linkcode MAX_OWNER}. */
+/** A number for one more worker. They start over after {@linkcode MAX_OWNER}. */
 export function nextWorker(header: Int32Array): number {
   return 1 + (Atomics.add(header, LAST_WORKER, 1) & 0x7fffffff) % MAX_OWNER;
 }

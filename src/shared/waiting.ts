@@ -55,11 +55,11 @@ export class Waiting {
   readonly #patience: number;
   /** Calls a function where it may try. */
   readonly #enter: (action: () => void) => void | Promise<void>;
-  /** Who waits asynchronously, in the order of their tickets; those without one are last. */
+  /** Asynchronous waiters in the order of their tickets; those without one are last. */
   readonly #seats: Set<Seat> = new Set();
   #isServing = false;
   readonly #signals: AbortListeners = new AbortListeners();
-  /** Who was first when this side looked last, and for how long nothing has changed. */
+  /** The first in line at the last look, and for how long nothing has changed. */
   #seenTicket = NO_TICKET;
   #seenWord = 0;
   #seenAt = 0;
@@ -86,7 +86,7 @@ export class Waiting {
   /**
    * Sleeps until its turn has come and an attempt succeeds.
    *
-   * @param instead What a thread that may not sleep is to call.
+   * @param instead The call for a thread that may not sleep.
    * @returns The handle; `NO_SPACE` after so many milliseconds.
    * @throws {TypeError} This thread may not sleep.
    */

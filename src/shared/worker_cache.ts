@@ -27,7 +27,7 @@ const COMMON_BIT = -2_147_483_648; // = 1 << 31; of all workers beyond number 30
  * block is at most 12.5 % larger than what was asked for.
  *
  * To the table a cached block is an allocation, but its HANDLE is minus the handle that was
- * freed. Whoever takes it changes that word by compareExchange: the worker that kept it to
+ * freed. The worker that takes it changes that word by compareExchange: the worker that kept it to
  * the handle of the next generation, one that needs the space to something else, and the
  * others find out. Freeing a block is a compareExchange as well, so that of two workers that
  * free the same one is refused.
@@ -35,7 +35,7 @@ const COMMON_BIT = -2_147_483_648; // = 1 << 31; of all workers beyond number 30
 export class WorkerCache {
   readonly #header: Int32Array;
   readonly #line: Int32Array;
-  /** What tells others that something is in here. */
+  /** Tells others that something is in here. */
   readonly #bit: number;
   readonly #table: BinTable;
   readonly #words: Int32Array;
@@ -110,7 +110,7 @@ export class WorkerCache {
    * Frees an allocation into the cache, and calls who waits for space; `false` where it does not go
    * there.
    *
-   * @throws {NotAllocatedError} Another worker freed it meanwhile.
+   * @throws {NotAllocatedError} Another worker has freed it.
    */
   put(handle: number): boolean {
     const HANDLE = 4, NODE = 0x3ffffffc;
@@ -143,7 +143,7 @@ export class WorkerCache {
     return true;
   }
 
-  /** Whether it could do with blocks of this size: it has none. */
+  /** Tells whether it could do with blocks of this size: it has none. */
   lacks(size: number): boolean {
     return this.#stacks[binFor(size) * STACK] === 0 && this.#rest === 0;
   }
@@ -220,7 +220,7 @@ export class WorkerCache {
     callWaiting(this.#line);
   }
 
-  /** Whether a block begins at a multiple of `alignment`, if that is valid. */
+  /** Tells whether a block begins at a multiple of `alignment`, if that is valid. */
   #isAligned(node: number, alignment: number): boolean {
     const OFFSET = 5;
     return isAligned(this.#table.get(node, OFFSET), alignment);

@@ -12,7 +12,7 @@ import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { parseTrace, type Trace } from "./trace.ts";
 
-/** What a replay reports on the way. */
+/** Events of a replay. */
 export interface ReplayOptions {
   /**
    * Called after each operation, carried out or not.
@@ -65,7 +65,7 @@ const SHRINK = 115; // "s"
 const ADD_SPAN = 83; // "S"
 const RESET = 122; // "z"
 
-/** What an allocator throws at a valid request beyond its limits. */
+/** Errors of an allocator at a valid request beyond its limits. */
 const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
 
 /**
@@ -80,7 +80,7 @@ const LIMITS = ["RangeError", "SpanOverlapError", "StaleMoveError"];
  *
  * @param trace The text of a trace, its lines, or a trace from {@linkcode parseTrace}.
  * @param target An empty allocator, or a function that makes one of a capacity.
- * @param options What to call on the way.
+ * @param options Listeners for its events.
  * @throws {TraceError} A line is no part of a trace; the replay did not begin.
  * @throws {TypeError} An argument is of the wrong type, or an option is not known.
  *

@@ -35,7 +35,7 @@ export const TRACE_FORMAT = "suballoc-trace";
 /** The version of the format. */
 export const TRACE_VERSION = 1;
 
-/** What ends the line of an operation that was refused. */
+/** Ends the line of an operation that was refused. */
 export const REFUSED = "no";
 
 /** How the line of an operation looks. */
@@ -44,11 +44,11 @@ interface Form {
   readonly fields: readonly string[];
   /** Fewest numbers. */
   readonly least: number;
-  /** Whether the first number is an id: 1 or 0. */
+  /** True if the first number is an id: 1 or 0. */
   readonly ids: number;
-  /** Whether it makes an allocation. */
+  /** True if it makes an allocation. */
   readonly makes: boolean;
-  /** Whether it may have been refused. */
+  /** True if it may have been refused. */
   readonly refusable: boolean;
 }
 
@@ -98,8 +98,8 @@ export class TraceError extends Error {
    * Makes the error for a line.
    *
    * @param line Number of the line, from 1.
-   * @param expected What the line should have.
-   * @param got What it has.
+   * @param expected The right form.
+   * @param got The text found.
    */
   constructor(line: number, expected: string, got: string) {
     super(`Cannot read line ${line} of the trace: expected ${expected}, got ${got}`);

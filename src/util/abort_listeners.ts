@@ -11,13 +11,13 @@ import type { CancelSignal } from "./wait_options.ts";
  * it, since platforms look through all listeners to add or to remove one.
  */
 export class AbortListeners {
-  /** What is called for each signal, and behind that the signal's listener. */
+  /** The callbacks of each signal, and behind them the signal's listener. */
   readonly #signals: Map<CancelSignal, readonly [Set<() => void>, () => void]> = new Map();
 
   /**
    * Calls `onAbort` once, when the signal is aborted: those of one signal in their order.
    *
-   * @returns What ends that.
+   * @returns A function that ends that.
    */
   listen(signal: CancelSignal, onAbort: () => void): () => void {
     const [calls, listener] = this.#signals.get(signal) ?? [new Set<() => void>(), () => {

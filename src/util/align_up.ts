@@ -4,7 +4,7 @@ export function alignUp(offset: number, alignment: number): number {
   return past === 0 ? offset : offset + (alignment - past);
 }
 
-/** Whether an offset is a multiple of `alignment`, if that is a positive integer. */
+/** Tells whether an offset is a multiple of `alignment`, if that is a positive integer. */
 export function isAligned(offset: number, alignment: number): boolean {
   return Number.isSafeInteger(alignment) && alignment > 0 && offset % alignment === 0;
 }

@@ -52,7 +52,7 @@ export function takeOut(H: Int32Array, path: number, low: number, depth: number)
   }
 }
 
-/** Puts the next larger node in the place of one; gives how far down it was taken out. */
+/** Puts the next larger node in the place of one; returns how far down it was taken out. */
 function replace(H: Int32Array, path: number, low: number, depth: number): number {
   const NODE = 0x3ffffffc, LINK = 0x3fffffff, HIGHER = 1;
   const side = low & 2, top = H[path + depth] & LINK, below = depth + 1;
@@ -73,7 +73,7 @@ function replace(H: Int32Array, path: number, low: number, depth: number): numbe
 
 /**
  * Rotates the node to which `root` leads and whose subtree at `near` is higher by two.
- * Gives whether the whole is lower than before.
+ * Tells whether the whole is lower than before.
  */
 function rotate(H: Int32Array, root: number, near: number): boolean {
   const NODE = 0x3ffffffc, HIGHER = 1;

@@ -78,7 +78,7 @@ export class Bitmap {
     this.give(0, this.capacity);
   }
 
-  /** Whether a unit is free. */
+  /** Tells whether a unit is free. */
   has(unit: number): boolean {
     return this.words[unit >>> 5] << unit < 0;
   }
@@ -128,7 +128,7 @@ export class Bitmap {
     return -1;
   }
 
-  /** Takes the lowest free unit and gives it, or -1. */
+  /** Takes the lowest free unit and returns it, or -1. */
   takeFirst(): number {
     const TOP_BIT = -2_147_483_648;
     const W = this.words;

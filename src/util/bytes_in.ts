@@ -12,7 +12,7 @@ export function bytesIn(value: unknown): Uint8Array | undefined {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
-/** Whether a value is a buffer, shared or not; by tag, which holds in every realm. */
+/** Tells whether a value is a buffer, shared or not; by tag, which holds in every realm. */
 export function isBuffer(value: unknown): value is ArrayBufferLike {
   const tag = Object.prototype.toString.call(value);
   return tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]";

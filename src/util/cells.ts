@@ -11,7 +11,7 @@ export interface Piece<K> {
   readonly offset: number;
   /** Number of units. */
   readonly size: number;
-  /** What it is. */
+  /** Its kind. */
   readonly kind: K;
 }
 

@@ -9,8 +9,8 @@ import { checkInteger, describe } from "./check_integer.ts";
 /**
  * Refuses what has no length.
  *
- * @param name What the argument is called in the message.
- * @param value What was given: an array, a typed array, or what looks like one.
+ * @param name The argument's name in the message.
+ * @param value The value given: an array, a typed array, or what looks like one.
  * @throws {TypeError} It is none of these.
  */
 export function checkArray(name: string, value: unknown): asserts value is ArrayLike<unknown> {

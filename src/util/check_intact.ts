@@ -8,7 +8,7 @@
  * Throws where a view has no bytes because its buffer was transferred, or has shrunk before it: as
  * an empty one it would pass.
  *
- * @param name What the view is, for the message.
+ * @param name The view's name in the message.
  * @param bytes The view.
  * @throws {TypeError} It has lost its bytes.
  */

@@ -10,9 +10,9 @@ import { describe } from "./check_integer.ts";
  * Refuses options that nobody reads: a value where an object belongs, a name with a typing error.
  * `undefined` stands for no options. Not for hot calls.
  *
- * @param options What was given.
+ * @param options The value given.
  * @param names Every name that is known, with spaces between them.
- * @param name What the argument is called in the message.
+ * @param name The argument's name in the message.
  * @throws {TypeError} It is no object, or has a name that is not known.
  */
 export function checkOptions(options: unknown, names: string, name: string = "options"): void {

@@ -10,7 +10,7 @@ let sum: ((bytes: Uint8Array, seed: number) => number) | undefined;
 /**
  * CRC-32 of `bytes` (polynomial 0xEDB88320, as in zlib, gzip and PNG).
  *
- * @param bytes What to sum up.
+ * @param bytes The bytes to sum up.
  * @param seed The CRC of the bytes before, to go on from.
  * @returns An unsigned 32-bit integer.
  */

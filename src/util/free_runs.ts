@@ -6,7 +6,7 @@
 
 import type { Bitmap } from "./bitmap.ts";
 
-/** Whether all units from `start` to `end` are there and free. O((end - start) / 32) */
+/** Tells whether all units from `start` to `end` are there and free. O((end - start) / 32) */
 export function isFreeRun(bitmap: Bitmap, start: number, end: number): boolean {
   if (end > bitmap.capacity) return false;
   return start >= end || bitmap.firstTaken(start, end) === end;

@@ -13,7 +13,7 @@ export class Listeners<T> {
   /**
    * Adds a function.
    *
-   * @returns What takes it out again.
+   * @returns A function that takes it out again.
    * @throws {TypeError} It is none.
    */
   add(listener: (value: T) => void): () => void {
@@ -26,7 +26,7 @@ export class Listeners<T> {
     return () => void this.#all.delete(own);
   }
 
-  /** Calls all; gives what they threw. */
+  /** Calls all; returns what they threw. */
   call(value: T): unknown[] {
     const errors: unknown[] = [];
     for (const listener of this.#all) {

@@ -8,7 +8,7 @@
  * The first index that is not before what is looked for, of `count` in ascending order; `count`
  * where all of them are. O(log count).
  *
- * @param isBefore Whether what is at an index is before it.
+ * @param isBefore Tells whether the element at an index is before it.
  */
 export function lowerBound(count: number, isBefore: (index: number) => boolean): number {
   let low = 0, high = count;

@@ -1,5 +1,5 @@
 /**
- * What every other folder may use: arithmetic, checks of arguments, bits, locks.
+ * Tools of every other folder: arithmetic, checks of arguments, bits, locks.
  *
  * @module
  */

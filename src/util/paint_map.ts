@@ -13,13 +13,13 @@ export interface MapKind {
   readonly character: string;
   /** The number of its ANSI colour. */
   readonly colour: number;
-  /** What the legend calls it. */
+  /** Its name in the legend. */
   readonly name: string;
-  /** Whether it is a kind of cells only, and no piece is of it: it has no units of its own. */
+  /** True if it is a kind of cells only, and no piece is of it: it has no units of its own. */
   readonly ofCells?: boolean;
 }
 
-/** What a picture is to be like. */
+/** Options of a picture. */
 export interface PaintOptions<K extends string> {
   /** The kinds, in the order of the legend. */
   readonly kinds: Readonly<Record<K, MapKind>>;
@@ -27,13 +27,13 @@ export interface PaintOptions<K extends string> {
   readonly width: number;
   /** Most rows. */
   readonly height: number;
-  /** Whether it has colours. */
+  /** True if it has colours. */
   readonly styled: boolean;
   /** Writes a number of units. */
   readonly format: (units: number) => string;
   /** Characters that a formatted number takes at most. */
   readonly digits: number;
-  /** What a cell shows; by default the kind of most of its units. */
+  /** The kind that a cell shows; by default that of most of its units. */
   readonly kindOf?: (cell: Cell<K>) => K;
 }
 
@@ -41,8 +41,8 @@ export interface PaintOptions<K extends string> {
  * Draws pieces of space in rows of cells. Each cell stands for as many units as the next. A
  * legend follows, with the units of each kind.
  *
- * @param pieces What lies where, in order.
- * @param options What the picture is to be like.
+ * @param pieces The pieces of the space, in order.
+ * @param options Size, kinds and colours.
  * @returns Its lines.
  */
 export function paintMap<K extends string>(

@@ -1,5 +1,5 @@
 /**
- * What the pools throw and callers catch.
+ * Errors of pools that callers catch.
  *
  * @module
  */
@@ -67,7 +67,7 @@ export class ReleasedError extends Error {
   /**
    * Makes the error.
    *
-   * @param what What was given back.
+   * @param what The thing given back.
    */
   constructor(what: "handle" | "object") {
     super(`Cannot use the ${what}: it was given back to its pool`);

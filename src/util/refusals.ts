@@ -1,5 +1,5 @@
 /**
- * What a strategy whose search is long has refused, so that it need not search for it again.
+ * Requests refused by a strategy whose search is long, so that it need not search again.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export class Refusals {
   /** By alignment. Undefined where there are none, so that `forget` is one store. */
   #sizes: Map<number, number> | undefined;
 
-  /** Whether it is known that so many units have no place at a multiple of `alignment`. */
+  /** Tells whether it is known that so many units have no place at a multiple of `alignment`. */
   has(size: number, alignment: number): boolean {
     const sizes = this.#sizes;
     if (sizes === undefined) return false;

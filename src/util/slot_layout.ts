@@ -13,14 +13,14 @@ import type { ViewConstructor } from "./view_constructor.ts";
 export const MAX_SLOTS: number = 16_777_216; // = 2 ** 24
 
 /**
- * What the slots of a pool are like.
+ * The layout of the slots of a pool.
  *
  * @typeParam V The views.
  */
 export interface SlotLayout<V> {
   /** Bytes in a slot, 1 or more: a whole number of elements. */
   readonly slotSize: number;
-  /** What the offset of each slot is a multiple of, in bytes; by default one element. */
+  /** Divides the offset of each slot, in bytes; by default one element. */
   readonly alignment?: number;
   /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
   readonly type?: ViewConstructor<V>;
@@ -32,7 +32,7 @@ export interface CheckedLayout<V> {
   readonly type: ViewConstructor<V>;
   /** Elements in a slot. */
   readonly length: number;
-  /** What the offset of each slot is a multiple of, in bytes. */
+  /** Divides the offset of each slot, in bytes. */
   readonly alignment: number;
   /** Bytes from one slot to the next. */
   readonly stride: number;

@@ -8,7 +8,7 @@
 /** An operation that hands each answer of a store to its driver before it goes on. */
 export type Steps<T> = Generator<void | Promise<void>, T, void>;
 
-/** Whether a store's answer is still to come; a sync one may answer with any other value. */
+/** Tells whether a store's answer is still to come; a sync one may answer with any other value. */
 export function isPromise(answer: unknown): answer is Promise<void> {
   return typeof (answer as Partial<Promise<void>> | undefined | null)?.then === "function";
 }

@@ -1,5 +1,5 @@
 /**
- * What views of memory are made by.
+ * Constructors of views of memory.
  *
  * @module
  */
@@ -10,6 +10,6 @@ export interface ViewConstructor<V> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): V;
   /** Bytes per element; a `DataView` counts in bytes. */
   readonly BYTES_PER_ELEMENT?: number;
-  /** What the class is called. */
+  /** The class's name. */
   readonly name: string;
 }

@@ -25,7 +25,7 @@ export const BLACK_LIST: RegExp = new RegExp(
       "lies",
       "for ever",
       "without a word",
-      "gives",
+      "gives(?! up)",
       "toss of a coin",
     ].join("|")
   })\\b`,
