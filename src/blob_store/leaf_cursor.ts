@@ -19,7 +19,7 @@ import {
   RESTART,
 } from "./leaf.ts";
 import { MAX_TIME } from "./records.ts";
-import type { Crc32 } from "./runtime_hooks.ts";
+import type { ChecksumTest } from "./checksums.ts";
 import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
 const NO_PARTS: readonly Part[] = [];
@@ -131,6 +131,29 @@ export class LeafCursor implements IndexEntry {
   first(): boolean {
     this.#goTo(0);
     return this.next();
+  }
+
+  /**
+   * The first key of a leaf that `isIntact` has passed, or the last one. Only entries that it goes
+   * through are checked: up to 16.
+   *
+   * @returns Undefined: there is none, or no sound one.
+   */
+  edgeKey(isLast: boolean): Uint8Array | undefined {
+    const B = this.#bytes, { key, count } = this, end = this.#end;
+    const restart = isLast ? Math.ceil(count / RESTART) - 1 : 0, first = restart * RESTART;
+    let at = restart > 0 ? this.#restart(restart) : this.#start + LEAF_HEADER, length = 0;
+    if (!this.#isWithin(at)) return undefined;
+    for (let i = first; i < (isLast ? count : 1); i++) {
+      const shared = this.#varint(at), suffix = this.#varint(this.#at);
+      at = this.#at;
+      length = shared > length ? NaN : shared + suffix;
+      if (!(length <= MAX_KEY_LENGTH && at + suffix <= end)) return undefined;
+      for (let n = shared; n < length; n++) key[n] = B[at++];
+      if (!this.#isRestSound(at, end)) return undefined;
+      at = this.#at;
+    }
+    return length > 0 ? key.slice(0, length) : undefined;
   }
 
   /** Goes to the last entry. False: there is none. */
@@ -376,11 +399,11 @@ export function checkLeaf(
   leaf: Uint8Array,
   place: LeafPlace,
   page: number,
-  crc32: Crc32,
+  matches: ChecksumTest,
   least?: Uint8Array,
   limit?: Uint8Array,
 ): boolean {
-  if (!isIntact(leaf, place, page, crc32)) return false;
+  if (!isIntact(leaf, place, page, matches)) return false;
   const cursor = (checker ??= new LeafCursor()).open(leaf);
   if (!cursor.isSound()) return false;
   if (cursor.count === 0) return true;
@@ -399,7 +422,7 @@ export function isIntact(
   leaf: Uint8Array,
   place: LeafPlace,
   page: number,
-  crc32: Crc32,
+  matches: ChecksumTest,
 ): boolean {
   if (!isLeafOf(leaf, place, page)) return false;
   const pages = pagesOf(leaf), count = leaf[58] | (leaf[59] << 8), end = leaf[60] | (leaf[61] << 8);
@@ -407,7 +430,7 @@ export function isIntact(
   if (pages === 2 && (count !== 1 || page % 2 !== 0)) return false;
   const checksum = getUint32(leaf, 4);
   setUint32(leaf, 4, 0);
-  const isRight = crc32(leaf, 0) === checksum;
+  const isRight = matches(leaf, 0, checksum);
   setUint32(leaf, 4, checksum);
   if (!isRight) return false;
   return end >= LEAF_HEADER && end <= leaf.length - 2 * Math.ceil(count / RESTART);

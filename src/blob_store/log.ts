@@ -9,6 +9,7 @@ import { StoreFullError } from "./blob_store_errors.ts";
 import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 import { writeSuperblocks } from "./header.ts";
 import { isDiskFull, type StoreFile } from "./store_file.ts";
+import type { ChecksumTest } from "./checksums.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import type { Space } from "./space.ts";
 import {
@@ -268,7 +269,7 @@ export function batchAt(
   segment: Uint8Array,
   at: number,
   salt: number,
-  crc32: Crc32,
+  matches: ChecksumTest,
 ): Batch | undefined {
   const room = segment.length - at;
   if (room < BATCH_HEADER || !isBatchMagic(segment, at)) return undefined;
@@ -276,7 +277,7 @@ export function batchAt(
   if (length < BATCH_HEADER || length % 8 !== 0 || length > room) return undefined;
   const bytes = segment.subarray(at, at + length), checksum = getUint32(bytes, 24);
   setUint32(bytes, 24, 0);
-  const isWhole = crc32(bytes, salt) === checksum;
+  const isWhole = matches(bytes, salt, checksum);
   setUint32(bytes, 24, checksum);
   if (!isWhole) return undefined;
   return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16) };

@@ -21,7 +21,7 @@ import { firstSegmentLength, Log, newBatch } from "./log.ts";
 import { settleAll, withSlot } from "./lookup.ts";
 import { PageCache } from "./page_cache.ts";
 import { makeCheckpoint, newSalt, unlessFull } from "./checkpoint.ts";
-import { isVacant, readHeadAndHeader, readHeader, writeSuperblocks } from "./header.ts";
+import { isSame, isVacant, readHeadAndHeader, readHeader, writeSuperblocks } from "./header.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { writeClose } from "./records.ts";
@@ -295,7 +295,6 @@ export async function openStore(
   // Else a store that others made since could be taken for none.
   await file.reload();
   const settings = settingsOf(options, file);
-  await flushBefore(file);
   const header = await readHeadAndHeader(file);
   if (isVacant(header, file)) {
     file.dropHead();
@@ -334,7 +333,6 @@ async function readState(
 ): Promise<StoreState> {
   for (let attempt = 1;; attempt++) {
     const isGiven = attempt === 1 && given !== undefined;
-    if (!isGiven) await flushBefore(file);
     const header = isGiven ? given : await readHeadAndHeader(file);
     try {
       const found = await recover(file, header, settings.cacheBytes / 2);
@@ -364,19 +362,9 @@ async function readState(
   }
 }
 
-/** What is read from now on must not be lost by a crash that follows. */
-async function flushBefore(file: StoreFile): Promise<void> {
-  try {
-    await file.flush();
-  } catch (error) {
-    if (!file.readOnly) throw error; // not every system lets a reader flush
-  }
-}
-
 /** Whether a writer made a checkpoint since the header was read. */
 async function hasChanged(file: StoreFile, header: Uint8Array): Promise<boolean> {
-  const now = await readHeader(file);
-  return now.some((byte, i) => byte !== header[i]);
+  return !isSame(await readHeader(file), header);
 }
 
 /** The state of a store that was just read. What memory has of the same run is kept. */

@@ -9,6 +9,7 @@ import { ByteReader } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
+import { wordsOf } from "./header.ts";
 import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
 
@@ -78,9 +79,8 @@ export async function replayLog(
     replay.rest = bytes.subarray(replay.tail);
   }
   const { rest, sequence } = replay;
-  if (sequence <= limit) checkNothingFollows(replay, superblock, file);
-  const words = new Int32Array(rest.buffer, rest.byteOffset, rest.length / 4);
-  replay.isDirty = words.some((word) => word !== 0);
+  replay.isDirty = !isZero(rest);
+  if (replay.isDirty && sequence <= limit) checkNothingFollows(replay, superblock, file);
   return replay;
 }
 
@@ -111,7 +111,7 @@ function replaySegment(
 ): number {
   let at = 0;
   while (replay.sequence <= limit) {
-    const batch = batchAt(bytes, at, superblock.salt, file.crc32);
+    const batch = batchAt(bytes, at, superblock.salt, file.matches);
     if (batch === undefined || batch.sequence !== replay.sequence) break;
     if (batch.durable > replay.durable) {
       replay.durable = batch.durable;
@@ -175,6 +175,14 @@ function applyRecord(
   return true;
 }
 
+/** Whether there is nothing but zeros, in a multiple of 4 bytes. */
+function isZero(bytes: Uint8Array): boolean {
+  const words = wordsOf(bytes);
+  let i = 0;
+  while (i < words.length && words[i] === 0) i++;
+  return i === words.length;
+}
+
 /**
  * Throws where a whole batch lies behind the end of the log that was written once the next one
  * was durable.
@@ -189,7 +197,7 @@ function checkNothingFollows(
   for (let at = 0; at + BATCH_HEADER <= rest.length && budget > 0; at += 8) {
     if (!isBatchMagic(rest, at)) continue;
     budget -= rest.length - at;
-    const batch = batchAt(rest, at, salt, file.crc32);
+    const batch = batchAt(rest, at, salt, file.matches);
     if (batch !== undefined && batch.sequence > sequence && batch.durable >= sequence) {
       throw damagedLog(end);
     }

@@ -158,12 +158,12 @@ class Scan implements Findings {
 
   /** Takes a leaf. Gives its length; 0: there is none. */
   #findLeaf(bytes: Uint8Array): number {
-    const { crc32 } = this.#file, pages = bytes.length >= LEAF_HEADER ? pagesOf(bytes) : 0;
+    const { matches } = this.#file, pages = bytes.length >= LEAF_HEADER ? pagesOf(bytes) : 0;
     const length = pages * PAGE_LENGTH;
     if (pages < 1 || pages > 2 || length > bytes.length) return 0;
     const leaf = bytes.subarray(0, length), uuid = leaf.slice(8, 24);
     const run = getUint64(leaf, 24), page = getUint64(leaf, 32), sequence = getUint64(leaf, 40);
-    if (!checkLeaf(leaf, { uuid, run, sequence }, page, crc32)) return 0;
+    if (!checkLeaf(leaf, { uuid, run, sequence }, page, matches)) return 0;
     const versions: Version[] = [], cursor = this.#cursor.open(leaf);
     while (cursor.next()) {
       const { key, keyLength, size, seed, crc, time, unit, metadata } = cursor;

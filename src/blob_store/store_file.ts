@@ -9,7 +9,7 @@ import { type BackingStore, StorageError, type StorageOperation } from "../arena
 import { fastCrc32 } from "../util/fast_crc32.ts";
 import { isPromise } from "../util/steps.ts";
 import { ChecksumError, StoreFencedError } from "./blob_store_errors.ts";
-import { Checksums } from "./checksums.ts";
+import { Checksums, type ChecksumTest } from "./checksums.ts";
 import type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 import { SESSION, SESSION_LENGTH } from "./superblock.ts";
 
@@ -22,6 +22,9 @@ export class StoreFile {
   readonly crc32: Crc32 = fastCrc32;
   /** Those of blobs. */
   readonly checksums: Checksums;
+  /** Whether bytes of a header, the index or the log have their checksum. */
+  readonly matches: ChecksumTest = (bytes, seed, expected) =>
+    this.checksums.matchOwn(bytes, seed, expected);
   readonly readOnly: boolean;
   /** Whether the last read gave a promise: each may be a request then. */
   isAsync = false;
@@ -110,7 +113,9 @@ export class StoreFile {
 
   /** Makes this the writer: whoever was it before finds out at its next write. */
   async claim(): Promise<void> {
-    this.#session = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
+    // Not from `crypto`: to load that takes Node longer than all else that an opening does.
+    const [one, other] = [0, Date.now()].map((salt) => salt ^ (2 ** 32 * Math.random()));
+    this.#session = new Uint8Array(Int32Array.of(one, other).buffer);
     const pending = this.write(SESSION, this.#session);
     if (pending) await pending;
   }
@@ -214,10 +219,13 @@ export class StoreFile {
   }
 
   /** Sees what others did to the backing store, where it keeps a copy of anything. */
-  async reload(): Promise<void> {
+  reload(): Pending {
     try {
       const answer = this.#store.reload?.();
-      if (isPromise(answer)) await answer;
+      if (!isPromise(answer)) return undefined;
+      return answer.catch((cause) => {
+        throw failure("read", 0, 0, cause);
+      });
     } catch (cause) {
       throw failure("read", 0, 0, cause);
     }
