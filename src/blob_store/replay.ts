@@ -5,12 +5,11 @@
  */
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
-import { ByteReader } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
 import { wordsOf } from "./header.ts";
-import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { CLOSE, DELETE, RecordReader } from "./records.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
 
 /** What a log said. */
@@ -109,6 +108,7 @@ function replaySegment(
   replay: Replay,
   limit: number,
 ): number {
+  const record = new RecordReader(bytes, 0), hasRun = superblock.rootLength > 0;
   let at = 0;
   while (replay.sequence <= limit) {
     const batch = batchAt(bytes, at, superblock.salt, file.matches);
@@ -117,16 +117,12 @@ function replaySegment(
       replay.durable = batch.durable;
       if (batch.durable === batch.sequence - 1) replay.window.clear();
     }
-    const from = new ByteReader(bytes.subarray(at, at + batch.length), BATCH_HEADER);
+    const end = at + batch.length;
+    record.at = at + BATCH_HEADER;
     // Zeros fill a batch up to a multiple of 8.
-    while (from.at < batch.length && from.bytes[from.at] !== 0) {
-      const record = readRecord(from);
-      if (
-        record === undefined ||
-        !applyRecord(record, position + at, index, superblock.rootLength > 0, replay)
-      ) {
-        throw damagedLog(position + at);
-      }
+    while (record.at < end && bytes[record.at] !== 0) {
+      if (record.next(end) && applyRecord(record, bytes, position, index, hasRun, replay)) continue;
+      throw damagedLog(position + at);
     }
     at += batch.length;
     replay.byteLength += batch.length;
@@ -135,22 +131,24 @@ function replaySegment(
   return at;
 }
 
-/** Applies a record of the batch at `position`. Tells whether it makes sense. */
+/** Applies a record of a segment, which begins at `position`. Tells whether it makes sense. */
 function applyRecord(
-  record: LogRecord,
+  record: RecordReader,
+  bytes: Uint8Array,
   position: number,
   index: KeyIndex,
   hasRun: boolean,
   replay: Replay,
 ): boolean {
-  const { type, key, parts } = record;
+  const { type, keyAt, keyLength, partCount, inlineAt } = record;
   replay.isClosed = type === CLOSE;
   if (type === CLOSE) return true;
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH) return false;
-  if (record.metadata !== undefined && record.metadata.length > MAX_METADATA) return false;
-  if (type === DELETE && !hasRun && index.findBytes(key) < 0) return true; // there was no such blob
-  if (parts.length > MAX_BLOB_PARTS) return false;
-  const slot = index.setBytes(key, 0, key.length, record.metadata);
+  if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;
+  if (record.metadataLength > MAX_METADATA || partCount > MAX_BLOB_PARTS) return false;
+  // Where there was no such blob, there is nothing to delete.
+  if (type === DELETE && !hasRun && index.findBytes(record.key) < 0) return true;
+  const slot = index.setBytes(bytes, keyAt, keyLength, record.metadata);
+  if (index.parts.size > 0) index.parts.delete(slot);
   if (type === DELETE) {
     replay.window.delete(slot);
     index.setGone(slot);
@@ -160,18 +158,17 @@ function applyRecord(
   index.time[slot] = record.time;
   index.seed[slot] = record.seed;
   index.crc[slot] = record.crc;
-  index.parts.delete(slot);
-  index.place[slot] = record.inlineAt >= 0
-    ? -1 - (position + record.inlineAt)
-    : parts.length === 0
+  index.place[slot] = inlineAt >= 0
+    ? -1 - (position + inlineAt)
+    : partCount === 0
     ? NO_PLACE
-    : parts.length === 1
-    ? parts[0].unit
+    : partCount === 1
+    ? record.unit
     : MANY_PLACES;
-  if (parts.length > 1) index.parts.set(slot, parts);
+  if (partCount > 1) index.parts.set(slot, record.parts);
   index.setDirty(slot, !hasRun);
-  if (parts.length > 0 && !record.isDurable) replay.window.set(slot, replay.sequence);
-  else replay.window.delete(slot);
+  if (partCount > 0 && !record.isDurable) replay.window.set(slot, replay.sequence);
+  else if (replay.window.size > 0) replay.window.delete(slot);
   return true;
 }
 

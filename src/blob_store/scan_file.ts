@@ -12,7 +12,7 @@ import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
 import { checkLeaf, LeafCursor, pagesOf } from "./leaf_cursor.ts";
 import { BATCH_HEADER, saltOf } from "./log.ts";
-import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { CLOSE, DELETE, RecordReader } from "./records.ts";
 import { decodeRoot, MAX_ROOT_LENGTH, rootLengthOf } from "./root.ts";
 import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part } from "./superblock.ts";
@@ -218,10 +218,9 @@ function readBatch(
   position: number,
   sequence: number,
 ): Version[] | undefined {
-  const from = new ByteReader(batch, BATCH_HEADER), versions: Version[] = [];
-  while (from.at < batch.length && batch[from.at] !== 0) {
-    const record = readRecord(from);
-    if (record === undefined || !isSound(record)) return undefined;
+  const record = new RecordReader(batch, BATCH_HEADER), versions: Version[] = [];
+  while (record.at < batch.length && batch[record.at] !== 0) {
+    if (!record.next(batch.length) || !isSound(record)) return undefined;
     const { type, key, size, seed, crc, time, metadata, inlineAt, parts } = record;
     if (type === CLOSE) continue;
     versions.push({
@@ -239,15 +238,15 @@ function readBatch(
       parts,
     });
   }
-  const isFilled = from.at > BATCH_HEADER && batch.length - from.at < 8;
-  return isFilled && batch.subarray(from.at).every((byte) => byte === 0) ? versions : undefined;
+  const { at } = record, isFilled = at > BATCH_HEADER && batch.length - at < 8;
+  return isFilled && batch.subarray(at).every((byte) => byte === 0) ? versions : undefined;
 }
 
 /** Whether a record has no more than it may have. */
-function isSound({ type, key, metadata, parts }: LogRecord): boolean {
+function isSound({ type, keyLength, metadataLength, partCount }: RecordReader): boolean {
   if (type === CLOSE) return true;
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH) return false;
-  return (metadata?.length ?? 0) <= MAX_METADATA && parts.length <= MAX_BLOB_PARTS;
+  if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;
+  return metadataLength <= MAX_METADATA && partCount <= MAX_BLOB_PARTS;
 }
 
 /** Bytes in hexadecimal. */
