@@ -10,6 +10,7 @@ import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { checkStore } from "./arguments.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
+import { BlobCache } from "./blob_cache.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
@@ -335,7 +336,7 @@ async function readState(
     const isGiven = attempt === 1 && given !== undefined;
     const header = isGiven ? given : await readHeadAndHeader(file);
     try {
-      const found = await recover(file, header, settings.cacheBytes / 2);
+      const found = await recover(file, header, settings.cacheBytes / 4);
       // One answer of a store that is far away is of one moment.
       const isOfOneMoment = file.isAsync && file.hasReadHeadOnly;
       file.dropHead();
@@ -384,6 +385,7 @@ function stateOf(
     settings,
     index,
     pages,
+    values: before?.values ?? new BlobCache(settings.cacheBytes / 4),
     nextRun: root?.nextRun ?? 1,
     run: isSame
       ? before.run
@@ -443,8 +445,9 @@ async function createStore(
   const state = newState({
     file,
     settings,
-    index: new KeyIndex(hashSalt(superblock), settings.cacheBytes / 2),
+    index: new KeyIndex(hashSalt(superblock), settings.cacheBytes / 4),
     pages: new PageCache(settings.cacheBytes / 2),
+    values: new BlobCache(settings.cacheBytes / 4),
     nextRun: 1,
     run: undefined,
     indexParts: [],

@@ -11,7 +11,8 @@ import { framedBlobOf, partsOf, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
 /**
- * Reads bytes `[offset, offset + into.length)` of a blob and checks them. A blob
+ * Reads bytes `[offset, offset + into.length)` of a blob and checks them, unless they were checked
+ * before and are in memory. A blob
  * that is replaced or deleted during the read keeps its place until the end.
  *
  * @throws {CorruptBlobError} They are not what was written.
@@ -22,20 +23,24 @@ export function readBlob(
   offset: number,
   into: Uint8Array,
 ): Pending {
-  const { index, file } = state, size = index.size[slot];
+  const { index, file, values } = state, size = index.size[slot];
   if (into.length === 0) return undefined;
+  const crc = index.crc[slot], seed = index.seed[slot];
+  if (size <= values.maxSize && values.copy(seed, crc, size, offset, into)) return undefined;
   const place = index.place[slot];
   // A small blob as a whole, by far the most frequent case, needs nothing made for it.
   if (into.length !== size || size > CHUNK_LENGTH || place >= 2 ** 53) {
     return readPinned(state, slot, offset, into);
   }
   const position = place >= 0 ? state.space.positionOf(place) : -1 - place;
-  const crc = index.crc[slot], seed = index.seed[slot];
   if (position + size > file.byteLength) throw new CorruptBlobError(index.key(slot), 0, size);
   const pending = file.read(position, into);
   if (pending) return readPinned(state, slot, offset, into, pending);
-  if (file.checksums.match(into, seed, crc)) return undefined;
-  throw new CorruptBlobError(index.key(slot), 0, size);
+  if (!file.checksums.match(into, seed, crc)) {
+    throw new CorruptBlobError(index.key(slot), 0, size);
+  }
+  if (size <= values.maxSize) values.keep(seed, crc, into);
+  return undefined;
 }
 
 async function readPinned(
@@ -49,8 +54,10 @@ async function readPinned(
   try {
     if (whole === undefined) return await pinned.read(offset, into);
     await whole;
-    if (state.file.checksums.match(into, blob.seed, blob.crc)) return;
-    throw new CorruptBlobError(key, 0, blob.size);
+    if (!state.file.checksums.match(into, blob.seed, blob.crc)) {
+      throw new CorruptBlobError(key, 0, blob.size);
+    }
+    state.values.keep(blob.seed, blob.crc, into);
   } finally {
     pinned.release();
   }

@@ -5,6 +5,7 @@
  */
 
 import { type FileRange, type FramedBlob, ownParts } from "./chunks.ts";
+import type { BlobCache } from "./blob_cache.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
@@ -38,6 +39,8 @@ export interface StoreState {
   nextRun: number;
   /** Pages of the run. */
   readonly pages: PageCache;
+  /** Small blobs. */
+  readonly values: BlobCache;
   /** The units of the root and of the run. */
   indexParts: readonly Part[];
   space: Space;
