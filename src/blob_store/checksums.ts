@@ -28,7 +28,7 @@ export class Checksums {
   /** Calls up to the next that is compared; the first one is. */
   #left = 1;
   /** The same of those that check what was read. */
-  #leftToMatch: number = untilNext();
+  #leftToMatch = COMPARED;
   /** Short pieces that the runtime's checks before our own does. */
   #cold = COLD;
   #hasServed = false;

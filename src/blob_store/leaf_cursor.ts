@@ -133,29 +133,6 @@ export class LeafCursor implements IndexEntry {
     return this.next();
   }
 
-  /**
-   * The first key of a leaf that `isIntact` has passed, or the last one. Only entries that it goes
-   * through are checked: up to 16.
-   *
-   * @returns Undefined: there is none, or no sound one.
-   */
-  edgeKey(isLast: boolean): Uint8Array | undefined {
-    const B = this.#bytes, { key, count } = this, end = this.#end;
-    const restart = isLast ? Math.ceil(count / RESTART) - 1 : 0, first = restart * RESTART;
-    let at = restart > 0 ? this.#restart(restart) : this.#start + LEAF_HEADER, length = 0;
-    if (!this.#isWithin(at)) return undefined;
-    for (let i = first; i < (isLast ? count : 1); i++) {
-      const shared = this.#varint(at), suffix = this.#varint(this.#at);
-      at = this.#at;
-      length = shared > length ? NaN : shared + suffix;
-      if (!(length <= MAX_KEY_LENGTH && at + suffix <= end)) return undefined;
-      for (let n = shared; n < length; n++) key[n] = B[at++];
-      if (!this.#isRestSound(at, end)) return undefined;
-      at = this.#at;
-    }
-    return length > 0 ? key.slice(0, length) : undefined;
-  }
-
   /** Goes to the last entry. False: there is none. */
   last(): boolean {
     if (this.count === 0) return false;

@@ -174,12 +174,11 @@ export class RunReader {
     const leaf = bytes?.subarray(page * PAGE_LENGTH, (page + pages) * PAGE_LENGTH) ??
       (yield* this.#leaf(first + page, pages));
     if (leaf === undefined) throw yield* this.#damageAt(first + page, block);
-    const cursor = new LeafCursor().open(leaf), isFound = cursor.seek(key, length);
-    if (isFound) return cursor;
-    if (isFound === undefined) throw yield* this.#damageAt(first + page, block);
+    const cursor = new LeafCursor().open(leaf);
+    if (cursor.seek(key, length)) return cursor;
     if (damaged < 0) return undefined;
-    const last = cursor.edgeKey(true);
-    if (last !== undefined && compareKeys(key, length, last, last.length) < 0) return undefined;
+    cursor.last();
+    if (compareKeys(key, length, cursor.key, cursor.keyLength) < 0) return undefined;
     throw yield* this.#damageAt(damaged, block);
   }
 
@@ -279,23 +278,20 @@ export class RunReader {
     const first = block * this.#blockPages, cursor = this.#learner;
     const leaves: KnownLeaf[] = [], damaged: number[] = [];
     let before: Uint8Array | undefined; // the last key of the leaf before, if that is sound
-    for (let page = 0; page * PAGE_LENGTH < bytes.length;) {
-      const start = page * PAGE_LENGTH, length = leafLength(bytes.subarray(start));
-      const leaf = bytes.subarray(start, start + length), pages = length / PAGE_LENGTH;
-      const isIntact = this.#pages.isIntact(first + page, leaf);
-      const key = isIntact ? cursor.open(leaf).edgeKey(false) : undefined;
-      if (key === undefined && !(isIntact && cursor.count === 0)) {
-        damaged.push(page++);
+    for (const page of this.#pages.leavesIn(first, bytes)) {
+      if (page < 0) {
+        damaged.push(-1 - page);
         before = undefined;
         continue;
       }
-      this.#keep(first + page, leaf);
-      if (key !== undefined) {
-        // At the start, and behind a damaged page, it is the first key itself.
-        leaves.push({ page, pages, separator: before ? shortest(before, key) : key });
-        before = cursor.edgeKey(true);
-      }
-      page += pages;
+      const leaf = bytes.subarray(page * PAGE_LENGTH), length = leafLength(leaf);
+      this.#keep(first + page, leaf.subarray(0, length));
+      if (!cursor.open(leaf).first()) continue;
+      // At the start, and behind a damaged page, it is the first key itself.
+      const key = cursor.copyKey(), separator = before ? shortest(before, key) : key;
+      leaves.push({ page, pages: length / PAGE_LENGTH, separator });
+      cursor.last();
+      before = cursor.copyKey();
     }
     const isWithinGroup = first % this.run.groupPages !== 0;
     if (isWithinGroup && leaves[0]?.page === 0) {

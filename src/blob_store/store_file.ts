@@ -113,9 +113,7 @@ export class StoreFile {
 
   /** Makes this the writer: whoever was it before finds out at its next write. */
   async claim(): Promise<void> {
-    // Not from `crypto`: to load that takes Node longer than all else that an opening does.
-    const [one, other] = [0, Date.now()].map((salt) => salt ^ (2 ** 32 * Math.random()));
-    this.#session = new Uint8Array(Int32Array.of(one, other).buffer);
+    this.#session = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
     const pending = this.write(SESSION, this.#session);
     if (pending) await pending;
   }
