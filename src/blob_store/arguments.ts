@@ -10,14 +10,18 @@ import { checkIntact } from "../util/check_intact.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
+import { checkWait } from "../util/wait_options.ts";
+import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type {
   BatchOperation,
   ByteRange,
+  Compression,
   GetOptions,
   ListOptions,
   ProgressOptions,
+  PutOptions,
 } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
@@ -37,6 +41,10 @@ export interface Operation {
   readonly key: Uint8Array;
   readonly isDelete: boolean;
   readonly metadata?: Uint8Array;
+  /** When the blob is gone, in ms. */
+  readonly expires?: number;
+  /** How it is compressed; undefined: as the store says. */
+  readonly compress?: Compression | false;
   /** What is copied into the commit. */
   readonly bytes?: Uint8Array;
   /** What is written before it. */
@@ -44,8 +52,16 @@ export interface Operation {
 }
 
 /** A put, checked. */
-export function putOf(key: unknown, value: unknown, metadata?: unknown): Operation {
-  const put = { key: encodeKey(key), isDelete: false, metadata: encodeMetadata(metadata) };
+export function putOf(key: unknown, value: unknown, options: PutOptions<unknown>): Operation {
+  const { metadata, expires, compress } = options;
+  checkCompression("compress", compress, true);
+  const put = {
+    key: encodeKey(key),
+    isDelete: false,
+    metadata: encodeMetadata(metadata),
+    expires: timeOf("expires", expires),
+    compress,
+  };
   const bytes = bytesOf(value);
   if (bytes === undefined) return { ...put, source: sourceOf(value) };
   const { length } = bytes;
@@ -67,9 +83,34 @@ function operationOf(step: BatchOperation<unknown>): Operation {
     const got = typeof step === "object" && step !== null ? describe(type) : describe(step);
     throw new TypeError(`Expected the type of each step to be "put" or "delete", got ${got}`);
   }
-  checkOptions(step, type === "put" ? "type key value metadata" : "type key", `a ${type}`);
-  if (step.type === "put") return putOf(step.key, step.value, step.metadata);
+  checkOptions(
+    step,
+    type === "put" ? "type key value metadata expires compress" : "type key",
+    `a ${type}`,
+  );
+  if (step.type === "put") return putOf(step.key, step.value, step);
   return deleteOf((step as { key: string }).key);
+}
+
+/** A time in ms; undefined where there is none. */
+function timeOf(name: string, given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  const isDate = Object.prototype.toString.call(given) === "[object Date]";
+  const time = isDate ? (given as Date).getTime() : given;
+  if (typeof time !== "number") {
+    const expected = `Expected ${name} to be a Date or milliseconds since 1970`;
+    throw new TypeError(`${expected}, got ${describe(given)}`);
+  }
+  checkInteger(name, time, 0, MAX_TIME);
+  return time;
+}
+
+/** Throws unless this names a compression. */
+export function checkCompression(name: string, given: unknown, withFalse: boolean): void {
+  if (given === undefined || given === "gzip" || given === "zstd") return;
+  if (withFalse && given === false) return;
+  const names = withFalse ? '"gzip", "zstd" or false' : '"gzip" or "zstd"';
+  throw new TypeError(`Expected ${name} to be ${names}, got ${describe(given)}`);
 }
 
 /** A delete, checked. */
@@ -179,8 +220,14 @@ export function checkListOptions(options: ListOptions): void {
 
 /** Throws unless these are options of long work. */
 export function checkProgressOptions(options: ProgressOptions): void {
-  checkOptions(options, "onProgress");
-  checkType("onProgress", options.onProgress, "function");
+  checkOptions(options, "onProgress signal");
+  checkProgress(options);
+}
+
+/** The same where there are other options as well. */
+export function checkProgress({ onProgress, signal }: ProgressOptions): void {
+  checkType("onProgress", onProgress, "function");
+  checkWait({ signal });
 }
 
 /** Throws unless this is a backing store; the error tells what to write instead. */

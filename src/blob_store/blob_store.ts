@@ -8,13 +8,17 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { encodeText } from "./text.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { newDelete, streamedWrite } from "./pending_write.ts";
+import { infoOf } from "./blob_info.ts";
 import { copyBlobs } from "./copy_blobs.ts";
+import { type Coded, encodeBlob } from "./encoder.ts";
+import { CODECS, EXPIRY, extraOf } from "./extra.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
   checkListOptions,
+  checkProgress,
   checkProgressOptions,
   checkStore,
   checkString,
@@ -25,12 +29,12 @@ import {
   rangeIn,
   rangeOf,
 } from "./arguments.ts";
-import { keyOf, TableEntry } from "./entries.ts";
+import { TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
-import { compareBytes, type IndexEntry } from "./leaf.ts";
-import { withSlot } from "./lookup.ts";
+import { compareBytes } from "./leaf.ts";
+import { hasExpired, timeNow, withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
-import { readBlob, roomFor } from "./read_blob.ts";
+import { plainSizeOf, readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { streamBlob } from "./stream_blob.ts";
@@ -38,6 +42,7 @@ import { surveySpace } from "./survey_space.ts";
 import type {
   BackupReport,
   BatchOperation,
+  BlobChange,
   BlobCompactionOptions,
   BlobInfo,
   BlobSource,
@@ -45,15 +50,26 @@ import type {
   BlobStoreStats,
   ByteRange,
   CompactionReport,
+  Compression,
   FileRegion,
   GetOptions,
   ListOptions,
   Metadata,
   ProgressOptions,
   PutOptions,
+  SweepOptions,
+  SweepReport,
   VerifyReport,
+  WatchOptions,
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
+import { MAX_TIMEOUT } from "../util/wait_options.ts";
+
+/** A short blob that was coded. */
+interface StagedBlob {
+  readonly bytes: Uint8Array;
+  readonly coded: Coded;
+}
 
 /**
  * Named blobs in one backing store, none lost. See the module for what it
@@ -76,6 +92,8 @@ import { verifyBlobs } from "./verify_blobs.ts";
  */
 export class BlobStore<Meta = Metadata> {
   readonly #opened: OpenStore;
+  /** Ends with the last of the writes that wait for something before they are committed. */
+  #lastTurn: Promise<void> | undefined;
 
   /**
    * Takes what {@linkcode BlobStore.openWith} gave; callers use {@linkcode BlobStore.open}.
@@ -146,8 +164,8 @@ export class BlobStore<Meta = Metadata> {
    * of the value was transferred before it was written.
    */
   async put(key: string, value: BlobSource, options: PutOptions<Meta> = {}): Promise<void> {
-    checkOptions(options, "metadata");
-    await this.#write([putOf(key, value, options.metadata)], false);
+    checkOptions(options, "metadata expires compress");
+    await this.#write([putOf(key, value, options)], false);
   }
 
   /**
@@ -166,7 +184,7 @@ export class BlobStore<Meta = Metadata> {
     try {
       const pending = this.#opened.find<unknown>(key, (slot) => {
         if (slot < 0) return;
-        const { offset, length } = rangeOf(range, state.index.size[slot]);
+        const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
         into = roomFor(state, slot, length);
         return readBlob(state, slot, offset, into);
       });
@@ -197,7 +215,7 @@ export class BlobStore<Meta = Metadata> {
       try {
         const pending = this.#opened.find<unknown>(key, (slot) => {
           if (slot < 0) return;
-          const { offset, length } = rangeOf(range, state.index.size[slot]);
+          const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
           checkRoom(buffer, length);
           given = length;
           return readBlob(state, slot, offset, buffer.subarray(0, length));
@@ -251,7 +269,8 @@ export class BlobStore<Meta = Metadata> {
     const { committer, state } = this.#opened;
     state.file.checkWritable();
     // Nothing is awaited: writes are done in the order of their calls.
-    const found = committer.isIdle ? withSlot(state, key, (slot) => slot) : 0;
+    const isIdle = committer.isIdle && this.#lastTurn === undefined;
+    const found = isIdle ? withSlot(state, key, (slot) => slot) : 0;
     if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
     else if (found < 0) return false;
     return await this.#write([operation], false) > 0;
@@ -294,6 +313,10 @@ export class BlobStore<Meta = Metadata> {
       if (!(typeof more === "boolean" ? more : await more)) return;
       const { key, keyLength } = walk.entry;
       if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
+      if (hasExpired(this.#opened.state, walk.entry)) {
+        count--;
+        continue;
+      }
       yield infoOf<Meta>(walk.entry);
     }
   }
@@ -329,10 +352,48 @@ export class BlobStore<Meta = Metadata> {
    * Where the disk is full, it does as much as it can.
    */
   async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
-    checkOptions(options, "maxBytes");
+    checkOptions(options, "maxBytes onProgress signal");
+    checkProgress(options);
     const { maxBytes = Infinity } = options;
     if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
-    return await this.#opened.compact(maxBytes);
+    return await this.#opened.compact(maxBytes, options);
+  }
+
+  /**
+   * Deletes blobs whose time has come, some at a time: other calls go on. The store does a step of
+   * that with each checkpoint that it makes on its own. O(blobs) of a store where any may expire.
+   *
+   * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    checkOptions(options, "limit signal");
+    checkProgress(options);
+    const { limit = Infinity, signal } = options;
+    if (limit !== Infinity) checkInteger("limit", limit);
+    return await this.#opened.sweep(limit, signal);
+  }
+
+  /**
+   * The changes from now on, in the order of their commits; none is told before its write resolves,
+   * or may resolve. A blob whose time has come is told of when a sweep deletes it. Of a read-only
+   * store they are the changes that a `refresh()` finds, which it does itself while the next one
+   * is awaited: a put or a delete of the writer may be told of before it is durable, and a delete
+   * although there was no such blob.
+   *
+   * It goes on until it is returned from (`break`), its signal is aborted, or the store is closed.
+   *
+   * @throws {StorageError} The store is closed.
+   * @throws {TypeError | RangeError} An option makes no sense.
+   */
+  watch(options: WatchOptions = {}): AsyncIterableIterator<BlobChange<Meta>> {
+    checkOptions(options, "prefix signal pollMs maxQueued");
+    checkProgress(options);
+    const { prefix = "", signal, pollMs = 1000, maxQueued = 1024 } = options;
+    checkInteger("pollMs", pollMs, 1, MAX_TIMEOUT);
+    checkInteger("maxQueued", maxQueued, 1);
+    this.#opened.state.file.checkOpen("read");
+    const start = encodeText(checkString("prefix", prefix));
+    return this.#opened.watch<Meta>({ prefix: start, signal, pollMs, maxQueued });
   }
 
   /**
@@ -391,10 +452,11 @@ export class BlobStore<Meta = Metadata> {
    * @throws {Error} They do not.
    * @throws {StorageError} The store is closed.
    */
-  async check(): Promise<void> {
+  async check(options: ProgressOptions = {}): Promise<void> {
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     const { state, committer } = this.#opened;
-    await checkState(this.#opened, () => committer.isIdle && state.streams === 0);
+    await checkState(this.#opened, () => committer.isIdle && state.streams === 0, options);
   }
 
   /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
@@ -434,7 +496,7 @@ export class BlobStore<Meta = Metadata> {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return readWithRefresh(this.#opened, key, async (slot) => {
       const { state } = this.#opened;
-      const { offset, length } = rangeOf(range, state.index.size[slot]);
+      const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
       const into = roomFor(state, slot, length);
       await readBlob(state, slot, offset, into);
       return into;
@@ -447,12 +509,18 @@ export class BlobStore<Meta = Metadata> {
     const unread = operations.filter(({ source }) => source !== undefined);
     if (unread.length === 0) {
       state.file.checkWritable();
-      return operations.length === 0 ? 0 : await this.#commit(operations, isBatch);
+      if (operations.length === 0) return 0;
+      if (this.#lastTurn === undefined && !operations.some((one) => this.#isToPrepare(one))) {
+        return await this.#commit(operations, isBatch);
+      }
+      return await this.#commitInTurn(operations, isBatch);
     }
     state.streams++;
     try {
       state.file.checkWritable();
-      return await this.#commit(operations, isBatch, await this.#writeSources(unread));
+      const written = await this.#writeSources(unread);
+      await this.#prepare(operations, written);
+      return await this.#commit(operations, isBatch, written);
     } catch (error) {
       await Promise.all(unread.map(({ source }) => discardSource(source!, error)));
       throw error;
@@ -465,37 +533,105 @@ export class BlobStore<Meta = Metadata> {
   #commit(
     operations: readonly Operation[],
     isBatch: boolean,
-    written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array>,
+    written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array | StagedBlob>,
   ): Promise<number> {
-    const { committer } = this.#opened;
-    const time = Date.now();
+    const { committer, state } = this.#opened;
+    const time = timeNow(state);
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
     const writes = operations.map((operation) => {
-      const { key, bytes, metadata, isDelete } = operation;
+      const { key, bytes, metadata, isDelete, expires } = operation;
       if (isDelete) return newDelete(key);
       const blob = written?.get(operation);
       if (blob === undefined || blob instanceof Uint8Array) {
-        return committer.stage(key, blob ?? bytes!, metadata, time);
+        return committer.stage(key, blob ?? bytes!, metadata, time, extraOf(expires));
       }
-      return streamedWrite(key, metadata, time, blob);
+      const extra = extraOf(expires, blob.coded);
+      if ("bytes" in blob) return committer.stage(key, blob.bytes, metadata, time, extra);
+      return streamedWrite(key, metadata, time, blob, extra);
     });
     return committer.commit(writes, isBatch);
   }
 
+  /** How a put is compressed, if it is. */
+  #compressionOf({ isDelete, compress }: Operation): Compression | undefined {
+    if (isDelete || compress === false) return undefined;
+    return compress ?? this.#opened.state.settings.compress;
+  }
+
+  /** Whether something has to be awaited before an operation is staged. */
+  #isToPrepare(operation: Operation): boolean {
+    const { features } = this.#opened.state;
+    return (operation.expires !== undefined && (features & EXPIRY) === 0) ||
+      this.#compressionOf(operation) !== undefined;
+  }
+
+  /** Commits what is prepared first, in the order of the calls. */
+  async #commitInTurn(operations: readonly Operation[], isBatch: boolean): Promise<number> {
+    const before = this.#lastTurn;
+    let end = () => {};
+    const turn = this.#lastTurn = new Promise<void>((resolve) => end = resolve);
+    let pending: Promise<number>;
+    try {
+      const written = new Map<Operation, WrittenBlob | Uint8Array | StagedBlob>();
+      try {
+        await this.#prepare(operations, written);
+      } finally {
+        await before;
+      }
+      pending = this.#commit(operations, isBatch, written);
+    } finally {
+      end();
+      if (this.#lastTurn === turn) this.#lastTurn = undefined;
+    }
+    return await pending;
+  }
+
+  /** Compresses what is short, and sees to it that the root says what the blobs need. */
+  async #prepare(
+    operations: readonly Operation[],
+    written: Map<Operation, WrittenBlob | Uint8Array | StagedBlob>,
+  ): Promise<void> {
+    const { state } = this.#opened, { granule } = state.space, { hooks } = state.file;
+    // Other calls may go on before it: the bytes are the caller's.
+    const short = operations.map((operation) => {
+      const blob = written.get(operation), name = this.#compressionOf(operation);
+      if (blob !== undefined && !(blob instanceof Uint8Array)) return undefined;
+      const bytes = blob ?? operation.bytes?.slice();
+      if (name !== undefined && bytes !== undefined) return { operation, name, bytes };
+      if (bytes !== undefined) written.set(operation, bytes);
+      return undefined;
+    });
+    let features = 0;
+    for (const one of short) {
+      if (one === undefined) continue;
+      const { operation, name, bytes } = one;
+      written.set(operation, await encodeBlob(bytes, name, hooks, granule) ?? bytes);
+    }
+    for (const operation of operations) {
+      const blob = written.get(operation);
+      if (operation.expires !== undefined) features |= EXPIRY;
+      if (blob !== undefined && "coded" in blob && blob.coded !== undefined) features |= CODECS;
+    }
+    await this.#opened.needFeatures(features);
+  }
+
   /** Writes what is long or comes from elsewhere to places of its own; takes it out of `unread`. */
-  async #writeSources(unread: Operation[]): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
+  async #writeSources(
+    unread: Operation[],
+  ): Promise<Map<Operation, WrittenBlob | Uint8Array | StagedBlob>> {
     const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
-    const written = new Map<Operation, WrittenBlob | Uint8Array>();
+    const written = new Map<Operation, WrittenBlob | Uint8Array | StagedBlob>();
     await surveySpace(state);
     try {
       for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
         const seed = committer.newSeed();
-        written.set(next, await writeSource(state, seed, next.source!, makeRoom));
+        const compress = this.#compressionOf(next);
+        written.set(next, await writeSource(state, seed, next.source!, makeRoom, compress));
       }
       state.file.checkWritable();
     } catch (error) {
       for (const blob of written.values()) {
-        if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.parts);
+        if ("parts" in blob) state.space.releaseAll(blob.parts);
       }
       throw error;
     }
@@ -506,17 +642,4 @@ export class BlobStore<Meta = Metadata> {
 function checkRoom(buffer: Uint8Array, length: number): void {
   if (length <= buffer.length) return;
   throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
-}
-
-/** What a caller gets to know of a blob. */
-function infoOf<Meta>(entry: IndexEntry): BlobInfo<Meta> {
-  const { size, time, seed, crc, metadata } = entry;
-  const etag = [seed, crc].map((n) => n.toString(16).padStart(8, "0"));
-  return {
-    key: keyOf(entry),
-    size,
-    time: new Date(time),
-    metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
-    etag: etag.join(""),
-  };
 }

@@ -8,6 +8,9 @@ import { CHUNK_LENGTH, chunkSeed, framedLength, writeRanges } from "./chunks.ts"
 import { setUint32 } from "./codec.ts";
 import { NO_SPACE } from "../allocator.ts";
 import { bytesOfPiece, type LongSource } from "./arguments.ts";
+import { type Coded, Encoder, isWorth } from "./encoder.ts";
+import { PIECE_LENGTH } from "./pieces.ts";
+import type { Compression } from "./types.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
@@ -19,6 +22,8 @@ const MAX_STEP = 67_108_864; // = 2 ** 26
 
 /** A blob that is in the file, and in no index yet. */
 export interface WrittenBlob {
+  /** How it is coded, if it is. */
+  readonly coded?: Coded;
   readonly size: number;
   readonly seed: number;
   readonly crc: number;
@@ -31,8 +36,10 @@ export async function writeSource(
   seed: number,
   source: LongSource,
   makeRoom: () => Promise<void>,
+  compress?: Compression,
 ): Promise<WrittenBlob | Uint8Array> {
-  const writer = new BlobWriter(state, seed, makeRoom);
+  const blob = new BlobWriter(state, seed, makeRoom);
+  const writer = compress === undefined ? blob : new CodingWriter(state, blob, compress);
   const take = async (piece: unknown) => {
     const bytes = bytesOfPiece(piece);
     state.file.checkWritable();
@@ -41,14 +48,14 @@ export async function writeSource(
   let isTaken = false;
   try {
     const size = "bytes" in source ? source.size : "blob" in source ? source.blob.size : 0;
-    if (size > CHUNK_LENGTH) await writer.reserve(size);
+    if (size > CHUNK_LENGTH && writer === blob) await blob.reserve(size);
     isTaken = true;
     if ("bytes" in source) await writer.write(source.bytes, size);
     else if ("iterable" in source) { for await (const piece of source.iterable) await take(piece); }
     else await readAll("blob" in source ? source.blob.stream() : source.stream, take);
     return writer.unwritten ?? await writer.finish();
   } catch (error) {
-    writer.abort();
+    blob.abort();
     if (!isTaken) await discardSource(source, error);
     throw error;
   }
@@ -77,6 +84,55 @@ async function readAll(
   } catch (error) {
     await reader.cancel(error).catch(() => {});
     throw error;
+  }
+}
+
+/** Puts bytes into pieces, codes them, and hands them on, if that saves anything. */
+class CodingWriter {
+  readonly #blob: BlobWriter;
+  readonly #encoder: Encoder;
+  readonly #piece = new Uint8Array(PIECE_LENGTH);
+  #length = 0;
+  /** Whether blobs like it are coded: the first piece says so. */
+  #isCoded: boolean | undefined;
+
+  constructor(state: StoreState, blob: BlobWriter, compress: Compression) {
+    this.#blob = blob;
+    this.#encoder = new Encoder(compress, state.file.hooks, (bytes) => blob.write(bytes));
+  }
+
+  /** As `BlobWriter.write`. */
+  async write(bytes: Uint8Array, size: number = bytes.length): Promise<void> {
+    for (let done = 0; done < size;) {
+      if (this.#length === PIECE_LENGTH) await this.#endPiece();
+      if (this.#isCoded === false) return await this.#blob.write(bytes.subarray(done), size - done);
+      const room = PIECE_LENGTH - this.#length;
+      const part = bytes.subarray(done, Math.min(done + room, size));
+      if (part.byteLength === 0) throw new TypeError("The bytes of value went while it was put");
+      this.#piece.set(part, this.#length);
+      this.#length += part.length;
+      done += part.length;
+    }
+  }
+
+  /** The whole blob, if it is one piece. */
+  get unwritten(): Uint8Array | undefined {
+    return this.#isCoded === undefined ? this.#piece.subarray(0, this.#length) : undefined;
+  }
+
+  async finish(): Promise<WrittenBlob> {
+    if (this.#length > 0) await this.#endPiece();
+    if (!this.#isCoded) return await this.#blob.finish();
+    const coded = await this.#encoder.finish();
+    return { ...await this.#blob.finish(), coded };
+  }
+
+  async #endPiece(): Promise<void> {
+    const piece = this.#piece.subarray(0, this.#length), coded = await this.#encoder.code(piece);
+    this.#isCoded ??= isWorth(piece.length, coded.length);
+    if (this.#isCoded) await this.#encoder.add(piece, coded);
+    else await this.#blob.write(piece);
+    this.#length = 0;
   }
 }
 

@@ -9,6 +9,8 @@ import { NO_SPACE } from "../allocator.ts";
 import { StoreFencedError, StoreFullError } from "./blob_store_errors.ts";
 import { frame, framedLength } from "./chunks.ts";
 import type { ByteWriter } from "./codec.ts";
+import type { Extra } from "./extra.ts";
+import { NO_PLACE } from "./key_index.ts";
 import { newBatch } from "./log.ts";
 import { recheck } from "./recheck.ts";
 import { isDiskFull } from "./store_file.ts";
@@ -21,9 +23,10 @@ import {
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
-import { loadEntry, settleIfWorth } from "./lookup.ts";
+import { isExpired, loadEntry, settleIfWorth } from "./lookup.ts";
 import type { PendingWrite } from "./pending_write.ts";
 import { surveySpace } from "./survey_space.ts";
+import type { RawChange, Watchers } from "./watch.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
@@ -75,6 +78,12 @@ class Group {
   }
 }
 
+/** What a write changes, for those who watch. */
+function changeOf(write: PendingWrite): RawChange {
+  const { key, isDelete } = write;
+  return { key, entry: isDelete ? undefined : { ...write, keyLength: key.length, unit: NO_PLACE } };
+}
+
 type Job = () => Promise<void>;
 
 /** The line of writes and jobs, worked off one after another. */
@@ -82,6 +91,7 @@ export class Committer {
   readonly #state: StoreState;
   readonly #makeRoom: () => Promise<void>;
   readonly #afterCommit: () => void;
+  readonly #watchers: Watchers;
   readonly #line: (Group | Job)[] = [];
   /** The last in line, where it may still take writes. */
   #open: Group | undefined;
@@ -98,9 +108,16 @@ export class Committer {
    * @param state The store.
    * @param makeRoom A checkpoint, for when there is no space left.
    * @param afterCommit Called after each commit.
+   * @param watchers Told of what was committed.
    */
-  constructor(state: StoreState, makeRoom: () => Promise<void>, afterCommit: () => void) {
+  constructor(
+    state: StoreState,
+    makeRoom: () => Promise<void>,
+    afterCommit: () => void,
+    watchers: Watchers,
+  ) {
     this.#state = state;
+    this.#watchers = watchers;
     this.#makeRoom = makeRoom;
     this.#afterCommit = afterCommit;
   }
@@ -116,6 +133,7 @@ export class Committer {
     bytes: Uint8Array,
     metadata: Uint8Array | undefined,
     time: number,
+    extra?: Extra,
   ): PendingWrite {
     const { file, space } = this.#state, seed = this.newSeed();
     const group = this.#openGroup(), length = framedLength(bytes.length);
@@ -132,6 +150,7 @@ export class Committer {
       time,
       seed,
       crc,
+      extra,
       at: bytes.length === 0 ? -1 : at,
       parts: [],
       isDurable: false,
@@ -287,7 +306,13 @@ export class Committer {
     }
     for (const transaction of accepted) {
       let deleted = 0;
-      for (const write of transaction.writes) if (this.#apply(write)) deleted++;
+      for (const write of transaction.writes) {
+        const isDeleted = this.#apply(write);
+        if (isDeleted) deleted++;
+        if (!this.#watchers.isEmpty && (isDeleted || !write.isDelete)) {
+          this.#watchers.tell(changeOf(write));
+        }
+      }
       transaction.isOver = true;
       transaction.resolve(deleted);
     }
@@ -472,18 +497,20 @@ export class Committer {
     const state = this.#state, { index } = state;
     let slot = index.findBytes(write.key);
     const isThere = slot >= 0 && index.isLive(slot);
+    const wasGone = isThere && isExpired(state, slot);
     if (isThere) {
       state.retired.push(...ownPartsOf(state, slot));
       state.blobs--;
       state.blobBytes -= index.size[slot];
       if (write.isDelete) index.setGone(slot);
     }
-    if (write.isDelete) return isThere;
+    if (write.isDelete) return isThere && !wasGone;
     slot = index.setBytes(write.key, 0, write.key.length, write.metadata);
     index.size[slot] = write.size;
     index.time[slot] = write.time;
     index.seed[slot] = write.seed;
     index.crc[slot] = write.crc;
+    index.setExtra(slot, write.extra);
     placeBlob(index, slot, write.parts);
     if (write.inlineAt >= 0) index.place[slot] = -1 - write.inlineAt;
     index.setDirty(slot, state.run === undefined);

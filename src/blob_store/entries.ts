@@ -7,6 +7,7 @@
 
 import { StorageError } from "../arena/backing_store.ts";
 import { DamagedIndexError } from "./blob_store_errors.ts";
+import type { Extra } from "./extra.ts";
 import type { KeyIndex } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import type { RunReader } from "./run_reader.ts";
@@ -93,6 +94,9 @@ export class TableEntry implements IndexEntry {
   get metadata(): Uint8Array | undefined {
     const { index, slot } = this;
     return index.metadataLength(slot) > 0 ? index.metadata(slot) : undefined;
+  }
+  get extra(): Extra | undefined {
+    return this.index.extras.get(this.slot);
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { WrittenBlob } from "./blob_writer.ts";
+import type { Extra } from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 /** A put or a delete on its way into the log. */
@@ -16,6 +17,7 @@ export interface PendingWrite {
   readonly time: number;
   readonly seed: number;
   readonly crc: number;
+  readonly extra: Extra | undefined;
   /** Where its bytes are staged; -1 where they are in the file already, or there are none. */
   readonly at: number;
   /** What it is in: given with a streamed blob, taken in the commit for a staged one. */
@@ -32,6 +34,7 @@ export function streamedWrite(
   metadata: Uint8Array | undefined,
   time: number,
   { size, seed, crc, parts }: WrittenBlob,
+  extra: Extra | undefined,
 ): PendingWrite {
   return {
     key,
@@ -41,6 +44,7 @@ export function streamedWrite(
     time,
     seed,
     crc,
+    extra,
     at: -1,
     parts,
     isDurable: false,
@@ -58,6 +62,7 @@ export function newDelete(key: Uint8Array): PendingWrite {
     time: 0,
     seed: 0,
     crc: 0,
+    extra: undefined,
     at: -1,
     parts: [],
     isDurable: false,

@@ -5,6 +5,9 @@
  */
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
+import { CodedReader } from "./coded_blob.ts";
+import { PIECE_LENGTH } from "./pieces.ts";
+import type { Extra } from "./extra.ts";
 import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
 import { framedBlobOf, partsOf, type StoreState } from "./store_state.ts";
@@ -26,7 +29,8 @@ export function readBlob(
   if (into.length === 0) return undefined;
   const place = index.place[slot];
   // A small blob as a whole, by far the most frequent case, needs nothing made for it.
-  if (into.length !== size || size > CHUNK_LENGTH || place >= 2 ** 53) {
+  const isCoded = index.extras.size > 0 && codedOf(state, slot) !== undefined;
+  if (into.length !== size || size > CHUNK_LENGTH || place >= 2 ** 53 || isCoded) {
     return readPinned(state, slot, offset, into);
   }
   const position = place >= 0 ? state.space.positionOf(place) : -1 - place;
@@ -83,7 +87,10 @@ export async function readFramed(
  * @throws {CorruptBlobError} The blob is said to be longer than the place where it is.
  */
 export function roomFor(state: StoreState, slot: number, length: number): Uint8Array<ArrayBuffer> {
-  if (length > CHUNK_LENGTH && !hasPlace(framedBlobOf(state, slot), state.file)) {
+  const isCoded = state.index.extras.get(slot)?.codec, size = state.index.size[slot];
+  // A piece takes a byte at least, and eight for its end.
+  const hasPieces = !isCoded || size * PIECE_LENGTH >= length;
+  if (length > CHUNK_LENGTH && !(hasPieces && hasPlace(framedBlobOf(state, slot), state.file))) {
     throw new CorruptBlobError(state.index.key(slot), 0, state.index.size[slot]);
   }
   return new Uint8Array(length);
@@ -99,10 +106,27 @@ export function hasPlace({ size, ranges }: FramedBlob, { byteLength }: StoreFile
   return room >= framedLength(size);
 }
 
+/** What is known of a coded blob; undefined where it is not coded. */
+function codedOf({ index }: Pick<StoreState, "index">, slot: number): Extra | undefined {
+  const extra = index.extras.get(slot);
+  return extra === undefined || extra.codec === 0 ? undefined : extra;
+}
+
+/** Bytes of a blob, before it was coded. */
+export function plainSizeOf(state: Pick<StoreState, "index">, slot: number): number {
+  const { size, extras } = state.index;
+  return (extras.size === 0 ? undefined : codedOf(state, slot))?.plainSize ?? size[slot];
+}
+
 /** A blob as it was at one moment, to be read whatever happens to the store. */
 export class PinnedBlob {
   readonly key: string;
   readonly blob: FramedBlob;
+  /** Bytes in it, before it was coded. */
+  readonly size: number;
+  /** How it is coded, if it is. */
+  readonly coded: Extra | undefined;
+  #reader: CodedReader | undefined;
   readonly #state: StoreState;
   readonly #space: StoreState["space"];
   #parts: readonly Part[];
@@ -112,11 +136,28 @@ export class PinnedBlob {
     this.#space = state.space;
     this.key = state.index.key(slot);
     this.blob = framedBlobOf(state, slot);
+    this.coded = codedOf(state, slot);
+    this.size = this.coded?.plainSize ?? this.blob.size;
     this.#parts = partsOf(state, slot);
     for (const part of this.#parts) this.#space.pin(part);
   }
 
+  /** Reads bytes of the blob, decoded. */
   async read(offset: number, into: Uint8Array): Promise<void> {
+    const { coded: extra, key, blob: { size } } = this;
+    if (extra === undefined) return await this.readStored(offset, into);
+    this.#reader ??= new CodedReader({
+      key,
+      size,
+      extra,
+      hooks: this.#state.file.hooks,
+      read: (offset, into) => this.readStored(offset, into),
+    });
+    await this.#reader.read(offset, into);
+  }
+
+  /** Reads bytes as they are stored. */
+  async readStored(offset: number, into: Uint8Array): Promise<void> {
     await readFramed(this.#state, () => this.key, this.blob, offset, into);
   }
 

@@ -7,7 +7,7 @@
 import { BlobChangedError } from "./blob_store_errors.ts";
 import { rangeOf } from "./arguments.ts";
 import { isInSamePlace, isSameBlob, MAX_ATTEMPTS } from "./read_with_refresh.ts";
-import { PinnedBlob } from "./read_blob.ts";
+import { PinnedBlob, plainSizeOf } from "./read_blob.ts";
 import type { OpenStore } from "./open_store.ts";
 import type { ByteRange } from "./types.ts";
 
@@ -73,7 +73,7 @@ class BlobReading {
   #begin(slot: number): void {
     const { state } = this.#opened;
     if (!this.#hasGiven) {
-      const { offset, length } = rangeOf(this.#range, state.index.size[slot]);
+      const { offset, length } = rangeOf(this.#range, plainSizeOf(state, slot));
       this.#offset = offset;
       this.#end = offset + length;
     }
