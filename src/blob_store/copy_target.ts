@@ -11,7 +11,7 @@ import { type Extra, featuresOf } from "./extra.ts";
 import type { IndexEntry } from "./leaf.ts";
 import { settleAll } from "./lookup.ts";
 import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
-import { type PendingWrite, streamedWrite } from "./pending_write.ts";
+import { newPut, type PendingWrite } from "./pending_write.ts";
 import type { Space } from "./space.ts";
 import { framedOf } from "./store_state.ts";
 import { HEADER_LENGTH } from "./superblock.ts";
@@ -124,7 +124,7 @@ export class CopyTarget {
     if (size <= CHUNK_LENGTH) {
       const bytes = new Uint8Array(size);
       await read(0, bytes);
-      return this.commit(committer.stage(key, bytes, metadata, time, extra));
+      return this.commit(committer.stage(key, bytes, metadata, time, undefined, extra));
     }
     const writer = new BlobWriter(state, committer.newSeed(), () => this.#opened.makeRoom());
     try {
@@ -135,7 +135,7 @@ export class CopyTarget {
         await read(offset, into);
         await writer.write(into);
       }
-      this.commit(streamedWrite(key, metadata, time, await writer.finish(), extra));
+      this.commit(newPut(key, metadata, time, await writer.finish(), undefined, extra));
     } catch (error) {
       writer.abort();
       throw error;

@@ -75,7 +75,10 @@ export function isExpired({ index, settings }: StoreState, slot: number): boolea
 }
 
 /** Whether the time of an entry has come. */
-export function hasExpired({ settings }: StoreState, { extra }: IndexEntry): boolean {
+export function hasExpired(
+  { settings }: StoreState,
+  { extra }: Pick<IndexEntry, "extra">,
+): boolean {
   return extra !== undefined && extra.expires <= settings.now();
 }
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { BackingStore } from "../arena/backing_store.ts";
+import { type BackingStore, StorageError } from "../arena/backing_store.ts";
+import { AbortListeners } from "../util/abort_listeners.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
@@ -51,6 +52,7 @@ import { type LogMark, type LogNews, Watcher, Watchers, type WatchSettings } fro
 const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
 const DEFAULT_CACHE = 33_554_432; // = 2 ** 25
+const MAX_SNAPSHOTS = 16_384; // = 2 ** 14
 /** So many times as long as the run the log may get where the file may grow without end. */
 const LOG_SHARE = 2;
 /** Below so many idle bytes, the store begins no compaction. */
@@ -77,6 +79,10 @@ export class OpenStore {
   /** The compactions so far: one at a time. */
   #compaction: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  /** What waits for signals. */
+  readonly aborts: AbortListeners = new AbortListeners();
+  /** How many snapshots are open. */
+  snapshots = 0;
 
   constructor(state: StoreState) {
     this.state = state;
@@ -84,6 +90,7 @@ export class OpenStore {
     this.#sweeper = new Sweeper(state, (key) => watchers.tell({ key, entry: undefined }));
     this.committer = new Committer(
       state,
+      this.aborts,
       () => this.#makeRoom(),
       () => this.#afterCommit(),
       watchers,
@@ -210,8 +217,13 @@ export class OpenStore {
   async #refreshIfNew(): Promise<void> {
     const { file, log } = this.state;
     await file.reload();
-    const { generation } = currentSlot(await readHeader(file), file).superblock;
-    if (generation === log.superblock.generation && !await log.hasNext()) return;
+    try {
+      const { generation } = currentSlot(await readHeader(file), file).superblock;
+      if (generation === log.superblock.generation && !await log.hasNext()) return;
+    } catch (error) {
+      if (!(error instanceof CorruptStoreError || error instanceof StorageError)) throw error;
+      // It may just be written, or cut off: a refresh tells.
+    }
     await this.refresh();
   }
 
@@ -301,6 +313,27 @@ export class OpenStore {
       }
     }
     throw error;
+  }
+
+  /**
+   * Does something that a signal may cancel: the promise then rejects with its reason, and what
+   * the work gives after all is dropped.
+   */
+  until<T>(
+    signal: CancelSignal,
+    work: () => Promise<T>,
+    drop: (result: T) => void = () => {},
+  ): Promise<T> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = this.aborts.listen(signal, () => {
+        isOver = true;
+        reject(signal.reason);
+      });
+      const settle = (result: T) => isOver ? drop(result) : resolve(result);
+      work().then(settle, reject).finally(end);
+    });
   }
 
   /** A walk over all entries. */
@@ -594,7 +627,7 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   checkOptions(
     options,
     "create readOnly granule maxByteLength durability checkpointBytes compactAbove cacheBytes " +
-      "closeStore compress now" + others,
+      "maxSnapshots closeStore compress now" + others,
   );
   const { create, readOnly, closeStore, maxByteLength, checkpointBytes, cacheBytes } = options;
   checkType("create", create, "boolean");
@@ -618,6 +651,7 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   }
   if (checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
   if (cacheBytes !== undefined) checkInteger("cacheBytes", cacheBytes);
+  if (options.maxSnapshots !== undefined) checkInteger("maxSnapshots", options.maxSnapshots, 1);
 }
 
 /** The options, with what they are by default. */
@@ -625,8 +659,10 @@ function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
   const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
   const room = roomOf({ maxByteLength }, file);
   const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
-  const { cacheBytes = DEFAULT_CACHE, now = Date.now, compress } = options;
-  return { durability, maxByteLength, compactAbove, checkpointBytes, cacheBytes, now, compress };
+  const { cacheBytes = DEFAULT_CACHE, maxSnapshots = MAX_SNAPSHOTS } = options;
+  const { now = Date.now, compress } = options;
+  const sizes = { maxByteLength, checkpointBytes, cacheBytes, maxSnapshots };
+  return { durability, compactAbove, ...sizes, now, compress };
 }
 
 /** Most bytes that a file may have. */

@@ -35,6 +35,17 @@ export function codecName(codec: number): string {
   return ["", "gzip", "zstd", "deflate"][codec] || `codec ${codec}`;
 }
 
+/**
+ * The content coding that the stored bytes are, without the ends; undefined where they are not one
+ * that every client reads: many read the first of several frames, and end there.
+ */
+export function streamName(
+  { codec, plainSize }: { readonly codec: number; readonly plainSize: number },
+): "gzip" | "zstd" | undefined {
+  if (codec === GZIP) return "gzip";
+  return codec === ZSTD && piecesOf(plainSize) === 1 ? "zstd" : undefined;
+}
+
 /** How many pieces a blob has. */
 export function piecesOf(plainSize: number): number {
   return Math.ceil(plainSize / PIECE_LENGTH);

@@ -49,7 +49,7 @@ async function readPinned(
   into: Uint8Array,
   whole?: Promise<void>,
 ): Promise<void> {
-  const pinned = new PinnedBlob(state, slot), { blob, key } = pinned;
+  const pinned = PinnedBlob.of(state, slot), { blob, key } = pinned;
   try {
     if (whole === undefined) return await pinned.read(offset, into);
     await whole;
@@ -87,10 +87,10 @@ export async function readFramed(
  * @throws {CorruptBlobError} The blob is said to be longer than the place where it is.
  */
 export function roomFor(state: StoreState, slot: number, length: number): Uint8Array<ArrayBuffer> {
-  const isCoded = state.index.extras.get(slot)?.codec, size = state.index.size[slot];
-  // A piece takes a byte at least, and eight for its end.
-  const hasPieces = !isCoded || size * PIECE_LENGTH >= length;
-  if (length > CHUNK_LENGTH && !(hasPieces && hasPlace(framedBlobOf(state, slot), state.file))) {
+  if (length <= CHUNK_LENGTH) return new Uint8Array(length);
+  const size = state.index.size[slot], isCoded = codedOf(state, slot) !== undefined;
+  const isLong = hasPlace(framedBlobOf(state, slot), state.file);
+  if (!isLong || (isCoded && !hasPieces(size, length))) {
     throw new CorruptBlobError(state.index.key(slot), 0, state.index.size[slot]);
   }
   return new Uint8Array(length);
@@ -104,6 +104,11 @@ export function hasPlace({ size, ranges }: FramedBlob, { byteLength }: StoreFile
     room += length;
   }
   return room >= framedLength(size);
+}
+
+/** Whether so many stored bytes can be the pieces of a blob of so many: each takes some. */
+function hasPieces(size: number, plainSize: number): boolean {
+  return size * PIECE_LENGTH >= plainSize;
 }
 
 /** What is known of a coded blob; undefined where it is not coded. */
@@ -131,15 +136,46 @@ export class PinnedBlob {
   readonly #space: StoreState["space"];
   #parts: readonly Part[];
 
-  constructor(state: StoreState, slot: number) {
+  private constructor(
+    state: StoreState,
+    key: string,
+    blob: FramedBlob,
+    space: StoreState["space"],
+    parts: readonly Part[],
+    coded: Extra | undefined,
+  ) {
     this.#state = state;
-    this.#space = state.space;
-    this.key = state.index.key(slot);
-    this.blob = framedBlobOf(state, slot);
-    this.coded = codedOf(state, slot);
-    this.size = this.coded?.plainSize ?? this.blob.size;
-    this.#parts = partsOf(state, slot);
-    for (const part of this.#parts) this.#space.pin(part);
+    this.#space = space;
+    this.key = key;
+    this.blob = blob;
+    this.coded = coded;
+    this.size = coded?.plainSize ?? blob.size;
+    this.#parts = parts;
+    for (const part of parts) space.pin(part);
+  }
+
+  /** Pins what a slot has. */
+  static of(state: StoreState, slot: number): PinnedBlob {
+    const key = state.index.key(slot), blob = framedBlobOf(state, slot);
+    return new PinnedBlob(
+      state,
+      key,
+      blob,
+      state.space,
+      partsOf(state, slot),
+      codedOf(state, slot),
+    );
+  }
+
+  /** Pins the same once more. */
+  again(): PinnedBlob {
+    return new PinnedBlob(this.#state, this.key, this.blob, this.#space, this.#parts, this.coded);
+  }
+
+  /** Whether the blob has a place as long as it says. */
+  get hasPlace(): boolean {
+    const { blob, coded, size } = this;
+    return hasPlace(blob, this.#state.file) && (!coded || hasPieces(blob.size, size));
   }
 
   /** Reads bytes of the blob, decoded. */

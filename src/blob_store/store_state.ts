@@ -27,6 +27,7 @@ export interface Settings {
   readonly compactAbove: number;
   /** Bytes of memory for pages and entries of the index, and for blobs. */
   readonly cacheBytes: number;
+  readonly maxSnapshots: number;
   /** The clock, in ms. */
   readonly now: () => number;
   /** How blobs are compressed where their put does not say. */

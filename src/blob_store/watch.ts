@@ -6,7 +6,7 @@
 
 import type { CancelSignal } from "../util/wait_options.ts";
 import type { IndexEntry } from "./leaf.ts";
-import { infoOf } from "./blob_info.ts";
+import { infoOf } from "./entries.ts";
 import { decodeText } from "./text.ts";
 import type { BlobChange } from "./types.ts";
 
@@ -111,8 +111,9 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
   readonly #settings: WatchSettings;
   #queue: BlobChange<Meta>[] = [];
   #isOver = false;
-  #wake: (() => void) | undefined;
-  readonly #onAbort = () => this.#wake?.();
+  /** Ends the waiting of each call of `next`. */
+  readonly #wakes = new Set<() => void>();
+  readonly #onAbort = () => this.#wake();
 
   constructor(watchers: Watchers, settings: WatchSettings) {
     this.#watchers = watchers;
@@ -129,7 +130,7 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
     this.#push(
       entry === undefined
         ? { type: "delete", key: decodeText(key) }
-        : { type: "put", info: infoOf<Meta>(entry) },
+        : { type: "put", info: infoOf<Meta>(decodeText(key), entry) },
     );
   }
 
@@ -143,14 +144,19 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
     this.#isOver = true;
     this.#watchers.remove(this as Watcher);
     this.#settings.signal?.removeEventListener("abort", this.#onAbort);
-    this.#wake?.();
+    this.#wake();
   }
 
   #push(change: BlobChange<Meta>): void {
     if (this.#isOver) return;
     if (this.#queue.length >= this.#settings.maxQueued) this.#queue = [{ type: "missed" }];
     if (change.type !== "missed" || this.#queue.length === 0) this.#queue.push(change);
-    this.#wake?.();
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakes) wake();
+    this.#wakes.clear();
   }
 
   /** The next change; rejects where the signal is aborted. */
@@ -164,9 +170,10 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
       }
       signal?.throwIfAborted();
     } catch (error) {
+      const isClosed = this.#isOver; // then what a look was refused says nothing
       this.#queue = [];
       this.end();
-      throw error;
+      if (!isClosed) throw error;
     }
     const value = this.#queue.shift();
     return value === undefined ? { done: true, value: undefined } : { done: false, value };
@@ -175,17 +182,13 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
   /** Waits until something may have changed. */
   async #wait(): Promise<void> {
     const { signal, poll, pollMs } = this.#settings;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    signal?.throwIfAborted();
+    let timer: ReturnType<typeof setTimeout> | undefined, wake = () => {};
     await new Promise<void>((resolve) => {
-      this.#wake = resolve;
+      this.#wakes.add(wake = resolve);
       if (poll !== undefined) timer = setTimeout(resolve, pollMs);
-      try {
-        signal?.throwIfAborted();
-      } catch {
-        resolve();
-      }
     });
-    this.#wake = undefined;
+    this.#wakes.delete(wake);
     if (timer !== undefined) clearTimeout(timer);
   }
 
