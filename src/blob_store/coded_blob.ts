@@ -104,7 +104,9 @@ export class CodedReader {
   /** Throws where a blob is said to have more pieces than it has room for. */
   #checkRoom(): void {
     const room = this.#end - this.#start, isOnly = this.#pieces === 1;
-    if (room < this.#pieces || (isOnly && room > MAX_CODED)) throw this.#damage(0, this.#source.extra.plainSize);
+    if (room < this.#pieces || (isOnly && room > MAX_CODED)) {
+      throw this.#damage(0, this.#source.extra.plainSize);
+    }
   }
 
   #checkHeader(coded: Uint8Array): void {
