@@ -10,6 +10,7 @@ import { MemoryStore } from "../../backends/memory.ts";
 import { ConditionFailedError } from "../../src/blob_store/blob_store_errors.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
+import { type DiskState, SimulatedDisk } from "./crash/simulated_disk.ts";
 import { bytesOf, contentsOf, copyOf, keysOf, memory } from "./helpers.ts";
 import { lookUp, readStore } from "./format_reader.ts";
 import { withSeed } from "../support/random.ts";
@@ -179,6 +180,41 @@ describe("a sweep", () => {
     await blobs.checkpoint();
     assertStrictEquals((await blobs.stats()).blobs, 100);
     await blobs.check();
+  });
+});
+
+describe("a sweep that is cut short", () => {
+  it("leaves what had not expired, at each step of the disk", async () => {
+    const disk = new SimulatedDisk(), states: DiskState[] = [], clock = { now: 1000 };
+    const options = { now: () => clock.now };
+    const blobs = await BlobStore.open(disk, options);
+    for (let i = 0; i < 30; i++) {
+      const expires = i % 2 === 0 ? undefined : 2000;
+      await blobs.put(`${i}`, bytesOf(i, 400 * (i % 15)), { expires });
+      if (i === 15) await blobs.checkpoint();
+    }
+    clock.now = 2000;
+    disk.onOperation = () => states.push(disk.state);
+    assertStrictEquals((await blobs.sweep({ limit: 7 })).blobs, 7);
+    await blobs.sweep();
+    await blobs.checkpoint();
+    disk.onOperation = undefined;
+    states.push(disk.state);
+    const counts = new Set<number>();
+    for (const { durable, changes, count } of states) {
+      for (const kept of [0, 0.5, 1]) {
+        const left = { durable, changes: changes.slice(0, Math.round(kept * count)) };
+        const after = SimulatedDisk.unflushed({ ...left, count: left.changes.length });
+        const store = await BlobStore.open(after, options);
+        assertEquals((await keysOf(store)).length, 15);
+        for (let i = 0; i < 30; i += 2) {
+          assertEquals(await store.get(`${i}`), bytesOf(i, 400 * (i % 15)));
+        }
+        counts.add((await store.stats()).blobs);
+        await store.check();
+      }
+    }
+    assertEquals([...counts].sort(), [15, 23, 30]);
   });
 });
 
