@@ -332,26 +332,33 @@ function effectsOf(
   return { changes, isRefused };
 }
 
-/** What states the condition of a change. */
-async function conditionsOf(
+/** What states the condition of a change: at once wherever it can, as calls keep their order. */
+function conditionsOf(
   store: BlobStore,
   { key, condition }: Exclude<ChangeAction, TransferAction>,
-): Promise<{ ifMatch?: string; ifNoneMatch?: "*" }> {
+): Conditions | Promise<Conditions> {
   if (condition === "absent") return { ifNoneMatch: "*" };
   if (condition === "never") return { ifMatch: "never" };
   if (condition === undefined) return {};
-  return { ifMatch: (await store.stat(key))?.etag ?? "there is none" };
+  return store.stat(key).then((info) => ({ ifMatch: info?.etag ?? "there is none" }));
+}
+
+interface Conditions {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: "*";
 }
 
 async function perform(store: BlobStore, action: Action): Promise<void> {
   if (action.type === "put") {
     const { key, metadata } = action;
-    const conditions = await conditionsOf(store, action);
+    const asked = conditionsOf(store, action);
+    const conditions = asked instanceof Promise ? await asked : asked;
     const options = { ...conditions, ...metadata !== undefined && { metadata } };
     const { etag, size } = await store.put(key, valueOf(action), options);
     assert(size === action.bytes.length && etag !== undefined, "what a put returns");
   } else if (action.type === "delete") {
-    await store.delete(action.key, await conditionsOf(store, action));
+    const asked = conditionsOf(store, action);
+    await store.delete(action.key, asked instanceof Promise ? await asked : asked);
   } else if (action.type === "rename" || action.type === "copy") {
     const { type, from, to, isNew } = action;
     await store[type](from, to, isNew ? { ifNoneMatch: "*" } : {});
@@ -363,7 +370,8 @@ async function perform(store: BlobStore, action: Action): Promise<void> {
         steps.push({ type, from, to, ...isNew && { ifNoneMatch: "*" } });
         continue;
       }
-      const conditions = await conditionsOf(store, operation);
+      const asked = conditionsOf(store, operation);
+      const conditions = asked instanceof Promise ? await asked : asked;
       if (operation.type === "delete") {
         steps.push({ type: "delete", key: operation.key, ...conditions });
       } else {
