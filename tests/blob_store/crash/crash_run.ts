@@ -332,27 +332,34 @@ function effectsOf(
   return { changes, isRefused };
 }
 
-/** What states the condition of a change. */
-async function conditionsOf(
+/** What states the condition of a change: at once wherever it can, as calls keep their order. */
+function conditionsOf(
   store: BlobStore,
   { key, condition }: Exclude<ChangeAction, TransferAction>,
-): Promise<{ ifMatch?: string; ifNoneMatch?: "*" }> {
+): Conditions | Promise<Conditions> {
   if (condition === "absent") return { ifNoneMatch: "*" };
   if (condition === "never") return { ifMatch: "never" };
   if (condition === undefined) return {};
-  return { ifMatch: (await store.stat(key))?.etag ?? "there is none" };
+  return store.stat(key).then((info) => ({ ifMatch: info?.etag ?? "there is none" }));
+}
+
+interface Conditions {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: "*";
 }
 
 async function perform(store: BlobStore, action: Action): Promise<void> {
   if (action.type === "put") {
     const { key, metadata, expires } = action;
-    const conditions = await conditionsOf(store, action);
+    const asked = conditionsOf(store, action);
+    const conditions = asked instanceof Promise ? await asked : asked;
     const options = { ...conditions, ...metadata !== undefined && { metadata }, expires };
     const info = await store.put(key, valueOf(action), options);
     assert(info.size === action.bytes.length && info.etag !== undefined, "what a put returns");
     assert(info.expires?.getTime() === expires, "when it expires");
   } else if (action.type === "delete") {
-    await store.delete(action.key, await conditionsOf(store, action));
+    const asked = conditionsOf(store, action);
+    await store.delete(action.key, asked instanceof Promise ? await asked : asked);
   } else if (action.type === "rename" || action.type === "copy") {
     const { type, from, to, isNew } = action;
     await store[type](from, to, isNew ? { ifNoneMatch: "*" } : {});
@@ -364,7 +371,8 @@ async function perform(store: BlobStore, action: Action): Promise<void> {
         steps.push({ type, from, to, ...isNew && { ifNoneMatch: "*" } });
         continue;
       }
-      const conditions = await conditionsOf(store, operation);
+      const asked = conditionsOf(store, operation);
+      const conditions = asked instanceof Promise ? await asked : asked;
       if (operation.type === "delete") {
         steps.push({ type: "delete", key: operation.key, ...conditions });
       } else {
