@@ -14,6 +14,7 @@ import {
   type BlobStoreOptions,
   type Crc32,
   type Metadata,
+  type PieceCodec,
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
@@ -22,7 +23,6 @@ import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
 import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import { BlobFile } from "./blob_file.ts";
-import { runtimeCodecs } from "./codecs.ts";
 import type { Lock } from "./lock.ts";
 import { isStore, makeFile, pathIn, publish, refusal } from "./new_file.ts";
 import { waitForLock } from "./wait_for_lock.ts";
@@ -50,6 +50,40 @@ export function isRightOn(deno: string | undefined): boolean {
   }
   return true;
 }
+
+/** Zstandard, which Node has from 22.15 and 23.8 on. */
+interface Zstd {
+  readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array;
+  readonly zstdDecompressSync?: (
+    bytes: Uint8Array,
+    options: { readonly maxOutputLength: number },
+  ) => Uint8Array;
+}
+
+/** The codecs of this runtime. A piece of 64 KiB takes some ms at most, so it is done in place. */
+function runtimeCodecs(): RuntimeHooks["codecs"] {
+  const { zstdCompressSync: compress, zstdDecompressSync: decompress } = zlib as Zstd;
+  const zstd: PieceCodec | undefined = compress === undefined || decompress === undefined
+    ? undefined
+    : {
+      encode: (bytes) => compress(bytes),
+      decode: (bytes, length) => decompress(bytes, limit(length)),
+    };
+  return { deflate, zstd };
+}
+
+/** Throws where more comes out; it refuses a limit of 0. */
+function limit(length: number): { maxOutputLength: number } {
+  return { maxOutputLength: Math.max(1, length) };
+}
+
+const deflate: PieceCodec = {
+  endsWithFlush: true,
+  encode(bytes) {
+    return zlib.deflateRawSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  },
+  decode: (bytes, length) => zlib.inflateRawSync(bytes, limit(length)),
+};
 
 function hooksOf(): RuntimeHooks {
   return { crc32: runtimeCrc32(), codecs: runtimeCodecs() };

@@ -98,7 +98,11 @@ type Prepared = WrittenBlob | Uint8Array | StagedBlob;
  * | - | - |
  * | `has`, `stat` | O(log n): at most one page of the index is read, at first up to 16 |
  * | `get`, `getInto`, `stream` | that, and O(bytes): up to 128 KiB more for a part of a blob |
+ * | `read` | as `stat`, and O(bytes) when it is read; a read-only store reads 64 KiB at once |
  * | `put`, `delete`, `batch` | O(bytes), one flush for all that are made together |
+ * | `rename` | O(log n), and one flush: a blob of up to 4 KiB may be copied, no longer one is |
+ * | `copy` | O(bytes), and one flush |
+ * | a condition, a signal | O(log n): its key is looked up; O(1) |
  * | `list` | O(log n), and O(1) a key: 64 KiB of the index are read at a time |
  * | opening | the root of at most 48 KiB, and O(log) |
  * | the first write after opening | O(blobs) once: what is free |
@@ -443,7 +447,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * see what earlier ones did, and go over them. With `durability: "batch"` it resolves once
    * durable.
    *
-   * @throws {ConditionFailedError} A condition does not hold, or there is nothing to rename or copy.
+   * @throws {ConditionFailedError} A condition does not hold, or there is nothing to take.
    * @throws {CorruptBlobError} A blob that is copied is not what was written.
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
@@ -500,10 +504,12 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
 
   /**
    * The changes from now on, in the order of their commits; none is told before it is committed, as
-   * `durability` says. A rename is a put and a delete. A blob whose time has come is told of when a sweep deletes it. Of a read-only
-   * store they are the changes that a `refresh()` finds, which it does itself while the next one
-   * is awaited: a put or a delete of the writer may be told of before it is durable, and a delete
-   * although there was no such blob.
+   * `durability` says. A rename is a put and a delete. A blob whose time has come is told of when a
+   * sweep deletes it.
+   *
+   * Of a read-only store they are the changes that a `refresh()` finds. It refreshes itself while the
+   * next one is awaited. A put or a delete of the writer may be told of before it is durable, and a
+   * delete although there was no such blob.
    *
    * It goes on until it is returned from (`break`), its signal is aborted, or the store is closed.
    *

@@ -17,8 +17,8 @@ export interface PieceCodec {
    */
   decode(bytes: Uint8Array, length: number): Uint8Array | Promise<Uint8Array>;
   /**
-   * Of deflate: whether `encode` gives blocks that end with a sync flush, none of them the last one,
-   * so that they can be joined; by default it gives a whole stream.
+   * Of deflate: whether `encode` gives blocks that end with a sync flush, none of them the last
+   * one, so that they can be joined; by default it gives a whole stream.
    */
   readonly endsWithFlush?: boolean;
 }

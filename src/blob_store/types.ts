@@ -108,15 +108,15 @@ export interface BlobStoreOptions {
    */
   readonly closeStore?: boolean;
   /**
-   * How blobs are compressed when they are put, in pieces of 64 KiB, so that a range is read without
-   * the rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
+   * How blobs are compressed when they are put, in pieces of 64 KiB: a range is read without the
+   * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
    * one of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by
    * default. Blobs are read whatever this says.
    */
   readonly compress?: Compression;
   /**
-   * The clock: milliseconds since 1970, for the times of blobs and for those that expire; `Date.now`
-   * by default.
+   * The clock: milliseconds since 1970, for the times of blobs and for those that expire. By
+   * default `Date.now`.
    */
   readonly now?: () => number;
 }
@@ -150,8 +150,8 @@ export interface PutOptions<Meta = Metadata> extends BatchOptions {
   /** Anything JSON can say, in at most 4 KiB. */
   readonly metadata?: Meta;
   /**
-   * When the blob is gone, as a `Date` or in milliseconds since 1970: from then on it is as if it had
-   * been deleted. Its space is free after a `sweep()`, or once a checkpoint has come by.
+   * When the blob is gone, as a `Date` or in milliseconds since 1970: from then on it is as if it
+   * had been deleted. Its space is free after a `sweep()`, or once a checkpoint has come by.
    */
   readonly expires?: Date | number;
   /** How it is compressed; as the store says by default, `false` for not at all. */
@@ -242,7 +242,14 @@ export type BatchOperation<Meta = Metadata> =
   }
   | { readonly type: "delete"; readonly key: string; readonly ifMatch?: string }
   | {
-    readonly type: "rename" | "copy";
+    readonly type: "rename";
+    readonly from: string;
+    readonly to: string;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
+  }
+  | {
+    readonly type: "copy";
     readonly from: string;
     readonly to: string;
     readonly ifMatch?: string;
@@ -265,8 +272,8 @@ export interface WatchOptions {
   /** An `AbortSignal`: where it is aborted, the iteration rejects with its reason. */
   readonly signal?: CancelSignal;
   /**
-   * Milliseconds from one look for changes to the next in a read-only store, 1000 by default. A look
-   * reads the header and 32 bytes of the log, and on a change what `refresh` reads.
+   * Milliseconds from one look for changes to the next in a read-only store, 1000 by default. A
+   * look reads the header and 32 bytes of the log, and on a change what `refresh` reads.
    */
   readonly pollMs?: number;
   /** Changes that wait to be asked for, at most; beyond them all are dropped, and missed. */
@@ -376,8 +383,8 @@ export interface ProgressOptions {
 /** How far a sweep goes. */
 export interface SweepOptions extends Pick<ProgressOptions, "signal"> {
   /**
-   * Most blobs to delete; by default all whose time has come. With a limit, a sweep goes on where the
-   * last one stopped.
+   * Most blobs to delete; by default all whose time has come. With a limit, a sweep goes on where
+   * the last one stopped.
    */
   readonly limit?: number;
 }

@@ -18,7 +18,7 @@ export interface RawChange {
 
 /** How far somebody followed the log. */
 export interface LogMark {
-  /** Of the last batch that was seen, and its checksum; the checksum is -1 where it is not known. */
+  /** Of the last batch that was seen, and its checksum; that is -1 where it is not known. */
   readonly sequence: number;
   readonly checksum: number;
 }

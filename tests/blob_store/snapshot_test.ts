@@ -184,7 +184,7 @@ describe("a snapshot of a reader", () => {
     }
   });
 
-  it("fails where what is behind the first chunk is gone, and never gives other bytes", async () => {
+  it("fails where what is behind the first chunk is gone: other bytes never come", async () => {
     const inner = memory();
     await using writer = await BlobStore.open(inner, { durability: "none", compactAbove: 1 });
     const size = 200 * K;

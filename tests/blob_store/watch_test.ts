@@ -39,7 +39,7 @@ async function take(
 }
 
 describe("a watch of the writer", () => {
-  it("tells of puts, deletes, renames, copies and batches, in the order of their commits", async () => {
+  it("tells of puts, deletes, renames, copies and batches, in the order of commits", async () => {
     const blobs = await BlobStore.open(memory()), changes = blobs.watch();
     const some = blobs.watch({ prefix: "b/" });
     const info = await blobs.put("a", "1", { metadata: { n: 1 } });
