@@ -6,12 +6,23 @@
 
 import { CHUNK_LENGTH } from "./chunks.ts";
 import { ByteReader, type ByteWriter, getUint32 } from "./codec.ts";
+import {
+  CODECS,
+  EXPIRY,
+  type Extra,
+  featuresOf,
+  KNOWN_FEATURES,
+  MAX_TIME,
+  readExtra,
+  writeExtra,
+} from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 // A record begins with its type; `#` is a varint, the others have so many bytes:
 //
 //   put     1 flags(1) #key-length key #size #time seed(4) crc(4)
-//           [#metadata-length metadata] then the bytes (INLINE), or parts
+//           [#metadata-length metadata] [#expires] [codec(1) #plain-size]
+//           then the bytes (INLINE), or parts
 //   delete  2 #key-length key
 //   move    3 the same as a put: what was copied elsewhere
 //   close   4
@@ -27,9 +38,8 @@ const INLINE = 1;
 /** The bytes of the blob were durable before the record was written. */
 const DURABLE = 2;
 const METADATA = 4;
-
-/** The greatest time that there is, as a `Date` has it, in ms. */
-export const MAX_TIME = 8_640_000_000_000_000;
+/** `EXPIRY` and `CODECS` are flags as well. */
+const FLAGS = 31;
 
 /** What a put says but for its bytes. */
 export interface PutRecord {
@@ -39,6 +49,7 @@ export interface PutRecord {
   readonly time: number;
   readonly seed: number;
   readonly crc: number;
+  readonly extra: Extra | undefined;
   readonly isDurable: boolean;
 }
 
@@ -56,15 +67,16 @@ export function writePut(to: ByteWriter, put: PutRecord, parts: readonly Part[])
 }
 
 function writePutHead(to: ByteWriter, type: number, put: PutRecord, flags: number): void {
-  const { metadata } = put;
+  const { metadata, extra } = put;
   to.uint8(type);
-  to.uint8(metadata === undefined ? flags : flags | METADATA);
+  to.uint8(flags | (metadata === undefined ? 0 : METADATA) | featuresOf(extra));
   writeBytes(to, put.key);
   to.varint(put.size);
   to.varint(put.time);
   to.uint32(put.seed);
   to.uint32(put.crc);
   if (metadata !== undefined) writeBytes(to, metadata);
+  if (extra !== undefined) writeExtra(to, extra);
 }
 
 export function writeDelete(to: ByteWriter, key: Uint8Array): void {
@@ -102,6 +114,7 @@ function writeParts(to: ByteWriter, parts: readonly Part[]): void {
  */
 export class RecordReader {
   readonly #bytes: Uint8Array;
+  readonly #features: number;
   /** Where the next record begins. */
   at: number;
   type = 0;
@@ -114,6 +127,7 @@ export class RecordReader {
   time = 0;
   seed = 0;
   crc = 0;
+  extra: Extra | undefined;
   /** Whether the bytes were durable before the record was written. */
   isDurable = false;
   /** Where the bytes begin; -1: in the parts. */
@@ -126,10 +140,12 @@ export class RecordReader {
   /**
    * @param bytes What the records are in; more may follow them.
    * @param at Where the first one begins.
+   * @param features Those of the store.
    */
-  constructor(bytes: Uint8Array, at: number) {
+  constructor(bytes: Uint8Array, at: number, features: number = KNOWN_FEATURES) {
     this.#bytes = bytes;
     this.at = at;
+    this.#features = features;
   }
 
   /**
@@ -142,10 +158,12 @@ export class RecordReader {
     const B = this.#bytes, type = this.type = B[this.at++];
     this.inlineAt = -1;
     this.partCount = this.size = this.metadataLength = 0;
+    this.extra = undefined;
     if (type === CLOSE) return this.at <= end;
     if (type < PUT || type > CLOSE) return false;
     const flags = type === DELETE ? 0 : B[this.at++];
-    if ((flags & ~(INLINE | DURABLE | METADATA)) !== 0) return false;
+    const extras = flags & (EXPIRY | CODECS);
+    if ((flags & ~FLAGS) !== 0 || (extras & ~this.#features) !== 0) return false;
     this.isDurable = (flags & DURABLE) !== 0;
     this.keyLength = this.#varint();
     this.keyAt = this.at;
@@ -162,6 +180,12 @@ export class RecordReader {
       this.metadataAt = this.at;
       this.at += this.metadataLength;
       if (!(this.metadataLength > 0)) return false;
+    }
+    if (extras !== 0) {
+      const from = new ByteReader(B, this.at);
+      this.extra = readExtra(from, extras, this.size);
+      if (this.extra === undefined) return false;
+      this.at = from.at;
     }
     const isEmpty = this.size === 0;
     if ((flags & INLINE) === 0) {
