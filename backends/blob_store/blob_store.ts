@@ -13,6 +13,8 @@ import {
   BlobStore as CoreStore,
   type BlobStoreOptions,
   type Crc32,
+  type Metadata,
+  type PieceCodec,
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
@@ -49,8 +51,42 @@ export function isRightOn(deno: string | undefined): boolean {
   return true;
 }
 
+/** Zstandard, which Node has from 22.15 and 23.8 on. */
+interface Zstd {
+  readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array;
+  readonly zstdDecompressSync?: (
+    bytes: Uint8Array,
+    options: { readonly maxOutputLength: number },
+  ) => Uint8Array;
+}
+
+/** The codecs of this runtime. A piece of 64 KiB takes some ms at most, so it is done in place. */
+function runtimeCodecs(): RuntimeHooks["codecs"] {
+  const { zstdCompressSync: compress, zstdDecompressSync: decompress } = zlib as Zstd;
+  const zstd: PieceCodec | undefined = compress === undefined || decompress === undefined
+    ? undefined
+    : {
+      encode: (bytes) => compress(bytes),
+      decode: (bytes, length) => decompress(bytes, limit(length)),
+    };
+  return { deflate, zstd };
+}
+
+/** Throws where more comes out; it refuses a limit of 0. */
+function limit(length: number): { maxOutputLength: number } {
+  return { maxOutputLength: Math.max(1, length) };
+}
+
+const deflate: PieceCodec = {
+  endsWithFlush: true,
+  encode(bytes) {
+    return zlib.deflateRawSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  },
+  decode: (bytes, length) => zlib.inflateRawSync(bytes, limit(length)),
+};
+
 function hooksOf(): RuntimeHooks {
-  return { crc32: runtimeCrc32() };
+  return { crc32: runtimeCrc32(), codecs: runtimeCodecs() };
 }
 
 /** How a store is opened by its path. */
@@ -88,7 +124,7 @@ interface OpenedStore {
  * writer. Any number of readers may have the store open with `readOnly`, which takes no lock and
  * writes nothing.
  */
-export class BlobStore extends CoreStore {
+export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
   /**
    * Opens a store.
    *
@@ -103,10 +139,10 @@ export class BlobStore extends CoreStore {
    * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
    * @throws {TypeError | RangeError} An option is not what it must be.
    */
-  static override async open(
+  static override async open<Meta = Metadata>(
     target: string | URL | BackingStore,
     options: BlobFileOptions = {},
-  ): Promise<BlobStore> {
+  ): Promise<BlobStore<Meta>> {
     super.checkOptions(options, " waitMs signal");
     const { waitMs = 0, signal, ...others } = options, isPath = !isStore(target);
     checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
@@ -120,7 +156,7 @@ export class BlobStore extends CoreStore {
     const opened = path === undefined
       ? await super.openWith(target as BackingStore, others, hooksOf())
       : await openPath(path, others, super.openWith, (path) => waitForLock(path, waitMs, signal));
-    return new BlobStore(opened);
+    return new BlobStore<Meta>(opened);
   }
 
   /**
@@ -137,8 +173,10 @@ export class BlobStore extends CoreStore {
     options: ProgressOptions = {},
   ): Promise<BackupReport> {
     if (isStore(to)) return await super.backup(to, options);
-    checkOptions(options, "onProgress");
+    checkOptions(options, "onProgress signal");
     checkType("onProgress", options.onProgress, "function");
+    checkWait({ signal: options.signal });
+    options.signal?.throwIfAborted();
     return await makeFile(pathIn("to", to), (file) => super.backup(file, options));
   }
 }

@@ -10,15 +10,21 @@ import { checkIntact } from "../util/check_intact.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
+import { type CancelSignal, checkWait } from "../util/wait_options.ts";
+import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type {
   BatchOperation,
   ByteRange,
+  Compression,
+  CopyOptions,
+  DeleteOptions,
   GetOptions,
   ListOptions,
-  Metadata,
   ProgressOptions,
+  PutOptions,
+  ReadOptions,
 } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
@@ -33,20 +39,44 @@ export type LongSource =
   | { readonly stream: ReadableStream<unknown> }
   | { readonly iterable: AsyncIterable<unknown> };
 
+/** Under which conditions a write is done. */
+export interface Condition {
+  /** The etag that the blob must have: that of `from`, where there is one. */
+  readonly ifMatch?: string;
+  /** Whether the key must have no blob. */
+  readonly ifNoneMatch?: boolean;
+}
+
 /** An operation, checked. */
 export interface Operation {
   readonly key: Uint8Array;
   readonly isDelete: boolean;
+  /** None: it is done whatever the keys have. */
+  readonly condition?: Condition;
+  /** The key whose blob a rename or a copy takes. */
+  readonly from?: Uint8Array;
+  /** Whether it stays there as well. */
+  readonly isCopy?: boolean;
   readonly metadata?: Uint8Array;
+  /** When the blob is gone, in ms. */
+  readonly expires?: number;
+  /** How it is compressed; undefined: as the store says. */
+  readonly compress?: Compression | false;
   /** What is copied into the commit. */
   readonly bytes?: Uint8Array;
   /** What is written before it. */
   readonly source?: LongSource;
 }
 
+/** The part of the options of a write that says when it is done. */
+type WriteConditions = Pick<CopyOptions, "ifMatch" | "ifNoneMatch">;
+
 /** A put, checked. */
-export function putOf(key: unknown, value: unknown, metadata?: Metadata): Operation {
-  const put = { key: encodeKey(key), isDelete: false, metadata: encodeMetadata(metadata) };
+export function putOf(key: unknown, value: unknown, options: PutOptions<unknown>): Operation {
+  const metadata = encodeMetadata(options.metadata), condition = conditionOf(options);
+  const expires = timeOf("expires", options.expires), { compress } = options;
+  checkCompression("compress", compress, true);
+  const put = { key: encodeKey(key), isDelete: false, condition, metadata, expires, compress };
   const bytes = bytesOf(value);
   if (bytes === undefined) return { ...put, source: sourceOf(value) };
   const { length } = bytes;
@@ -54,7 +84,7 @@ export function putOf(key: unknown, value: unknown, metadata?: Metadata): Operat
 }
 
 /** The steps of a batch, checked. */
-export function operationsOf(steps: Iterable<BatchOperation>): Operation[] {
+export function operationsOf(steps: Iterable<BatchOperation<unknown>>): Operation[] {
   if (typeof steps === "string" || typeof steps?.[Symbol.iterator] !== "function") {
     throw new TypeError(`Expected operations to be an array of steps, got ${describe(steps)}`);
   }
@@ -62,20 +92,77 @@ export function operationsOf(steps: Iterable<BatchOperation>): Operation[] {
 }
 
 /** A step of a batch, checked. */
-function operationOf(step: BatchOperation): Operation {
-  const type: unknown = step?.type;
-  if (type !== "put" && type !== "delete") {
-    const got = typeof step === "object" && step !== null ? describe(type) : describe(step);
-    throw new TypeError(`Expected the type of each step to be "put" or "delete", got ${got}`);
+function operationOf(step: BatchOperation<unknown>): Operation {
+  switch (step?.type) {
+    case "put":
+      checkOptions(step, "type key value metadata expires compress ifMatch ifNoneMatch", "a put");
+      return putOf(step.key, step.value, step);
+    case "delete":
+      checkOptions(step, "type key ifMatch", "a delete");
+      return deleteOf(step.key, step);
+    case "rename":
+    case "copy":
+      checkOptions(step, "type from to ifMatch ifNoneMatch", `a ${step.type}`);
+      return transferOf(step.from, step.to, step.type === "copy", step);
   }
-  checkOptions(step, type === "put" ? "type key value metadata" : "type key", `a ${type}`);
-  if (step.type === "put") return putOf(step.key, step.value, step.metadata);
-  return deleteOf(step.key);
+  const isObject = typeof step === "object" && step !== null;
+  const got = describe(isObject ? (step as { readonly type: unknown }).type : step);
+  throw new TypeError(
+    `Expected the type of each step to be "put", "delete", "rename" or "copy", got ${got}`,
+  );
+}
+
+/** A time in ms; undefined where there is none. */
+function timeOf(name: string, given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  const isDate = Object.prototype.toString.call(given) === "[object Date]";
+  const time = isDate ? (given as Date).getTime() : given;
+  if (typeof time !== "number") {
+    const expected = `Expected ${name} to be a Date or milliseconds since 1970`;
+    throw new TypeError(`${expected}, got ${describe(given)}`);
+  }
+  checkInteger(name, time, 0, MAX_TIME);
+  return time;
+}
+
+/** Throws unless this names a compression. */
+export function checkCompression(name: string, given: unknown, withFalse: boolean): void {
+  if (given === undefined || given === "gzip" || given === "zstd") return;
+  if (withFalse && given === false) return;
+  const names = withFalse ? '"gzip", "zstd" or false' : '"gzip" or "zstd"';
+  throw new TypeError(`Expected ${name} to be ${names}, got ${describe(given)}`);
 }
 
 /** A delete, checked. */
-export function deleteOf(key: unknown): Operation {
-  return { key: encodeKey(key), isDelete: true };
+export function deleteOf(key: unknown, options: DeleteOptions): Operation {
+  return { key: encodeKey(key), isDelete: true, condition: conditionOf(options) };
+}
+
+/** A rename or a copy, checked. */
+export function transferOf(
+  from: unknown,
+  to: unknown,
+  isCopy: boolean,
+  options: CopyOptions,
+): Operation {
+  const condition = conditionOf(options);
+  return {
+    key: encodeKey(to, "to"),
+    isDelete: false,
+    condition,
+    from: encodeKey(from, "from"),
+    isCopy,
+  };
+}
+
+/** The condition that options state, checked; undefined: none. */
+function conditionOf({ ifMatch, ifNoneMatch }: WriteConditions): Condition | undefined {
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  if (ifMatch !== undefined) checkString("ifMatch", ifMatch);
+  if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {
+    throw new TypeError(`Expected ifNoneMatch to be "*", got ${describe(ifNoneMatch)}`);
+  }
+  return { ifMatch, ifNoneMatch: ifNoneMatch === "*" };
 }
 
 /** The bytes of a value that has them at hand; undefined for one that has to be read. */
@@ -142,7 +229,7 @@ export function bytesOfPiece(piece: unknown): Uint8Array {
 }
 
 /** Metadata as JSON; undefined where there is none. */
-function encodeMetadata(metadata: Metadata | undefined): Uint8Array | undefined {
+function encodeMetadata(metadata: unknown): Uint8Array | undefined {
   if (metadata === undefined) return undefined;
   let json: string | undefined;
   try {
@@ -163,9 +250,26 @@ function encodeMetadata(metadata: Metadata | undefined): Uint8Array | undefined 
 /** The range of a blob that is read, checked as far as that goes without the blob. */
 export function rangeIn(options: GetOptions | undefined): ByteRange | undefined {
   if (options === undefined) return undefined;
-  checkOptions(options, "range");
-  checkOptions(options.range, "offset length", "range");
+  checkOptions(options, "range signal");
+  checkRange(options.range);
+  checkSignal(options.signal);
   return options.range;
+}
+
+/** Throws unless this is a range, as far as that goes without the blob. */
+export function checkRange(range: ByteRange | undefined): void {
+  checkOptions(range, "offset length", "range");
+}
+
+/** Throws unless options have nothing but a signal, if that. */
+export function checkCancel(options: ReadOptions | undefined): void {
+  checkOptions(options, "signal");
+  checkSignal(options?.signal);
+}
+
+/** Throws unless this is a signal, or none. */
+export function checkSignal(signal: CancelSignal | undefined): void {
+  if (signal !== undefined) checkWait({ signal });
 }
 
 /** Throws unless these are options of a list. */
@@ -180,8 +284,14 @@ export function checkListOptions(options: ListOptions): void {
 
 /** Throws unless these are options of long work. */
 export function checkProgressOptions(options: ProgressOptions): void {
-  checkOptions(options, "onProgress");
-  checkType("onProgress", options.onProgress, "function");
+  checkOptions(options, "onProgress signal");
+  checkProgress(options);
+}
+
+/** The same where there are other options as well. */
+export function checkProgress({ onProgress, signal }: ProgressOptions): void {
+  checkType("onProgress", onProgress, "function");
+  checkWait({ signal });
 }
 
 /** Throws unless this is a backing store; the error tells what to write instead. */

@@ -8,14 +8,24 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
+import { type CancelSignal, MAX_TIMEOUT } from "../util/wait_options.ts";
 import { decodeText, encodeText } from "./text.ts";
+import type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
-import { newDelete, streamedWrite } from "./pending_write.ts";
+import { CHUNK_LENGTH } from "./chunks.ts";
+import { CommitView } from "./commit_view.ts";
+import { copyBlob } from "./copy_chunks.ts";
+import { newDelete, newPut, newTransfer, type PendingWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
+import { codecFor, type Coded, encodeBlob } from "./encoder.ts";
+import { CODECS, EXPIRY, extraOf } from "./extra.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
+  checkCancel,
   checkListOptions,
+  checkProgress,
   checkProgressOptions,
+  checkSignal,
   checkStore,
   checkString,
   deleteOf,
@@ -24,20 +34,24 @@ import {
   putOf,
   rangeIn,
   rangeOf,
+  transferOf,
 } from "./arguments.ts";
-import { keyOf, TableEntry } from "./entries.ts";
+import { infoOf, keyOf, TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
-import { compareBytes, type IndexEntry } from "./leaf.ts";
-import { withSlot } from "./lookup.ts";
+import { compareBytes } from "./leaf.ts";
+import { hasExpired, timeNow, withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
-import { readBlob, roomFor } from "./read_blob.ts";
+import { PinnedBlob, plainSizeOf, readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
-import { streamBlob } from "./stream_blob.ts";
+import { openSnapshot } from "./snapshot.ts";
+import { BlobReading, streamOf } from "./stream_blob.ts";
 import { surveySpace } from "./survey_space.ts";
 import type {
   BackupReport,
   BatchOperation,
+  BatchOptions,
+  BlobChange,
   BlobCompactionOptions,
   BlobInfo,
   BlobSource,
@@ -45,14 +59,31 @@ import type {
   BlobStoreStats,
   ByteRange,
   CompactionReport,
+  Compression,
+  CopyOptions,
+  DeleteOptions,
   FileRegion,
   GetOptions,
   ListOptions,
+  Metadata,
   ProgressOptions,
   PutOptions,
+  ReadOptions,
+  SweepOptions,
+  SweepReport,
   VerifyReport,
+  WatchOptions,
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
+
+/** A short blob that was coded. */
+interface StagedBlob {
+  readonly bytes: Uint8Array;
+  readonly coded: Coded;
+}
+
+/** What is known of a put before it is committed. */
+type Prepared = WrittenBlob | Uint8Array | StagedBlob;
 
 /**
  * Named blobs in one backing store, none lost. See the module for what it
@@ -67,14 +98,20 @@ import { verifyBlobs } from "./verify_blobs.ts";
  * | - | - |
  * | `has`, `stat` | O(log n): at most one page of the index is read, at first up to 16 |
  * | `get`, `getInto`, `stream` | that, and O(bytes): up to 128 KiB more for a part of a blob |
+ * | `read` | as `stat`, and O(bytes) when it is read; a read-only store reads 64 KiB at once |
  * | `put`, `delete`, `batch` | O(bytes), one flush for all that are made together |
+ * | `rename` | O(log n), and one flush: a blob of up to 4 KiB may be copied, no longer one is |
+ * | `copy` | O(bytes), and one flush |
+ * | a condition, a signal | O(log n): its key is looked up; O(1) |
  * | `list` | O(log n), and O(1) a key: 64 KiB of the index are read at a time |
  * | opening | the root of at most 48 KiB, and O(log) |
  * | the first write after opening | O(blobs) once: what is free |
  * | `checkpoint`, `check`, `regions`, the first `stats` | O(blobs) |
  */
-export class BlobStore {
+export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   readonly #opened: OpenStore;
+  /** Ends with the last of the writes that wait for something before they are committed. */
+  #lastTurn: Promise<void> | undefined;
 
   /**
    * Takes what {@linkcode BlobStore.openWith} gave; callers use {@linkcode BlobStore.open}.
@@ -97,8 +134,11 @@ export class BlobStore {
    * @throws {StorageError} It cannot be read or written.
    * @throws {TypeError | RangeError} It is no backing store, or an option makes no sense.
    */
-  static async open(store: BackingStore, options: BlobStoreOptions = {}): Promise<BlobStore> {
-    return new BlobStore(await BlobStore.openWith(store, options));
+  static async open<Meta = Metadata>(
+    store: BackingStore,
+    options: BlobStoreOptions = {},
+  ): Promise<BlobStore<Meta>> {
+    return new BlobStore<Meta>(await BlobStore.openWith(store, options));
   }
 
   /**
@@ -132,18 +172,32 @@ export class BlobStore {
   }
 
   /**
-   * Puts a blob, in place of the one with this key if there is one. Bytes of up to 1 MiB
-   * are copied at once; larger ones must not change until the promise settles. A stream, a body
-   * or an iterable is read to its end; where the put fails, it is cancelled.
+   * Puts a blob, in place of the one with this key if there is one. Returns what is known of it
+   * then. Bytes of up to 1 MiB are copied at once; larger ones must not change until the promise
+   * settles. A stream, a body or an iterable is read to its end; where the put fails, it is
+   * cancelled.
    *
+   * Conditions are judged when the put is committed, in the order of the calls. One that fails
+   * before a source is read is refused at once.
+   *
+   * @throws {ConditionFailedError} `ifMatch` or `ifNoneMatch` does not hold.
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
-   * @throws {TypeError | RangeError} The key, the value or the metadata is not valid, or the buffer
+   * @throws {TypeError | RangeError} The key, the value or an option is not valid, or the buffer
    * of the value was transferred before it was written.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins. Nothing
+   * of the blob remains.
    */
-  async put(key: string, value: BlobSource, options: PutOptions = {}): Promise<void> {
-    checkOptions(options, "metadata");
-    await this.#write([putOf(key, value, options.metadata)], false);
+  async put(
+    key: string,
+    value: BlobSource,
+    options: PutOptions<Meta> = {},
+  ): Promise<BlobInfo<Meta>> {
+    checkOptions(options, "metadata expires compress ifMatch ifNoneMatch signal");
+    checkSignal(options.signal);
+    const operation = putOf(key, value, options);
+    const [write] = await this.#write([operation], false, options.signal);
+    return infoOf(key, write);
   }
 
   /**
@@ -154,15 +208,25 @@ export class BlobStore {
    * @throws {BlobChangedError} The store is read-only, and a writer elsewhere has replaced
    * the blob at each of 16 attempts to read it.
    * @throws {RangeError} The range begins behind the end of the blob.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the bytes are there.
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const range = rangeIn(options), { state } = this.#opened;
+    const range = rangeIn(options), signal = options?.signal;
+    if (signal === undefined) return await this.#get(key, range);
+    return await this.#opened.until(signal, () => this.#get(key, range));
+  }
+
+  async #get(
+    key: string,
+    range: ByteRange | undefined,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { state } = this.#opened;
     if (state.file.readOnly) return await this.#getBesideWriter(key, range);
     let into: Uint8Array<ArrayBuffer> | undefined;
     try {
       const pending = this.#opened.find<unknown>(key, (slot) => {
         if (slot < 0) return;
-        const { offset, length } = rangeOf(range, state.index.size[slot]);
+        const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
         into = roomFor(state, slot, length);
         return readBlob(state, slot, offset, into);
       });
@@ -171,6 +235,32 @@ export class BlobStore {
       return await this.#getAgain(key, range, error);
     }
     return into;
+  }
+
+  /**
+   * What is known of a blob and its bytes, all of one version, whatever is written meanwhile;
+   * undefined if there is no such blob. It is to be closed, or read to its end: until then it
+   * keeps the place of the blob in the file.
+   *
+   * A read-only store cannot keep a writer elsewhere from reusing the place. It reads the first
+   * 64 KiB at once, as `get` does. What is behind them may be gone when it is read: that fails with
+   * a {@linkcode BlobChangedError}.
+   *
+   * @throws {TooManySnapshotsError} As many as `maxSnapshots` are open.
+   * @throws {CorruptBlobError} The store is read-only, and the bytes are not what was written.
+   * @throws {BlobChangedError} The store is read-only, and a writer elsewhere has replaced
+   * the blob at each of 16 attempts to read it.
+   * @throws {unknown} The reason of `signal`, where it is aborted. Reads of the snapshot then fail
+   * with it.
+   */
+  async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
+    checkCancel(options);
+    const signal = options?.signal, opened = this.#opened;
+    if (signal === undefined) return await openSnapshot<Meta>(opened, key);
+    const open = () => openSnapshot<Meta>(opened, key);
+    const snapshot = await opened.until(signal, open, (snapshot) => snapshot?.close());
+    snapshot?.closeOn(signal);
+    return snapshot;
   }
 
   /**
@@ -188,12 +278,14 @@ export class BlobStore {
     checkBytes("buffer", buffer);
     const range = rangeIn(options), { state } = this.#opened;
     let bytes: Uint8Array | undefined, given: number | undefined;
-    if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
+    // A cancelled read goes on for a while: not into the buffer of the caller.
+    if (options?.signal !== undefined) bytes = await this.get(key, options);
+    else if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
     else {
       try {
         const pending = this.#opened.find<unknown>(key, (slot) => {
           if (slot < 0) return;
-          const { offset, length } = rangeOf(range, state.index.size[slot]);
+          const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
           checkRoom(buffer, length);
           given = length;
           return readBlob(state, slot, offset, buffer.subarray(0, length));
@@ -226,9 +318,16 @@ export class BlobStore {
     key: string,
     options?: GetOptions,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
-    const range = rangeIn(options);
-    return await this.#opened.find(key, (slot) => {
-      return slot < 0 ? undefined : streamBlob(this.#opened, key, slot, range);
+    const range = rangeIn(options), signal = options?.signal, opened = this.#opened;
+    signal?.throwIfAborted();
+    return await opened.find(key, (slot) => {
+      if (slot < 0) return undefined;
+      const reading = new BlobReading(opened, PinnedBlob.of(opened.state, slot), range);
+      if (signal === undefined) return streamOf(reading).stream;
+      let unlisten = () => {};
+      const { stream, fail } = streamOf(reading, () => unlisten());
+      unlisten = opened.aborts.listen(signal, () => fail(signal.reason));
+      return stream;
     });
   }
 
@@ -240,26 +339,74 @@ export class BlobStore {
   /**
    * Deletes a blob. Tells whether there was one.
    *
+   * @throws {ConditionFailedError} `ifMatch` does not hold, also where there is no blob.
    * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
    */
-  async delete(key: string): Promise<boolean> {
-    const operation = deleteOf(key);
+  async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
+    checkOptions(options, "ifMatch signal");
+    checkSignal(options.signal);
+    const operation = deleteOf(key, options);
     const { committer, state } = this.#opened;
     state.file.checkWritable();
-    // Nothing is awaited: writes are done in the order of their calls.
-    const found = committer.isIdle ? withSlot(state, key, (slot) => slot) : 0;
-    if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
-    else if (found < 0) return false;
-    return await this.#write([operation], false) > 0;
+    if (operation.condition === undefined && options.signal === undefined) {
+      // Nothing is awaited: writes are done in the order of their calls.
+      const isIdle = committer.isIdle && this.#lastTurn === undefined;
+      const found = isIdle ? withSlot(state, key, (slot) => slot) : 0;
+      if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
+      else if (found < 0) return false;
+    }
+    const [write] = await this.#write([operation], false, options.signal);
+    return write.hasFound;
+  }
+
+  /**
+   * Gives a blob another key, in place of what that had. No byte of it is copied, however long it
+   * is. Bytes, metadata, time and etag stay. To rename a blob to its own key changes nothing.
+   *
+   * @throws {ConditionFailedError} There is no blob with the key `from`, or `ifMatch` (of `from`)
+   * or `ifNoneMatch` (of `to`) does not hold.
+   * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
+   */
+  async rename(from: string, to: string, options: CopyOptions = {}): Promise<BlobInfo<Meta>> {
+    return await this.#transfer(from, to, false, options);
+  }
+
+  /**
+   * Copies a blob within the store, in place of what `to` had: its bytes, metadata, time and etag.
+   * The bytes are copied as they lie in the file, and checked. To copy a blob to its own key
+   * changes nothing.
+   *
+   * @throws {ConditionFailedError} There is no blob with the key `from`, or `ifMatch` (of `from`)
+   * or `ifNoneMatch` (of `to`) does not hold.
+   * @throws {CorruptBlobError} The blob is not what was written.
+   * @throws {StoreFullError} There is no room.
+   * @throws {StorageError} It could not be written, or the store takes no writes.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
+   */
+  async copy(from: string, to: string, options: CopyOptions = {}): Promise<BlobInfo<Meta>> {
+    return await this.#transfer(from, to, true, options);
+  }
+
+  async #transfer(
+    from: string,
+    to: string,
+    isCopy: boolean,
+    options: CopyOptions,
+  ): Promise<BlobInfo<Meta>> {
+    checkOptions(options, "ifMatch ifNoneMatch signal");
+    checkSignal(options.signal);
+    const operation = transferOf(from, to, isCopy, options);
+    const [write] = await this.#write([operation], false, options.signal);
+    return infoOf(to, write);
   }
 
   /** What is known of a blob; undefined if there is none. */
-  async stat(key: string): Promise<BlobInfo | undefined> {
+  async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
     return await this.#opened.find(key, (slot) => {
       if (slot < 0) return undefined;
-      const entry = new TableEntry(this.#opened.state.index);
-      entry.slot = slot;
-      return infoOf(entry);
+      return infoOf<Meta>(key, new TableEntry(this.#opened.state.index, slot));
     });
   }
 
@@ -271,7 +418,7 @@ export class BlobStore {
    * @throws {StorageError} The store is closed.
    * @throws {TypeError | RangeError} An option makes no sense.
    */
-  async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
+  async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo<Meta>, void, void> {
     checkListOptions(options);
     const { prefix = "", after, limit = Infinity, reverse = false } = options;
     if (limit !== Infinity) checkInteger("limit", limit);
@@ -290,20 +437,29 @@ export class BlobStore {
       if (!(typeof more === "boolean" ? more : await more)) return;
       const { key, keyLength } = walk.entry;
       if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
-      yield infoOf(walk.entry);
+      if (hasExpired(this.#opened.state, walk.entry)) count--;
+      else yield infoOf<Meta>(keyOf(walk.entry), walk.entry);
     }
   }
 
   /**
-   * Puts and deletes together: all of it is done, or nothing. Later operations on a key
-   * go over earlier ones. With `durability: "batch"` it resolves once durable.
+   * Puts, deletes, renames and copies together: all of it is done, or nothing. Later operations
+   * see what earlier ones did, and go over them. With `durability: "batch"` it resolves once
+   * durable.
    *
+   * @throws {ConditionFailedError} A condition does not hold, or there is nothing to take.
+   * @throws {CorruptBlobError} A blob that is copied is not what was written.
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
    * @throws {TypeError | RangeError} An operation is not valid.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
    */
-  async batch(operations: Iterable<BatchOperation>): Promise<void> {
-    await this.#write(operationsOf(operations), true);
+  async batch(
+    operations: Iterable<BatchOperation<Meta>>,
+    options?: BatchOptions,
+  ): Promise<void> {
+    checkCancel(options);
+    await this.#write(operationsOf(operations), true, options?.signal);
   }
 
   /** Resolves once everything written so far is durable. */
@@ -325,10 +481,50 @@ export class BlobStore {
    * Where the disk is full, it does as much as it can.
    */
   async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
-    checkOptions(options, "maxBytes");
+    checkOptions(options, "maxBytes onProgress signal");
+    checkProgress(options);
     const { maxBytes = Infinity } = options;
     if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
-    return await this.#opened.compact(maxBytes);
+    return await this.#opened.compact(maxBytes, options);
+  }
+
+  /**
+   * Deletes blobs whose time has come, some at a time: other calls go on. The store does a step of
+   * that with each checkpoint that it makes on its own. O(blobs) of a store where any may expire.
+   *
+   * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    checkOptions(options, "limit signal");
+    checkProgress(options);
+    const { limit = Infinity, signal } = options;
+    if (limit !== Infinity) checkInteger("limit", limit);
+    return await this.#opened.sweep(limit, signal);
+  }
+
+  /**
+   * The changes from now on, in the order of their commits; none is told before it is committed, as
+   * `durability` says. A rename is a put and a delete. A blob whose time has come is told of when a
+   * sweep deletes it.
+   *
+   * Of a read-only store they are the changes that a `refresh()` finds. It refreshes itself while the
+   * next one is awaited. A put or a delete of the writer may be told of before it is durable, and a
+   * delete although there was no such blob.
+   *
+   * It goes on until it is returned from (`break`), its signal is aborted, or the store is closed.
+   *
+   * @throws {StorageError} The store is closed.
+   * @throws {TypeError | RangeError} An option makes no sense.
+   */
+  watch(options: WatchOptions = {}): AsyncIterableIterator<BlobChange<Meta>> {
+    checkOptions(options, "prefix signal pollMs maxQueued");
+    checkProgress(options);
+    const { prefix = "", signal, pollMs = 1000, maxQueued = 1024 } = options;
+    checkInteger("pollMs", pollMs, 1, MAX_TIMEOUT);
+    checkInteger("maxQueued", maxQueued, 1);
+    this.#opened.state.file.checkOpen("read");
+    const start = encodeText(checkString("prefix", prefix));
+    return this.#opened.watch<Meta>({ prefix: start, signal, pollMs, maxQueued });
   }
 
   /**
@@ -387,10 +583,11 @@ export class BlobStore {
    * @throws {Error} They do not.
    * @throws {StorageError} The store is closed.
    */
-  async check(): Promise<void> {
+  async check(options: ProgressOptions = {}): Promise<void> {
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     const { state, committer } = this.#opened;
-    await checkState(this.#opened, () => committer.isIdle && state.streams === 0);
+    await checkState(this.#opened, () => committer.isIdle && state.streams === 0, options);
   }
 
   /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
@@ -430,7 +627,7 @@ export class BlobStore {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return readWithRefresh(this.#opened, key, async (slot) => {
       const { state } = this.#opened;
-      const { offset, length } = rangeOf(range, state.index.size[slot]);
+      const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
       const into = roomFor(state, slot, length);
       await readBlob(state, slot, offset, into);
       return into;
@@ -438,81 +635,195 @@ export class BlobStore {
   }
 
   /** Writes what has to be written first, then commits operations together. */
-  async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
+  async #write(
+    operations: readonly Operation[],
+    isBatch: boolean,
+    signal: CancelSignal | undefined,
+  ): Promise<readonly PendingWrite[]> {
     const { state } = this.#opened;
-    const unread = operations.filter(({ source }) => source !== undefined);
+    const unread = operations.filter(({ source, isCopy }) => source !== undefined || isCopy);
     if (unread.length === 0) {
       state.file.checkWritable();
-      return operations.length === 0 ? 0 : await this.#commit(operations, isBatch);
+      signal?.throwIfAborted();
+      if (operations.length === 0) return [];
+      if (this.#lastTurn === undefined && !operations.some((one) => this.#isToPrepare(one))) {
+        return await this.#commit(operations, isBatch, signal);
+      }
+      return await this.#commitInTurn(operations, isBatch, signal);
     }
     state.streams++;
     try {
       state.file.checkWritable();
-      return await this.#commit(operations, isBatch, await this.#writeSources(unread));
+      signal?.throwIfAborted();
+      if (operations.length === 1) await this.#judgeEarly(operations[0]);
+      const written = await this.#writeSources(unread, operations, signal);
+      return await this.#commit(operations, isBatch, signal, written);
     } catch (error) {
-      await Promise.all(unread.map(({ source }) => discardSource(source!, error)));
+      await Promise.all(unread.map(({ source }) => source && discardSource(source, error)));
       throw error;
     } finally {
       state.streams--;
     }
   }
 
-  /** Gives how many deletes found their key. */
-  #commit(
+  async #commit(
     operations: readonly Operation[],
     isBatch: boolean,
-    written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array>,
-  ): Promise<number> {
-    const { committer } = this.#opened;
-    const time = Date.now();
+    signal: CancelSignal | undefined,
+    written?: ReadonlyMap<Operation, Prepared>,
+  ): Promise<readonly PendingWrite[]> {
+    const { committer, state } = this.#opened;
+    const time = timeNow(state);
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
-    const writes = operations.map((operation) => {
-      const { key, bytes, metadata, isDelete } = operation;
-      if (isDelete) return newDelete(key);
+    const writes = operations.flatMap((operation) => {
+      const { key, from, bytes, metadata, isDelete, condition, expires } = operation;
+      if (isDelete) return newDelete(key, condition);
       const blob = written?.get(operation);
+      if (from !== undefined) return newTransfer(operation, from, blob as WrittenBlob | undefined);
       if (blob === undefined || blob instanceof Uint8Array) {
-        return committer.stage(key, blob ?? bytes!, metadata, time);
+        return committer.stage(key, blob ?? bytes!, metadata, time, condition, extraOf(expires));
       }
-      return streamedWrite(key, metadata, time, blob);
+      const extra = extraOf(expires, blob.coded);
+      if (!("bytes" in blob)) return newPut(key, metadata, time, blob, condition, extra);
+      return committer.stage(key, blob.bytes, metadata, time, condition, extra);
     });
-    return committer.commit(writes, isBatch);
+    await committer.commit(writes, isBatch, signal);
+    return writes;
   }
 
-  /** Writes what is long or comes from elsewhere to places of its own; takes it out of `unread`. */
-  async #writeSources(unread: Operation[]): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
-    const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
-    const written = new Map<Operation, WrittenBlob | Uint8Array>();
+  /** How a put is compressed, if it is. */
+  #compressionOf({ isDelete, from, compress }: Operation): Compression | undefined {
+    if (isDelete || from !== undefined || compress === false) return undefined;
+    return compress ?? this.#opened.state.settings.compress;
+  }
+
+  /** Whether something has to be awaited before an operation is staged. */
+  #isToPrepare(operation: Operation): boolean {
+    const { features } = this.#opened.state;
+    return (operation.expires !== undefined && (features & EXPIRY) === 0) ||
+      this.#compressionOf(operation) !== undefined;
+  }
+
+  /** Commits what is prepared first, in the order of the calls. */
+  async #commitInTurn(
+    operations: readonly Operation[],
+    isBatch: boolean,
+    signal: CancelSignal | undefined,
+  ): Promise<readonly PendingWrite[]> {
+    const before = this.#lastTurn;
+    let end = () => {};
+    const turn = this.#lastTurn = new Promise<void>((resolve) => end = resolve);
+    let pending: Promise<readonly PendingWrite[]>;
+    try {
+      const written = new Map<Operation, Prepared>();
+      try {
+        await this.#prepare(operations, written);
+      } finally {
+        await before;
+      }
+      this.#opened.state.file.checkWritable();
+      signal?.throwIfAborted();
+      pending = this.#commit(operations, isBatch, signal, written);
+    } finally {
+      end();
+      if (this.#lastTurn === turn) this.#lastTurn = undefined;
+    }
+    return await pending;
+  }
+
+  /** Compresses what is short, and sees to it that the root says what the blobs need. */
+  async #prepare(
+    operations: readonly Operation[],
+    written: Map<Operation, Prepared>,
+  ): Promise<void> {
+    const { state } = this.#opened, { granule } = state.space, { hooks } = state.file;
+    // Others may run before it is staged: the bytes are the caller's.
+    const short = operations.map((operation) => {
+      const blob = written.get(operation), name = this.#compressionOf(operation);
+      if (blob !== undefined && !(blob instanceof Uint8Array)) return undefined;
+      if (name !== undefined) codecFor(name, hooks);
+      const bytes = blob ?? operation.bytes?.slice();
+      if (bytes !== undefined) written.set(operation, bytes);
+      return name !== undefined && bytes !== undefined ? { operation, name, bytes } : undefined;
+    });
+    let features = 0;
+    for (const one of short) {
+      const coded = one && await encodeBlob(one.bytes, one.name, hooks, granule);
+      if (coded !== undefined) written.set(one!.operation, coded);
+    }
+    for (const operation of operations) {
+      const blob = written.get(operation);
+      if (operation.expires !== undefined) features |= EXPIRY;
+      if (blob !== undefined && "coded" in blob && blob.coded !== undefined) features |= CODECS;
+    }
+    await this.#opened.needFeatures(features);
+  }
+
+  /**
+   * Judges the condition of a long write before anything of it is written, if nothing is under way
+   * that may change it. The commit judges it again.
+   */
+  async #judgeEarly(operation: Operation): Promise<void> {
+    const { committer, state } = this.#opened;
+    if (operation.condition === undefined || !committer.isIdle) return;
+    await committer.exclusively(() => new CommitView(state).judge(operation));
+  }
+
+  /**
+   * Writes what is long or comes from elsewhere to places of its own, and copies long blobs; takes
+   * it out of `unread`.
+   */
+  async #writeSources(
+    unread: Operation[],
+    operations: readonly Operation[],
+    signal: CancelSignal | undefined,
+  ): Promise<Map<Operation, Prepared>> {
+    const { committer, state, aborts } = this.#opened, makeRoom = () => this.#opened.makeRoom();
+    const written = new Map<Operation, Prepared>();
+    const cancel = signal && { signal, aborts };
     await surveySpace(state);
     try {
       for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
-        const seed = committer.newSeed();
-        written.set(next, await writeSource(state, seed, next.source!, makeRoom));
+        const { source, from } = next, compress = this.#compressionOf(next);
+        const blob = source !== undefined
+          ? await writeSource(state, committer.newSeed(), source, makeRoom, cancel, compress)
+          : await this.#copyLong(from!, signal);
+        if (blob !== undefined) written.set(next, blob);
       }
+      await this.#prepare(operations, written);
       state.file.checkWritable();
+      signal?.throwIfAborted();
     } catch (error) {
       for (const blob of written.values()) {
-        if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.parts);
+        if ("parts" in blob) state.space.releaseAll(blob.parts);
       }
       throw error;
     }
     return written;
+  }
+
+  /** Copies a blob of several chunks beside the commits; they copy shorter ones. */
+  async #copyLong(
+    from: Uint8Array,
+    signal: CancelSignal | undefined,
+  ): Promise<WrittenBlob | undefined> {
+    const opened = this.#opened, { state } = opened;
+    const pinned = await opened.find(decodeText(from), (slot) => {
+      const isLong = slot >= 0 && state.index.size[slot] > CHUNK_LENGTH;
+      return isLong ? PinnedBlob.of(state, slot) : undefined;
+    });
+    if (pinned === undefined) return undefined;
+    const { key, blob } = pinned;
+    try {
+      const parts = await copyBlob(state, () => key, blob, () => opened.makeRoom(), signal);
+      return { size: blob.size, seed: blob.seed, crc: blob.crc, parts };
+    } finally {
+      pinned.release();
+    }
   }
 }
 
 function checkRoom(buffer: Uint8Array, length: number): void {
   if (length <= buffer.length) return;
   throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
-}
-
-/** What a caller gets to know of a blob. */
-function infoOf(entry: IndexEntry): BlobInfo {
-  const { size, time, seed, crc, metadata } = entry;
-  const etag = [seed, crc].map((n) => n.toString(16).padStart(8, "0"));
-  return {
-    key: keyOf(entry),
-    size,
-    time: new Date(time),
-    metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
-    etag: etag.join(""),
-  };
 }

@@ -6,15 +6,9 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import {
-  CHUNK_LENGTH,
-  chunksAtOnce,
-  chunkSeed,
-  framedLength,
-  readRanges,
-  writeRanges,
-} from "./chunks.ts";
-import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
+import { framedLength } from "./chunks.ts";
+import { ByteReader, ByteWriter } from "./codec.ts";
+import { copyChunks } from "./copy_chunks.ts";
 import { takeAll, Walk } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
@@ -25,6 +19,7 @@ import { orderOf } from "./sort_by.ts";
 import { flushAll, framedBlobOf, ownPartsOf, placeBlob, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 import { decodeText } from "./text.ts";
+import type { ProgressOptions } from "./types.ts";
 
 /** Bytes that are copied before the store is free for others again. */
 const STEP = 4_194_304; // = 2 ** 22
@@ -56,6 +51,8 @@ export interface CompactionProgress {
   /** Bytes that may still be moved, and those that may be moved in all. */
   budget: number;
   readonly maxBytes: number;
+  /** Who is told, and who may end it. */
+  readonly options: ProgressOptions;
 }
 
 /** Keys of blobs that lie in a range of the space, in the order of their places. */
@@ -83,7 +80,8 @@ class PlacedKeys {
     await takeAll(walk, () => {
       const { entry, slot } = walk, unit = highestUnitOf(entry);
       if (unit < floor || unit >= end) return undefined;
-      keys.#add(unit, entry, slot < 0 && entry.unit !== MANY_PLACES && keys.count < MAX_KEPT);
+      const isSimple = entry.unit !== MANY_PLACES && entry.extra === undefined;
+      keys.#add(unit, entry, slot < 0 && isSimple && keys.count < MAX_KEPT);
     });
     keys.#order = orderOf(keys.#units.subarray(0, keys.count));
     return keys;
@@ -172,7 +170,8 @@ export abstract class CompactionPass {
     // Not in the table: it is what the run has.
     const entry = placed.entry(i, state.run);
     if (entry !== undefined) return loadEntry(state, entry);
-    const found = await withSlot(state, decodeText(placed.key(i)), (slot) => slot); // it stays
+    const key = decodeText(placed.key(i));
+    const found = await withSlot(state, key, (slot) => slot, true); // it stays
     return found >= 0 && hasPlace(state, found) ? found : -1;
   }
 
@@ -224,7 +223,7 @@ export abstract class CompactionPass {
       // A blob that no call may move does not keep the others from moving.
       this.isOverBudget = length <= maxBytes && this.#copiedBytes + length > budget;
       if (length <= maxBytes && !this.isOverBudget) {
-        isCopied = await copyChunks(state, slot, part);
+        isCopied = await copyChunks(state, framedBlobOf(state, slot), [part]);
       }
     } finally {
       if (!isCopied) state.space.release(part);
@@ -249,6 +248,7 @@ export abstract class CompactionPass {
         time: index.time[slot],
         seed: index.seed[slot],
         crc: index.crc[slot],
+        extra: index.extras.get(slot),
         isDurable,
       };
       writeMove(batch, entry, [part]);
@@ -483,31 +483,6 @@ export class FrontPass extends CompactionPass {
     }
     space.keepFront(this.#units);
   }
-}
-
-/**
- * Copies a blob, a chunk at a time, or 1 MiB where the store is asynchronous. Tells whether it is
- * whole: a damaged one stays.
- */
-async function copyChunks(state: StoreState, slot: number, part: Part): Promise<boolean> {
-  const { file } = state, { ranges, size, seed, crc } = framedBlobOf(state, slot);
-  const to = [state.space.rangeOf(part)];
-  const length = framedLength(size), frame = CHUNK_LENGTH + 4;
-  const buffer = new Uint8Array(Math.min(length, frame * chunksAtOnce(file)));
-  for (let at = 0, chunk = 0; at < length; at += buffer.length) {
-    const framed = buffer.subarray(0, length - at);
-    const pending = readRanges(file, ranges, at, framed);
-    if (pending) await pending;
-    for (let i = 0; i < framed.length; i += frame, chunk++) {
-      const isLast = size <= (chunk + 1) * CHUNK_LENGTH;
-      const bytes = framed.subarray(i, i + frame);
-      const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-      const piece = bytes.subarray(0, CHUNK_LENGTH);
-      if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) return false;
-    }
-    await writeRanges(file, to, at, framed);
-  }
-  return true;
 }
 
 /** Whether a slot has a blob that is neither empty nor in the log. */

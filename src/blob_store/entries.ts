@@ -7,14 +7,17 @@
 
 import { StorageError } from "../arena/backing_store.ts";
 import { DamagedIndexError } from "./blob_store_errors.ts";
+import type { Extra } from "./extra.ts";
 import type { KeyIndex } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import type { RunReader } from "./run_reader.ts";
 import type { RunScan } from "./run_scan.ts";
 import type { Pending } from "./store_file.ts";
 import type { StoreState } from "./store_state.ts";
+import { codecName } from "./pieces.ts";
 import type { Part } from "./superblock.ts";
 import { decodeText } from "./text.ts";
+import type { BlobInfo } from "./types.ts";
 
 const NO_PARTS: readonly Part[] = [];
 
@@ -57,13 +60,41 @@ export function keyOf({ key, keyLength }: IndexEntry): string {
   return decodeText(key.subarray(0, keyLength));
 }
 
+/** Names the content of a blob. */
+export function etagOf({ seed, crc }: Pick<IndexEntry, "seed" | "crc">): string {
+  return [seed, crc].map((n) => n.toString(16).padStart(8, "0")).join("");
+}
+
+/** What a caller gets to know of a blob. */
+export function infoOf<Meta>(
+  key: string,
+  entry: Pick<IndexEntry, "size" | "time" | "seed" | "crc" | "metadata" | "extra">,
+): BlobInfo<Meta> {
+  const { size, time, metadata, extra } = entry;
+  const info = {
+    key,
+    size,
+    time: new Date(time),
+    metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
+    etag: etagOf(entry),
+  };
+  if (extra === undefined) return info;
+  const { expires, codec, plainSize } = extra;
+  return {
+    ...info,
+    ...(expires < Infinity && { expires: new Date(expires) }),
+    ...(codec !== 0 && { size: plainSize, encoding: codecName(codec), storedSize: size }),
+  };
+}
+
 /** A slot of the table as an entry. */
 export class TableEntry implements IndexEntry {
   index: KeyIndex;
-  slot = -1;
+  slot: number;
 
-  constructor(index: KeyIndex) {
+  constructor(index: KeyIndex, slot = -1) {
     this.index = index;
+    this.slot = slot;
   }
 
   get key(): Uint8Array {
@@ -93,6 +124,9 @@ export class TableEntry implements IndexEntry {
   get metadata(): Uint8Array | undefined {
     const { index, slot } = this;
     return index.metadataLength(slot) > 0 ? index.metadata(slot) : undefined;
+  }
+  get extra(): Extra | undefined {
+    return this.index.extras.get(this.slot);
   }
 }
 

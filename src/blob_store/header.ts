@@ -6,6 +6,7 @@
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { MAX_ROOT_LENGTH } from "./root.ts";
+import { getUint32 } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import {
   decodeSuperblock,
@@ -40,15 +41,39 @@ export async function readHeadAndHeader(file: StoreFile): Promise<Uint8Array> {
  * making was cut short. One slot is durable before the other is written.
  */
 export function isVacant(header: Uint8Array, file: StoreFile): boolean {
+  if (header[0] !== 0 && header[SLOT_LENGTH] !== 0) return false; // neither is blank
   const slots = slotsOf(header, file);
   return slots.includes("blank") && slots.every((slot) => slot === "blank" || slot === "damaged");
 }
 
+/**
+ * Whether some bytes of a file are those that others begin with. Both begin at a multiple of 4, and
+ * the length is one.
+ */
+export function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  const words = wordsOf(one), others = wordsOf(other);
+  let i = words.length;
+  while (i > 0 && words[i - 1] === others[i - 1]) i--;
+  return i === 0;
+}
+
+/** Bytes as words: a quarter of the steps. */
+export function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, byteLength >>> 2);
+}
+
 /** What each slot says, or why it cannot be used. */
 export function slotsOf(header: Uint8Array, file: StoreFile): (Superblock | SlotFault)[] {
-  return [0, SLOT_LENGTH].map((at) =>
-    decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), file.crc32)
-  );
+  const slots = [0, SLOT_LENGTH].map((at) => header.subarray(at, at + SLOT_LENGTH));
+  const first = decodeSuperblock(slots[0], file.matches);
+  if (typeof first !== "string" && isSameSlot(slots[0], slots[1])) return [first, first];
+  return [first, decodeSuperblock(slots[1], file.matches)];
+}
+
+/** Whether a slot is another one's copy, as far as that says how long it is. */
+function isSameSlot(slot: Uint8Array, other: Uint8Array): boolean {
+  const length = getUint32(slot, 16);
+  return isSame(slot.subarray(0, length), other);
 }
 
 /** How many of the slots cannot be used. */

@@ -10,6 +10,7 @@ import { decodeText, encodeText } from "./text.ts";
 import { KeyOrder } from "./key_order.ts";
 import { compareAt } from "./leaf.ts";
 import { sortBy } from "./sort_by.ts";
+import { type Extra, MAX_EXTRA } from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 /** Most bytes of UTF-8 in a key. */
@@ -77,6 +78,8 @@ export class KeyIndex {
   seed: Uint32Array = new Uint32Array(FIRST_SLOTS);
   /** The parts of those in several. */
   readonly parts: Map<number, readonly Part[]> = new Map();
+  /** What only some blobs have. */
+  readonly extras: Map<number, Extra> = new Map();
   /** Keys in the table. */
   count = 0;
   /** Those that the next checkpoint writes, or takes out. */
@@ -176,6 +179,7 @@ export class KeyIndex {
     this.#ref[slot] = 0;
     this.#state[slot] = 0;
     this.parts.delete(slot);
+    this.extras.delete(slot);
     this.#freeSlots.push(slot);
     this.count--;
     this.#shrinkHeap();
@@ -237,6 +241,7 @@ export class KeyIndex {
     if (known === SETTLED) return this.remove(slot);
     this.#forget(slot);
     this.parts.delete(slot);
+    this.extras.delete(slot);
     this.place[slot] = NO_PLACE;
     this.size[slot] = 0;
     this.#note(slot, DIRTY | GONE | known);
@@ -307,7 +312,8 @@ export class KeyIndex {
     this.dirtyCount++;
     if ((state & SETTLED) === 0) this.unsettledCount++;
     const length = this.#entryLength(slot) + ENTRY_NUMBERS +
-      PART_NUMBERS * (this.parts.get(slot)?.length ?? 0);
+      PART_NUMBERS * (this.parts.get(slot)?.length ?? 0) +
+      (this.extras.has(slot) ? MAX_EXTRA : 0);
     // What is left at the end of a leaf is less than an entry; long ones may have two pages each.
     const need = (state & GONE) !== 0 ? 0 : length < 256 ? length * 9 >> 3 : 2 * length;
     this.#need[slot] = need;
@@ -350,6 +356,12 @@ export class KeyIndex {
       }
     }
     return this.count < before;
+  }
+
+  /** Says what only some blobs have of this one; a slot says that before it becomes dirty. */
+  setExtra(slot: number, extra: Extra | undefined): void {
+    if (extra !== undefined) this.extras.set(slot, extra);
+    else if (this.extras.size > 0) this.extras.delete(slot);
   }
 
   /** What the table says of where a blob is. */
@@ -577,21 +589,23 @@ export class KeyIndex {
 /**
  * A key as UTF-8.
  *
+ * @param name What the argument is called in the message.
  * @throws {TypeError} It is not a string, or holds half of a surrogate pair.
  * @throws {RangeError} It is empty, or longer than 1024 bytes.
  */
-export function encodeKey(key: unknown): Uint8Array {
+export function encodeKey(key: unknown, name: string = "key"): Uint8Array {
   if (typeof key !== "string") {
-    throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
+    throw new TypeError(`Expected ${name} to be a string, got ${describe(key)}`);
   }
   const bytes = encodeText(key);
   if (bytes.length < 1 || bytes.length > MAX_KEY_LENGTH) {
     throw new RangeError(
-      `Expected key to have 1 to ${MAX_KEY_LENGTH} bytes of UTF-8, got ${bytes.length}`,
+      `Expected ${name} to have 1 to ${MAX_KEY_LENGTH} bytes of UTF-8, got ${bytes.length}`,
     );
   }
   if (!isWellFormed(key)) {
-    throw new TypeError(`Expected key to be well-formed, got a lone surrogate in ${describe(key)}`);
+    const got = `a lone surrogate in ${describe(key)}`;
+    throw new TypeError(`Expected ${name} to be well-formed, got ${got}`);
   }
   return bytes;
 }

@@ -9,6 +9,7 @@ import { StoreFullError } from "./blob_store_errors.ts";
 import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 import { writeSuperblocks } from "./header.ts";
 import { isDiskFull, type StoreFile } from "./store_file.ts";
+import type { ChecksumTest } from "./checksums.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import type { Space } from "./space.ts";
 import {
@@ -61,6 +62,8 @@ export interface LogEnd {
   readonly byteLength: number;
   /** Whether the last batch says that the store was closed. */
   readonly isClosed: boolean;
+  /** The checksum of the last batch; -1: there is none. */
+  readonly lastChecksum: number;
 }
 
 /** The end of a log, where it goes on. */
@@ -81,6 +84,8 @@ export class Log {
   byteLength = 0;
   /** Whether the last batch says that the store was closed. */
   isClosed = false;
+  /** The checksum of the last batch that was read; -1: none was. */
+  lastChecksum = -1;
   /** Whether it could not go on as it should: there is no room for much more. */
   isCramped = false;
 
@@ -97,7 +102,7 @@ export class Log {
     file: StoreFile,
     space: Space,
     superblock: Superblock,
-    { tail, sequence, byteLength, isClosed }: LogEnd,
+    { tail, sequence, byteLength, isClosed, lastChecksum }: LogEnd,
   ): Log {
     const log = new Log(file, space, superblock.salt, sequence);
     log.superblock = superblock;
@@ -109,6 +114,7 @@ export class Log {
     log.#tail = tail;
     log.byteLength = byteLength;
     log.isClosed = isClosed;
+    log.lastChecksum = lastChecksum;
     return log;
   }
 
@@ -120,6 +126,14 @@ export class Log {
   /** Where in the file the next batch goes, if it fits. */
   get position(): number {
     return this.#last.position + this.#tail;
+  }
+
+  /** Whether something was written behind the last batch that was read, or may have been. */
+  async hasNext(): Promise<boolean> {
+    if (this.#tail + BATCH_HEADER > this.#last.length) return false;
+    const head = new Uint8Array(BATCH_HEADER), pending = this.#file.read(this.position, head);
+    if (pending) await pending;
+    return head.some((byte) => byte !== 0);
   }
 
   /** Bytes that segments take. */
@@ -256,6 +270,7 @@ export interface Batch {
   readonly length: number;
   readonly sequence: number;
   readonly durable: number;
+  readonly checksum: number;
 }
 
 /** Whether a batch could begin here: its magic is there. */
@@ -268,7 +283,7 @@ export function batchAt(
   segment: Uint8Array,
   at: number,
   salt: number,
-  crc32: Crc32,
+  matches: ChecksumTest,
 ): Batch | undefined {
   const room = segment.length - at;
   if (room < BATCH_HEADER || !isBatchMagic(segment, at)) return undefined;
@@ -276,10 +291,10 @@ export function batchAt(
   if (length < BATCH_HEADER || length % 8 !== 0 || length > room) return undefined;
   const bytes = segment.subarray(at, at + length), checksum = getUint32(bytes, 24);
   setUint32(bytes, 24, 0);
-  const isWhole = crc32(bytes, salt) === checksum;
+  const isWhole = matches(bytes, salt, checksum);
   setUint32(bytes, 24, checksum);
   if (!isWhole) return undefined;
-  return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16) };
+  return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16), checksum };
 }
 
 /**

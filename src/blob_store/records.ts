@@ -5,13 +5,24 @@
  */
 
 import { CHUNK_LENGTH } from "./chunks.ts";
-import type { ByteReader, ByteWriter } from "./codec.ts";
+import { ByteReader, type ByteWriter, getUint32 } from "./codec.ts";
+import {
+  CODECS,
+  EXPIRY,
+  type Extra,
+  featuresOf,
+  KNOWN_FEATURES,
+  MAX_TIME,
+  readExtra,
+  writeExtra,
+} from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 // A record begins with its type; `#` is a varint, the others have so many bytes:
 //
 //   put     1 flags(1) #key-length key #size #time seed(4) crc(4)
-//           [#metadata-length metadata] then the bytes (INLINE), or parts
+//           [#metadata-length metadata] [#expires] [codec(1) #plain-size]
+//           then the bytes (INLINE), or parts
 //   delete  2 #key-length key
 //   move    3 the same as a put: what was copied elsewhere
 //   close   4
@@ -27,25 +38,8 @@ const INLINE = 1;
 /** The bytes of the blob were durable before the record was written. */
 const DURABLE = 2;
 const METADATA = 4;
-
-/** The greatest time that there is, as a `Date` has it, in ms. */
-export const MAX_TIME = 8_640_000_000_000_000;
-
-/** What a record says. */
-export interface LogRecord {
-  type: number;
-  key: Uint8Array;
-  metadata: Uint8Array | undefined;
-  size: number;
-  time: number;
-  seed: number;
-  crc: number;
-  /** Whether the bytes were durable before the record was written. */
-  isDurable: boolean;
-  /** Where the bytes begin, from the start of the batch; -1: in the parts. */
-  inlineAt: number;
-  parts: Part[];
-}
+/** `EXPIRY` and `CODECS` are flags as well. */
+const FLAGS = 31;
 
 /** What a put says but for its bytes. */
 export interface PutRecord {
@@ -55,6 +49,7 @@ export interface PutRecord {
   readonly time: number;
   readonly seed: number;
   readonly crc: number;
+  readonly extra: Extra | undefined;
   readonly isDurable: boolean;
 }
 
@@ -72,15 +67,16 @@ export function writePut(to: ByteWriter, put: PutRecord, parts: readonly Part[])
 }
 
 function writePutHead(to: ByteWriter, type: number, put: PutRecord, flags: number): void {
-  const { metadata } = put;
+  const { metadata, extra } = put;
   to.uint8(type);
-  to.uint8(metadata === undefined ? flags : flags | METADATA);
+  to.uint8(flags | (metadata === undefined ? 0 : METADATA) | featuresOf(extra));
   writeBytes(to, put.key);
   to.varint(put.size);
   to.varint(put.time);
   to.uint32(put.seed);
   to.uint32(put.crc);
   if (metadata !== undefined) writeBytes(to, metadata);
+  if (extra !== undefined) writeExtra(to, extra);
 }
 
 export function writeDelete(to: ByteWriter, key: Uint8Array): void {
@@ -112,59 +108,139 @@ function writeParts(to: ByteWriter, parts: readonly Part[]): void {
   }
 }
 
-/** Reads parts; undefined where there would be more than there are bytes. */
-function readParts(from: ByteReader): Part[] | undefined {
-  const count = from.varint();
-  if (2 * count > from.bytes.length - from.at) return undefined;
-  const parts = Array.from(
-    { length: count },
-    () => ({ unit: from.varint(), units: from.varint() }),
-  );
-  const isSafe = ({ unit, units }: Part) => units > 0 && unit + units <= Number.MAX_SAFE_INTEGER;
-  return parts.every(isSafe) ? parts : undefined;
-}
+/**
+ * Reads records where they lie. One reader goes through all of a log: nothing is made for a record
+ * but the parts of a blob in several, where they are asked for.
+ */
+export class RecordReader {
+  readonly #bytes: Uint8Array;
+  readonly #features: number;
+  /** Where the next record begins. */
+  at: number;
+  type = 0;
+  keyAt = 0;
+  keyLength = 0;
+  metadataAt = 0;
+  /** 0: there is none. */
+  metadataLength = 0;
+  size = 0;
+  time = 0;
+  seed = 0;
+  crc = 0;
+  extra: Extra | undefined;
+  /** Whether the bytes were durable before the record was written. */
+  isDurable = false;
+  /** Where the bytes begin; -1: in the parts. */
+  inlineAt = -1;
+  partCount = 0;
+  /** The first unit of the first part. */
+  unit = 0;
+  #partsAt = 0;
 
-/** Reads the next record; undefined where there is none that makes sense. */
-export function readRecord(from: ByteReader): LogRecord | undefined {
-  const record: LogRecord = {
-    type: from.uint8(),
-    key: new Uint8Array(0),
-    metadata: undefined,
-    size: 0,
-    time: 0,
-    seed: 0,
-    crc: 0,
-    isDurable: false,
-    inlineAt: -1,
-    parts: [],
-  };
-  const { type } = record;
-  if (type === CLOSE) return record;
-  if (type < PUT || type > CLOSE) return undefined;
-  const flags = type === DELETE ? 0 : from.uint8();
-  if ((flags & ~(INLINE | DURABLE | METADATA)) !== 0) return undefined;
-  record.isDurable = (flags & DURABLE) !== 0;
-  record.key = from.view(from.varint());
-  if (type === DELETE) return from.isBeyond ? undefined : record;
-  record.size = from.varint();
-  record.time = from.varint();
-  record.seed = from.uint32();
-  record.crc = from.uint32();
-  if (record.time > MAX_TIME || record.size > Number.MAX_SAFE_INTEGER) return undefined;
-  if ((flags & METADATA) !== 0) {
-    record.metadata = from.view(from.varint());
-    if (record.metadata.length === 0) return undefined;
+  /**
+   * @param bytes What the records are in; more may follow them.
+   * @param at Where the first one begins.
+   * @param features Those of the store.
+   */
+  constructor(bytes: Uint8Array, at: number, features: number = KNOWN_FEATURES) {
+    this.#bytes = bytes;
+    this.at = at;
+    this.#features = features;
   }
-  const isEmpty = record.size === 0;
-  if ((flags & INLINE) === 0) {
-    const parts = readParts(from);
-    if (parts === undefined || isEmpty !== (parts.length === 0)) return undefined;
-    if (type === MOVE && isEmpty) return undefined;
-    record.parts = parts;
-  } else if (type === MOVE || isEmpty || record.size > CHUNK_LENGTH) return undefined;
-  else {
-    record.inlineAt = from.at;
-    from.at += record.size;
+
+  /**
+   * Reads the next record.
+   *
+   * @param end Where it ends at the latest.
+   * @returns False: there is none that makes sense.
+   */
+  next(end: number): boolean {
+    const B = this.#bytes, type = this.type = B[this.at++];
+    this.inlineAt = -1;
+    this.partCount = this.size = this.metadataLength = 0;
+    this.extra = undefined;
+    if (type === CLOSE) return this.at <= end;
+    if (type < PUT || type > CLOSE) return false;
+    const flags = type === DELETE ? 0 : B[this.at++];
+    const extras = flags & (EXPIRY | CODECS);
+    if ((flags & ~FLAGS) !== 0 || (extras & ~this.#features) !== 0) return false;
+    this.isDurable = (flags & DURABLE) !== 0;
+    this.keyLength = this.#varint();
+    this.keyAt = this.at;
+    this.at += this.keyLength;
+    if (type === DELETE) return this.at <= end;
+    this.size = this.#varint();
+    this.time = this.#varint();
+    this.seed = getUint32(B, this.at);
+    this.crc = getUint32(B, this.at + 4);
+    this.at += 8;
+    if (!(this.time <= MAX_TIME && this.size <= Number.MAX_SAFE_INTEGER)) return false;
+    if ((flags & METADATA) !== 0) {
+      this.metadataLength = this.#varint();
+      this.metadataAt = this.at;
+      this.at += this.metadataLength;
+      if (!(this.metadataLength > 0)) return false;
+    }
+    if (extras !== 0) {
+      const from = new ByteReader(B, this.at);
+      this.extra = readExtra(from, extras, this.size);
+      if (this.extra === undefined) return false;
+      this.at = from.at;
+    }
+    const isEmpty = this.size === 0;
+    if ((flags & INLINE) === 0) {
+      if (!this.#readParts(end) || isEmpty !== (this.partCount === 0)) return false;
+      if (type === MOVE && isEmpty) return false;
+    } else {
+      if (type === MOVE || isEmpty || this.size > CHUNK_LENGTH) return false;
+      this.inlineAt = this.at;
+      this.at += this.size;
+    }
+    return this.at <= end; // nor NaN, from beyond the bytes
   }
-  return from.isBeyond ? undefined : record;
+
+  /** The key where it lies. */
+  get key(): Uint8Array {
+    return this.#bytes.subarray(this.keyAt, this.keyAt + this.keyLength);
+  }
+
+  /** The metadata where it lies. */
+  get metadata(): Uint8Array | undefined {
+    if (this.metadataLength === 0) return undefined;
+    return this.#bytes.subarray(this.metadataAt, this.metadataAt + this.metadataLength);
+  }
+
+  /** Where the blob is, if not in the record. */
+  get parts(): Part[] {
+    const { at } = this;
+    this.at = this.#partsAt;
+    const parts = Array.from(
+      { length: this.partCount },
+      () => ({ unit: this.#varint(), units: this.#varint() }),
+    );
+    this.at = at;
+    return parts;
+  }
+
+  /** Goes behind parts. False: they make no sense, or would be more than there are bytes. */
+  #readParts(end: number): boolean {
+    const count = this.#varint();
+    if (!(2 * count <= end - this.at)) return false;
+    this.partCount = count;
+    this.#partsAt = this.at;
+    for (let i = 0; i < count; i++) {
+      const unit = this.#varint(), units = this.#varint();
+      if (!(units > 0 && unit + units <= Number.MAX_SAFE_INTEGER)) return false;
+      if (i === 0) this.unit = unit;
+    }
+    return true;
+  }
+
+  #varint(): number {
+    const B = this.#bytes, byte = B[this.at++];
+    if (byte < 0x80) return byte;
+    const from = new ByteReader(B, this.at - 1), value = from.varint();
+    this.at = from.at;
+    return value;
+  }
 }

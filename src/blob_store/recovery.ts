@@ -8,7 +8,7 @@ import { CorruptStoreError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, ownParts, readChunks } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
-import { currentSlot, readHeader } from "./header.ts";
+import { currentSlot, isSame, readHeader } from "./header.ts";
 import { decodeRoot, hasRoom, overlap, type Root } from "./root.ts";
 import { type Replay, replayLog } from "./replay.ts";
 import {
@@ -19,6 +19,7 @@ import {
   SLOT_LENGTH,
   type Superblock,
 } from "./superblock.ts";
+import { type LogMark, LogNews } from "./watch.ts";
 
 /** A store as it was found. */
 export interface Recovered {
@@ -40,12 +41,14 @@ export async function recover(
   file: StoreFile,
   header: Uint8Array,
   cacheBytes: number,
+  news?: LogMark,
 ): Promise<Recovered | undefined> {
   const { superblock, isAlone, slot } = currentSlot(header, file);
   const root = await readRoot(file, superblock);
-  let state = await read(file, superblock, cacheBytes, Infinity);
+  const read = (limit: number) => readLog(file, superblock, cacheBytes, limit, root, news);
+  let state = await read(Infinity);
   if (!await isWindowWhole(file, superblock, state)) {
-    state = await read(file, superblock, cacheBytes, state.replay.durable);
+    state = await read(state.replay.durable);
   }
   const { index, replay } = state;
   checkEnd(file, superblock, index, root);
@@ -77,7 +80,7 @@ async function readRoot(file: StoreFile, superblock: Superblock): Promise<Root |
     done += piece.length;
   }
   const offset = parts.length > 0 ? HEADER_LENGTH + parts[0].unit * granule : 0;
-  if (file.crc32(bytes, salt) !== rootChecksum) {
+  if (!file.matches(bytes, salt, rootChecksum)) {
     throw new CorruptStoreError(offset, "its index is damaged");
   }
   const root = rootLength > 0 ? decodeRoot(bytes) : undefined;
@@ -92,14 +95,17 @@ async function readRoot(file: StoreFile, superblock: Superblock): Promise<Root |
 }
 
 /** The log, up to and with batch `limit`. */
-async function read(
+async function readLog(
   file: StoreFile,
   superblock: Superblock,
   cacheBytes: number,
   limit: number,
+  root: Root | undefined,
+  since: LogMark | undefined,
 ): Promise<State> {
   const index = new KeyIndex(hashSalt(superblock), cacheBytes);
-  return { index, replay: await replayLog(file, superblock, index, limit) };
+  const news = since && new LogNews(since);
+  return { index, replay: await replayLog(file, superblock, index, limit, root, news) };
 }
 
 /** Throws where the file is shorter than what is known to be in it. */
@@ -168,9 +174,8 @@ async function hasGrown(file: StoreFile, header: Uint8Array, replay: Replay): Pr
   const pending = file.read(end, now);
   if (pending) await pending;
   const found = await readHeader(file);
-  return now.some((byte, i) => byte !== rest[i]) ||
-    found.subarray(0, SESSION).some((byte, i) => byte !== header[i]) ||
-    found.subarray(SLOT_LENGTH).some((byte, i) => byte !== header[SLOT_LENGTH + i]);
+  return !isSame(now, rest) || !isSame(found.subarray(0, SESSION), header) ||
+    !isSame(found.subarray(SLOT_LENGTH), header.subarray(SLOT_LENGTH));
 }
 
 /** Makes the file say what was found, durably, before anything else is written. */
@@ -180,7 +185,10 @@ async function repair(
   replay: Replay,
   staleSlot: number,
 ): Promise<void> {
-  if (!replay.isDirty && staleSlot < 0) return;
+  const isLeft = replay.isDirty || staleSlot >= 0;
+  // A process may have ended before it flushed what was read, and a crash would take it.
+  if (isLeft || replay.byteLength > 0) await file.flush();
+  if (!isLeft) return;
   if (replay.isDirty) await file.zero(replay.end, replay.rest.length);
   if (staleSlot >= 0) {
     const pending = file.write(

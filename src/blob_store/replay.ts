@@ -5,11 +5,13 @@
  */
 
 import { CorruptStoreError } from "./blob_store_errors.ts";
-import { ByteReader } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
-import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { wordsOf } from "./header.ts";
+import { CLOSE, DELETE, PUT, RecordReader } from "./records.ts";
+import type { Root } from "./root.ts";
+import type { LogNews } from "./watch.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
 
 /** What a log said. */
@@ -35,6 +37,10 @@ export interface Replay {
    * they are, with the batch that said so: to be looked at if it is after `durable`.
    */
   readonly window: Map<number, number>;
+  /** What is new to who watches. */
+  readonly news: LogNews | undefined;
+  /** The checksum of the last batch; -1: there is none. */
+  lastChecksum: number;
 }
 
 /**
@@ -51,6 +57,8 @@ export async function replayLog(
   superblock: Superblock,
   index: KeyIndex,
   limit: number,
+  root: Pick<Root, "runs" | "features"> | undefined,
+  news?: LogNews,
 ): Promise<Replay> {
   const { granule, segments } = superblock;
   const replay: Replay = {
@@ -63,7 +71,10 @@ export async function replayLog(
     end: 0,
     rest: new Uint8Array(0),
     window: new Map(),
+    news,
+    lastChecksum: -1,
   };
+  news?.begin(replay.sequence);
   // At once: a store may be far away.
   const read = await Promise.all(segments.map((part) => readSegment(file, part, granule)));
   for (const [i, bytes] of read.entries()) {
@@ -73,14 +84,14 @@ export async function replayLog(
     replay.durable = sequence - 1;
     replay.window.clear();
     const position = positionOf(segments[i], granule);
-    replay.tail = replaySegment(bytes, position, superblock, file, index, replay, limit);
+    replay.tail = replaySegment(bytes, position, superblock, file, index, replay, limit, root);
     replay.end = position + replay.tail;
     replay.rest = bytes.subarray(replay.tail);
   }
+  news?.end();
   const { rest, sequence } = replay;
-  if (sequence <= limit) checkNothingFollows(replay, superblock, file);
-  const words = new Int32Array(rest.buffer, rest.byteOffset, rest.length / 4);
-  replay.isDirty = words.some((word) => word !== 0);
+  replay.isDirty = !isZero(rest);
+  if (replay.isDirty && sequence <= limit) checkNothingFollows(replay, superblock, file);
   return replay;
 }
 
@@ -108,25 +119,28 @@ function replaySegment(
   index: KeyIndex,
   replay: Replay,
   limit: number,
+  root: Pick<Root, "runs" | "features"> | undefined,
 ): number {
+  const features = root?.features ?? 0, hasRun = (root?.runs.length ?? 0) > 0;
+  const record = new RecordReader(bytes, 0, features);
   let at = 0;
   while (replay.sequence <= limit) {
-    const batch = batchAt(bytes, at, superblock.salt, file.crc32);
+    const batch = batchAt(bytes, at, superblock.salt, file.matches);
     if (batch === undefined || batch.sequence !== replay.sequence) break;
     if (batch.durable > replay.durable) {
       replay.durable = batch.durable;
       if (batch.durable === batch.sequence - 1) replay.window.clear();
     }
-    const from = new ByteReader(bytes.subarray(at, at + batch.length), BATCH_HEADER);
+    replay.lastChecksum = batch.checksum;
+    const isNew = replay.news?.batch(batch.sequence, batch.checksum) ?? false;
+    const end = at + batch.length;
+    record.at = at + BATCH_HEADER;
     // Zeros fill a batch up to a multiple of 8.
-    while (from.at < batch.length && from.bytes[from.at] !== 0) {
-      const record = readRecord(from);
-      if (
-        record === undefined ||
-        !applyRecord(record, position + at, index, superblock.rootLength > 0, replay)
-      ) {
+    while (record.at < end && bytes[record.at] !== 0) {
+      if (!record.next(end) || !applyRecord(record, bytes, position, index, hasRun, replay)) {
         throw damagedLog(position + at);
       }
+      if (isNew) noteChange(replay.news!, record);
     }
     at += batch.length;
     replay.byteLength += batch.length;
@@ -135,22 +149,33 @@ function replaySegment(
   return at;
 }
 
-/** Applies a record of the batch at `position`. Tells whether it makes sense. */
+/** Keeps what a record changed; the record says so of bytes that stay as they are. */
+function noteChange({ changes, mark: { sequence } }: LogNews, record: RecordReader): void {
+  const { type, key, keyLength, metadata, size, time, seed, crc, extra, parts } = record;
+  if (type === DELETE) changes.push({ sequence, key, entry: undefined });
+  if (type !== PUT) return;
+  const entry = { key, keyLength, metadata, size, time, seed, crc, extra, parts, unit: NO_PLACE };
+  changes.push({ sequence, key, entry });
+}
+
+/** Applies a record of a segment, which begins at `position`. Tells whether it makes sense. */
 function applyRecord(
-  record: LogRecord,
+  record: RecordReader,
+  bytes: Uint8Array,
   position: number,
   index: KeyIndex,
   hasRun: boolean,
   replay: Replay,
 ): boolean {
-  const { type, key, parts } = record;
+  const { type, keyAt, keyLength, partCount, inlineAt } = record;
   replay.isClosed = type === CLOSE;
   if (type === CLOSE) return true;
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH) return false;
-  if (record.metadata !== undefined && record.metadata.length > MAX_METADATA) return false;
-  if (type === DELETE && !hasRun && index.findBytes(key) < 0) return true; // there was no such blob
-  if (parts.length > MAX_BLOB_PARTS) return false;
-  const slot = index.setBytes(key, 0, key.length, record.metadata);
+  if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;
+  if (record.metadataLength > MAX_METADATA || partCount > MAX_BLOB_PARTS) return false;
+  // Where there was no such blob, there is nothing to delete.
+  if (type === DELETE && !hasRun && index.findBytes(record.key) < 0) return true;
+  const slot = index.setBytes(bytes, keyAt, keyLength, record.metadata);
+  if (index.parts.size > 0) index.parts.delete(slot);
   if (type === DELETE) {
     replay.window.delete(slot);
     index.setGone(slot);
@@ -160,19 +185,27 @@ function applyRecord(
   index.time[slot] = record.time;
   index.seed[slot] = record.seed;
   index.crc[slot] = record.crc;
-  index.parts.delete(slot);
-  index.place[slot] = record.inlineAt >= 0
-    ? -1 - (position + record.inlineAt)
-    : parts.length === 0
+  if (index.extras.size > 0 || record.extra !== undefined) index.setExtra(slot, record.extra);
+  index.place[slot] = inlineAt >= 0
+    ? -1 - (position + inlineAt)
+    : partCount === 0
     ? NO_PLACE
-    : parts.length === 1
-    ? parts[0].unit
+    : partCount === 1
+    ? record.unit
     : MANY_PLACES;
-  if (parts.length > 1) index.parts.set(slot, parts);
+  if (partCount > 1) index.parts.set(slot, record.parts);
   index.setDirty(slot, !hasRun);
-  if (parts.length > 0 && !record.isDurable) replay.window.set(slot, replay.sequence);
-  else replay.window.delete(slot);
+  if (partCount > 0 && !record.isDurable) replay.window.set(slot, replay.sequence);
+  else if (replay.window.size > 0) replay.window.delete(slot);
   return true;
+}
+
+/** Whether there is nothing but zeros, in a multiple of 4 bytes. */
+function isZero(bytes: Uint8Array): boolean {
+  const words = wordsOf(bytes);
+  let i = 0;
+  while (i < words.length && words[i] === 0) i++;
+  return i === words.length;
 }
 
 /**
@@ -189,7 +222,7 @@ function checkNothingFollows(
   for (let at = 0; at + BATCH_HEADER <= rest.length && budget > 0; at += 8) {
     if (!isBatchMagic(rest, at)) continue;
     budget -= rest.length - at;
-    const batch = batchAt(rest, at, salt, file.crc32);
+    const batch = batchAt(rest, at, salt, file.matches);
     if (batch !== undefined && batch.sequence > sequence && batch.durable >= sequence) {
       throw damagedLog(end);
     }

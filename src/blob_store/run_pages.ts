@@ -24,7 +24,7 @@ export class RunPages {
 
   constructor(file: StoreFile, run: Run, uuid: Uint8Array, granule: number) {
     this.run = run;
-    this.place = { uuid, run: run.id, sequence: run.sequence };
+    this.place = { uuid, run: run.id, sequence: run.sequence, flags: run.flags };
     this.#file = file;
     this.#map = new PageMap(granule, run.extents);
   }
@@ -67,7 +67,7 @@ export class RunPages {
 
   /** Whether a page, or two, are as they were written there: enough for `LeafCursor.seek`. */
   isIntact(page: number, leaf: Uint8Array): boolean {
-    return isIntact(leaf, this.place, page, this.#file.crc32);
+    return isIntact(leaf, this.place, page, this.#file.matches);
   }
 
   /** Whether a page, or two, are the leaf that should be there. */
@@ -75,7 +75,7 @@ export class RunPages {
     const { groupPages, separators } = this.run, group = Math.floor(page / groupPages);
     const least = group > 0 ? separators.key(group - 1) : undefined;
     const limit = group < separators.count ? separators.key(group) : undefined;
-    return checkLeaf(leaf, this.place, page, this.#file.crc32, least, limit);
+    return checkLeaf(leaf, this.place, page, this.#file.matches, least, limit);
   }
 
   /**

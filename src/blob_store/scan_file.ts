@@ -8,11 +8,12 @@
 import { StorageError } from "../arena/backing_store.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
 import { ByteReader, getUint32, getUint64 } from "./codec.ts";
+import type { Extra } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
 import { checkLeaf, LeafCursor, pagesOf } from "./leaf_cursor.ts";
 import { BATCH_HEADER, saltOf } from "./log.ts";
-import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { CLOSE, DELETE, RecordReader } from "./records.ts";
 import { decodeRoot, MAX_ROOT_LENGTH, rootLengthOf } from "./root.ts";
 import type { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part } from "./superblock.ts";
@@ -42,6 +43,7 @@ export interface Version {
   readonly crc: number;
   readonly time: number;
   readonly metadata: Uint8Array | undefined;
+  readonly extra: Extra | undefined;
   /** Where its bytes are in the file, if in a batch; else -1. */
   readonly position: number;
   /** Where it is; the units of a single part follow from the size. */
@@ -158,12 +160,12 @@ class Scan implements Findings {
 
   /** Takes a leaf. Gives its length; 0: there is none. */
   #findLeaf(bytes: Uint8Array): number {
-    const { crc32 } = this.#file, pages = bytes.length >= LEAF_HEADER ? pagesOf(bytes) : 0;
+    const { matches } = this.#file, pages = bytes.length >= LEAF_HEADER ? pagesOf(bytes) : 0;
     const length = pages * PAGE_LENGTH;
     if (pages < 1 || pages > 2 || length > bytes.length) return 0;
     const leaf = bytes.subarray(0, length), uuid = leaf.slice(8, 24);
     const run = getUint64(leaf, 24), page = getUint64(leaf, 32), sequence = getUint64(leaf, 40);
-    if (!checkLeaf(leaf, { uuid, run, sequence }, page, crc32)) return 0;
+    if (!checkLeaf(leaf, { uuid, run, sequence }, page, matches)) return 0;
     const versions: Version[] = [], cursor = this.#cursor.open(leaf);
     while (cursor.next()) {
       const { key, keyLength, size, seed, crc, time, unit, metadata } = cursor;
@@ -178,6 +180,7 @@ class Scan implements Findings {
         crc,
         time,
         metadata: metadata?.slice(),
+        extra: cursor.extra,
         position: -1,
         parts: unit === MANY_PLACES ? cursor.parts : size === 0 ? [] : [{ unit, units: 0 }],
       });
@@ -218,11 +221,10 @@ function readBatch(
   position: number,
   sequence: number,
 ): Version[] | undefined {
-  const from = new ByteReader(batch, BATCH_HEADER), versions: Version[] = [];
-  while (from.at < batch.length && batch[from.at] !== 0) {
-    const record = readRecord(from);
-    if (record === undefined || !isSound(record)) return undefined;
-    const { type, key, size, seed, crc, time, metadata, inlineAt, parts } = record;
+  const record = new RecordReader(batch, BATCH_HEADER), versions: Version[] = [];
+  while (record.at < batch.length && batch[record.at] !== 0) {
+    if (!record.next(batch.length) || !isSound(record)) return undefined;
+    const { type, key, size, seed, crc, time, metadata, extra, inlineAt, parts } = record;
     if (type === CLOSE) continue;
     versions.push({
       key: decodeText(key),
@@ -235,19 +237,20 @@ function readBatch(
       crc,
       time,
       metadata: metadata?.slice(),
+      extra,
       position: inlineAt < 0 ? -1 : position + inlineAt,
       parts,
     });
   }
-  const isFilled = from.at > BATCH_HEADER && batch.length - from.at < 8;
-  return isFilled && batch.subarray(from.at).every((byte) => byte === 0) ? versions : undefined;
+  const { at } = record, isFilled = at > BATCH_HEADER && batch.length - at < 8;
+  return isFilled && batch.subarray(at).every((byte) => byte === 0) ? versions : undefined;
 }
 
 /** Whether a record has no more than it may have. */
-function isSound({ type, key, metadata, parts }: LogRecord): boolean {
+function isSound({ type, keyLength, metadataLength, partCount }: RecordReader): boolean {
   if (type === CLOSE) return true;
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH) return false;
-  return (metadata?.length ?? 0) <= MAX_METADATA && parts.length <= MAX_BLOB_PARTS;
+  if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;
+  return metadataLength <= MAX_METADATA && partCount <= MAX_BLOB_PARTS;
 }
 
 /** Bytes in hexadecimal. */

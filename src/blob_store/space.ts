@@ -23,8 +23,9 @@ const LEAST_RESERVED = 8192; // = 2 * PAGE_LENGTH
 /** Units of a file, handed out. */
 export class Space {
   readonly granule: number;
-  /** What is free: nothing is kept for what is taken. */
-  readonly ranges: RangeAllocator;
+  #ranges: RangeAllocator | undefined;
+  /** Units in the file at the opening, and whether all of them are free. */
+  readonly #opened: { readonly units: number; readonly isKnown: boolean };
   readonly #file: StoreFile;
   readonly #maxUnits: number;
   /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
@@ -59,11 +60,19 @@ export class Space {
     this.granule = granule;
     const max = Math.min(maxByteLength, file.maxByteLength);
     this.#maxUnits = Math.max(0, Math.floor((max - HEADER_LENGTH) / granule));
-    this.ranges = new RangeAllocator(
-      Math.max(0, Math.floor((file.byteLength - HEADER_LENGTH) / granule)),
-    );
-    const { capacity } = this.ranges;
-    if (!isKnown && capacity > 0) this.ranges.reserve(0, capacity);
+    const units = Math.max(0, Math.floor((file.byteLength - HEADER_LENGTH) / granule));
+    this.#opened = { units, isKnown };
+  }
+
+  /** What is free: nothing is kept for what is taken. Made when first asked for: not to read. */
+  get ranges(): RangeAllocator {
+    return this.#ranges ??= this.#newRanges();
+  }
+
+  #newRanges(): RangeAllocator {
+    const { units, isKnown } = this.#opened, ranges = new RangeAllocator(units);
+    if (!isKnown && units > 0) ranges.reserve(0, units);
+    return ranges;
   }
 
   unitsFor(byteLength: number): number {

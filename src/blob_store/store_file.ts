@@ -9,7 +9,7 @@ import { type BackingStore, StorageError, type StorageOperation } from "../arena
 import { fastCrc32 } from "../util/fast_crc32.ts";
 import { isPromise } from "../util/steps.ts";
 import { ChecksumError, StoreFencedError } from "./blob_store_errors.ts";
-import { Checksums } from "./checksums.ts";
+import { Checksums, type ChecksumTest } from "./checksums.ts";
 import type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 import { SESSION, SESSION_LENGTH } from "./superblock.ts";
 
@@ -22,11 +22,14 @@ export class StoreFile {
   readonly crc32: Crc32 = fastCrc32;
   /** Those of blobs. */
   readonly checksums: Checksums;
+  /** Whether bytes of a header, the index or the log have their checksum. */
+  readonly matches: ChecksumTest = (bytes, seed, expected) =>
+    this.checksums.matchOwn(bytes, seed, expected);
   readonly readOnly: boolean;
   /** Whether the last read gave a promise: each may be a request then. */
   isAsync = false;
   readonly #store: BackingStore;
-  readonly #hooks: RuntimeHooks;
+  readonly hooks: RuntimeHooks;
   readonly #closeStore: boolean;
   #failure: unknown;
   /** What this writer wrote into the header; another writer replaces it. */
@@ -54,7 +57,7 @@ export class StoreFile {
     this.#closeStore = closeStore;
     this.#store = store;
     this.readOnly = readOnly;
-    this.#hooks = hooks;
+    this.hooks = hooks;
     this.checksums = new Checksums(hooks.crc32);
   }
 
@@ -214,10 +217,13 @@ export class StoreFile {
   }
 
   /** Sees what others did to the backing store, where it keeps a copy of anything. */
-  async reload(): Promise<void> {
+  reload(): Pending {
     try {
       const answer = this.#store.reload?.();
-      if (isPromise(answer)) await answer;
+      if (!isPromise(answer)) return undefined;
+      return answer.catch((cause) => {
+        throw failure("read", 0, 0, cause);
+      });
     } catch (cause) {
       throw failure("read", 0, 0, cause);
     }
@@ -236,7 +242,7 @@ export class StoreFile {
   async close(): Promise<void> {
     this.#isClosed = true;
     try {
-      await this.#hooks.release?.();
+      await this.hooks.release?.();
     } finally {
       if (this.#closeStore) await this.#store.close?.();
     }

@@ -5,6 +5,7 @@
  */
 
 import { type FileRange, type FramedBlob, ownParts } from "./chunks.ts";
+import type { BlobCache } from "./blob_cache.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
@@ -14,7 +15,10 @@ import { MAX_ROOT_LENGTH } from "./root.ts";
 import type { RunReader } from "./run_reader.ts";
 import type { Space } from "./space.ts";
 import type { Part } from "./superblock.ts";
-import type { Durability } from "./types.ts";
+import type { Compression, Durability } from "./types.ts";
+
+/** Bytes of a root without runs. */
+const EMPTY_ROOT = 56;
 
 /** What a store was opened with. */
 export interface Settings {
@@ -24,6 +28,11 @@ export interface Settings {
   readonly compactAbove: number;
   /** Bytes of memory for pages and entries of the index, and for blobs. */
   readonly cacheBytes: number;
+  readonly maxSnapshots: number;
+  /** The clock, in ms. */
+  readonly now: () => number;
+  /** How blobs are compressed where their put does not say. */
+  readonly compress: Compression | undefined;
 }
 
 /** An open store. */
@@ -36,8 +45,12 @@ export interface StoreState {
   run: RunReader | undefined;
   /** Id of the next run: no other has it. */
   nextRun: number;
+  /** What blobs may have besides, as the root says: of `KNOWN_FEATURES`. */
+  features: number;
   /** Pages of the run. */
   readonly pages: PageCache;
+  /** Small blobs. */
+  readonly values: BlobCache;
   /** The units of the root and of the run. */
   indexParts: readonly Part[];
   space: Space;
@@ -155,9 +168,11 @@ export interface NextIndex {
   readonly rootLength: number;
 }
 
-export function nextIndex({ index, run, log }: StoreState): NextIndex {
+export function nextIndex({ index, run, log, features }: StoreState): NextIndex {
   const before = run?.run.pages ?? 0, { dirtyBytes } = index;
-  if (before === 0 && dirtyBytes === 0) return { pages: 0, growth: 0, rootLength: 0 };
+  if (before === 0 && dirtyBytes === 0) {
+    return { pages: 0, growth: 0, rootLength: features === 0 ? 0 : EMPTY_ROOT };
+  }
   // At least one: what replaces others needs no more than that.
   const growth = Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
   const rootLength = Math.max(log.superblock?.rootLength ?? 0, 256) + 64 * growth;

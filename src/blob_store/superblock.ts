@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ChecksumTest } from "./checksums.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 
@@ -120,7 +121,7 @@ export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
 }
 
 /** What a slot says, or why it cannot be used. */
-export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | SlotFault {
+export function decodeSuperblock(slot: Uint8Array, matches: ChecksumTest): Superblock | SlotFault {
   if (MAGIC.some((byte, i) => slot[i] !== byte)) {
     return slot.every((byte) => byte === 0) ? "blank" : "foreign";
   }
@@ -128,7 +129,7 @@ export function decodeSuperblock(slot: Uint8Array, crc32: Crc32): Superblock | S
   if (length < MIN_LENGTH || length > SESSION) return "damaged";
   const bytes = slot.slice(0, length);
   setUint32(bytes, CHECKSUM, 0);
-  if (crc32(bytes, 0) !== getUint32(slot, CHECKSUM)) return "damaged";
+  if (!matches(bytes, 0, getUint32(slot, CHECKSUM))) return "damaged";
   if (getUint32(bytes, 8) !== FORMAT_VERSION) return "unknown";
   const parts = getUint32(bytes, 72), segments = getUint32(bytes, 76);
   if (segments === 0 || length !== lengthOf(parts, segments)) return "damaged";

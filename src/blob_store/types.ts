@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { CancelSignal } from "../util/wait_options.ts";
+
 /** What can be kept as metadata: what JSON can say, at most 4 KiB of it. */
 export type Metadata =
   | string
@@ -95,17 +97,83 @@ export interface BlobStoreOptions {
    */
   readonly cacheBytes?: number;
   /**
+   * Most snapshots of `read` that may be open at once; 16,384 by default. Beyond them `read` is
+   * refused: each keeps the place of its blob.
+   */
+  readonly maxSnapshots?: number;
+  /**
    * Whether `close` also closes the backing store that was passed in; `false` by default: a store
    * is closed by who opened it, or by who is told so with `closeStore`. A file that was opened by
    * its path is always closed.
    */
   readonly closeStore?: boolean;
+  /**
+   * How blobs are compressed when they are put, in pieces of 64 KiB: a range is read without the
+   * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
+   * one of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by
+   * default. Blobs are read whatever this says.
+   */
+  readonly compress?: Compression;
+  /**
+   * The clock: milliseconds since 1970, for the times of blobs and for those that expire. By
+   * default `Date.now`.
+   */
+  readonly now?: () => number;
 }
 
-/** What goes with a blob. */
-export interface PutOptions {
+/**
+ * How blobs are compressed. Zstandard needs a runtime that has it: Node has it from 22.15 and 23.8
+ * on, Deno and Bun too; a page has not.
+ */
+export type Compression = "gzip" | "zstd";
+
+/** How a call is cancelled. */
+export interface ReadOptions {
+  /**
+   * An `AbortSignal`: where it is aborted, the call rejects with its reason. So does what is read
+   * later of a stream or a snapshot that the call returned.
+   */
+  readonly signal?: CancelSignal;
+}
+
+/** How a batch is cancelled. */
+export interface BatchOptions {
+  /**
+   * An `AbortSignal`: where it is aborted before the commit begins, the call rejects with its
+   * reason and changes nothing. A commit that has begun completes.
+   */
+  readonly signal?: CancelSignal;
+}
+
+/** What goes with a blob, and when it is put. */
+export interface PutOptions<Meta = Metadata> extends BatchOptions {
   /** Anything JSON can say, in at most 4 KiB. */
-  readonly metadata?: Metadata;
+  readonly metadata?: Meta;
+  /**
+   * When the blob is gone, as a `Date` or in milliseconds since 1970: from then on it is as if it
+   * had been deleted. Its space is free after a `sweep()`, or once a checkpoint has come by.
+   */
+  readonly expires?: Date | number;
+  /** How it is compressed; as the store says by default, `false` for not at all. */
+  readonly compress?: Compression | false;
+  /** Puts only in place of the blob that has this etag. */
+  readonly ifMatch?: string;
+  /** `"*"`: puts only where there is no blob with this key. */
+  readonly ifNoneMatch?: "*";
+}
+
+/** When a blob is deleted. */
+export interface DeleteOptions extends BatchOptions {
+  /** Deletes only the blob that has this etag. */
+  readonly ifMatch?: string;
+}
+
+/** When a blob is renamed or copied. */
+export interface CopyOptions extends BatchOptions {
+  /** Takes only the blob that has this etag, of the key `from`. */
+  readonly ifMatch?: string;
+  /** `"*"`: only where there is no blob with the key `to`. */
+  readonly ifNoneMatch?: "*";
 }
 
 /** A part of a blob. */
@@ -117,13 +185,13 @@ export interface ByteRange {
 }
 
 /** Which part of a blob is read. */
-export interface GetOptions {
+export interface GetOptions extends ReadOptions {
   /** The part; the whole blob by default. */
   readonly range?: ByteRange;
 }
 
 /** What a store knows of a blob. */
-export interface BlobInfo {
+export interface BlobInfo<Meta = Metadata> {
   /** Its name. */
   readonly key: string;
   /** Bytes in it. */
@@ -131,9 +199,18 @@ export interface BlobInfo {
   /** When it was put. */
   readonly time: Date;
   /** What was given with it, if anything. */
-  readonly metadata: Metadata | undefined;
-  /** Names this very content: another put gives another one. Fits an HTTP ETag. */
+  readonly metadata: Meta | undefined;
+  /**
+   * Names this very content: another put gives another one, a rename or a copy keeps it. Fits an
+   * HTTP ETag.
+   */
   readonly etag: string;
+  /** When the blob is gone; absent: never. */
+  readonly expires?: Date;
+  /** How it is compressed, as `"gzip"`; absent: it is not. */
+  readonly encoding?: string;
+  /** Bytes that are stored of a compressed blob. */
+  readonly storedSize?: number;
 }
 
 /** Which blobs are listed. */
@@ -152,14 +229,56 @@ export interface ListOptions {
 }
 
 /** One step of a batch. */
-export type BatchOperation =
+export type BatchOperation<Meta = Metadata> =
   | {
     readonly type: "put";
     readonly key: string;
     readonly value: BlobSource;
-    readonly metadata?: Metadata;
+    readonly metadata?: Meta;
+    readonly expires?: Date | number;
+    readonly compress?: Compression | false;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
   }
-  | { readonly type: "delete"; readonly key: string };
+  | { readonly type: "delete"; readonly key: string; readonly ifMatch?: string }
+  | {
+    readonly type: "rename";
+    readonly from: string;
+    readonly to: string;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
+  }
+  | {
+    readonly type: "copy";
+    readonly from: string;
+    readonly to: string;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
+  };
+
+/** What happened to a blob. */
+export type BlobChange<Meta = Metadata> =
+  /** It was put, in place of the one with this key if there was one. */
+  | { readonly type: "put"; readonly info: BlobInfo<Meta> }
+  /** It was deleted. */
+  | { readonly type: "delete"; readonly key: string }
+  /** Changes are missing here: what was known of the blobs may be wrong. List them again. */
+  | { readonly type: "missed" };
+
+/** What is watched. */
+export interface WatchOptions {
+  /** Only keys that begin so. */
+  readonly prefix?: string;
+  /** An `AbortSignal`: where it is aborted, the iteration rejects with its reason. */
+  readonly signal?: CancelSignal;
+  /**
+   * Milliseconds from one look for changes to the next in a read-only store, 1000 by default. A
+   * look reads the header and 32 bytes of the log, and on a change what `refresh` reads.
+   */
+  readonly pollMs?: number;
+  /** Changes that wait to be asked for, at most; beyond them all are dropped, and missed. */
+  readonly maxQueued?: number;
+}
 
 /** What a compaction did. */
 export interface CompactionReport {
@@ -174,7 +293,7 @@ export interface CompactionReport {
 }
 
 /** Bounds of one call of `compact`. */
-export interface BlobCompactionOptions {
+export interface BlobCompactionOptions extends ProgressOptions {
   /** Most bytes to move; no limit by default. */
   readonly maxBytes?: number;
 }
@@ -254,6 +373,30 @@ export interface SalvageReport extends BackupReport {
 export interface ProgressOptions {
   /** Called now and then with the bytes done so far and those in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /**
+   * An `AbortSignal`: where it is aborted, the work ends at its next step, and rejects with the
+   * reason. The store goes on.
+   */
+  readonly signal?: CancelSignal;
+}
+
+/** How far a sweep goes. */
+export interface SweepOptions extends Pick<ProgressOptions, "signal"> {
+  /**
+   * Most blobs to delete; by default all whose time has come. With a limit, a sweep goes on where
+   * the last one stopped.
+   */
+  readonly limit?: number;
+}
+
+/** What a sweep did. */
+export interface SweepReport {
+  /** Blobs that it deleted, whose time had come. */
+  readonly blobs: number;
+  /** Bytes that they took, as they were stored. */
+  readonly bytes: number;
+  /** Whether it came to the last key. */
+  readonly done: boolean;
 }
 
 /** What a range of the file holds. */
@@ -271,9 +414,9 @@ export interface FileRegion {
 
 /** Figures of a store. */
 export interface BlobStoreStats {
-  /** Blobs in it. */
+  /** Blobs in it; those whose time has come count until a sweep deletes them. */
   readonly blobs: number;
-  /** Bytes in the blobs. */
+  /** Bytes in the blobs, as they are stored. */
   readonly blobBytes: number;
   /** Bytes in the file. */
   readonly fileBytes: number;
