@@ -35,6 +35,14 @@ const DATES: readonly RegExp[] = [
   /^\w{3} (?<month>\w{3}) (?<day>[ \d]\d) (?<time>\d\d:\d\d:\d\d) (?<year>\d{4})$/,
 ];
 
+/** A blob, as it is sent. */
+export function versionOf(info: BlobInfo): Version;
+/** The same, where there may be none. */
+export function versionOf(info: BlobInfo | undefined): Version | undefined;
+export function versionOf(info: BlobInfo | undefined): Version | undefined {
+  return info && { etag: info.etag, tags: [info.etag], time: info.time };
+}
+
 /**
  * Evaluates the preconditions of a request, as section 13.2.2 orders them. Headers that make no
  * sense are passed over, as it says.

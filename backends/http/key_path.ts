@@ -17,7 +17,9 @@ import { describe } from "../../src/util/mod.ts";
  * @throws {TypeError} It is no well-formed string.
  */
 export function pathOfKey(key: string, basePath: string = "/"): string {
-  if (typeof key !== "string") throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
+  if (typeof key !== "string") {
+    throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
+  }
   const parts = key.split("/").map((part) => {
     try {
       return encodeURIComponent(part);

@@ -7,6 +7,8 @@
 import { Refusal } from "./refusal.ts";
 import type { Settings } from "./serve_options.ts";
 
+const CUT = "The body was cut short";
+
 /** The length that a request says its body has; undefined where it says none. */
 export function lengthOf(headers: Headers, settings: Settings): number | undefined {
   const length = headers.get("content-length");
@@ -35,16 +37,16 @@ export async function* piecesOf(
   try {
     for (;;) {
       const start = Date.now();
-      const { done, value } = await within(reader.read(), Math.min(left, settings.idleTimeoutMs));
+      const piece = reader.read().catch((cause) => {
+        throw new Refusal(400, CUT, {}, { cause }); // its client has gone, as a rule
+      });
+      const { done, value } = await within(piece, Math.min(left, settings.idleTimeoutMs));
       left -= Date.now() - start;
       if (done) break;
       if ((total += value.length) > settings.maxBodyBytes) throw tooLarge(settings);
       yield value;
     }
-    // A runtime may end the body of a client that has gone as if that were all.
-    if (request.signal.aborted || (length !== undefined && total !== length)) {
-      throw new Refusal(400, "The body was cut short");
-    }
+    if (length !== undefined && total !== length) throw new Refusal(400, CUT);
   } finally {
     reader.cancel().catch(() => {}); // what is left of it; it may have failed
   }

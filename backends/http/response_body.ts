@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BlobHandle } from "../../src/blob_store/mod.ts";
+import type { BlobSnapshot } from "../../src/blob_store/mod.ts";
 import type { Part } from "./ranges.ts";
 
 /** Parts of at most so many bytes are read before they are sent. */
@@ -24,7 +24,7 @@ export interface SendingOptions {
  * however that comes.
  */
 export async function bodyOf(
-  blob: BlobHandle,
+  blob: BlobSnapshot,
   part: Part,
   options: SendingOptions,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -42,13 +42,13 @@ export async function bodyOf(
 
 /** A blob on its way to a client that may be slow, or go away. */
 class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
-  readonly #blob: BlobHandle;
+  readonly #blob: BlobSnapshot;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #options: SendingOptions;
   #ahead: Uint8Array<ArrayBuffer> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(blob: BlobHandle, part: Part, options: SendingOptions) {
+  constructor(blob: BlobSnapshot, part: Part, options: SendingOptions) {
     this.#blob = blob;
     this.#reader = blob.stream(part).getReader();
     this.#options = options;

@@ -89,13 +89,19 @@ export function serveBlobs(store: ServedStore, options: ServeBlobsOptions = {}):
       response = await answer(request, store, settings);
     } catch (error) {
       const refusal = refusalOf(error);
-      if (refusal.status >= 500 && !request.signal.aborted) settings.onError?.(error, request);
-      const body = request.method === "HEAD" ? null : `${refusal.message}\n`;
-      response = new Response(body, { status: refusal.status, headers: refusal.headers });
-      response.headers.set("x-content-type-options", "nosniff");
+      if (refusal.status >= 500) settings.onError?.(error, request);
+      response = responseOf(refusal, request.method === "HEAD");
     }
     return shared(response, request, settings);
   };
+}
+
+function responseOf({ status, message, headers }: Refusal, isHead: boolean): Response {
+  const text = `${message}\n`, response = new Response(isHead ? null : text, { status, headers });
+  response.headers.set("content-length", `${text.length}`);
+  response.headers.set("content-type", "text/plain");
+  response.headers.set("x-content-type-options", "nosniff");
+  return response;
 }
 
 async function answer(request: Request, store: ServedStore, settings: Settings): Promise<Response> {

@@ -104,7 +104,9 @@ export function settingsOf(store: ServedStore, options: ServeBlobsOptions): Sett
   checkType("list", list, "boolean");
   checkType("requireLength", requireLength, "boolean");
   if (typeof basePath !== "string" || !/^\/[^?#]*$/.test(basePath)) {
-    throw new TypeError(`Expected basePath to be a path that begins with /, got ${describe(basePath)}`);
+    throw new TypeError(
+      `Expected basePath to be a path that begins with /, got ${describe(basePath)}`,
+    );
   }
   if (authorize !== undefined && (store.put === undefined || store.readOnly)) {
     throw new TypeError("Expected authorize with a store that takes writes, got one that is read");
@@ -149,7 +151,8 @@ function checkHeader(name: string, value: unknown): void {
 /** The origins that are let in, as browsers write them. */
 function originsOf(cors: unknown): "*" | readonly string[] {
   if (cors === undefined || cors === "*") return cors ?? [];
-  const isOrigin = (value: unknown) => typeof value === "string" && /^[a-z]+[\w+.-]*:\/\/[^/\s]+$|^null$/.test(value);
+  const isOrigin = (value: unknown) =>
+    typeof value === "string" && /^[a-z]+[\w+.-]*:\/\/[^/\s]+$|^null$/.test(value);
   if (Array.isArray(cors) && cors.every(isOrigin)) return [...cors];
   const got = Array.isArray(cors) ? describe(cors.find((one) => !isOrigin(one))) : describe(cors);
   throw new TypeError(
