@@ -84,6 +84,8 @@ type Optional = "authorize" | "authorizeRead" | "onError";
 const NAMES = "basePath authorize authorizeRead list cacheControl contentType " +
   "contentSecurityPolicy cors maxBodyBytes requireLength bodyTimeoutMs idleTimeoutMs onError";
 
+/** What can be sent as a type. */
+const TYPE = /^[\x21-\x7e][\x20-\x7e]*$/;
 const MAX_BODY = 1_073_741_824; // = 2 ** 30
 const BODY_TIMEOUT = 3_600_000;
 const IDLE_TIMEOUT = 30_000;
@@ -163,5 +165,5 @@ function originsOf(cors: unknown): "*" | readonly string[] {
 /** The type that was put with a blob; other programs may have put anything into the metadata. */
 function typeOf({ metadata }: BlobInfo): string | undefined {
   const { type } = Object(metadata) as { type?: unknown };
-  return typeof type === "string" ? type : undefined;
+  return typeof type === "string" && TYPE.test(type) ? type : undefined;
 }
