@@ -8,8 +8,8 @@ import { describe } from "../../src/util/mod.ts";
 
 /**
  * The path that names a key, for addresses: each `/` stays, all else that is no letter or digit is
- * percent-encoded. Where a part between two slashes is `.` or `..`, or there is none, the slashes
- * are encoded too: what reads an address would take the part out.
+ * percent-encoded. Where a part between two slashes is `.` or `..`, or the key begins with a slash,
+ * the slashes are encoded too: what reads an address would take the part out, or for a host.
  *
  * @param key A key of the store.
  * @param basePath Where the blobs are served, `/` by default.
@@ -30,7 +30,7 @@ export function pathOfKey(key: string, basePath: string = "/"): string {
   if (key === "." || key === "..") {
     throw new RangeError(`Expected key to be one that a path can name, got ${JSON.stringify(key)}`);
   }
-  const isPlain = parts.every((part) => part !== "." && part !== "..");
+  const isPlain = parts[0] !== "" && parts.every((part) => part !== "." && part !== "..");
   return withSlash(basePath) + parts.join(isPlain ? "/" : "%2F");
 }
 

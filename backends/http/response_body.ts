@@ -88,8 +88,8 @@ class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   }
 
   async cancel(reason: unknown): Promise<void> {
-    this.#end();
-    await this.#reader.cancel(reason);
+    clearTimeout(this.#timer);
+    await this.#reader.cancel(reason).finally(() => this.#end());
   }
 
   /** Gives up a client that does not read on. */

@@ -247,7 +247,7 @@ for (const [kind, serve] of Object.entries(servers)) {
           "a part",
         );
         assertSameBytes(await curl("-r", "-7", path), bytes.subarray(-7), "the end");
-        assertEquals(await text(...code, "-r", "9999999-", path), "416 24");
+        assertEquals(await text(...code, "-r", "9999999-", path), "416 23");
         assertEquals(await text(...code, "-I", path), "200 0");
         const etag = (await store.stat("a b/ü"))!.etag;
         assertEquals(await text(...code, "-H", `If-None-Match: "${etag}"`, path), "304 0");
@@ -255,7 +255,7 @@ for (const [kind, serve] of Object.entries(servers)) {
         assertEquals(await text(...code, "-X", "PUT", "-d", "new", `${url}/n`), "201 0");
         assertEquals(
           await text(...code, "-X", "PUT", "-H", 'If-Match: "x"', "-d", "y", `${url}/n`),
-          "412 39",
+          "412 38",
         );
         assertEquals(await text(`${url}/n`), "new");
         assertEquals(await text(...code, "-X", "DELETE", `${url}/n`), "204 0");
@@ -288,7 +288,7 @@ it("nodeListener keeps the connection of whoever sends a body that it refuses", 
   let sent = 0;
   endless.resume().on("drain", () => endless.write(piece) && sent++);
   const pump = setInterval(() => endless.writable && endless.write(piece) && sent++, 1);
-  await once(endless, "close");
+  await new Promise((resolve) => endless.on("close", resolve));
   clearInterval(pump);
   assert(sent < 200, `${sent} MiB`);
   await server.close();

@@ -36,17 +36,13 @@ const kinds: Record<string, (handler: BlobHandler) => Promise<[number, () => Pro
         serve(options: Record<string, unknown>, handler: BlobHandler): {
           addr: { port: number };
           shutdown(): Promise<void>;
-          finished: Promise<void>;
         };
       };
     };
-    const now = new AbortController();
-    const options = { port: 0, hostname: "127.0.0.1", signal: now.signal, onListen() {} };
+    const options = { port: 0, hostname: "127.0.0.1", onListen() {} };
     const server = Deno.serve(options, handler);
     return Promise.resolve([server.addr.port, async () => {
       await Promise.race([server.shutdown(), sleep(GRACE_MS)]);
-      now.abort();
-      await server.finished;
     }]);
   },
   "Bun.serve": (handler) => {
