@@ -65,7 +65,10 @@ describe("serve_blobs, the command", () => {
     assertEquals((await fetch(`${reader.url}/a`, { method: "DELETE" })).status, 405);
     assertEquals((await fetch(`${writer.url}/a`, { method: "PUT", body: "2" })).status, 204);
     await until("it sees", async () => await (await fetch(`${reader.url}/a`)).text() === "2");
-    const page = await fetch(`${writer.url}/x.html`, { method: "PUT", body: "<p>" });
+    const page = await fetch(`${writer.url}/x.html`, {
+      method: "PUT",
+      body: new TextEncoder().encode("<p>"),
+    });
     assertEquals(page.status, 201);
     const type = (await fetch(`${writer.url}/x.html`, { method: "HEAD" })).headers.get(
       "content-type",

@@ -97,7 +97,7 @@ export async function exchange(
     if ((length += bytes.length) > most) socket.destroy();
   });
   socket.write([...lines, "Host: a.test", "", body].join("\r\n"));
-  await once(socket, "close");
+  await new Promise((resolve) => socket.on("close", resolve)); // with an error or without
   clearTimeout(timer);
   const head = text.split("\r\n\r\n", 1)[0];
   return { head, length: Math.max(0, length - head.length - 4) };
