@@ -52,6 +52,8 @@ export interface UnstorageMeta {
   readonly size: number;
   /** Names this very content. */
   readonly etag: string;
+  /** What unstorage allows beside these. */
+  readonly [name: string]: Date | number | string | undefined;
 }
 
 /** What unstorage asks of a driver. */
