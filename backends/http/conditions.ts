@@ -35,12 +35,21 @@ const DATES: readonly RegExp[] = [
   /^\w{3} (?<month>\w{3}) (?<day>[ \d]\d) (?<time>\d\d:\d\d:\d\d) (?<year>\d{4})$/,
 ];
 
-/** A blob, as it is sent. */
-export function versionOf(info: BlobInfo): Version;
-/** The same, where there may be none. */
-export function versionOf(info: BlobInfo | undefined): Version | undefined;
-export function versionOf(info: BlobInfo | undefined): Version | undefined {
-  return info && { etag: info.etag, tags: [info.etag], time: info.time };
+/**
+ * A blob as a write sees it: by the tag of its bytes, or by that of their encoding.
+ */
+export function versionOf({ etag, time, encoding }: BlobInfo): Version {
+  return { etag, tags: encoding ? [etag, tagOf(etag, encoding)] : [etag], time };
+}
+
+/** A blob as it is sent: with a content coding, or without one. */
+export function selected({ etag, time }: BlobInfo, encoding: string | undefined): Version {
+  return { etag, tags: [encoding === undefined ? etag : tagOf(etag, encoding)], time };
+}
+
+/** The entity tag of bytes that are sent encoded. */
+function tagOf(etag: string, encoding: string): string {
+  return `${etag}-${encoding}`;
 }
 
 /**

@@ -19,16 +19,17 @@ export interface SendingOptions {
 }
 
 /**
- * The bytes of a part of a blob, as the body of a response. The first piece is read before: what
+ * The bytes of a part of a blob, or without a part its encoded form, as the body of a response. The
+ * first piece is read before: what
  * fails at once has a status. What fails later breaks the body off. The blob is closed in the end,
  * however that comes.
  */
 export async function bodyOf(
   blob: BlobSnapshot,
-  part: Part,
+  part: Part | undefined,
   options: SendingOptions,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>> {
-  if (part.length <= MAX_READ) {
+  if (part !== undefined && part.length <= MAX_READ) {
     try {
       return await blob.bytes(part);
     } finally {
@@ -48,9 +49,9 @@ class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
   #ahead: Uint8Array<ArrayBuffer> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(blob: BlobSnapshot, part: Part, options: SendingOptions) {
+  constructor(blob: BlobSnapshot, part: Part | undefined, options: SendingOptions) {
     this.#blob = blob;
-    this.#reader = blob.stream(part).getReader();
+    this.#reader = (part === undefined ? blob.encodedStream() : blob.stream(part)).getReader();
     this.#options = options;
   }
 

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { BlobInfo } from "../../src/blob_store/mod.ts";
+import type { BlobInfo, BlobSnapshot } from "../../src/blob_store/mod.ts";
 import {
   conditionsOf,
   evaluate,
   isIfRange,
+  selected,
   type Version,
   versionOf,
   type WriteConditions,
@@ -145,33 +146,47 @@ async function denialOf(
 }
 
 async function get({ request, key, store, settings }: Call): Promise<Response> {
-  const isHead = request.method === "HEAD";
-  const blob = isHead ? undefined : await store.read(key);
-  const info = isHead ? await store.stat(key) : blob?.info;
-  if (info === undefined) throw new Refusal(404, NOTHING);
+  const blob = await store.read(key);
+  if (blob === undefined) throw new Refusal(404, NOTHING);
   try {
-    const { status, headers, part } = headOf(request, info, settings);
-    if (blob === undefined || part === undefined) {
-      blob?.close();
+    const encoding = codingFor(request.headers, blob.encoding);
+    const { status, headers, part } = headOf(request, blob, encoding, settings);
+    if (blob.encoding !== undefined) headers.append("vary", "Accept-Encoding");
+    if (request.method === "HEAD" || part === undefined) {
+      blob.close();
       return new Response(null, { status, headers });
     }
+    const { idleTimeoutMs } = settings;
     const onError = (error: unknown) => settings.onError?.(error, request);
-    const body = await bodyOf(blob, part, { idleTimeoutMs: settings.idleTimeoutMs, onError });
+    const body = await bodyOf(blob, encoding ? undefined : part, { idleTimeoutMs, onError });
     return new Response(body, { status, headers });
   } catch (error) {
-    blob?.close();
+    blob.close();
     throw error;
   }
+}
+
+/** The content coding that a client wants a blob in; a part of one is always sent without. */
+function codingFor<T extends string>(headers: Headers, coding: T | undefined): T | undefined {
+  if (coding === undefined || headers.has("range")) return undefined;
+  let accepted = 0;
+  for (const item of (headers.get("accept-encoding") ?? "").toLowerCase().split(",")) {
+    const [name, q = "1"] = item.split(/;\s*q=/).map((text) => text.trim());
+    if (name === coding) return Number(q) > 0 ? coding : undefined;
+    if (name === "*") accepted = Number(q);
+  }
+  return accepted > 0 ? coding : undefined;
 }
 
 /** Status and headers of the answer to a GET or a HEAD, and the part of the blob that is sent. */
 function headOf(
   request: Request,
-  info: BlobInfo,
+  { info, encodedSize }: BlobSnapshot,
+  encoding: string | undefined,
   settings: Settings,
 ): { status: number; headers: Headers; part?: Part } {
-  const version = versionOf(info), verdict = evaluate(request.headers, version, true);
-  if (verdict === "failed") throw conditionFailed(info.etag);
+  const version = selected(info, encoding), verdict = evaluate(request.headers, version, true);
+  if (verdict === "failed") throw conditionFailed(version.tags[0]);
   const { cacheControl, contentSecurityPolicy } = settings;
   const headers = new Headers(validatorsOf(version));
   headers.set(
@@ -180,7 +195,7 @@ function headOf(
   );
   if (verdict === "unchanged") return { status: 304, headers };
 
-  const whole = { offset: 0, length: info.size };
+  const whole = { offset: 0, length: encoding === undefined ? info.size : encodedSize };
   const part = partIn(request, version, info.size);
   const { offset, length } = part ?? whole;
   headers.set("accept-ranges", "bytes");
@@ -188,6 +203,7 @@ function headOf(
   headers.set("content-type", settings.contentType(info) ?? "application/octet-stream");
   headers.set("x-content-type-options", "nosniff"); // what was put is not always trusted
   if (contentSecurityPolicy !== "") headers.set("content-security-policy", contentSecurityPolicy);
+  if (encoding !== undefined) headers.set("content-encoding", encoding);
   if (part) headers.set("content-range", `bytes ${offset}-${offset + length - 1}/${info.size}`);
   return { status: part ? 206 : 200, headers, part: part ?? whole };
 }
@@ -211,7 +227,7 @@ async function put({ request, key, store, settings }: Call): Promise<Response> {
     throw new Refusal(400, "The Content-Type cannot be kept");
   }
   const length = lengthOf(headers, settings);
-  const before = versionOf(await store.stat(key)), conditions = checked(headers, before);
+  const before = present(await store.stat(key)), conditions = checked(headers, before);
   const metadata = type === "" ? undefined : { type };
   const pieces = piecesOf(request, length, settings);
   const info = await store.put!(key, pieces, { metadata, ...conditions });
@@ -221,7 +237,7 @@ async function put({ request, key, store, settings }: Call): Promise<Response> {
 
 async function remove({ request, key, store }: Call): Promise<Response> {
   for (let attempt = 1;; attempt++) {
-    const before = versionOf(await store.stat(key));
+    const before = present(await store.stat(key));
     if (before === undefined) throw new Refusal(404, NOTHING);
     const { ifMatch } = checked(request.headers, before);
     try {
@@ -231,6 +247,10 @@ async function remove({ request, key, store }: Call): Promise<Response> {
       if (refusalOf(error).status !== 412 || attempt === MAX_ATTEMPTS) throw error;
     }
   }
+}
+
+function present(info: BlobInfo | undefined): Version | undefined {
+  return info && versionOf(info);
 }
 
 /** What must hold for a write to be committed, if it holds now. */

@@ -108,14 +108,14 @@ class Adapter implements KeyvAdapter {
     return await Promise.all(keys.map((key) => this.get<Value>(key)));
   }
 
-  async set(key: string, value: unknown): Promise<boolean> {
-    await this.#store.put(this.#prefix + key, textIn(value));
+  async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
+    await this.#store.put(this.#prefix + key, textIn(value), expiryOf(ttl));
     return true;
   }
 
   async setMany(entries: readonly KeyvEntry[]): Promise<void> {
-    await this.#store.batch(entries.map(({ key, value }): BatchOperation => {
-      return { type: "put", key: this.#prefix + key, value: textIn(value) };
+    await this.#store.batch(entries.map(({ key, value, ttl }): BatchOperation => {
+      return { type: "put", key: this.#prefix + key, value: textIn(value), ...expiryOf(ttl) };
     }));
   }
 
@@ -164,6 +164,11 @@ class Adapter implements KeyvAdapter {
   #prefixOf(namespace: string | undefined): string {
     return namespace === undefined ? this.#prefix : `${this.#prefix}${namespace}:`;
   }
+}
+
+/** When a value is gone; Keyv takes 0 for never. */
+function expiryOf(ttl: number | undefined): { readonly expires?: number } {
+  return ttl ? { expires: Date.now() + ttl } : {};
 }
 
 /** What Keyv hands on, unless it was told to serialize nothing. */

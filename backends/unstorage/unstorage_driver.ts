@@ -4,13 +4,18 @@
  * @module
  */
 
-import type { BatchOperation, BlobSource, BlobStore } from "../../src/blob_store/mod.ts";
+import type {
+  BatchOperation,
+  BlobSource,
+  BlobStore,
+  CancelSignal,
+} from "../../src/blob_store/mod.ts";
 import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
 
 /** The part of a `BlobStore` that is used. */
 export type UnstorageStore = Pick<
   BlobStore,
-  "batch" | "close" | "delete" | "get" | "has" | "list" | "put" | "stat"
+  "batch" | "close" | "delete" | "get" | "has" | "list" | "put" | "stat" | "watch"
 >;
 
 /** How a store is used as a driver. */
@@ -52,6 +57,8 @@ export interface UnstorageMeta {
   readonly size: number;
   /** Names this very content. */
   readonly etag: string;
+  /** Seconds until it expires, if it does. */
+  readonly ttl?: number;
   /** What unstorage allows beside these. */
   readonly [name: string]: Date | number | string | undefined;
 }
@@ -60,6 +67,8 @@ export interface UnstorageMeta {
 export interface UnstorageDriver {
   /** `"blob-store"`. */
   readonly name: string;
+  /** That an item may expire. */
+  readonly flags: { readonly ttl: boolean };
   /** What the driver was made with. */
   readonly options: UnstorageDriverOptions;
   /** The store. */
@@ -84,6 +93,13 @@ export interface UnstorageDriver {
   getKeys(base?: string): Promise<string[]>;
   /** Removes the items whose keys begin with a base, some thousand at a time. */
   clear(base?: string): Promise<void>;
+  /**
+   * Calls a function with each change of an item, by whomever; where some are missing, with each
+   * item that is there.
+   *
+   * @returns What ends that.
+   */
+  watch(callback: (event: "update" | "remove", key: string) => unknown): () => void;
   /** Closes the store, with `closeStore`. */
   dispose(): Promise<void>;
 }
@@ -115,37 +131,58 @@ export function unstorageDriver(
     throw new TypeError(`Expected separator to be ":" or "/", got ${describe(separator)}`);
   }
   const blobOf = (key: string) => base + key.replaceAll(":", separator);
-  const putOf = (
-    { key, value }: UnstorageItem,
-  ): BatchOperation => ({ type: "put", key: blobOf(key), value });
+  /** The key of a blob as unstorage has it; undefined where no item is meant by it. */
+  const keyOf = (blob: string): string | undefined => {
+    const name = blob.slice(base.length);
+    return separator === "/" && name.includes(":") ? undefined : name.replaceAll(separator, ":");
+  };
   async function* keysIn(prefix = ""): AsyncGenerator<string, void, void> {
     for await (const { key } of store.list({ prefix: blobOf(prefix) })) {
-      const name = key.slice(base.length);
-      if (separator === ":" || !name.includes(":")) yield name.replaceAll(separator, ":");
+      const name = keyOf(key);
+      if (name !== undefined) yield name;
     }
   }
+  const follow = async (
+    signal: CancelSignal,
+    tell: (event: "update" | "remove", key: string) => unknown,
+  ) => {
+    for await (const change of store.watch({ prefix: base, signal })) {
+      if (change.type === "missed") { for await (const key of keysIn()) tell("update", key); }
+      else {
+        const key = keyOf(change.type === "put" ? change.info.key : change.key);
+        if (key !== undefined) tell(change.type === "put" ? "update" : "remove", key);
+      }
+    }
+  };
   return {
     name: "blob-store",
+    flags: { ttl: true },
     options,
     getInstance: () => store,
     hasItem: (key) => store.has(blobOf(key)),
     getItem: async (key) => textOf(await store.get(blobOf(key))),
     getItemRaw: async (key) => await store.get(blobOf(key)) ?? null,
-    setItem: async (key, value) => {
-      await store.put(blobOf(key), value);
+    setItem: async (key, value, options) => {
+      await store.put(blobOf(key), value, expiryOf(options));
     },
-    setItemRaw: async (key, value) => {
-      await store.put(blobOf(key), value);
+    setItemRaw: async (key, value, options) => {
+      await store.put(blobOf(key), value, expiryOf(options));
     },
-    setItems: async (items) => {
-      await store.batch(items.map(putOf));
+    setItems: async (items, options) => {
+      await store.batch(items.map((item): BatchOperation => {
+        const expiry = expiryOf({ ...options, ...item.options });
+        return { type: "put", key: blobOf(item.key), value: item.value, ...expiry };
+      }));
     },
     removeItem: async (key) => {
       await store.delete(blobOf(key));
     },
     getMeta: async (key) => {
       const info = await store.stat(blobOf(key));
-      return info === undefined ? null : { mtime: info.time, size: info.size, etag: info.etag };
+      if (info === undefined) return null;
+      const { time: mtime, size, etag, expires } = info;
+      if (expires === undefined) return { mtime, size, etag };
+      return { mtime, size, etag, ttl: Math.max(0, expires.getTime() - Date.now()) / 1000 };
     },
     getKeys: async (prefix) => {
       const keys: string[] = [];
@@ -162,10 +199,21 @@ export function unstorageDriver(
       }
       await store.batch(steps);
     },
+    watch: (callback) => {
+      const abort = new AbortController();
+      // It ends by the signal, or with the store.
+      follow(abort.signal, callback).catch(() => {});
+      return () => abort.abort();
+    },
     dispose: async () => {
       if (closeStore) await store.close();
     },
   };
+}
+
+/** When an item is gone. */
+function expiryOf({ ttl }: UnstorageTransaction = {}): { readonly expires?: number } {
+  return ttl === undefined ? {} : { expires: Date.now() + ttl * 1000 };
 }
 
 /** Bytes as text; null for none. */

@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { pathOfKey, serveBlobs, type ServeBlobsOptions } from "../../backends/http/mod.ts";
 import { assertEmptiable, bytesOf, keysOf, memory, streamOf } from "../blob_store/helpers.ts";
@@ -238,6 +239,89 @@ describe("serveBlobs, reading", () => {
     assertEquals(headers.get("content-type"), "text/html");
     assertEquals(headers.get("content-security-policy"), null);
     assertEquals(headers.get("cache-control"), "max-age=60, x=16");
+  });
+});
+
+describe("serveBlobs, compressed blobs", () => {
+  const text = "All that is said twice is said too often. ".repeat(5000);
+  const gzipped = { "accept-encoding": "br, gzip;q=0.8" };
+
+  it("go as they are stored to those who take them, with a tag of their own", async () => {
+    await using store = await BlobStore.open(memory());
+    const ask = asker(store);
+    await store.put("a", text, { compress: "gzip" });
+    const { etag, storedSize = 0 } = (await store.stat("a"))!;
+    assert(storedSize > 0 && storedSize < text.length / 10);
+    for (
+      const [accepted, isEncoded] of [
+        ["gzip", true],
+        ["br, gzip;q=0.8", true],
+        ["*", true],
+        ["GZIP", true],
+        ["gzip;q=0", false],
+        ["*, gzip; q=0", false],
+        ["*;q=0", false],
+        ["br", false],
+        ["", false],
+        ["identity", false],
+      ] as const
+    ) {
+      const head = await ask("HEAD", "/a", { "accept-encoding": accepted });
+      const response = await ask("GET", "/a", { "accept-encoding": accepted });
+      const { headers } = response, name = `accepting ${accepted}`;
+      assertEquals(headers.get("content-encoding"), isEncoded ? "gzip" : null, name);
+      assertEquals(headers.get("etag"), isEncoded ? `"${etag}-gzip"` : `"${etag}"`, name);
+      assertEquals(headers.get("vary"), "Accept-Encoding");
+      const body = new Uint8Array(await response.arrayBuffer());
+      assertEquals(headers.get("content-length"), `${body.length}`, name);
+      const plain = isEncoded ? gunzipSync(body) : body;
+      assertEquals(new TextDecoder().decode(plain), text, name);
+      for (const one of ["content-encoding", "content-length", "etag", "vary"]) {
+        assertEquals(head.headers.get(one), headers.get(one), `${one} of HEAD, ${name}`);
+      }
+    }
+    await assertEmptiable(store);
+  });
+
+  it("have ranges of their plain bytes, and conditions by either tag", async () => {
+    await using store = await BlobStore.open(memory());
+    const ask = asker(store);
+    await store.put("a", text, { compress: "gzip" });
+    const { etag } = (await store.stat("a"))!, coded = `"${etag}-gzip"`;
+    const part = await ask("GET", "/a", { ...gzipped, range: "bytes=100000-100099" });
+    assertEquals([part.status, part.headers.get("content-encoding")], [206, null]);
+    assertEquals(part.headers.get("etag"), `"${etag}"`);
+    assertEquals(await part.text(), text.slice(100_000, 100_100));
+    // Half of what is encoded does not go on with what is not.
+    const resumed = await ask("GET", "/a", { ...gzipped, range: "bytes=9-", "if-range": coded });
+    assertEquals([resumed.status, await resumed.text()], [200, text]);
+    for (
+      const [headers, status] of [
+        [{ ...gzipped, "if-none-match": coded }, 304],
+        [{ ...gzipped, "if-none-match": `"${etag}"` }, 200],
+        [{ "if-none-match": `"${etag}"` }, 304],
+        [{ "if-none-match": coded }, 200],
+        [{ ...gzipped, "if-match": coded }, 200],
+        [{ ...gzipped, "if-match": `"${etag}"` }, 412],
+      ] as [Record<string, string>, number][]
+    ) {
+      const response = await ask("GET", "/a", headers);
+      assertEquals(response.status, status, JSON.stringify(headers));
+      await response.body?.cancel();
+    }
+    assertEquals((await ask("PUT", "/a", { "if-match": coded }, "new")).status, 204);
+    assertEquals((await ask("DELETE", "/a", { "if-match": coded })).status, 412);
+    await assertEmptiable(store);
+  });
+
+  it("go plain where their coding is not one stream", async () => {
+    await using store = await BlobStore.open(memory());
+    const ask = asker(store);
+    await store.put("plain", "short");
+    const { headers } = await ask("GET", "/plain", gzipped);
+    assertEquals([headers.get("vary"), headers.get("content-encoding")], [null, null]);
+    const put = await ask("PUT", "/a", { "content-encoding": "gzip" }, "x");
+    assertEquals([put.status, put.headers.get("accept-encoding")], [415, "identity"]);
   });
 });
 

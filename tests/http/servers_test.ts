@@ -196,6 +196,20 @@ for (const [kind, serve] of Object.entries(servers)) {
       await assertEmptiable(store);
     });
 
+    it("are unpacked by who gets them compressed", async () => {
+      await using store = await BlobStore.open(memory());
+      const text = "All that is said twice is said too often. ".repeat(20_000);
+      await store.put("a", text, { compress: "gzip" });
+      const { storedSize = 0 } = (await store.stat("a"))!;
+      await serving(store, async (url) => {
+        assertEquals(await (await fetch(`${url}/a`)).text(), text);
+        const lines = ["GET /a HTTP/1.1", "Accept-Encoding: gzip", "Connection: close"];
+        const { head, length } = await exchange(url, lines);
+        assertMatch(head, /content-encoding: gzip/i);
+        assert(length < storedSize + 1000, `${length} bytes came of ${storedSize}`);
+      });
+    });
+
     it("that come too slowly are refused", async () => {
       await using store = await BlobStore.open(memory());
       await serving(store, async (url) => {

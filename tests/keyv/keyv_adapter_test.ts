@@ -53,6 +53,20 @@ describe("Keyv over a blob store", () => {
     assertEquals(await keysOf(store), ["keyv:b", "keyv:c"]);
   });
 
+  it("lets values expire in the store, too", async () => {
+    let now = Date.now();
+    await using store = await BlobStore.open(memory(), { now: () => now });
+    const keyv = keyvOf(store);
+    await keyv.set("a", 1, 1000);
+    await keyv.setMany([{ key: "b", value: 2, ttl: 2000 }, { key: "c", value: 3, ttl: 0 }]);
+    assertEquals(await keysOf(store), ["keyv:a", "keyv:b", "keyv:c"]);
+    now += 1500;
+    assertEquals(await keysOf(store), ["keyv:b", "keyv:c"]);
+    assertEquals(await keyv.getMany(["a", "b", "c"]), [undefined, 2, 3]);
+    now += 1e9;
+    assertEquals(await keysOf(store), ["keyv:c"]);
+  });
+
   it("keeps namespaces apart, and what is before all keys", async () => {
     await using store = await BlobStore.open(memory());
     await store.put("other", "not ours");

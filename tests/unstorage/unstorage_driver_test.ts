@@ -217,6 +217,57 @@ describe("unstorageDriver", () => {
     assertEquals(await storage.hasItem("new"), false);
   });
 
+  it("lets items expire, after seconds", async () => {
+    let now = Date.now();
+    await using store = await BlobStore.open(memory(), { now: () => now });
+    const storage = createStorage({ driver: unstorageDriver(store) });
+    await storage.setItem("a", 1, { ttl: 10 });
+    await storage.setItemRaw("b", new Uint8Array(3), { ttl: 20 });
+    await storage.setItems([{ key: "c", value: 1, options: { ttl: 30 } }, { key: "d", value: 1 }], {
+      ttl: 40,
+    });
+    await storage.setItem("e", 1);
+    const { ttl } = await storage.getMeta("a");
+    assert(ttl! > 9 && ttl! <= 10, `${ttl}`);
+    assertEquals((await storage.getMeta("e")).ttl, undefined);
+    const left: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      left.push((await storage.getKeys()).join(""));
+      now += 10_500;
+    }
+    assertEquals(left, ["abcde", "bcde", "cde", "de", "e"]);
+    assertEquals([await storage.getItem("a"), await storage.hasItem("b")], [null, false]);
+  });
+
+  it("tells of changes, by whomever", async () => {
+    await using store = await BlobStore.open(memory());
+    const storage = createStorage({
+      driver: unstorageDriver(store, { base: "app/", separator: "/" }),
+    });
+    const seen: string[] = [];
+    const unwatch = await storage.watch((event, key) => seen.push(`${event} ${key}`));
+    await storage.setItem("a:b", 1);
+    await store.put("app/c", "by another");
+    await store.put("app/x:y", "no item");
+    await store.put("elsewhere", "not ours");
+    await storage.removeItem("a:b");
+    await store.batch([{ type: "delete", key: "app/c" }, {
+      type: "put",
+      key: "app/d",
+      value: "1",
+    }]);
+    const expected = ["update a:b", "update c", "remove a:b", "remove c", "update d"];
+    for (let i = 0; i < 200 && seen.length < expected.length; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    assertEquals(seen, expected);
+    await unwatch();
+    await storage.setItem("e", 1);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assertEquals(seen.length, expected.length);
+    await storage.watch(() => {}); // ends with the store
+  });
+
   it("closes the store only if it is told so", async () => {
     for (const closeStore of [false, true]) {
       await using store = await BlobStore.open(memory());
