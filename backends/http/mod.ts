@@ -21,18 +21,12 @@
 
 export type {
   BlobInfo,
-  BlobReader,
   BlobSnapshot,
-  BlobSource,
   ByteRange,
-  CancelSignal,
-  DeleteOptions,
-  GetOptions,
   ListOptions,
   Metadata,
-  PutOptions,
-  ReadOptions,
 } from "../../src/blob_store/mod.ts";
+export type { WriteConditions } from "./conditions.ts";
 export { pathOfKey } from "./key_path.ts";
 export { nodeListener } from "./node_listener.ts";
 export type { NodeListenerOptions, NodeRequest, NodeResponse } from "./node_listener.ts";
