@@ -55,6 +55,22 @@ export const WAIT: Readonly<Record<string, CommandOption>> = {
   wait: { value: "SECONDS", help: "wait up to so long while another writer has the store open" },
 };
 
+/** The option of every command that puts blobs. */
+export const COMPRESS: Readonly<Record<string, CommandOption>> = {
+  compress: { value: "CODEC", help: "compress what that makes smaller: gzip or zstd" },
+};
+
+/**
+ * How an invocation wants blobs compressed, if it does.
+ *
+ * @throws {UsageError} It is no such codec.
+ */
+export function compressionIn(invocation: Invocation): "gzip" | "zstd" | undefined {
+  const text = invocation.text("compress");
+  if (text === undefined || text === "gzip" || text === "zstd") return text;
+  throw new UsageError(`--compress must be gzip or zstd, got ${JSON.stringify(text)}`);
+}
+
 /** Most seconds of a wait: 2^31 - 1 milliseconds. */
 const MAX_WAIT = 2_147_483;
 

@@ -7,7 +7,15 @@
 import * as fs from "node:fs";
 import type { BlobInfo, ByteRange, Metadata } from "../../backends/blob_store/mod.ts";
 import { buffered, type Chunks, counted } from "../chunks.ts";
-import { type Command, type Invocation, jsonOf, WAIT, wholeNumber } from "../command.ts";
+import {
+  type Command,
+  COMPRESS,
+  compressionIn,
+  type Invocation,
+  jsonOf,
+  WAIT,
+  wholeNumber,
+} from "../command.ts";
 import { ClosedOutput, Failure, naming, UsageError } from "../errors.ts";
 import { readFile, writeFile } from "../files.ts";
 import { printable } from "../../src/util/printable.ts";
@@ -21,6 +29,8 @@ const put: Command = {
   details: "The store is made if it is missing. A blob of that key is replaced.",
   options: {
     metadata: { value: "JSON", help: "what to keep with the blob, at most 4 KiB" },
+    ...COMPRESS,
+    expires: { value: "WHEN", help: "when it is gone: in 30s, 15m, 12h or 7d, or at a date" },
     ...WAIT,
   },
   examples: [
@@ -29,10 +39,12 @@ const put: Command = {
       `tar c src | blobs put backups.blobs src.tar - --metadata '{"by":"me"}'`,
       "keeps what a program prints, and a note with it",
     ],
+    ["blobs put cache.blobs page page.html --compress gzip --expires 7d", "keeps it for a week"],
   ],
   async run(invocation) {
     const { io: { stdin, signal }, operands: [path, key, from] } = invocation;
     const metadata = parseMetadata(invocation.text("metadata"));
+    const compress = compressionIn(invocation), expires = parseExpires(invocation.text("expires"));
     const options = { create: true, ...invocation.waiting() };
     // Before the store is made for it.
     checkKey(key);
@@ -45,8 +57,7 @@ const put: Command = {
           if (from !== "-") refuseOwn(from, path);
           const source = from === "-" ? stdin : readFile(from);
           const bytes = counted(source, signal, (count) => bar.advance(count));
-          await store.put(key, bytes, { metadata });
-          return await store.stat(key);
+          return await store.put(key, bytes, { metadata, compress, expires });
         }),
     );
     if (invocation.flag("json")) await invocation.printJson(info);
@@ -221,7 +232,7 @@ async function removePrefix(invocation: Invocation, prefix: string): Promise<num
 const stat: Command = {
   name: "stat",
   operands: "<store> <key>",
-  summary: "Show size, time, metadata and etag of a blob.",
+  summary: "Show size, time, metadata, etag and what else is known of a blob.",
   examples: [
     ["blobs stat photos.blobs cat.jpg", "shows one blob"],
     ["blobs stat photos.blobs cat.jpg --json | jq .metadata", "prints its metadata"],
@@ -236,7 +247,16 @@ const stat: Command = {
       await invocation.print(
         `size      ${formatBytes(info.size)} (${formatCount(info.size)} bytes)`,
       );
+      if (info.encoding !== undefined) {
+        const stored = info.storedSize ?? 0;
+        await invocation.print(
+          `stored    ${formatBytes(stored)} (${formatCount(stored)} bytes), ${info.encoding}`,
+        );
+      }
       await invocation.print(`time      ${info.time.toISOString()}`);
+      if (info.expires !== undefined) {
+        await invocation.print(`expires   ${info.expires.toISOString()}`);
+      }
       await invocation.print(`etag      ${info.etag}`);
       if (info.metadata !== undefined) {
         await invocation.print(`metadata  ${printable(JSON.stringify(info.metadata))}`);
@@ -273,6 +293,23 @@ function parseMetadata(text: string | undefined): Metadata | undefined {
     throw new Failure(`Expected metadata of at most ${MAX_METADATA} bytes as JSON, got ${length}`);
   }
   return metadata;
+}
+
+/** Milliseconds of the units of a duration. */
+const DURATIONS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** When a blob is gone, in ms. */
+function parseExpires(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, count, unit] = text.match(/^(\d{1,9})([smhd])$/) ?? [];
+  const time = unit === undefined ? Date.parse(text) : Date.now() + Number(count) * DURATIONS[unit];
+  if (time >= 0) return time;
+  throw new UsageError(`--expires must be as 30s, 15m, 12h, 7d or a date, got ${quoted(text)}`);
 }
 
 /** Most bytes of metadata, and of a key. */

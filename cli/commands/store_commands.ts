@@ -48,17 +48,14 @@ const check: Command = {
     const { error, ...report } = await withStore(path, { readOnly: true }, async (store) => {
       let error: ErrorReport | undefined;
       try {
-        await store.check();
+        await store.check({ signal });
       } catch (found) {
         error = reportOf(found);
       }
-      const report = await invocation.withProgress(0, (bar) =>
-        store.verify({
-          onProgress(done, total) {
-            signal?.throwIfAborted();
-            bar.show(done, total);
-          },
-        }));
+      const report = await invocation.withProgress(
+        0,
+        (bar) => store.verify({ signal, onProgress: (done, total) => bar.show(done, total) }),
+      );
       return { ...report, error };
     }).catch((error) => {
       // A later version has to read what is of one.
@@ -91,6 +88,7 @@ const compact: Command = {
   name: "compact",
   operands: "<store>",
   summary: "Move blobs together and release the space between them.",
+  details: "What has expired is deleted first.",
   options: { "max-bytes": { value: "N", help: "move at most so many bytes" }, ...WAIT },
   examples: [
     ["blobs compact photos.blobs", "makes the file as short as it can be"],
@@ -107,10 +105,10 @@ const compact: Command = {
       (store) =>
         invocation.withProgress(0, async (bar) => {
           const before = (await store.stats()).fileBytes;
+          await store.sweep({ signal });
           let step: CompactionReport;
           do {
-            signal?.throwIfAborted();
-            step = await store.compact({ maxBytes: Math.min(left, COMPACTION_STEP) });
+            step = await store.compact({ maxBytes: Math.min(left, COMPACTION_STEP), signal });
             left -= step.movedBytes;
             movedBlobs += step.movedBlobs;
             movedBytes += step.movedBytes;
@@ -221,11 +219,8 @@ const backup: Command = {
       { readOnly: true },
       (store) =>
         invocation.withProgress(0, async (bar) => {
-          const onProgress = (done: number, total: number) => {
-            signal?.throwIfAborted();
-            bar.show(done, total);
-          };
-          return await store.backup(file, { onProgress });
+          const onProgress = (done: number, total: number) => bar.show(done, total);
+          return await store.backup(file, { onProgress, signal });
         }),
     );
     if (invocation.flag("json")) await invocation.printJson(report);
@@ -252,11 +247,8 @@ The exit code is 1 if anything is lost, or may be. Close the store in all progra
     const { io: { signal }, operands: [path, file] } = invocation;
     checkThere(path);
     const report = await invocation.withProgress(0, async (bar) => {
-      const onProgress = (done: number, total: number) => {
-        signal?.throwIfAborted();
-        bar.show(done, total);
-      };
-      return await salvageBlobs(path, file, { onProgress });
+      const onProgress = (done: number, total: number) => bar.show(done, total);
+      return await salvageBlobs(path, file, { onProgress, signal });
     });
     const { blobs, bytes, lost, maybeOld, damagedIndex, missingCommits, usedHeader } = report;
     const ok = lost.length + maybeOld.length + damagedIndex.length + missingCommits === 0;

@@ -6,7 +6,14 @@
 
 import * as fs from "node:fs";
 import { buffered, concat, counted, joined, peek } from "../chunks.ts";
-import { type Command, type Invocation, printLine, WAIT } from "../command.ts";
+import {
+  type Command,
+  COMPRESS,
+  compressionIn,
+  type Invocation,
+  printLine,
+  WAIT,
+} from "../command.ts";
 import {
   archiveEndings,
   archiveKind,
@@ -46,6 +53,7 @@ reported and refused, and make the exit code 1. What was put before a failure st
     exclude: { value: "GLOB", several: true, help: "leave out names, such as '*.tmp'; several" },
     "strip-components": { value: "N", help: "take N leading folders off each name" },
     portable: { help: "refuse names that Windows cannot hold" },
+    ...COMPRESS,
     ...WAIT,
   },
   examples: [
@@ -59,6 +67,7 @@ reported and refused, and make the exit code 1. What was put before a failure st
     const update = invocation.flag("update"), turns = new Turns();
     const isExcluded = excluder(invocation.texts("exclude"));
     const strip = invocation.count("strip-components") ?? 0, waiting = invocation.waiting();
+    const compress = compressionIn(invocation);
     // Before the store is made for it.
     const source = from === "-" ? undefined : naming("read", from, () => fs.statSync(from));
     if (source?.isFile()) compressionOf(firstBytes(from), from, path);
@@ -66,7 +75,7 @@ reported and refused, and make the exit code 1. What was put before a failure st
     const report = await withStore(
       path,
       // Closing the store makes everything durable.
-      { create: true, durability: "none", ...waiting },
+      { create: true, durability: "none", compress, ...waiting },
       (store) =>
         invocation.withProgress(0, async (bar) => {
           const target: ImportTarget = {

@@ -103,7 +103,10 @@ export class CodedReader {
 
   /** Throws where a blob is said to have more pieces than it has room for. */
   #checkRoom(): void {
-    if (this.#end - this.#start < this.#pieces) throw this.#damage(0, this.#source.extra.plainSize);
+    const room = this.#end - this.#start, isOnly = this.#pieces === 1;
+    if (room < this.#pieces || (isOnly && room > MAX_CODED)) {
+      throw this.#damage(0, this.#source.extra.plainSize);
+    }
   }
 
   #checkHeader(coded: Uint8Array): void {

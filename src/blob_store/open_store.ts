@@ -181,6 +181,7 @@ export class OpenStore {
   async sweep(limit: number, signal?: CancelSignal): Promise<SweepReport> {
     this.state.file.checkWritable();
     let blobs = 0, bytes = 0, done = false;
+    if (limit === Infinity) this.#sweeper.restart();
     while (!done && blobs < limit) {
       signal?.throwIfAborted();
       const step = await this.committer.exclusively(async () => {

@@ -37,6 +37,11 @@ export class Sweeper {
     this.#onDelete = onDelete;
   }
 
+  /** Begins at the first key again. */
+  restart(): void {
+    this.#last = undefined;
+  }
+
   /** Deletes at most so many blobs, durably. O(entries looked at). */
   async step(limit: number): Promise<SweptStep> {
     const state = this.#state, { index } = state;

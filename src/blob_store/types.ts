@@ -375,7 +375,10 @@ export interface ProgressOptions {
 
 /** How far a sweep goes. */
 export interface SweepOptions extends Pick<ProgressOptions, "signal"> {
-  /** Most blobs to delete; no limit by default. */
+  /**
+   * Most blobs to delete; by default all whose time has come. With a limit, a sweep goes on where the
+   * last one stopped.
+   */
   readonly limit?: number;
 }
 
@@ -385,7 +388,7 @@ export interface SweepReport {
   readonly blobs: number;
   /** Bytes that they took, as they were stored. */
   readonly bytes: number;
-  /** Whether it came to the last key; else the next sweep goes on where it stopped. */
+  /** Whether it came to the last key. */
   readonly done: boolean;
 }
 

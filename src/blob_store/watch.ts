@@ -136,7 +136,7 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
 
   /** Queues that changes are missing. */
   miss(): void {
-    if (this.#queue.at(-1)?.type !== "missed") this.#push({ type: "missed" });
+    this.#push({ type: "missed" });
   }
 
   /** Ends it: what is queued is still given. */
@@ -150,7 +150,8 @@ export class Watcher<Meta = unknown> implements AsyncIterableIterator<BlobChange
   #push(change: BlobChange<Meta>): void {
     if (this.#isOver) return;
     if (this.#queue.length >= this.#settings.maxQueued) this.#queue = [{ type: "missed" }];
-    if (change.type !== "missed" || this.#queue.length === 0) this.#queue.push(change);
+    const isKnown = change.type === "missed" && this.#queue.at(-1)?.type === "missed";
+    if (!isKnown) this.#queue.push(change);
     this.#wake();
   }
 

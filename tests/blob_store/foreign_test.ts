@@ -23,10 +23,13 @@ import {
   CorruptBlobError,
   CorruptStoreError,
   DamagedIndexError,
+  UnsupportedCodecError,
 } from "../../src/blob_store/blob_store_errors.ts";
+import * as zlib from "node:zlib";
 import { FORGERIES, SOUND } from "./format_forgeries.ts";
+import { lookUp, readStore } from "./format_reader.ts";
 import { type BlobToWrite, encodePut, type EntryFields, writeStore } from "./format_writer.ts";
-import { bytesOf, contentsOf, keysOf, memory, RecordingStore, storeOf } from "./helpers.ts";
+import { bytesOf, contentsOf, keysOf, memory, RecordingStore, storeOf, textOf } from "./helpers.ts";
 import { withSeed } from "../support/random.ts";
 import { sharedOf } from "../support/share.ts";
 import { newFile, removeAfterwards } from "../support/temporary_files.ts";
@@ -151,6 +154,133 @@ describe("a store that another program wrote", () => {
     await blobs.checkpoint();
     await blobs.check();
     assertEquals(await blobs.get(key), bytes);
+  });
+});
+
+describe("a store with blobs that expire and are coded, which another program wrote", () => {
+  const size = 150_000, codecs = zlib.zstdCompressSync === undefined ? [1, 3] : [1, 2, 3];
+  const blobs: BlobToWrite[] = [undefined, ...codecs].flatMap((codec) =>
+    [100, 65_536, size].map((length): BlobToWrite => ({
+      key: `${codec} ${length}`,
+      bytes: codec === undefined ? bytesOf(1, length) : textOf(length),
+      codec,
+      expires: length === 100 ? 1000 : undefined,
+    }))
+  );
+  const log = [[{ records: blobs.map((blob) => ({ type: "put" as const, ...blob })) }]];
+
+  for (const [name, options] of [["in leaves", { blobs }], ["in the log", { log }]] as const) {
+    it(`is read, and goes on: ${name}`, async () => {
+      const { file, blobs: expected } = writeStore(options);
+      let now = 999;
+      const store = storeOf(file);
+      await using opened = await BlobStoreByPath.open(store, { create: false, now: () => now });
+      for (const [key, { bytes, codec, expires }] of expected) {
+        assertEquals(await opened.get(key), bytes, key);
+        const range = { offset: Math.floor(bytes.length / 3), length: 70_000 };
+        const part = bytes.subarray(range.offset, range.offset + range.length);
+        assertEquals(await opened.get(key, { range }), part, key);
+        const info = (await opened.stat(key))!;
+        assertEquals(info.encoding, [undefined, "gzip", "zstd", "deflate"][codec ?? 0]);
+        assertEquals([info.size, info.expires?.getTime()], [bytes.length, expires]);
+      }
+      now = 1000;
+      const left = [...expected].filter(([, { expires }]) => expires === undefined);
+      assertEquals(await keysOf(opened), left.map(([key]) => key).sort());
+      await opened.put("more", "one");
+      await opened.checkpoint();
+      assertEquals((await opened.stats()).blobs, left.length + 1);
+      await opened.check();
+      assertEquals(readStore(contentsOf(store)).size, left.length + 1);
+      for (const [key, { bytes }] of left) assertEquals(await opened.get(key), bytes, key);
+    });
+  }
+
+  /** What a reader gets of a blob that is stored so. */
+  async function read(
+    codec: number,
+    length: number,
+    change: (bytes: Uint8Array) => Uint8Array,
+    entry: Partial<EntryFields> = {},
+  ): Promise<Uint8Array | undefined> {
+    const { file } = writeStore({
+      blobs: [{ key: "key", bytes: textOf(length), codec }, { key: "other", bytes: bytesOf(1, 9) }],
+      forge: {
+        coded: change,
+        order: ([first]) => void Object.assign(first, entry),
+      },
+    });
+    const blobs = await BlobStoreByPath.open(storeOf(file), { readOnly: true });
+    assertEquals(await blobs.get("other"), bytesOf(1, 9));
+    assertEquals((await blobs.verify()).damaged, []); // what is stored has its checksums
+    const error = await blobs.get("key").then(() => {}, (error) => error);
+    const byReader = lookUp(file, "key")?.bytes;
+    assertEquals(byReader === undefined, error !== undefined, `${error} and the reader`);
+    if (error !== undefined) throw error;
+    return await blobs.get("key");
+  }
+
+  const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const forgeries: [string, (bytes: Uint8Array) => Uint8Array, Partial<EntryFields>?][] = [
+    ["cut off", (bytes) => bytes.subarray(0, bytes.length - 9)],
+    ["too long", (bytes) => Uint8Array.from([...bytes, ...new Uint8Array(9)])],
+    ["with a bit that is wrong", (bytes) => {
+      bytes[0] ^= 0xff;
+      return bytes;
+    }],
+    ["of fewer bytes than it gives", (bytes) => bytes, { plain: 149_000 }],
+    ["of more bytes than it gives", (bytes) => bytes, { plain: 150_001 }],
+    ["of more pieces than it has", (bytes) => bytes, { plain: 2 ** 40 }],
+    ["of more than all memory", (bytes) => bytes, { plain: Number.MAX_SAFE_INTEGER }],
+    ["of one piece", (bytes) => bytes, { plain: 60_000 }],
+    ["of an end beyond the last", (bytes) => {
+      view(bytes).setUint32(bytes.length - 24, 2 ** 31, true);
+      return bytes;
+    }],
+    ["of ends that fall", (bytes) => {
+      view(bytes).setUint32(bytes.length - 16, 1, true);
+      return bytes;
+    }],
+    ["of a last end too early", (bytes) => {
+      const at = bytes.length - 8;
+      view(bytes).setUint32(at, view(bytes).getUint32(at, true) - 1, true);
+      return bytes;
+    }],
+  ];
+  for (const codec of codecs) {
+    it(`is damaged where what is stored is none of codec ${codec}`, async () => {
+      assertEquals(await read(codec, size, (bytes) => bytes), textOf(size));
+      for (const [name, change, entry] of forgeries) {
+        await assertRejects(() => read(codec, size, change, entry), CorruptBlobError, "", name);
+      }
+      for (const plain of [99, 101]) {
+        await assertRejects(() => read(codec, 100, (bytes) => bytes, { plain }), CorruptBlobError);
+      }
+    });
+  }
+
+  it("names a codec that it does not know", async () => {
+    const error = await assertRejects(
+      () => read(1, size, (bytes) => bytes, { codec: 200 }),
+      UnsupportedCodecError,
+      '"key": this runtime has no codec 200',
+    );
+    assertEquals([error.codec, error.key], ["codec 200", "key"]);
+  });
+
+  it("reads no more than a range needs", async () => {
+    const bytes = textOf(16 * 65_536);
+    const { file } = writeStore({ blobs: [{ key: "key", bytes, codec: 1 }] });
+    const store = new RecordingStore(storeOf(file));
+    await using blobs = await BlobStoreByPath.open(store, { readOnly: true });
+    await blobs.stat("key");
+    const before = store.bytesRead;
+    assertEquals(
+      await blobs.get("key", { range: { offset: 600_000, length: 10 } }),
+      bytes.subarray(600_000, 600_010),
+    );
+    // A chunk with the piece, and one with the ends.
+    assert(store.bytesRead - before <= 3 * 65_540, `${store.bytesRead - before} bytes`);
   });
 });
 

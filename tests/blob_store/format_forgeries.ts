@@ -95,10 +95,8 @@ const part = (unit: number, units: number) => ({ unit, units });
 
 const inRoot: readonly Forgery[] = [
   root("a root with another magic", (root) => root.magic++),
-  ...Array.from(
-    { length: 32 },
-    (_, bit) => root(`feature ${2 ** bit}`, (root) => root.features = 2 ** bit),
-  ),
+  ...Array.from({ length: 32 }, (_, bit) => 2 ** bit).filter((bit) => bit !== 8 && bit !== 16)
+    .map((bit) => root(`feature ${bit}`, (root) => root.features = bit)),
   root("more blobs than entries", (root) => root.blobs++),
   root("fewer blobs than entries", (root) => root.blobs--),
   root("an end before the leaves", (root) => root.end = root.runs[0].extents[0].unit),
@@ -222,11 +220,18 @@ const leafBytes = (name: string, change: (bytes: Uint8Array, view: DataView) => 
   });
 /** An entry that is forged; it is in a leaf of one page. */
 const ENTRY = 40;
-const entry = (name: string, change: (entry: EntryFields) => void) => {
+const entry = (
+  name: string,
+  change: (entry: EntryFields) => void,
+  options: WriteOptions = {},
+) => {
   const key = encode(keyOf(ENTRY)).join();
   const forge = { entry: (entry: EntryFields) => entry.key.join() === key && change(entry) };
-  return forged(name, "leaf", forge);
+  return forged(name, "leaf", forge, options);
 };
+/** Of a store whose blobs may expire and be coded. */
+const rich = (name: string, change: Partial<EntryFields>) =>
+  entry(name, (entry) => Object.assign(entry, change), { features: 24 });
 const order = (name: string, change: (entries: EntryFields[]) => void) =>
   forged(name, "leaf", { order: change });
 
@@ -314,6 +319,14 @@ const inLeaves: readonly Forgery[] = [
   entry("metadata too long", (entry) => entry.metadata = new Uint8Array(4097).fill(49)),
   entry("a time that no Date can be", (entry) => entry.time = 8_640_000_000_000_001),
   entry("the last time of all", (entry) => entry.time = MOST),
+  entry("a blob that expires, without the feature", (entry) => entry.expires = 5),
+  entry("a coded blob, without the feature", (entry) => Object.assign(entry, { codec: 1 })),
+  rich("an end that no Date can be", { expires: 8_640_000_000_000_001 }),
+  rich("an end beyond all numbers", { expires: 2 ** 55 }),
+  rich("codec 0", { codec: 0, plain: 100 }),
+  rich("a coded blob of nothing", { codec: 1, plain: 0 }),
+  rich("a blob coded as nothing", { codec: 1, plain: 100, size: 0, parts: [] }),
+  rich("a plain size beyond all numbers", { codec: 1, plain: 2 ** 55 }),
   entry("a size beyond all numbers", (entry) => entry.size = 2 ** 55),
   entry("a place beyond all numbers", (entry) => entry.parts = [part(2 ** 55, 1)]),
   order("two keys in the wrong order", (entries) => {
@@ -395,6 +408,14 @@ const FINE: EntryFields = {
   time: 0,
   metadata: undefined,
 };
+/** Of a store whose blobs may expire and be coded. */
+const richPut = (name: string, change: Partial<EntryFields>, flag: number) => {
+  const bytes = [...encodePut(PUT, { ...FINE, flags: DURABLE + flag, ...change })];
+  return forged(name, "opening", {}, {
+    features: 24,
+    log: [[{ records: [{ type: "bytes", bytes }] }]],
+  });
+};
 const put = (name: string, change: Partial<EntryFields>, type = PUT, inline?: Uint8Array) =>
   record(name, { type: "bytes", bytes: [...encodePut(type, { ...FINE, ...change }, inline)] });
 
@@ -432,6 +453,15 @@ const inLog: readonly Forgery[] = [
       ];
     })
   ),
+  richPut("an end in the log that no Date can be", { expires: 8_640_000_000_000_001 }, 8),
+  richPut("codec 0 in the log", { codec: 0, plain: 100 }, 16),
+  richPut("a coded blob of nothing in the log", { codec: 1, plain: 0 }, 16),
+  richPut("a blob coded as nothing in the log", {
+    codec: 1,
+    plain: 9,
+    size: 0,
+    parts: [],
+  }, 16),
   put("a move of an empty blob", { size: 0, parts: [] }, MOVE),
   put("a move to the log", { flags: INLINE, size: 3 }, MOVE, encode("abc")),
   put("no bytes in the log", { flags: INLINE, size: 0 }, PUT, encode("")),

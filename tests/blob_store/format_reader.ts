@@ -5,13 +5,20 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
+import * as zlib from "node:zlib";
+
+const { crc32 } = zlib;
 
 /** A blob as the file has it. */
 export interface StoredBlob {
-  /** Undefined where they do not fit their checksums. */
+  /** Undefined where they do not fit their checksums, or cannot be decoded. */
   bytes: Uint8Array | undefined;
+  /** Before it was coded. */
   size: number;
+  /** When it is gone; absent: never. */
+  expires?: number;
+  /** How it is coded; absent: it is not. */
+  codec?: number;
   /** Milliseconds since 1970. */
   time: number;
   /** What the JSON says; undefined where there is none. */
@@ -40,14 +47,18 @@ export class DamagedLeaf extends DamagedStore {
 }
 
 /** The blobs in the bytes of a file, by key. */
-export function readStore(file: Uint8Array): Map<string, StoredBlob> {
-  const { blobs, lost } = readWhatIsLeft(file);
+export function readStore(file: Uint8Array, now = 0): Map<string, StoredBlob> {
+  const { blobs, lost } = readWhatIsLeft(file, now);
   if (lost.length > 0) throw new DamagedLeaf(lost[0]);
   return blobs;
 }
 
-/** The same, with the ranges of keys that damaged leaves cost. */
-export function readWhatIsLeft(file: Uint8Array): {
+/**
+ * The same, with the ranges of keys that damaged leaves cost.
+ *
+ * @param now What the clock says.
+ */
+export function readWhatIsLeft(file: Uint8Array, now = 0): {
   blobs: Map<string, StoredBlob>;
   lost: LostRange[];
 } {
@@ -61,16 +72,18 @@ export function readWhatIsLeft(file: Uint8Array): {
   for (const entry of entries.values()) parts.push(...partsOf(slot, entry));
   checkSpace(file, slot, parts);
   const blobs = new Map<string, StoredBlob>();
-  for (const [key, entry] of entries) blobs.set(key, blobOf(file, slot, entry));
+  for (const [key, entry] of entries) {
+    if (entry.expires > now) blobs.set(key, blobOf(file, slot, entry));
+  }
   return { blobs, lost };
 }
 
 /** The blob of one key; undefined where there is none. Reads few leaves. */
-export function lookUp(file: Uint8Array, key: string): StoredBlob | undefined {
+export function lookUp(file: Uint8Array, key: string, now = 0): StoredBlob | undefined {
   const store = openStore(file), { slot, table, root: { run } } = store;
   let entry = table.get(key);
-  if (run !== undefined && !table.has(key)) entry = findInRun(file, slot, run, encode(key));
-  return entry === undefined ? undefined : blobOf(file, slot, entry);
+  if (run !== undefined && !table.has(key)) entry = findInRun(store, run, encode(key));
+  return entry === undefined || entry.expires <= now ? undefined : blobOf(file, slot, entry);
 }
 
 /** The range of the file that a page of the run has. */
@@ -120,11 +133,18 @@ interface Root {
   readonly blobs: number;
   readonly blobBytes: number;
   readonly end: number;
+  readonly features: number;
   readonly run: Run | undefined;
 }
 
 interface Entry {
   readonly metadata: Uint8Array;
+  /** When it is gone; Infinity: never. */
+  readonly expires: number;
+  /** 0: it is not coded. */
+  readonly codec: number;
+  /** Bytes before coding. */
+  readonly plain: number;
   readonly size: number;
   readonly time: number;
   readonly seed: number;
@@ -273,8 +293,8 @@ const positionOf = ({ granule }: Slot, unit: number) => HEADER + unit * granule;
 /** Steps 1 to 5. */
 function openStore(file: Uint8Array): Store {
   const slot = chooseSlot(file), root = readRoot(file, slot);
-  let log = readLog(file, slot, Infinity);
-  if (!isWindowWhole(file, slot, log)) log = readLog(file, slot, log.proven);
+  let log = readLog(file, slot, root, Infinity);
+  if (!isWindowWhole(file, slot, log)) log = readLog(file, slot, root, log.proven);
   for (const entry of log.table.values()) {
     for (const part of entry === undefined ? [] : partsOf(slot, entry)) {
       if (!isInFile(file, slot, part)) throw new DamagedStore("the file is cut off");
@@ -333,11 +353,13 @@ function readRoot(file: Uint8Array, slot: Slot): Root {
   const { root: parts, rootLength, salt } = slot;
   const bytes = gather(file, slot, parts, rootLength);
   if (bytes === undefined || crc32(bytes, salt) !== slot.rootChecksum) fail("the root is damaged");
-  if (rootLength === 0) return { blobs: 0, blobBytes: 0, end: 0, run: undefined };
+  if (rootLength === 0) return { blobs: 0, blobBytes: 0, end: 0, features: 0, run: undefined };
   const from = new Cursor(bytes);
   if (from.uint(4) !== 0x5242414f) throw new DamagedStore("the root is none");
   const features = from.uint(4);
-  if (features !== 0) throw new DamagedStore(`it has features of a later version: ${features}`);
+  if ((features & ~(EXPIRY | CODECS)) !== 0) {
+    throw new DamagedStore(`it has features that this reader does not know: ${features}`);
+  }
   const blobs = from.uint(8), blobBytes = from.uint(8), end = from.uint(8), nextId = from.uint(8);
   const runs = from.uint(4), merges = from.uint(4), zones = from.uint(4);
   from.zeros(4);
@@ -351,7 +373,7 @@ function readRoot(file: Uint8Array, slot: Slot): Root {
     throw new DamagedStore("the end is wrong");
   }
   checkSpace(file, slot, [...used, ...slot.segments]);
-  return { blobs, blobBytes, end, run };
+  return { blobs, blobBytes, end, features, run };
 }
 
 function readRunHeader(from: Cursor, slot: Slot): Run {
@@ -399,21 +421,27 @@ function placeOfPage(slot: Slot, { extents }: Run, page: number): { at: number; 
 }
 
 /** Steps 3 and 4; batches after `limit` do not count. */
-function readLog(file: Uint8Array, slot: Slot, limit: number): Log {
+function readLog(file: Uint8Array, slot: Slot, { features }: Root, limit: number): Log {
   const next = slot.segments[0].sequence, log: Log = { table: new Map(), next, proven: next - 1 };
   let segment: Uint8Array = NOTHING, tail = 0;
   for (const { unit, units, sequence } of slot.segments) {
     if (sequence !== log.next) throw new DamagedStore("a segment ends too soon");
     log.proven = sequence - 1;
     segment = bytesAt(file, positionOf(slot, unit), units * slot.granule);
-    tail = readSegment(segment, slot, log, limit);
+    tail = readSegment(segment, slot, log, limit, features);
   }
   if (log.next <= limit) checkEnd(segment, tail, slot, log.next);
   return log;
 }
 
 /** Applies the batches of a segment. Gives where they end. */
-function readSegment(segment: Uint8Array, slot: Slot, log: Log, limit: number): number {
+function readSegment(
+  segment: Uint8Array,
+  slot: Slot,
+  log: Log,
+  limit: number,
+  features: number,
+): number {
   let at = 0;
   while (log.next <= limit) {
     const batch = batchAt(segment, at, slot);
@@ -423,7 +451,7 @@ function readSegment(segment: Uint8Array, slot: Slot, log: Log, limit: number): 
     while (from.at < batch.length) {
       const type = from.u8();
       if (type === 0) break;
-      readRecord(type, from, log);
+      readRecord(type, from, log, features);
     }
     at += batch.length;
     log.next++;
@@ -451,20 +479,23 @@ function checkEnd(segment: Uint8Array, tail: number, slot: Slot, next: number): 
 }
 
 const DELETE = 2, MOVE = 3, CLOSE = 4;
-const INLINE = 1, DURABLE = 2, METADATA = 4;
+const INLINE = 1, DURABLE = 2, METADATA = 4, EXPIRES = 8, CODED = 16;
+/** Features of the root. */
+const EXPIRY = 8, CODECS = 16;
 
-function readRecord(type: number, from: Cursor, { table, next }: Log): void {
+function readRecord(type: number, from: Cursor, { table, next }: Log, features: number): void {
   if (type === CLOSE) return;
   if (type > CLOSE) throw new DamagedStore("an unknown record");
   const flags = type === DELETE ? 0 : from.u8(), bytes = from.take(from.varint());
   if (bytes.length < 1 || bytes.length > 1024) throw new DamagedStore("a key is none");
   const key = decode(bytes);
   if (type === DELETE) return void table.set(key, undefined);
-  if (flags > (INLINE | DURABLE | METADATA)) throw new DamagedStore("an unknown flag");
+  if (flags > (INLINE | DURABLE | METADATA | EXPIRES | CODED)) fail("an unknown flag");
+  const has = featuresIn((flags & EXPIRES) !== 0, (flags & CODED) !== 0, features);
   const size = from.varint(), time = timeOf(from.varint());
   const seed = from.uint(4), checksum = from.uint(4);
   const metadata = (flags & METADATA) !== 0 ? metadataFrom(from) : NOTHING;
-  const entry = { metadata, size, time, seed, checksum };
+  const entry = { metadata, ...extraFrom(from, has, size), size, time, seed, checksum };
   if ((flags & INLINE) !== 0) {
     if (size === 0 || size > CHUNK || type === MOVE) {
       throw new DamagedStore("an odd blob in the log");
@@ -478,6 +509,21 @@ function readRecord(type: number, from: Cursor, { table, next }: Log): void {
   const parts = Array.from({ length: count }, () => from.shortPart());
   const unproven = (flags & DURABLE) !== 0 ? -1 : next;
   table.set(key, { ...entry, parts, inline: undefined, unproven });
+}
+
+/** The features that flags stand for; the root must have them. */
+function featuresIn(expires: boolean, isCoded: boolean, features: number): number {
+  const has = (expires ? EXPIRY : 0) | (isCoded ? CODECS : 0);
+  return (has & ~features) === 0 ? has : fail("a flag without its feature");
+}
+
+/** What follows the metadata. */
+function extraFrom(from: Cursor, has: number, size: number) {
+  const expires = (has & EXPIRY) !== 0 ? timeOf(from.varint()) : Infinity;
+  if ((has & CODECS) === 0) return { expires, codec: 0, plain: size };
+  const codec = from.u8(), plain = from.varint();
+  if (codec === 0 || plain === 0 || size === 0) throw new DamagedStore("it is coded as nothing");
+  return { expires, codec, plain };
 }
 
 function timeOf(time: number): number {
@@ -499,7 +545,7 @@ function isWindowWhole(file: Uint8Array, slot: Slot, { table, proven }: Log): bo
 }
 
 /** Step 6, all entries: those of the run, and what its damaged leaves cost. */
-function readRun({ file, slot, root: { run, blobs, blobBytes } }: Store) {
+function readRun({ file, slot, root: { run, blobs, blobBytes, features } }: Store) {
   const entries = new Map<string, Entry>(), lost: LostRange[] = [];
   let last: Uint8Array | undefined, isDamaged = false, isEmptyBefore = false;
   const range = (before: Uint8Array | undefined): LostRange => ({
@@ -507,7 +553,7 @@ function readRun({ file, slot, root: { run, blobs, blobBytes } }: Store) {
     before: before && decode(before),
   });
   for (let page = 0; run !== undefined && page < run.pages;) {
-    let leaf = leafAt(file, slot, run, page);
+    let leaf = leafAt(file, slot, run, page, features);
     const [first] = leaf?.keys ?? [];
     if (isEmptyBefore && leaf?.pages === 1) isDamaged = true; // the empty one should not be there
     if (first && last && compare(first, last) <= 0) leaf = undefined;
@@ -531,19 +577,31 @@ function readRun({ file, slot, root: { run, blobs, blobBytes } }: Store) {
 }
 
 /** The leaf that begins at a page; undefined where it cannot be believed. */
-function leafAt(file: Uint8Array, slot: Slot, run: Run, page: number): Leaf | undefined {
+function leafAt(
+  file: Uint8Array,
+  slot: Slot,
+  run: Run,
+  page: number,
+  features: number,
+): Leaf | undefined {
   const { at, left } = placeOfPage(slot, run, page);
   try {
     const pages = uint(file, at + 56, 2);
     if (pages < 1 || pages > 2 || pages > Math.min(left, run.pages - page)) return undefined;
-    return decodeLeaf(file.subarray(at, at + pages * PAGE), slot, run, page);
+    return decodeLeaf(file.subarray(at, at + pages * PAGE), slot, run, page, features);
   } catch (error) {
     if (!(error instanceof DamagedStore)) throw error;
     return undefined;
   }
 }
 
-function decodeLeaf(bytes: Uint8Array, { uuid }: Slot, run: Run, page: number): Leaf {
+function decodeLeaf(
+  bytes: Uint8Array,
+  { uuid }: Slot,
+  run: Run,
+  page: number,
+  features: number,
+): Leaf {
   const from = new Cursor(bytes), pages = bytes.length / PAGE;
   if (from.uint(4) !== 0x4c42414f) throw new DamagedStore("a leaf is none");
   if (from.uint(4) !== checksumWithout(bytes, 4, 0)) throw new DamagedStore("a leaf is damaged");
@@ -570,7 +628,7 @@ function decodeLeaf(bytes: Uint8Array, { uuid }: Slot, run: Run, page: number): 
     const key = coded.suffix(before, isRestart);
     if (compare(key, before) <= 0) throw new DamagedStore("keys are not in order");
     keys.push(key);
-    entries.push(readEntry(coded, base));
+    entries.push(readEntry(coded, base, features));
     before = key;
   }
   if (coded.at !== end) throw new DamagedStore("the entries end elsewhere");
@@ -583,9 +641,10 @@ function decodeLeaf(bytes: Uint8Array, { uuid }: Slot, run: Run, page: number): 
   return { pages, keys, entries };
 }
 
-function readEntry(from: Cursor, base: number): Entry {
+function readEntry(from: Cursor, base: number, features: number): Entry {
   const flags = from.u8(), isInParts = (flags & 1) !== 0;
-  if (flags > 3) throw new DamagedStore("an unknown flag");
+  if (flags > 15) throw new DamagedStore("an unknown flag");
+  const has = featuresIn((flags & 4) !== 0, (flags & 8) !== 0, features);
   const size = from.varint(), parts: Part[] = [];
   if (isInParts) {
     const count = from.varint();
@@ -596,25 +655,27 @@ function readEntry(from: Cursor, base: number): Entry {
   } else if (size > 0) parts.push({ unit: from.varint(), units: 0 }); // as its size says
   const seed = from.uint(4), checksum = from.uint(4), time = timeOf(base + from.varint());
   const metadata = (flags & 2) !== 0 ? metadataFrom(from) : NOTHING;
-  return { metadata, size, time, seed, checksum, parts, inline: undefined, unproven: -1 };
+  const extra = extraFrom(from, has, size);
+  return { metadata, ...extra, size, time, seed, checksum, parts, inline: undefined, unproven: -1 };
 }
 
 /** Step 6, one key: halves the group, as if it were too long to be read at once. */
-function findInRun(file: Uint8Array, slot: Slot, run: Run, key: Uint8Array): Entry | undefined {
-  const { separators, groupPages } = run;
+function findInRun(store: Store, run: Run, key: Uint8Array): Entry | undefined {
+  const { separators, groupPages } = run, { file, slot, root: { features } } = store;
+  const leafOf = (page: number) => leafAt(file, slot, run, page, features);
   let group = 0;
   while (group < separators.length && compare(separators[group], key) <= 0) group++;
   let low = group * groupPages, high = Math.min(low + groupPages, run.pages);
   let after = separators[group - 1], before = separators[group];
   while (low < high) {
-    let page = Math.floor((low + high) / 2), leaf = leafAt(file, slot, run, page);
+    let page = Math.floor((low + high) / 2), leaf = leafOf(page);
     if (leaf === undefined && page % 2 === 1) {
-      const other = leafAt(file, slot, run, page - 1);
+      const other = leafOf(page - 1);
       if (other?.pages === 2) [page, leaf] = [page - 1, other];
     }
     const middle = page;
     if (leaf?.keys.length === 0) {
-      leaf = page + 1 < run.pages ? leafAt(file, slot, run, page + 1) : undefined;
+      leaf = page + 1 < run.pages ? leafOf(page + 1) : undefined;
       if (leaf?.pages !== 2) leaf = undefined;
       page++;
     }
@@ -662,9 +723,64 @@ function gather(file: Uint8Array, slot: Slot, parts: readonly Part[], length: nu
 }
 
 function blobOf(file: Uint8Array, slot: Slot, entry: Entry): StoredBlob {
-  const { size, time } = entry, text = decode(entry.metadata);
+  const { plain: size, time, expires, codec } = entry, text = decode(entry.metadata);
   const metadata = text === "" ? undefined : JSON.parse(text);
-  return { bytes: bytesOf(file, slot, entry), size, time, metadata };
+  const stored = bytesOf(file, slot, entry);
+  return {
+    bytes: codec === 0 ? stored : stored && decodePieces(stored, entry),
+    size,
+    time,
+    metadata,
+    ...(expires < Infinity && { expires }),
+    ...(codec !== 0 && { codec }),
+  };
+}
+
+const GZIP = 1, ZSTD = 2, DEFLATE = 3;
+
+/** The bytes of a coded blob; undefined where they are damaged, or the codec is not known. */
+function decodePieces(stored: Uint8Array, { codec, plain }: Entry): Uint8Array | undefined {
+  const count = Math.ceil(plain / CHUNK), isGzip = codec === GZIP;
+  const endsAt = stored.length - (count > 1 ? 8 * count : 0);
+  const last = endsAt - (!isGzip ? 0 : count > 1 ? 10 : 8), first = isGzip ? 10 : 0;
+  if (last < first || count > stored.length) return undefined;
+  if (isGzip && [0x1f, 0x8b, 8, 0].some((byte, i) => stored[i] !== byte)) return undefined;
+  const bytes = new Uint8Array(plain);
+  try {
+    for (let i = 0, start = first; i < count; i++) {
+      const end = count > 1 ? uint(stored, endsAt + 8 * i, 8) : last;
+      const length = Math.min(CHUNK, plain - i * CHUNK);
+      const isSound = end > start && end - start <= 131_072 && end <= last;
+      if (!isSound || (i === count - 1 && end !== last)) return undefined;
+      const piece = stored.subarray(start, end);
+      const decoded = decodePiece(codec, isGzip && count > 1 ? closed(piece) : piece, length);
+      if (decoded?.length !== length) return undefined;
+      bytes.set(decoded, i * CHUNK);
+      start = end;
+    }
+  } catch {
+    return undefined;
+  }
+  if (!isGzip) return bytes;
+  const isWhole = uint(stored, endsAt - 8, 4) === crc32(bytes) &&
+    uint(stored, endsAt - 4, 4) === plain % 2 ** 32;
+  return isWhole ? bytes : undefined;
+}
+
+/** A piece, with a last block behind it. */
+function closed(piece: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(piece.length + 2);
+  bytes.set(piece);
+  bytes[piece.length] = 3;
+  return bytes;
+}
+
+/** Node has no Zstandard before 22.15: it is skipped there. */
+function decodePiece(codec: number, piece: Uint8Array, length: number): Uint8Array | undefined {
+  const options = { maxOutputLength: length };
+  if (codec === ZSTD) return zlib.zstdDecompressSync?.(piece, options);
+  if (codec === GZIP || codec === DEFLATE) return zlib.inflateRawSync(piece, options);
+  return undefined;
 }
 
 /** Step 7: the bytes of a blob; undefined where they do not fit their checksums. */

@@ -6,7 +6,9 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
+import * as zlib from "node:zlib";
+
+const { crc32 } = zlib;
 
 /** A blob to write. */
 export interface BlobToWrite {
@@ -16,6 +18,10 @@ export interface BlobToWrite {
   time?: number;
   /** Undefined: none. */
   metadata?: unknown;
+  /** When it is gone; undefined: never. */
+  expires?: number;
+  /** How it is coded: 1, 2 or 3; undefined: it is not. */
+  codec?: number;
   /** In how many parts, where it has so many units; 1 by default. */
   parts?: number;
 }
@@ -55,6 +61,10 @@ export interface EntryFields {
   checksum: number;
   time: number;
   metadata: Uint8Array | undefined;
+  expires?: number;
+  codec?: number;
+  /** Bytes before coding. */
+  plain?: number;
 }
 
 /** What a leaf says, but for its checksum. */
@@ -130,6 +140,8 @@ export interface WriteOptions {
   groupPages?: number;
   /** So many pages go into an extent; all by default. */
   extentPages?: number;
+  /** Those of the root: what the blobs need, by default. */
+  features?: number;
   /** So many parts of the root. */
   rootParts?: number;
   /** What is changed before a checksum is made. */
@@ -140,6 +152,8 @@ export interface WriteOptions {
     leaf?(leaf: LeafFields): void;
     leafBytes?(bytes: Uint8Array, page: number): void;
     entry?(entry: EntryFields): void;
+    /** What is stored of a coded blob. */
+    coded?(bytes: Uint8Array): Uint8Array;
     /** The order of the entries, in place. */
     order?(entries: EntryFields[]): void;
     /** No leaf is empty, so one of two pages may begin at an odd one. */
@@ -147,11 +161,20 @@ export interface WriteOptions {
   };
 }
 
+/** A blob, as a reader finds it. */
+export interface WrittenBlob {
+  bytes: Uint8Array;
+  time: number;
+  metadata: unknown;
+  expires?: number;
+  codec?: number;
+}
+
 /** A store, and what is in it. */
 export interface WrittenStore {
   readonly file: Uint8Array<ArrayBuffer>;
   /** The blobs that a reader finds, by key. */
-  readonly blobs: Map<string, { bytes: Uint8Array; time: number; metadata: unknown }>;
+  readonly blobs: Map<string, WrittenBlob>;
   readonly slot: SlotFields;
   readonly root: RootFields | undefined;
 }
@@ -302,15 +325,42 @@ function frame(bytes: Uint8Array, seed: number): { framed: Uint8Array; checksum:
   return { framed, checksum };
 }
 
+/** The stored bytes of a blob that is coded. */
+export function code(bytes: Uint8Array, codec: number): Uint8Array {
+  const pieces: Uint8Array[] = [], count = Math.ceil(bytes.length / CHUNK);
+  const flush = { finishFlush: zlib.constants.Z_FULL_FLUSH };
+  for (let i = 0; i < count; i++) {
+    const piece = bytes.subarray(i * CHUNK, (i + 1) * CHUNK);
+    if (codec === 2) pieces.push(zlib.zstdCompressSync(piece));
+    else if (codec === 3) pieces.push(zlib.deflateRawSync(piece));
+    else pieces.push(count === 1 ? zlib.gzipSync(piece) : zlib.deflateRawSync(piece, flush));
+  }
+  if (count === 1) return new Uint8Array(pieces[0]);
+  const to = new Bytes(), ends: number[] = [];
+  if (codec === 1) to.bytes([0x1f, 0x8b, 8, 0, 1, 2, 3, 4, 5, 6]);
+  for (const piece of pieces) ends.push(to.bytes(piece).length);
+  if (codec === 1) to.bytes([3, 0]).uint(crc32(bytes), 4).uint(bytes.length % 2 ** 32, 4);
+  for (const end of ends) to.uint(end, 8);
+  return to.done();
+}
+
+/** The features that a blob needs. */
+const needOf = ({ expires, codec }: Pick<EntryFields, "expires" | "codec">) =>
+  (expires === undefined ? 0 : 8) + (codec === undefined ? 0 : 16);
+
 /** What a writer knows while it writes. */
 class Writer {
   readonly space: Space;
+  readonly #forge: NonNullable<WriteOptions["forge"]>;
+  /** The features that all blobs so far need. */
+  features = 0;
   readonly blobs: WrittenStore["blobs"] = new Map();
   readonly #seeds = new Map<string, number>();
   #seed = 0x22222222;
 
-  constructor(space: Space) {
+  constructor(space: Space, forge: NonNullable<WriteOptions["forge"]>) {
     this.space = space;
+    this.#forge = forge;
   }
 
   /** Writes blobs to places. Gives their entries in the order of the keys. */
@@ -320,16 +370,29 @@ class Writer {
     );
   }
 
-  #place(blob: BlobToWrite, seed: number, isInline = false): EntryFields {
-    const { bytes, time = 0, metadata, parts: count = 1 } = blob, key = encode(blob.key);
-    const { framed, checksum } = frame(bytes, seed);
+  #place(
+    blob: BlobToWrite,
+    seed: number,
+    isInline = false,
+  ): EntryFields & { stored: Uint8Array } {
+    const { bytes, time = 0, metadata, expires, codec, parts: count = 1 } = blob;
+    const key = encode(blob.key);
+    let stored = codec === undefined ? bytes : code(bytes, codec);
+    if (codec !== undefined) stored = this.#forge.coded?.(stored) ?? stored;
+    const { framed, checksum } = frame(stored, seed);
     const parts = isInline ? [] : this.space.takeParts(framed.length, count);
     this.space.write(parts, framed);
     const name = new TextDecoder().decode(key);
-    this.blobs.set(name, { bytes, time, metadata });
+    const extra = {
+      ...(expires !== undefined && { expires }),
+      ...(codec !== undefined && { codec }),
+    };
+    this.features |= needOf(extra);
+    this.blobs.set(name, { bytes, time, metadata, ...extra });
     this.#seeds.set(name, seed);
     const text = metadata === undefined ? undefined : encode(JSON.stringify(metadata));
-    return { key, size: bytes.length, parts, seed, checksum, time, metadata: text };
+    const plain = bytes.length, size = stored.length;
+    return { key, size, parts, seed, checksum, time, metadata: text, ...extra, plain, stored };
   }
 
   /** A batch of the log, whole. */
@@ -350,16 +413,17 @@ class Writer {
       to.u8(2).text(key);
       this.blobs.delete(new TextDecoder().decode(key));
     } else if (record.type === "put") {
-      const { isInline = false, isDurable = false, bytes } = record;
+      const { isInline = false, isDurable = false } = record;
       const entry = this.#place(record, this.#seed++, isInline);
       const metadata = entry.metadata === undefined ? 0 : 4;
-      const flags = (isInline ? 1 : 0) + (isDurable ? 2 : 0) + metadata;
-      to.bytes(encodePut(1, { ...entry, flags }, isInline ? bytes : undefined));
+      const flags = (isInline ? 1 : 0) + (isDurable ? 2 : 0) + metadata + needOf(entry);
+      to.bytes(encodePut(1, { ...entry, flags }, isInline ? entry.stored : undefined));
     } else {
       const { key, parts, isDurable = false } = record, blob = this.blobs.get(key);
       if (blob === undefined) throw new RangeError(`there is no ${key} to move`);
       const entry = this.#place({ key, ...blob, parts }, this.#seeds.get(key)!);
-      const flags = (isDurable ? 2 : 0) + (entry.metadata === undefined ? 0 : 4);
+      const metadata = entry.metadata === undefined ? 0 : 4;
+      const flags = (isDurable ? 2 : 0) + metadata + needOf(entry);
       to.bytes(encodePut(3, { ...entry, flags }));
     }
   }
@@ -371,19 +435,28 @@ export function encodePut(type: number, entry: EntryFields, inline?: Uint8Array)
   const to = new Bytes().u8(type).u8(flags).text(key).varint(size).varint(time);
   to.uint(seed, 4).uint(checksum, 4);
   if (metadata !== undefined) to.text(metadata);
+  encodeExtra(to, entry);
   return (inline === undefined ? to.shortParts(parts) : to.bytes(inline)).done();
+}
+
+/** What follows the metadata. */
+function encodeExtra(to: Bytes, { expires, codec, plain = 0 }: EntryFields): void {
+  if (expires !== undefined) to.varint(expires);
+  if (codec !== undefined) to.u8(codec).varint(plain);
 }
 
 /** An entry of a leaf, behind another key. */
 function encodeEntry(entry: EntryFields, before: Uint8Array, base: number): Uint8Array {
   const { key, size, parts, seed, checksum, time, metadata } = entry;
   const shared = sharedBy(before, key), to = new Bytes();
-  const flags = entry.flags ?? (parts.length > 1 ? 1 : 0) + (metadata === undefined ? 0 : 2);
+  const flags = entry.flags ??
+    (parts.length > 1 ? 1 : 0) + (metadata === undefined ? 0 : 2) + needOf(entry) / 2;
   to.varint(entry.shared ?? shared).text(key.subarray(shared)).u8(flags).varint(size);
   if ((flags & 1) !== 0) to.shortParts(parts);
   else if (size > 0) to.varint(parts[0].unit); // its units follow from the size
   to.uint(seed, 4).uint(checksum, 4).varint(time - base);
   if (metadata !== undefined) to.text(metadata);
+  encodeExtra(to, entry);
   return to.done();
 }
 
@@ -525,18 +598,23 @@ export function writeStore(options: WriteOptions = {}): WrittenStore {
     rootParts = 1,
     forge = {},
   } = options;
-  const store = new Writer(new Space(granule));
+  const store = new Writer(new Space(granule), forge);
   const run = store.place(options.blobs ?? []);
   forge.order?.(run);
   const { space } = store;
-  const root: RootFields | undefined = run.length === 0 ? undefined : {
+  // Those of the log come later, and are known to be needed all the same.
+  const later = log.flat().flatMap(({ records }) => records).map((record) =>
+    record.type === "put" ? needOf(record) : 0
+  );
+  const features = options.features ?? later.reduce((a, b) => a | b, store.features);
+  const root: RootFields | undefined = run.length === 0 && features === 0 ? undefined : {
     magic: 0x5242414f,
-    features: 0,
+    features,
     blobs: run.length,
     blobBytes: run.reduce((sum, { size }) => sum + size, 0),
     end: 0,
     nextRunId: (options.runId ?? 1) + 1,
-    runs: [writeRun(space, run, { ...options, uuid, sequence })],
+    runs: run.length === 0 ? [] : [writeRun(space, run, { ...options, uuid, sequence })],
     merges: 0,
     zones: 0,
   };

@@ -7,6 +7,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import * as zlib from "node:zlib";
 import { FORGERIES, SOUND } from "./format_forgeries.ts";
 import {
   DamagedLeaf,
@@ -30,8 +31,8 @@ import { isShared, share, sharedOf } from "../support/share.ts";
 /** Fails unless a reader found what was written. */
 function assertRead(read: Map<string, StoredBlob>, { blobs }: WrittenStore): void {
   assertEquals([...read.keys()].sort(), [...blobs.keys()].sort());
-  for (const [key, { bytes, time, metadata }] of blobs) {
-    const expected = { bytes, size: bytes.length, time, metadata };
+  for (const [key, blob] of blobs) {
+    const expected = { ...blob, size: blob.bytes.length };
     assertEquals(read.get(key), expected, key.slice(0, 20));
   }
 }
@@ -45,17 +46,29 @@ function randomKey(random: Random): string {
     .toWellFormed();
 }
 
-function randomBlob(random: Random, key: string): BlobToWrite {
+/** Node has no Zstandard before 22.15. */
+const CODECS = zlib.zstdCompressSync === undefined ? [1, 3] : [1, 2, 3];
+
+function randomBlob(random: Random, key: string, withExtra = false): BlobToWrite {
   const kind = random(40), most = kind === 0 ? 140_000 : kind < 10 ? 3000 : 100;
   const bytes = randomBytes(random, random(6) === 0 ? 0 : random(most));
   const time = random(2) === 0 ? 1_767_225_600_000 + random(1000) : random(2 ** 53 / 2 ** 10);
   const metadata =
     [undefined, undefined, "m".repeat(random(4000)), { random: random(9) }][random(4)];
-  return { key, bytes, time, metadata, parts: random(8) === 0 ? 1 + random(200) : 1 };
+  // Most stores have neither.
+  const expires = withExtra && random(3) === 0 ? 1 + random(2 ** 43) : undefined;
+  const isCoded = withExtra && bytes.length > 0 && random(2) === 0;
+  const codec = isCoded ? CODECS[random(CODECS.length)] : undefined;
+  const parts = random(8) === 0 ? 1 + random(200) : 1;
+  return { key, bytes, time, metadata, expires, codec, parts };
 }
 
 /** A log of what may happen to keys. */
-function randomLog(random: Random, blobs: readonly BlobToWrite[]): BatchToWrite[][] {
+function randomLog(
+  random: Random,
+  blobs: readonly BlobToWrite[],
+  withExtra: boolean,
+): BatchToWrite[][] {
   const sizes = new Map(blobs.map(({ key, bytes }) => [key as string, bytes.length]));
   const batch = (): BatchToWrite => ({
     records: Array.from({ length: random(6) }, () => {
@@ -68,8 +81,8 @@ function randomLog(random: Random, blobs: readonly BlobToWrite[]): BatchToWrite[
       if (kind === 1 && (sizes.get(known) ?? 0) > 0) {
         return { type: "move", key: known, parts: 1 + random(3), isDurable: random(2) === 0 };
       }
-      const blob = randomBlob(random, random(2) === 0 ? known : randomKey(random));
-      const { length } = blob.bytes, isInline = length > 0 && length < 65536 && random(2) === 0;
+      const blob = randomBlob(random, random(2) === 0 ? known : randomKey(random), withExtra);
+      const { length } = blob.bytes, isInline = length > 0 && length < 65_000 && random(2) === 0;
       sizes.set(blob.key as string, length);
       return { type: "put", ...blob, isInline, isDurable: !isInline && random(2) === 0 };
     }),
@@ -84,10 +97,11 @@ function randomLog(random: Random, blobs: readonly BlobToWrite[]): BatchToWrite[
 /** A store of random blobs and batches. */
 function randomStore(random: Random): WrittenStore {
   const keys = new Set(Array.from({ length: random(3) * random(200) }, () => randomKey(random)));
-  const blobs = [...keys].map((key) => randomBlob(random, key));
+  const withExtra = random(2) === 0;
+  const blobs = [...keys].map((key) => randomBlob(random, key, withExtra));
   return writeStore({
     blobs,
-    log: randomLog(random, blobs),
+    log: randomLog(random, blobs, withExtra),
     granule: [16, 64, 512, 4096, 65536][random(5)],
     groupPages: [2, 4, 16][random(3)],
     extentPages: [2, 4, 10, Infinity][random(4)],

@@ -32,6 +32,13 @@ export function bytesOf(seed: number, length: number): Uint8Array {
   return new Uint8Array(words.buffer, 0, length);
 }
 
+/** Bytes that compress to a third or so; the same for the same numbers. */
+export function textOf(length: number, seed = 1): Uint8Array {
+  const random = bytesOf(seed, Math.ceil(length / 3)), bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = 97 + random[Math.floor(i / 3)] % 26;
+  return bytes;
+}
+
 /** A store in memory that grows. */
 export function memory(maxByteLength: number = 2 ** 24): MemoryStore {
   return new MemoryStore(0, { maxByteLength });
