@@ -21,8 +21,8 @@ export interface SendingOptions {
 /**
  * The bytes of a part of a blob, or without a part its encoded form, as the body of a response. The
  * first piece is read before: what
- * fails at once has a status. What fails later breaks the body off. The blob is closed in the end,
- * however that comes.
+ * fails at once has a status. What fails later breaks the body off. The end of its stream closes the
+ * blob, however that comes.
  */
 export async function bodyOf(
   blob: BlobSnapshot<unknown>,
@@ -43,26 +43,19 @@ export async function bodyOf(
 
 /** A blob on its way to a client that may be slow, or go away. */
 class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
-  readonly #blob: BlobSnapshot<unknown>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #options: SendingOptions;
   #ahead: Uint8Array<ArrayBuffer> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(blob: BlobSnapshot<unknown>, part: Part | undefined, options: SendingOptions) {
-    this.#blob = blob;
     this.#reader = (part === undefined ? blob.encodedStream() : blob.stream(part)).getReader();
     this.#options = options;
   }
 
   /** Reads the first piece. */
   async begin(): Promise<void> {
-    try {
-      this.#ahead = (await this.#reader.read()).value;
-    } catch (error) {
-      this.#end();
-      throw error;
-    }
+    this.#ahead = (await this.#reader.read()).value;
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void {
@@ -74,15 +67,12 @@ class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
     try {
       const value = this.#ahead ?? (await this.#reader.read()).value;
       this.#ahead = undefined;
-      if (value === undefined) {
-        this.#end();
-        controller.close();
-      } else {
+      if (value === undefined) controller.close();
+      else {
         controller.enqueue(value);
         this.#wait(controller);
       }
     } catch (error) {
-      this.#end();
       this.#options.onError(error);
       throw error;
     }
@@ -90,7 +80,7 @@ class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
 
   async cancel(reason: unknown): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#reader.cancel(reason).finally(() => this.#end());
+    await this.#reader.cancel(reason);
   }
 
   /** Gives up a client that does not read on. */
@@ -100,10 +90,5 @@ class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
       controller.error(new Error(`Nothing was read for ${idleTimeoutMs} ms`));
       this.cancel(undefined).catch(() => {}); // the blob is free in any case
     }, idleTimeoutMs);
-  }
-
-  #end(): void {
-    clearTimeout(this.#timer);
-    this.#blob.close();
   }
 }
