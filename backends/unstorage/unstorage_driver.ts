@@ -213,14 +213,14 @@ class Items {
   }
 
   blobOf(key: string): string {
-    return this.#base + key.replaceAll(":", this.#separator);
+    return this.#base + key.split(":").join(this.#separator);
   }
 
   /** The key of a blob as unstorage has it; undefined where no item is meant by it. */
   #keyOf(blob: string): string | undefined {
     const name = blob.slice(this.#base.length);
     if (this.#separator === ":") return name;
-    return name.includes(":") ? undefined : name.replaceAll("/", ":");
+    return name.includes(":") ? undefined : name.split("/").join(":");
   }
 
   async *keys(prefix: string = ""): AsyncGenerator<string, void, void> {
