@@ -1,0 +1,34 @@
+/**
+ * Blobs over HTTP: a handler that serves those of a store, whole, by range, conditionally.
+ *
+ * @example
+ * ```ts
+ * import { MemoryStore } from "@suballoc/offset-allocator";
+ * import { BlobStore } from "@suballoc/offset-allocator/blob-store";
+ * import { serveBlobs } from "@suballoc/offset-allocator/http";
+ *
+ * const store = await BlobStore.open(new MemoryStore(65_536, { maxByteLength: 2 ** 24 }));
+ * await store.put("notes/1.txt", "hello", { metadata: { type: "text/plain" } });
+ *
+ * const handler = serveBlobs(store, { list: true }); // Deno.serve(handler)
+ * const request = new Request("http://localhost/notes/1.txt", { headers: { range: "bytes=1-2" } });
+ * const response = await handler(request);
+ * console.log(response.status, await response.text()); // 206 "el"
+ * ```
+ *
+ * @module
+ */
+
+export type {
+  BlobInfo,
+  BlobSnapshot,
+  ByteRange,
+  ListOptions,
+  Metadata,
+} from "../../src/blob_store/mod.ts";
+export type { WriteConditions } from "./conditions.ts";
+export { pathOfKey } from "./key_path.ts";
+export { nodeListener } from "./node_listener.ts";
+export type { NodeListenerOptions, NodeRequest, NodeResponse } from "./node_listener.ts";
+export { serveBlobs } from "./serve_blobs.ts";
+export type { Authorize, BlobHandler, ServeBlobsOptions, ServedStore } from "./serve_options.ts";
