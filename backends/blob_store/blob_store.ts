@@ -13,6 +13,7 @@ import {
   BlobStore as CoreStore,
   type BlobStoreOptions,
   type Crc32,
+  type Metadata,
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
@@ -88,7 +89,7 @@ interface OpenedStore {
  * writer. Any number of readers may have the store open with `readOnly`, which takes no lock and
  * writes nothing.
  */
-export class BlobStore extends CoreStore {
+export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
   /**
    * Opens a store.
    *
@@ -103,10 +104,10 @@ export class BlobStore extends CoreStore {
    * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
    * @throws {TypeError | RangeError} An option is not what it must be.
    */
-  static override async open(
+  static override async open<Meta = Metadata>(
     target: string | URL | BackingStore,
     options: BlobFileOptions = {},
-  ): Promise<BlobStore> {
+  ): Promise<BlobStore<Meta>> {
     super.checkOptions(options, " waitMs signal");
     const { waitMs = 0, signal, ...others } = options, isPath = !isStore(target);
     checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
@@ -120,7 +121,7 @@ export class BlobStore extends CoreStore {
     const opened = path === undefined
       ? await super.openWith(target as BackingStore, others, hooksOf())
       : await openPath(path, others, super.openWith, (path) => waitForLock(path, waitMs, signal));
-    return new BlobStore(opened);
+    return new BlobStore<Meta>(opened);
   }
 
   /**

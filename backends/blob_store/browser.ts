@@ -10,6 +10,7 @@ import {
   type BackupReport,
   BlobStore as CoreStore,
   type BlobStoreOptions,
+  type Metadata,
   type ProgressOptions,
   salvageBlobs as salvageCore,
   type SalvageReport,
@@ -18,18 +19,18 @@ import {
 export * from "../../src/blob_store/mod.ts";
 
 /** Named blobs in any backing store. */
-export class BlobStore extends CoreStore {
+export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
   /**
    * Opens the store that a backing store holds.
    *
    * @throws {TypeError} The target is a path, or an option is not what it must be.
    * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
    */
-  static override async open(
+  static override async open<Meta = Metadata>(
     target: string | URL | BackingStore,
     options: BlobStoreOptions = {},
-  ): Promise<BlobStore> {
-    return new BlobStore(await super.openWith(notPath(target), options));
+  ): Promise<BlobStore<Meta>> {
+    return new BlobStore<Meta>(await super.openWith(notPath(target), options));
   }
 
   /**

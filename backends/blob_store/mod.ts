@@ -27,6 +27,7 @@ export { StorageError } from "../../src/arena/backing_store.ts";
 export type { BackingStore, StorageOperation } from "../../src/arena/mod.ts";
 export * from "../../src/blob_store/blob_store_errors.ts";
 export type * from "../../src/blob_store/types.ts";
+export type { BlobReader, BlobSnapshot } from "../../src/blob_store/blob_reader.ts";
 export type { CancelSignal } from "../../src/util/wait_options.ts";
 export { type BlobFileOptions, BlobStore } from "./blob_store.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

@@ -17,7 +17,6 @@ import type {
   ByteRange,
   GetOptions,
   ListOptions,
-  Metadata,
   ProgressOptions,
 } from "./types.ts";
 
@@ -45,7 +44,7 @@ export interface Operation {
 }
 
 /** A put, checked. */
-export function putOf(key: unknown, value: unknown, metadata?: Metadata): Operation {
+export function putOf(key: unknown, value: unknown, metadata?: unknown): Operation {
   const put = { key: encodeKey(key), isDelete: false, metadata: encodeMetadata(metadata) };
   const bytes = bytesOf(value);
   if (bytes === undefined) return { ...put, source: sourceOf(value) };
@@ -54,7 +53,7 @@ export function putOf(key: unknown, value: unknown, metadata?: Metadata): Operat
 }
 
 /** The steps of a batch, checked. */
-export function operationsOf(steps: Iterable<BatchOperation>): Operation[] {
+export function operationsOf(steps: Iterable<BatchOperation<unknown>>): Operation[] {
   if (typeof steps === "string" || typeof steps?.[Symbol.iterator] !== "function") {
     throw new TypeError(`Expected operations to be an array of steps, got ${describe(steps)}`);
   }
@@ -62,7 +61,7 @@ export function operationsOf(steps: Iterable<BatchOperation>): Operation[] {
 }
 
 /** A step of a batch, checked. */
-function operationOf(step: BatchOperation): Operation {
+function operationOf(step: BatchOperation<unknown>): Operation {
   const type: unknown = step?.type;
   if (type !== "put" && type !== "delete") {
     const got = typeof step === "object" && step !== null ? describe(type) : describe(step);
@@ -70,7 +69,7 @@ function operationOf(step: BatchOperation): Operation {
   }
   checkOptions(step, type === "put" ? "type key value metadata" : "type key", `a ${type}`);
   if (step.type === "put") return putOf(step.key, step.value, step.metadata);
-  return deleteOf(step.key);
+  return deleteOf((step as { key: string }).key);
 }
 
 /** A delete, checked. */
@@ -142,7 +141,7 @@ export function bytesOfPiece(piece: unknown): Uint8Array {
 }
 
 /** Metadata as JSON; undefined where there is none. */
-function encodeMetadata(metadata: Metadata | undefined): Uint8Array | undefined {
+function encodeMetadata(metadata: unknown): Uint8Array | undefined {
   if (metadata === undefined) return undefined;
   let json: string | undefined;
   try {

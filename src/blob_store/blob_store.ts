@@ -48,6 +48,7 @@ import type {
   FileRegion,
   GetOptions,
   ListOptions,
+  Metadata,
   ProgressOptions,
   PutOptions,
   VerifyReport,
@@ -73,7 +74,7 @@ import { verifyBlobs } from "./verify_blobs.ts";
  * | the first write after opening | O(blobs) once: what is free |
  * | `checkpoint`, `check`, `regions`, the first `stats` | O(blobs) |
  */
-export class BlobStore {
+export class BlobStore<Meta = Metadata> {
   readonly #opened: OpenStore;
 
   /**
@@ -97,8 +98,11 @@ export class BlobStore {
    * @throws {StorageError} It cannot be read or written.
    * @throws {TypeError | RangeError} It is no backing store, or an option makes no sense.
    */
-  static async open(store: BackingStore, options: BlobStoreOptions = {}): Promise<BlobStore> {
-    return new BlobStore(await BlobStore.openWith(store, options));
+  static async open<Meta = Metadata>(
+    store: BackingStore,
+    options: BlobStoreOptions = {},
+  ): Promise<BlobStore<Meta>> {
+    return new BlobStore<Meta>(await BlobStore.openWith(store, options));
   }
 
   /**
@@ -141,7 +145,7 @@ export class BlobStore {
    * @throws {TypeError | RangeError} The key, the value or the metadata is not valid, or the buffer
    * of the value was transferred before it was written.
    */
-  async put(key: string, value: BlobSource, options: PutOptions = {}): Promise<void> {
+  async put(key: string, value: BlobSource, options: PutOptions<Meta> = {}): Promise<void> {
     checkOptions(options, "metadata");
     await this.#write([putOf(key, value, options.metadata)], false);
   }
@@ -254,12 +258,12 @@ export class BlobStore {
   }
 
   /** What is known of a blob; undefined if there is none. */
-  async stat(key: string): Promise<BlobInfo | undefined> {
+  async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
     return await this.#opened.find(key, (slot) => {
       if (slot < 0) return undefined;
       const entry = new TableEntry(this.#opened.state.index);
       entry.slot = slot;
-      return infoOf(entry);
+      return infoOf<Meta>(entry);
     });
   }
 
@@ -271,7 +275,7 @@ export class BlobStore {
    * @throws {StorageError} The store is closed.
    * @throws {TypeError | RangeError} An option makes no sense.
    */
-  async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, void> {
+  async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo<Meta>, void, void> {
     checkListOptions(options);
     const { prefix = "", after, limit = Infinity, reverse = false } = options;
     if (limit !== Infinity) checkInteger("limit", limit);
@@ -290,7 +294,7 @@ export class BlobStore {
       if (!(typeof more === "boolean" ? more : await more)) return;
       const { key, keyLength } = walk.entry;
       if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
-      yield infoOf(walk.entry);
+      yield infoOf<Meta>(walk.entry);
     }
   }
 
@@ -302,7 +306,7 @@ export class BlobStore {
    * @throws {StorageError} It could not be written, or the store takes no writes.
    * @throws {TypeError | RangeError} An operation is not valid.
    */
-  async batch(operations: Iterable<BatchOperation>): Promise<void> {
+  async batch(operations: Iterable<BatchOperation<Meta>>): Promise<void> {
     await this.#write(operationsOf(operations), true);
   }
 
@@ -505,7 +509,7 @@ function checkRoom(buffer: Uint8Array, length: number): void {
 }
 
 /** What a caller gets to know of a blob. */
-function infoOf(entry: IndexEntry): BlobInfo {
+function infoOf<Meta>(entry: IndexEntry): BlobInfo<Meta> {
   const { size, time, seed, crc, metadata } = entry;
   const etag = [seed, crc].map((n) => n.toString(16).padStart(8, "0"));
   return {

@@ -29,6 +29,53 @@ export class StoreFullError extends Error {
 }
 
 /**
+ * A condition of a write does not hold: nothing was changed. Read the blob again, and decide again.
+ */
+export class ConditionFailedError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "ConditionFailedError";
+  /** The key whose blob was asked for. */
+  readonly key: string;
+  /** The etag of the blob that it has; undefined: there is none. */
+  readonly etag: string | undefined;
+
+  /**
+   * Makes the error for a key.
+   *
+   * @param key The key whose blob was asked for.
+   * @param expected The etag that it should have, `"*"` for any, or undefined for no blob.
+   * @param etag The etag that it has, if there is a blob.
+   */
+  constructor(key: string, expected: string | undefined, etag: string | undefined) {
+    super(`Expected ${JSON.stringify(key)} to have ${blobOf(expected)}, got ${blobOf(etag)}`);
+    this.key = key;
+    this.etag = etag;
+  }
+}
+
+function blobOf(etag: string | undefined): string {
+  return etag === undefined ? "no blob" : etag === "*" ? "a blob" : `the etag ${etag}`;
+}
+
+/** So many snapshots are open that `read` gives no other one: close those that are not read. */
+export class TooManySnapshotsError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "TooManySnapshotsError";
+  /** How many may be open at once. */
+  readonly limit: number;
+
+  /**
+   * Makes the error for a limit.
+   *
+   * @param limit How many may be open at once.
+   */
+  constructor(limit: number) {
+    super(`Cannot read: ${limit} snapshots are open, and none was closed or read to its end`);
+    this.limit = limit;
+  }
+}
+
+/**
  * Another writer opened the store since: by another name of the file, which has another lock.
  * What was acknowledged is in the store; nothing more is written, until it is opened again.
  */

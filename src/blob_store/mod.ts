@@ -22,6 +22,8 @@ export { StorageError } from "../arena/backing_store.ts";
 export type { BackingStore, StorageOperation } from "../arena/backing_store.ts";
 export * from "./blob_store_errors.ts";
 export type * from "./types.ts";
+export type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
+export type { CancelSignal } from "../util/wait_options.ts";
 export type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 export { BlobStore } from "./blob_store.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { CancelSignal } from "../util/wait_options.ts";
+
 /** What can be kept as metadata: what JSON can say, at most 4 KiB of it. */
 export type Metadata =
   | string
@@ -102,10 +104,46 @@ export interface BlobStoreOptions {
   readonly closeStore?: boolean;
 }
 
-/** What goes with a blob. */
-export interface PutOptions {
+/** How a call is cancelled. */
+export interface ReadOptions {
+  /**
+   * An `AbortSignal`: where it is aborted, the call rejects with its reason. So does what is read
+   * later of a stream or a snapshot that the call returned.
+   */
+  readonly signal?: CancelSignal;
+}
+
+/** How a batch is cancelled. */
+export interface BatchOptions {
+  /**
+   * An `AbortSignal`: where it is aborted before the commit begins, the call rejects with its
+   * reason and changes nothing. A commit that has begun completes.
+   */
+  readonly signal?: CancelSignal;
+}
+
+/** What goes with a blob, and when it is put. */
+export interface PutOptions<Meta = Metadata> extends BatchOptions {
   /** Anything JSON can say, in at most 4 KiB. */
-  readonly metadata?: Metadata;
+  readonly metadata?: Meta;
+  /** Puts only in place of the blob that has this etag. */
+  readonly ifMatch?: string;
+  /** `"*"`: puts only where there is no blob with this key. */
+  readonly ifNoneMatch?: "*";
+}
+
+/** When a blob is deleted. */
+export interface DeleteOptions extends BatchOptions {
+  /** Deletes only the blob that has this etag. */
+  readonly ifMatch?: string;
+}
+
+/** When a blob is renamed or copied. */
+export interface CopyOptions extends BatchOptions {
+  /** Takes only the blob that has this etag, of the key `from`. */
+  readonly ifMatch?: string;
+  /** `"*"`: only where there is no blob with the key `to`. */
+  readonly ifNoneMatch?: "*";
 }
 
 /** A part of a blob. */
@@ -117,13 +155,13 @@ export interface ByteRange {
 }
 
 /** Which part of a blob is read. */
-export interface GetOptions {
+export interface GetOptions extends ReadOptions {
   /** The part; the whole blob by default. */
   readonly range?: ByteRange;
 }
 
 /** What a store knows of a blob. */
-export interface BlobInfo {
+export interface BlobInfo<Meta = Metadata> {
   /** Its name. */
   readonly key: string;
   /** Bytes in it. */
@@ -131,8 +169,11 @@ export interface BlobInfo {
   /** When it was put. */
   readonly time: Date;
   /** What was given with it, if anything. */
-  readonly metadata: Metadata | undefined;
-  /** Names this very content: another put gives another one. Fits an HTTP ETag. */
+  readonly metadata: Meta | undefined;
+  /**
+   * Names this very content: another put gives another one, a rename or a copy keeps it. Fits an
+   * HTTP ETag.
+   */
   readonly etag: string;
 }
 
@@ -152,14 +193,23 @@ export interface ListOptions {
 }
 
 /** One step of a batch. */
-export type BatchOperation =
+export type BatchOperation<Meta = Metadata> =
   | {
     readonly type: "put";
     readonly key: string;
     readonly value: BlobSource;
-    readonly metadata?: Metadata;
+    readonly metadata?: Meta;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
   }
-  | { readonly type: "delete"; readonly key: string };
+  | { readonly type: "delete"; readonly key: string; readonly ifMatch?: string }
+  | {
+    readonly type: "rename" | "copy";
+    readonly from: string;
+    readonly to: string;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
+  };
 
 /** What a compaction did. */
 export interface CompactionReport {
