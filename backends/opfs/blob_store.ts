@@ -9,6 +9,7 @@ import {
   type BackupReport,
   BlobStore as CoreStore,
   type BlobStoreOptions,
+  type Metadata,
   type ProgressOptions,
   type RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
@@ -49,7 +50,7 @@ type OpenWith = (
  * durability `"commit"` is durable as far as the browser's `flush` is: fdatasync in Chromium, fsync
  * in Firefox. Where the quota is used up, deletes, compaction and reads go on.
  */
-export class BlobStore extends CoreStore {
+export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
   /**
    * Opens a store.
    *
@@ -65,10 +66,10 @@ export class BlobStore extends CoreStore {
    * @throws {CorruptStoreError} It is no blob store, or is damaged beyond its blobs.
    * @throws {TypeError | RangeError} This is no dedicated worker, or an argument is not valid.
    */
-  static override async open(
+  static override async open<Meta = Metadata>(
     target: string | OpfsFileHandle | BackingStore,
     options: OpfsBlobOptions = {},
-  ): Promise<BlobStore> {
+  ): Promise<BlobStore<Meta>> {
     super.checkOptions(options, " waitMs signal");
     const { waitMs, signal, ...others } = options;
     if (waitMs !== undefined) checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
@@ -77,13 +78,13 @@ export class BlobStore extends CoreStore {
       const { create = false } = others;
       const located = await locateFile("target", target, create);
       const wait = { waitMs: waitMs ?? DEFAULT_WAIT, signal };
-      return new BlobStore(await openFile(located, others, wait, super.openWith));
+      return new BlobStore<Meta>(await openFile(located, others, wait, super.openWith));
     }
     if (waitMs !== undefined && waitMs > 0) {
       throw new TypeError("Expected waitMs with a path, got a backing store, which has no lock");
     }
     signal?.throwIfAborted();
-    return new BlobStore(await super.openWith(target, others));
+    return new BlobStore<Meta>(await super.openWith(target, others));
   }
 
   /**
