@@ -46,7 +46,7 @@ import {
   Streams,
   type WireMessage,
 } from "./wire.ts";
-import { ConnectionLostError, decodeError, encodeError } from "./wire_errors.ts";
+import { ConnectionLostError, decodeError, encodeError, type WireError } from "./wire_errors.ts";
 
 /** How often (ms) a worker is asked that does not answer yet: it may not listen yet. */
 const ASK_AGAIN = 100;
@@ -63,8 +63,8 @@ interface OwnCauses {
   onProgress?: (done: number, total: number) => void;
   /** The streams that are sent with it. */
   readonly uploads: Outlet[];
-  /** The error of one of them. */
-  uploadError?: { readonly error: unknown };
+  /** The error of one of them, or what `onProgress` threw. */
+  ownError?: { readonly error: unknown };
   /** The reason of an abort. */
   abortReason?: { readonly error: unknown };
 }
@@ -153,14 +153,15 @@ class Connection {
     const { type, id } = message, pending = this.#pending.get(id);
     if (type === "answer" || type === "failure") {
       this.#pending.delete(id);
-      if (type === "answer") return pending?.resolve(message.value);
-      const { uploadError, abortReason } = pending?.own ?? {};
-      const own = uploadError ?? (message.isAbort ? abortReason : undefined);
-      pending?.reject(own === undefined ? decodeError(message.error) : own.error);
+      const { ownError, abortReason } = pending?.own ?? {};
+      if (ownError) pending!.reject(ownError.error);
+      else if (type === "answer") pending?.resolve(message.value);
+      else pending?.reject((message.isAbort && abortReason || decoded(message)).error);
     } else if (type === "progress") {
       try {
         pending?.own.onProgress?.(message.done, message.total);
       } catch (error) {
+        pending!.own.ownError ??= { error };
         this.#abort(id, error);
       }
     } else this.#streams.receive(message);
@@ -258,6 +259,10 @@ class Connection {
   }
 }
 
+function decoded({ error }: { readonly error: WireError }): { readonly error: unknown } {
+  return { error: decodeError(error) };
+}
+
 /** Values of one call, as they are posted. */
 class Values {
   readonly #streams: Streams;
@@ -285,7 +290,7 @@ class Values {
     const source = sourceOf(value);
     if (source === undefined) return { value };
     const outlet = this.#streams.send(source, (failure) => {
-      if (failure) this.own.uploadError = failure;
+      if (failure) this.own.ownError ??= failure;
     });
     this.own.uploads.push(outlet);
     return { upload: outlet.id };
@@ -583,6 +588,9 @@ class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
   readonly #id: number;
   readonly #signal: CancelSignal | undefined;
   readonly #abort = () => this.close();
+  /** Reads under way, and whether one ended that closes it once there is no other one. */
+  #reads = 0;
+  #isRead = false;
   #isClosed = false;
 
   constructor(
@@ -599,40 +607,45 @@ class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
   }
 
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
-    this.#check(range);
-    const found = this.#connection.call<{ readonly stream: number }>(
-      "snapshot.stream",
-      [this.#id, range],
-    );
-    let reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
-    const begin = async () => {
-      const stream = this.#connection.stream<Uint8Array<ArrayBuffer>>(
-        (await found).stream,
-        this.#signal,
-      );
-      return reader ??= stream.getReader();
+    this.#begin(range);
+    let isOver = false;
+    const end = () => {
+      if (!isOver) this.#end(true);
+      isOver = true;
     };
-    const begun = begin();
-    begun.catch(() => {}); // told to who reads
+    const reader = this.#connection
+      .call<{ readonly stream: number }>("snapshot.stream", [this.#id, range])
+      .then(({ stream }) =>
+        this.#connection.stream<Uint8Array<ArrayBuffer>>(stream, this.#signal).getReader()
+      );
+    reader.catch(() => {}); // told to who reads
     return new ReadableStream({
       async pull(controller) {
-        const { done, value } = await (await begun).read();
-        if (done) controller.close();
-        else controller.enqueue(value);
+        try {
+          const { done, value } = await (await reader).read();
+          if (!done) return controller.enqueue(value);
+          controller.close();
+          end();
+        } catch (error) {
+          end();
+          throw error;
+        }
       },
-      cancel: async (reason) => await (await begun).cancel(reason),
+      async cancel(reason) {
+        end();
+        await (await reader).cancel(reason);
+      },
     }, { highWaterMark: 0 });
   }
 
   async bytes(range?: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
-    this.#check(range);
-    const bytes = await this.#connection.call<Uint8Array<ArrayBuffer>>(
-      "snapshot.bytes",
-      [this.#id, range],
-      this.#signal && { signal: this.#signal },
-    );
-    if (range === undefined) this.close();
-    return bytes;
+    this.#begin(range);
+    try {
+      const signal = this.#signal && { signal: this.#signal };
+      return await this.#connection.call("snapshot.bytes", [this.#id, range], signal);
+    } finally {
+      this.#end(range === undefined);
+    }
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
@@ -658,10 +671,20 @@ class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
     this.close();
   }
 
-  #check(range: ByteRange | undefined): void {
+  #begin(range: ByteRange | undefined): void {
     this.#signal?.throwIfAborted();
-    if (this.#isClosed) throw new StorageError("read", 0, 0, "the snapshot is closed");
+    const { key, size } = this.info;
+    if (this.#isClosed) {
+      throw new TypeError(`Cannot read ${JSON.stringify(key)}: its snapshot is closed`);
+    }
     checkOptions(range, "offset length", "range");
-    if (range !== undefined) checkInteger("range.offset", range.offset, 0, this.info.size);
+    if (range !== undefined) checkInteger("range.offset", range.offset, 0, size);
+    this.#reads++;
+  }
+
+  #end(isRead: boolean): void {
+    this.#reads--;
+    this.#isRead ||= isRead;
+    if (this.#isRead && this.#reads === 0) this.close();
   }
 }

@@ -64,7 +64,7 @@ export function decodeError(posted: WireError): unknown {
   const options = cause === undefined ? undefined : { cause: decodeError(cause) };
   const error = new Error(message, options), classes = classesByName();
   if (Object.hasOwn(classes, name)) Object.setPrototypeOf(error, classes[name].prototype);
-  else error.name = name;
+  else if (name !== error.name) error.name = name;
   return Object.assign(error, value, { stack });
 }
 
