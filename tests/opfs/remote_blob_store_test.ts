@@ -538,7 +538,7 @@ describe("connections", () => {
   });
 
   it("close the store with the last one", async () => {
-    const { store, remote } = await connected();
+    const { store, remote, end } = await connected();
     const { port1, port2 } = new MessageChannel();
     serveBlobStore(store, port1);
     const other = await RemoteBlobStore.connect(port2);
@@ -548,18 +548,19 @@ describe("connections", () => {
     await other.put("a", "b");
     await other.close();
     await storageError("read", () => store.get("a"));
+    await end();
     port1.close();
     port2.close();
   });
 
   it("leave it open where they are told so", async () => {
-    const { store, remote } = await connected({ closeStore: false });
+    const { store, remote, end } = await connected({ closeStore: false });
     {
       await using again = remote;
       await again.put("a", "b");
     }
     assertStrictEquals((await store.get("a"))?.length, 1);
-    await store.close();
+    await end();
   });
 
   it("that are lost reject every call, stream and later call", async () => {
