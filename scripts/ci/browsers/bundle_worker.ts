@@ -19,6 +19,12 @@ const STAND_INS: Readonly<Record<string, string>> = {
   "tests/support/temporary_files.ts": "tests/opfs/suites/temporary_files.ts",
 };
 
+/** The same, and a store on the other side of a port. */
+const REMOTE: Readonly<Record<string, string>> = {
+  ...STAND_INS,
+  "src/blob_store/blob_store.ts": "tests/opfs/suites/remote.ts",
+};
+
 /** Node's modules, as far as the suites use them. */
 const OF_NODE: Readonly<Record<string, string>> = {
   "node:timers": "/tests/opfs/suites/timers.ts",
@@ -27,7 +33,8 @@ const OF_NODE: Readonly<Record<string, string>> = {
 /** Who gets the stand-ins: the stand-ins themselves and the library get the real ones. */
 const SUITES = /^tests\/blob_store\//;
 
-const standIns: Plugin = {
+/** Puts what stands for modules in their places. */
+const standIns = (others: Readonly<Record<string, string>>): Plugin => ({
   name: "stand-ins",
   setup({ onResolve }) {
     onResolve({ filter: /.*/ }, ({ path, importer, kind }) => {
@@ -36,14 +43,19 @@ const standIns: Plugin = {
       if (named !== undefined) return { path: ROOT + named.slice(1) };
       const from = posix.relative(ROOT, importer);
       if (!path.startsWith(".") || !SUITES.test(from)) return undefined;
-      const other = STAND_INS[posix.join(posix.dirname(from), path)];
+      const other = others[posix.join(posix.dirname(from), path)];
       return other === undefined ? undefined : { path: ROOT + other };
     });
   },
-};
+});
 
-/** The text of the bundle of a module, given by its path from the root of the repository. */
-export async function bundleWorker(module: string): Promise<string> {
+/**
+ * The text of the bundle of a module.
+ *
+ * @param module Its path from the root of the repository.
+ * @param isRemote Whether the suites have their stores on the other side of a port.
+ */
+export async function bundleWorker(module: string, isRemote: boolean = false): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [ROOT + module],
     bundle: true,
@@ -53,7 +65,7 @@ export async function bundleWorker(module: string): Promise<string> {
     target: "es2022", // no browser of the least versions knows `using`
     charset: "utf8",
     logLevel: "error",
-    plugins: [standIns],
+    plugins: [standIns(isRemote ? REMOTE : STAND_INS)],
   });
   return outputFiles[0].text;
 }

@@ -16,30 +16,41 @@ import { bundleWorker } from "./bundle_worker.ts";
 
 const [browser, only] = process.argv.slice(2);
 
-/** What the page does: it starts the worker, and posts what that posts. */
-function startWorker(address: string): void {
-  const worker = new Worker(address, { type: "module" });
+/** What the page does: it starts one worker after the other, and posts what they post. */
+async function startWorkers(addresses: readonly string[]): Promise<void> {
   let posted: Promise<unknown> = Promise.resolve();
   const post = (path: string, body: string) => {
     posted = posted.then(() => fetch(path, { method: "POST", body }));
   };
-  worker.onmessage = ({ data }) => {
-    if (typeof data === "string") post("/line", data);
-    else post("/answer", JSON.stringify(data));
-  };
-  worker.onerror = ({ message }) => {
-    post("/line", `the worker fails: ${message}`);
-    post("/answer", JSON.stringify({ passed: 0, failed: 1 }));
-  };
+  const total = { passed: 0, failed: 0 };
+  for (const address of addresses) {
+    const worker = new Worker(address, { type: "module" });
+    const results = await new Promise<typeof total>((resolve) => {
+      worker.onmessage = ({ data }) =>
+        typeof data === "string" ? post("/line", data) : resolve(data);
+      worker.onerror = ({ message }) => {
+        post("/line", `the worker fails: ${message}`);
+        resolve({ passed: 0, failed: 1 });
+      };
+    });
+    worker.terminate();
+    total.passed += results.passed;
+    total.failed += results.failed;
+  }
+  post("/answer", JSON.stringify(total));
 }
 
-const worker = await bundleWorker("tests/opfs/suites/worker.ts");
-const address = `/worker.js${only === undefined ? "" : `?only=${only}`}`;
+const workers: Readonly<Record<string, string>> = {
+  "/worker.js": await bundleWorker("tests/opfs/suites/worker.ts"),
+  "/remote.js": await bundleWorker("tests/opfs/suites/remote_worker.ts", true),
+};
+const search = only === undefined ? "" : `?only=${encodeURIComponent(only)}`;
+const addresses = Object.keys(workers).map((path) => path + search);
 const page = `<!doctype html><title>Test</title>` +
-  `<script type="module">(${startWorker})(${JSON.stringify(address)})</script>`;
+  `<script type="module">(${startWorkers})(${JSON.stringify(addresses)})</script>`;
 const answer = await askBrowser(browser, ({ pathname }, posted) => {
   if (pathname === "/") return { type: "text/html", body: page };
-  if (pathname === "/worker.js") return { type: "text/javascript", body: worker };
+  if (pathname in workers) return { type: "text/javascript", body: workers[pathname] };
   if (pathname !== "/line") return undefined;
   console.log(posted);
   return { type: "text/plain", body: "" };
