@@ -50,6 +50,7 @@ const steps: Record<string, string[]> = {
   browser: ["task", "test:browser"],
   gpu: ["task", "test:gpu"],
   platforms: ["task", "test:platforms"],
+  browsers: ["task", "test:browsers"],
 };
 
 /** What one step came to. */
@@ -69,6 +70,7 @@ const LONG: readonly string[] = [
   "npm",
   "gpu",
   "platforms",
+  "browsers",
   "examples",
   "types",
   "publish",

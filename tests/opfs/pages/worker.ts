@@ -7,6 +7,7 @@
 
 import { BlobStore, OpfsStore, serveBlobStore } from "../../../backends/opfs/mod.ts";
 import type { MessagePortLike } from "../../../backends/opfs/mod.ts";
+import { bytesFor } from "./bytes_for.ts";
 
 /** What a worker is told. */
 export interface Command {
@@ -26,11 +27,6 @@ export interface Answer {
 const scope = globalThis as unknown as MessagePortLike;
 let blobs: BlobStore | undefined, file: OpfsStore | undefined;
 
-/** Bytes that follow from a number. */
-export function bytesFor(number: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(200 + number % 5000).map((_, i) => number * 31 + i * 7);
-}
-
 const commands: Readonly<Record<string, (...args: never[]) => unknown>> = {
   async open(path: string, options?: object) {
     blobs = await BlobStore.open(path, options);
@@ -49,10 +45,10 @@ const commands: Readonly<Record<string, (...args: never[]) => unknown>> = {
     return (await blobs!.stats()).blobs;
   },
   /** Puts without an end, and tells of each that was acknowledged. */
-  async putOnAndOn(first: number, address: string) {
+  async putOnAndOn(first: number) {
     for (let number = first;; number++) {
       await blobs!.put(`${number}`, bytesFor(number));
-      scope.postMessage({ acknowledged: number, address });
+      scope.postMessage({ acknowledged: number });
     }
   },
   /** Which of these are missing or damaged. */
