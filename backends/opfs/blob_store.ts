@@ -45,8 +45,8 @@ type OpenWith = (
  * Named blobs in a file of the origin private file system, or in any backing store; in a dedicated
  * worker. The file is the same as on a disk: `backup`, download and upload move it either way.
  *
- * A file has one writer at a time, in whatever tab: another one gets a {@linkcode StoreLockedError}.
- * The lock of a tab, worker or browser that died is free at once. What was acknowledged with
+ * A file has one writer at a time, in whatever tab: another one gets a
+ * {@linkcode StoreLockedError}. The lock of a tab, worker or browser that died is free at once. What was acknowledged with
  * durability `"commit"` is durable as far as the browser's `flush` is: fdatasync in Chromium, fsync
  * in Firefox. Where the quota is used up, deletes, compaction and reads go on.
  */

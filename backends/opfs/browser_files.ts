@@ -94,6 +94,7 @@ export async function rootFolder(): Promise<OpfsFolder> {
   const { storage } = navigatorHere();
   if (typeof storage?.getDirectory === "function") return await storage.getDirectory();
   throw new TypeError(
-    "Expected a browser with an origin private file system, in a secure context (https: or localhost)",
+    "Expected a browser with an origin private file system, " +
+      "in a secure context (https: or localhost)",
   );
 }

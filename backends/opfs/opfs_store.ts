@@ -14,7 +14,7 @@ import { SyncFileIO, type SyncRawFile } from "../file/raw/file_io.ts";
 import type { OpfsFileHandle, SyncAccessHandleLike } from "./browser_files.ts";
 import { locateFile, nameOf, reasonOf, refusal, refused } from "./locate_file.ts";
 
-/** Milliseconds that an opener waits by default: a page that is left frees its files a bit later. */
+/** Milliseconds that an opener waits: a page that is left frees its files a bit later. */
 export const DEFAULT_WAIT = 2_000;
 /** The first pause (ms) between two attempts, and the longest one. */
 const FIRST_PAUSE = 2, LONGEST_PAUSE = 50;
@@ -222,8 +222,8 @@ async function openHandle(
 ): Promise<SyncAccessHandleLike> {
   if (typeof file.createSyncAccessHandle !== "function") {
     throw new TypeError(
-      "Expected a dedicated worker, which alone can open files of the origin private file system: " +
-        "in a page use RemoteBlobStore",
+      "Expected a dedicated worker, which alone can open files of the origin private file " +
+        "system: in a page use RemoteBlobStore",
     );
   }
   const start = performance.now(), mode = readOnly ? "read-only" : "readwrite";

@@ -1,5 +1,5 @@
 /**
- * The Web Lock of a path: who waits for a blob store is served in order, and who makes one is alone.
+ * The Web Lock of a path: who waits for a blob store is served in order, who makes one is alone.
  *
  * @module
  */

@@ -33,9 +33,6 @@ export interface ServeStoreOptions {
   readonly closeStore?: boolean;
 }
 
-/** What is served: a `BlobStore`, or whatever reads blobs and has some of its other methods. */
-export type ServedStore = BlobReader;
-
 /** Entries of a listing that go together. */
 const BATCH = 128;
 
@@ -75,8 +72,8 @@ const clientsOf: WeakMap<object, Set<Client>> = /* @__PURE__ */ new WeakMap();
 
 /**
  * Serves a blob store to the other side of a port: a `RemoteBlobStore` has its methods there. Call
- * it at once when the worker starts, with the promise that `BlobStore.open` returns: what goes wrong
- * there is told to whoever connects.
+ * it at once when the worker starts, with the promise that `BlobStore.open` returns: who connects
+ * is told what goes wrong there.
  *
  * @example
  * ```ts ignore
@@ -85,12 +82,12 @@ const clientsOf: WeakMap<object, Set<Client>> = /* @__PURE__ */ new WeakMap();
  * serveBlobStore(BlobStore.open("photos.blobs", { create: true }), self);
  * ```
  *
- * @param store The store, or a promise of it.
- * @param port `self` in a dedicated worker, or a `MessagePort`, which may also carry other messages.
+ * @param store The store, or a promise of it. One that only reads blobs is served as well.
+ * @param port `self` in a dedicated worker, or a `MessagePort`. Other messages are left alone.
  * @throws {TypeError} An argument is not valid.
  */
 export function serveBlobStore(
-  store: ServedStore | PromiseLike<ServedStore>,
+  store: BlobReader | PromiseLike<BlobReader>,
   port: MessagePortLike,
   options: ServeStoreOptions = {},
 ): void {
@@ -126,7 +123,7 @@ export function checkPort(name: string, port: unknown): asserts port is MessageP
 
 /** One port of a store. */
 class Server {
-  readonly #store: Promise<ServedStore>;
+  readonly #store: Promise<BlobReader>;
   readonly #port: MessagePortLike;
   readonly #closeStore: boolean;
   readonly #streams: Streams;
@@ -135,7 +132,7 @@ class Server {
   readonly #aborts = new Map<number, AbortController>();
   #life: Promise<Life> | undefined;
 
-  constructor(store: Promise<ServedStore>, port: MessagePortLike, closeStore: boolean) {
+  constructor(store: Promise<BlobReader>, port: MessagePortLike, closeStore: boolean) {
     this.#store = store;
     this.#port = port;
     this.#closeStore = closeStore;
@@ -222,7 +219,7 @@ class Server {
   }
 
   async #ofSnapshot(
-    store: ServedStore,
+    store: BlobReader,
     client: Client,
     method: string,
     [first, ...rest]: unknown[],
@@ -247,7 +244,7 @@ class Server {
   }
 
   /** Takes a client; it may ask again where its first question was lost. */
-  async #connect(store: ServedStore, { client: name, args }: Call): Promise<unknown> {
+  async #connect(store: BlobReader, { client: name, args }: Call): Promise<unknown> {
     const [life, probe] = args as [string | undefined, unknown];
     if (!this.#clients.has(name)) {
       const client: Client = {
@@ -266,7 +263,7 @@ class Server {
   }
 
   /** Lets go of what a client holds. */
-  #drop(store: ServedStore, name: string, client: Client): void {
+  #drop(store: BlobReader, name: string, client: Client): void {
     client.unwatch();
     for (const outlet of [...client.outlets]) outlet.stop(undefined);
     for (const snapshot of client.snapshots.values()) snapshot.close();
@@ -274,14 +271,14 @@ class Server {
     clientsOf.get(store)?.delete(client);
   }
 
-  async #close(store: ServedStore, name: string, client: Client): Promise<void> {
+  async #close(store: BlobReader, name: string, client: Client): Promise<void> {
     this.#drop(store, name, client);
     if (this.#closeStore && clientsOf.get(store)?.size === 0) await store.close();
   }
 }
 
 /** A method of a store, which may lack it. */
-function methodOf(store: ServedStore, name: string): (...args: unknown[]) => unknown {
+function methodOf(store: BlobReader, name: string): (...args: unknown[]) => unknown {
   const method = (store as unknown as Record<string, unknown>)[name];
   if (typeof method === "function") return (...args) => method.apply(store, args);
   throw new TypeError(`The store that is served has no method ${name}`);

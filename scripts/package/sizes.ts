@@ -40,6 +40,9 @@ export const pages: readonly Page[] = [
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
   { names: "streamingBatchedMesh", entry: "./three", limit: 10_900 },
   { names: "streamingBatches", entry: "./three", limit: 13_400 },
+  { names: "OpfsStore", entry: "./opfs", limit: 4_540 },
+  { names: "BlobStore", entry: "./opfs", limit: 53_400 },
+  { names: "RemoteBlobStore", entry: "./opfs", limit: 6_230 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 46_600 },
 ];
 
