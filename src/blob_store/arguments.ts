@@ -13,7 +13,6 @@ import { checkType } from "../util/check_type.ts";
 import { type CancelSignal, checkWait } from "../util/wait_options.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
-import type { Condition } from "./pending_write.ts";
 import type {
   BatchOperation,
   ByteRange,
@@ -37,6 +36,14 @@ export type LongSource =
   | { readonly blob: Blob }
   | { readonly stream: ReadableStream<unknown> }
   | { readonly iterable: AsyncIterable<unknown> };
+
+/** Under which conditions a write is done. */
+export interface Condition {
+  /** The etag that the blob must have: that of `from`, where there is one. */
+  readonly ifMatch?: string;
+  /** Whether the key must have no blob. */
+  readonly ifNoneMatch?: boolean;
+}
 
 /** An operation, checked. */
 export interface Operation {

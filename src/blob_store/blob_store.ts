@@ -81,7 +81,11 @@ import { verifyBlobs } from "./verify_blobs.ts";
  * | - | - |
  * | `has`, `stat` | O(log n): at most one page of the index is read, at first up to 16 |
  * | `get`, `getInto`, `stream` | that, and O(bytes): up to 128 KiB more for a part of a blob |
+ * | `read` | as `stat`, and O(bytes) when it is read; a read-only store reads 64 KiB at once |
  * | `put`, `delete`, `batch` | O(bytes), one flush for all that are made together |
+ * | `rename` | O(log n), and one flush: a blob of up to 4 KiB may be copied, no longer one is |
+ * | `copy` | O(bytes), and one flush |
+ * | a condition, a signal | O(log n): its key is looked up; O(1) |
  * | `list` | O(log n), and O(1) a key: 64 KiB of the index are read at a time |
  * | opening | the root of at most 48 KiB, and O(log) |
  * | the first write after opening | O(blobs) once: what is free |
@@ -422,7 +426,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * see what earlier ones did, and go over them. With `durability: "batch"` it resolves once
    * durable.
    *
-   * @throws {ConditionFailedError} A condition does not hold, or there is nothing to rename or copy.
+   * @throws {ConditionFailedError} A condition does not hold, or there is nothing to take.
    * @throws {CorruptBlobError} A blob that is copied is not what was written.
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.

@@ -8,6 +8,7 @@
 import { NO_SPACE } from "../allocator.ts";
 import type { AbortListeners } from "../util/abort_listeners.ts";
 import type { CancelSignal } from "../util/wait_options.ts";
+import type { Condition } from "./arguments.ts";
 import { CorruptBlobError, StoreFencedError, StoreFullError } from "./blob_store_errors.ts";
 import {
   CHUNK_LENGTH,
@@ -36,13 +37,7 @@ import {
   updateReserve,
 } from "./store_state.ts";
 import { settleIfWorth } from "./lookup.ts";
-import {
-  type Condition,
-  isConditional,
-  isInPlace,
-  newPut,
-  type PendingWrite,
-} from "./pending_write.ts";
+import { isConditional, isInPlace, newPut, type PendingWrite } from "./pending_write.ts";
 import { hasPlace } from "./read_blob.ts";
 import type { Part } from "./superblock.ts";
 import { surveySpace } from "./survey_space.ts";

@@ -4,17 +4,9 @@
  * @module
  */
 
-import type { Operation } from "./arguments.ts";
+import type { Condition, Operation } from "./arguments.ts";
 import type { WrittenBlob } from "./blob_writer.ts";
 import type { Part } from "./superblock.ts";
-
-/** Under which conditions a write is done. */
-export interface Condition {
-  /** The etag that the blob must have: that of `from`, where there is one. */
-  readonly ifMatch?: string;
-  /** Whether the key must have no blob. */
-  readonly ifNoneMatch?: boolean;
-}
 
 /** A put or a delete on its way into the log. */
 export interface PendingWrite {
@@ -34,7 +26,7 @@ export interface PendingWrite {
   at: number;
   /** What it is in: given with a streamed blob, taken in the commit for a staged one. */
   parts: readonly Part[];
-  /** Whether the parts are those of another key, or of another write: it gives none of them back. */
+  /** Whether the parts are those of another key or write: it gives none of them back. */
   isBorrowed: boolean;
   /** Whether its bytes were durable before its record. */
   isDurable: boolean;

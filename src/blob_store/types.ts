@@ -209,7 +209,14 @@ export type BatchOperation<Meta = Metadata> =
   }
   | { readonly type: "delete"; readonly key: string; readonly ifMatch?: string }
   | {
-    readonly type: "rename" | "copy";
+    readonly type: "rename";
+    readonly from: string;
+    readonly to: string;
+    readonly ifMatch?: string;
+    readonly ifNoneMatch?: "*";
+  }
+  | {
+    readonly type: "copy";
     readonly from: string;
     readonly to: string;
     readonly ifMatch?: string;

@@ -290,12 +290,26 @@ export async function regionsOf(blobs: BlobStore, kind?: FileRegionKind): Promis
 
 /**
  * Fails unless the regions tile the file, and at rest are what the figures say. Gives the bytes in
- * each kind of region.
+ * each kind of region. A compaction that began by itself may cut the file off between the two: then
+ * it looks again.
  */
 export async function bytesByKind(
   blobs: BlobStore,
   isAtRest = true,
 ): Promise<Record<string, number>> {
+  for (let before = -1;;) {
+    const { fileBytes } = await blobs.stats();
+    try {
+      return await regionSums(blobs, isAtRest);
+    } catch (error) {
+      if (!isAtRest || fileBytes === before) throw error;
+      before = fileBytes;
+      await turn();
+    }
+  }
+}
+
+async function regionSums(blobs: BlobStore, isAtRest: boolean): Promise<Record<string, number>> {
   const sums: Record<string, number> = { header: 0, blob: 0, log: 0, index: 0, free: 0 };
   let end = 0;
   for await (const { offset, length, kind } of blobs.regions()) {

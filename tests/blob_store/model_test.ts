@@ -4,12 +4,12 @@
  * @module
  */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
 import type { SyncBackingStore } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
-import { StoreFullError } from "../../src/blob_store/blob_store_errors.ts";
+import { ConditionFailedError, StoreFullError } from "../../src/blob_store/blob_store_errors.ts";
 import type { BatchOperation, BlobStoreOptions, Metadata } from "../../src/blob_store/types.ts";
 import {
   assertEmptiable,
@@ -76,7 +76,9 @@ class Run {
 
   async step(): Promise<void> {
     const kind = this.#random(100);
-    if (kind < 35) await this.#put();
+    if (kind < 32) await this.#put();
+    else if (kind < 37) await this.#transfer();
+    else if (kind < 40) await this.#putIf();
     else if (kind < 50) await this.#delete();
     else if (kind < 60) await this.#batch();
     else if (kind < 75) await this.#read();
@@ -112,6 +114,51 @@ class Run {
       this.#metadata.set(key, metadata);
     }
     await this.#compare(key);
+  }
+
+  /** A rename or a copy, where there is something to take. */
+  async #transfer(): Promise<void> {
+    const random = this.#random, from = this.#key(), to = this.#key(), isCopy = random(4) > 0;
+    const bytes = this.#model.get(from), isNew = random(4) === 0, blobs = this.#blobs;
+    const options = isNew ? { ifNoneMatch: "*" } as const : {};
+    const isRefused = bytes === undefined || (isNew && this.#model.has(to));
+    this.last = `${isCopy ? "copy" : "rename"}(${from}, ${to})${isNew ? " if new" : ""}`;
+    const before = await blobs.stat(from);
+    const write = () => isCopy ? blobs.copy(from, to, options) : blobs.rename(from, to, options);
+    if (isRefused) await assertRejects(write, ConditionFailedError);
+    else if (await this.#mayNotFit(write)) {
+      assertEquals(await blobs.stat(to), { ...before!, key: to });
+      if (!isCopy) this.#model.delete(from);
+      this.#model.set(to, bytes!);
+      const metadata = this.#metadata.get(from), isKnown = this.#metadata.has(from);
+      if (!isCopy) this.#metadata.delete(from);
+      this.#metadata.delete(to);
+      if (isKnown) this.#metadata.set(to, metadata);
+    }
+    await this.#compare(from);
+    await this.#compare(to);
+  }
+
+  /** A put or a delete under a condition. */
+  async #putIf(): Promise<void> {
+    const random = this.#random, key = this.#key(), bytes = this.#bytes(), blobs = this.#blobs;
+    const etag = (await blobs.stat(key))?.etag, kind = random(3), isDelete = random(4) === 0;
+    this.last = `${isDelete ? "delete" : "put"}(${key}) under condition ${kind}`;
+    const ifMatch = kind === 0 ? etag ?? "none" : "other";
+    const write = () =>
+      isDelete
+        ? blobs.delete(key, { ifMatch })
+        : blobs.put(key, bytes, kind === 2 ? { ifNoneMatch: "*" } : { ifMatch });
+    const holds = !isDelete && kind === 2 ? etag === undefined : etag === ifMatch;
+    if (!holds) {
+      const error = await assertRejects(write, ConditionFailedError);
+      assertEquals([error.key, error.etag], [key, etag]);
+    } else if (await this.#mayNotFit(write)) {
+      if (isDelete) this.#model.delete(key);
+      else this.#model.set(key, bytes);
+      this.#metadata.delete(key);
+    }
+    await this.#compare(key, false);
   }
 
   async #delete(): Promise<void> {
@@ -153,6 +200,10 @@ class Run {
     assertStrictEquals(await this.#blobs.getInto(key, buffer, { range }), part.length);
     assertSameBytes(buffer.subarray(0, part.length), part, "getInto");
     assertSameBytes(await collect(await this.#blobs.stream(key, { range })), part, "stream");
+    const snapshot = (await this.#blobs.read(key))!;
+    assertEquals(snapshot.info, (await this.#blobs.stat(key))!);
+    assertSameBytes(await snapshot.bytes(range), part, "a range of a snapshot");
+    assertSameBytes(await snapshot.bytes(), expected, "a snapshot");
   }
 
   async #list(): Promise<void> {

@@ -16,17 +16,19 @@ import type {
   Durability,
 } from "../../../src/blob_store/types.ts";
 import { type Random, seeded } from "../../support/random.ts";
-import { Contents, difference, short, type State } from "./contents.ts";
+import { type Content, Contents, difference, short, type State } from "./contents.ts";
 import { crashImages } from "./crash_images.ts";
-import { History, type Moment } from "./history.ts";
+import { History, type Moment, type Transaction } from "./history.ts";
 import { type DiskOperation, type DiskState, SimulatedDisk } from "./simulated_disk.ts";
 import {
   type Action,
+  type ChangeAction,
   changesOf,
   type Profile,
   PROFILES,
   type PutAction,
   type Step,
+  type TransferAction,
   Workload,
 } from "./workload.ts";
 
@@ -193,20 +195,20 @@ class Session {
     const history = this.#history, { contents, profile } = this.#common;
     const { durability = "commit", maxByteLength } = profile.options;
     const ends = actions.map(async (action) => {
-      const changes = changesOf(action).map((change) => {
-        if (change.type === "delete") return [change.key, undefined] as const;
-        const { key, bytes, metadata } = change;
-        return [key, contents.put(key, bytes, metadata)] as const;
-      });
+      const { changes, isRefused } = effectsOf(action, history.state, contents);
       const before = [...history.acknowledged], transaction = history.begin(changes);
+      transaction.isRefused = isRefused;
       try {
         await perform(this.#store, action);
       } catch (error) {
         // By name: a copy of the store has classes of its own.
-        if ((error as Error).name !== "StoreFullError" || maxByteLength === undefined) throw error;
+        const { name } = error as Error;
+        if (name === "ConditionFailedError" && isRefused) return;
+        if (name !== "StoreFullError" || maxByteLength === undefined) throw error;
         transaction.isRefused = true;
         return;
       }
+      assert(!isRefused, "a condition that fails was let pass");
       history.acknowledge(transaction);
       if (isDurable(action, durability)) history.keep([...before, transaction]);
     });
@@ -299,18 +301,86 @@ function drained(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
+/** What a call does to a state, and whether one of its conditions fails. */
+function effectsOf(
+  action: Action,
+  state: State,
+  contents: Contents,
+): { changes: Transaction["changes"]; isRefused: boolean } {
+  const now = new Map(state), changes: [string, Content | undefined][] = [];
+  let isRefused = false;
+  const set = (key: string, content: Content | undefined) => {
+    changes.push([key, content]);
+    if (content === undefined) now.delete(key);
+    else now.set(key, content);
+  };
+  for (const change of changesOf(action)) {
+    if ("from" in change) {
+      const { type, from, to, isNew } = change, content = now.get(from);
+      isRefused ||= content === undefined || (isNew && now.has(to));
+      if (content === undefined || from === to) continue;
+      const metadata = content.metadata === "" ? undefined : JSON.parse(content.metadata);
+      set(to, contents.put(to, content.bytes, metadata));
+      if (type === "rename") set(from, undefined);
+      continue;
+    }
+    const { key, condition } = change;
+    isRefused ||= condition === "never" || (condition === "present" && !now.has(key)) ||
+      (condition === "absent" && now.has(key));
+    set(key, change.type === "put" ? contents.put(key, change.bytes, change.metadata) : undefined);
+  }
+  return { changes, isRefused };
+}
+
+/** What states the condition of a change: at once wherever it can, as calls keep their order. */
+function conditionsOf(
+  store: BlobStore,
+  { key, condition }: Exclude<ChangeAction, TransferAction>,
+): Conditions | Promise<Conditions> {
+  if (condition === "absent") return { ifNoneMatch: "*" };
+  if (condition === "never") return { ifMatch: "never" };
+  if (condition === undefined) return {};
+  return store.stat(key).then((info) => ({ ifMatch: info?.etag ?? "there is none" }));
+}
+
+interface Conditions {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: "*";
+}
+
 async function perform(store: BlobStore, action: Action): Promise<void> {
   if (action.type === "put") {
     const { key, metadata } = action;
-    await store.put(key, valueOf(action), metadata === undefined ? {} : { metadata });
+    const asked = conditionsOf(store, action);
+    const conditions = asked instanceof Promise ? await asked : asked;
+    const options = { ...conditions, ...metadata !== undefined && { metadata } };
+    const { etag, size } = await store.put(key, valueOf(action), options);
+    assert(size === action.bytes.length && etag !== undefined, "what a put returns");
   } else if (action.type === "delete") {
-    await store.delete(action.key);
+    const asked = conditionsOf(store, action);
+    await store.delete(action.key, asked instanceof Promise ? await asked : asked);
+  } else if (action.type === "rename" || action.type === "copy") {
+    const { type, from, to, isNew } = action;
+    await store[type](from, to, isNew ? { ifNoneMatch: "*" } : {});
   } else if (action.type === "batch") {
-    await store.batch(action.operations.map((operation): BatchOperation => {
-      if (operation.type === "delete") return operation;
-      const { key, metadata } = operation, value = valueOf(operation);
-      return { type: "put", key, value, ...metadata !== undefined && { metadata } };
-    }));
+    const steps: BatchOperation[] = [];
+    for (const operation of action.operations) {
+      if ("from" in operation) {
+        const { type, from, to, isNew } = operation;
+        steps.push({ type, from, to, ...isNew && { ifNoneMatch: "*" } });
+        continue;
+      }
+      const asked = conditionsOf(store, operation);
+      const conditions = asked instanceof Promise ? await asked : asked;
+      if (operation.type === "delete") {
+        steps.push({ type: "delete", key: operation.key, ...conditions });
+      } else {
+        const { key, metadata } = operation, value = valueOf(operation);
+        const extra = metadata !== undefined && { metadata };
+        steps.push({ type: "put", key, value, ...extra, ...conditions });
+      }
+    }
+    await store.batch(steps);
   } else if (action.type === "compact") {
     await store.compact(action.maxBytes === undefined ? {} : { maxBytes: action.maxBytes });
   } else await store[action.type]();
@@ -336,7 +406,11 @@ function isDurable(action: Action, durability: Durability): boolean {
   if (action.type === "flush" || action.type === "checkpoint") return true;
   if (action.type === "compact" || durability === "none") return false;
   // A batch that changes nothing need not write anything.
-  if (action.type === "batch") return action.operations.some(({ type }) => type === "put");
+  if (action.type === "batch") {
+    return action.operations.some((one) =>
+      one.type === "put" || ("to" in one && one.from !== one.to)
+    );
+  }
   return durability === "commit";
 }
 
@@ -355,11 +429,16 @@ function at({ operation, state }: CrashPoint): string {
 function describe(step: Step): string {
   if (typeof step === "string") return step;
   return step.map((action) => {
-    const changes = changesOf(action).map((change) =>
-      change.type === "put"
-        ? `put ${short(change.key)} ${change.bytes.length} by ${change.source}`
-        : `delete ${short(change.key)}`
-    );
+    const changes = changesOf(action).map((change) => {
+      if ("from" in change) {
+        const { type, from, to, isNew } = change;
+        return `${type} ${short(from)} to ${short(to)}${isNew ? " if new" : ""}`;
+      }
+      const condition = change.condition === undefined ? "" : ` if ${change.condition}`;
+      return change.type === "put"
+        ? `put ${short(change.key)} ${change.bytes.length} by ${change.source}${condition}`
+        : `delete ${short(change.key)}${condition}`;
+    });
     return action.type === "batch" ? `batch[${changes.join("; ")}]` : changes[0] ?? action.type;
   }).join(" & ");
 }

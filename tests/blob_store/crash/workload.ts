@@ -17,10 +17,26 @@ export interface PutAction {
   readonly bytes: Uint8Array;
   readonly source: Source;
   readonly metadata: Metadata | undefined;
+  readonly condition: Condition | undefined;
+}
+
+/** When a change is done: where the key has a blob, where it has none, or never. */
+export type Condition = "present" | "absent" | "never";
+
+/** What takes the blob of another key, where it has one. */
+export interface TransferAction {
+  readonly type: "rename" | "copy";
+  readonly from: string;
+  readonly to: string;
+  /** Whether it is done only where `to` has no blob. */
+  readonly isNew: boolean;
 }
 
 /** One change of a blob. */
-export type ChangeAction = PutAction | { readonly type: "delete"; readonly key: string };
+export type ChangeAction =
+  | PutAction
+  | { readonly type: "delete"; readonly key: string; readonly condition: Condition | undefined }
+  | TransferAction;
 
 /** One call. */
 export type Action =
@@ -196,21 +212,45 @@ export class Workload {
     let share = random(100);
     if ((share -= deletes) < 0) return this.#delete();
     if ((share -= batches) < 0) {
-      const operation = () => random(4) === 0 ? this.#delete() : this.#anyPut();
-      return { type: "batch", operations: Array.from({ length: random(5) }, operation) };
+      const operation = () => {
+        const kind = random(8);
+        return kind < 2 ? this.#delete() : kind === 2 ? this.#transfer() : this.#anyPut();
+      };
+      const operations = Array.from({ length: random(5) }, operation);
+      return { type: "batch", operations: operations.map(withKnownEtag) };
     }
     if ((share -= checkpoints) < 0) return { type: "checkpoint" };
     if ((share -= compacts) < 0) {
       return { type: "compact", maxBytes: random(2) ? undefined : random(20000) };
     }
     if ((share -= flushes) < 0) return { type: "flush" };
-    return this.#anyPut();
+    return random(6) === 0 ? this.#transfer() : this.#anyPut();
   }
 
   #delete(): ChangeAction {
-    const key = keyOf(this.#random(this.#profile.keys));
+    const key = keyOf(this.#random(this.#profile.keys)), condition = this.#condition();
     this.#sizes.delete(key);
-    return { type: "delete", key };
+    return { type: "delete", key, condition: condition === "absent" ? undefined : condition };
+  }
+
+  /** Takes the blob of a key that may have none. */
+  #transfer(): ChangeAction {
+    const random = this.#random, { keys, budget } = this.#profile, sizes = this.#sizes;
+    const present = [...sizes.keys()];
+    const from = present.length > 0 && random(8) > 0
+      ? present[random(present.length)]
+      : keyOf(random(keys));
+    const to = keyOf(random(keys)), size = sizes.get(from) ?? 0;
+    let used = size;
+    for (const [other, length] of sizes) if (other !== to) used += length;
+    const type = used > budget || random(2) > 0 ? "rename" : "copy";
+    sizes.set(to, size);
+    if (type === "rename" && from !== to) sizes.delete(from);
+    return { type, from, to, isNew: random(8) === 0 };
+  }
+
+  #condition(): Condition | undefined {
+    return ([undefined, "present", "absent", "never"] as const)[Math.max(0, this.#random(40) - 36)];
   }
 
   #anyPut(): ChangeAction {
@@ -232,22 +272,24 @@ export class Workload {
     const metadata = random(4) === 0
       ? { note: "m".repeat(random(random(8) === 0 ? 3900 : 60)), n: random(1000) }
       : undefined;
-    return { type: "put", key, bytes, source, metadata };
+    const condition = this.#profile.isRegular ? undefined : this.#condition();
+    return { type: "put", key, bytes, source, metadata, condition };
   }
 }
 
 const SOURCES = ["bytes", "bytes", "bytes", "string", "blob", "stream"] as const;
 
 /**
- * The calls whose effect does not depend on when a stream ends: what has one shares no
- * key with another call.
+ * The calls whose effect does not depend on when a stream ends, or on what others did before: what
+ * has one, or takes what a key has, shares no key with another call.
  */
 function withoutRaces(actions: readonly Action[]): Action[] {
   const kept: Action[] = [];
   for (const action of actions) {
-    const keys = new Set(changesOf(action).map(({ key }) => key));
+    const keys = new Set(changesOf(action).flatMap(keysOf));
     const isRace = kept.some((other) =>
-      (isStreamed(action) || isStreamed(other)) && changesOf(other).some(({ key }) => keys.has(key))
+      (isDependent(action) || isDependent(other)) &&
+      changesOf(other).flatMap(keysOf).some((key) => keys.has(key))
     );
     if (!isRace) kept.push(action);
   }
@@ -257,13 +299,36 @@ function withoutRaces(actions: readonly Action[]): Action[] {
 /** What a call changes, in order. */
 export function changesOf(action: Action): readonly ChangeAction[] {
   if (action.type === "batch") return action.operations;
-  return action.type === "put" || action.type === "delete" ? [action] : [];
+  switch (action.type) {
+    case "flush":
+    case "checkpoint":
+    case "compact":
+      return [];
+    default:
+      return [action];
+  }
 }
 
-function isStreamed(action: Action): boolean {
+function keysOf(change: ChangeAction): string[] {
+  return "from" in change ? [change.from, change.to] : [change.key];
+}
+
+function isDependent(action: Action): boolean {
   return changesOf(action).some((change) =>
-    change.type === "put" && (change.source === "stream" || change.source === "blob")
+    "from" in change || change.condition !== undefined ||
+    (change.type === "put" && (change.source === "stream" || change.source === "blob"))
   );
+}
+
+/** Without a condition on what the batch itself puts: nobody knows its etag before. */
+function withKnownEtag(
+  change: ChangeAction,
+  i: number,
+  all: readonly ChangeAction[],
+): ChangeAction {
+  if ("from" in change || change.condition !== "present") return change;
+  const isKnown = !all.slice(0, i).flatMap(keysOf).includes(change.key);
+  return isKnown ? change : { ...change, condition: undefined };
 }
 
 /** Keys of many lengths, so that what follows them lands anywhere. */

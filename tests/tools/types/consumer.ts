@@ -8,6 +8,7 @@
 import { Arena, type BackingStore, MemoryStore } from "@suballoc/offset-allocator";
 import {
   type BlobInfo,
+  type BlobReader,
   BlobStore,
   type StoreFullError,
 } from "@suballoc/offset-allocator/blob-store";
@@ -32,6 +33,23 @@ export async function blobs(path: string): Promise<readonly BlobInfo[]> {
   const stats: BlobInfo[] = [];
   for await (const stat of store.list({ prefix: "a" })) stats.push(stat);
   return stats;
+}
+
+/** Metadata of a type of one's own: an interface, which has no index signature. */
+interface Photo {
+  readonly type: string;
+  readonly by?: string;
+}
+
+/** Typed metadata, one moment, conditions, and batches. */
+export async function photos(path: string, signal: AbortSignal): Promise<string | undefined> {
+  await using store = await BlobStore.open<Photo>(path);
+  const { etag, metadata } = await store.put("a", "1", { metadata: { type: "x" }, signal });
+  await store.batch([{ type: "rename", from: "a", to: "b", ifMatch: etag, ifNoneMatch: "*" }]);
+  const reader: BlobReader<Photo> = store;
+  using snapshot = await reader.read("b", { signal });
+  const stream: ReadableStream<Uint8Array> | undefined = snapshot?.stream({ offset: 1 });
+  return stream === undefined ? metadata?.type : snapshot?.info.metadata?.by;
 }
 
 /** Blobs over any backing store: a store by path is one as well, and errors are the same. */
