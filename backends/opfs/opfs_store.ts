@@ -48,14 +48,18 @@ export interface OpfsOpenOptions {
  * failed is final: reopen the file and look.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { Arena } from "@suballoc/offset-allocator";
  * import { OpfsStore } from "@suballoc/offset-allocator/opfs";
  *
- * const store = await OpfsStore.open("regions.bin", { create: true, truncate: true });
- * using arena = new Arena(store, { maxByteLength: Infinity, closeStore: true });
- * const region = arena.allocateFrom(new TextEncoder().encode("sub-allocated"))!;
- * arena.flush(); // durable from here on
+ * async function start() {
+ *   const store = await OpfsStore.open("regions.bin", { create: true, truncate: true });
+ *   using arena = new Arena(store, { maxByteLength: Infinity, closeStore: true });
+ *   const region = arena.allocateFrom(new TextEncoder().encode("sub-allocated"))!;
+ *   new TextDecoder().decode(region.read(4)); // "allocated"
+ *   arena.flush(); // durable from here on
+ * }
+ * if ("WorkerGlobalScope" in globalThis) await start();
  * ```
  */
 export class OpfsStore implements SyncBackingStore {

@@ -357,12 +357,19 @@ function plain<T extends { readonly metadata?: unknown }>(options: T): T {
  * so does each later one.
  *
  * @example
- * ```ts ignore
- * import { RemoteBlobStore } from "@suballoc/offset-allocator/opfs";
+ * ```ts
+ * import { MemoryStore } from "@suballoc/offset-allocator";
+ * import { BlobStore, RemoteBlobStore, serveBlobStore } from "@suballoc/offset-allocator/opfs";
  *
- * const worker = new Worker(new URL("./blobs.worker.ts", import.meta.url), { type: "module" });
- * const blobs = await RemoteBlobStore.connect(worker);
- * await blobs.put("cats/1.jpg", file, { metadata: { by: "Ada" } });
+ * // Here both sides are in one thread; a page passes its `Worker` to `connect`.
+ * const { port1, port2 } = new MessageChannel();
+ * serveBlobStore(BlobStore.open(new MemoryStore(0, { maxByteLength: 2 ** 24 })), port1);
+ *
+ * const blobs = await RemoteBlobStore.connect(port2);
+ * await blobs.put("cats/1.jpg", new Blob(["..."]), { metadata: { by: "Ada" } });
+ * await blobs.get("cats/1.jpg"); // Uint8Array of 3 bytes
+ * await blobs.close();
+ * port2.close();
  * ```
  */
 export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {

@@ -76,19 +76,22 @@ const clientsOf: WeakMap<object, Set<Client>> = /* @__PURE__ */ new WeakMap();
  * is told what goes wrong there.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { BlobStore, serveBlobStore } from "@suballoc/offset-allocator/opfs";
  *
- * serveBlobStore(BlobStore.open("photos.blobs", { create: true }), self);
+ * if ("WorkerGlobalScope" in globalThis) {
+ *   serveBlobStore(BlobStore.open("photos.blobs", { create: true }));
+ * }
  * ```
  *
  * @param store The store, or a promise of it. One that only reads blobs is served as well.
- * @param port `self` in a dedicated worker, or a `MessagePort`. Other messages are left alone.
+ * @param port A `MessagePort`; by default the scope of the worker, for the page that started it.
+ * Other messages are left alone.
  * @throws {TypeError} An argument is not valid.
  */
 export function serveBlobStore(
   store: BlobReader | PromiseLike<BlobReader>,
-  port: MessagePortLike,
+  port: MessagePortLike = globalThis as unknown as MessagePortLike,
   options: ServeStoreOptions = {},
 ): void {
   checkOptions(options, "closeStore");
