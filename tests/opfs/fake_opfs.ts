@@ -182,6 +182,18 @@ export class FakeFolder implements OpfsFolder {
     });
   }
 
+  /** Frees the files and locks of all handles, as a worker that ended. */
+  endHandles(): void {
+    const visit = (entries: Entries) => {
+      for (const entry of entries.values()) {
+        if (entry instanceof FakeBytes) entry.readers = entry.writers = 0;
+        else visit(entry);
+      }
+    };
+    visit(this.#entries);
+    installNavigator(this);
+  }
+
   removeEntry(name: string): Promise<void> {
     return Promise.resolve().then(() => {
       const found = this.#entries.get(name);
@@ -273,11 +285,16 @@ export const isBrowser: boolean =
 
 /** Gives this runtime an empty private file system, in place of the one that it may have. */
 export function installOpfs(): FakeFolder {
-  const root = new FakeFolder(), locks = new FakeLocks();
+  const root = new FakeFolder();
+  installNavigator(root);
+  return root;
+}
+
+/** With these files, and locks that nobody holds. */
+function installNavigator(root: FakeFolder): void {
   const storage = { getDirectory: () => Promise.resolve(root) };
   Object.defineProperty(globalThis, "navigator", {
     configurable: true,
-    value: { storage, locks },
+    value: { storage, locks: new FakeLocks() },
   });
-  return root;
 }
