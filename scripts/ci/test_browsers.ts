@@ -4,7 +4,7 @@
  * ```sh
  * deno task test:browsers                      # everything
  * deno task test:browsers "opfs firefox"       # only these parts
- * node scripts/ci/browsers/run_driven.ts kills 20   # 60 kills
+ * node scripts/ci/browsers/run_driven.ts kill 20   # 60 kills
  * ```
  *
  * What Debian cannot give is skipped, and named.

@@ -59,6 +59,7 @@ export class DrivenChromium {
     const renderers = processInfo.filter(({ type }) => type === "renderer");
     if (renderers.length === 0) throw new Error("there is no renderer");
     for (const { id } of renderers) process.kill(id, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 500)); // until the browser knows of it
     this.page = await this.browser.contexts()[0].newPage();
     await this.page.goto(address);
   }

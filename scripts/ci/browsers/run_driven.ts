@@ -4,7 +4,7 @@
  *
  * ```sh
  * node scripts/ci/browsers/run_driven.ts                    # two kills of each
- * node scripts/ci/browsers/run_driven.ts kills 20           # twenty of each
+ * node scripts/ci/browsers/run_driven.ts kill 20            # twenty of each
  * node scripts/ci/browsers/run_driven.ts files IN.blobs OUT.blobs
  * ```
  *
@@ -229,7 +229,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
 const named: Readonly<Record<string, () => Promise<string>>> = what === "files"
   ? { files }
   : Object.fromEntries(
-    Object.entries(parts).filter(([name]) => what === "all" || what.startsWith(name.split(" ")[0])),
+    Object.entries(parts).filter(([name]) => what === "all" || name.startsWith(what)),
   );
 
 let passed = 0, failed = 0;
