@@ -10,7 +10,8 @@ import { messageOf } from "../file/raw/file_io.ts";
 import { type OpfsFileHandle, type OpfsFolder, rootFolder } from "./browser_files.ts";
 
 /** What browsers say by the name of a DOMException, in words. */
-const REASONS: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string | undefined>> = {
+  __proto__: null as unknown as undefined,
   InvalidStateError: "the handle is closed, or of no file in the origin private file system",
   NoModificationAllowedError: "the file is open elsewhere, or was opened read-only",
   NotAllowedError: "the browser does not permit it",
@@ -28,8 +29,7 @@ export function nameOf(error: unknown): string {
 
 /** Why a browser refused, in words; its own ones where nothing better is known. */
 export function reasonOf(error: unknown): string {
-  const name = nameOf(error);
-  return Object.hasOwn(REASONS, name) ? REASONS[name] : messageOf(error);
+  return REASONS[nameOf(error)] ?? messageOf(error);
 }
 
 /** An error of opening that names a path. */

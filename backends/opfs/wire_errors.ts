@@ -35,8 +35,15 @@ export class ConnectionLostError extends Error {
 }
 
 /** The classes that callers catch, by the names that their errors have. */
-function classesByName(): Readonly<Record<string, { readonly prototype: object }>> {
-  return { ...errors, StorageError, ConnectionLostError, TypeError, RangeError };
+function classesByName(): Readonly<Record<string, { readonly prototype: object } | undefined>> {
+  return {
+    __proto__: null as never,
+    ...errors,
+    StorageError,
+    ConnectionLostError,
+    TypeError,
+    RangeError,
+  };
 }
 
 /** An error as it can be posted. */
@@ -50,10 +57,14 @@ export function encodeError(error: unknown, depth: number = 0): WireError {
   for (const [key, field] of Object.entries(error)) {
     if (key !== "cause") value[key] = cloned(field);
   }
-  const cause = error.cause === undefined || depth === MOST_CAUSES
-    ? undefined
-    : encodeError(error.cause, depth + 1);
-  return { name, message, stack, value, cause };
+  const { cause } = error;
+  return {
+    name,
+    message,
+    stack,
+    value,
+    cause: cause === undefined || depth === MOST_CAUSES ? undefined : encodeError(cause, depth + 1),
+  };
 }
 
 /** The error that was posted. */
@@ -62,8 +73,8 @@ export function decodeError(posted: WireError): unknown {
   if (name === undefined) return value;
   if (isOfDom) return new DOMException(message, name);
   const options = cause === undefined ? undefined : { cause: decodeError(cause) };
-  const error = new Error(message, options), classes = classesByName();
-  if (Object.hasOwn(classes, name)) Object.setPrototypeOf(error, classes[name].prototype);
+  const error = new Error(message, options), known = classesByName()[name];
+  if (known !== undefined) Object.setPrototypeOf(error, known.prototype);
   else if (name !== error.name) error.name = name;
   return Object.assign(error, value, { stack });
 }
