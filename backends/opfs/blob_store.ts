@@ -46,9 +46,10 @@ type OpenWith = (
  * worker. The file is the same as on a disk: `backup`, download and upload move it either way.
  *
  * A file has one writer at a time, in whatever tab: another one gets a
- * {@linkcode StoreLockedError}. The lock of a tab, worker or browser that died is free at once. What
- * was acknowledged with durability `"commit"` is durable as far as the browser's `flush` is:
- * fdatasync in Chromium, fsync in Firefox. Where the quota is used up, deletes, compaction and reads go on.
+ * {@linkcode StoreLockedError}. The lock of a tab, worker or browser that died is free at once.
+ * What was acknowledged with durability `"commit"` is durable as far as the browser's `flush` is:
+ * fdatasync in Chromium, fsync in Firefox. Where the quota is used up, deletes, compaction and
+ * reads go on.
  */
 export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
   /**
