@@ -51,6 +51,7 @@ const steps: Record<string, string[]> = {
   keyv: ["task", "test:keyv"],
   gpu: ["task", "test:gpu"],
   platforms: ["task", "test:platforms"],
+  browsers: ["task", "test:browsers"],
 };
 
 /** What one step came to. */
@@ -70,6 +71,7 @@ const LONG: readonly string[] = [
   "npm",
   "gpu",
   "platforms",
+  "browsers",
   "examples",
   "types",
   "publish",

@@ -1,5 +1,5 @@
 /**
- * Pages that draw, over the installed package: those of the examples as they lie there, and the
+ * Pages over the installed package: those of the examples as they lie there, which draw, and the
  * programs of the guides, compiled and built by Vite in a folder of their own.
  *
  * @module
@@ -12,8 +12,12 @@ import { NODE, runIn } from "./runtimes.ts";
 
 /** Pages that run from a server of files. */
 const EXAMPLES = ["three_tiles", "webgl_meshes"];
-/** Guides whose first program is one for a page. */
-const GUIDES = ["three", "webgl"];
+/** Guides whose first program is one for a page, and the files that it has. */
+const GUIDES: Readonly<Record<string, readonly string[]>> = {
+  browser: ["blobs.worker.ts", "main.ts"],
+  three: ["main.ts"],
+  webgl: ["main.ts"],
+};
 
 /** What a page of Vite's template has; that of a guide replaces what is in the body. */
 const INDEX = `<!doctype html>
@@ -37,7 +41,7 @@ const TSCONFIG = {
     noUnusedLocals: true,
     noUnusedParameters: true,
   },
-  include: ["main.ts"],
+  include: ["*.ts"],
 };
 
 /** Looks at the canvas after some frames, within a frame: later it is blank. */
@@ -61,6 +65,20 @@ globalThis.results = new Promise((resolve) => {
 </script>
 `;
 
+/** Looks for what the page of a guide says of the blobs that it keeps. */
+const READ = `<script type="module">
+globalThis.results = new Promise((resolve) => {
+  const start = performance.now();
+  const timer = setInterval(() => {
+    const isThere = document.body.textContent.includes("notes/1.txt: 20 bytes");
+    if (!isThere && performance.now() - start < 20000) return;
+    clearInterval(timer);
+    resolve(isThere ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+  }, 50);
+});
+</script>
+`;
+
 /** Runs all of them in `folder`, where the package is installed; gives what is wrong. */
 export async function drawnPages(folder: string): Promise<string[]> {
   const modules = join(folder, "node_modules");
@@ -73,35 +91,43 @@ export async function drawnPages(folder: string): Promise<string[]> {
     const text = await Deno.readTextFile(join(ROOT, `examples/${name}.html`));
     wrong.push(...await look(folder, name, text));
   }
-  for (const name of GUIDES) {
-    const problem = await build(folder, name).then(
+  for (const [name, files] of Object.entries(GUIDES)) {
+    const problem = await build(folder, name, files).then(
       () => undefined,
       (error: Error) => error.message,
     );
     if (problem !== undefined) wrong.push(`the guide ${name}: ${problem}`);
     else {
       const built = await Deno.readTextFile(join(folder, name, "dist/index.html"));
-      wrong.push(...await look(join(folder, name, "dist"), name, built));
+      const check = name === "browser" ? READ : LOOK;
+      wrong.push(...await look(join(folder, name, "dist"), name, built, check));
     }
   }
   return wrong;
 }
 
-/** Opens a page and waits until it has drawn something. */
-async function look(folder: string, name: string, text: string): Promise<string[]> {
-  await Deno.writeTextFile(join(folder, `${name}.html`), text + LOOK);
+/** Opens a page and waits until it shows something. */
+async function look(
+  folder: string,
+  name: string,
+  text: string,
+  check: string = LOOK,
+): Promise<string[]> {
+  await Deno.writeTextFile(join(folder, `${name}.html`), text + check);
   const runner = ["scripts/ci/browser/run_in_folder.ts", folder, `${name}.html`];
   return await runIn(ROOT, NODE, runner)
-    .then(() => [], (error) => [`${name} draws nothing: ${error.message}`]);
+    .then(() => [], (error) => [`${name} shows nothing: ${error.message}`]);
 }
 
 /** Compiles and builds the first program of a guide. */
-async function build(folder: string, name: string): Promise<void> {
+async function build(folder: string, name: string, files: readonly string[]): Promise<void> {
   const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`)),
     project = join(folder, name);
-  const { text } = readMarkdown(guide).blocks.find(({ info }) => info === "ts")!;
+  const programs = readMarkdown(guide).blocks.filter(({ info }) => info === "ts");
   await Deno.mkdir(project);
-  await Deno.writeTextFile(join(project, "main.ts"), text);
+  for (const [i, file] of files.entries()) {
+    await Deno.writeTextFile(join(project, file), programs[i].text);
+  }
   await Deno.writeTextFile(join(project, "index.html"), INDEX);
   await Deno.writeTextFile(join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
   const tool = (path: string) => join(ROOT, "node_modules", path);

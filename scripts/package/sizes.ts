@@ -45,6 +45,9 @@ export const pages: readonly Page[] = [
   { names: "serveBlobs, nodeListener", entry: "./http", limit: 20_000 },
   { names: "unstorageDriver", entry: "./unstorage", limit: 5_000 },
   { names: "keyvAdapter", entry: "./keyv", limit: 5_000 },
+  { names: "OpfsStore", entry: "./opfs", limit: 4_540 },
+  { names: "BlobStore", entry: "./opfs", limit: 53_400 },
+  { names: "RemoteBlobStore", entry: "./opfs", limit: 6_230 },
 ];
 
 if (import.meta.main) {

@@ -254,6 +254,7 @@ export function isDiskFull(error: unknown): boolean {
   for (let e = error; e instanceof Error; { cause: e } = e) {
     const { code } = e as { code?: unknown };
     if (code === "ENOSPC" || code === "EDQUOT") return true; // of the disk, or of a user
+    if (e.name === "QuotaExceededError") return true; // of an origin, in browsers
   }
   return false;
 }

@@ -224,10 +224,14 @@ export function failingStream(bytes: Uint8Array, error: unknown): ReadableStream
   }, { highWaterMark: 0 });
 }
 
-/** Everything a stream gives. */
+/** Everything a stream gives. A `Response` would do it, but hides errors in some browsers. */
 export async function collect(stream: ReadableStream<Uint8Array> | undefined): Promise<Uint8Array> {
   assert(stream !== undefined, "there is no stream");
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const pieces: Uint8Array<ArrayBuffer>[] = [], reader = stream.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    pieces.push(new Uint8Array(next.value));
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
 /** The keys of a store, in the order it lists them. */

@@ -22,24 +22,27 @@ export const MAX_PER_TURN: number = 16_777_216; // = 2 ** 24
 /** Above 2^31 - 1 bytes a single call is refused by Node and cut short by Linux. */
 const MAX_PER_CALL = 1_073_741_824; // = 2 ** 30
 
-/** What a file is asked for, whatever stands for it; a transfer may be short. */
-export interface RawFile {
+/** What a file is asked for in place, whatever stands for it; a transfer may be short. */
+export interface SyncRawFile {
   size(): number;
   read(into: Uint8Array, position: number): number;
   write(data: Uint8Array, position: number): number;
   truncate(byteLength: number): void;
   flush(): void;
-  /** The same without holding up the event loop. */
+}
+
+/** The same without holding up the event loop, too. */
+export interface RawFile extends SyncRawFile {
   readAsync(into: Uint8Array, position: number): Promise<number>;
   writeAsync(data: Uint8Array, position: number): Promise<number>;
   flushAsync(): Promise<void>;
 }
 
-/** What both stores do: checks, loops over short transfers, errors with their context. */
-export class FileIO {
-  readonly #device: RawFile;
+/** What every store over a file does: checks, loops over short transfers, errors with context. */
+export class SyncFileIO {
+  readonly #device: SyncRawFile;
   readonly #path: string | undefined;
-  readonly #readOnly: boolean;
+  readonly isReadOnly: boolean;
   /** Closes what was opened here; undefined for the caller's own file. */
   readonly #release: (() => void) | undefined;
   #closed = false;
@@ -47,16 +50,16 @@ export class FileIO {
   /** Length of the file, kept here so that no access asks the system for it. */
   byteLength: number;
 
-  constructor(device: RawFile, path?: string, readOnly = false, release?: () => void) {
+  constructor(device: SyncRawFile, path?: string, readOnly = false, release?: () => void) {
     this.#device = device;
     this.#path = path;
-    this.#readOnly = readOnly;
+    this.isReadOnly = readOnly;
     this.#release = release;
     try {
       this.byteLength = device.size();
     } catch (cause) {
       release?.();
-      throw this.#failure("open", 0, 0, cause);
+      throw this.failure("open", 0, 0, cause);
     }
   }
 
@@ -71,7 +74,7 @@ export class FileIO {
     try {
       this.#release?.();
     } catch (cause) {
-      throw this.#failure("close", 0, 0, cause);
+      throw this.failure("close", 0, 0, cause);
     }
   }
 
@@ -92,7 +95,7 @@ export class FileIO {
 
   checkUsable(operation: StorageOperation, offset = 0, length = 0): void {
     if (this.#closed) throw this.#refusal(operation, offset, length, "the store is closed");
-    if (this.#readOnly && (operation === "write" || operation === "resize")) {
+    if (this.isReadOnly && (operation === "write" || operation === "resize")) {
       throw this.#refusal(operation, offset, length, "the file was opened read-only");
     }
   }
@@ -109,8 +112,81 @@ export class FileIO {
         done += count;
       }
     } catch (cause) {
-      throw this.#failure(operation, offset, length, cause);
+      throw this.failure(operation, offset, length, cause);
     }
+  }
+
+  resize(byteLength: number): void {
+    try {
+      this.#device.truncate(byteLength);
+    } catch (cause) {
+      throw this.failure("resize", 0, byteLength, cause);
+    }
+    this.byteLength = byteLength;
+  }
+
+  /** Looks at the length anew, where somebody else may have changed it. */
+  reload(): void {
+    this.checkUsable("read");
+    try {
+      this.byteLength = this.#device.size();
+    } catch (cause) {
+      throw this.failure("read", 0, 0, cause);
+    }
+  }
+
+  flush(): void {
+    this.checkFlush();
+    if (this.isReadOnly) return; // Windows refuses, and nothing was written here
+    try {
+      this.#device.flush();
+    } catch (cause) {
+      throw this.flushFailed(cause);
+    }
+  }
+
+  /** The system reports a lost write once, then calls the page clean: no flush holds after it. */
+  checkFlush(): void {
+    if (this.#flushFailure === undefined) return;
+    const reason =
+      "an earlier flush failed, what was written before it may be lost: reopen the file";
+    throw this.#refusal("flush", 0, 0, reason, this.#flushFailure);
+  }
+
+  flushFailed(cause: unknown): StorageError {
+    this.#flushFailure = cause ?? new Error("unknown");
+    return this.failure("flush", 0, 0, cause);
+  }
+
+  failure(
+    operation: StorageOperation,
+    offset: number,
+    length: number,
+    cause: unknown,
+  ): StorageError {
+    return this.#refusal(operation, offset, length, messageOf(cause), cause);
+  }
+
+  #refusal(
+    operation: StorageOperation,
+    offset: number,
+    length: number,
+    reason: string,
+    cause?: unknown,
+  ): StorageError {
+    const where = this.#path === undefined ? "" : ` (${this.#path})`;
+    const options = cause === undefined ? undefined : { cause };
+    return new StorageError(operation, offset, length, reason + where, options);
+  }
+}
+
+/** The same for files that can also be asked without holding up the event loop. */
+export class FileIO extends SyncFileIO {
+  readonly #device: RawFile;
+
+  constructor(device: RawFile, path?: string, readOnly = false, release?: () => void) {
+    super(device, path, readOnly, release);
+    this.#device = device;
   }
 
   async transferAsync(
@@ -129,76 +205,18 @@ export class FileIO {
         done += count;
       }
     } catch (cause) {
-      throw this.#failure(operation, offset, length, cause);
-    }
-  }
-
-  resize(byteLength: number): void {
-    try {
-      this.#device.truncate(byteLength);
-    } catch (cause) {
-      throw this.#failure("resize", 0, byteLength, cause);
-    }
-    this.byteLength = byteLength;
-  }
-
-  /** Looks at the length anew, where somebody else may have changed it. */
-  reload(): void {
-    this.checkUsable("read");
-    try {
-      this.byteLength = this.#device.size();
-    } catch (cause) {
-      throw this.#failure("read", 0, 0, cause);
-    }
-  }
-
-  flush(): void {
-    this.#checkFlush();
-    if (this.#readOnly) return; // Windows refuses, and nothing was written here
-    try {
-      this.#device.flush();
-    } catch (cause) {
-      throw this.#flushFailed(cause);
+      throw this.failure(operation, offset, length, cause);
     }
   }
 
   async flushAsync(): Promise<void> {
-    this.#checkFlush();
-    if (this.#readOnly) return;
+    this.checkFlush();
+    if (this.isReadOnly) return;
     try {
       await this.#device.flushAsync();
     } catch (cause) {
-      throw this.#flushFailed(cause);
+      throw this.flushFailed(cause);
     }
-  }
-
-  /** The system reports a lost write once, then calls the page clean: no flush holds after it. */
-  #checkFlush(): void {
-    if (this.#flushFailure === undefined) return;
-    const reason =
-      "an earlier flush failed, what was written before it may be lost: reopen the file";
-    throw this.#refusal("flush", 0, 0, reason, this.#flushFailure);
-  }
-
-  #flushFailed(cause: unknown): StorageError {
-    this.#flushFailure = cause ?? new Error("unknown");
-    return this.#failure("flush", 0, 0, cause);
-  }
-
-  #failure(operation: StorageOperation, offset: number, length: number, cause: unknown) {
-    return this.#refusal(operation, offset, length, messageOf(cause), cause);
-  }
-
-  #refusal(
-    operation: StorageOperation,
-    offset: number,
-    length: number,
-    reason: string,
-    cause?: unknown,
-  ): StorageError {
-    const where = this.#path === undefined ? "" : ` (${this.#path})`;
-    const options = cause === undefined ? undefined : { cause };
-    return new StorageError(operation, offset, length, reason + where, options);
   }
 }
 

@@ -48,6 +48,8 @@ const FIREFOX: Browser = {
     "privacy.reduceTimerPrecision": false,
     "privacy.reduceTimerPrecision.unconditional": false,
     "privacy.resistFingerprinting": false,
+    // Tests open tabs without a click.
+    "dom.disable_open_during_load": false,
     // No page but the one that is asked for.
     "browser.aboutwelcome.enabled": false,
     "browser.startup.homepage_override.mstone": "ignore",
@@ -81,6 +83,7 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
       "--disable-dev-shm-usage",
       "--disable-background-networking",
       "--disable-component-update",
+      "--disable-popup-blocking", // tests open tabs without a click
       `--user-data-dir=${profile}`,
     ],
   },
