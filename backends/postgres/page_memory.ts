@@ -18,6 +18,8 @@ export interface Page {
   isSent: boolean;
   /** How many writes wait for it. */
   pins: number;
+  /** Whether the store no longer reaches to it. */
+  isCut: boolean;
 }
 
 /** A page of zeros, or of the bytes of a row. */
@@ -25,7 +27,8 @@ export function newPage(number: number, size: number, row?: Uint8Array, version 
   // A copy: a client may give a view of a buffer that it uses again.
   const bytes = new Uint8Array(size);
   if (row !== undefined) bytes.set(row.subarray(0, size));
-  return { number, bytes, version, isDirty: false, isUnfolded: false, isSent: false, pins: 0 };
+  const clean = { isDirty: false, isUnfolded: false, isSent: false, isCut: false };
+  return { number, bytes, version, ...clean, pins: 0 };
 }
 
 /** Whether all bytes of a page are zero. */
@@ -57,11 +60,6 @@ export class PageMemory {
     this.#idle.delete(number);
     this.#idle.set(number, idle);
     return idle;
-  }
-
-  /** Whether this very page is here: one that was cut off is not. */
-  has(page: Page): boolean {
-    return (this.#kept.get(page.number) ?? this.#idle.get(page.number)) === page;
   }
 
   /** Takes a page in, or puts it where its state wants it. */
@@ -105,7 +103,11 @@ export class PageMemory {
   /** Forgets the pages from a number on. */
   cut(first: number): void {
     for (const pages of [this.#kept, this.#idle]) {
-      for (const number of pages.keys()) if (number >= first) pages.delete(number);
+      for (const [number, page] of pages) {
+        if (number < first) continue;
+        page.isCut = true;
+        pages.delete(number);
+      }
     }
   }
 }

@@ -405,7 +405,7 @@ export class PostgresStore implements AsyncBackingStore {
 
   #release(page: Page): void {
     page.pins--;
-    if (this.#memory.has(page)) this.#memory.settle(page);
+    if (!page.isCut) this.#memory.settle(page);
   }
 
   /** A page that is about to change. One that is not in memory will be written whole. */
@@ -497,7 +497,7 @@ export class PostgresStore implements AsyncBackingStore {
   async #commitPages(unfolded: readonly Page[], dirty: readonly Page[]): Promise<void> {
     const most = MAX_STATEMENT / this.#pageSize, pages = [...unfolded, ...dirty];
     for (let from = 0, to = Math.max(most, unfolded.length); from === 0 || from < pages.length;) {
-      await this.#commitPart(pages.slice(from, to).filter((page) => this.#memory.has(page)));
+      await this.#commitPart(pages.slice(from, to).filter(({ isCut }) => !isCut));
       from = to;
       to += most;
     }
@@ -522,7 +522,7 @@ export class PostgresStore implements AsyncBackingStore {
     }
     this.#redoRows = this.#redoLength = 0;
     for (const page of sent) {
-      if (this.#memory.has(page)) this.#end = Math.max(this.#end, page.number + 1);
+      if (!page.isCut) this.#end = Math.max(this.#end, page.number + 1);
     }
     this.#count(bytes.length);
   }
@@ -547,7 +547,7 @@ export class PostgresStore implements AsyncBackingStore {
     } finally {
       for (const page of pages) {
         page.isSent = false;
-        if (!this.#memory.has(page)) continue;
+        if (page.isCut) continue;
         if (hasFailed && !page.isDirty) this.#dirtyPages++;
         page.isDirty ||= hasFailed;
         this.#memory.settle(page);

@@ -44,9 +44,10 @@ export function needPostgres(): string | undefined {
 function otherUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ["postgres", "nobody"]) {
-    const [, , uid, gid] =
-      readFileSync("/etc/passwd", "utf8").match(new RegExp(`^(${name}):[^:]*:(\\d+):(\\d+)`, "m")) ??
-        [];
+    const [, , uid, gid] = readFileSync("/etc/passwd", "utf8").match(
+      new RegExp(`^(${name}):[^:]*:(\\d+):(\\d+)`, "m"),
+    ) ??
+      [];
     if (uid !== undefined) return { uid: Number(uid), gid: Number(gid) };
   }
   throw new Error("A server does not run as root, and there is no user postgres or nobody");
