@@ -423,7 +423,7 @@ export class PostgresStore implements AsyncBackingStore {
     if (this.#writes === undefined) return;
     this.#writesLength += WRITE_HEAD + data.length;
     if (this.#writesLength > MAX_REDO) this.#writes = undefined;
-    else this.#writes.push({ offset, bytes: data.slice() });
+    else this.#writes.push({ offset, bytes: new Uint8Array(data) }); // a Buffer.slice copies nothing
   }
 
   async #resize(byteLength: number): Promise<void> {

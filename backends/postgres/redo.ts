@@ -42,7 +42,7 @@ export function encodeWrites(writes: readonly Write[]): Uint8Array {
  * @throws {StorageError} It is damaged.
  */
 export function decodeRedo(version: number, row: Uint8Array): Redo {
-  const bytes = row.slice(), view = new DataView(bytes.buffer);
+  const bytes = new Uint8Array(row), view = new DataView(bytes.buffer);
   const writes: Write[] = [];
   for (let at = 0; at < bytes.length;) {
     const start = at + WRITE_HEAD;

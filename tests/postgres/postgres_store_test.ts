@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { Buffer } from "node:buffer";
 import { Arena } from "../../mod.ts";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import {
@@ -543,6 +544,21 @@ describe("PostgresStore: arguments", () => {
     const refused = { unsafe: () => Promise.reject(new SqlError("42501")) };
     await assertRejects(() => PostgresStore.install(refused), StorageError, "class 42501");
   });
+});
+
+it("a store copies Buffers, whose slice copies nothing", async () => {
+  const { database, store } = await make(1000);
+  const data = Buffer.from("0123456789").subarray(2, 8);
+  await store.write(3, data);
+  data.fill(0);
+  await store.flush();
+  const [redo] = [...database.tables.redos.get("1")!];
+  const padded = Buffer.concat([Buffer.from("xyz"), redo[1]]).subarray(3);
+  database.tables.redos.get("1")!.set(redo[0], padded);
+  await store.close();
+  const again = await PostgresStore.open(database, "s");
+  assertEquals(Buffer.from(await readAt(again, 3, 6)).toString(), "234567");
+  await again.close();
 });
 
 it("a store keeps its pages as they are, whatever a client does with its buffers", async () => {
