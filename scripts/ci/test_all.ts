@@ -49,6 +49,7 @@ const steps: Record<string, string[]> = {
   npm: ["task", "test:npm", "--quick"],
   browser: ["task", "test:browser"],
   gpu: ["task", "test:gpu"],
+  postgres: ["task", "test:postgres"],
   platforms: ["task", "test:platforms"],
 };
 
@@ -68,6 +69,7 @@ const LONG: readonly string[] = [
   "bun",
   "npm",
   "gpu",
+  "postgres",
   "platforms",
   "examples",
   "types",

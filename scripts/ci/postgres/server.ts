@@ -99,7 +99,7 @@ export class PostgresServer {
     const standby = new PostgresServer(this.#bin);
     const source = `host=127.0.0.1 port=${this.port} user=tester application_name=${name}`;
     try {
-      standby.#run("pg_basebackup", ["-D", standby.data, "-d", source, "-R", "-X", "stream"]);
+      standby.#run("pg_basebackup", ["-D", standby.data, "-d", source, "-R", "-c", "fast"]);
       await standby.#configure([]);
     } catch (error) {
       await standby.remove();

@@ -7,8 +7,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { BlobStore } from "../../../backends/blob_store/mod.ts";
 import { type PostgresClient, PostgresStore } from "../../../backends/postgres/mod.ts";
+import type { Proxy } from "../../../scripts/ci/postgres/server.ts";
 import { crc32 } from "../../../src/util/mod.ts";
 import { randomBytes, seeded } from "../../support/random.ts";
+import { openPool } from "./clients.ts";
 
 /** The bytes of a key: few mostly, sometimes many. */
 export function bytesOf(key: string): Uint8Array {
@@ -54,6 +56,19 @@ export class Lanes {
       return error;
     }
   }
+}
+
+/** A blob store in PostgreSQL, over a pool. */
+export async function openBlobs(url: string, name: string, connections = 4) {
+  const { client, end } = openPool(url, connections);
+  await PostgresStore.install(client);
+  const pages = await PostgresStore.open(client, name, { create: true, takeOver: true });
+  return { client, end, pages, blobs: await BlobStore.open(pages, { create: true }) };
+}
+
+/** How a client gets to a server through a proxy. */
+export function through(proxy: Proxy): string {
+  return `postgres://tester@127.0.0.1:${proxy.port}/postgres`;
 }
 
 /** Opens a store, and compares every blob that was acknowledged. */
