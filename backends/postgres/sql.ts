@@ -56,7 +56,7 @@ export interface Statements {
 export function quoted(argument: string, name: unknown): string {
   const length = typeof name === "string" ? new TextEncoder().encode(name).length : 0;
   if (length > 0 && length <= MAX_NAME_BYTES && !(name as string).includes("\0")) {
-    return `"${(name as string).replaceAll('"', '""')}"`;
+    return `"${(name as string).replace(/"/g, '""')}"`;
   }
   const expected = `Expected ${argument} to be a name of 1 to ${MAX_NAME_BYTES} bytes without \\0`;
   const message = `${expected}, got ${describe(name)}`;

@@ -11,6 +11,7 @@ import { main, VERSION } from "@suballoc/offset-allocator/cli";
 import { BlobStore as CoreStore } from "@suballoc/offset-allocator/blob-store/core";
 import { SyncFileStore } from "@suballoc/offset-allocator/file";
 import { SlotPool } from "@suballoc/offset-allocator/pool";
+import { PostgresStore } from "@suballoc/offset-allocator/postgres";
 import { report } from "@suballoc/offset-allocator/report";
 import { SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
@@ -63,6 +64,7 @@ await core.put("a", "text");
 deepStrictEqual([core instanceof CoreStore, store instanceof CoreStore], [true, true]);
 await core.close();
 
+deepStrictEqual(PostgresStore.sql({ schema: "a" }).includes('"a"."suballoc_page"'), true);
 throws(() => new GpuArena({}), TypeError);
 throws(() => webGlDevice({}), TypeError);
 throws(() => streamingBatchedMesh({}), TypeError);

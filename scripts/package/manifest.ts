@@ -73,6 +73,7 @@ export function manifest(): string {
       "wasm",
       "blob-store",
       "key-value",
+      "postgres",
     ],
     license: config.license,
     homepage: `${REPOSITORY}#readme`,

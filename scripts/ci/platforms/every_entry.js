@@ -11,6 +11,7 @@ import { BlobStore as CoreStore } from "@suballoc/offset-allocator/blob-store/co
 import { main, VERSION } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
 import * as pools from "@suballoc/offset-allocator/pool";
+import { PostgresStore } from "@suballoc/offset-allocator/postgres";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
 import * as shared from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
@@ -76,6 +77,7 @@ function operations() {
   recording.allocate(10);
   deepStrictEqual(parseTrace(lines).capacity, 1000);
   throws(() => new GpuArena({}), TypeError);
+  ok(PostgresStore.sql({ prefix: "x_" }).includes('"x_page"'));
   throws(() => webGlDevice({}), TypeError);
   throws(() => streamingBatchedMesh({}), TypeError);
 }
