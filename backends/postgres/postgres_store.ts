@@ -57,15 +57,16 @@ const ANALYZE_FROM: number = 1_048_576; // = 2 ** 20
  * A read or write costs O(pages touched); what is not in memory takes one round trip.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { BlobStore } from "@suballoc/offset-allocator/blob-store/core";
- * import { PostgresStore, type PostgresClient } from "@suballoc/offset-allocator/postgres";
+ * import { type PostgresClient, PostgresStore } from "@suballoc/offset-allocator/postgres";
  *
- * declare const pool: PostgresClient; // new pg.Pool(), postgres(), Bun.SQL, PGlite
- * await PostgresStore.install(pool); // once: makes three tables
- * await using pages = await PostgresStore.open(pool, "photos", { create: true });
- * await using blobs = await BlobStore.open(pages, { create: true });
- * await blobs.put("cats/1.jpg", new Uint8Array([0xff, 0xd8]));
+ * async function keep(pool: PostgresClient) { // new pg.Pool(), postgres(), Bun.SQL, PGlite
+ *   await PostgresStore.install(pool); // once: makes three tables
+ *   await using pages = await PostgresStore.open(pool, "photos", { create: true });
+ *   await using blobs = await BlobStore.open(pages, { create: true });
+ *   await blobs.put("cats/1.jpg", new Uint8Array([0xff, 0xd8]));
+ * }
  * ```
  */
 export class PostgresStore implements AsyncBackingStore {

@@ -72,6 +72,7 @@ const parts: Record<string, Part> = {
   deno: overServer(DENO, "clients_cases.ts"),
   node: overServer(node.test, "clients_cases.ts"),
   bun: overServer(bun.test, "clients_cases.ts"),
+  leases: overServer(DENO, "leases_cases.ts"),
   pglite: tests(node.test, CASES + "pglite_cases.ts"),
 };
 
