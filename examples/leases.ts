@@ -1,6 +1,6 @@
 /**
- * Ids of one bounded space for many machines: each leases a block from PostgreSQL, and hands out its
- * ids in memory. `docs/leases.md` has the tables, and says what may go wrong.
+ * Ids of one bounded space for many machines: each leases a block from PostgreSQL, and hands out
+ * its ids in memory. `docs/leases.md` has the tables, and says what may go wrong.
  *
  * @module
  */

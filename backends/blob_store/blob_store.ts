@@ -103,8 +103,8 @@ export class BlobStore extends CoreStore {
    *
    * A file is opened as it is, and never overwritten. With `create` a missing or empty one
    * is made a store, under another name that ends with `.new` until it is complete: a crash
-   * leaves either nothing or an empty store. A block device must begin with 8 KiB of zeros for that,
-   * and is made a store in place. Closing the store closes its file. A backing store is
+   * leaves either nothing or an empty store. A block device must begin with 8 KiB of zeros for
+   * that, and is made a store in place. Closing the store closes its file. A backing store is
    * flushed then and stays open, unless `closeStore` is true.
    *
    * @param target A path, a `file:` URL or a backing store.

@@ -31,8 +31,8 @@ export type OpenFile = number | FileHandleLike | SeekableFile;
  * and `reload` sees what somebody else made of it. Nor may the file be open for
  * appending (`"a"`, `"a+"`): the system then ignores the offset of a write.
  *
- * A path may be that of a block device of Linux, which keeps its length: `resize` and `truncate` are
- * refused. Node and Bun open it for writing alone (`O_EXCL`): a second opener, and a device that is
+ * A path may be that of a block device of Linux, which keeps its length: `resize` and `truncate`
+ * are refused. Node and Bun open it for writing alone (`O_EXCL`): a second opener, and a device that is
  * mounted, are refused. Deno cannot.
  *
  * After a failed `flush` every later one fails too, because the system reports a
@@ -72,7 +72,8 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close after `close`.
    *
-   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a character device.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a character
+   * device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): FileStore {
@@ -167,7 +168,8 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close.
    *
-   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a character device.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a character
+   * device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): SyncFileStore {

@@ -1,6 +1,6 @@
 /**
- * A store in PostgreSQL: its pages are rows of a table, so that blob stores and arenas outlive their
- * machine. Any client does that has `query` (`pg`, PGlite) or `unsafe` (`postgres`, `Bun.SQL`).
+ * A store in PostgreSQL: its pages are rows of a table, so that blob stores and arenas outlive
+ * their machine. Any client does that has `query` (`pg`, PGlite) or `unsafe` (`postgres`, `Bun.SQL`).
  *
  * @module
  */

@@ -45,8 +45,8 @@ const ANALYZE_FROM: number = 1_048_576; // = 2 ** 20
  * - **Writes stay in memory until `flush`**, which sends them as one statement: a round trip and a
  *   transaction. 16 MiB that wait are sent earlier. A crash of the process takes what was not
  *   flushed.
- * - **A commit whose answer was lost is resolved**: the store asks the server whether it was carried
- *   out, for up to `retryMs`.
+ * - **A commit whose answer was lost is resolved**: the store asks the server whether it was
+ *   carried out, for up to `retryMs`.
  * - **Reads of one turn** of the event loop are one statement; pages read before are cached.
  * - **Readers** on other machines open it with `readOnly`; `reload` sees what was committed since.
  *
@@ -127,8 +127,8 @@ export class PostgresStore implements AsyncBackingStore {
   }
 
   /**
-   * Opens a store by its name, in tables that {@linkcode PostgresStore.install} made. For writing it
-   * takes three round trips, with `readOnly` two.
+   * Opens a store by its name, in tables that {@linkcode PostgresStore.install} made. For writing
+   * it takes three round trips, with `readOnly` two.
    *
    * @param client A `Client` or `Pool` of `pg`, a client of `postgres`, a `Bun.SQL` or a PGlite.
    * @param name The name of the store: any text.
@@ -424,7 +424,8 @@ export class PostgresStore implements AsyncBackingStore {
     if (this.#writes === undefined) return;
     this.#writesLength += WRITE_HEAD + data.length;
     if (this.#writesLength > MAX_REDO) this.#writes = undefined;
-    else this.#writes.push({ offset, bytes: new Uint8Array(data) }); // a Buffer.slice copies nothing
+    // A slice of a Buffer copies nothing.
+    else this.#writes.push({ offset, bytes: new Uint8Array(data) });
   }
 
   async #resize(byteLength: number): Promise<void> {

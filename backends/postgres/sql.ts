@@ -86,7 +86,7 @@ export function statementsFor(tables: PostgresTables): Statements {
   };
 }
 
-/** What makes the tables. A row of `store` is updated by each commit: half its page is left free. */
+/** What makes the tables. Each commit updates a row of `store`: half its page is free. */
 function definitions(store: string, page: string, redo: string): string[] {
   const vacuum = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.1";
   return [

@@ -1,3 +1,9 @@
+/**
+ * Block devices as files and as blob stores: on loop devices, where the machine allows some.
+ *
+ * @module
+ */
+
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { afterAll, describe, it } from "@std/testing/bdd";
 import { execFileSync, spawn, spawnSync } from "node:child_process";

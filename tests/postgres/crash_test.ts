@@ -1,3 +1,9 @@
+/**
+ * What a blob store in PostgreSQL is after each statement that was committed.
+ *
+ * @module
+ */
+
 import { assert } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import process from "node:process";
@@ -7,7 +13,7 @@ import { crashEverywhere } from "./crash_images.ts";
 import { FakePostgres } from "./fake_postgres.ts";
 
 /** The step `postgres` of `deno task test` asks for 200. */
-const WORKLOADS = Number(process.env.SUBALLOC_WORKLOADS ?? share(40)), OPERATIONS = 10;
+const WORKLOADS = Number(process.env.SUBALLOC_WORKLOADS ?? share(40)), OPERATIONS = 5;
 
 describe("PostgresStore: crashes", () => {
   it(`keeps what was acknowledged after each statement of ${WORKLOADS} workloads`, async () => {

@@ -1,3 +1,10 @@
+/**
+ * `PostgresStore` over a database of a few lines: the contract, commits, writers, readers,
+ * arguments.
+ *
+ * @module
+ */
+
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Buffer } from "node:buffer";

@@ -83,8 +83,8 @@ function openAtOnce(path: string, flags: number): number {
 }
 
 /**
- * Opens a block device. For writing Linux lets one in alone (`O_EXCL`), and none while the device is
- * mounted. Deno takes that flag for another one, and opens without it.
+ * Opens a block device. For writing Linux lets one in alone (`O_EXCL`), and none while the device
+ * is mounted. Deno takes that flag for another one, and opens without it.
  */
 function openDevice(path: string, { createNew, readOnly, truncate }: FileOpenOptions): number {
   if (createNew) throw new Error("the block device is there already");

@@ -1,3 +1,9 @@
+/**
+ * The clients that users have, over a real server.
+ *
+ * @module
+ */
+
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../../backends/blob_store/mod.ts";

@@ -1,3 +1,9 @@
+/**
+ * The contract of stores, and crashes after every statement, over a real server.
+ *
+ * @module
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import { after, describe, it } from "@std/testing/bdd";
 import process from "node:process";

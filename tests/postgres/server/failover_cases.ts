@@ -1,3 +1,9 @@
+/**
+ * A primary that dies: a synchronous standby loses nothing, one that lagged is noticed.
+ *
+ * @module
+ */
+
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { after, describe, it } from "@std/testing/bdd";
 import { StoreWentBackError } from "../../../backends/postgres/mod.ts";

@@ -1,3 +1,10 @@
+/**
+ * Processes that are killed, connections that are cut, servers that die, stop, or get another
+ * writer.
+ *
+ * @module
+ */
+
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { after, describe, it } from "@std/testing/bdd";
 import { spawn } from "node:child_process";

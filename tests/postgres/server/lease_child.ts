@@ -1,5 +1,6 @@
 /**
- * A machine that leases blocks and uses their ids until all are used: `lease_child.ts URL LIMIT MS`.
+ * A machine that leases blocks and uses their ids until all are used:
+ * `lease_child.ts URL LIMIT MS`.
  *
  * @module
  */

@@ -1,3 +1,9 @@
+/**
+ * Ranges of ids, leased by machines that are killed and stopped.
+ *
+ * @module
+ */
+
 import { assert, assertEquals } from "@std/assert";
 import { after, describe, it } from "@std/testing/bdd";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -16,6 +22,15 @@ await client.query(`DROP TABLE IF EXISTS lease, used; ${tables}`);
 /** Ids that are used; 10^6 by `SUBALLOC_LEASED_IDS=1000000`. */
 const IDS = Math.ceil(Number(process.env.SUBALLOC_LEASED_IDS ?? 40_000) / 256) * 256;
 const MACHINES = 8, LEASE_MS = 250;
+
+/** Deno sends one signal at most by `ChildProcess.kill`. */
+function signal({ pid }: ChildProcess, name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+  try {
+    process.kill(pid!, name);
+  } catch {
+    // It has ended.
+  }
+}
 
 describe("leases of ranges", () => {
   after(() => end());
@@ -66,12 +81,12 @@ describe("leases of ranges", () => {
       if ((await used()).all === 0 || machine === undefined) continue;
       if (i % 3 === 0 && kills < 20) {
         kills++;
-        machine.kill("SIGKILL");
+        signal(machine, "SIGKILL");
         start();
       } else if (i % 3 === 1) {
         stops++;
-        machine.kill("SIGSTOP");
-        setTimeout(() => machine.kill("SIGCONT"), LEASE_MS + random(2 * LEASE_MS));
+        signal(machine, "SIGSTOP");
+        setTimeout(() => signal(machine, "SIGCONT"), LEASE_MS + random(2 * LEASE_MS));
       }
     }
     await Promise.all(ends);

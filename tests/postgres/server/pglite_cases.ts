@@ -1,3 +1,9 @@
+/**
+ * A store over PGlite: PostgreSQL where there is no server.
+ *
+ * @module
+ */
+
 import { assertEquals } from "@std/assert";
 import { PGlite } from "@electric-sql/pglite";
 import { after, describe, it } from "@std/testing/bdd";
