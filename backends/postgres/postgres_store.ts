@@ -13,8 +13,8 @@ import {
 } from "../../src/arena/backing_store.ts";
 import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
-import { isZero, newPage, type Page, PageMemory } from "./page_memory.ts";
-import { PageLoader } from "./page_loader.ts";
+import { isZero, newPage, type Page, type PageMemory } from "./page_memory.ts";
+import type { PageLoader } from "./page_loader.ts";
 import type { PostgresClient } from "./client.ts";
 import { openStore, type PostgresStoreOptions, type ReadyStore } from "./open_store.ts";
 import { type PostgresTables, statementsFor } from "./sql.ts";

@@ -6,7 +6,7 @@
  */
 
 import process from "node:process";
-import { takeBlock, useIds } from "../../../examples/leases.ts";
+import { renewBlock, takeBlock, useIds } from "../../../examples/leases.ts";
 import { NO_SPACE } from "../../../mod.ts";
 import { openPool } from "./clients.ts";
 
@@ -26,6 +26,8 @@ for (;;) {
     const taken: number[] = [];
     for (let id; taken.length < 64 && (id = ids.allocate()) !== NO_SPACE;) taken.push(first + id);
     isOurs = await useIds(client, "p", block, taken);
+    await renewBlock(client, "p", block, options.leaseMs);
+    await new Promise((resolve) => setTimeout(resolve, 5)); // others have a turn
   }
 }
 await end();
