@@ -21,10 +21,11 @@ export interface Block {
 
 const UNTIL = "now() + $3::int * interval '1 ms'";
 const ANSWER = "RETURNING first::float8, epoch::float8, size";
-const TAKE_OVER = `UPDATE lease SET holder = $2, epoch = epoch + 1, expires = ${UNTIL}
+// The one that expired first: a block without a free id comes behind all others.
+const TAKE = `UPDATE lease SET holder = $2, epoch = epoch + 1, expires = ${UNTIL}
   WHERE (pool, first) = (SELECT pool, first FROM lease
-    WHERE pool = $1 AND (holder IS NULL OR expires < now())
-    ORDER BY first LIMIT 1 FOR UPDATE SKIP LOCKED) ${ANSWER}`;
+    WHERE pool = $1 AND (holder IS NULL OR $4::bool AND expires < now())
+    ORDER BY expires LIMIT 1 FOR UPDATE SKIP LOCKED) ${ANSWER}`;
 const APPEND =
   `INSERT INTO lease SELECT $1, coalesce(max(first + size), 0), $4::int, $2, 1, ${UNTIL}
   FROM lease WHERE pool = $1 HAVING coalesce(max(first + size), 0) + $4::int <= $5::bigint
@@ -36,15 +37,17 @@ const USE = `WITH mine AS (SELECT pool FROM lease
 const RENEW = `UPDATE lease SET expires = ${UNTIL} WHERE pool = $1 AND first = $2 AND epoch = $4`;
 const GIVE_BACK = "UPDATE lease SET holder = NULL WHERE pool = $1 AND first = $2 AND epoch = $3";
 
-/** Takes a block: one that nobody has, or a new one; undefined where there is none now. */
+/** Takes a block: returned, new, or expired; undefined where there is none now. */
 export async function takeBlock(
   db: Database,
   pool: string,
   holder: string,
   { size = 256, limit = 2 ** 32, leaseMs = 30_000 } = {},
 ): Promise<Block | undefined> {
-  let { rows: [row] } = await db.query(TAKE_OVER, [pool, holder, leaseMs]);
+  // Expired blocks come last: taken first, full ones would keep everybody from what is free.
+  let { rows: [row] } = await db.query(TAKE, [pool, holder, leaseMs, false]);
   if (!row) ({ rows: [row] } = await db.query(APPEND, [pool, holder, leaseMs, size, limit]));
+  if (!row) ({ rows: [row] } = await db.query(TAKE, [pool, holder, leaseMs, true]));
   if (!row) return undefined;
   const [first, epoch, ids] = [
     Number(row.first),
