@@ -86,7 +86,10 @@ export function statementsFor(tables: PostgresTables): Statements {
   };
 }
 
-/** What makes the tables. Each commit updates a row of `store`: half its page is free. */
+/**
+ * What makes the tables. Each commit updates a row of `store`: half its page is free, and what changes
+ * is at its end, as the log of the server has a row from its first change on.
+ */
 function definitions(store: string, page: string, redo: string): string[] {
   const vacuum = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.1";
   return [
@@ -94,13 +97,13 @@ function definitions(store: string, page: string, redo: string): string[] {
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name text NOT NULL UNIQUE,
   page_size integer NOT NULL,
-  byte_length bigint NOT NULL DEFAULT 0,
-  epoch bigint NOT NULL DEFAULT 0,
-  version bigint NOT NULL DEFAULT 0,
   session text,
   holder text,
   address text,
   since timestamptz,
+  epoch bigint NOT NULL DEFAULT 0,
+  byte_length bigint NOT NULL DEFAULT 0,
+  version bigint NOT NULL DEFAULT 0,
   renewed timestamptz
 ) WITH (fillfactor = 50)`,
     `CREATE TABLE IF NOT EXISTS ${page} (

@@ -255,7 +255,7 @@ export class Proxy {
         server.destroy();
       };
       const pass = (from: typeof client, to: typeof client, isRequest: boolean) => {
-        from.on("data", (data) => {
+        from.on("data", (data: Uint8Array) => {
           const rest = isRequest ? this.onRequest(data) : this.onAnswer(data);
           if (rest === undefined) return cut();
           to.write(rest);

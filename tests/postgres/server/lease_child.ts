@@ -15,7 +15,7 @@ const { client, end } = openPool(url, 1);
 const options = { size: 256, limit: Number(limit), leaseMs: Number(leaseMs) };
 for (;;) {
   const block = await takeBlock(client, "p", String(process.pid), options);
-  if (block === undefined) {
+  if (block === undefined || block.ids.freeSpace === 0) {
     const { rows: [{ count }] } = await client.query("SELECT count(*)::int AS count FROM used");
     if (count >= options.limit) break;
     await new Promise((resolve) => setTimeout(resolve, 30));
