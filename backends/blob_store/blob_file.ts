@@ -47,6 +47,11 @@ export class BlobFile implements BackingStore {
     return this.#file.io.byteLength;
   }
 
+  /** What a resize can at most make of it: the length of a block device, else `Infinity`. */
+  get maxByteLength(): number {
+    return this.#file.io.maxByteLength;
+  }
+
   /** Fills `into` with the bytes from `offset` on. */
   read(offset: number, into: Uint8Array): void | Promise<void> {
     return this.#file.transfer("read", offset, into);

@@ -5,6 +5,8 @@
  */
 
 import { chmodSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import * as zlib from "node:zlib";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
@@ -17,6 +19,7 @@ import {
   type PieceCodec,
   type ProgressOptions,
   type RuntimeHooks,
+  StoreLockedError,
 } from "../../src/blob_store/mod.ts";
 import { checkInteger } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
@@ -26,7 +29,9 @@ import { BlobFile } from "./blob_file.ts";
 import type { Lock } from "./lock.ts";
 import { isStore, makeFile, pathIn, publish, refusal } from "./new_file.ts";
 import { waitForLock } from "./wait_for_lock.ts";
+import { deviceNumber, isUsableDevice } from "../file/raw/block_device.ts";
 import { messageOf } from "../file/raw/file_io.ts";
+import { codeOf } from "../file/raw/system.ts";
 
 /** The first Deno whose `zlib.crc32` is right: those from 2.1 on were not, some only when hot. */
 const FIRST_DENO: readonly number[] = [2, 5, 4];
@@ -50,6 +55,9 @@ export function isRightOn(deno: string | undefined): boolean {
   }
   return true;
 }
+
+/** Where programs of a machine keep their locks of devices. */
+const LOCKS = "/run/lock";
 
 /** Zstandard, which Node has from 22.15 and 23.8 on. */
 interface Zstd {
@@ -120,7 +128,8 @@ interface OpenedStore {
  * A file has one writer at a time, in whatever process or runtime: another one gets a
  * {@linkcode StoreLockedError} that says who it is. Beside the file `x` is `x.lock`, an
  * empty file that stays there, and while a writer has the store open `x.owner`, which
- * names it. The lock of a crashed process is free at once. With `waitMs` an opener waits for the
+ * names it. Those of a block device are in `/run/lock`, and there is no file beside it. The lock of
+ * a crashed process is free at once. With `waitMs` an opener waits for the
  * writer. Any number of readers may have the store open with `readOnly`, which takes no lock and
  * writes nothing.
  */
@@ -130,7 +139,8 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
    *
    * A file is opened as it is, and never overwritten. With `create` a missing or empty one
    * is made a store, under another name that ends with `.new` until it is complete: a crash
-   * leaves either nothing or an empty store. Closing the store closes its file. A backing store is
+   * leaves either nothing or an empty store. A block device must begin with 8 KiB of zeros for
+   * that, and is made a store in place. Closing the store closes its file. A backing store is
    * flushed then and stays open, unless `closeStore` is true.
    *
    * @param target A path, a `file:` URL or a backing store.
@@ -189,15 +199,54 @@ async function openPath(
   lockFile: (path: string) => Promise<Lock>,
 ): Promise<OpenedStore> {
   const { create = false, readOnly = false } = options;
+  if (isDevice(path)) return await openDevice(path, options, openWith, lockFile);
   checkFile(path, create, readOnly);
-  if (readOnly) return await openFile(path, options, openWith);
+  if (readOnly) return await openFile(path, { ...options, create: false }, openWith);
   const lock = await lockFile(path);
   try {
     // Before the lock was ours, another writer can have made it, or removed it.
     if (checkFile(lock.path, create, readOnly)) await makeStore(lock.path, options, openWith);
-    return await openFile(lock.path, options, openWith, lock);
+    return await openFile(lock.path, { ...options, create: false }, openWith, lock);
   } catch (error) {
     lock.release();
+    throw error;
+  }
+}
+
+/** Whether a path leads to a block device that can hold a store. */
+function isDevice(path: string): boolean {
+  try {
+    return isUsableDevice(statSync(path));
+  } catch {
+    return false; // `checkFile` says why
+  }
+}
+
+/**
+ * Opens the store on a block device. Nothing is written beside it: its lock is in a folder of the
+ * machine, for the sake of Deno, which cannot open a device alone.
+ */
+async function openDevice(
+  path: string,
+  options: BlobStoreOptions,
+  openWith: OpenWith,
+  lockFile: (path: string) => Promise<Lock>,
+): Promise<OpenedStore> {
+  const { create = false, readOnly = false } = options;
+  if (readOnly) return await openFile(path, { ...options, create: false }, openWith);
+  const folder = statSync(LOCKS, { throwIfNoEntry: false })?.isDirectory() ? LOCKS : tmpdir();
+  const number = deviceNumber(statSync(path)).replace(":", "-");
+  let lock: Lock | undefined;
+  try {
+    lock = await lockFile(join(folder, `suballoc-block-device-${number}`));
+    return await openFile(path, { ...options, create }, openWith, lock);
+  } catch (error) {
+    lock?.release();
+    if (error instanceof StoreLockedError) {
+      throw new StoreLockedError(path, error.holder, error.waitedMs);
+    }
+    const { cause } = error as { cause?: unknown };
+    if (codeOf(cause) === "EBUSY") throw new StoreLockedError(path);
     throw error;
   }
 }
@@ -219,7 +268,7 @@ async function openFile(
   };
   try {
     const hooks = { ...hooksOf(), release };
-    return await openWith(file, { ...options, create: false, closeStore: false }, hooks);
+    return await openWith(file, { ...options, closeStore: false }, hooks);
   } catch (error) {
     await file.close();
     throw error;

@@ -31,6 +31,10 @@ export type OpenFile = number | FileHandleLike | SeekableFile;
  * and `reload` sees what somebody else made of it. Nor may the file be open for
  * appending (`"a"`, `"a+"`): the system then ignores the offset of a write.
  *
+ * A path may be that of a block device of Linux, which keeps its length: `resize` and `truncate`
+ * are refused. Node and Bun open it for writing alone (`O_EXCL`): a second opener, and a device that is
+ * mounted, are refused. Deno cannot.
+ *
  * After a failed `flush` every later one fails too, because the system reports a
  * lost write only once: reopen the file and look.
  *
@@ -56,8 +60,8 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Opens a file, which `close` then closes.
    *
-   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a device, or
-   * a file without a length as in `/proc`; `cause` says why.
+   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a character
+   * device, or a file without a length as in `/proc`; `cause` says why.
    * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
    * that is not known or no boolean.
    */
@@ -68,7 +72,8 @@ export class FileStore implements AsyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close after `close`.
    *
-   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a device.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a character
+   * device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): FileStore {
@@ -78,6 +83,11 @@ export class FileStore implements AsyncBackingStore {
   /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
     return this.#file.io.byteLength;
+  }
+
+  /** What a resize can at most make of it: the length of a block device, else `Infinity`. */
+  get maxByteLength(): number {
+    return this.#file.io.maxByteLength;
   }
 
   /** Fills `into` with the bytes from `offset` on. */
@@ -146,8 +156,8 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Opens a file, which `close` then closes.
    *
-   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a device, or
-   * a file without a length as in `/proc`; `cause` says why.
+   * @throws {StorageError} It cannot be opened, or is no file but a directory, a pipe, a character
+   * device, or a file without a length as in `/proc`; `cause` says why.
    * @throws {TypeError} It is no path, `readOnly` together with an option that writes, or an option
    * that is not known or no boolean.
    */
@@ -158,7 +168,8 @@ export class SyncFileStore implements SyncBackingStore {
   /**
    * Takes a file that the caller holds, and will close.
    *
-   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a device.
+   * @throws {StorageError} It is closed, or is no file but a directory, a pipe or a character
+   * device.
    * @throws {TypeError} It is no file.
    */
   static from(file: OpenFile): SyncFileStore {
@@ -168,6 +179,11 @@ export class SyncFileStore implements SyncBackingStore {
   /** Bytes in the file, as of the opening and every resize and reload since. */
   get byteLength(): number {
     return this.#io.byteLength;
+  }
+
+  /** What a resize can at most make of it: the length of a block device, else `Infinity`. */
+  get maxByteLength(): number {
+    return this.#io.maxByteLength;
   }
 
   /** Fills `into` with the bytes from `offset` on. */

@@ -50,6 +50,7 @@ const steps: Record<string, string[]> = {
   browser: ["task", "test:browser"],
   keyv: ["task", "test:keyv"],
   gpu: ["task", "test:gpu"],
+  postgres: ["task", "test:postgres"],
   platforms: ["task", "test:platforms"],
   browsers: ["task", "test:browsers"],
 };
@@ -70,6 +71,7 @@ const LONG: readonly string[] = [
   "bun",
   "npm",
   "gpu",
+  "postgres",
   "platforms",
   "browsers",
   "examples",

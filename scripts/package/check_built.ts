@@ -23,6 +23,7 @@ const FOR_PAGES = [
     "./webgpu",
     "./webgl",
     "./three",
+    "./postgres",
     "./blob-store/core",
     "./http",
     "./unstorage",

@@ -13,6 +13,7 @@ import { SyncFileStore } from "@suballoc/offset-allocator/file";
 import { serveBlobs } from "@suballoc/offset-allocator/http";
 import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
 import { SlotPool } from "@suballoc/offset-allocator/pool";
+import { PostgresStore } from "@suballoc/offset-allocator/postgres";
 import { report } from "@suballoc/offset-allocator/report";
 import { SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
@@ -71,6 +72,7 @@ deepStrictEqual(await keyvAdapter(core).get("a"), "text");
 deepStrictEqual(await unstorageDriver(core).getKeys(), ["a"]);
 await core.close();
 
+deepStrictEqual(PostgresStore.sql({ schema: "a" }).includes('"a"."suballoc_page"'), true);
 throws(() => new GpuArena({}), TypeError);
 throws(() => webGlDevice({}), TypeError);
 throws(() => streamingBatchedMesh({}), TypeError);

@@ -76,6 +76,7 @@ export function manifest(): string {
       "http-range",
       "unstorage",
       "keyv",
+      "postgres",
     ],
     license: config.license,
     homepage: `${REPOSITORY}#readme`,

@@ -48,6 +48,7 @@ export const pages: readonly Page[] = [
   { names: "OpfsStore", entry: "./opfs", limit: 4_540 },
   { names: "BlobStore", entry: "./opfs", limit: 53_400 },
   { names: "RemoteBlobStore", entry: "./opfs", limit: 6_230 },
+  { names: "PostgresStore", entry: "./postgres", limit: 9_050 },
 ];
 
 if (import.meta.main) {

@@ -100,16 +100,31 @@ export class TooManySnapshotsError extends Error {
 }
 
 /**
- * Another writer opened the store since: by another name of the file, which has another lock.
- * What was acknowledged is in the store; nothing more is written, until it is opened again.
+ * Another writer opened the store since: by another name of the file, which has another lock, or on
+ * another machine. What was acknowledged is in the store; nothing more is written, until it is
+ * opened again.
  */
-export class StoreFencedError extends Error {
+export class StoreFencedError extends StorageError {
   /** The name of the class. */
   override readonly name: string = "StoreFencedError";
+  /** The number of this opening, where the backing store counts them. */
+  readonly ours: number | undefined;
+  /** The number of the opening that took the store over. */
+  readonly theirs: number | undefined;
 
-  /** Makes the error. */
-  constructor() {
-    super("Cannot write: another writer opened the store, by another name of the file");
+  /**
+   * Makes the error.
+   *
+   * @param ours The number of this opening, where the backing store counts them.
+   * @param theirs The number of the opening that took the store over.
+   */
+  constructor(ours?: number, theirs?: number) {
+    const reason = ours === undefined
+      ? "another writer opened the store, by another name of the file"
+      : `another writer opened the store (opening ${theirs}, this one is ${ours})`;
+    super("write", 0, 0, reason);
+    this.ours = ours;
+    this.theirs = theirs;
   }
 }
 

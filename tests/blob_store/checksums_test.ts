@@ -273,7 +273,7 @@ describe("a checksum of the runtime that is wrong", () => {
     const before = contentsOf(inner);
     for (let i = 0; i < MOST; i++) await a.get("a").catch(() => {});
     assertEquals(contentsOf(inner), before, "it wrote into a store of another");
-    await assertRejects(() => a.put("c", "c"), isPut ? StoreFencedError : ChecksumError);
+    await assertRejects<Error>(() => a.put("c", "c"), isPut ? StoreFencedError : ChecksumError);
     await b.close();
   });
 

@@ -23,6 +23,7 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   sh: "tasks, commands, options and paths are looked up: to run it would install and serve",
   html: "the script is parsed, what it imports is looked up: `deno task test:npm` runs pages",
   json: "parsed",
+  sql: "made and used by the cases of `deno task test:postgres`",
   text: "output, layouts and formulas: no code",
   cpp: "what the C++ original looks like, in the guide for those who come from it",
   rust: "what crates look like, in the guide for those who come from them",

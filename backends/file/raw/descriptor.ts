@@ -6,6 +6,7 @@
 
 import { fdatasync, fdatasyncSync, fstatSync, ftruncateSync, read, readSync } from "node:fs";
 import { write, writeSync } from "node:fs";
+import { deviceLength, type DeviceStats, isUsableDevice } from "./block_device.ts";
 import type { RawFile } from "./file_io.ts";
 
 /** The part of a `node:fs/promises` FileHandle that is used. */
@@ -31,16 +32,16 @@ export interface FileHandleLike {
 }
 
 /** What `node:fs` says of the kind of a file. */
-export interface FileKind {
+export interface FileKind extends DeviceStats {
   isFile(): boolean;
   isDirectory(): boolean;
   isFIFO(): boolean;
   isSocket(): boolean;
-  isBlockDevice(): boolean;
 }
 
 /** A descriptor: positional calls, which share no cursor and so may overlap. */
 export class Descriptor implements RawFile {
+  isFixed = false;
   readonly #file: FileHandleLike;
 
   constructor(file: FileHandleLike) {
@@ -50,7 +51,9 @@ export class Descriptor implements RawFile {
   size(): number {
     const stats = fstatSync(this.#file.fd);
     checkIsFile(stats);
-    return stats.size;
+    if (!isUsableDevice(stats)) return stats.size;
+    this.isFixed = true;
+    return deviceLength(stats, (position) => this.read(new Uint8Array(1), position));
   }
 
   read(into: Uint8Array, position: number): number {
@@ -83,12 +86,13 @@ export class Descriptor implements RawFile {
 }
 
 /**
- * Throws unless something is a file: it has a length, and bytes that stay where they are.
+ * Throws unless something is a file, or a block device of Linux: it has a length, and bytes that
+ * stay where they are.
  *
  * @throws {Error} What it is; `code` is `EISDIR` for a directory, on every system.
  */
 export function checkIsFile(stats: FileKind): void {
-  if (stats.isFile()) return;
+  if (stats.isFile() || isUsableDevice(stats)) return;
   if (stats.isDirectory()) {
     throw Object.assign(new Error("it is a directory"), { code: "EISDIR" });
   }

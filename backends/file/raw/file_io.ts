@@ -24,6 +24,8 @@ const MAX_PER_CALL = 1_073_741_824; // = 2 ** 30
 
 /** What a file is asked for in place, whatever stands for it; a transfer may be short. */
 export interface SyncRawFile {
+  /** Whether it keeps its length, as a block device does; known once `size` was called. */
+  readonly isFixed?: boolean;
   size(): number;
   read(into: Uint8Array, position: number): number;
   write(data: Uint8Array, position: number): number;
@@ -91,6 +93,14 @@ export class SyncFileIO {
   checkResize(byteLength: number): void {
     checkInteger("byteLength", byteLength);
     this.checkUsable("resize", 0, byteLength);
+    if (!this.#device.isFixed || byteLength === this.byteLength) return;
+    const reason = `a block device keeps its length of ${this.byteLength} bytes`;
+    throw this.#refusal("resize", 0, byteLength, reason);
+  }
+
+  /** What a resize can at most make of it. */
+  get maxByteLength(): number {
+    return this.#device.isFixed ? this.byteLength : Infinity;
   }
 
   checkUsable(operation: StorageOperation, offset = 0, length = 0): void {
@@ -117,6 +127,7 @@ export class SyncFileIO {
   }
 
   resize(byteLength: number): void {
+    if (this.#device.isFixed) return; // to the length that it has: checkResize
     try {
       this.#device.truncate(byteLength);
     } catch (cause) {

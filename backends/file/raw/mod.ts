@@ -5,6 +5,7 @@
  */
 
 export { AsyncFile } from "./async_file.ts";
+export { deviceNumber, isUsableDevice } from "./block_device.ts";
 export { Cursor } from "./cursor.ts";
 export type { SeekableFile } from "./cursor.ts";
 export { Descriptor, handleOf } from "./descriptor.ts";

@@ -5,11 +5,13 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { StorageError } from "../../../src/arena/backing_store.ts";
 import { describe } from "../../../src/util/check_integer.ts";
 import { checkOptions } from "../../../src/util/check_options.ts";
 import { checkType } from "../../../src/util/check_type.ts";
+import { isUsableDevice } from "./block_device.ts";
 import { checkIsFile, Descriptor, handleOf } from "./descriptor.ts";
 import { FileIO, messageOf } from "./file_io.ts";
 import { codeOf } from "./system.ts";
@@ -49,7 +51,9 @@ export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
     // Seen before it is opened: to open a device may do something, to empty one too.
     const found = statSync(name, { throwIfNoEntry: false });
     if (found !== undefined) checkIsFile(found);
-    fd = openAtOnce(name, flags);
+    fd = found !== undefined && isUsableDevice(found)
+      ? openDevice(name, options)
+      : openAtOnce(name, flags);
   } catch (cause) {
     throw failed(cause, messageOf(cause).includes(name) ? "" : ` (${name})`);
   }
@@ -75,6 +79,24 @@ function openAtOnce(path: string, flags: number): number {
     // Another program has a lease on the file (Samba): the system waits until it is given back.
     if (codeOf(error) !== "EAGAIN") throw error;
     return openSync(path, flags);
+  }
+}
+
+/**
+ * Opens a block device. For writing Linux lets one in alone (`O_EXCL`), and none while the device
+ * is mounted. Deno takes that flag for another one, and opens without it.
+ */
+function openDevice(path: string, { createNew, readOnly, truncate }: FileOpenOptions): number {
+  if (createNew) throw new Error("the block device is there already");
+  if (truncate) throw new Error("a block device keeps its length, and cannot be emptied");
+  if (readOnly) return openAtOnce(path, constants.O_RDONLY);
+  const isDeno = process.versions.deno !== undefined;
+  try {
+    return openAtOnce(path, constants.O_RDWR | (isDeno ? 0 : constants.O_EXCL));
+  } catch (cause) {
+    if (codeOf(cause) !== "EBUSY") throw cause;
+    const reason = "another program has the block device open, or it is mounted";
+    throw Object.assign(new Error(reason, { cause }), { code: "EBUSY" });
   }
 }
 

@@ -13,6 +13,7 @@ import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
 import { nodeListener, serveBlobs } from "@suballoc/offset-allocator/http";
 import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
 import * as pools from "@suballoc/offset-allocator/pool";
+import { PostgresStore } from "@suballoc/offset-allocator/postgres";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
 import * as shared from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
@@ -81,6 +82,7 @@ function operations() {
   recording.allocate(10);
   deepStrictEqual(parseTrace(lines).capacity, 1000);
   throws(() => new GpuArena({}), TypeError);
+  ok(PostgresStore.sql({ prefix: "x_" }).includes('"x_page"'));
   throws(() => webGlDevice({}), TypeError);
   throws(() => streamingBatchedMesh({}), TypeError);
 }

@@ -32,11 +32,13 @@ export const SKIPPED = "skipped: ";
  *
  * @param named The parts to run; all, if none is named.
  * @param atOnce How many run at a time.
+ * @param cleanUp Ends what parts share.
  */
 export async function runParts(
   parts: Readonly<Record<string, Part>>,
   named: readonly string[],
   atOnce: number,
+  cleanUp: () => Promise<void> = () => Promise.resolve(),
 ): Promise<never> {
   const unknown = named.filter((name) => !Object.hasOwn(parts, name));
   if (unknown.length > 0) {
@@ -52,6 +54,7 @@ export async function runParts(
       if (outcome.kind === "FAILED") console.log(outcome.text);
     }
   }));
+  await cleanUp();
   const count = (kind: Outcome["kind"]) => outcomes.filter((one) => one.kind === kind).length;
   console.log("");
   for (const outcome of outcomes) console.log(lineOf(outcome));
