@@ -10,8 +10,9 @@
  * deno task mutate src/operations/batch.ts --longest 60 --lines 30-40
  * ```
  *
- * Each mutant has a process of its own, which ends at the first test that fails. A test that takes
- * more than `--longest` seconds without a mutant stays out (2 by default).
+ * Each mutant has a process of its own, which runs the tests that reach the mutant's place and
+ * ends at the first that fails. A test that takes more than `--longest` seconds without a mutant
+ * stays out (2 by default).
  *
  * @module
  */
@@ -75,7 +76,10 @@ const results: Result[] = [];
 for (const [tests, group] of Map.groupBy(mutants, ({ file }) => testsOf(file))) {
   const bench = new Workbench(tests);
   try {
-    const { tests: count, seconds, leftOut } = await bench.measure(Number(values.longest));
+    const { tests: count, seconds, leftOut } = await bench.measure(
+      Number(values.longest),
+      group,
+    );
     console.log(`\n${count} tests of ${tests.join(", ")}, ${seconds.toFixed(1)} s`);
     for (const name of leftOut) console.log(`  left out: ${name}`);
     for (const mutant of group) {
@@ -83,7 +87,9 @@ for (const [tests, group] of Map.groupBy(mutants, ({ file }) => testsOf(file))) 
       const reason = outcome.status === "survived" ? reasonOf(mutant) : undefined;
       results.push({ ...kept, ...outcome, reason });
       if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(results, null, 1));
-      if (outcome.status === "survived" && reason === undefined) console.log(described(mutant));
+      if (outcome.status === "survived" && reason === undefined) {
+        console.log(described(results.at(-1)!));
+      }
     }
   } finally {
     bench.close();
@@ -99,12 +105,14 @@ function testsOf(file: string): readonly string[] {
   return found[1];
 }
 
-function nameOf({ file, line, before, after }: Omit<Mutant, "source">): string {
+function nameOf(
+  { file, line, before, after }: Pick<Mutant, "file" | "line" | "before" | "after">,
+): string {
   return [file, line, before, after].join("\n");
 }
 
-function described({ file, line, before, after }: Mutant): string {
-  return `survived: ${file}:${line}\n  - ${before}\n  + ${after}`;
+function described({ file, line, before, after, asked }: Result): string {
+  return `survived ${asked} tests: ${file}:${line}\n  - ${before}\n  + ${after}`;
 }
 
 /** Why a mutant may live. */
