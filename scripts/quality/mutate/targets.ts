@@ -31,6 +31,7 @@ const BLOBS = [
   "blob_store/edge_cases",
   "blob_store/empty_blob",
   "blob_store/failures",
+  "blob_store/flushes",
   "blob_store/foreign",
   "blob_store/format",
   "blob_store/format_writer",
