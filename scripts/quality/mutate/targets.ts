@@ -47,6 +47,7 @@ const BLOBS = [
   "blob_store/reload",
   "blob_store/requests",
   "blob_store/root",
+  "blob_store/reserve",
   "blob_store/run",
   "blob_store/salvage",
   "blob_store/sort_by",
