@@ -44,6 +44,7 @@ const DAMAGES: readonly (readonly [message: string, damage: (table: Table) => vo
   ["the start moved", ({ doubles }) => doubles[2] = 1],
   ["the start moved", ({ doubles }) => doubles[3] = 1],
   ["a slot in the queue is not free", ({ words, free }) => words[free] = ~words[free]],
+  ["a slot in the queue is not free", ({ words }) => words[words[25]] = 0],
   ["a slot in the queue is not free", ({ words }) => words[25] = 8],
   ["a slot is in the queue twice", ({ words }) => words[words[25] + 3] = words[25]],
   ["the queue is too long", ({ words }) => words[26] = words[25]],

@@ -19,6 +19,8 @@ export interface Task {
   readonly files: readonly string[];
   /** Names of the tests to run, in this order; all of them where it is left out. */
   readonly order?: readonly string[];
+  /** Only tells which tests there are. */
+  readonly isListed?: boolean;
   /** Where mutants are, by the URLs of their files: asks which tests reach them. */
   readonly places?: { readonly [url: string]: readonly number[] };
 }
@@ -30,9 +32,11 @@ export type Line =
   | { readonly reached: { readonly [url: string]: readonly number[] } }
   | { readonly passed: true };
 
-const tell = (line: Line) => writeSync(1, JSON.stringify(line) + "\n");
+const moment = new Int32Array(new SharedArrayBuffer(4));
 
-const { folder, files, order, places }: Task = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { folder, files, order, isListed, places }: Task = JSON.parse(
+  readFileSync(process.argv[2], "utf8"),
+);
 const session = places && new Session();
 session?.connect();
 await session?.post("Profiler.enable");
@@ -48,6 +52,7 @@ for (const name of order ?? byName.keys()) {
   await load(name.split(" > ", 1)[0]);
   const test = byName.get(name)!;
   tell({ begins: name, prepared: test.prepared });
+  if (isListed) continue;
   await test.run();
   await tellReached();
 }
@@ -81,4 +86,16 @@ async function tellReached(): Promise<void> {
     );
   }
   tell({ reached });
+}
+
+function tell(line: Line): void {
+  let rest = new TextEncoder().encode(JSON.stringify(line) + "\n");
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "EAGAIN") throw error;
+      Atomics.wait(moment, 0, 0, 1); // the pipe is full
+    }
+  }
 }

@@ -34,9 +34,12 @@ export interface Outcome {
 
 /** What is known of a test. */
 interface Known {
-  readonly seconds: number;
-  /** The places of mutants that it reaches, or that what its group prepares reaches. */
-  readonly reaches: ReadonlySet<string>;
+  seconds: number;
+  /**
+   * The places of mutants that it reaches, or that what its group prepares reaches; undefined
+   * where nobody looked.
+   */
+  readonly reaches: ReadonlySet<string> | undefined;
   kills: number;
 }
 
@@ -60,6 +63,8 @@ const COPIED = [
  */
 const PATIENCE = 4, SLACK = 2, IDLE = 20;
 const LOADING = 10, MEASURING = 600;
+/** Seconds that a test may take of which nobody knows what it takes, and what it is taken for. */
+const UNKNOWN = 10, GUESSED = 0.1;
 /** Milliseconds after which a process is looked at. */
 const INTERVAL = 100;
 
@@ -153,23 +158,48 @@ export class Workbench {
     return { tests: this.#known.size, seconds: all, leftOut };
   }
 
-  /** Tests a mutant, with the tests first that most likely kill it, for their time. */
-  async test(mutant: Mutant): Promise<Outcome> {
+  /** Looks which tests there are, without running them. Gives their number. */
+  async list(): Promise<number> {
+    const { status } = await this.#run({ isListed: true }, (line) => {
+      if ("begins" in line) {
+        this.#known.set(line.begins, { seconds: GUESSED, reaches: undefined, kills: 0 });
+      }
+      return MEASURING;
+    });
+    if (status !== "survived") throw new Error("The tests cannot be loaded");
+    return this.#known.size;
+  }
+
+  /**
+   * Tests a mutant, with the tests first that most likely kill it, for their time.
+   *
+   * @param budget Seconds of the processor after which it is said to survive.
+   */
+  async test(mutant: Mutant, budget = Infinity): Promise<Outcome> {
     const path = join(this.#folder, mutant.file), original = readFileSync(path);
     const place = `${this.#url(mutant.file)}:${mutant.at}`, isLoaded = this.#loaded.has(place);
     const worth = ({ kills, seconds }: Known) => (kills + 0.1) / (seconds + 0.01);
-    const order = [...this.#known].filter(([, { reaches }]) => isLoaded || reaches.has(place))
+    const order = [...this.#known]
+      .filter(([, { reaches }]) => reaches === undefined || isLoaded || reaches.has(place))
       .sort(([, a], [, b]) => worth(b) - worth(a)).map(([name]) => name);
     if (order.length === 0) return { status: "survived", asked: 0 };
     writeFileSync(path, mutant.source);
+    let asked = 0, last: Known | undefined, began = 0, isOver = false;
     try {
-      const outcome = await this.#run({ order }, (line) => {
-        return "begins" in line
-          ? this.#known.get(line.begins)!.seconds * PATIENCE + SLACK
-          : LOADING;
+      const { status, by } = await this.#run({ order }, (line, now) => {
+        if (last?.reaches === undefined && last !== undefined) last.seconds = now - began;
+        last = undefined;
+        if (isOver ||= now > budget) return 0;
+        if (!("begins" in line)) return LOADING;
+        asked++;
+        began = now;
+        last = this.#known.get(line.begins)!;
+        const isKnown = last.reaches !== undefined || last.seconds !== GUESSED;
+        return isKnown ? last.seconds * PATIENCE + SLACK : UNKNOWN;
       });
-      if (outcome.by !== undefined) this.#known.get(outcome.by)!.kills++;
-      return { ...outcome, asked: order.length };
+      if (isOver) return { status: "survived", asked };
+      if (by !== undefined) this.#known.get(by)!.kills++;
+      return { status, by, asked };
     } finally {
       writeFileSync(path, original);
     }
@@ -185,7 +215,7 @@ export class Workbench {
   }
 
   /** Runs tests, in an order or all of them. */
-  async #run(what: Pick<Task, "order" | "places">, listener: Listener): Promise<Outcome> {
+  async #run(what: Omit<Task, "folder" | "files">, listener: Listener): Promise<Outcome> {
     const task: Task = { folder: this.#url("tests/"), files: this.#files, ...what };
     writeFileSync(join(this.#folder, "task.json"), JSON.stringify(task));
     const { NODE_COMPILE_CACHE: _, ...env } = process.env;
