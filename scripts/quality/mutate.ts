@@ -6,12 +6,16 @@
  * deno task mutate                                  # src/allocators/offset_allocator.ts
  * deno task mutate src/gap_table                    # every file of a folder
  * deno task mutate src/blob_store --sample 200 --seed 1
+ * deno task mutate src/blob_store --sample 200 --seed 1 --budget 10 --out mutants.json # quick
+ * deno task mutate src/blob_store --again mutants.json # all tests, for what survived
  * deno task mutate src/blob_store --sample 200 --seed 1 --from 125 # without the first 125
  * deno task mutate src/operations/batch.ts --longest 60 --lines 30-40
  * ```
  *
- * Each mutant has a process of its own, which ends at the first test that fails. A test that takes
- * more than `--longest` seconds without a mutant stays out (2 by default).
+ * Each mutant has a process of its own, which runs the tests that reach the mutant's place and
+ * ends at the first that fails. A test that takes more than `--longest` seconds without a mutant
+ * stays out (2 by default). With `--budget` nothing is measured: the tests run in the order of
+ * `targets.ts`, those first that killed others, for so many seconds of the processor a mutant.
  *
  * @module
  */
@@ -33,6 +37,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "0" }, // goes on with a run that ended after so many
     longest: { type: "string", default: "2" },
+    budget: { type: "string" }, // seconds a mutant; tests are not measured before
     lines: { type: "string", default: "1-999999" },
     out: { type: "string" }, // what came of each, as JSON, while it goes on
     again: { type: "string" }, // only what survived without a reason, as such a file says
@@ -72,18 +77,24 @@ mutants = mutants.slice(Number(values.from));
 console.log(`${mutants.length} of ${all} mutants in ${files.length} files`);
 
 const results: Result[] = [];
+const longest = Number(values.longest);
+const budget = values.budget === undefined ? undefined : Number(values.budget);
 for (const [tests, group] of Map.groupBy(mutants, ({ file }) => testsOf(file))) {
   const bench = new Workbench(tests);
   try {
-    const { tests: count, seconds, leftOut } = await bench.measure(Number(values.longest));
-    console.log(`\n${count} tests of ${tests.join(", ")}, ${seconds.toFixed(1)} s`);
-    for (const name of leftOut) console.log(`  left out: ${name}`);
+    if (budget === undefined) {
+      const { tests: count, seconds, leftOut } = await bench.measure(longest, group);
+      console.log(`\n${count} tests of ${tests.join(", ")}, ${seconds.toFixed(1)} s`);
+      for (const name of leftOut) console.log(`  left out: ${name}`);
+    } else console.log(`\n${await bench.list()} tests of ${tests.join(", ")}`);
     for (const mutant of group) {
-      const { source: _, ...kept } = mutant, outcome = await bench.test(mutant);
+      const { source: _, ...kept } = mutant, outcome = await bench.test(mutant, budget);
       const reason = outcome.status === "survived" ? reasonOf(mutant) : undefined;
       results.push({ ...kept, ...outcome, reason });
       if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(results, null, 1));
-      if (outcome.status === "survived" && reason === undefined) console.log(described(mutant));
+      if (outcome.status === "survived" && reason === undefined) {
+        console.log(described(results.at(-1)!));
+      }
     }
   } finally {
     bench.close();
@@ -99,12 +110,14 @@ function testsOf(file: string): readonly string[] {
   return found[1];
 }
 
-function nameOf({ file, line, before, after }: Omit<Mutant, "source">): string {
+function nameOf(
+  { file, line, before, after }: Pick<Mutant, "file" | "line" | "before" | "after">,
+): string {
   return [file, line, before, after].join("\n");
 }
 
-function described({ file, line, before, after }: Mutant): string {
-  return `survived: ${file}:${line}\n  - ${before}\n  + ${after}`;
+function described({ file, line, before, after, asked }: Result): string {
+  return `survived ${asked} tests: ${file}:${line}\n  - ${before}\n  + ${after}`;
 }
 
 /** Why a mutant may live. */

@@ -74,10 +74,12 @@ export class KeyOrder {
     if (--block.count === 0) this.#blocks.splice(at, 1);
   }
 
-  /** The first slot whose key is not less than the bytes, or with `behind` greater; or -1. */
+  /**
+   * The first slot whose key is not less than the bytes, or with `behind` greater; or -1. There
+   * is a slot at least.
+   */
   first(bytes: Uint8Array, behind: boolean): number {
     const blocks = this.#blocks;
-    if (blocks.length === 0) return -1;
     const limit = behind ? 1 : 0;
     const isLess = (slot: number) => this.#keys.compareTo(slot, bytes) < limit;
     const at = this.#blockOf(isLess);
@@ -86,10 +88,9 @@ export class KeyOrder {
     return blocks[at + 1]?.slots[0] ?? -1;
   }
 
-  /** The last slot whose key is less than the bytes; or -1. */
+  /** The last slot whose key is less than the bytes; or -1. There is a slot at least. */
   last(bytes: Uint8Array): number {
     const blocks = this.#blocks;
-    if (blocks.length === 0) return -1;
     const isLess = (slot: number) => this.#keys.compareTo(slot, bytes) < 0;
     const block = blocks[this.#blockOf(isLess)], i = indexIn(block, isLess);
     return i > 0 ? block.slots[i - 1] : -1;

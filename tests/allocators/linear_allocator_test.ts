@@ -21,6 +21,67 @@ import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
 import { share, sharedOf } from "../support/share.ts";
 
+/** Words of a table, with slots of a live allocation at 0, one at 20, one at 90, and a free slot. */
+interface Table {
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  readonly first: number;
+  readonly live: number;
+  readonly top: number;
+  /** The slot that is the last of the queue. */
+  readonly free: number;
+}
+
+/** Damages, each with what `check` says of it. */
+const DAMAGES: readonly (readonly [message: string, damage: (table: Table) => void])[] = [
+  ["is not linked both ways", ({ words, live }) => words[live + 1] = live],
+  ["is not live", ({ words, live }) => words[live] = ~words[live]],
+  ["a list has too many slots", ({ words }) => words[27]++],
+  ["a live slot is in no list", ({ words }) => words[27]--],
+  ["overlaps", ({ doubles, live }) => doubles[live / 2 + 2] = 5],
+  ["overlaps", ({ doubles, live }) => doubles[live / 2 + 3] = 15],
+  ["an allocation leads out of the space", ({ doubles, top }) => doubles[top / 2 + 3] = 101],
+  ["the start moved", ({ doubles }) => doubles[2] = 1],
+  ["the start moved", ({ doubles }) => doubles[3] = 1],
+  ["a slot in the queue is not free", ({ words, free }) => words[free] = ~words[free]],
+  ["a slot in the queue is not free", ({ words }) => words[words[25]] = 0],
+  ["a slot in the queue is not free", ({ words }) => words[25] = 8],
+  ["a slot is in the queue twice", ({ words }) => words[words[25] + 3] = words[25]],
+  ["the queue is too long", ({ words }) => words[26] = words[25]],
+  ["a handle names another slot", ({ words, live }) => words[live]++],
+  ["a handle has too many bits", ({ words, live }) => words[live] |= 2 ** 30],
+  ["a free slot is not in the queue", ({ words }) => void leaveOut(words)],
+  ["the number of slots is wrong", ({ words }) => words[leaveOut(words)] = 0],
+  ["the wall is too far away", ({ doubles }) => doubles[14] = 91],
+  ["the ring is wrapped below an upper stack", ({ doubles, first, live }) => {
+    doubles.set([20, 30], first / 2 + 2);
+    doubles.set([0, 10], live / 2 + 2);
+    doubles[14] = 20;
+  }],
+];
+
+/** Puts what is no slot into the queue, in place of the second one, which it returns. */
+function leaveOut(words: Int32Array): number {
+  const slot = words[words[25] + 3];
+  words[words[25] + 3] = slot + 4;
+  words[slot + 4] = -1;
+  words[slot + 7] = words[slot + 3];
+  return slot;
+}
+
+/** The check of a table that was damaged. */
+function damaged(damage: (table: Table) => void): () => void {
+  const { allocator, words } = withWords(() => new LinearAllocator(100));
+  const handles = [1, 2, 3].map(() => allocator.allocate(10));
+  allocator.free(handles[1]);
+  const top = allocator.allocateTop(10);
+  allocator.check();
+  const slots = [...handles, top].map((handle) => handle << 3 & words.length - 8);
+  const [first, free, live] = slots, doubles = new Float64Array(words.buffer);
+  damage({ words, doubles, first, free, live, top: slots[3] });
+  return () => allocator.check();
+}
+
 /** What is made, and the words that it made for itself first. */
 function withWords<T>(make: () => T): { allocator: T; words: Int32Array } {
   const made: Int32Array[] = [], Original = Int32Array;
@@ -242,24 +303,18 @@ describe("LinearAllocator", () => {
   });
 
   it("finds damage of its slots", () => {
-    const damaged = (damage: (words: Int32Array, free: number, live: number) => void) => {
-      const { allocator, words } = withWords(() => new LinearAllocator(100));
-      const handles = [1, 2, 3].map(() => allocator.allocate(10));
-      allocator.free(handles[1]);
-      allocator.check();
-      const [, free, live] = handles.map((handle) => handle << 3 & words.length - 8);
-      damage(words, free, live);
-      return () => allocator.check();
-    };
-    const tooLarge = 2 ** 30;
-    const largest = damaged((words, _, live) => words[live] |= words[30] & ~63);
-    largest(); // the last handle of all is none too many
-    assertThrows(damaged((words, _, live) => words[live] |= tooLarge), Error, "too many bits");
-    assertThrows(
-      damaged((words, free) => words[free] = ~words[free]),
-      Error,
-      "a slot in the queue is not free",
-    );
+    damaged(({ words, live }) => words[live] |= words[30] & ~63)(); // the last handle of all
+    for (const [message, damage] of DAMAGES) assertThrows(damaged(damage), Error, message);
+  });
+
+  it("finds a wall that is too far away once it has wrapped", () => {
+    const { allocator, words } = withWords(() => new LinearAllocator(100));
+    const handles = Array.from({ length: 10 }, () => allocator.allocate(10));
+    for (const handle of handles.slice(0, 2)) allocator.free(handle);
+    assertEquals(allocator.offset(allocator.allocate(10)), 0);
+    allocator.check();
+    new Float64Array(words.buffer)[14] = 21;
+    assertThrows(() => allocator.check(), Error, "the wall is too far away");
   });
 
   it("refuses a stale mark, and changes nothing", () => {

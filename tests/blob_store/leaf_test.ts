@@ -263,6 +263,18 @@ describe("a damaged leaf", () => {
     }
   });
 
+  it("takes one page as long as the entry fills it", () => {
+    const filled = Array.from({ length: 300 }, (_, i) => {
+      const metadata = new Uint8Array(3800 + i).fill(0xff);
+      return fill([entryOf("a", { metadata })]).leaf;
+    });
+    const last = filled.findLastIndex(({ length }) => length === 4096);
+    assert(last > 0 && filled.slice(0, last).every(({ length }) => length === 4096));
+    // The metadata come last, and behind them the two bytes of a restart.
+    assertEquals([...filled[last].subarray(4092, 4094)], [0xff, 0xff]);
+    assertEquals([...filled[last - 1].subarray(4092, 4094)], [0xff, 0]);
+  });
+
   it("one of another place is refused", () => {
     const { leaf } = fill([entryOf("a")]);
     const uuid = PLACE.uuid.slice();
@@ -381,6 +393,19 @@ describe("a leaf with a right checksum and wrong bytes", () => {
         withChecksum(hostile, fastCrc32(withChecksum(hostile, 0), 0));
         assertStrictEquals(isSound(hostile), false, `${value} at ${at}`);
       }
+    }
+  });
+
+  it("restarts outside the entries are refused by a search", () => {
+    const entries = Array.from({ length: 40 }, (_, i) => entryOf(`key ${i + 10}`));
+    const { leaf } = fill(entries), around = new Uint8Array(2 ** 17 + 4096).fill(1);
+    const { key, keyLength } = entries[20];
+    around.set(leaf, 2 ** 16);
+    assertStrictEquals(new LeafCursor().open(around, 2 ** 16).seek(key, keyLength), true);
+    for (const at of [...Array(64).keys(), 4095, 4096, 5000, 65535]) {
+      around.set([at & 0xff, at >> 8], 2 ** 16 + 4096 - 4); // the second one
+      const found = new LeafCursor().open(around, 2 ** 16).seek(key, keyLength);
+      assertStrictEquals(found, undefined, `a restart at ${at}`);
     }
   });
 

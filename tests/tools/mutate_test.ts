@@ -70,6 +70,7 @@ describe("mutantsOf", () => {
     assertEquals(mutant, {
       file: "a.ts",
       line: 3,
+      at: 10,
       kind: "removed",
       before: "a = b(",
       after: "{}",

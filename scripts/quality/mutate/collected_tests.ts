@@ -12,6 +12,8 @@ type Args = [name: string | Options, options?: Body | Options, fn?: Body];
 /** A test. */
 export interface CollectedTest {
   readonly name: string;
+  /** The outermost of its groups that prepares something for all its tests. */
+  readonly prepared: string | undefined;
   /** The test with the hooks of its groups. */
   readonly run: () => Promise<void>;
 }
@@ -82,6 +84,9 @@ export function it(...args: Args): void {
   for (let at: Group | undefined = own; at !== undefined; at = at.outer) path.unshift(at);
   collected.push({
     name: `${own.name} > ${name}`,
+    get prepared() {
+      return path.find(({ hooks }) => hooks.beforeAll.length > 0)?.name;
+    },
     async run() {
       for (const each of path) {
         if (!each.isBegun) { for (const hook of each.hooks.beforeAll) await hook(); }
@@ -89,7 +94,7 @@ export function it(...args: Args): void {
       }
       for (const { hooks } of path) for (const hook of hooks.beforeEach) await hook();
       await fn();
-      for (const { hooks } of path.reverse()) for (const hook of hooks.afterEach) await hook();
+      for (const { hooks } of path.toReversed()) for (const hook of hooks.afterEach) await hook();
     },
   });
 }

@@ -241,4 +241,14 @@ export const EQUIVALENT: readonly Equivalent[] = [
     reason: "the next flush that comes by itself comes a byte earlier",
     changes: [["state.unflushedBytes = 0;", "state.unflushedBytes = 1;"]],
   },
+  {
+    file: "src/allocators/linear_allocator.ts",
+    reason: "a slot whose cell is 0 is left out in between",
+    changes: [["handle = cell < 0 ? ~cell", "cell <= 0 ?"], ["((cell < 0) ===", "((cell <= 0) ==="]],
+  },
+  {
+    file: "src/allocators/linear_allocator.ts",
+    reason: "two private numbers that no damage of the words sets apart",
+    changes: [['"a slot is lost");', "{}"], ['"a slot is lost");', '"");']],
+  },
 ];

@@ -12,6 +12,8 @@ export interface Mutant {
   readonly file: string;
   /** Line of the change, from 1 on. */
   readonly line: number;
+  /** Where the expression or statement that changes begins: characters before it. */
+  readonly at: number;
   /** What kind of change it is. */
   readonly kind: string;
   /** The first line that changes, as it was, and as it is then; both trimmed. */
@@ -70,28 +72,29 @@ const METHODS: Readonly<Record<string, string>> = {
   push: "unshift",
 };
 
-/** Takes note of a mutant: a node and the text in its place. */
-type Change = (kind: string, node: ts.Node, by: string) => void;
+/** Takes note of a mutant: a node, the text in its place, and what the node is an operator of. */
+type Change = (kind: string, node: ts.Node, by: string, whole?: ts.Node) => void;
 
 /** All mutants of a source, in its order. */
 export function mutantsOf(file: string, text: string): Mutant[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const mutants: Mutant[] = [];
 
-  const replace = (kind: string, start: number, end: number, by: string) => {
+  const change: Change = (kind, node, by, whole = node) => {
+    const start = node.getStart(), { end } = node;
     const changed = text.slice(0, start) + by + text.slice(end);
     const lineStart = text.lastIndexOf("\n", start - 1) + 1;
     const lineOf = (all: string) => all.slice(lineStart, (all + "\n").indexOf("\n", start)).trim();
     mutants.push({
       file,
       line: source.getLineAndCharacterOfPosition(start).line + 1,
+      at: whole.getStart(),
       kind,
       before: lineOf(text),
       after: lineOf(changed),
       source: changed,
     });
   };
-  const change: Change = (kind, node, by) => replace(kind, node.getStart(), node.end, by);
 
   const visit = (node: ts.Node): void => {
     if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isInterfaceDeclaration(node)) {
@@ -111,7 +114,7 @@ function mutate(node: ts.Node, change: Change): void {
   if (ts.isBinaryExpression(node)) {
     const { left, operatorToken: token, right } = node;
     if (token.getText() === "+" && (isText(left) || isText(right))) return;
-    for (const by of OPERATORS[token.getText()] ?? []) change("operator", token, by);
+    for (const by of OPERATORS[token.getText()] ?? []) change("operator", token, by, node);
   } else if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
     const isPrefix = ts.isPrefixUnaryExpression(node), { operand } = node;
     const operator = ts.tokenToString(node.operator)!;
@@ -145,7 +148,7 @@ function mutate(node: ts.Node, change: Change): void {
   } else if (ts.isPropertyAccessExpression(node)) {
     const by = METHODS[node.name.text];
     if (by !== undefined && ts.isCallExpression(node.parent)) change("method", node.name, by);
-    if (node.questionDotToken !== undefined) change("operator", node.questionDotToken, ".");
+    if (node.questionDotToken !== undefined) change("operator", node.questionDotToken, ".", node);
   }
 }
 

@@ -15,21 +15,18 @@ const OFFSET = [
 const TREES = ["allocators/best_fit_allocator", "gap_table/check_tree"];
 const SPANS = ["allocators/tlsf_spans", "allocators/tlsf_allocator"];
 const RANGES = ["allocators/range_allocator", "allocators/hostile_arguments"];
-const BLOBS = [
-  "blob_store/blob_store",
-  "blob_store/commit",
-  "blob_store/keys",
-  "blob_store/open",
-  "blob_store/space",
-  "blob_store/streams",
-  "blob_store/lifecycle",
-  "blob_store/concurrency",
-  "blob_store/failures",
-  "blob_store/damage",
-  "blob_store/foreign",
-  "blob_store/model",
-  "blob_store/sort_by",
-];
+/** All tests of blob stores that need no other process, the quickest killers first. */
+const BLOBS = (
+  "blob_store commit keys root run leaf compaction space salvage arguments block_memory buffering " +
+  "check checksums close_store concurrency damage damaged_blocks edge_cases empty_blob failures " +
+  "flushes foreign format format_writer full_disk index lifecycle model open page_cache reader " +
+  "reload requests reserve sort_by sources streams blob_file file_failures lock_failure crash"
+).split(" ");
+
+/** The tests of blob stores, these first. */
+function blobs(...first: readonly string[]): string[] {
+  return [...new Set([...first, ...BLOBS])].map((name) => `blob_store/${name}`);
+}
 
 /** Test files in `tests/`, without `_test.ts`, for the first pattern that a path matches. */
 export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string[]])[] = [
@@ -76,7 +73,20 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/gap_table\/spans/, SPANS],
   [/^src\/shared\/repair/, ["shared/shared_allocator_crash"]],
   [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared/shared_allocator_crash"]],
-  [/^src\/blob_store\//, BLOBS],
+  [/^src\/blob_store\/(leaf|run|page|separators|block_memory)/, blobs("leaf", "run", "index")],
+  [/^src\/blob_store\/(compact|space|survey_)/, blobs("compaction", "space", "reserve")],
+  [/^src\/blob_store\/(salvage|scan_|found|recheck)/, blobs("salvage")],
+  [/^src\/blob_store\/(key_|entries|lookup|sort_)/, blobs("keys", "index", "sort_by")],
+  [
+    /^src\/blob_store\/(header|superblock|root|records|replay|recovery|log)/,
+    blobs("format", "open"),
+  ],
+  [
+    /^src\/blob_store\/(arguments|types|blob_store|copy_|inspect|verify)/,
+    blobs("arguments", "check"),
+  ],
+  [/^src\/blob_store\/(commit|pending|store_state|checkpoint)/, blobs("commit", "flushes")],
+  [/^src\/blob_store\//, blobs("sources", "streams")],
   [/^backends\/three\//, ["three/streaming_batched_mesh", "three/streaming_batches"]],
   [/^backends\/webgpu\/vertex_streams/, ["webgpu/vertex_streams"]],
 ];

@@ -28,13 +28,23 @@ export interface Outcome {
   readonly status: "survived" | "killed" | "timed out";
   /** The test that killed it; undefined where the sources could not be loaded. */
   readonly by?: string;
+  /** How many tests reach it, and were asked. */
+  readonly asked?: number;
 }
 
-/** What a test takes. */
+/** What is known of a test. */
 interface Known {
-  readonly seconds: number;
+  seconds: number;
+  /**
+   * The places of mutants that it reaches, or that what its group prepares reaches; undefined
+   * where nobody looked.
+   */
+  readonly reaches: ReadonlySet<string> | undefined;
   kills: number;
 }
+
+/** Hears of a line and when it came, and says how many seconds what it begins may take. */
+type Listener = (line: Line, now: number) => number;
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const COPIED = [
@@ -47,9 +57,16 @@ const COPIED = [
   "docs",
   "mod.ts",
 ];
-/** A test may take so many times what it takes without a mutant, and these seconds more. */
-const PATIENCE = 4, SLACK = 2;
-const LOADING = 20;
+/**
+ * A test may take so many times what it takes without a mutant, and these seconds more: of the
+ * processor, since others may want it as well. It may wait for so many times longer.
+ */
+const PATIENCE = 4, SLACK = 2, IDLE = 20;
+const LOADING = 10, MEASURING = 600;
+/** Seconds that a test may take of which nobody knows what it takes, and what it is taken for. */
+const UNKNOWN = 10, GUESSED = 0.1;
+/** Milliseconds after which a process is looked at. */
+const INTERVAL = 100;
 
 /** Node, as the tasks pin it. */
 function nodePath(): string {
@@ -58,12 +75,25 @@ function nodePath(): string {
   return execFileSync(npx, [...args, ...more], { encoding: "utf8" }).trim();
 }
 
+/** Seconds that a process took of the processor; where the system does not tell, all seconds. */
+function secondsOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [user, system] = stat.slice(stat.lastIndexOf(")")).split(" ").slice(12, 14);
+    return (Number(user) + Number(system)) / 100;
+  } catch {
+    return performance.now() / 1000;
+  }
+}
+
 /** Tests mutants of sources that have the same tests. */
 export class Workbench {
   readonly #folder = mkdtempSync(join(tmpdir(), "mutants-"));
   readonly #node = nodePath();
   readonly #files: readonly string[];
   readonly #known = new Map<string, Known>();
+  /** The places of mutants that are reached as files are loaded: any test may notice them. */
+  readonly #loaded = new Set<string>();
 
   /** Tests, by the names of their files without `_test.ts`. */
   constructor(tests: readonly string[]) {
@@ -81,47 +111,95 @@ export class Workbench {
     for (const name of ["three", "three-0.181"]) {
       symlinkSync(join(ROOT, "node_modules", name), join(folder, "node_modules", name));
     }
-    this.#files = tests.map((test) => this.#url(`tests/${test}_test.ts`));
+    this.#files = tests.map((test) => `${test}_test.ts`);
   }
 
-  /** Runs all tests without a mutant; those that take longer than `longest` stay out then. */
-  async measure(longest: number): Promise<{ tests: number; seconds: number; leftOut: string[] }> {
-    const begun: [name: string, at: number][] = [];
-    const outcome = await this.#run(undefined, (name) => {
-      begun.push([name, performance.now()]);
-      return 600;
-    });
-    if (outcome.status !== "survived") throw new Error(`Fails without a mutant: ${outcome.by}`);
-    begun.push(["", performance.now()]);
-    const leftOut: string[] = [];
-    let all = 0;
-    for (let i = 0; i + 1 < begun.length; i++) {
-      const [name, at] = begun[i], seconds = (begun[i + 1][1] - at) / 1000;
-      if (seconds > longest) leftOut.push(name);
-      else {
-        this.#known.set(name, { seconds, kills: 0 });
-        all += seconds;
+  /**
+   * Runs all tests without a mutant, to see what they take and which mutants they reach. Those
+   * that take longer than `longest` stay out.
+   */
+  async measure(
+    longest: number,
+    mutants: readonly Mutant[],
+  ): Promise<{ tests: number; seconds: number; leftOut: string[] }> {
+    const places: { [url: string]: number[] } = {};
+    for (const { file, at } of mutants) (places[this.#url(file)] ??= []).push(at);
+    const groups = new Map<string, Set<string>>(), leftOut: string[] = [];
+    let reached = this.#loaded, name: string | undefined, began = 0, all = 0;
+    const { status, by } = await this.#run({ places }, (line, now) => {
+      if ("loads" in line) {
+        reached = this.#loaded;
+        name = undefined;
+      } else if ("begins" in line) {
+        name = line.begins;
+        began = now;
+        // What a group prepares runs in its first test only.
+        const group = line.prepared ?? name;
+        if (!groups.has(group)) groups.set(group, new Set());
+        reached = groups.get(group)!;
+      } else if ("reached" in line) {
+        for (const [url, found] of Object.entries(line.reached)) {
+          for (const at of found) reached.add(`${url}:${at}`);
+        }
+        const seconds = now - began;
+        if (name === undefined) return MEASURING;
+        if (seconds > longest) leftOut.push(name);
+        else {
+          this.#known.set(name, { seconds, reaches: reached, kills: 0 });
+          all += seconds;
+        }
       }
-    }
+      return MEASURING;
+    });
+    if (status !== "survived") throw new Error(`Fails without a mutant: ${by}`);
     if (this.#known.size === 0) {
       throw new Error(`Every test takes more than ${longest} s: raise --longest`);
     }
     return { tests: this.#known.size, seconds: all, leftOut };
   }
 
-  /** Tests a mutant, with the tests first that most likely kill it, for their time. */
-  async test(mutant: Mutant): Promise<Outcome> {
+  /** Looks which tests there are, without running them. Gives their number. */
+  async list(): Promise<number> {
+    const { status } = await this.#run({ isListed: true }, (line) => {
+      if ("begins" in line) {
+        this.#known.set(line.begins, { seconds: GUESSED, reaches: undefined, kills: 0 });
+      }
+      return MEASURING;
+    });
+    if (status !== "survived") throw new Error("The tests cannot be loaded");
+    return this.#known.size;
+  }
+
+  /**
+   * Tests a mutant, with the tests first that most likely kill it, for their time.
+   *
+   * @param budget Seconds of the processor after which it is said to survive.
+   */
+  async test(mutant: Mutant, budget = Infinity): Promise<Outcome> {
     const path = join(this.#folder, mutant.file), original = readFileSync(path);
+    const place = `${this.#url(mutant.file)}:${mutant.at}`, isLoaded = this.#loaded.has(place);
     const worth = ({ kills, seconds }: Known) => (kills + 0.1) / (seconds + 0.01);
-    const order = [...this.#known].sort(([, a], [, b]) => worth(b) - worth(a));
+    const order = [...this.#known]
+      .filter(([, { reaches }]) => reaches === undefined || isLoaded || reaches.has(place))
+      .sort(([, a], [, b]) => worth(b) - worth(a)).map(([name]) => name);
+    if (order.length === 0) return { status: "survived", asked: 0 };
     writeFileSync(path, mutant.source);
+    let asked = 0, last: Known | undefined, began = 0, isOver = false;
     try {
-      const outcome = await this.#run(
-        order.map(([name]) => name),
-        (name) => this.#known.get(name)!.seconds * PATIENCE + SLACK,
-      );
-      if (outcome.by !== undefined) this.#known.get(outcome.by)!.kills++;
-      return outcome;
+      const { status, by } = await this.#run({ order }, (line, now) => {
+        if (last?.reaches === undefined && last !== undefined) last.seconds = now - began;
+        last = undefined;
+        if (isOver ||= now > budget) return 0;
+        if (!("begins" in line)) return LOADING;
+        asked++;
+        began = now;
+        last = this.#known.get(line.begins)!;
+        const isKnown = last.reaches !== undefined || last.seconds !== GUESSED;
+        return isKnown ? last.seconds * PATIENCE + SLACK : UNKNOWN;
+      });
+      if (isOver) return { status: "survived", asked };
+      if (by !== undefined) this.#known.get(by)!.kills++;
+      return { status, by, asked };
     } finally {
       writeFileSync(path, original);
     }
@@ -136,40 +214,34 @@ export class Workbench {
     return pathToFileURL(join(this.#folder, path)).href;
   }
 
-  /** Runs tests; `begins` hears of each and gives the seconds that it may take. */
-  async #run(
-    order: readonly string[] | undefined,
-    begins: (name: string) => number,
-  ): Promise<Outcome> {
-    const task: Task = {
-      collector: this.#url("tests/support/testing/bdd.ts"),
-      files: this.#files,
-      order,
-    };
+  /** Runs tests, in an order or all of them. */
+  async #run(what: Omit<Task, "folder" | "files">, listener: Listener): Promise<Outcome> {
+    const task: Task = { folder: this.#url("tests/"), files: this.#files, ...what };
     writeFileSync(join(this.#folder, "task.json"), JSON.stringify(task));
+    const { NODE_COMPILE_CACHE: _, ...env } = process.env;
+    // Compiled code that comes out of a cache counts whole functions only.
+    const cache = what.places ? {} : { NODE_COMPILE_CACHE: join(this.#folder, "compiled") };
     const child: ChildProcess = spawn(
       this.#node,
       ["--max-old-space-size=1024", "scripts/quality/mutate/run_tests.ts", "task.json"],
       {
         cwd: this.#folder,
         stdio: ["ignore", "pipe", "ignore"],
-        env: {
-          ...process.env,
-          TMPDIR: join(this.#folder, "temporary"),
-          NODE_COMPILE_CACHE: join(this.#folder, "compiled"),
-        },
+        env: { ...env, ...cache, TMPDIR: join(this.#folder, "temporary") },
       },
     );
-    let test: string | undefined, isPassed = false, isLate = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const pid = child.pid!;
+    let test: string | undefined, isPassed = false, isLate = false, last = 0, latest = 0;
     const allow = (seconds: number) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        isLate = true;
-        child.kill("SIGKILL");
-      }, seconds * 1000);
+      last = secondsOf(pid) + seconds;
+      latest = performance.now() + 1000 * IDLE * seconds;
     };
     allow(LOADING);
+    const timer = setInterval(() => {
+      if (secondsOf(pid) < last && performance.now() < latest) return;
+      isLate = true;
+      child.kill("SIGKILL");
+    }, INTERVAL);
     const lines = createInterface({ input: child.stdout! });
     lines.on("line", (text) => {
       if (!text.startsWith("{")) return; // what a test prints
@@ -177,10 +249,14 @@ export class Workbench {
       if ("passed" in line) {
         isPassed = true;
         child.kill("SIGKILL"); // which need not wait for what its threads still do
-      } else allow(begins(test = line.begins));
+        return;
+      }
+      if ("loads" in line) test = undefined;
+      if ("begins" in line) test = line.begins;
+      allow(listener(line, secondsOf(pid)));
     });
     await new Promise((resolve) => lines.once("close", resolve));
-    clearTimeout(timer);
+    clearInterval(timer);
     child.kill("SIGKILL");
     if (isPassed) return { status: "survived" };
     return { status: isLate ? "timed out" : "killed", by: test };
