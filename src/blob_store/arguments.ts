@@ -10,6 +10,7 @@ import { checkIntact } from "../util/check_intact.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
+import { type CancelSignal, checkWait } from "../util/wait_options.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   GetOptions,
   ListOptions,
   ProgressOptions,
+  ReadOptions,
 } from "./types.ts";
 
 /** Blobs up to this size are copied when they are put, larger ones written from where they are. */
@@ -162,9 +164,26 @@ function encodeMetadata(metadata: unknown): Uint8Array | undefined {
 /** The range of a blob that is read, checked as far as that goes without the blob. */
 export function rangeIn(options: GetOptions | undefined): ByteRange | undefined {
   if (options === undefined) return undefined;
-  checkOptions(options, "range");
-  checkOptions(options.range, "offset length", "range");
+  checkOptions(options, "range signal");
+  checkRange(options.range);
+  checkSignal(options.signal);
   return options.range;
+}
+
+/** Throws unless this is a range, as far as that goes without the blob. */
+export function checkRange(range: ByteRange | undefined): void {
+  checkOptions(range, "offset length", "range");
+}
+
+/** Throws unless options have nothing but a signal, if that. */
+export function checkCancel(options: ReadOptions | undefined): void {
+  checkOptions(options, "signal");
+  checkSignal(options?.signal);
+}
+
+/** Throws unless this is a signal, or none. */
+export function checkSignal(signal: CancelSignal | undefined): void {
+  if (signal !== undefined) checkWait({ signal });
 }
 
 /** Throws unless these are options of a list. */

@@ -15,6 +15,7 @@ import type { Pending } from "./store_file.ts";
 import type { StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 import { decodeText } from "./text.ts";
+import type { BlobInfo } from "./types.ts";
 
 const NO_PARTS: readonly Part[] = [];
 
@@ -57,13 +58,34 @@ export function keyOf({ key, keyLength }: IndexEntry): string {
   return decodeText(key.subarray(0, keyLength));
 }
 
+/** Names the content of a blob. */
+export function etagOf({ seed, crc }: Pick<IndexEntry, "seed" | "crc">): string {
+  return [seed, crc].map((n) => n.toString(16).padStart(8, "0")).join("");
+}
+
+/** What a caller gets to know of a blob. */
+export function infoOf<Meta>(
+  key: string,
+  entry: Pick<IndexEntry, "size" | "time" | "seed" | "crc" | "metadata">,
+): BlobInfo<Meta> {
+  const { size, time, metadata } = entry;
+  return {
+    key,
+    size,
+    time: new Date(time),
+    metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
+    etag: etagOf(entry),
+  };
+}
+
 /** A slot of the table as an entry. */
 export class TableEntry implements IndexEntry {
   index: KeyIndex;
-  slot = -1;
+  slot: number;
 
-  constructor(index: KeyIndex) {
+  constructor(index: KeyIndex, slot = -1) {
     this.index = index;
+    this.slot = slot;
   }
 
   get key(): Uint8Array {

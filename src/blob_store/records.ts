@@ -113,7 +113,7 @@ function writeParts(to: ByteWriter, parts: readonly Part[]): void {
 }
 
 /** Reads parts; undefined where there would be more than there are bytes. */
-function readParts(from: ByteReader): Part[] | undefined {
+export function readParts(from: ByteReader): Part[] | undefined {
   const count = from.varint();
   if (2 * count > from.bytes.length - from.at) return undefined;
   const parts = Array.from(

@@ -95,7 +95,8 @@ async function readSegment(
   return bytes;
 }
 
-function positionOf(part: Part, granule: number): number {
+/** Where a part begins in the file. */
+export function positionOf(part: Part, granule: number): number {
   return HEADER_LENGTH + part.unit * granule;
 }
 
@@ -179,10 +180,10 @@ function applyRecord(
  * Throws where a whole batch lies behind the end of the log that was written once the next one
  * was durable.
  */
-function checkNothingFollows(
-  { rest, end, sequence }: Replay,
+export function checkNothingFollows(
+  { rest, end, sequence }: Pick<Replay, "rest" | "end" | "sequence">,
   { salt }: Superblock,
-  file: StoreFile,
+  file: Pick<StoreFile, "crc32">,
 ): void {
   // What looks like batches may be anyone's bytes: only so much of it is summed up.
   let budget = 16 * rest.length;
@@ -196,6 +197,7 @@ function checkNothingFollows(
   }
 }
 
-function damagedLog(offset: number): CorruptStoreError {
+/** The error for a batch that is missing. */
+export function damagedLog(offset: number): CorruptStoreError {
   return new CorruptStoreError(offset, "its log is damaged");
 }

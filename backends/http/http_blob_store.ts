@@ -1,0 +1,384 @@
+/**
+ * A blob store in a file on a server, read by range requests.
+ *
+ * @module
+ */
+
+import { StorageError } from "../../src/arena/backing_store.ts";
+import {
+  checkCancel,
+  checkListOptions,
+  checkRange,
+  checkString,
+  rangeIn,
+  rangeOf,
+} from "../../src/blob_store/arguments.ts";
+import type { BlobReader, BlobSnapshot } from "../../src/blob_store/blob_reader.ts";
+import { CorruptBlobError, DamagedIndexError } from "../../src/blob_store/blob_store_errors.ts";
+import { infoOf, keyOf } from "../../src/blob_store/entries.ts";
+import { encodeKey } from "../../src/blob_store/key_index.ts";
+import { prefixEnd } from "../../src/blob_store/key_order.ts";
+import { compareBytes } from "../../src/blob_store/leaf.ts";
+import { decodeText, encodeText } from "../../src/blob_store/text.ts";
+import type {
+  BlobInfo,
+  ByteRange,
+  GetOptions,
+  ListOptions,
+  Metadata,
+  ReadOptions,
+} from "../../src/blob_store/types.ts";
+import { checkInteger } from "../../src/util/check_integer.ts";
+import { HttpChangedError } from "./http_errors.ts";
+import type { FoundEntry } from "./log_table.ts";
+import { RemoteFile } from "./remote_file.ts";
+import { type HttpOptions, Requests } from "./requests.ts";
+import { Snapshot } from "./snapshot.ts";
+
+/** How often a call begins again where the file is another one each time. */
+const MAX_ATTEMPTS = 4;
+
+/**
+ * The blobs of a store that is a file on any server, bucket or CDN that knows range requests.
+ *
+ * Every byte is checked. Where the file is replaced, a call returns what is in the old one or what
+ * is in the new one. A stream, a list or a snapshot that has begun in the old one and cannot be
+ * completed there fails with an {@linkcode HttpChangedError}.
+ *
+ * | of a store that was published or compacted | requests | bytes |
+ * | - | - | - |
+ * | `open`, `refresh` | 1 | 64 KiB |
+ * | `has`, `stat` | at most 1 | 8 KiB up to a million keys or so |
+ * | `get`, `stream`, `read` | at most 1 more | those of the blob |
+ * | `list` | 1 for 1,000 keys | 32 to 57 a key |
+ *
+ * Calls that are made together share requests, and neighbours are fetched at once.
+ */
+export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
+  readonly #requests: Requests;
+  #snapshot: Snapshot;
+  /** The refresh under way. */
+  #refreshing: Promise<void> | undefined;
+
+  private constructor(requests: Requests, snapshot: Snapshot) {
+    this.#requests = requests;
+    this.#snapshot = snapshot;
+  }
+
+  /**
+   * Opens the store that a URL names.
+   *
+   * @throws {StorageError} The file cannot be read, or the server knows no range requests.
+   * @throws {CorruptStoreError} It is no blob store, or damaged beyond its blobs.
+   * @throws {TypeError | RangeError} The URL, or an option, makes no sense.
+   */
+  static async open<Meta = Metadata>(
+    url: string | URL,
+    options: HttpOptions = {},
+  ): Promise<HttpBlobStore<Meta>> {
+    const requests = new Requests(url, options);
+    return new HttpBlobStore<Meta>(requests, await openSnapshot(requests, false));
+  }
+
+  /** The ETag of the file, without `W/`; undefined where there is none that can be seen. */
+  get etag(): string | undefined {
+    return this.#snapshot.file.etag;
+  }
+
+  /** Requests sent so far, attempts included. */
+  get requests(): number {
+    return this.#requests.count;
+  }
+
+  /** Bytes of the file that came so far. */
+  get bytesFetched(): number {
+    return this.#requests.bytes;
+  }
+
+  /**
+   * The bytes of a blob, or of a part of it; undefined if there is no such blob.
+   *
+   * @throws {CorruptBlobError} They are not what was written.
+   * @throws {HttpChangedError} The file was replaced at each attempt.
+   * @throws {RangeError} The range begins behind the end of the blob.
+   */
+  async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const range = rangeIn(options);
+    return await this.#find(key, options, (entry, snapshot) => {
+      const { offset, length } = rangeOf(range, entry.size);
+      return filled(length, snapshot.bytes(entry, offset, offset + length));
+    });
+  }
+
+  /**
+   * What is known of a blob, and its bytes when they are wanted; undefined if there is none. Reading
+   * them fails with an {@linkcode HttpChangedError} once the file was replaced.
+   */
+  async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
+    checkCancel(options);
+    return await this.#find(
+      key,
+      options,
+      (entry, snapshot) => new RemoteBlob<Meta>(snapshot, entry, options?.signal),
+    );
+  }
+
+  /** Whether there is a blob with this key. */
+  async has(key: string): Promise<boolean> {
+    return await this.#find(key, undefined, () => true) ?? false;
+  }
+
+  /** What is known of a blob; undefined if there is none. */
+  async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
+    return await this.#find(key, undefined, (entry) => infoOf<Meta>(keyOf(entry), entry));
+  }
+
+  /**
+   * The blobs in the order of their keys, by their bytes of UTF-8, or with `reverse` in the
+   * opposite order.
+   *
+   * @throws {HttpChangedError} The file was replaced after the first one was given.
+   * @throws {DamagedIndexError} A page of the index is damaged.
+   * @throws {TypeError | RangeError} An option makes no sense.
+   */
+  async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo<Meta>, void, void> {
+    checkListOptions(options);
+    const { prefix = "", after, limit = Infinity, reverse = false } = options;
+    if (limit !== Infinity) checkInteger("limit", limit);
+    const start = encodeText(checkString("prefix", prefix));
+    const passed = after === undefined ? undefined : encodeText(checkString("after", after));
+    let from: Uint8Array = reverse ? prefixEnd(start) : start, isBehind = reverse;
+    if (passed !== undefined && (compareBytes(passed, from) < 0) === reverse) {
+      from = passed;
+      isBehind = true;
+    }
+    let entries!: AsyncGenerator<FoundEntry, void, void>;
+    let next = await this.#again(undefined, (snapshot) => {
+      entries = snapshot.walk({ from, isBehind, reverse, limit });
+      return entries.next();
+    });
+    for (let count = 0; count < limit && !next.done; count++) {
+      this.#requests.checkOpen();
+      const { key } = next.value;
+      if (start.some((byte, i) => key[i] !== byte)) return;
+      yield infoOf<Meta>(keyOf(next.value), next.value);
+      next = await entries.next();
+    }
+  }
+
+  /**
+   * A blob, or a part of it, as a stream; undefined if there is no such blob. Its first bytes are
+   * there when it is given. A large blob is one request, which waits for the stream to be read.
+   *
+   * @throws {CorruptBlobError} They are not what was written.
+   * @throws {HttpChangedError} The file was replaced at each attempt.
+   * @throws {RangeError} The range begins behind the end of the blob.
+   */
+  async stream(
+    key: string,
+    options?: GetOptions,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+    const range = rangeIn(options);
+    return await this.#find(key, options, async (entry, snapshot) => {
+      const { offset, length } = rangeOf(range, entry.size);
+      const pieces = snapshot.bytes(entry, offset, offset + length);
+      return streamOf(pieces, options?.signal, await pieces.next());
+    });
+  }
+
+  /**
+   * Sees whether the file was replaced.
+   *
+   * @throws {StorageError | CorruptStoreError} It cannot be read; the old one is still used.
+   */
+  async refresh(): Promise<void> {
+    this.#requests.checkOpen();
+    this.#refreshing ??= openSnapshot(this.#requests, true)
+      .then((snapshot) => void (this.#snapshot = snapshot))
+      .finally(() => this.#refreshing = undefined);
+    await this.#refreshing;
+  }
+
+  /** Ends what is under way; further use is refused. */
+  // deno-lint-ignore require-await -- what a `BlobReader` promises
+  async close(): Promise<void> {
+    this.#requests.close(new StorageError("read", 0, 0, "the store is closed"));
+  }
+
+  /** Closes the store. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Looks a key up, and uses what is found. */
+  #find<T>(
+    key: string,
+    options: ReadOptions | undefined,
+    use: (entry: FoundEntry, snapshot: Snapshot) => T | Promise<T>,
+  ): Promise<T | undefined> {
+    const bytes = encodeKey(key);
+    return this.#again(options?.signal, async (snapshot) => {
+      const entry = await snapshot.find(key, bytes);
+      return entry && await use(entry, snapshot);
+    });
+  }
+
+  /**
+   * Runs a call, from the start once more where the file was replaced meanwhile. What looks damaged
+   * may be of another file, too, or was damaged on its way: that is looked at once more.
+   */
+  async #again<T>(
+    signal: ReadOptions["signal"],
+    call: (snapshot: Snapshot) => Promise<T>,
+  ): Promise<T> {
+    for (let attempt = 1;; attempt++) {
+      this.#requests.checkOpen();
+      const snapshot = this.#snapshot;
+      try {
+        return await unlessAborted(signal, call(snapshot));
+      } catch (error) {
+        const isDamage = error instanceof CorruptBlobError || error instanceof DamagedIndexError;
+        if (!isDamage && !(error instanceof HttpChangedError)) throw error;
+        if (attempt === MAX_ATTEMPTS) throw error;
+        if (this.#snapshot === snapshot) await this.refresh();
+        if (isDamage && attempt > 1 && this.#snapshot.name === snapshot.name) throw error;
+      }
+    }
+  }
+}
+
+async function openSnapshot(requests: Requests, isAgain: boolean): Promise<Snapshot> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await Snapshot.open(await RemoteFile.open(requests, isAgain || attempt > 1));
+    } catch (error) {
+      if (!(error instanceof HttpChangedError) || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Rejects as soon as a signal is aborted, if there is one. */
+async function unlessAborted<T>(signal: ReadOptions["signal"], promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return await promise;
+  return await new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    try {
+      signal.throwIfAborted();
+    } catch (reason) {
+      reject(reason);
+    }
+  });
+}
+
+/** Pieces in one buffer of `length` bytes. */
+async function filled(
+  length: number,
+  pieces: AsyncGenerator<Uint8Array, void, void>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const into = new Uint8Array(length);
+  let at = 0;
+  for await (const piece of pieces) {
+    into.set(piece, at);
+    at += piece.length;
+  }
+  return into;
+}
+
+/** Pieces as a stream that reads on only as its reader asks. */
+function streamOf(
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>,
+  signal: ReadOptions["signal"],
+  first?: IteratorResult<Uint8Array<ArrayBuffer>, void>,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { done, value } = first ?? await unlessAborted(signal, pieces.next());
+      first = undefined;
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await pieces.return();
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** A blob that was looked up. */
+class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
+  readonly info: BlobInfo<Meta>;
+  readonly #snapshot: Snapshot;
+  readonly #entry: FoundEntry;
+  readonly #signal: ReadOptions["signal"];
+  /** Reads under way. */
+  #reads = 0;
+  /** Whether a read ended that closes it once there is no other one. */
+  #isRead = false;
+  #isClosed = false;
+
+  constructor(snapshot: Snapshot, entry: FoundEntry, signal: ReadOptions["signal"]) {
+    this.info = infoOf<Meta>(keyOf(entry), entry);
+    this.#snapshot = snapshot;
+    this.#entry = entry;
+    this.#signal = signal;
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    throw new TypeError(`Cannot read ${JSON.stringify(this.info.key)}: its snapshot is closed`);
+  }
+
+  /** The bytes of a range, until it is closed. */
+  async *#pieces(
+    { offset, length }: { offset: number; length: number },
+    isRead: boolean,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+    this.#reads++;
+    try {
+      for await (const piece of this.#snapshot.bytes(this.#entry, offset, offset + length)) {
+        this.#checkOpen();
+        yield piece;
+      }
+    } finally {
+      this.#reads--;
+      this.#isRead ||= isRead;
+      this.#isClosed ||= this.#isRead && this.#reads === 0;
+    }
+  }
+
+  #range(range: ByteRange | undefined): { offset: number; length: number } {
+    this.#checkOpen();
+    checkRange(range);
+    return rangeOf(range, this.info.size);
+  }
+
+  stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return streamOf(this.#pieces(this.#range(range), true), this.#signal);
+  }
+
+  async bytes(range?: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
+    const given = this.#range(range), pieces = this.#pieces(given, range === undefined);
+    return await unlessAborted(this.#signal, filled(given.length, pieces));
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return (await this.bytes()).buffer;
+  }
+
+  async text(): Promise<string> {
+    return decodeText(await this.bytes());
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What the log of a store says, for who only reads.
+ *
+ * @module
+ */
+
+import { ByteReader } from "../../src/blob_store/codec.ts";
+import { MANY_PLACES, NO_PLACE } from "../../src/blob_store/key_index.ts";
+import type { IndexEntry } from "../../src/blob_store/leaf.ts";
+import { BATCH_HEADER, batchAt } from "../../src/blob_store/log.ts";
+import { CLOSE, DELETE, type LogRecord, readRecord } from "../../src/blob_store/records.ts";
+import { checkNothingFollows, damagedLog, positionOf } from "../../src/blob_store/replay.ts";
+import type { Superblock } from "../../src/blob_store/superblock.ts";
+import { decodeText } from "../../src/blob_store/text.ts";
+import { fastCrc32 } from "../../src/util/fast_crc32.ts";
+
+/** A blob that a log or a leaf names. */
+export interface FoundEntry extends IndexEntry {
+  /** Its bytes, where the log has them. */
+  readonly inline?: Uint8Array;
+}
+
+/** What was committed since the checkpoint. */
+export interface LogTable {
+  /** The blobs that were put, by key; undefined: it was deleted. */
+  readonly entries: Map<string, FoundEntry | undefined>;
+  /** Those whose bytes may be missing, as no flush is known that followed. */
+  readonly window: FoundEntry[];
+  /** Of the next batch. */
+  readonly sequence: number;
+  /** The last batch that is known to be durable. */
+  readonly durable: number;
+}
+
+/**
+ * Reads the batches of a log up to and with `limit`.
+ *
+ * @param segments The bytes of each segment.
+ * @throws {CorruptStoreError} A batch that was acknowledged is damaged.
+ */
+export function readLog(
+  segments: readonly Uint8Array<ArrayBuffer>[],
+  superblock: Superblock,
+  limit: number,
+): LogTable {
+  const entries: LogTable["entries"] = new Map(), window = new Map<string, number>();
+  const { granule, salt } = superblock;
+  let { sequence } = superblock.segments[0], durable = 0;
+  for (const [i, bytes] of segments.entries()) {
+    const part = superblock.segments[i], position = positionOf(part, granule);
+    // The header names a segment once everything before it is durable.
+    if (sequence !== part.sequence) throw damagedLog(position);
+    durable = sequence - 1;
+    let at = 0;
+    while (sequence <= limit) {
+      const batch = batchAt(bytes, at, salt, fastCrc32);
+      if (batch?.sequence !== sequence) break;
+      durable = Math.max(durable, batch.durable);
+      const from = new ByteReader(bytes.subarray(at, at + batch.length), BATCH_HEADER);
+      // Zeros fill a batch up to a multiple of 8.
+      while (from.at < batch.length && from.bytes[from.at] !== 0) {
+        const record = readRecord(from);
+        if (record === undefined) throw damagedLog(position + at);
+        if (record.type === CLOSE) continue;
+        const key = decodeText(record.key), { parts, isDurable } = record;
+        entries.set(key, record.type === DELETE ? undefined : entryOf(record, from.bytes));
+        window.set(key, parts.length > 0 && !isDurable ? sequence : 0);
+      }
+      at += batch.length;
+      sequence++;
+    }
+    if (i < segments.length - 1 || sequence > limit) continue;
+    checkNothingFollows({ rest: bytes.subarray(at), end: position + at, sequence }, superblock, {
+      crc32: fastCrc32,
+    });
+  }
+  const unproven = [...window].filter(([, sequence]) => sequence > durable);
+  return { entries, window: unproven.map(([key]) => entries.get(key)!), sequence, durable };
+}
+
+/** What a put or a move says. */
+function entryOf(record: LogRecord, batch: Uint8Array): FoundEntry {
+  const { key, parts, size, inlineAt } = record;
+  const unit = parts.length === 0 ? NO_PLACE : parts.length === 1 ? parts[0].unit : MANY_PLACES;
+  const inline = inlineAt < 0 ? undefined : batch.subarray(inlineAt, inlineAt + size);
+  return { ...record, keyLength: key.length, unit, inline };
+}
