@@ -10,6 +10,7 @@ import {
   checkRange,
   StorageError,
 } from "../../src/arena/backing_store.ts";
+import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger } from "../../src/util/check_integer.ts";
 import { LARGE, RemoteFile } from "./remote_file.ts";
 import { type HttpOptions, Requests } from "./requests.ts";
@@ -88,6 +89,7 @@ export class HttpStore implements AsyncBackingStore {
    */
   async read(offset: number, into: Uint8Array): Promise<void> {
     checkBytes("into", into);
+    checkIntact("into", into);
     const { length } = into, end = offset + length;
     checkRange("read", offset, length, this.#byteLength);
     this.#requests.checkOpen();
@@ -120,6 +122,7 @@ export class HttpStore implements AsyncBackingStore {
   // deno-lint-ignore require-await -- what is refused is a rejection
   async write(offset: number, data: Uint8Array): Promise<void> {
     checkBytes("data", data);
+    checkIntact("data", data);
     checkRange("write", offset, data.length, this.#byteLength);
     if (data.length === 0) return;
     throw new StorageError("write", offset, data.length, "a file on a server is read-only");

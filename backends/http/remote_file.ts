@@ -162,8 +162,11 @@ export class RemoteFile {
       throw new HttpChangedError(start, end - start, reason);
     };
     if (status === 416) {
-      const reason = "it has no such bytes any more";
-      return this.#isKnown ? changed(reason) : fail("the file is empty, not a blob store");
+      if (this.#isKnown) changed("it has no such bytes any more");
+      const all = headers.get("content-range") ?? "";
+      if (/\/[1-9]/.test(all)) fail(`the server refuses the range of ${all}`);
+      this.#isKnown = true;
+      return start; // it is empty
     }
     if (status === 200) fail("the server sent the whole file: it knows no range requests");
     if (status !== 206) fail(`the server answered ${status}`);
@@ -180,12 +183,13 @@ export class RemoteFile {
       if (first !== start || !(limit > start)) fail(`the server sent ${given}`);
     }
     if (!(limit <= end)) fail("the server sent another range");
-    const etag = headers.get("etag")?.replace(/^W\//, ""), modified = headers.get("last-modified");
+    const etag = headers.get("etag")?.replace(/^W\//, "");
+    const modified = headers.get("last-modified") ?? undefined;
     if (!this.#isKnown) {
       if (limit < end && total !== undefined && limit !== total) fail(`the server sent ${given}`);
       this.byteLength = total ?? Infinity;
       this.etag = etag;
-      this.#modified = modified ?? undefined;
+      this.#modified = modified;
       this.#isKnown = true;
     } else {
       if ((etag ?? this.etag) !== (this.etag ?? etag)) changed(`its ETag is ${etag}`);

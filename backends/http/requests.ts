@@ -190,7 +190,8 @@ export class Requests {
         throw new Unanswered(`the server answered ${status}`, retryAfter(response));
       }
       const end = accept(response, at.start, at.end);
-      reader = body?.getReader();
+      // What else it may have to say is not of the file.
+      if (end > at.start) reader = body?.getReader();
       while (reader !== undefined) {
         const { done, value } = await inTime(reader.read());
         if (done) break;
