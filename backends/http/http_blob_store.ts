@@ -182,7 +182,7 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return await this.#find(key, options, async (entry, snapshot) => {
       const { offset, length } = rangeOf(range, entry.size);
       const pieces = snapshot.bytes(entry, offset, offset + length);
-      return streamOf(pieces, options?.signal, await pieces.next());
+      return streamOf({ pieces }, options?.signal, await pieces.next());
     });
   }
 
@@ -286,9 +286,17 @@ async function filled(
   return into;
 }
 
+/** A read that was begun. */
+interface Reading {
+  readonly length: number;
+  readonly pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
+  /** Called where it ends before it has begun. */
+  readonly end?: () => void;
+}
+
 /** Pieces as a stream that reads on only as its reader asks. */
 function streamOf(
-  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>,
+  { pieces, end }: Pick<Reading, "pieces" | "end">,
   signal: ReadOptions["signal"],
   first?: IteratorResult<Uint8Array<ArrayBuffer>, void>,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -301,6 +309,7 @@ function streamOf(
     },
     async cancel() {
       await pieces.return();
+      end?.();
     },
   }, { highWaterMark: 0 });
 }
@@ -329,37 +338,45 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
     throw new TypeError(`Cannot read ${JSON.stringify(this.info.key)}: its snapshot is closed`);
   }
 
-  /** The bytes of a range, until it is closed. */
-  async *#pieces(
-    { offset, length }: { offset: number; length: number },
-    isRead: boolean,
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  /** Begins to read a range; the read counts until it has ended. */
+  #begin(range: ByteRange | undefined, isRead: boolean): Reading {
+    this.#checkOpen();
+    checkRange(range);
+    const { offset, length } = rangeOf(range, this.info.size);
     this.#reads++;
+    let hasEnded = false;
+    const end = () => {
+      if (hasEnded) return;
+      hasEnded = true;
+      this.#reads--;
+      this.#isRead ||= isRead;
+      this.#isClosed ||= this.#isRead && this.#reads === 0;
+    };
+    return { length, pieces: this.#pieces(offset, offset + length, end), end };
+  }
+
+  async *#pieces(
+    start: number,
+    stop: number,
+    end: () => void,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     try {
-      for await (const piece of this.#snapshot.bytes(this.#entry, offset, offset + length)) {
+      for await (const piece of this.#snapshot.bytes(this.#entry, start, stop)) {
         this.#checkOpen();
         yield piece;
       }
     } finally {
-      this.#reads--;
-      this.#isRead ||= isRead;
-      this.#isClosed ||= this.#isRead && this.#reads === 0;
+      end();
     }
   }
 
-  #range(range: ByteRange | undefined): { offset: number; length: number } {
-    this.#checkOpen();
-    checkRange(range);
-    return rangeOf(range, this.info.size);
-  }
-
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return streamOf(this.#pieces(this.#range(range), true), this.#signal);
+    return streamOf(this.#begin(range, true), this.#signal);
   }
 
   async bytes(range?: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
-    const given = this.#range(range), pieces = this.#pieces(given, range === undefined);
-    return await unlessAborted(this.#signal, filled(given.length, pieces));
+    const { length, pieces } = this.#begin(range, range === undefined);
+    return await unlessAborted(this.#signal, filled(length, pieces));
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {

@@ -32,7 +32,7 @@ import { type FoundEntry, type LogTable, readLog } from "./log_table.ts";
 import { LARGE, type RemoteFile } from "./remote_file.ts";
 
 /** Most bytes between what is read by one request while a store is opened. */
-const OPENING_GAP = 1_048_576; // = 2 ** 20
+const OPENING_GAP = 2_097_152; // = 2 ** 21
 /** Bytes of a chunk and its checksum. */
 const FRAME: number = CHUNK_LENGTH + 4;
 /** Groups of leaves that a walk without a limit reads at first, and at most. */
