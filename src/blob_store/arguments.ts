@@ -13,12 +13,16 @@ import { checkType } from "../util/check_type.ts";
 import { type CancelSignal, checkWait } from "../util/wait_options.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
+import type { Condition } from "./pending_write.ts";
 import type {
   BatchOperation,
   ByteRange,
+  CopyOptions,
+  DeleteOptions,
   GetOptions,
   ListOptions,
   ProgressOptions,
+  PutOptions,
   ReadOptions,
 } from "./types.ts";
 
@@ -38,6 +42,12 @@ export type LongSource =
 export interface Operation {
   readonly key: Uint8Array;
   readonly isDelete: boolean;
+  /** None: it is done whatever the keys have. */
+  readonly condition?: Condition;
+  /** The key whose blob a rename or a copy takes. */
+  readonly from?: Uint8Array;
+  /** Whether it stays there as well. */
+  readonly isCopy?: boolean;
   readonly metadata?: Uint8Array;
   /** What is copied into the commit. */
   readonly bytes?: Uint8Array;
@@ -45,9 +55,13 @@ export interface Operation {
   readonly source?: LongSource;
 }
 
+/** The part of the options of a write that says when it is done. */
+type WriteConditions = Pick<CopyOptions, "ifMatch" | "ifNoneMatch">;
+
 /** A put, checked. */
-export function putOf(key: unknown, value: unknown, metadata?: unknown): Operation {
-  const put = { key: encodeKey(key), isDelete: false, metadata: encodeMetadata(metadata) };
+export function putOf(key: unknown, value: unknown, options: PutOptions<unknown>): Operation {
+  const metadata = encodeMetadata(options.metadata), condition = conditionOf(options);
+  const put = { key: encodeKey(key), isDelete: false, condition, metadata };
   const bytes = bytesOf(value);
   if (bytes === undefined) return { ...put, source: sourceOf(value) };
   const { length } = bytes;
@@ -64,19 +78,55 @@ export function operationsOf(steps: Iterable<BatchOperation<unknown>>): Operatio
 
 /** A step of a batch, checked. */
 function operationOf(step: BatchOperation<unknown>): Operation {
-  const type: unknown = step?.type;
-  if (type !== "put" && type !== "delete") {
-    const got = typeof step === "object" && step !== null ? describe(type) : describe(step);
-    throw new TypeError(`Expected the type of each step to be "put" or "delete", got ${got}`);
+  switch (step?.type) {
+    case "put":
+      checkOptions(step, "type key value metadata ifMatch ifNoneMatch", "a put");
+      return putOf(step.key, step.value, step);
+    case "delete":
+      checkOptions(step, "type key ifMatch", "a delete");
+      return deleteOf(step.key, step);
+    case "rename":
+    case "copy":
+      checkOptions(step, "type from to ifMatch ifNoneMatch", `a ${step.type}`);
+      return transferOf(step.from, step.to, step.type === "copy", step);
   }
-  checkOptions(step, type === "put" ? "type key value metadata" : "type key", `a ${type}`);
-  if (step.type === "put") return putOf(step.key, step.value, step.metadata);
-  return deleteOf((step as { key: string }).key);
+  const isObject = typeof step === "object" && step !== null;
+  const got = describe(isObject ? (step as { readonly type: unknown }).type : step);
+  throw new TypeError(
+    `Expected the type of each step to be "put", "delete", "rename" or "copy", got ${got}`,
+  );
 }
 
 /** A delete, checked. */
-export function deleteOf(key: unknown): Operation {
-  return { key: encodeKey(key), isDelete: true };
+export function deleteOf(key: unknown, options: DeleteOptions): Operation {
+  return { key: encodeKey(key), isDelete: true, condition: conditionOf(options) };
+}
+
+/** A rename or a copy, checked. */
+export function transferOf(
+  from: unknown,
+  to: unknown,
+  isCopy: boolean,
+  options: CopyOptions,
+): Operation {
+  const condition = conditionOf(options);
+  return {
+    key: encodeKey(to, "to"),
+    isDelete: false,
+    condition,
+    from: encodeKey(from, "from"),
+    isCopy,
+  };
+}
+
+/** The condition that options state, checked; undefined: none. */
+function conditionOf({ ifMatch, ifNoneMatch }: WriteConditions): Condition | undefined {
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  if (ifMatch !== undefined) checkString("ifMatch", ifMatch);
+  if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {
+    throw new TypeError(`Expected ifNoneMatch to be "*", got ${describe(ifNoneMatch)}`);
+  }
+  return { ifMatch, ifNoneMatch: ifNoneMatch === "*" };
 }
 
 /** The bytes of a value that has them at hand; undefined for one that has to be read. */

@@ -8,14 +8,21 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
+import type { CancelSignal } from "../util/wait_options.ts";
 import { decodeText, encodeText } from "./text.ts";
+import type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
-import { newDelete, streamedWrite } from "./pending_write.ts";
+import { CHUNK_LENGTH } from "./chunks.ts";
+import { CommitView } from "./commit_view.ts";
+import { copyBlob } from "./copy_chunks.ts";
+import { newDelete, newPut, newTransfer, type PendingWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
+  checkCancel,
   checkListOptions,
   checkProgressOptions,
+  checkSignal,
   checkStore,
   checkString,
   deleteOf,
@@ -24,20 +31,23 @@ import {
   putOf,
   rangeIn,
   rangeOf,
+  transferOf,
 } from "./arguments.ts";
-import { keyOf, TableEntry } from "./entries.ts";
+import { infoOf, keyOf, TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
-import { compareBytes, type IndexEntry } from "./leaf.ts";
+import { compareBytes } from "./leaf.ts";
 import { withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
-import { readBlob, roomFor } from "./read_blob.ts";
+import { PinnedBlob, readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
-import { streamBlob } from "./stream_blob.ts";
+import { openSnapshot } from "./snapshot.ts";
+import { BlobReading, streamOf } from "./stream_blob.ts";
 import { surveySpace } from "./survey_space.ts";
 import type {
   BackupReport,
   BatchOperation,
+  BatchOptions,
   BlobCompactionOptions,
   BlobInfo,
   BlobSource,
@@ -45,12 +55,15 @@ import type {
   BlobStoreStats,
   ByteRange,
   CompactionReport,
+  CopyOptions,
+  DeleteOptions,
   FileRegion,
   GetOptions,
   ListOptions,
   Metadata,
   ProgressOptions,
   PutOptions,
+  ReadOptions,
   VerifyReport,
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
@@ -74,7 +87,7 @@ import { verifyBlobs } from "./verify_blobs.ts";
  * | the first write after opening | O(blobs) once: what is free |
  * | `checkpoint`, `check`, `regions`, the first `stats` | O(blobs) |
  */
-export class BlobStore<Meta = Metadata> {
+export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   readonly #opened: OpenStore;
 
   /**
@@ -136,18 +149,32 @@ export class BlobStore<Meta = Metadata> {
   }
 
   /**
-   * Puts a blob, in place of the one with this key if there is one. Bytes of up to 1 MiB
-   * are copied at once; larger ones must not change until the promise settles. A stream, a body
-   * or an iterable is read to its end; where the put fails, it is cancelled.
+   * Puts a blob, in place of the one with this key if there is one. Returns what is known of it
+   * then. Bytes of up to 1 MiB are copied at once; larger ones must not change until the promise
+   * settles. A stream, a body or an iterable is read to its end; where the put fails, it is
+   * cancelled.
    *
+   * Conditions are judged when the put is committed, in the order of the calls. One that fails
+   * before a source is read is refused at once.
+   *
+   * @throws {ConditionFailedError} `ifMatch` or `ifNoneMatch` does not hold.
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
-   * @throws {TypeError | RangeError} The key, the value or the metadata is not valid, or the buffer
+   * @throws {TypeError | RangeError} The key, the value or an option is not valid, or the buffer
    * of the value was transferred before it was written.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins. Nothing
+   * of the blob remains.
    */
-  async put(key: string, value: BlobSource, options: PutOptions<Meta> = {}): Promise<void> {
-    checkOptions(options, "metadata");
-    await this.#write([putOf(key, value, options.metadata)], false);
+  async put(
+    key: string,
+    value: BlobSource,
+    options: PutOptions<Meta> = {},
+  ): Promise<BlobInfo<Meta>> {
+    checkOptions(options, "metadata ifMatch ifNoneMatch signal");
+    checkSignal(options.signal);
+    const operation = putOf(key, value, options);
+    const [write] = await this.#write([operation], false, options.signal);
+    return infoOf(key, write);
   }
 
   /**
@@ -158,9 +185,19 @@ export class BlobStore<Meta = Metadata> {
    * @throws {BlobChangedError} The store is read-only, and a writer elsewhere has replaced
    * the blob at each of 16 attempts to read it.
    * @throws {RangeError} The range begins behind the end of the blob.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the bytes are there.
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const range = rangeIn(options), { state } = this.#opened;
+    const range = rangeIn(options), signal = options?.signal;
+    if (signal === undefined) return await this.#get(key, range);
+    return await this.#opened.until(signal, () => this.#get(key, range));
+  }
+
+  async #get(
+    key: string,
+    range: ByteRange | undefined,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { state } = this.#opened;
     if (state.file.readOnly) return await this.#getBesideWriter(key, range);
     let into: Uint8Array<ArrayBuffer> | undefined;
     try {
@@ -178,6 +215,32 @@ export class BlobStore<Meta = Metadata> {
   }
 
   /**
+   * What is known of a blob and its bytes, all of one version, whatever is written meanwhile;
+   * undefined if there is no such blob. It is to be closed, or read to its end: until then it
+   * keeps the place of the blob in the file.
+   *
+   * A read-only store cannot keep a writer elsewhere from reusing the place. It reads the first
+   * 64 KiB at once, as `get` does. What is behind them may be gone when it is read: that fails with
+   * a {@linkcode BlobChangedError}.
+   *
+   * @throws {TooManySnapshotsError} As many as `maxSnapshots` are open.
+   * @throws {CorruptBlobError} The store is read-only, and the bytes are not what was written.
+   * @throws {BlobChangedError} The store is read-only, and a writer elsewhere has replaced
+   * the blob at each of 16 attempts to read it.
+   * @throws {unknown} The reason of `signal`, where it is aborted. Reads of the snapshot then fail
+   * with it.
+   */
+  async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
+    checkCancel(options);
+    const signal = options?.signal, opened = this.#opened;
+    if (signal === undefined) return await openSnapshot<Meta>(opened, key);
+    const open = () => openSnapshot<Meta>(opened, key);
+    const snapshot = await opened.until(signal, open, (snapshot) => snapshot?.close());
+    snapshot?.closeOn(signal);
+    return snapshot;
+  }
+
+  /**
    * Reads a blob, or a part of it, into a buffer of the caller's. Returns the number of
    * bytes, or undefined if there is no such blob.
    *
@@ -192,7 +255,9 @@ export class BlobStore<Meta = Metadata> {
     checkBytes("buffer", buffer);
     const range = rangeIn(options), { state } = this.#opened;
     let bytes: Uint8Array | undefined, given: number | undefined;
-    if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
+    // A cancelled read goes on for a while: not into the buffer of the caller.
+    if (options?.signal !== undefined) bytes = await this.get(key, options);
+    else if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
     else {
       try {
         const pending = this.#opened.find<unknown>(key, (slot) => {
@@ -230,9 +295,16 @@ export class BlobStore<Meta = Metadata> {
     key: string,
     options?: GetOptions,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
-    const range = rangeIn(options);
-    return await this.#opened.find(key, (slot) => {
-      return slot < 0 ? undefined : streamBlob(this.#opened, key, slot, range);
+    const range = rangeIn(options), signal = options?.signal, opened = this.#opened;
+    signal?.throwIfAborted();
+    return await opened.find(key, (slot) => {
+      if (slot < 0) return undefined;
+      const reading = new BlobReading(opened, PinnedBlob.of(opened.state, slot), range);
+      if (signal === undefined) return streamOf(reading).stream;
+      let unlisten = () => {};
+      const { stream, fail } = streamOf(reading, () => unlisten());
+      unlisten = opened.aborts.listen(signal, () => fail(signal.reason));
+      return stream;
     });
   }
 
@@ -244,26 +316,73 @@ export class BlobStore<Meta = Metadata> {
   /**
    * Deletes a blob. Tells whether there was one.
    *
+   * @throws {ConditionFailedError} `ifMatch` does not hold, also where there is no blob.
    * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
    */
-  async delete(key: string): Promise<boolean> {
-    const operation = deleteOf(key);
+  async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
+    checkOptions(options, "ifMatch signal");
+    checkSignal(options.signal);
+    const operation = deleteOf(key, options);
     const { committer, state } = this.#opened;
     state.file.checkWritable();
-    // Nothing is awaited: writes are done in the order of their calls.
-    const found = committer.isIdle ? withSlot(state, key, (slot) => slot) : 0;
-    if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
-    else if (found < 0) return false;
-    return await this.#write([operation], false) > 0;
+    if (operation.condition === undefined && options.signal === undefined) {
+      // Nothing is awaited: writes are done in the order of their calls.
+      const found = committer.isIdle ? withSlot(state, key, (slot) => slot) : 0;
+      if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
+      else if (found < 0) return false;
+    }
+    const [write] = await this.#write([operation], false, options.signal);
+    return write.hasFound;
+  }
+
+  /**
+   * Gives a blob another key, in place of what that had. No byte of it is copied, however long it
+   * is. Bytes, metadata, time and etag stay. To rename a blob to its own key changes nothing.
+   *
+   * @throws {ConditionFailedError} There is no blob with the key `from`, or `ifMatch` (of `from`)
+   * or `ifNoneMatch` (of `to`) does not hold.
+   * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
+   */
+  async rename(from: string, to: string, options: CopyOptions = {}): Promise<BlobInfo<Meta>> {
+    return await this.#transfer(from, to, false, options);
+  }
+
+  /**
+   * Copies a blob within the store, in place of what `to` had: its bytes, metadata, time and etag.
+   * The bytes are copied as they lie in the file, and checked. To copy a blob to its own key
+   * changes nothing.
+   *
+   * @throws {ConditionFailedError} There is no blob with the key `from`, or `ifMatch` (of `from`)
+   * or `ifNoneMatch` (of `to`) does not hold.
+   * @throws {CorruptBlobError} The blob is not what was written.
+   * @throws {StoreFullError} There is no room.
+   * @throws {StorageError} It could not be written, or the store takes no writes.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
+   */
+  async copy(from: string, to: string, options: CopyOptions = {}): Promise<BlobInfo<Meta>> {
+    return await this.#transfer(from, to, true, options);
+  }
+
+  async #transfer(
+    from: string,
+    to: string,
+    isCopy: boolean,
+    options: CopyOptions,
+  ): Promise<BlobInfo<Meta>> {
+    checkOptions(options, "ifMatch ifNoneMatch signal");
+    checkSignal(options.signal);
+    const operation = transferOf(from, to, isCopy, options);
+    const [write] = await this.#write([operation], false, options.signal);
+    return infoOf(to, write);
   }
 
   /** What is known of a blob; undefined if there is none. */
   async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
     return await this.#opened.find(key, (slot) => {
       if (slot < 0) return undefined;
-      const entry = new TableEntry(this.#opened.state.index);
-      entry.slot = slot;
-      return infoOf<Meta>(entry);
+      return infoOf<Meta>(key, new TableEntry(this.#opened.state.index, slot));
     });
   }
 
@@ -294,20 +413,28 @@ export class BlobStore<Meta = Metadata> {
       if (!(typeof more === "boolean" ? more : await more)) return;
       const { key, keyLength } = walk.entry;
       if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
-      yield infoOf<Meta>(walk.entry);
+      yield infoOf<Meta>(keyOf(walk.entry), walk.entry);
     }
   }
 
   /**
-   * Puts and deletes together: all of it is done, or nothing. Later operations on a key
-   * go over earlier ones. With `durability: "batch"` it resolves once durable.
+   * Puts, deletes, renames and copies together: all of it is done, or nothing. Later operations
+   * see what earlier ones did, and go over them. With `durability: "batch"` it resolves once
+   * durable.
    *
+   * @throws {ConditionFailedError} A condition does not hold, or there is nothing to rename or copy.
+   * @throws {CorruptBlobError} A blob that is copied is not what was written.
    * @throws {StoreFullError} There is no room.
    * @throws {StorageError} It could not be written, or the store takes no writes.
    * @throws {TypeError | RangeError} An operation is not valid.
+   * @throws {unknown} The reason of `signal`, where it is aborted before the commit begins.
    */
-  async batch(operations: Iterable<BatchOperation<Meta>>): Promise<void> {
-    await this.#write(operationsOf(operations), true);
+  async batch(
+    operations: Iterable<BatchOperation<Meta>>,
+    options?: BatchOptions,
+  ): Promise<void> {
+    checkCancel(options);
+    await this.#write(operationsOf(operations), true, options?.signal);
   }
 
   /** Resolves once everything written so far is durable. */
@@ -442,57 +569,88 @@ export class BlobStore<Meta = Metadata> {
   }
 
   /** Writes what has to be written first, then commits operations together. */
-  async #write(operations: readonly Operation[], isBatch: boolean): Promise<number> {
+  async #write(
+    operations: readonly Operation[],
+    isBatch: boolean,
+    signal: CancelSignal | undefined,
+  ): Promise<readonly PendingWrite[]> {
     const { state } = this.#opened;
-    const unread = operations.filter(({ source }) => source !== undefined);
+    const unread = operations.filter(({ source, isCopy }) => source !== undefined || isCopy);
     if (unread.length === 0) {
       state.file.checkWritable();
-      return operations.length === 0 ? 0 : await this.#commit(operations, isBatch);
+      signal?.throwIfAborted();
+      return operations.length === 0 ? [] : await this.#commit(operations, isBatch, signal);
     }
     state.streams++;
     try {
       state.file.checkWritable();
-      return await this.#commit(operations, isBatch, await this.#writeSources(unread));
+      signal?.throwIfAborted();
+      if (operations.length === 1) await this.#judgeEarly(operations[0]);
+      const written = await this.#writeSources(unread, signal);
+      return await this.#commit(operations, isBatch, signal, written);
     } catch (error) {
-      await Promise.all(unread.map(({ source }) => discardSource(source!, error)));
+      await Promise.all(unread.map(({ source }) => source && discardSource(source, error)));
       throw error;
     } finally {
       state.streams--;
     }
   }
 
-  /** Gives how many deletes found their key. */
-  #commit(
+  async #commit(
     operations: readonly Operation[],
     isBatch: boolean,
+    signal: CancelSignal | undefined,
     written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array>,
-  ): Promise<number> {
+  ): Promise<readonly PendingWrite[]> {
     const { committer } = this.#opened;
     const time = Date.now();
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
-    const writes = operations.map((operation) => {
-      const { key, bytes, metadata, isDelete } = operation;
-      if (isDelete) return newDelete(key);
+    const writes = operations.flatMap((operation) => {
+      const { key, from, bytes, metadata, isDelete, condition } = operation;
+      if (isDelete) return newDelete(key, condition);
       const blob = written?.get(operation);
+      if (from !== undefined) return newTransfer(operation, from, blob as WrittenBlob | undefined);
       if (blob === undefined || blob instanceof Uint8Array) {
-        return committer.stage(key, blob ?? bytes!, metadata, time);
+        return committer.stage(key, blob ?? bytes!, metadata, time, condition);
       }
-      return streamedWrite(key, metadata, time, blob);
+      return newPut(key, metadata, time, blob, condition);
     });
-    return committer.commit(writes, isBatch);
+    await committer.commit(writes, isBatch, signal);
+    return writes;
   }
 
-  /** Writes what is long or comes from elsewhere to places of its own; takes it out of `unread`. */
-  async #writeSources(unread: Operation[]): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
-    const { committer, state } = this.#opened, makeRoom = () => this.#opened.makeRoom();
+  /**
+   * Judges the condition of a long write before anything of it is written, if nothing is under way
+   * that may change it. The commit judges it again.
+   */
+  async #judgeEarly(operation: Operation): Promise<void> {
+    const { committer, state } = this.#opened;
+    if (operation.condition === undefined || !committer.isIdle) return;
+    await committer.exclusively(() => new CommitView(state).judge(operation));
+  }
+
+  /**
+   * Writes what is long or comes from elsewhere to places of its own, and copies long blobs; takes
+   * it out of `unread`.
+   */
+  async #writeSources(
+    unread: Operation[],
+    signal: CancelSignal | undefined,
+  ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
+    const { committer, state, aborts } = this.#opened, makeRoom = () => this.#opened.makeRoom();
     const written = new Map<Operation, WrittenBlob | Uint8Array>();
+    const cancel = signal && { signal, aborts };
     await surveySpace(state);
     try {
       for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
-        const seed = committer.newSeed();
-        written.set(next, await writeSource(state, seed, next.source!, makeRoom));
+        const { source, from } = next;
+        const blob = source !== undefined
+          ? await writeSource(state, committer.newSeed(), source, makeRoom, cancel)
+          : await this.#copyLong(from!, signal);
+        if (blob !== undefined) written.set(next, blob);
       }
       state.file.checkWritable();
+      signal?.throwIfAborted();
     } catch (error) {
       for (const blob of written.values()) {
         if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.parts);
@@ -501,22 +659,29 @@ export class BlobStore<Meta = Metadata> {
     }
     return written;
   }
+
+  /** Copies a blob of several chunks beside the commits; they copy shorter ones. */
+  async #copyLong(
+    from: Uint8Array,
+    signal: CancelSignal | undefined,
+  ): Promise<WrittenBlob | undefined> {
+    const opened = this.#opened, { state } = opened;
+    const pinned = await opened.find(decodeText(from), (slot) => {
+      const isLong = slot >= 0 && state.index.size[slot] > CHUNK_LENGTH;
+      return isLong ? PinnedBlob.of(state, slot) : undefined;
+    });
+    if (pinned === undefined) return undefined;
+    const { key, blob } = pinned;
+    try {
+      const parts = await copyBlob(state, () => key, blob, () => opened.makeRoom(), signal);
+      return { size: blob.size, seed: blob.seed, crc: blob.crc, parts };
+    } finally {
+      pinned.release();
+    }
+  }
 }
 
 function checkRoom(buffer: Uint8Array, length: number): void {
   if (length <= buffer.length) return;
   throw new RangeError(`Expected buffer to have ${length} bytes, got ${buffer.length}`);
-}
-
-/** What a caller gets to know of a blob. */
-function infoOf<Meta>(entry: IndexEntry): BlobInfo<Meta> {
-  const { size, time, seed, crc, metadata } = entry;
-  const etag = [seed, crc].map((n) => n.toString(16).padStart(8, "0"));
-  return {
-    key: keyOf(entry),
-    size,
-    time: new Date(time),
-    metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
-    etag: etag.join(""),
-  };
 }

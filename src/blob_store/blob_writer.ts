@@ -7,11 +7,15 @@
 import { CHUNK_LENGTH, chunkSeed, framedLength, writeRanges } from "./chunks.ts";
 import { setUint32 } from "./codec.ts";
 import { NO_SPACE } from "../allocator.ts";
+import type { AbortListeners } from "../util/abort_listeners.ts";
+import type { CancelSignal } from "../util/wait_options.ts";
 import { bytesOfPiece, type LongSource } from "./arguments.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
 const FRAME = 65_540; // = CHUNK_LENGTH + 4
+/** Bytes at hand that are written before a signal is looked at. */
+const BYTES_AT_ONCE = 1_048_576; // = 2 ** 20
 /** Chunks that are gathered before they are written. */
 const GATHERED = 16;
 /** Space that is asked for at once where the size is not known, at most. */
@@ -25,27 +29,46 @@ export interface WrittenBlob {
   readonly parts: readonly Part[];
 }
 
-/** Writes a blob. A short one that comes from elsewhere is given back as its bytes. */
+/** What may cancel the reading of a source. */
+export interface SourceCancel {
+  readonly signal: CancelSignal;
+  readonly aborts: AbortListeners;
+}
+
+/**
+ * Writes a blob. A short one that comes from elsewhere is given back as its bytes. Where a signal
+ * is aborted, the source is cancelled, and nothing of it is kept.
+ */
 export async function writeSource(
   state: StoreState,
   seed: number,
   source: LongSource,
   makeRoom: () => Promise<void>,
+  cancel?: SourceCancel,
 ): Promise<WrittenBlob | Uint8Array> {
   const writer = new BlobWriter(state, seed, makeRoom);
-  const take = async (piece: unknown) => {
-    const bytes = bytesOfPiece(piece);
-    state.file.checkWritable();
-    await writer.write(bytes);
-  };
+  const check = () => cancel?.signal.throwIfAborted();
   let isTaken = false;
   try {
     const size = "bytes" in source ? source.size : "blob" in source ? source.blob.size : 0;
     if (size > CHUNK_LENGTH) await writer.reserve(size);
+    check();
     isTaken = true;
-    if ("bytes" in source) await writer.write(source.bytes, size);
-    else if ("iterable" in source) { for await (const piece of source.iterable) await take(piece); }
-    else await readAll("blob" in source ? source.blob.stream() : source.stream, take);
+    if ("bytes" in source) {
+      for (let at = 0; at < size; at += BYTES_AT_ONCE) {
+        check();
+        const length = Math.min(BYTES_AT_ONCE, size - at);
+        await writer.write(source.bytes.subarray(at, at + length), length);
+      }
+    } else {
+      await readAll(streamFrom(source), async (piece) => {
+        check();
+        const bytes = bytesOfPiece(piece);
+        state.file.checkWritable();
+        await writer.write(bytes);
+      }, cancel);
+    }
+    check();
     return writer.unwritten ?? await writer.finish();
   } catch (error) {
     writer.abort();
@@ -64,19 +87,41 @@ export async function discardSource(source: LongSource, reason: unknown): Promis
   }
 }
 
-/** Hands on what a stream gives, and cancels it where that fails. */
+/** A source as a stream: a pending read of it ends where it is cancelled. */
+function streamFrom(source: Exclude<LongSource, { bytes: unknown }>): ReadableStream<unknown> {
+  if ("blob" in source) return source.blob.stream();
+  if ("stream" in source) return source.stream;
+  const iterator = source.iterable[Symbol.asyncIterator]();
+  return new ReadableStream<unknown>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** Hands on what a stream gives, and cancels it where that fails, or a signal is aborted. */
 async function readAll(
   stream: ReadableStream<unknown>,
   take: (piece: unknown) => Promise<void>,
+  cancel: SourceCancel | undefined,
 ): Promise<void> {
   const reader = stream.getReader();
+  const end = (reason: unknown) => reader.cancel(reason).catch(() => {});
+  const unlisten = cancel?.aborts.listen(cancel.signal, () => void end(cancel.signal.reason));
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       await take(next.value);
     }
   } catch (error) {
-    await reader.cancel(error).catch(() => {});
+    await end(error); // at once where a signal has cancelled it
     throw error;
+  } finally {
+    unlisten?.();
   }
 }
 

@@ -6,24 +6,47 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import { StoreFencedError, StoreFullError } from "./blob_store_errors.ts";
-import { frame, framedLength } from "./chunks.ts";
+import type { AbortListeners } from "../util/abort_listeners.ts";
+import type { CancelSignal } from "../util/wait_options.ts";
+import { CorruptBlobError, StoreFencedError, StoreFullError } from "./blob_store_errors.ts";
+import {
+  CHUNK_LENGTH,
+  type FileRange,
+  frame,
+  type FramedBlob,
+  framedLength,
+  readRanges,
+} from "./chunks.ts";
 import type { ByteWriter } from "./codec.ts";
+import { CommitView, lookUp, type PresentBlob } from "./commit_view.ts";
+import { copyBlob } from "./copy_chunks.ts";
+import { TableEntry } from "./entries.ts";
 import { newBatch } from "./log.ts";
 import { recheck } from "./recheck.ts";
 import { isDiskFull } from "./store_file.ts";
 import { writeDelete, writeInlinePut, writePut } from "./records.ts";
 import {
   flushAll,
+  framedBlobOf,
   ownPartsOf,
   placeBlob,
+  rangesOf,
   releaseRetired,
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
-import { loadEntry, settleIfWorth } from "./lookup.ts";
-import type { PendingWrite } from "./pending_write.ts";
+import { settleIfWorth } from "./lookup.ts";
+import {
+  type Condition,
+  isConditional,
+  isInPlace,
+  newPut,
+  type PendingWrite,
+} from "./pending_write.ts";
+import { hasPlace } from "./read_blob.ts";
+import type { Part } from "./superblock.ts";
 import { surveySpace } from "./survey_space.ts";
+import { decodeText } from "./text.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
@@ -35,6 +58,7 @@ const MIN_RETIRED = 64;
 /** Puts that are looked up to find out whether they replace others. */
 const SETTLED_LOOKS = 64;
 const MIN_RETIRED_BYTES = 1_048_576; // = 2 ** 20
+const NO_PARTS: readonly Part[] = [];
 /** Unflushed bytes after which a commit is flushed, unless the user said never. */
 const MAX_UNFLUSHED = 8_388_608; // = 2 ** 23
 
@@ -43,9 +67,10 @@ interface Transaction {
   readonly writes: readonly PendingWrite[];
   /** Whether it asks for a flush even where single puts do not. */
   readonly isDurable: boolean;
-  /** Gives how many of its deletes found their key. */
-  readonly resolve: (deleted: number) => void;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** Ends the listening to its signal. */
+  unlisten: (() => void) | undefined;
   /** Whether it was resolved or rejected. */
   isOver: boolean;
 }
@@ -80,6 +105,7 @@ type Job = () => Promise<void>;
 /** The line of writes and jobs, worked off one after another. */
 export class Committer {
   readonly #state: StoreState;
+  readonly #aborts: AbortListeners;
   readonly #makeRoom: () => Promise<void>;
   readonly #afterCommit: () => void;
   readonly #line: (Group | Job)[] = [];
@@ -96,11 +122,18 @@ export class Committer {
 
   /**
    * @param state The store.
+   * @param aborts What waits for signals.
    * @param makeRoom A checkpoint, for when there is no space left.
    * @param afterCommit Called after each commit.
    */
-  constructor(state: StoreState, makeRoom: () => Promise<void>, afterCommit: () => void) {
+  constructor(
+    state: StoreState,
+    aborts: AbortListeners,
+    makeRoom: () => Promise<void>,
+    afterCommit: () => void,
+  ) {
     this.#state = state;
+    this.#aborts = aborts;
     this.#makeRoom = makeRoom;
     this.#afterCommit = afterCommit;
   }
@@ -116,27 +149,23 @@ export class Committer {
     bytes: Uint8Array,
     metadata: Uint8Array | undefined,
     time: number,
+    condition?: Condition,
   ): PendingWrite {
-    const { file, space } = this.#state, seed = this.newSeed();
-    const group = this.#openGroup(), length = framedLength(bytes.length);
-    const padded = space.unitsFor(length) * space.granule;
+    const { file } = this.#state, seed = this.newSeed();
+    const group = this.#openGroup(), size = bytes.length, length = framedLength(size);
+    const at = this.#take(group, length);
+    const crc = frame(bytes, group.bytes.subarray(at, at + length), seed, file.checksums);
+    const write = newPut(key, metadata, time, { size, seed, crc, parts: NO_PARTS }, condition);
+    if (size > 0) write.at = at;
+    return write;
+  }
+
+  /** Room for a blob in what a group stages, up to the end of its last unit. */
+  #take(group: Group, length: number): number {
+    const { space } = this.#state, padded = space.unitsFor(length) * space.granule;
     const at = group.take(padded);
-    const target = group.bytes.subarray(at, at + padded);
-    const crc = frame(bytes, target, seed, file.checksums);
-    target.fill(0, length);
-    return {
-      key,
-      isDelete: false,
-      metadata,
-      size: bytes.length,
-      time,
-      seed,
-      crc,
-      at: bytes.length === 0 ? -1 : at,
-      parts: [],
-      isDurable: false,
-      inlineAt: -1,
-    };
+    group.bytes.fill(0, at + length, at + padded);
+    return at;
   }
 
   /** The seed of a blob: unlike that of the one before it. */
@@ -148,13 +177,30 @@ export class Committer {
 
   /**
    * Commits writes, the staged ones among them with the group they were staged for:
-   * between `stage` and `commit` nothing may be awaited. Gives how many deletes found
-   * their key.
+   * between `stage` and `commit` nothing may be awaited.
+   *
+   * @param signal Gives them up where it is aborted before their turn comes.
    */
-  commit(writes: readonly PendingWrite[], isDurable: boolean): Promise<number> {
+  commit(
+    writes: readonly PendingWrite[],
+    isDurable: boolean,
+    signal?: CancelSignal,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const group = this.#openGroup();
-      group.transactions.push({ writes, isDurable, resolve, reject, isOver: false });
+      const group = this.#openGroup(), unlisten = undefined;
+      const transaction: Transaction = {
+        writes,
+        isDurable,
+        resolve,
+        reject,
+        unlisten,
+        isOver: false,
+      };
+      if (signal !== undefined) {
+        const giveUp = () => this.#reject(transaction, signal.reason);
+        transaction.unlisten = this.#aborts.listen(signal, giveUp);
+      }
+      group.transactions.push(transaction);
       // A transaction is never split: the next one begins another group.
       if (group.length >= MAX_STAGED) this.#open = undefined;
       this.#wake();
@@ -209,6 +255,7 @@ export class Committer {
   }
 
   async #commitOrReject(group: Group): Promise<void> {
+    for (const { unlisten } of group.transactions) unlisten?.();
     try {
       await this.#commit(group);
       return;
@@ -240,6 +287,11 @@ export class Committer {
     transaction.reject(error);
   }
 
+  #resolve(transaction: Transaction): void {
+    transaction.isOver = true;
+    transaction.resolve();
+  }
+
   async #commit(group: Group): Promise<void> {
     const { index } = this.#state;
     index.holds++; // what deletes look up stays
@@ -258,7 +310,11 @@ export class Committer {
     const accepted = await this.#takeSpace(group);
     if (accepted.length === 0) return;
     const { log } = state; // another one, if there had to be a checkpoint
-    const writes = accepted.flatMap((transaction) => transaction.writes);
+    const writes = accepted.flatMap(({ writes }) => writes).filter((one) => !isInPlace(one));
+    if (writes.length === 0) {
+      for (const transaction of accepted) this.#resolve(transaction);
+      return;
+    }
     const isFlushed = settings.durability === "commit" ||
       (settings.durability === "batch" &&
         (state.unflushedBytes > MAX_UNFLUSHED || accepted.some(({ isDurable }) => isDurable)));
@@ -272,7 +328,9 @@ export class Committer {
       for (const write of writes) {
         if (write.inlineAt >= 0) write.inlineAt += position;
       }
-      const streamed = writes.reduce((sum, { at, size }) => at < 0 ? sum + size : sum, 0);
+      const streamed = writes.reduce((sum, { at, size, isBorrowed }) => {
+        return at < 0 && !isBorrowed ? sum + size : sum;
+      }, 0);
       state.unflushedBytes += batch.length + group.length + streamed;
       this.bytesWritten += group.length + streamed;
       if (isFlushed) await this.#flush(position);
@@ -285,43 +343,92 @@ export class Committer {
       }
       throw error;
     }
-    for (const transaction of accepted) {
-      let deleted = 0;
-      for (const write of transaction.writes) if (this.#apply(write)) deleted++;
-      transaction.isOver = true;
-      transaction.resolve(deleted);
-    }
+    for (const write of writes) this.#apply(write);
+    for (const transaction of accepted) this.#resolve(transaction);
     if (isFlushed) releaseRetired(this.#state);
     updateReserve(this.#state);
     this.#afterCommit();
   }
 
-  /** Takes space for what is staged. Transactions that find none are rejected and left out. */
+  /**
+   * Judges conditions, and takes space for what is staged. Transactions whose conditions fail, or
+   * that find no space, are rejected and left out.
+   */
   async #takeSpace(group: Group): Promise<Transaction[]> {
-    const isSmall = group.length <= MAX_INLINE_COMMIT;
-    const accepted: Transaction[] = [];
+    const { transactions } = group, accepted: Transaction[] = [];
+    const isAsked = transactions.some(({ writes }) => writes.some(isConditional));
+    const view = isAsked ? new CommitView(this.#state) : undefined;
+    const isSmall = () => group.length <= MAX_INLINE_COMMIT;
     this.#inlineUnits = 0;
-    for (const transaction of group.transactions) {
+    for (const transaction of transactions) {
+      if (transaction.isOver) continue;
       try {
         for (const write of transaction.writes) {
-          if (write.at >= 0) await this.#place(write, isSmall && write.size <= MAX_INLINE);
-          else if (write.isDelete) await this.#lookUp(write.key);
+          const taken = isConditional(write) ? await view!.judge(write) : undefined;
+          if (write.from !== undefined) await this.#takeFrom(write, taken!, group);
+          if (write.at >= 0 && write.parts.length === 0) {
+            await this.#place(write, write.size <= MAX_INLINE && isSmall());
+          } else if (write.isDelete) await lookUp(this.#state, write.key);
+          view?.add(write);
         }
+        view?.end(true);
         accepted.push(transaction);
       } catch (error) {
+        view?.end(false);
         this.#reject(transaction, error);
       }
     }
     return accepted;
   }
 
-  /** Takes a key into the table if the run has it: a delete tells whether it found its key. */
-  async #lookUp(key: Uint8Array): Promise<void> {
-    const state = this.#state, { index, run } = state;
-    if (run === undefined || index.findBytes(key) >= 0) return;
-    const found = run.find(key, key.length);
-    const entry = found instanceof Promise ? await found : found;
-    if (entry !== undefined && index.findBytes(key) < 0) loadEntry(state, entry);
+  /** Makes a rename or a copy a put of what another key has. */
+  async #takeFrom(write: PendingWrite, taken: PresentBlob, group: Group): Promise<void> {
+    const state = this.#state, { index, space } = state, { size, seed, crc } = taken;
+    const isCopied = !write.isBorrowed && write.parts.length > 0 && write.size === size &&
+      write.seed === seed && write.crc === crc; // before the commit
+    if (!isCopied) this.#release(write);
+    const { time, metadata } = taken;
+    Object.assign(write, { size, seed, crc, time, metadata: metadata?.slice() });
+    write.at = -1;
+    write.isBorrowed = write.isDurable = false;
+    if (isCopied || size === 0 || isInPlace(write)) return;
+    let ranges: readonly FileRange[];
+    if (taken instanceof TableEntry) {
+      const parts = ownPartsOf(state, taken.slot);
+      if (!write.isCopy && parts.length > 0) {
+        write.parts = parts;
+        write.isBorrowed = true;
+        write.isDurable = state.unflushedBytes === 0 || !index.isDirty(taken.slot);
+        return;
+      }
+      ranges = framedBlobOf(state, taken.slot).ranges;
+    } else {
+      if (!write.isCopy) {
+        write.parts = taken.parts;
+        write.isBorrowed = true;
+        write.isDurable = taken.isDurable;
+      }
+      write.at = taken.at;
+      if (write.at >= 0 || !write.isCopy) return;
+      ranges = rangesOf(space, taken.parts);
+    }
+    await this.#copy(write, { ranges, size, seed, crc }, group);
+  }
+
+  /** Gives a write bytes of its own: stages a short blob, and copies a long one. */
+  async #copy(write: PendingWrite, blob: FramedBlob, group: Group): Promise<void> {
+    const { file } = this.#state, { size, ranges, seed, crc } = blob;
+    const key = () => decodeText(write.from!);
+    if (size > CHUNK_LENGTH) {
+      write.parts = await copyBlob(this.#state, key, blob, this.#makeRoom);
+      return;
+    }
+    if (!hasPlace(blob, file)) throw new CorruptBlobError(key(), 0, size);
+    write.at = this.#take(group, size);
+    const into = group.bytes.subarray(write.at, write.at + size);
+    const pending = readRanges(file, ranges, 0, into);
+    if (pending) await pending;
+    if (!file.checksums.match(into, seed, crc)) throw new CorruptBlobError(key(), 0, size);
   }
 
   async #place(write: PendingWrite, isInline: boolean): Promise<void> {
@@ -380,7 +487,7 @@ export class Committer {
 
   /** Gives back what a write that is not committed was given. */
   #release(write: PendingWrite): void {
-    this.#state.space.releaseAll(write.parts);
+    if (!write.isBorrowed) this.#state.space.releaseAll(write.parts);
     write.parts = [];
     write.inlineAt = -1;
   }
@@ -415,7 +522,9 @@ export class Committer {
       if (pending) await pending;
     }
     // Streamed blobs may be large: made durable first, no recovery has to read them.
-    const streamed = writes.filter(({ at, parts }) => at < 0 && parts.length > 0);
+    const streamed = writes.filter(({ at, parts, isDurable }) => {
+      return at < 0 && parts.length > 0 && !isDurable;
+    });
     if (!isFlushed || streamed.length === 0) return;
     await file.flush();
     for (const write of streamed) write.isDurable = true;
@@ -467,18 +576,19 @@ export class Committer {
     throw new Error("unreachable");
   }
 
-  /** Makes a write visible. Tells whether it deleted something. */
-  #apply(write: PendingWrite): boolean {
+  /** Makes a write visible. */
+  #apply(write: PendingWrite): void {
     const state = this.#state, { index } = state;
     let slot = index.findBytes(write.key);
     const isThere = slot >= 0 && index.isLive(slot);
     if (isThere) {
-      state.retired.push(...ownPartsOf(state, slot));
+      if (!write.isMoved) state.retired.push(...ownPartsOf(state, slot));
       state.blobs--;
       state.blobBytes -= index.size[slot];
       if (write.isDelete) index.setGone(slot);
     }
-    if (write.isDelete) return isThere;
+    write.hasFound = isThere;
+    if (write.isDelete) return;
     slot = index.setBytes(write.key, 0, write.key.length, write.metadata);
     index.size[slot] = write.size;
     index.time[slot] = write.time;
@@ -492,6 +602,5 @@ export class Committer {
     }
     state.blobs++;
     state.blobBytes += write.size;
-    return false;
   }
 }

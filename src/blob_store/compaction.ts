@@ -6,15 +6,9 @@
  */
 
 import { NO_SPACE } from "../allocator.ts";
-import {
-  CHUNK_LENGTH,
-  chunksAtOnce,
-  chunkSeed,
-  framedLength,
-  readRanges,
-  writeRanges,
-} from "./chunks.ts";
-import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
+import { framedLength } from "./chunks.ts";
+import { ByteReader, ByteWriter } from "./codec.ts";
+import { copyChunks } from "./copy_chunks.ts";
 import { takeAll, Walk } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
@@ -224,7 +218,7 @@ export abstract class CompactionPass {
       // A blob that no call may move does not keep the others from moving.
       this.isOverBudget = length <= maxBytes && this.#copiedBytes + length > budget;
       if (length <= maxBytes && !this.isOverBudget) {
-        isCopied = await copyChunks(state, slot, part);
+        isCopied = await copyChunks(state, framedBlobOf(state, slot), [part]);
       }
     } finally {
       if (!isCopied) state.space.release(part);
@@ -483,31 +477,6 @@ export class FrontPass extends CompactionPass {
     }
     space.keepFront(this.#units);
   }
-}
-
-/**
- * Copies a blob, a chunk at a time, or 1 MiB where the store is asynchronous. Tells whether it is
- * whole: a damaged one stays.
- */
-async function copyChunks(state: StoreState, slot: number, part: Part): Promise<boolean> {
-  const { file } = state, { ranges, size, seed, crc } = framedBlobOf(state, slot);
-  const to = [state.space.rangeOf(part)];
-  const length = framedLength(size), frame = CHUNK_LENGTH + 4;
-  const buffer = new Uint8Array(Math.min(length, frame * chunksAtOnce(file)));
-  for (let at = 0, chunk = 0; at < length; at += buffer.length) {
-    const framed = buffer.subarray(0, length - at);
-    const pending = readRanges(file, ranges, at, framed);
-    if (pending) await pending;
-    for (let i = 0; i < framed.length; i += frame, chunk++) {
-      const isLast = size <= (chunk + 1) * CHUNK_LENGTH;
-      const bytes = framed.subarray(i, i + frame);
-      const expected = isLast ? crc : getUint32(bytes, CHUNK_LENGTH);
-      const piece = bytes.subarray(0, CHUNK_LENGTH);
-      if (!file.checksums.match(piece, chunkSeed(seed, chunk), expected)) return false;
-    }
-    await writeRanges(file, to, at, framed);
-  }
-  return true;
 }
 
 /** Whether a slot has a blob that is neither empty nor in the log. */

@@ -10,7 +10,7 @@ import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
 import type { IndexEntry } from "./leaf.ts";
 import { settleAll } from "./lookup.ts";
 import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
-import { type PendingWrite, streamedWrite } from "./pending_write.ts";
+import { newPut, type PendingWrite } from "./pending_write.ts";
 import type { Space } from "./space.ts";
 import { framedOf } from "./store_state.ts";
 import type { BackupReport } from "./types.ts";
@@ -127,7 +127,7 @@ export class CopyTarget {
         await read(offset, into);
         await writer.write(into);
       }
-      this.commit(streamedWrite(key, metadata, time, await writer.finish()));
+      this.commit(newPut(key, metadata, time, await writer.finish()));
     } catch (error) {
       writer.abort();
       throw error;

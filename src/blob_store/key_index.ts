@@ -577,21 +577,23 @@ export class KeyIndex {
 /**
  * A key as UTF-8.
  *
+ * @param name What the argument is called in the message.
  * @throws {TypeError} It is not a string, or holds half of a surrogate pair.
  * @throws {RangeError} It is empty, or longer than 1024 bytes.
  */
-export function encodeKey(key: unknown): Uint8Array {
+export function encodeKey(key: unknown, name: string = "key"): Uint8Array {
   if (typeof key !== "string") {
-    throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
+    throw new TypeError(`Expected ${name} to be a string, got ${describe(key)}`);
   }
   const bytes = encodeText(key);
   if (bytes.length < 1 || bytes.length > MAX_KEY_LENGTH) {
     throw new RangeError(
-      `Expected key to have 1 to ${MAX_KEY_LENGTH} bytes of UTF-8, got ${bytes.length}`,
+      `Expected ${name} to have 1 to ${MAX_KEY_LENGTH} bytes of UTF-8, got ${bytes.length}`,
     );
   }
   if (!isWellFormed(key)) {
-    throw new TypeError(`Expected key to be well-formed, got a lone surrogate in ${describe(key)}`);
+    const got = `a lone surrogate in ${describe(key)}`;
+    throw new TypeError(`Expected ${name} to be well-formed, got ${got}`);
   }
   return bytes;
 }

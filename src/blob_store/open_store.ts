@@ -5,9 +5,11 @@
  */
 
 import type { BackingStore } from "../arena/backing_store.ts";
+import { AbortListeners } from "../util/abort_listeners.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
+import type { CancelSignal } from "../util/wait_options.ts";
 import { checkStore } from "./arguments.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
@@ -41,6 +43,7 @@ import type { BlobStoreOptions, CompactionReport } from "./types.ts";
 const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
 const DEFAULT_CACHE = 33_554_432; // = 2 ** 25
+const MAX_SNAPSHOTS = 16_384; // = 2 ** 14
 /** So many times as long as the run the log may get where the file may grow without end. */
 const LOG_SHARE = 2;
 /** Below so many idle bytes, the store begins no compaction. */
@@ -61,10 +64,19 @@ export class OpenStore {
   /** The compactions so far: one at a time. */
   #compaction: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  /** What waits for signals. */
+  readonly aborts: AbortListeners = new AbortListeners();
+  /** How many snapshots are open. */
+  snapshots = 0;
 
   constructor(state: StoreState) {
     this.state = state;
-    this.committer = new Committer(state, () => this.#makeRoom(), () => this.#afterCommit());
+    this.committer = new Committer(
+      state,
+      this.aborts,
+      () => this.#makeRoom(),
+      () => this.#afterCommit(),
+    );
     this.#compactor = new Compactor(state, this.committer);
     state.file.checksums.onDoubt = () => void this.#recheck();
   }
@@ -197,6 +209,27 @@ export class OpenStore {
       }
     }
     throw error;
+  }
+
+  /**
+   * Does something that a signal may cancel: the promise then rejects with its reason, and what
+   * the work gives after all is dropped.
+   */
+  until<T>(
+    signal: CancelSignal,
+    work: () => Promise<T>,
+    drop: (result: T) => void = () => {},
+  ): Promise<T> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const end = this.aborts.listen(signal, () => {
+        isOver = true;
+        reject(signal.reason);
+      });
+      const settle = (result: T) => isOver ? drop(result) : resolve(result);
+      work().then(settle, reject).finally(end);
+    });
   }
 
   /** A walk over all entries. */
@@ -480,7 +513,7 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   checkOptions(
     options,
     "create readOnly granule maxByteLength durability checkpointBytes compactAbove cacheBytes " +
-      "closeStore" + others,
+      "maxSnapshots closeStore" + others,
   );
   const { create, readOnly, closeStore, maxByteLength, checkpointBytes, cacheBytes } = options;
   checkType("create", create, "boolean");
@@ -502,6 +535,7 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   }
   if (checkpointBytes !== undefined) checkInteger("checkpointBytes", checkpointBytes, 1);
   if (cacheBytes !== undefined) checkInteger("cacheBytes", cacheBytes);
+  if (options.maxSnapshots !== undefined) checkInteger("maxSnapshots", options.maxSnapshots, 1);
 }
 
 /** The options, with what they are by default. */
@@ -509,8 +543,8 @@ function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
   const { durability = "commit", maxByteLength = Infinity, compactAbove = 0.1 } = options;
   const room = roomOf({ maxByteLength }, file);
   const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
-  const { cacheBytes = DEFAULT_CACHE } = options;
-  return { durability, maxByteLength, compactAbove, checkpointBytes, cacheBytes };
+  const { cacheBytes = DEFAULT_CACHE, maxSnapshots = MAX_SNAPSHOTS } = options;
+  return { durability, maxByteLength, compactAbove, checkpointBytes, cacheBytes, maxSnapshots };
 }
 
 /** Most bytes that a file may have. */

@@ -1,58 +1,64 @@
 /**
- * Puts and deletes on their way into the log.
+ * Puts, deletes, renames and copies on their way into the log.
  *
  * @module
  */
 
+import type { Operation } from "./arguments.ts";
 import type { WrittenBlob } from "./blob_writer.ts";
 import type { Part } from "./superblock.ts";
+
+/** Under which conditions a write is done. */
+export interface Condition {
+  /** The etag that the blob must have: that of `from`, where there is one. */
+  readonly ifMatch?: string;
+  /** Whether the key must have no blob. */
+  readonly ifNoneMatch?: boolean;
+}
 
 /** A put or a delete on its way into the log. */
 export interface PendingWrite {
   readonly key: Uint8Array;
   readonly isDelete: boolean;
-  readonly metadata: Uint8Array | undefined;
-  readonly size: number;
-  readonly time: number;
-  readonly seed: number;
-  readonly crc: number;
+  readonly condition: Condition | undefined;
+  /** The key whose blob it takes, of a rename or a copy: the commit finds out what that is. */
+  readonly from: Uint8Array | undefined;
+  /** Whether what it takes stays where it is as well. */
+  readonly isCopy: boolean;
+  metadata: Uint8Array | undefined;
+  size: number;
+  time: number;
+  seed: number;
+  crc: number;
   /** Where its bytes are staged; -1 where they are in the file already, or there are none. */
-  readonly at: number;
+  at: number;
   /** What it is in: given with a streamed blob, taken in the commit for a staged one. */
   parts: readonly Part[];
+  /** Whether the parts are those of another key, or of another write: it gives none of them back. */
+  isBorrowed: boolean;
   /** Whether its bytes were durable before its record. */
   isDurable: boolean;
   /** Where its bytes are in the log, or -1. */
   inlineAt: number;
+  /** Of a delete: whether there was a blob, and whether another key has its parts now. */
+  hasFound: boolean;
+  isMoved: boolean;
 }
 
-/** A put, on its way into the log, of a blob that a writer has written. */
-export function streamedWrite(
+/** A put of an empty blob, or a delete, to be filled in. */
+function newWrite(
   key: Uint8Array,
-  metadata: Uint8Array | undefined,
-  time: number,
-  { size, seed, crc, parts }: WrittenBlob,
+  isDelete: boolean,
+  condition: Condition | undefined,
+  from?: Uint8Array,
+  isCopy = false,
 ): PendingWrite {
   return {
     key,
-    isDelete: false,
-    metadata,
-    size,
-    time,
-    seed,
-    crc,
-    at: -1,
-    parts,
-    isDurable: false,
-    inlineAt: -1,
-  };
-}
-
-/** A delete on its way into the log. */
-export function newDelete(key: Uint8Array): PendingWrite {
-  return {
-    key,
-    isDelete: true,
+    isDelete,
+    condition,
+    from,
+    isCopy,
     metadata: undefined,
     size: 0,
     time: 0,
@@ -60,7 +66,61 @@ export function newDelete(key: Uint8Array): PendingWrite {
     crc: 0,
     at: -1,
     parts: [],
+    isBorrowed: false,
     isDurable: false,
     inlineAt: -1,
+    hasFound: false,
+    isMoved: false,
   };
+}
+
+/** A put on its way into the log, of a blob that was staged or written. */
+export function newPut(
+  key: Uint8Array,
+  metadata: Uint8Array | undefined,
+  time: number,
+  { size, seed, crc, parts }: WrittenBlob,
+  condition?: Condition,
+): PendingWrite {
+  const write = newWrite(key, false, condition);
+  write.metadata = metadata;
+  write.time = time;
+  write.size = size;
+  write.seed = seed;
+  write.crc = crc;
+  write.parts = parts;
+  return write;
+}
+
+/** A delete on its way into the log. */
+export function newDelete(key: Uint8Array, condition?: Condition): PendingWrite {
+  return newWrite(key, true, condition);
+}
+
+/**
+ * A put of what another key has, and for a rename the delete of that.
+ *
+ * @param from That key.
+ * @param copied The copy that was made of it before the commit, if it was.
+ */
+export function newTransfer(
+  { key, condition, isCopy }: Operation,
+  from: Uint8Array,
+  copied?: WrittenBlob,
+): PendingWrite[] {
+  const write = Object.assign(newWrite(key, false, condition, from, isCopy), copied);
+  if (isCopy || isInPlace(write)) return [write];
+  const gone = newDelete(from);
+  gone.isMoved = true;
+  return [write, gone];
+}
+
+/** Whether it takes its own blob: it changes nothing. */
+export function isInPlace({ key, from }: PendingWrite): boolean {
+  return from !== undefined && from.length === key.length && from.every((n, i) => n === key[i]);
+}
+
+/** Whether a write depends on what its keys have at the commit. */
+export function isConditional({ condition, from }: PendingWrite): boolean {
+  return condition !== undefined || from !== undefined;
 }

@@ -45,7 +45,7 @@ async function readPinned(
   into: Uint8Array,
   whole?: Promise<void>,
 ): Promise<void> {
-  const pinned = new PinnedBlob(state, slot), { blob, key } = pinned;
+  const pinned = PinnedBlob.of(state, slot), { blob, key } = pinned;
   try {
     if (whole === undefined) return await pinned.read(offset, into);
     await whole;
@@ -107,13 +107,35 @@ export class PinnedBlob {
   readonly #space: StoreState["space"];
   #parts: readonly Part[];
 
-  constructor(state: StoreState, slot: number) {
+  private constructor(
+    state: StoreState,
+    key: string,
+    blob: FramedBlob,
+    space: StoreState["space"],
+    parts: readonly Part[],
+  ) {
     this.#state = state;
-    this.#space = state.space;
-    this.key = state.index.key(slot);
-    this.blob = framedBlobOf(state, slot);
-    this.#parts = partsOf(state, slot);
-    for (const part of this.#parts) this.#space.pin(part);
+    this.#space = space;
+    this.key = key;
+    this.blob = blob;
+    this.#parts = parts;
+    for (const part of parts) space.pin(part);
+  }
+
+  /** Pins what a slot has. */
+  static of(state: StoreState, slot: number): PinnedBlob {
+    const key = state.index.key(slot), blob = framedBlobOf(state, slot);
+    return new PinnedBlob(state, key, blob, state.space, partsOf(state, slot));
+  }
+
+  /** Pins the same once more. */
+  again(): PinnedBlob {
+    return new PinnedBlob(this.#state, this.key, this.blob, this.#space, this.#parts);
+  }
+
+  /** Whether the blob has a place as long as it says. */
+  get hasPlace(): boolean {
+    return hasPlace(this.blob, this.#state.file);
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {

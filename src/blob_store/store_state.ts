@@ -24,6 +24,7 @@ export interface Settings {
   readonly compactAbove: number;
   /** Bytes of memory for pages and entries of the index, and for blobs. */
   readonly cacheBytes: number;
+  readonly maxSnapshots: number;
 }
 
 /** An open store. */

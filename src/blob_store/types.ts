@@ -97,6 +97,11 @@ export interface BlobStoreOptions {
    */
   readonly cacheBytes?: number;
   /**
+   * Most snapshots of `read` that may be open at once; 16,384 by default. Beyond them `read` is
+   * refused: each keeps the place of its blob.
+   */
+  readonly maxSnapshots?: number;
+  /**
    * Whether `close` also closes the backing store that was passed in; `false` by default: a store
    * is closed by who opened it, or by who is told so with `closeStore`. A file that was opened by
    * its path is always closed.

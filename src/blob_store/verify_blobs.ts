@@ -39,7 +39,7 @@ export async function verifyBlobs(
     const key = keyOf(walk.entry);
     let size = 0, found: readonly DamagedBlob[] = [];
     const read = async (slot: number) => {
-      const pinned = new PinnedBlob(state, slot);
+      const pinned = PinnedBlob.of(state, slot);
       size = pinned.blob.size;
       try {
         found = await damageOf(pinned, piece, state.file);

@@ -150,7 +150,7 @@ for (const [name, make] of Object.entries(places)) {
     });
 
     test("takes what a value is when put is called", async (blobs) => {
-      const model: Model = new Map(), puts: Promise<void>[] = [];
+      const model: Model = new Map(), puts: Promise<unknown>[] = [];
       for (const size of [1, 100, 4 * K]) {
         const value = bytesOf(6, size);
         model.set(`${size}`, value.slice());

@@ -69,7 +69,7 @@ describe("puts made together", () => {
       const model: Model = new Map();
       const { commits } = await blobs.stats();
       recording.take("flush");
-      const puts: Promise<void>[] = [];
+      const puts: Promise<unknown>[] = [];
       for (let i = 0; i < 200; i++) {
         const bytes = bytesOf(i, i % 10 ? 200 : 6 * K);
         model.set(`${i}`, bytes);

@@ -90,7 +90,7 @@ class Run {
   }
 
   /** Whether a write that does not fit was refused, and changed nothing. */
-  async #mayNotFit(write: () => Promise<void>): Promise<boolean> {
+  async #mayNotFit(write: () => Promise<unknown>): Promise<boolean> {
     try {
       await write();
       return true;
@@ -122,7 +122,8 @@ class Run {
   }
 
   async #batch(): Promise<void> {
-    const operations: BatchOperation[] = [], after = new Map<string, Uint8Array | undefined>();
+    const operations: Extract<BatchOperation, { readonly key: string }>[] = [],
+      after = new Map<string, Uint8Array | undefined>();
     for (let i = this.#random(8); i >= 0; i--) {
       const key = this.#key(), bytes = this.#bytes(this.#random(3) ? undefined : 5000);
       if (this.#random(3) === 0) operations.push({ type: "delete", key });

@@ -8,10 +8,13 @@
 import type { BatchOperation } from "../../../src/blob_store/types.ts";
 import { type Random, randomBytes, seeded } from "../../support/random.ts";
 
+/** One change. */
+type Change = Extract<BatchOperation, { readonly key: string }>;
+
 /** One call. */
 export type Operation =
-  | { readonly type: "batch"; readonly operations: readonly BatchOperation[] }
-  | BatchOperation
+  | { readonly type: "batch"; readonly operations: readonly Change[] }
+  | Change
   | { readonly type: "checkpoint" | "compact" };
 
 /** How the store is opened: small enough that every round has checkpoints. */
@@ -29,7 +32,7 @@ export function operation(number: number): Operation {
   return { type: "batch", operations: Array.from({ length: 1 + random(4) }, () => change(random)) };
 }
 
-function change(random: Random): BatchOperation {
+function change(random: Random): Change {
   const key = `key ${random(KEYS)}`;
   if (random(6) === 0) return { type: "delete", key };
   const size = SIZES[random(SIZES.length)], metadata = { size, n: random(1000) };
