@@ -30,4 +30,6 @@ export type * from "../../src/blob_store/types.ts";
 export type { BlobReader, BlobSnapshot } from "../../src/blob_store/blob_reader.ts";
 export type { CancelSignal } from "../../src/util/wait_options.ts";
 export { type BlobFileOptions, BlobStore } from "./blob_store.ts";
+export { publishBlobs } from "./publish_blobs.ts";
+export type { PublishReport } from "../../src/blob_store/mod.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

@@ -26,4 +26,5 @@ export type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 export type { CancelSignal } from "../util/wait_options.ts";
 export type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 export { BlobStore } from "./blob_store.ts";
+export { publishBlobs, type PublishReport } from "./publish_blobs.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

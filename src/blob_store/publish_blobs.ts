@@ -12,7 +12,7 @@ import { CHUNK_LENGTH, chunkSeed } from "./chunks.ts";
 import { setUint32 } from "./codec.ts";
 import { checkEmpty } from "./copy_target.ts";
 import { writeSuperblocks } from "./header.ts";
-import { MAX_METADATA, NO_PLACE } from "./key_index.ts";
+import { NO_PLACE } from "./key_index.ts";
 import { PAGE_LENGTH } from "./leaf.ts";
 import { encodeRoot, MAX_ROOT_LENGTH, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
@@ -93,13 +93,17 @@ async function listed(from: BlobReader<unknown>): Promise<Contents> {
     bytes += info.size;
     sum = sumOf(info, sum);
     longest = Math.max(longest, key.length);
-    const metadata = info.metadata === undefined ? 0 : MAX_METADATA;
-    entryBytes += key.length + ENTRY_NUMBERS + metadata;
+    entryBytes += key.length + ENTRY_NUMBERS + (metadataOf(info)?.length ?? 0);
   }
   // No leaf but the last one is less than a quarter full, as the next entry did not fit.
   const groups = Math.ceil(entryBytes / (PAGE_LENGTH / 4) / 2);
   const separators = Math.min(MAX_SEPARATOR_BYTES, groups * (longest + 4));
   return { blobs, bytes, sum, rootRoom: Math.min(MAX_ROOT_LENGTH, ROOT_NUMBERS + separators) };
+}
+
+/** Metadata as it lies in a leaf. */
+function metadataOf({ metadata }: BlobInfo<unknown>): Uint8Array | undefined {
+  return metadata === undefined ? undefined : encodeText(JSON.stringify(metadata));
 }
 
 /** FNV-1a over key and etag of a blob, which go on from those before. */
@@ -148,6 +152,7 @@ class Target {
   /** Goes up with each blob: no place of this file has the checksum of another one. */
   #seed: number = crypto.getRandomValues(new Uint32Array(1))[0];
   readonly #rootUnit: number = LOG_LENGTH / GRANULE;
+  readonly #rootRoom: number;
   /** Where in the file the next byte goes; what is gathered ends there. */
   #position: number;
   readonly #piece: Uint8Array = new Uint8Array(PIECE);
@@ -159,23 +164,30 @@ class Target {
 
   constructor(file: StoreFile, rootRoom: number) {
     this.#file = file;
+    this.#rootRoom = rootRoom;
     this.#position = HEADER_LENGTH + LOG_LENGTH + Math.ceil(rootRoom / GRANULE) * GRANULE;
     const place = { uuid: this.#id, run: 1, sequence: 1 };
-    this.#run = new RunWriter(place, file.crc32, (_, pages) => void this.#leaves.push(pages.slice()));
+    this.#run = new RunWriter(
+      place,
+      file.crc32,
+      (_, pages) => void this.#leaves.push(pages.slice()),
+    );
   }
 
   /** Writes a blob behind the one before; its key is behind the one before. */
   async add(
-    { key: text, size, time, metadata }: BlobInfo<unknown>,
+    info: BlobInfo<unknown>,
     pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<void> {
+    const { size } = info;
     const seed = this.#seed = (this.#seed + 1) >>> 0, { checksums } = this.#file;
     const unit = size === 0 ? NO_PLACE : (this.#position - HEADER_LENGTH) / GRANULE;
     const chunk = new Uint8Array(Math.min(size, CHUNK_LENGTH) + 4);
     let filled = 0, left = size, count = 0, crc = seed;
     for await (const piece of pieces) {
       for (let at = 0; at < piece.length;) {
-        const length = Math.min(CHUNK_LENGTH, left), part = piece.subarray(at, at + length - filled);
+        const length = Math.min(CHUNK_LENGTH, left),
+          part = piece.subarray(at, at + length - filled);
         chunk.set(part, filled);
         filled += part.length;
         at += part.length;
@@ -188,7 +200,7 @@ class Target {
       }
     }
     await this.#fill(GRANULE);
-    const key = encodeText(text), json = metadata === undefined ? undefined : JSON.stringify(metadata);
+    const key = encodeText(info.key);
     const pending = this.#run.add({
       key,
       keyLength: key.length,
@@ -197,8 +209,8 @@ class Target {
       parts: [],
       seed,
       crc,
-      time: time.getTime(),
-      metadata: json === undefined ? undefined : encodeText(json),
+      time: info.time.getTime(),
+      metadata: metadataOf(info),
     });
     if (pending) await pending;
     this.#blobs++;
@@ -212,8 +224,13 @@ class Target {
     const start = this.#position;
     for (const leaves of this.#leaves) await this.#append(leaves);
     await this.#flushPiece();
-    const file = this.#file, byteLength = this.#position, end = (byteLength - HEADER_LENGTH) / GRANULE;
-    const extent = { unit: (start - HEADER_LENGTH) / GRANULE, units: (byteLength - start) / GRANULE };
+    const file = this.#file,
+      byteLength = this.#position,
+      end = (byteLength - HEADER_LENGTH) / GRANULE;
+    const extent = {
+      unit: (start - HEADER_LENGTH) / GRANULE,
+      units: (byteLength - start) / GRANULE,
+    };
     const run: Run = {
       id: 1,
       sequence: 1,
@@ -225,6 +242,7 @@ class Target {
     };
     const totals = { blobs: this.#blobs, blobBytes: this.#bytes, end, nextRun: 2 };
     const root = entries > 0 ? encodeRoot({ ...totals, runs: [run] }) : new Uint8Array(0);
+    if (root.length > this.#rootRoom) throw new RangeError("Expected a root of fewer bytes");
     const rootPart: Part = { unit: this.#rootUnit, units: Math.ceil(root.length / GRANULE) };
     await file.zero(HEADER_LENGTH, LOG_LENGTH);
     await file.write(HEADER_LENGTH + LOG_LENGTH, root);
@@ -264,7 +282,10 @@ class Target {
   async #flushPiece(): Promise<void> {
     const file = this.#file, position = this.#position - this.#gathered;
     if (file.byteLength < this.#position) {
-      const least = Math.max(this.#position, Math.min(file.byteLength + GROWTH, file.maxByteLength));
+      const least = Math.max(
+        this.#position,
+        Math.min(file.byteLength + GROWTH, file.maxByteLength),
+      );
       if (file.maxByteLength < this.#position) {
         throw new StorageError("resize", 0, this.#position, "the store may not grow so far");
       }

@@ -18,7 +18,7 @@ import type { BlobInfo, ListOptions } from "../../src/blob_store/types.ts";
 import { seeded } from "../support/random.ts";
 import { bytesOf, memory, storeOf } from "../blob_store/helpers.ts";
 import { FileServer } from "./file_server.ts";
-import { fileOf, keyOf, openOn, packedFile, putPhotos, unclosedFile } from "./stores.ts";
+import { fileOf, keyOf, openOn, publishedFile, putPhotos, unclosedFile } from "./stores.ts";
 
 const K = 1024;
 
@@ -57,9 +57,9 @@ async function assertSameStore(file: Uint8Array<ArrayBuffer>): Promise<void> {
 }
 
 describe("HttpBlobStore reads what a BlobStore reads", () => {
-  it("of a packed store, of every size of blob", async () => {
+  it("of a published store, of every size of blob", async () => {
     const sizes = [0, 1, 3000, 4097, 65_536, 65_537, 131_072, 200_000, 262_144, 700_001];
-    const file = await packedFile(700, (i) => i % 50 === 0 ? sizes[i / 50 % sizes.length] : i);
+    const file = await publishedFile(700, (i) => i % 50 === 0 ? sizes[i / 50 % sizes.length] : i);
     await assertSameStore(file);
     const store = await openOn(new FileServer(file)), random = seeded(5);
     for (let i = 0; i < 700; i += 50) {
@@ -76,7 +76,7 @@ describe("HttpBlobStore reads what a BlobStore reads", () => {
   });
 
   it("of an empty store, and of one with a blob", async () => {
-    for (const count of [0, 1]) await assertSameStore(await packedFile(count, () => 5));
+    for (const count of [0, 1]) await assertSameStore(await publishedFile(count, () => 5));
   });
 
   it("of stores that were not closed: with a run, with deletes, with inline blobs", async () => {
@@ -125,7 +125,7 @@ describe("HttpBlobStore reads what a BlobStore reads", () => {
 
 describe("HttpBlobStore: snapshots, streams, calls that end", () => {
   it("read gives what is known and the bytes, and is closed when it was read", async () => {
-    const store = await openOn(new FileServer(await packedFile(20, (i) => 10_000 * i)));
+    const store = await openOn(new FileServer(await publishedFile(20, (i) => 10_000 * i)));
     const blob = (await store.read(keyOf(17)))!;
     assertEquals(blob.info, await store.stat(keyOf(17)));
     assertEquals(await blob.bytes({ offset: 5, length: 7 }), bytesOf(17, 170_000).slice(5, 12));
@@ -142,7 +142,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
   });
 
   it("a stream asks for a large blob once, and stops when it is cancelled", async () => {
-    const server = new FileServer(await packedFile(3, () => 2_000_000)),
+    const server = new FileServer(await publishedFile(3, () => 2_000_000)),
       store = await openOn(server);
     await store.has(keyOf(1));
     const before = server.seen.length, stream = (await store.stream(keyOf(1)))!;
@@ -153,7 +153,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
   });
 
   it("streams that nobody reads keep nobody waiting", async () => {
-    const server = new FileServer(await packedFile(12, () => 500_000));
+    const server = new FileServer(await publishedFile(12, () => 500_000));
     const store = await openOn(server, { concurrency: 2 });
     const streams = [];
     for (let i = 0; i < 10; i++) streams.push(await store.stream(keyOf(i)));
@@ -162,7 +162,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
   });
 
   it("a signal ends a call, a stream and a snapshot, and no other call", async () => {
-    const server = new FileServer(await packedFile(3, () => 1_000_000)),
+    const server = new FileServer(await publishedFile(3, () => 1_000_000)),
       store = await openOn(server);
     const abort = new AbortController(), { signal } = abort, reason = new Error("left");
     const stream = (await store.stream(keyOf(1), { signal }))!,
@@ -180,7 +180,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
   });
 
   it("refuses use after close, and arguments that make no sense", async () => {
-    const store = await openOn(new FileServer(await packedFile(3, () => 10)));
+    const store = await openOn(new FileServer(await publishedFile(3, () => 10)));
     await assertRejects(
       () => store.get(3 as never),
       TypeError,
@@ -203,7 +203,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
       const error = await assertRejects(() => openOn(new FileServer(bytes)), CorruptStoreError);
       assert((error as Error).message.includes("it is not a blob store"));
     }
-    const file = await packedFile(1000, () => 1000);
+    const file = await publishedFile(1000, () => 1000);
     for (const length of [5000, 30_000, 200_000]) {
       await assertRejects(() => openOn(new FileServer(file.slice(0, length))), CorruptStoreError);
     }
@@ -213,7 +213,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
 describe("HttpBlobStore: requests", () => {
   for (const count of [10, 3000, 40_000]) {
     it(`one of at most 64 KiB opens, two of 8 KiB and the blob get, of ${count} blobs`, async () => {
-      const server = new FileServer(await packedFile(count, () => 100)), random = seeded(2);
+      const server = new FileServer(await publishedFile(count, () => 100)), random = seeded(2);
       for (let i = 0; i < 30; i++) {
         const n = random(count);
         server.seen.length = 0;
@@ -233,7 +233,7 @@ describe("HttpBlobStore: requests", () => {
   it("at most two get a hundred neighbours", async () => {
     const sizes = [100, 4000, 5000, 20_000, 70_000];
     for (const sizeOf of [() => 1000, (i: number) => sizes[i % 5]]) {
-      const server = new FileServer(await packedFile(3000, sizeOf));
+      const server = new FileServer(await publishedFile(3000, sizeOf));
       for (const first of [0, 777, 2000, 2900]) {
         const store = await openOn(server),
           numbers = Array.from({ length: 100 }, (_, i) => first + i);
@@ -248,7 +248,7 @@ describe("HttpBlobStore: requests", () => {
   });
 
   it("at most two list a thousand keys", async () => {
-    const server = new FileServer(await packedFile(20_000, () => 10)), keys = [0, 7000, 18_990];
+    const server = new FileServer(await publishedFile(20_000, () => 10)), keys = [0, 7000, 18_990];
     for (const first of keys) {
       for (const options of [{ limit: 1000 }, { limit: 1000, reverse: true }]) {
         const store = await openOn(server), after = keyOf(first);
@@ -282,7 +282,7 @@ describe("HttpBlobStore: requests", () => {
 
 describe("HttpBlobStore: damage", () => {
   it("of a blob is told, after one look whether the file is another one", async () => {
-    const file = await packedFile(300, () => 1000), blob = bytesOf(7, 1000);
+    const file = await publishedFile(300, () => 1000), blob = bytesOf(7, 1000);
     const at = file.findIndex((_, i) => blob.every((byte, j) => file[i + j] === byte));
     file[at + 500] ^= 1;
     const server = new FileServer(file), store = await openOn(server);
@@ -293,7 +293,8 @@ describe("HttpBlobStore: damage", () => {
   });
 
   it("on the way is read again", async () => {
-    const server = new FileServer(await packedFile(3000, () => 1000)), store = await openOn(server);
+    const server = new FileServer(await publishedFile(3000, () => 1000)),
+      store = await openOn(server);
     for (let turn = 1; turn <= 2; turn++) { // of the leaves, of the blob
       let count = 0;
       server.fault = async (response) => {
@@ -308,7 +309,7 @@ describe("HttpBlobStore: damage", () => {
   });
 
   it("of a leaf is told for its keys, and lists end there", async () => {
-    const file = await packedFile(3000, () => 10), near = storeOf(file, 2 ** 24);
+    const file = await publishedFile(3000, () => 10), near = storeOf(file, 2 ** 24);
     const blobs = await BlobStore.open(near, { readOnly: true });
     let leaf = 0;
     for await (const { kind, offset, length } of blobs.regions()) {
@@ -335,7 +336,7 @@ describe("HttpBlobStore: damage", () => {
   });
 
   it("anywhere gives what was put, or an error", async () => {
-    const file = await packedFile(40, (i) => 30 * i), random = seeded(9);
+    const file = await publishedFile(40, (i) => 30 * i), random = seeded(9);
     for (let round = 0; round < 300; round++) {
       const bytes = file.slice();
       for (let n = 0; n <= random(3); n++) bytes[random(bytes.length)] ^= 1 << random(8);
@@ -355,7 +356,7 @@ describe("HttpBlobStore: damage", () => {
 });
 
 it("a page gets types of metadata that it names", async () => {
-  const server = new FileServer(await packedFile(5, () => 10));
+  const server = new FileServer(await publishedFile(5, () => 10));
   const store: HttpBlobStore<{ i: number }> = await openOn<{ i: number }>(server);
   const i: number | undefined = (await store.stat(keyOf(3)))?.metadata?.i;
   assertEquals(i, 3);

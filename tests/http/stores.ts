@@ -7,6 +7,7 @@
 import type { MemoryStore } from "../../backends/memory.ts";
 import { HttpBlobStore, type HttpOptions } from "../../backends/http/mod.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
 import { bytesOf, contentsOf, memory } from "../blob_store/helpers.ts";
 import type { FileServer } from "./file_server.ts";
@@ -36,8 +37,8 @@ export async function putPhotos(
   }
 }
 
-/** The file of a store with so many photos that was packed, as `publish` packs. */
-export async function packedFile(
+/** The file of a store with so many photos that was published. */
+export async function publishedFile(
   count: number,
   sizeOf: (i: number) => number,
   version = 0,
@@ -45,7 +46,7 @@ export async function packedFile(
   const store = memory(2 ** 30), packed = memory(2 ** 30);
   const blobs = await BlobStore.open(store, { durability: "none" });
   await putPhotos(blobs, count, sizeOf, version);
-  await blobs.backup(packed);
+  await publishBlobs(blobs, packed);
   await blobs.close();
   return fileOf(packed);
 }
