@@ -14,7 +14,11 @@ import {
   rangeOf,
 } from "../../src/blob_store/arguments.ts";
 import type { BlobReader, BlobSnapshot } from "../../src/blob_store/blob_reader.ts";
-import { CorruptBlobError, DamagedIndexError } from "../../src/blob_store/blob_store_errors.ts";
+import {
+  CorruptBlobError,
+  CorruptStoreError,
+  DamagedIndexError,
+} from "../../src/blob_store/blob_store_errors.ts";
 import { infoOf, keyOf } from "../../src/blob_store/entries.ts";
 import { encodeKey } from "../../src/blob_store/key_index.ts";
 import { prefixEnd } from "../../src/blob_store/key_order.ts";
@@ -119,7 +123,9 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return await this.#find(
       key,
       options,
-      (entry, snapshot) => new RemoteBlob<Meta>(snapshot, entry, options?.signal),
+      (entry, snapshot) => {
+        return new RemoteBlob<Meta>(snapshot, entry, options?.signal, this.#explainer(snapshot));
+      },
     );
   }
 
@@ -152,8 +158,9 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
       from = passed;
       isBehind = true;
     }
-    let entries!: AsyncGenerator<FoundEntry, void, void>;
+    let entries!: AsyncGenerator<FoundEntry, void, void>, begun!: Snapshot;
     let next = await this.#again(undefined, (snapshot) => {
+      begun = snapshot;
       entries = snapshot.walk({ from, isBehind, reverse, limit });
       return entries.next();
     });
@@ -162,7 +169,7 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
       const { key } = next.value;
       if (start.some((byte, i) => key[i] !== byte)) return;
       yield infoOf<Meta>(keyOf(next.value), next.value);
-      next = await entries.next();
+      next = await this.#explained(begun, entries.next());
     }
   }
 
@@ -181,8 +188,8 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     const range = rangeIn(options);
     return await this.#find(key, options, async (entry, snapshot) => {
       const { offset, length } = rangeOf(range, entry.size);
-      const pieces = snapshot.bytes(entry, offset, offset + length);
-      return streamOf({ pieces }, options?.signal, await pieces.next());
+      const pieces = snapshot.bytes(entry, offset, offset + length), first = await pieces.next();
+      return streamOf(this.#explainer(snapshot), { pieces }, options?.signal, first);
     });
   }
 
@@ -237,24 +244,66 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
       try {
         return await unlessAborted(signal, call(snapshot));
       } catch (error) {
-        const isDamage = error instanceof CorruptBlobError || error instanceof DamagedIndexError;
-        if (!isDamage && !(error instanceof HttpChangedError)) throw error;
-        if (attempt === MAX_ATTEMPTS) throw error;
-        if (this.#snapshot === snapshot) await this.refresh();
-        if (isDamage && attempt > 1 && this.#snapshot.name === snapshot.name) throw error;
+        const found = await this.#explain(snapshot, error);
+        const isChanged = found instanceof HttpChangedError;
+        if (attempt === MAX_ATTEMPTS || !isChanged && (attempt > 1 || !isDamage(error))) {
+          throw found;
+        }
       }
+    }
+  }
+
+  /** What an error of a read means: what looks damaged may be of another file. */
+  async #explain(snapshot: Snapshot, error: unknown): Promise<unknown> {
+    if (!isDamage(error) && !(error instanceof HttpChangedError)) return error;
+    if (this.#snapshot === snapshot) await this.refresh();
+    if (!isDamage(error) || this.#snapshot.name === snapshot.name) return error;
+    return new HttpChangedError(0, 0, "it holds another store", { cause: error });
+  }
+
+  async #explained<T>(snapshot: Snapshot, promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      throw await this.#explain(snapshot, error);
+    }
+  }
+
+  #explainer(snapshot: Snapshot): Explainer {
+    return (promise) => this.#explained(snapshot, promise);
+  }
+}
+
+/** Hands on what a promise gives, or an error that says what was wrong. */
+type Explainer = <T>(promise: Promise<T>) => Promise<T>;
+
+/** Whether bytes are not what they should be: damaged, or those of another file. */
+function isDamage(error: unknown): boolean {
+  return error instanceof CorruptBlobError || error instanceof DamagedIndexError ||
+    error instanceof CorruptStoreError;
+}
+
+async function openSnapshot(requests: Requests, isAgain: boolean): Promise<Snapshot> {
+  let before: Uint8Array | undefined;
+  for (let attempt = 1;; attempt++) {
+    const file = await RemoteFile.open(requests, isAgain || attempt > 1);
+    try {
+      return await Snapshot.open(file);
+    } catch (error) {
+      // Where no answer says so, the file may be another one since its head was read.
+      const isSame = file.etag !== undefined || before !== undefined && isEqual(before, file.head);
+      if (!(error instanceof HttpChangedError) && (!isDamage(error) || isSame)) throw error;
+      if (attempt === MAX_ATTEMPTS) {
+        if (!isDamage(error)) throw error;
+        throw new HttpChangedError(0, 0, "it is another one each time", { cause: error });
+      }
+      before = file.head;
     }
   }
 }
 
-async function openSnapshot(requests: Requests, isAgain: boolean): Promise<Snapshot> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await Snapshot.open(await RemoteFile.open(requests, isAgain || attempt > 1));
-    } catch (error) {
-      if (!(error instanceof HttpChangedError) || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }
 
 /** Rejects as soon as a signal is aborted, if there is one. */
@@ -296,13 +345,14 @@ interface Reading {
 
 /** Pieces as a stream that reads on only as its reader asks. */
 function streamOf(
+  explained: Explainer,
   { pieces, end }: Pick<Reading, "pieces" | "end">,
   signal: ReadOptions["signal"],
   first?: IteratorResult<Uint8Array<ArrayBuffer>, void>,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const { done, value } = first ?? await unlessAborted(signal, pieces.next());
+      const { done, value } = first ?? await unlessAborted(signal, explained(pieces.next()));
       first = undefined;
       if (done) controller.close();
       else controller.enqueue(value);
@@ -320,13 +370,20 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
   readonly #snapshot: Snapshot;
   readonly #entry: FoundEntry;
   readonly #signal: ReadOptions["signal"];
+  readonly #explained: Explainer;
   /** Reads under way. */
   #reads = 0;
   /** Whether a read ended that closes it once there is no other one. */
   #isRead = false;
   #isClosed = false;
 
-  constructor(snapshot: Snapshot, entry: FoundEntry, signal: ReadOptions["signal"]) {
+  constructor(
+    snapshot: Snapshot,
+    entry: FoundEntry,
+    signal: ReadOptions["signal"],
+    explained: Explainer,
+  ) {
+    this.#explained = explained;
     this.info = infoOf<Meta>(keyOf(entry), entry);
     this.#snapshot = snapshot;
     this.#entry = entry;
@@ -371,12 +428,12 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
   }
 
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return streamOf(this.#begin(range, true), this.#signal);
+    return streamOf(this.#explained, this.#begin(range, true), this.#signal);
   }
 
   async bytes(range?: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
     const { length, pieces } = this.#begin(range, range === undefined);
-    return await unlessAborted(this.#signal, filled(length, pieces));
+    return await unlessAborted(this.#signal, this.#explained(filled(length, pieces)));
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {

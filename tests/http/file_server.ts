@@ -5,6 +5,8 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
+
 /** A request as it came. */
 export interface SeenRequest {
   /** The value of its `Range`. */
@@ -66,7 +68,7 @@ export class FileServer {
     if (init.method !== "HEAD") this.seen.push(request);
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#now);
     try {
-      await new Promise((done) => setTimeout(done));
+      await new Promise<void>((done) => setImmediate(done));
       this.before?.();
       init.signal?.throwIfAborted();
       const response = this.#answer(request, init.method === "HEAD");
