@@ -39,8 +39,6 @@ const MAX_ROUNDS = 16;
 export interface PublishReport extends BackupReport {
   /** Bytes in the file. */
   readonly fileBytes: number;
-  /** 32 hexadecimal digits that no other file has: fit for a name of its own. */
-  readonly id: string;
 }
 
 /**
@@ -259,8 +257,7 @@ class Target {
       checkpoints: 1,
       segments: [{ unit: 0, units: LOG_LENGTH / GRANULE, sequence: 2 }],
     });
-    const id = Array.from(this.#id, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { blobs: this.#blobs, bytes: this.#bytes, fileBytes: byteLength, id };
+    return { blobs: this.#blobs, bytes: this.#bytes, fileBytes: byteLength };
   }
 
   /** Writes zeros up to a multiple of some bytes. */
