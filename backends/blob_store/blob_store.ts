@@ -22,6 +22,7 @@ import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
 import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import { BlobFile } from "./blob_file.ts";
+import { runtimeCodecs } from "./codecs.ts";
 import type { Lock } from "./lock.ts";
 import { isStore, makeFile, pathIn, publish, refusal } from "./new_file.ts";
 import { waitForLock } from "./wait_for_lock.ts";
@@ -51,7 +52,7 @@ export function isRightOn(deno: string | undefined): boolean {
 }
 
 function hooksOf(): RuntimeHooks {
-  return { crc32: runtimeCrc32() };
+  return { crc32: runtimeCrc32(), codecs: runtimeCodecs() };
 }
 
 /** How a store is opened by its path. */
@@ -138,8 +139,10 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
     options: ProgressOptions = {},
   ): Promise<BackupReport> {
     if (isStore(to)) return await super.backup(to, options);
-    checkOptions(options, "onProgress");
+    checkOptions(options, "onProgress signal");
     checkType("onProgress", options.onProgress, "function");
+    checkWait({ signal: options.signal });
+    options.signal?.throwIfAborted();
     return await makeFile(pathIn("to", to), (file) => super.backup(file, options));
   }
 }

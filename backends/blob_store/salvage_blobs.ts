@@ -12,6 +12,7 @@ import {
 } from "../../src/blob_store/mod.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
+import { checkWait } from "../../src/util/wait_options.ts";
 import { BlobFile } from "./blob_file.ts";
 import { isStore, makeFile, pathIn } from "./new_file.ts";
 
@@ -38,8 +39,10 @@ export async function salvageBlobs(
   to: string | URL | BackingStore,
   options: ProgressOptions = {},
 ): Promise<SalvageReport> {
-  checkOptions(options, "onProgress");
+  checkOptions(options, "onProgress signal");
   checkType("onProgress", options.onProgress, "function");
+  checkWait({ signal: options.signal });
+  options.signal?.throwIfAborted();
   const file = isStore(from) ? undefined : BlobFile.open(pathIn("from", from), { readOnly: true });
   const source = file ?? from as BackingStore;
   try {

@@ -36,12 +36,14 @@ export interface LogTable {
  * Reads the batches of a log up to and with `limit`.
  *
  * @param segments The bytes of each segment.
+ * @param features Those of the root.
  * @throws {CorruptStoreError} A batch that was acknowledged is damaged.
  */
 export function readLog(
   segments: readonly Uint8Array<ArrayBuffer>[],
   superblock: Superblock,
   limit: number,
+  features: number,
 ): LogTable {
   const entries: LogTable["entries"] = new Map(), window = new Map<string, number>();
   const { granule, salt } = superblock;
@@ -59,7 +61,7 @@ export function readLog(
       const from = new ByteReader(bytes.subarray(at, at + batch.length), BATCH_HEADER);
       // Zeros fill a batch up to a multiple of 8.
       while (from.at < batch.length && from.bytes[from.at] !== 0) {
-        const record = readRecord(from);
+        const record = readRecord(from, features);
         if (record === undefined) throw damagedLog(position + at);
         if (record.type === CLOSE) continue;
         const key = decodeText(record.key), { parts, isDurable } = record;

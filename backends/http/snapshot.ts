@@ -80,7 +80,7 @@ export class Snapshot {
     this.name = `${uuid} ${generation} ${salt} ${log.sequence}`;
     this.#granule = granule;
     this.#run = run;
-    this.#place = { uuid, run: run?.id ?? 0, sequence: run?.sequence ?? 0 };
+    this.#place = { uuid, run: run?.id ?? 0, sequence: run?.sequence ?? 0, flags: run?.flags };
     this.#pages = new PageMap(granule, run?.extents);
     this.#log = log.entries;
     this.#sorted = [...log.entries.keys()].map((key) => new TextEncoder().encode(key))
@@ -116,7 +116,7 @@ export class Snapshot {
         throw new CorruptStoreError(byteLength, `it is cut off, and had at least ${end} bytes`);
       }
       const opened = (limit: number) => {
-        const log = readLog(segments, superblock, limit);
+        const log = readLog(segments, superblock, limit, root?.features ?? 0);
         return { log, snapshot: new Snapshot(file, superblock, root?.runs[0], log) };
       };
       const { log, snapshot } = opened(Infinity);

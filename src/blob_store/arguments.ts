@@ -11,12 +11,14 @@ import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { type CancelSignal, checkWait } from "../util/wait_options.ts";
+import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
 import type { Condition } from "./pending_write.ts";
 import type {
   BatchOperation,
   ByteRange,
+  Compression,
   CopyOptions,
   DeleteOptions,
   GetOptions,
@@ -49,6 +51,10 @@ export interface Operation {
   /** Whether it stays there as well. */
   readonly isCopy?: boolean;
   readonly metadata?: Uint8Array;
+  /** When the blob is gone, in ms. */
+  readonly expires?: number;
+  /** How it is compressed; undefined: as the store says. */
+  readonly compress?: Compression | false;
   /** What is copied into the commit. */
   readonly bytes?: Uint8Array;
   /** What is written before it. */
@@ -61,7 +67,9 @@ type WriteConditions = Pick<CopyOptions, "ifMatch" | "ifNoneMatch">;
 /** A put, checked. */
 export function putOf(key: unknown, value: unknown, options: PutOptions<unknown>): Operation {
   const metadata = encodeMetadata(options.metadata), condition = conditionOf(options);
-  const put = { key: encodeKey(key), isDelete: false, condition, metadata };
+  const expires = timeOf("expires", options.expires), { compress } = options;
+  checkCompression("compress", compress, true);
+  const put = { key: encodeKey(key), isDelete: false, condition, metadata, expires, compress };
   const bytes = bytesOf(value);
   if (bytes === undefined) return { ...put, source: sourceOf(value) };
   const { length } = bytes;
@@ -80,7 +88,7 @@ export function operationsOf(steps: Iterable<BatchOperation<unknown>>): Operatio
 function operationOf(step: BatchOperation<unknown>): Operation {
   switch (step?.type) {
     case "put":
-      checkOptions(step, "type key value metadata ifMatch ifNoneMatch", "a put");
+      checkOptions(step, "type key value metadata expires compress ifMatch ifNoneMatch", "a put");
       return putOf(step.key, step.value, step);
     case "delete":
       checkOptions(step, "type key ifMatch", "a delete");
@@ -95,6 +103,27 @@ function operationOf(step: BatchOperation<unknown>): Operation {
   throw new TypeError(
     `Expected the type of each step to be "put", "delete", "rename" or "copy", got ${got}`,
   );
+}
+
+/** A time in ms; undefined where there is none. */
+function timeOf(name: string, given: unknown): number | undefined {
+  if (given === undefined) return undefined;
+  const isDate = Object.prototype.toString.call(given) === "[object Date]";
+  const time = isDate ? (given as Date).getTime() : given;
+  if (typeof time !== "number") {
+    const expected = `Expected ${name} to be a Date or milliseconds since 1970`;
+    throw new TypeError(`${expected}, got ${describe(given)}`);
+  }
+  checkInteger(name, time, 0, MAX_TIME);
+  return time;
+}
+
+/** Throws unless this names a compression. */
+export function checkCompression(name: string, given: unknown, withFalse: boolean): void {
+  if (given === undefined || given === "gzip" || given === "zstd") return;
+  if (withFalse && given === false) return;
+  const names = withFalse ? '"gzip", "zstd" or false' : '"gzip" or "zstd"';
+  throw new TypeError(`Expected ${name} to be ${names}, got ${describe(given)}`);
 }
 
 /** A delete, checked. */
@@ -248,8 +277,14 @@ export function checkListOptions(options: ListOptions): void {
 
 /** Throws unless these are options of long work. */
 export function checkProgressOptions(options: ProgressOptions): void {
-  checkOptions(options, "onProgress");
-  checkType("onProgress", options.onProgress, "function");
+  checkOptions(options, "onProgress signal");
+  checkProgress(options);
+}
+
+/** The same where there are other options as well. */
+export function checkProgress({ onProgress, signal }: ProgressOptions): void {
+  checkType("onProgress", onProgress, "function");
+  checkWait({ signal });
 }
 
 /** Throws unless this is a backing store; the error tells what to write instead. */

@@ -53,6 +53,20 @@ export interface BlobSnapshot<Meta = Metadata> {
    * @throws {RangeError} The range begins behind the end of the blob.
    */
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /**
+   * The content coding of `encodedStream`. Undefined: the blob is not compressed, or not so that its
+   * stored bytes are one stream that every client reads (Zstandard beyond 64 KiB).
+   */
+  readonly encoding: "gzip" | "zstd" | undefined;
+  /** Bytes of `encodedStream`. */
+  readonly encodedSize: number;
+  /**
+   * The stored bytes of a compressed blob: what an HTTP server sends with `Content-Encoding`. The
+   * etag is that of the plain bytes: give this form another one.
+   *
+   * @throws {TypeError} `encoding` is undefined.
+   */
+  encodedStream(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** The bytes in a buffer of their own. With a range the snapshot stays open. */
   bytes(range?: ByteRange): Promise<Uint8Array<ArrayBuffer>>;
   /** The bytes as an `ArrayBuffer`. */

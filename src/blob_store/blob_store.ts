@@ -8,7 +8,7 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import type { CancelSignal } from "../util/wait_options.ts";
+import { type CancelSignal, MAX_TIMEOUT } from "../util/wait_options.ts";
 import { decodeText, encodeText } from "./text.ts";
 import type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
@@ -17,10 +17,13 @@ import { CommitView } from "./commit_view.ts";
 import { copyBlob } from "./copy_chunks.ts";
 import { newDelete, newPut, newTransfer, type PendingWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
+import { codecFor, type Coded, encodeBlob } from "./encoder.ts";
+import { CODECS, EXPIRY, extraOf } from "./extra.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
   checkCancel,
   checkListOptions,
+  checkProgress,
   checkProgressOptions,
   checkSignal,
   checkStore,
@@ -36,9 +39,9 @@ import {
 import { infoOf, keyOf, TableEntry } from "./entries.ts";
 import { prefixEnd } from "./key_order.ts";
 import { compareBytes } from "./leaf.ts";
-import { withSlot } from "./lookup.ts";
+import { hasExpired, timeNow, withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
-import { PinnedBlob, readBlob, roomFor } from "./read_blob.ts";
+import { PinnedBlob, plainSizeOf, readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { openSnapshot } from "./snapshot.ts";
@@ -48,6 +51,7 @@ import type {
   BackupReport,
   BatchOperation,
   BatchOptions,
+  BlobChange,
   BlobCompactionOptions,
   BlobInfo,
   BlobSource,
@@ -55,6 +59,7 @@ import type {
   BlobStoreStats,
   ByteRange,
   CompactionReport,
+  Compression,
   CopyOptions,
   DeleteOptions,
   FileRegion,
@@ -64,9 +69,21 @@ import type {
   ProgressOptions,
   PutOptions,
   ReadOptions,
+  SweepOptions,
+  SweepReport,
   VerifyReport,
+  WatchOptions,
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
+
+/** A short blob that was coded. */
+interface StagedBlob {
+  readonly bytes: Uint8Array;
+  readonly coded: Coded;
+}
+
+/** What is known of a put before it is committed. */
+type Prepared = WrittenBlob | Uint8Array | StagedBlob;
 
 /**
  * Named blobs in one backing store, none lost. See the module for what it
@@ -89,6 +106,8 @@ import { verifyBlobs } from "./verify_blobs.ts";
  */
 export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   readonly #opened: OpenStore;
+  /** Ends with the last of the writes that wait for something before they are committed. */
+  #lastTurn: Promise<void> | undefined;
 
   /**
    * Takes what {@linkcode BlobStore.openWith} gave; callers use {@linkcode BlobStore.open}.
@@ -170,7 +189,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     value: BlobSource,
     options: PutOptions<Meta> = {},
   ): Promise<BlobInfo<Meta>> {
-    checkOptions(options, "metadata ifMatch ifNoneMatch signal");
+    checkOptions(options, "metadata expires compress ifMatch ifNoneMatch signal");
     checkSignal(options.signal);
     const operation = putOf(key, value, options);
     const [write] = await this.#write([operation], false, options.signal);
@@ -203,7 +222,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     try {
       const pending = this.#opened.find<unknown>(key, (slot) => {
         if (slot < 0) return;
-        const { offset, length } = rangeOf(range, state.index.size[slot]);
+        const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
         into = roomFor(state, slot, length);
         return readBlob(state, slot, offset, into);
       });
@@ -262,7 +281,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
       try {
         const pending = this.#opened.find<unknown>(key, (slot) => {
           if (slot < 0) return;
-          const { offset, length } = rangeOf(range, state.index.size[slot]);
+          const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
           checkRoom(buffer, length);
           given = length;
           return readBlob(state, slot, offset, buffer.subarray(0, length));
@@ -328,7 +347,8 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     state.file.checkWritable();
     if (operation.condition === undefined && options.signal === undefined) {
       // Nothing is awaited: writes are done in the order of their calls.
-      const found = committer.isIdle ? withSlot(state, key, (slot) => slot) : 0;
+      const isIdle = committer.isIdle && this.#lastTurn === undefined;
+      const found = isIdle ? withSlot(state, key, (slot) => slot) : 0;
       if (typeof found !== "number") found.catch(() => {}); // the commit looks it up as well
       else if (found < 0) return false;
     }
@@ -413,7 +433,8 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
       if (!(typeof more === "boolean" ? more : await more)) return;
       const { key, keyLength } = walk.entry;
       if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
-      yield infoOf<Meta>(keyOf(walk.entry), walk.entry);
+      if (hasExpired(this.#opened.state, walk.entry)) count--;
+      else yield infoOf<Meta>(keyOf(walk.entry), walk.entry);
     }
   }
 
@@ -456,10 +477,48 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * Where the disk is full, it does as much as it can.
    */
   async compact(options: BlobCompactionOptions = {}): Promise<CompactionReport> {
-    checkOptions(options, "maxBytes");
+    checkOptions(options, "maxBytes onProgress signal");
+    checkProgress(options);
     const { maxBytes = Infinity } = options;
     if (maxBytes !== Infinity) checkInteger("maxBytes", maxBytes);
-    return await this.#opened.compact(maxBytes);
+    return await this.#opened.compact(maxBytes, options);
+  }
+
+  /**
+   * Deletes blobs whose time has come, some at a time: other calls go on. The store does a step of
+   * that with each checkpoint that it makes on its own. O(blobs) of a store where any may expire.
+   *
+   * @throws {StorageError} It could not be recorded, or the store takes no writes.
+   */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    checkOptions(options, "limit signal");
+    checkProgress(options);
+    const { limit = Infinity, signal } = options;
+    if (limit !== Infinity) checkInteger("limit", limit);
+    return await this.#opened.sweep(limit, signal);
+  }
+
+  /**
+   * The changes from now on, in the order of their commits; none is told before it is committed, as
+   * `durability` says. A rename is a put and a delete. A blob whose time has come is told of when a sweep deletes it. Of a read-only
+   * store they are the changes that a `refresh()` finds, which it does itself while the next one
+   * is awaited: a put or a delete of the writer may be told of before it is durable, and a delete
+   * although there was no such blob.
+   *
+   * It goes on until it is returned from (`break`), its signal is aborted, or the store is closed.
+   *
+   * @throws {StorageError} The store is closed.
+   * @throws {TypeError | RangeError} An option makes no sense.
+   */
+  watch(options: WatchOptions = {}): AsyncIterableIterator<BlobChange<Meta>> {
+    checkOptions(options, "prefix signal pollMs maxQueued");
+    checkProgress(options);
+    const { prefix = "", signal, pollMs = 1000, maxQueued = 1024 } = options;
+    checkInteger("pollMs", pollMs, 1, MAX_TIMEOUT);
+    checkInteger("maxQueued", maxQueued, 1);
+    this.#opened.state.file.checkOpen("read");
+    const start = encodeText(checkString("prefix", prefix));
+    return this.#opened.watch<Meta>({ prefix: start, signal, pollMs, maxQueued });
   }
 
   /**
@@ -518,10 +577,11 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * @throws {Error} They do not.
    * @throws {StorageError} The store is closed.
    */
-  async check(): Promise<void> {
+  async check(options: ProgressOptions = {}): Promise<void> {
+    checkProgressOptions(options);
     this.#opened.state.file.checkOpen("read");
     const { state, committer } = this.#opened;
-    await checkState(this.#opened, () => committer.isIdle && state.streams === 0);
+    await checkState(this.#opened, () => committer.isIdle && state.streams === 0, options);
   }
 
   /** Sees what the writer did since a read-only store was opened, or since the last refresh. */
@@ -561,7 +621,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return readWithRefresh(this.#opened, key, async (slot) => {
       const { state } = this.#opened;
-      const { offset, length } = rangeOf(range, state.index.size[slot]);
+      const { offset, length } = rangeOf(range, plainSizeOf(state, slot));
       const into = roomFor(state, slot, length);
       await readBlob(state, slot, offset, into);
       return into;
@@ -579,14 +639,18 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     if (unread.length === 0) {
       state.file.checkWritable();
       signal?.throwIfAborted();
-      return operations.length === 0 ? [] : await this.#commit(operations, isBatch, signal);
+      if (operations.length === 0) return [];
+      if (this.#lastTurn === undefined && !operations.some((one) => this.#isToPrepare(one))) {
+        return await this.#commit(operations, isBatch, signal);
+      }
+      return await this.#commitInTurn(operations, isBatch, signal);
     }
     state.streams++;
     try {
       state.file.checkWritable();
       signal?.throwIfAborted();
       if (operations.length === 1) await this.#judgeEarly(operations[0]);
-      const written = await this.#writeSources(unread, signal);
+      const written = await this.#writeSources(unread, operations, signal);
       return await this.#commit(operations, isBatch, signal, written);
     } catch (error) {
       await Promise.all(unread.map(({ source }) => source && discardSource(source, error)));
@@ -600,23 +664,93 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     operations: readonly Operation[],
     isBatch: boolean,
     signal: CancelSignal | undefined,
-    written?: ReadonlyMap<Operation, WrittenBlob | Uint8Array>,
+    written?: ReadonlyMap<Operation, Prepared>,
   ): Promise<readonly PendingWrite[]> {
-    const { committer } = this.#opened;
-    const time = Date.now();
+    const { committer, state } = this.#opened;
+    const time = timeNow(state);
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
     const writes = operations.flatMap((operation) => {
-      const { key, from, bytes, metadata, isDelete, condition } = operation;
+      const { key, from, bytes, metadata, isDelete, condition, expires } = operation;
       if (isDelete) return newDelete(key, condition);
       const blob = written?.get(operation);
       if (from !== undefined) return newTransfer(operation, from, blob as WrittenBlob | undefined);
       if (blob === undefined || blob instanceof Uint8Array) {
-        return committer.stage(key, blob ?? bytes!, metadata, time, condition);
+        return committer.stage(key, blob ?? bytes!, metadata, time, condition, extraOf(expires));
       }
-      return newPut(key, metadata, time, blob, condition);
+      const extra = extraOf(expires, blob.coded);
+      if (!("bytes" in blob)) return newPut(key, metadata, time, blob, condition, extra);
+      return committer.stage(key, blob.bytes, metadata, time, condition, extra);
     });
     await committer.commit(writes, isBatch, signal);
     return writes;
+  }
+
+  /** How a put is compressed, if it is. */
+  #compressionOf({ isDelete, from, compress }: Operation): Compression | undefined {
+    if (isDelete || from !== undefined || compress === false) return undefined;
+    return compress ?? this.#opened.state.settings.compress;
+  }
+
+  /** Whether something has to be awaited before an operation is staged. */
+  #isToPrepare(operation: Operation): boolean {
+    const { features } = this.#opened.state;
+    return (operation.expires !== undefined && (features & EXPIRY) === 0) ||
+      this.#compressionOf(operation) !== undefined;
+  }
+
+  /** Commits what is prepared first, in the order of the calls. */
+  async #commitInTurn(
+    operations: readonly Operation[],
+    isBatch: boolean,
+    signal: CancelSignal | undefined,
+  ): Promise<readonly PendingWrite[]> {
+    const before = this.#lastTurn;
+    let end = () => {};
+    const turn = this.#lastTurn = new Promise<void>((resolve) => end = resolve);
+    let pending: Promise<readonly PendingWrite[]>;
+    try {
+      const written = new Map<Operation, Prepared>();
+      try {
+        await this.#prepare(operations, written);
+      } finally {
+        await before;
+      }
+      this.#opened.state.file.checkWritable();
+      signal?.throwIfAborted();
+      pending = this.#commit(operations, isBatch, signal, written);
+    } finally {
+      end();
+      if (this.#lastTurn === turn) this.#lastTurn = undefined;
+    }
+    return await pending;
+  }
+
+  /** Compresses what is short, and sees to it that the root says what the blobs need. */
+  async #prepare(
+    operations: readonly Operation[],
+    written: Map<Operation, Prepared>,
+  ): Promise<void> {
+    const { state } = this.#opened, { granule } = state.space, { hooks } = state.file;
+    // Others may run before it is staged: the bytes are the caller's.
+    const short = operations.map((operation) => {
+      const blob = written.get(operation), name = this.#compressionOf(operation);
+      if (blob !== undefined && !(blob instanceof Uint8Array)) return undefined;
+      if (name !== undefined) codecFor(name, hooks);
+      const bytes = blob ?? operation.bytes?.slice();
+      if (bytes !== undefined) written.set(operation, bytes);
+      return name !== undefined && bytes !== undefined ? { operation, name, bytes } : undefined;
+    });
+    let features = 0;
+    for (const one of short) {
+      const coded = one && await encodeBlob(one.bytes, one.name, hooks, granule);
+      if (coded !== undefined) written.set(one!.operation, coded);
+    }
+    for (const operation of operations) {
+      const blob = written.get(operation);
+      if (operation.expires !== undefined) features |= EXPIRY;
+      if (blob !== undefined && "coded" in blob && blob.coded !== undefined) features |= CODECS;
+    }
+    await this.#opened.needFeatures(features);
   }
 
   /**
@@ -635,25 +769,27 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    */
   async #writeSources(
     unread: Operation[],
+    operations: readonly Operation[],
     signal: CancelSignal | undefined,
-  ): Promise<Map<Operation, WrittenBlob | Uint8Array>> {
+  ): Promise<Map<Operation, Prepared>> {
     const { committer, state, aborts } = this.#opened, makeRoom = () => this.#opened.makeRoom();
-    const written = new Map<Operation, WrittenBlob | Uint8Array>();
+    const written = new Map<Operation, Prepared>();
     const cancel = signal && { signal, aborts };
     await surveySpace(state);
     try {
       for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
-        const { source, from } = next;
+        const { source, from } = next, compress = this.#compressionOf(next);
         const blob = source !== undefined
-          ? await writeSource(state, committer.newSeed(), source, makeRoom, cancel)
+          ? await writeSource(state, committer.newSeed(), source, makeRoom, cancel, compress)
           : await this.#copyLong(from!, signal);
         if (blob !== undefined) written.set(next, blob);
       }
+      await this.#prepare(operations, written);
       state.file.checkWritable();
       signal?.throwIfAborted();
     } catch (error) {
       for (const blob of written.values()) {
-        if (!(blob instanceof Uint8Array)) state.space.releaseAll(blob.parts);
+        if ("parts" in blob) state.space.releaseAll(blob.parts);
       }
       throw error;
     }

@@ -57,6 +57,30 @@ function blobOf(etag: string | undefined): string {
   return etag === undefined ? "no blob" : etag === "*" ? "a blob" : `the etag ${etag}`;
 }
 
+/** A blob is compressed, or is to be, by what the runtime does not have. */
+export class UnsupportedCodecError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "UnsupportedCodecError";
+  /** What is missing, such as `"zstd"`. */
+  readonly codec: string;
+  /** The blob that is compressed so, if one was read. */
+  readonly key: string | undefined;
+
+  /**
+   * Makes the error for a codec.
+   *
+   * @param codec What is missing.
+   * @param key The blob that is compressed so, if one was read.
+   */
+  constructor(codec: string, key?: string) {
+    const what = key === undefined ? "compress" : `read ${JSON.stringify(key)}`;
+    const hint = codec === "zstd" ? " (Node has it from 22.15 and 23.8 on)" : "";
+    super(`Cannot ${what}: this runtime has no ${codec}${hint}`);
+    this.codec = codec;
+    this.key = key;
+  }
+}
+
 /** So many snapshots are open that `read` gives no other one: close those that are not read. */
 export class TooManySnapshotsError extends Error {
   /** The name of the class. */

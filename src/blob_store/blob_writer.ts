@@ -10,6 +10,9 @@ import { NO_SPACE } from "../allocator.ts";
 import type { AbortListeners } from "../util/abort_listeners.ts";
 import type { CancelSignal } from "../util/wait_options.ts";
 import { bytesOfPiece, type LongSource } from "./arguments.ts";
+import { type Coded, Encoder, isWorth } from "./encoder.ts";
+import { PIECE_LENGTH } from "./pieces.ts";
+import type { Compression } from "./types.ts";
 import { rangesOf, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
@@ -23,6 +26,8 @@ const MAX_STEP = 67_108_864; // = 2 ** 26
 
 /** A blob that is in the file, and in no index yet. */
 export interface WrittenBlob {
+  /** How it is coded, if it is. */
+  readonly coded?: Coded;
   readonly size: number;
   readonly seed: number;
   readonly crc: number;
@@ -45,13 +50,15 @@ export async function writeSource(
   source: LongSource,
   makeRoom: () => Promise<void>,
   cancel?: SourceCancel,
+  compress?: Compression,
 ): Promise<WrittenBlob | Uint8Array> {
-  const writer = new BlobWriter(state, seed, makeRoom);
+  const blob = new BlobWriter(state, seed, makeRoom);
+  const writer = compress === undefined ? blob : new CodingWriter(state, blob, compress);
   const check = () => cancel?.signal.throwIfAborted();
   let isTaken = false;
   try {
     const size = "bytes" in source ? source.size : "blob" in source ? source.blob.size : 0;
-    if (size > CHUNK_LENGTH) await writer.reserve(size);
+    if (size > CHUNK_LENGTH && writer === blob) await blob.reserve(size);
     check();
     isTaken = true;
     if ("bytes" in source) {
@@ -71,7 +78,7 @@ export async function writeSource(
     check();
     return writer.unwritten ?? await writer.finish();
   } catch (error) {
-    writer.abort();
+    blob.abort();
     if (!isTaken) await discardSource(source, error);
     throw error;
   }
@@ -122,6 +129,55 @@ async function readAll(
     throw error;
   } finally {
     unlisten?.();
+  }
+}
+
+/** Puts bytes into pieces, codes them, and hands them on, if that saves anything. */
+class CodingWriter {
+  readonly #blob: BlobWriter;
+  readonly #encoder: Encoder;
+  readonly #piece = new Uint8Array(PIECE_LENGTH);
+  #length = 0;
+  /** Whether blobs like it are coded: the first piece says so. */
+  #isCoded: boolean | undefined;
+
+  constructor(state: StoreState, blob: BlobWriter, compress: Compression) {
+    this.#blob = blob;
+    this.#encoder = new Encoder(compress, state.file.hooks, (bytes) => blob.write(bytes));
+  }
+
+  /** As `BlobWriter.write`. */
+  async write(bytes: Uint8Array, size: number = bytes.length): Promise<void> {
+    for (let done = 0; done < size;) {
+      if (this.#length === PIECE_LENGTH) await this.#endPiece();
+      if (this.#isCoded === false) return await this.#blob.write(bytes.subarray(done), size - done);
+      const room = PIECE_LENGTH - this.#length;
+      const part = bytes.subarray(done, Math.min(done + room, size));
+      if (part.byteLength === 0) throw new TypeError("The bytes of value went while it was put");
+      this.#piece.set(part, this.#length);
+      this.#length += part.length;
+      done += part.length;
+    }
+  }
+
+  /** The whole blob, if it is one piece. */
+  get unwritten(): Uint8Array | undefined {
+    return this.#isCoded === undefined ? this.#piece.subarray(0, this.#length) : undefined;
+  }
+
+  async finish(): Promise<WrittenBlob> {
+    if (this.#length > 0) await this.#endPiece();
+    if (!this.#isCoded) return await this.#blob.finish();
+    const coded = await this.#encoder.finish();
+    return { ...await this.#blob.finish(), coded };
+  }
+
+  async #endPiece(): Promise<void> {
+    const piece = this.#piece.subarray(0, this.#length), coded = await this.#encoder.code(piece);
+    this.#isCoded ??= isWorth(piece.length, coded.length);
+    if (this.#isCoded) await this.#encoder.add(piece, coded);
+    else await this.#blob.write(piece);
+    this.#length = 0;
   }
 }
 

@@ -7,7 +7,7 @@
 import type { Operation } from "./arguments.ts";
 import { ConditionFailedError } from "./blob_store_errors.ts";
 import { etagOf, TableEntry } from "./entries.ts";
-import { loadEntry } from "./lookup.ts";
+import { hasExpired, isExpired, loadEntry } from "./lookup.ts";
 import type { PendingWrite } from "./pending_write.ts";
 import type { StoreState } from "./store_state.ts";
 import { decodeText } from "./text.ts";
@@ -66,10 +66,13 @@ export class CommitView {
 
   async #find(key: Uint8Array): Promise<PresentBlob | undefined> {
     const name = decodeText(key), write = this.#own.get(name) ?? this.#accepted.get(name);
-    if (write !== undefined) return write.isDelete ? undefined : write;
+    if (write !== undefined) {
+      return write.isDelete || hasExpired(this.#state, write) ? undefined : write;
+    }
     await lookUp(this.#state, key);
     const { index } = this.#state, slot = index.findBytes(key);
-    return slot >= 0 && index.isLive(slot) ? new TableEntry(index, slot) : undefined;
+    const isThere = slot >= 0 && index.isLive(slot) && !isExpired(this.#state, slot);
+    return isThere ? new TableEntry(index, slot) : undefined;
   }
 }
 

@@ -21,6 +21,8 @@ import type { ByteWriter } from "./codec.ts";
 import { CommitView, lookUp, type PresentBlob } from "./commit_view.ts";
 import { copyBlob } from "./copy_chunks.ts";
 import { TableEntry } from "./entries.ts";
+import type { Extra } from "./extra.ts";
+import { NO_PLACE } from "./key_index.ts";
 import { newBatch } from "./log.ts";
 import { recheck } from "./recheck.ts";
 import { isDiskFull } from "./store_file.ts";
@@ -35,7 +37,7 @@ import {
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
-import { settleIfWorth } from "./lookup.ts";
+import { isExpired, settleIfWorth } from "./lookup.ts";
 import {
   type Condition,
   isConditional,
@@ -47,6 +49,7 @@ import { hasPlace } from "./read_blob.ts";
 import type { Part } from "./superblock.ts";
 import { surveySpace } from "./survey_space.ts";
 import { decodeText } from "./text.ts";
+import type { RawChange, Watchers } from "./watch.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
@@ -100,6 +103,12 @@ class Group {
   }
 }
 
+/** What a write changes, for those who watch. */
+function changeOf(write: PendingWrite): RawChange {
+  const { key, isDelete } = write;
+  return { key, entry: isDelete ? undefined : { ...write, keyLength: key.length, unit: NO_PLACE } };
+}
+
 type Job = () => Promise<void>;
 
 /** The line of writes and jobs, worked off one after another. */
@@ -108,6 +117,7 @@ export class Committer {
   readonly #aborts: AbortListeners;
   readonly #makeRoom: () => Promise<void>;
   readonly #afterCommit: () => void;
+  readonly #watchers: Watchers;
   readonly #line: (Group | Job)[] = [];
   /** The last in line, where it may still take writes. */
   #open: Group | undefined;
@@ -125,14 +135,17 @@ export class Committer {
    * @param aborts What waits for signals.
    * @param makeRoom A checkpoint, for when there is no space left.
    * @param afterCommit Called after each commit.
+   * @param watchers Told of what was committed.
    */
   constructor(
     state: StoreState,
     aborts: AbortListeners,
     makeRoom: () => Promise<void>,
     afterCommit: () => void,
+    watchers: Watchers,
   ) {
     this.#state = state;
+    this.#watchers = watchers;
     this.#aborts = aborts;
     this.#makeRoom = makeRoom;
     this.#afterCommit = afterCommit;
@@ -150,12 +163,20 @@ export class Committer {
     metadata: Uint8Array | undefined,
     time: number,
     condition?: Condition,
+    extra?: Extra,
   ): PendingWrite {
     const { file } = this.#state, seed = this.newSeed();
     const group = this.#openGroup(), size = bytes.length, length = framedLength(size);
     const at = this.#take(group, length);
     const crc = frame(bytes, group.bytes.subarray(at, at + length), seed, file.checksums);
-    const write = newPut(key, metadata, time, { size, seed, crc, parts: NO_PARTS }, condition);
+    const write = newPut(
+      key,
+      metadata,
+      time,
+      { size, seed, crc, parts: NO_PARTS },
+      condition,
+      extra,
+    );
     if (size > 0) write.at = at;
     return write;
   }
@@ -343,7 +364,11 @@ export class Committer {
       }
       throw error;
     }
-    for (const write of writes) this.#apply(write);
+    for (const write of writes) {
+      this.#apply(write);
+      const isChange = !write.isDelete || write.hasFound;
+      if (isChange && !this.#watchers.isEmpty) this.#watchers.tell(changeOf(write));
+    }
     for (const transaction of accepted) this.#resolve(transaction);
     if (isFlushed) releaseRetired(this.#state);
     updateReserve(this.#state);
@@ -387,8 +412,8 @@ export class Committer {
     const isCopied = !write.isBorrowed && write.parts.length > 0 && write.size === size &&
       write.seed === seed && write.crc === crc; // before the commit
     if (!isCopied) this.#release(write);
-    const { time, metadata } = taken;
-    Object.assign(write, { size, seed, crc, time, metadata: metadata?.slice() });
+    const { time, metadata, extra } = taken;
+    Object.assign(write, { size, seed, crc, time, metadata: metadata?.slice(), extra });
     write.at = -1;
     write.isBorrowed = write.isDurable = false;
     if (isCopied || size === 0 || isInPlace(write)) return;
@@ -581,19 +606,21 @@ export class Committer {
     const state = this.#state, { index } = state;
     let slot = index.findBytes(write.key);
     const isThere = slot >= 0 && index.isLive(slot);
+    const wasGone = isThere && isExpired(state, slot);
     if (isThere) {
       if (!write.isMoved) state.retired.push(...ownPartsOf(state, slot));
       state.blobs--;
       state.blobBytes -= index.size[slot];
       if (write.isDelete) index.setGone(slot);
     }
-    write.hasFound = isThere;
+    write.hasFound = isThere && !wasGone;
     if (write.isDelete) return;
     slot = index.setBytes(write.key, 0, write.key.length, write.metadata);
     index.size[slot] = write.size;
     index.time[slot] = write.time;
     index.seed[slot] = write.seed;
     index.crc[slot] = write.crc;
+    index.setExtra(slot, write.extra);
     placeBlob(index, slot, write.parts);
     if (write.inlineAt >= 0) index.place[slot] = -1 - write.inlineAt;
     index.setDirty(slot, state.run === undefined);

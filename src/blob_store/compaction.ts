@@ -19,6 +19,7 @@ import { orderOf } from "./sort_by.ts";
 import { flushAll, framedBlobOf, ownPartsOf, placeBlob, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 import { decodeText } from "./text.ts";
+import type { ProgressOptions } from "./types.ts";
 
 /** Bytes that are copied before the store is free for others again. */
 const STEP = 4_194_304; // = 2 ** 22
@@ -50,6 +51,8 @@ export interface CompactionProgress {
   /** Bytes that may still be moved, and those that may be moved in all. */
   budget: number;
   readonly maxBytes: number;
+  /** Who is told, and who may end it. */
+  readonly options: ProgressOptions;
 }
 
 /** Keys of blobs that lie in a range of the space, in the order of their places. */
@@ -77,7 +80,8 @@ class PlacedKeys {
     await takeAll(walk, () => {
       const { entry, slot } = walk, unit = highestUnitOf(entry);
       if (unit < floor || unit >= end) return undefined;
-      keys.#add(unit, entry, slot < 0 && entry.unit !== MANY_PLACES && keys.count < MAX_KEPT);
+      const isSimple = entry.unit !== MANY_PLACES && entry.extra === undefined;
+      keys.#add(unit, entry, slot < 0 && isSimple && keys.count < MAX_KEPT);
     });
     keys.#order = orderOf(keys.#units.subarray(0, keys.count));
     return keys;
@@ -166,7 +170,8 @@ export abstract class CompactionPass {
     // Not in the table: it is what the run has.
     const entry = placed.entry(i, state.run);
     if (entry !== undefined) return loadEntry(state, entry);
-    const found = await withSlot(state, decodeText(placed.key(i)), (slot) => slot); // it stays
+    const key = decodeText(placed.key(i));
+    const found = await withSlot(state, key, (slot) => slot, true); // it stays
     return found >= 0 && hasPlace(state, found) ? found : -1;
   }
 
@@ -243,6 +248,7 @@ export abstract class CompactionPass {
         time: index.time[slot],
         seed: index.seed[slot],
         crc: index.crc[slot],
+        extra: index.extras.get(slot),
         isDurable,
       };
       writeMove(batch, entry, [part]);

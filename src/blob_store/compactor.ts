@@ -24,7 +24,7 @@ import {
 import { HEAD_LENGTH, HEADER_LENGTH } from "./superblock.ts";
 import { settleAll } from "./lookup.ts";
 import { surveySpace } from "./survey_space.ts";
-import type { CompactionReport } from "./types.ts";
+import type { CompactionReport, ProgressOptions } from "./types.ts";
 
 /** Passes of one compaction. */
 const MAX_PASSES = 5;
@@ -47,13 +47,13 @@ export class Compactor {
   }
 
   /** The same as `compact`, also where it takes a checkpoint to shorten the file. */
-  async compactAll(maxBytes: number): Promise<CompactionReport> {
+  async compactAll(maxBytes: number, options: ProgressOptions): Promise<CompactionReport> {
     const state = this.#state, { file } = state, before = file.byteLength;
     await this.#committer.exclusively(async () => {
       await surveySpace(state);
       if (this.#wouldShrink()) await unlessFull(state, makeCheckpoint(state, true));
     });
-    const progress = newProgress(maxBytes);
+    const progress = newProgress(maxBytes, options);
     try {
       await unlessFull(state, this.#clearFront(progress));
       const report = await this.#compact(progress, MAX_PASSES);
@@ -76,7 +76,7 @@ export class Compactor {
       return await FrontPass.begin(state, progress, units);
     });
     try {
-      while (!pass.isDone) await committer.exclusively(() => this.#step(pass));
+      while (!pass.isDone) await this.#takeStep(pass, progress);
     } finally {
       pass.end();
     }
@@ -136,7 +136,7 @@ export class Compactor {
     for (let i = 0; i < passes; i++) {
       const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
       try {
-        while (!pass.isDone) await committer.exclusively(() => this.#step(pass));
+        while (!pass.isDone) await this.#takeStep(pass, progress);
       } finally {
         pass.end();
       }
@@ -146,10 +146,21 @@ export class Compactor {
     return false;
   }
 
-  async #step(pass: CompactionPass): Promise<void> {
-    const pending = this.#state.file.confirm();
-    if (pending) await pending;
-    await pass.step();
+  async #takeStep(
+    pass: CompactionPass,
+    { options: { signal, onProgress }, ...progress }: CompactionProgress,
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#committer.exclusively(async () => {
+      const pending = this.#state.file.confirm();
+      if (pending) await pending;
+      await pass.step();
+    });
+    if (onProgress === undefined) return;
+    // About as much is moved as lies idle before the end.
+    const { ranges: { freeSpace, tailSpace }, granule } = this.#state.space;
+    const left = Math.min(progress.budget, (freeSpace - tailSpace) * granule);
+    onProgress(progress.movedBytes, progress.movedBytes + Math.max(0, left));
   }
 
   async #beginPass(progress: CompactionProgress, isSliding: boolean): Promise<CompactionPass> {
@@ -201,6 +212,6 @@ export class Compactor {
 }
 
 /** Nothing was moved yet. */
-function newProgress(maxBytes: number): CompactionProgress {
-  return { movedBlobs: 0, movedBytes: 0, budget: maxBytes, maxBytes };
+function newProgress(maxBytes: number, options: ProgressOptions = {}): CompactionProgress {
+  return { movedBlobs: 0, movedBytes: 0, budget: maxBytes, maxBytes, options };
 }

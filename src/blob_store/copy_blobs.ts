@@ -10,6 +10,7 @@ import { BlobChangedError } from "./blob_store_errors.ts";
 import type { FramedBlob } from "./chunks.ts";
 import { causeOf, CopyTarget, type OldBlob, oldBlobOf, Unreadable } from "./copy_target.ts";
 import { keyOf, takeAll } from "./entries.ts";
+import { hasExpired } from "./lookup.ts";
 import { isInSamePlace, isSameBlob } from "./read_with_refresh.ts";
 import { readFramed } from "./read_blob.ts";
 import type { OpenStore } from "./open_store.ts";
@@ -34,26 +35,30 @@ const MAX_ROUNDS = 100;
 export async function copyBlobs(
   opened: OpenStore,
   to: BackingStore,
-  { onProgress }: ProgressOptions,
+  { onProgress, signal }: ProgressOptions,
 ): Promise<BackupReport> {
+  signal?.throwIfAborted();
   const { space } = opened.state;
   const target = await CopyTarget.open(to, space.granule);
   try {
-    const copy = new Copy(opened, target, onProgress);
+    const copy = new Copy(opened, target, onProgress, signal);
     space.pinAll();
     try {
       for (let round = 1; await copy.update(); round++) {
         if (round === MAX_ROUNDS) copy.giveUp();
         await opened.refresh();
       }
-      await target.pack();
+      await target.pack(signal);
       copy.tell();
     } finally {
       space.unpinAll();
     }
-    return await target.report();
-  } finally {
+    const report = await target.report();
     await target.close();
+    return report;
+  } catch (error) {
+    await target.discard();
+    throw error;
   }
 }
 
@@ -72,7 +77,15 @@ class Copy {
   /** Bytes of all blobs that the copy is to have. */
   #total = 0;
 
-  constructor(opened: OpenStore, target: CopyTarget, onProgress: ProgressOptions["onProgress"]) {
+  readonly #signal: ProgressOptions["signal"];
+
+  constructor(
+    opened: OpenStore,
+    target: CopyTarget,
+    onProgress: ProgressOptions["onProgress"],
+    signal: ProgressOptions["signal"],
+  ) {
+    this.#signal = signal;
     this.#opened = opened;
     this.#from = opened.state;
     this.#target = target;
@@ -98,6 +111,7 @@ class Copy {
             encodeText(key),
             blob,
             (offset, into) => readFramed(this.#from, () => key, framed, offset, into),
+            this.#signal,
           );
           this.#copied.set(key, framed);
         } catch (error) {
@@ -140,6 +154,11 @@ async function snapshot(opened: OpenStore): Promise<Map<string, OldBlob>> {
 
 async function blobsOf(opened: OpenStore): Promise<Map<string, OldBlob>> {
   const { space } = opened.state, blobs = new Map<string, OldBlob>(), walk = opened.walk();
-  await takeAll(walk, () => void blobs.set(keyOf(walk.entry), oldBlobOf(space, walk.entry)));
+  await takeAll(walk, () => {
+    if (!hasExpired(opened.state, walk.entry)) {
+      blobs.set(keyOf(walk.entry), oldBlobOf(space, walk.entry));
+    }
+    return undefined;
+  });
   return blobs;
 }

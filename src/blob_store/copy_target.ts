@@ -7,13 +7,15 @@
 import type { BackingStore } from "../arena/backing_store.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { CHUNK_LENGTH, type FramedBlob } from "./chunks.ts";
+import { type Extra, featuresOf } from "./extra.ts";
 import type { IndexEntry } from "./leaf.ts";
 import { settleAll } from "./lookup.ts";
 import { holdsBlobs, type OpenStore, openStore } from "./open_store.ts";
 import { newPut, type PendingWrite } from "./pending_write.ts";
 import type { Space } from "./space.ts";
 import { framedOf } from "./store_state.ts";
-import type { BackupReport } from "./types.ts";
+import { HEADER_LENGTH } from "./superblock.ts";
+import type { BackupReport, ProgressOptions } from "./types.ts";
 
 /** Bytes that are put into one commit of the copy. */
 const COMMIT = 4_194_304; // = 2 ** 22
@@ -25,6 +27,7 @@ export interface OldBlob {
   readonly framed: FramedBlob;
   readonly metadata: Uint8Array | undefined;
   readonly time: number;
+  readonly extra: Extra | undefined;
 }
 
 /** A blob as an entry says. */
@@ -33,6 +36,7 @@ export function oldBlobOf(space: Space, entry: IndexEntry): OldBlob {
     framed: framedOf(space, entry),
     metadata: entry.metadata?.slice(),
     time: entry.time,
+    extra: entry.extra,
   };
 }
 
@@ -98,25 +102,29 @@ export class CopyTarget {
    * Puts a blob, in place of the one with this key if there is one.
    *
    * @param readBytes Reads bytes of it from `offset` on.
+   * @param signal Throws its reason before each piece, where it is aborted.
    * @throws {Unreadable} `readBytes` failed: nothing has changed.
    */
   async put(
     key: Uint8Array,
-    { framed: { size }, metadata, time }: OldBlob,
+    { framed: { size }, metadata, time, extra }: OldBlob,
     readBytes: (offset: number, into: Uint8Array) => Promise<void>,
+    signal?: ProgressOptions["signal"],
   ): Promise<void> {
     const { committer, state } = this.#opened;
     const read = async (offset: number, into: Uint8Array) => {
+      signal?.throwIfAborted();
       try {
         await readBytes(offset, into);
       } catch (cause) {
         throw new Unreadable("", { cause });
       }
     };
+    await this.#opened.needFeatures(featuresOf(extra));
     if (size <= CHUNK_LENGTH) {
       const bytes = new Uint8Array(size);
       await read(0, bytes);
-      return this.commit(committer.stage(key, bytes, metadata, time));
+      return this.commit(committer.stage(key, bytes, metadata, time, undefined, extra));
     }
     const writer = new BlobWriter(state, committer.newSeed(), () => this.#opened.makeRoom());
     try {
@@ -127,7 +135,7 @@ export class CopyTarget {
         await read(offset, into);
         await writer.write(into);
       }
-      this.commit(newPut(key, metadata, time, await writer.finish()));
+      this.commit(newPut(key, metadata, time, await writer.finish(), undefined, extra));
     } catch (error) {
       writer.abort();
       throw error;
@@ -135,8 +143,8 @@ export class CopyTarget {
   }
 
   /** Closes the holes that the log left between the blobs. */
-  async pack(): Promise<void> {
-    await this.#opened.compact(Infinity);
+  async pack(signal?: ProgressOptions["signal"]): Promise<void> {
+    await this.#opened.compact(Infinity, { signal });
   }
 
   /** What it holds. */
@@ -148,5 +156,18 @@ export class CopyTarget {
 
   async close(): Promise<void> {
     await this.#opened.close();
+  }
+
+  /** Makes what was copied no store: it is not to be taken for a whole one. */
+  async discard(): Promise<void> {
+    const { file } = this.#opened.state;
+    try {
+      this.#pending.splice(0);
+      await this.#opened.close().catch(() => {});
+      await file.zero(0, HEADER_LENGTH);
+      await file.flush();
+    } catch {
+      // The error that led here is the one to report.
+    }
   }
 }

@@ -7,12 +7,14 @@
 
 import { StorageError } from "../arena/backing_store.ts";
 import { DamagedIndexError } from "./blob_store_errors.ts";
+import type { Extra } from "./extra.ts";
 import type { KeyIndex } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import type { RunReader } from "./run_reader.ts";
 import type { RunScan } from "./run_scan.ts";
 import type { Pending } from "./store_file.ts";
 import type { StoreState } from "./store_state.ts";
+import { codecName } from "./pieces.ts";
 import type { Part } from "./superblock.ts";
 import { decodeText } from "./text.ts";
 import type { BlobInfo } from "./types.ts";
@@ -66,15 +68,22 @@ export function etagOf({ seed, crc }: Pick<IndexEntry, "seed" | "crc">): string 
 /** What a caller gets to know of a blob. */
 export function infoOf<Meta>(
   key: string,
-  entry: Pick<IndexEntry, "size" | "time" | "seed" | "crc" | "metadata">,
+  entry: Pick<IndexEntry, "size" | "time" | "seed" | "crc" | "metadata" | "extra">,
 ): BlobInfo<Meta> {
-  const { size, time, metadata } = entry;
-  return {
+  const { size, time, metadata, extra } = entry;
+  const info = {
     key,
     size,
     time: new Date(time),
     metadata: metadata === undefined ? undefined : JSON.parse(decodeText(metadata)),
     etag: etagOf(entry),
+  };
+  if (extra === undefined) return info;
+  const { expires, codec, plainSize } = extra;
+  return {
+    ...info,
+    ...(expires < Infinity && { expires: new Date(expires) }),
+    ...(codec !== 0 && { size: plainSize, encoding: codecName(codec), storedSize: size }),
   };
 }
 
@@ -115,6 +124,9 @@ export class TableEntry implements IndexEntry {
   get metadata(): Uint8Array | undefined {
     const { index, slot } = this;
     return index.metadataLength(slot) > 0 ? index.metadata(slot) : undefined;
+  }
+  get extra(): Extra | undefined {
+    return this.index.extras.get(this.slot);
   }
 }
 

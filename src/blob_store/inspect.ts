@@ -13,7 +13,10 @@ import type { OpenStore } from "./open_store.ts";
 import type { StoreState } from "./store_state.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 import { surveySpace } from "./survey_space.ts";
-import type { BlobStoreStats, FileRegion, FileRegionKind } from "./types.ts";
+import type { BlobStoreStats, FileRegion, FileRegionKind, ProgressOptions } from "./types.ts";
+
+/** Blobs after which progress is told. */
+const TOLD = 1024;
 
 /** Figures of a store. The first call may read the whole index; then O(log regions). */
 export async function statsOf({ state }: OpenStore): Promise<BlobStoreStats> {
@@ -104,10 +107,16 @@ export async function regionsOf(opened: OpenStore): Promise<FileRegion[]> {
  * room it needs. While something is being written, not at rest, there may be places that nobody
  * has yet. O(n log n) of the blobs.
  */
-export async function checkState(opened: OpenStore, isAtRest: () => boolean): Promise<void> {
+export async function checkState(
+  opened: OpenStore,
+  isAtRest: () => boolean,
+  { onProgress, signal }: ProgressOptions,
+): Promise<void> {
   const { state } = opened;
+  signal?.throwIfAborted();
   await surveySpace(state);
   await settleAll(state);
+  signal?.throwIfAborted();
   let count = 0, bytes = 0, last = new Uint8Array(0);
   const owned = await ownedBy(opened, (entry, slot) => {
     checkEntry(state, entry, slot);
@@ -118,6 +127,9 @@ export async function checkState(opened: OpenStore, isAtRest: () => boolean): Pr
     last = key.slice(0, keyLength);
     count++;
     bytes += entry.size;
+    if (count % TOLD !== 0) return;
+    signal?.throwIfAborted();
+    onProgress?.(bytes, Math.max(bytes, state.blobBytes));
   });
   const { space: { ranges } } = state;
   ranges.check();
@@ -141,6 +153,7 @@ export async function checkState(opened: OpenStore, isAtRest: () => boolean): Pr
   if (unknown < 0 || (rest && unknown > 0)) {
     throw new Error(`${unknown} units more are taken than are known`);
   }
+  onProgress?.(bytes, bytes);
 }
 
 /** Throws unless a blob has the room it needs, and is found by its key. */

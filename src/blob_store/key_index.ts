@@ -10,6 +10,7 @@ import { decodeText, encodeText } from "./text.ts";
 import { KeyOrder } from "./key_order.ts";
 import { compareAt } from "./leaf.ts";
 import { sortBy } from "./sort_by.ts";
+import { type Extra, MAX_EXTRA } from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 /** Most bytes of UTF-8 in a key. */
@@ -77,6 +78,8 @@ export class KeyIndex {
   seed: Uint32Array = new Uint32Array(FIRST_SLOTS);
   /** The parts of those in several. */
   readonly parts: Map<number, readonly Part[]> = new Map();
+  /** What only some blobs have. */
+  readonly extras: Map<number, Extra> = new Map();
   /** Keys in the table. */
   count = 0;
   /** Those that the next checkpoint writes, or takes out. */
@@ -176,6 +179,7 @@ export class KeyIndex {
     this.#ref[slot] = 0;
     this.#state[slot] = 0;
     this.parts.delete(slot);
+    this.extras.delete(slot);
     this.#freeSlots.push(slot);
     this.count--;
     this.#shrinkHeap();
@@ -237,6 +241,7 @@ export class KeyIndex {
     if (known === SETTLED) return this.remove(slot);
     this.#forget(slot);
     this.parts.delete(slot);
+    this.extras.delete(slot);
     this.place[slot] = NO_PLACE;
     this.size[slot] = 0;
     this.#note(slot, DIRTY | GONE | known);
@@ -307,7 +312,8 @@ export class KeyIndex {
     this.dirtyCount++;
     if ((state & SETTLED) === 0) this.unsettledCount++;
     const length = this.#entryLength(slot) + ENTRY_NUMBERS +
-      PART_NUMBERS * (this.parts.get(slot)?.length ?? 0);
+      PART_NUMBERS * (this.parts.get(slot)?.length ?? 0) +
+      (this.extras.has(slot) ? MAX_EXTRA : 0);
     // What is left at the end of a leaf is less than an entry; long ones may have two pages each.
     const need = (state & GONE) !== 0 ? 0 : length < 256 ? length * 9 >> 3 : 2 * length;
     this.#need[slot] = need;
@@ -350,6 +356,12 @@ export class KeyIndex {
       }
     }
     return this.count < before;
+  }
+
+  /** Says what only some blobs have of this one; a slot says that before it becomes dirty. */
+  setExtra(slot: number, extra: Extra | undefined): void {
+    if (extra !== undefined) this.extras.set(slot, extra);
+    else if (this.extras.size > 0) this.extras.delete(slot);
   }
 
   /** What the table says of where a blob is. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Extra } from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 // A leaf, little-endian. The checksum covers all of it, itself as zero:
@@ -21,6 +22,7 @@ import type { Part } from "./superblock.ts";
 //   suffix   flags (1)   size (n)
 //   unless size is 0: unit (n); or with IN_PARTS: parts (n), then unit (n) and units (n) of each
 //   seed (4)   checksum (4)   time - base (n)   with METADATA: length (n), metadata
+//   with EXPIRES: time (n)   with CODED: codec (1), size before coding (n)
 
 /** Bytes in a page. */
 export const PAGE_LENGTH = 4096;
@@ -33,6 +35,11 @@ export const RESTART = 16;
 /** Flags of an entry. */
 export const IN_PARTS = 1;
 export const METADATA = 2;
+export const EXPIRES = 4;
+export const CODED = 8;
+/** All of them, and those that every store may have. */
+export const ALL_FLAGS = 15;
+export const PLAIN_FLAGS = 3;
 
 /** What a leaf belongs to: no leaf of another store or run passes for one of this. */
 export interface LeafPlace {
@@ -42,6 +49,8 @@ export interface LeafPlace {
   readonly run: number;
   /** The last batch that the run covers. */
   readonly sequence: number;
+  /** Flags that its entries may have; all by default. */
+  readonly flags?: number;
 }
 
 /** What is known of a blob: one that is written into a leaf, or read from one. */
@@ -63,6 +72,7 @@ export interface IndexEntry {
   /** When it was put, in ms. */
   readonly time: number;
   readonly metadata: Uint8Array | undefined;
+  readonly extra?: Extra;
 }
 
 /** Bytes of a number as a varint. */

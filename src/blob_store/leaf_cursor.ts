@@ -5,10 +5,14 @@
  */
 
 import { getUint32, getUint64, setUint32 } from "./codec.ts";
+import { CODECS, EXPIRY, type Extra, isExtraSound, MAX_TIME } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import {
+  ALL_FLAGS,
+  CODED,
   compareAt,
   compareKeys,
+  EXPIRES,
   IN_PARTS,
   type IndexEntry,
   LEAF_HEADER,
@@ -18,7 +22,6 @@ import {
   PAGE_LENGTH,
   RESTART,
 } from "./leaf.ts";
-import { MAX_TIME } from "./records.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
@@ -64,9 +67,21 @@ export class LeafCursor implements IndexEntry {
   #partCount = 0;
   #metadataAt = 0;
   #metadataLength = 0;
+  /** What only some entries have, by their flags. */
+  #extraFlags = 0;
+  #expires = Infinity;
+  #codec = 0;
+  #plainSize = 0;
+  /** Flags that entries may have. */
+  readonly #allowed: number;
   #block: Block | undefined;
   /** The number of the block that `#block` holds, or -1. */
   #blockHeld = -1;
+
+  /** @param allowed Flags that the entries may have. */
+  constructor(allowed: number = ALL_FLAGS) {
+    this.#allowed = allowed;
+  }
 
   /** Goes before the first entry of the leaf at `at` of some bytes, which stay as they are. */
   open(bytes: Uint8Array, at = 0): this {
@@ -98,6 +113,12 @@ export class LeafCursor implements IndexEntry {
     const at = this.#metadataAt;
     if (this.#metadataLength === 0) return undefined;
     return this.#bytes.subarray(at, at + this.#metadataLength);
+  }
+
+  /** What only some blobs have. */
+  get extra(): Extra | undefined {
+    if (this.#extraFlags === 0) return undefined;
+    return { expires: this.#expires, codec: this.#codec, plainSize: this.#plainSize };
   }
 
   /** A copy of the key. */
@@ -170,7 +191,7 @@ export class LeafCursor implements IndexEntry {
         if (n < suffix && (shared + n === length || B[at + n] > key[shared + n])) return false;
         common += n;
       }
-      if (!this.#isRestSound(at + suffix, leafEnd)) return undefined;
+      if (!this.#isRestSound(at + suffix, leafEnd, this.#allowed)) return undefined;
       if (!isFound) continue;
       for (let j = 0; j < length; j++) this.key[j] = key[j];
       this.keyLength = length;
@@ -295,11 +316,23 @@ export class LeafCursor implements IndexEntry {
     this.seed = getUint32(B, at);
     this.crc = getUint32(B, at + 4);
     this.time = this.#base + this.#varint(at + 8);
-    this.#metadataLength = 0;
-    if ((flags & METADATA) === 0) return;
-    this.#metadataLength = this.#varint(this.#at);
-    this.#metadataAt = this.#at;
-    this.#at += this.#metadataLength;
+    this.#metadataLength = this.#extraFlags = 0;
+    if (flags <= IN_PARTS) return;
+    if ((flags & METADATA) !== 0) {
+      this.#metadataLength = this.#varint(this.#at);
+      this.#metadataAt = this.#at;
+      this.#at += this.#metadataLength;
+    }
+    if (flags >= EXPIRES) this.#readExtra(flags);
+  }
+
+  /** Reads what follows the metadata. */
+  #readExtra(flags: number): void {
+    this.#extraFlags = flags & (EXPIRES | CODED);
+    this.#expires = (flags & EXPIRES) !== 0 ? this.#varint(this.#at) : Infinity;
+    const isCoded = (flags & CODED) !== 0;
+    this.#codec = isCoded ? this.#bytes[this.#at] : 0;
+    this.#plainSize = isCoded ? this.#varint(this.#at + 1) : 0;
   }
 
   /** Reads a number; `#at` is behind it then. */
@@ -323,7 +356,7 @@ export class LeafCursor implements IndexEntry {
    * Whether the entries of the leaf at hand are as they must be, whatever its bytes are: then
    * nothing beyond the leaf is ever read, and the keys ascend.
    */
-  isSound(): boolean {
+  isSound(allowed: number = this.#allowed): boolean {
     const B = this.#bytes, { key } = this, end = this.#end;
     this.#goTo(0);
     for (let i = 0; i < this.count; i++) {
@@ -337,15 +370,15 @@ export class LeafCursor implements IndexEntry {
       } else if (shared < before && B[at] <= key[shared]) return false;
       for (let n = 0; n < suffix; n++) key[shared + n] = B[at + n];
       this.keyLength = shared + suffix;
-      if (!this.#isRestSound(at + suffix, end)) return false;
+      if (!this.#isRestSound(at + suffix, end, allowed)) return false;
     }
     return this.#at === end;
   }
 
   /** Whether what follows a key is as it must be, and `#at` behind it is not beyond the end. */
-  #isRestSound(at: number, end: number): boolean {
+  #isRestSound(at: number, end: number, allowed: number): boolean {
     const flags = this.#bytes[at];
-    if ((flags & ~(IN_PARTS | METADATA)) !== 0) return false;
+    if ((flags & ~allowed) !== 0) return false;
     if ((flags & IN_PARTS) !== 0) {
       const size = this.#varint(at + 1), parts = this.#varint(this.#at);
       if (size === 0 || parts < 2 || parts > MAX_BLOB_PARTS) return false;
@@ -355,8 +388,15 @@ export class LeafCursor implements IndexEntry {
     const length = this.#metadataLength;
     if (length > MAX_METADATA || (length === 0) === ((flags & METADATA) !== 0)) return false;
     if (!(this.size < NO_PLACE && this.time <= MAX_TIME)) return false;
+    if (flags >= EXPIRES && !this.#isExtraSound()) return false;
     if ((flags & IN_PARTS) === 0) return this.size === 0 || this.unit < NO_PLACE;
     return this.parts.every(({ unit, units }) => units > 0 && unit + units < NO_PLACE);
+  }
+
+  #isExtraSound(): boolean {
+    const features = ((this.#extraFlags & EXPIRES) !== 0 ? EXPIRY : 0) |
+      ((this.#extraFlags & CODED) !== 0 ? CODECS : 0);
+    return isExtraSound(features, this.size, this.#expires, this.#codec, this.#plainSize);
   }
 }
 
@@ -382,7 +422,7 @@ export function checkLeaf(
 ): boolean {
   if (!isIntact(leaf, place, page, crc32)) return false;
   const cursor = (checker ??= new LeafCursor()).open(leaf);
-  if (!cursor.isSound()) return false;
+  if (!cursor.isSound(place.flags)) return false;
   if (cursor.count === 0) return true;
   // It is at the last key.
   const { key, keyLength } = cursor;

@@ -5,9 +5,13 @@
  */
 
 import { ByteReader, getUint64 } from "./codec.ts";
+import { type Extra, MAX_TIME, readExtra } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import {
+  ALL_FLAGS,
+  CODED,
   compareBytes,
+  EXPIRES,
   IN_PARTS,
   type IndexEntry,
   LEAF_HEADER,
@@ -16,7 +20,7 @@ import {
   RESTART,
 } from "./leaf.ts";
 import { isIntact } from "./leaf_cursor.ts";
-import { MAX_TIME, readParts } from "./records.ts";
+import { readParts } from "./records.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
@@ -43,7 +47,7 @@ export function leafEntries(
     const restart = leaf.length - 2 - 2 * i / RESTART;
     const isRestart = i % RESTART === 0;
     if (isRestart && (leaf[restart] | (leaf[restart + 1] << 8)) !== from.at) return undefined;
-    const entry = readEntry(from, isRestart ? new Uint8Array(0) : key, base);
+    const entry = readEntry(from, isRestart ? new Uint8Array(0) : key, base, place.flags);
     if (entry === undefined || compareBytes(key, entry.key) >= 0) return undefined;
     entries.push(entry);
     key = entry.key;
@@ -52,7 +56,12 @@ export function leafEntries(
 }
 
 /** The next entry; undefined where it makes no sense. */
-function readEntry(from: ByteReader, before: Uint8Array, base: number): IndexEntry | undefined {
+function readEntry(
+  from: ByteReader,
+  before: Uint8Array,
+  base: number,
+  allowed: number = ALL_FLAGS,
+): IndexEntry | undefined {
   const shared = from.varint(), length = from.varint(), keyLength = shared + length;
   if (shared > before.length || length < 1 || !(keyLength <= MAX_KEY_LENGTH)) return undefined;
   const key = new Uint8Array(keyLength);
@@ -60,7 +69,7 @@ function readEntry(from: ByteReader, before: Uint8Array, base: number): IndexEnt
   key.set(from.view(length), shared);
   if (compareBytes(before, key) >= 0) return undefined;
   const flags = from.uint8(), size = from.varint();
-  if ((flags & ~(IN_PARTS | METADATA)) !== 0) return undefined;
+  if ((flags & ~allowed) !== 0) return undefined;
   let parts: Part[] | undefined = [], unit = NO_PLACE;
   if ((flags & IN_PARTS) !== 0) {
     parts = readParts(from);
@@ -77,6 +86,12 @@ function readEntry(from: ByteReader, before: Uint8Array, base: number): IndexEnt
     if (bytes < 1 || !(bytes <= MAX_METADATA)) return undefined;
     metadata = from.view(bytes);
   }
+  let extra: Extra | undefined;
+  if ((flags & (EXPIRES | CODED)) !== 0) {
+    // Twice the flag of an entry is the bit of the feature.
+    extra = readExtra(from, 2 * (flags & (EXPIRES | CODED)), size);
+    if (extra === undefined) return undefined;
+  }
   if (from.isBeyond || !(size < NO_PLACE && time <= MAX_TIME)) return undefined;
-  return { key, keyLength, size, unit, parts, seed, crc, time, metadata };
+  return { key, keyLength, size, unit, parts, seed, crc, time, metadata, extra };
 }

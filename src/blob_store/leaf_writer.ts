@@ -5,8 +5,11 @@
  */
 
 import { setUint32, setUint64 } from "./codec.ts";
+import type { Extra } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH } from "./key_index.ts";
 import {
+  CODED,
+  EXPIRES,
   IN_PARTS,
   type IndexEntry,
   LEAF_HEADER,
@@ -77,7 +80,8 @@ export class LeafWriter {
 
     const start = this.#bodyLength;
     const timeAt = this.#head(start, count % RESTART === 0 ? 0 : common, entry);
-    const end = this.#tail(timeAt, entry.metadata);
+    let end = this.#tail(timeAt, entry.metadata);
+    if (entry.extra !== undefined) end = this.#extra(end, entry.extra);
     let base = this.#base, timesLength = this.#timesLength;
     if (count === 0 || time < base) {
       base = time;
@@ -107,12 +111,16 @@ export class LeafWriter {
 
   /** Writes what comes before the time of an entry, and tells where that ends. */
   #head(at: number, shared: number, entry: IndexEntry): number {
-    const B = this.#body, { key, keyLength, size, unit, seed, crc, metadata } = entry;
+    const B = this.#body, { key, keyLength, size, unit, seed, crc, metadata, extra } = entry;
     at = putVarint(B, at, shared);
     at = putVarint(B, at, keyLength - shared);
     for (let i = shared; i < keyLength; i++) B[at++] = key[i];
     const inParts = unit === MANY_PLACES && size > 0;
-    B[at++] = (inParts ? IN_PARTS : 0) | (metadata?.length ? METADATA : 0);
+    let flags = (inParts ? IN_PARTS : 0) | (metadata?.length ? METADATA : 0);
+    if (extra !== undefined) {
+      flags |= (extra.expires < Infinity ? EXPIRES : 0) | (extra.codec !== 0 ? CODED : 0);
+    }
+    B[at++] = flags;
     at = putVarint(B, at, size);
     if (inParts) {
       const { parts } = entry;
@@ -133,6 +141,15 @@ export class LeafWriter {
     at = putVarint(this.#body, at, metadata.length);
     this.#body.set(metadata, at);
     return at + metadata.length;
+  }
+
+  /** The same of what comes behind the metadata. */
+  #extra(at: number, { expires, codec, plainSize }: Extra): number {
+    const B = this.#body;
+    if (expires < Infinity) at = putVarint(B, at, expires);
+    if (codec === 0) return at;
+    B[at] = codec;
+    return putVarint(B, at + 1, plainSize);
   }
 
   /**

@@ -61,6 +61,8 @@ export interface LogEnd {
   readonly byteLength: number;
   /** Whether the last batch says that the store was closed. */
   readonly isClosed: boolean;
+  /** The checksum of the last batch; -1: there is none. */
+  readonly lastChecksum: number;
 }
 
 /** The end of a log, where it goes on. */
@@ -81,6 +83,8 @@ export class Log {
   byteLength = 0;
   /** Whether the last batch says that the store was closed. */
   isClosed = false;
+  /** The checksum of the last batch that was read; -1: none was. */
+  lastChecksum = -1;
   /** Whether it could not go on as it should: there is no room for much more. */
   isCramped = false;
 
@@ -97,7 +101,7 @@ export class Log {
     file: StoreFile,
     space: Space,
     superblock: Superblock,
-    { tail, sequence, byteLength, isClosed }: LogEnd,
+    { tail, sequence, byteLength, isClosed, lastChecksum }: LogEnd,
   ): Log {
     const log = new Log(file, space, superblock.salt, sequence);
     log.superblock = superblock;
@@ -109,6 +113,7 @@ export class Log {
     log.#tail = tail;
     log.byteLength = byteLength;
     log.isClosed = isClosed;
+    log.lastChecksum = lastChecksum;
     return log;
   }
 
@@ -120,6 +125,14 @@ export class Log {
   /** Where in the file the next batch goes, if it fits. */
   get position(): number {
     return this.#last.position + this.#tail;
+  }
+
+  /** Whether something was written behind the last batch that was read, or may have been. */
+  async hasNext(): Promise<boolean> {
+    if (this.#tail + BATCH_HEADER > this.#last.length) return false;
+    const head = new Uint8Array(BATCH_HEADER), pending = this.#file.read(this.position, head);
+    if (pending) await pending;
+    return head.some((byte) => byte !== 0);
   }
 
   /** Bytes that segments take. */
@@ -256,6 +269,7 @@ export interface Batch {
   readonly length: number;
   readonly sequence: number;
   readonly durable: number;
+  readonly checksum: number;
 }
 
 /** Whether a batch could begin here: its magic is there. */
@@ -279,7 +293,7 @@ export function batchAt(
   const isWhole = crc32(bytes, salt) === checksum;
   setUint32(bytes, 24, checksum);
   if (!isWhole) return undefined;
-  return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16) };
+  return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16), checksum };
 }
 
 /**

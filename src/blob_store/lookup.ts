@@ -5,6 +5,7 @@
  */
 
 import { ownParts } from "./chunks.ts";
+import { MAX_TIME } from "./extra.ts";
 import { MANY_PLACES } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import type { StoreState } from "./store_state.ts";
@@ -17,22 +18,26 @@ import type { StoreState } from "./store_state.ts";
  * A slot may be another key's as soon as something is awaited: what `use` needs of it, it takes
  * before.
  *
+ * @param withExpired Whether a blob whose time has come counts.
  * @throws {DamagedIndexError} The leaf that would have it is damaged.
  */
 export function withSlot<T>(
   state: StoreState,
   key: string,
   use: (slot: number) => T | Promise<T>,
+  withExpired = false,
 ): T | Promise<T> {
   const { index, run } = state, slot = index.find(key);
   if (slot >= 0) {
     index.use(slot);
-    return use(index.isLive(slot) ? slot : -1);
+    return use(isThere(state, slot, withExpired) ? slot : -1);
   }
   if (run === undefined) return use(-1);
   const found = run.find(index.keyAtHand, index.keyAtHand.length);
-  if (found instanceof Promise) return withLaterSlot(state, key, found, use);
-  return use(found === undefined ? -1 : loadEntry(state, found));
+  if (found instanceof Promise) return withLaterSlot(state, key, found, use, withExpired);
+  if (found === undefined) return use(-1);
+  const loaded = loadEntry(state, found);
+  return use(isThere(state, loaded, withExpired) ? loaded : -1);
 }
 
 /** The same, once the leaf was read. */
@@ -41,6 +46,7 @@ async function withLaterSlot<T>(
   key: string,
   pending: Promise<IndexEntry | undefined>,
   use: (slot: number) => T | Promise<T>,
+  withExpired: boolean,
 ): Promise<T> {
   const { run } = state;
   let entry: IndexEntry | undefined;
@@ -50,11 +56,41 @@ async function withLaterSlot<T>(
     // The pages of a run that is no more may be anyone's.
     if (state.run === run) throw error;
   }
-  if (state.run !== run) return await withSlot(state, key, use);
+  if (state.run !== run) return await withSlot(state, key, use, withExpired);
   // It may have been written meanwhile, or loaded.
-  const slot = state.index.find(key);
-  if (slot >= 0) return await use(state.index.isLive(slot) ? slot : -1);
-  return await use(entry === undefined ? -1 : loadEntry(state, entry));
+  let slot = state.index.find(key);
+  if (slot < 0 && entry !== undefined) slot = loadEntry(state, entry);
+  return await use(slot >= 0 && isThere(state, slot, withExpired) ? slot : -1);
+}
+
+/** Whether a slot has a blob that is not gone. */
+function isThere(state: StoreState, slot: number, withExpired: boolean): boolean {
+  return state.index.isLive(slot) && (withExpired || !isExpired(state, slot));
+}
+
+/** Whether the time of a blob has come: it counts as gone. */
+export function isExpired({ index, settings }: StoreState, slot: number): boolean {
+  const extra = index.extras.size === 0 ? undefined : index.extras.get(slot);
+  return extra !== undefined && extra.expires <= settings.now();
+}
+
+/** Whether the time of an entry has come. */
+export function hasExpired(
+  { settings }: StoreState,
+  { extra }: Pick<IndexEntry, "extra">,
+): boolean {
+  return extra !== undefined && extra.expires <= settings.now();
+}
+
+/**
+ * What the clock of a store says.
+ *
+ * @throws {RangeError} It is no time.
+ */
+export function timeNow({ settings }: StoreState): number {
+  const now = Math.floor(settings.now());
+  if (now >= 0 && now <= MAX_TIME) return now;
+  throw new RangeError(`Expected now() to give milliseconds since 1970, got ${now}`);
 }
 
 /** Takes an entry of the run into the table, which has no such key. Gives its slot. */
@@ -65,6 +101,7 @@ export function loadEntry({ index }: StoreState, entry: IndexEntry): number {
   index.time[slot] = entry.time;
   index.seed[slot] = entry.seed;
   index.crc[slot] = entry.crc;
+  index.setExtra(slot, entry.extra);
   index.place[slot] = entry.unit;
   if (entry.unit === MANY_PLACES) index.parts.set(slot, entry.parts);
   index.setClean(slot);

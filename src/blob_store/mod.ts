@@ -24,7 +24,7 @@ export * from "./blob_store_errors.ts";
 export type * from "./types.ts";
 export type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 export type { CancelSignal } from "../util/wait_options.ts";
-export type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
+export type { Crc32, PieceCodec, RuntimeHooks } from "./runtime_hooks.ts";
 export { BlobStore } from "./blob_store.ts";
 export { publishBlobs, type PublishReport } from "./publish_blobs.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

@@ -4,17 +4,18 @@
  * @module
  */
 
-import type { BackingStore } from "../arena/backing_store.ts";
+import { type BackingStore, StorageError } from "../arena/backing_store.ts";
 import { AbortListeners } from "../util/abort_listeners.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import type { CancelSignal } from "../util/wait_options.ts";
-import { checkStore } from "./arguments.ts";
+import { checkCompression, checkStore } from "./arguments.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
+import { codecFor } from "./encoder.ts";
 import { mayPass, Walk, type WalkOptions } from "./entries.ts";
 import { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
@@ -23,7 +24,13 @@ import { firstSegmentLength, Log, newBatch } from "./log.ts";
 import { settleAll, withSlot } from "./lookup.ts";
 import { PageCache } from "./page_cache.ts";
 import { makeCheckpoint, newSalt, unlessFull } from "./checkpoint.ts";
-import { isVacant, readHeadAndHeader, readHeader, writeSuperblocks } from "./header.ts";
+import {
+  currentSlot,
+  isVacant,
+  readHeadAndHeader,
+  readHeader,
+  writeSuperblocks,
+} from "./header.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { writeClose } from "./records.ts";
@@ -38,7 +45,9 @@ import {
   updateReserve,
 } from "./store_state.ts";
 import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
-import type { BlobStoreOptions, CompactionReport } from "./types.ts";
+import { Sweeper } from "./sweep.ts";
+import type { BlobStoreOptions, CompactionReport, ProgressOptions, SweepReport } from "./types.ts";
+import { type LogMark, type LogNews, Watcher, Watchers, type WatchSettings } from "./watch.ts";
 
 const DEFAULT_GRANULE = 64;
 const DEFAULT_CHECKPOINT = 4_194_304; // = 2 ** 22
@@ -59,6 +68,12 @@ const MAX_ATTEMPTS = 16;
 export class OpenStore {
   readonly state: StoreState;
   readonly committer: Committer;
+  readonly #watchers = new Watchers();
+  readonly #sweeper: Sweeper;
+  /** How far the watchers of a reader have seen the log. */
+  #seen: LogMark | undefined;
+  /** A look for news, while one is made. */
+  #look: Promise<void> | undefined;
   #isCheckpointDue = false;
   readonly #compactor: Compactor;
   /** The compactions so far: one at a time. */
@@ -71,11 +86,14 @@ export class OpenStore {
 
   constructor(state: StoreState) {
     this.state = state;
+    const watchers = this.#watchers;
+    this.#sweeper = new Sweeper(state, (key) => watchers.tell({ key, entry: undefined }));
     this.committer = new Committer(
       state,
       this.aborts,
       () => this.#makeRoom(),
       () => this.#afterCommit(),
+      watchers,
     );
     this.#compactor = new Compactor(state, this.committer);
     state.file.checksums.onDoubt = () => void this.#recheck();
@@ -93,6 +111,7 @@ export class OpenStore {
       this.#isCheckpointDue = false;
       // What the log and the index take, and what was kept for that, is room for the next ones.
       const kept = this.state.log.segmentBytes + 2 * nextIndexBytes(this.state);
+      await unlessFull(this.state, this.#sweeper.step(Infinity));
       await makeCheckpoint(this.state);
       this.#compactIfIdle(kept);
       // Where it fails, the log goes on: nothing is lost, and the next commit tries again.
@@ -152,13 +171,85 @@ export class OpenStore {
 
   async checkpoint(): Promise<void> {
     this.state.file.checkWritable();
-    await this.committer.exclusively(() => makeCheckpoint(this.state));
+    await this.committer.exclusively(async () => {
+      await unlessFull(this.state, this.#sweeper.step(Infinity));
+      await makeCheckpoint(this.state);
+    });
+  }
+
+  /** Deletes blobs whose time has come, at most so many. */
+  async sweep(limit: number, signal?: CancelSignal): Promise<SweepReport> {
+    this.state.file.checkWritable();
+    let blobs = 0, bytes = 0, done = false;
+    while (!done && blobs < limit) {
+      signal?.throwIfAborted();
+      const step = await this.committer.exclusively(async () => {
+        const step = await this.#sweeper.step(limit - blobs);
+        if (step.blobs > 0) this.#afterCommit();
+        return step;
+      });
+      blobs += step.blobs;
+      bytes += step.bytes;
+      ({ done } = step);
+    }
+    return { blobs, bytes, done };
+  }
+
+  /** Changes from now on. */
+  watch<Meta>(settings: Omit<WatchSettings, "poll">): Watcher<Meta> {
+    const { readOnly } = this.state.file;
+    if (readOnly) this.#seen ??= this.#markOf();
+    const poll = readOnly ? () => this.#lookForNews() : undefined;
+    return new Watcher<Meta>(this.#watchers, { ...settings, poll });
+  }
+
+  /** The end of the log that was read. */
+  #markOf(): LogMark {
+    const { log } = this.state;
+    return { sequence: log.sequence - 1, checksum: log.lastChecksum };
+  }
+
+  /** Refreshes where the header or the log tells that a writer did something. */
+  #lookForNews(): Promise<void> {
+    return this.#look ??= this.#refreshIfNew().finally(() => this.#look = undefined);
+  }
+
+  async #refreshIfNew(): Promise<void> {
+    const { file, log } = this.state;
+    await file.reload();
+    try {
+      const { generation } = currentSlot(await readHeader(file), file).superblock;
+      if (generation === log.superblock.generation && !await log.hasNext()) return;
+    } catch (error) {
+      if (!(error instanceof CorruptStoreError || error instanceof StorageError)) throw error;
+      // It may just be written, or cut off: a refresh tells.
+    }
+    await this.refresh();
+  }
+
+  /** Makes the root say that blobs may have some features, if it does not: before the first one. */
+  async needFeatures(features: number): Promise<void> {
+    const { state } = this;
+    if ((features & ~state.features) === 0) return;
+    state.file.checkWritable();
+    await this.committer.exclusively(async () => {
+      const before = state.features;
+      if ((features & ~before) === 0) return;
+      state.features |= features;
+      try {
+        await makeCheckpoint(state);
+      } catch (error) {
+        state.features = before;
+        throw error;
+      }
+    });
   }
 
   /** Moves blobs together and cuts off the end of the file, some MiB at a time. */
-  async compact(maxBytes: number): Promise<CompactionReport> {
+  async compact(maxBytes: number, options: ProgressOptions = {}): Promise<CompactionReport> {
     this.state.file.checkWritable();
-    const turn = this.#compaction.then(() => this.#compactor.compactAll(maxBytes));
+    options.signal?.throwIfAborted();
+    const turn = this.#compaction.then(() => this.#compactor.compactAll(maxBytes, options));
     this.#compaction = turn.then(() => {}, () => {});
     return await turn;
   }
@@ -169,7 +260,20 @@ export class OpenStore {
     file.checkOpen("read");
     if (!file.readOnly) return;
     await file.reload();
-    Object.assign(state, await readState(file, settings, { before: state }));
+    const news = this.#watchers.isEmpty ? undefined : this.#seen;
+    const { state: after, changes } = await readState(file, settings, { before: state, news });
+    Object.assign(state, after);
+    if (changes === undefined) {
+      if (this.#watchers.isEmpty) this.#seen = undefined;
+      return;
+    }
+    // Another refresh may have told some of them meanwhile.
+    const { sequence = 0 } = this.#seen ?? {};
+    if (changes.hasGap && this.#seen === news) this.#watchers.tellMissed();
+    for (const change of changes.changes) {
+      if (change.sequence > sequence || changes.hasGap) this.#watchers.tell(change);
+    }
+    if (this.#seen === news || changes.mark.sequence > sequence) this.#seen = changes.mark;
   }
 
   /**
@@ -240,6 +344,7 @@ export class OpenStore {
 
   async close(): Promise<void> {
     this.state.file.beginClose();
+    this.#watchers.close();
     return await (this.#closing ??= this.#close());
   }
 
@@ -323,6 +428,7 @@ export async function openStore(
 ): Promise<OpenStore> {
   checkStore("store", store);
   checkOpenOptions(options);
+  if (options.compress !== undefined) codecFor(options.compress, hooks);
   const { create = true, readOnly = false, granule = DEFAULT_GRANULE } = options;
   const file = new StoreFile(store, readOnly, hooks, options.closeStore);
   // Else a store that others made since could be taken for none.
@@ -338,7 +444,7 @@ export async function openStore(
       : "it is empty, not a blob store";
     throw new CorruptStoreError(0, reason);
   }
-  return new OpenStore(await readState(file, settings, { header }));
+  return new OpenStore((await readState(file, settings, { header })).state);
 }
 
 /** Bytes that the run of the index takes. */
@@ -363,14 +469,18 @@ async function hasBlobs({ state }: OpenStore): Promise<boolean> {
 async function readState(
   file: StoreFile,
   settings: Settings,
-  { before, header: given }: { before?: StoreState; header?: Uint8Array },
-): Promise<StoreState> {
+  { before, header: given, news }: {
+    before?: StoreState;
+    header?: Uint8Array;
+    news?: LogMark;
+  },
+): Promise<{ state: StoreState; changes: LogNews | undefined }> {
   for (let attempt = 1;; attempt++) {
     const isGiven = attempt === 1 && given !== undefined;
     if (!isGiven) await flushBefore(file);
     const header = isGiven ? given : await readHeadAndHeader(file);
     try {
-      const found = await recover(file, header, settings.cacheBytes / 2);
+      const found = await recover(file, header, settings.cacheBytes / 2, news);
       // One answer of a store that is far away is of one moment.
       const isOfOneMoment = file.isAsync && file.hasReadHeadOnly;
       file.dropHead();
@@ -381,7 +491,9 @@ async function readState(
       // After a checkpoint the log that was read may have been overwritten, and seem to end early.
       const mayBeStale = file.readOnly && !isOfOneMoment && attempt < MAX_ATTEMPTS;
       const isStale = mayBeStale && await hasChanged(file, header);
-      if (!isStale) return stateOf(file, settings, found, before);
+      if (!isStale) {
+        return { state: stateOf(file, settings, found, before), changes: found.replay.news };
+      }
       await file.reload();
     } catch (error) {
       file.dropHead();
@@ -430,6 +542,7 @@ function stateOf(
     index,
     pages,
     nextRun: root?.nextRun ?? 1,
+    features: root?.features ?? 0,
     run: isSame
       ? before.run
       : run === undefined
@@ -491,6 +604,7 @@ async function createStore(
     index: new KeyIndex(hashSalt(superblock), settings.cacheBytes / 2),
     pages: new PageCache(settings.cacheBytes / 2),
     nextRun: 1,
+    features: 0,
     run: undefined,
     indexParts: [],
     space,
@@ -513,12 +627,14 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   checkOptions(
     options,
     "create readOnly granule maxByteLength durability checkpointBytes compactAbove cacheBytes " +
-      "maxSnapshots closeStore" + others,
+      "maxSnapshots closeStore compress now" + others,
   );
   const { create, readOnly, closeStore, maxByteLength, checkpointBytes, cacheBytes } = options;
   checkType("create", create, "boolean");
   checkType("readOnly", readOnly, "boolean");
   checkType("closeStore", closeStore, "boolean");
+  checkType("now", options.now, "function");
+  checkCompression("compress", options.compress, false);
   if (readOnly && create) throw new TypeError("Expected readOnly without create");
   checkGranule(options.granule ?? DEFAULT_GRANULE);
   const { durability = "commit", compactAbove = 0.1 } = options;
@@ -544,7 +660,9 @@ function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
   const room = roomOf({ maxByteLength }, file);
   const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
   const { cacheBytes = DEFAULT_CACHE, maxSnapshots = MAX_SNAPSHOTS } = options;
-  return { durability, maxByteLength, compactAbove, checkpointBytes, cacheBytes, maxSnapshots };
+  const { now = Date.now, compress } = options;
+  const sizes = { maxByteLength, checkpointBytes, cacheBytes, maxSnapshots };
+  return { durability, compactAbove, ...sizes, now, compress };
 }
 
 /** Most bytes that a file may have. */

@@ -6,6 +6,7 @@
 
 import type { Operation } from "./arguments.ts";
 import type { WrittenBlob } from "./blob_writer.ts";
+import type { Extra } from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 /** Under which conditions a write is done. */
@@ -30,6 +31,7 @@ export interface PendingWrite {
   time: number;
   seed: number;
   crc: number;
+  extra: Extra | undefined;
   /** Where its bytes are staged; -1 where they are in the file already, or there are none. */
   at: number;
   /** What it is in: given with a streamed blob, taken in the commit for a staged one. */
@@ -64,6 +66,7 @@ function newWrite(
     time: 0,
     seed: 0,
     crc: 0,
+    extra: undefined,
     at: -1,
     parts: [],
     isBorrowed: false,
@@ -81,8 +84,10 @@ export function newPut(
   time: number,
   { size, seed, crc, parts }: WrittenBlob,
   condition?: Condition,
+  extra?: Extra,
 ): PendingWrite {
   const write = newWrite(key, false, condition);
+  write.extra = extra;
   write.metadata = metadata;
   write.time = time;
   write.size = size;

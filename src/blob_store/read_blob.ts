@@ -5,6 +5,9 @@
  */
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
+import { CodedReader } from "./coded_blob.ts";
+import { PIECE_LENGTH } from "./pieces.ts";
+import type { Extra } from "./extra.ts";
 import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
 import { framedBlobOf, partsOf, type StoreState } from "./store_state.ts";
@@ -26,7 +29,8 @@ export function readBlob(
   if (into.length === 0) return undefined;
   const place = index.place[slot];
   // A small blob as a whole, by far the most frequent case, needs nothing made for it.
-  if (into.length !== size || size > CHUNK_LENGTH || place >= 2 ** 53) {
+  const isCoded = index.extras.size > 0 && codedOf(state, slot) !== undefined;
+  if (into.length !== size || size > CHUNK_LENGTH || place >= 2 ** 53 || isCoded) {
     return readPinned(state, slot, offset, into);
   }
   const position = place >= 0 ? state.space.positionOf(place) : -1 - place;
@@ -83,7 +87,10 @@ export async function readFramed(
  * @throws {CorruptBlobError} The blob is said to be longer than the place where it is.
  */
 export function roomFor(state: StoreState, slot: number, length: number): Uint8Array<ArrayBuffer> {
-  if (length > CHUNK_LENGTH && !hasPlace(framedBlobOf(state, slot), state.file)) {
+  if (length <= CHUNK_LENGTH) return new Uint8Array(length);
+  const size = state.index.size[slot], isCoded = codedOf(state, slot) !== undefined;
+  const isLong = hasPlace(framedBlobOf(state, slot), state.file);
+  if (!isLong || (isCoded && !hasPieces(size, length))) {
     throw new CorruptBlobError(state.index.key(slot), 0, state.index.size[slot]);
   }
   return new Uint8Array(length);
@@ -99,10 +106,32 @@ export function hasPlace({ size, ranges }: FramedBlob, { byteLength }: StoreFile
   return room >= framedLength(size);
 }
 
+/** Whether so many stored bytes can be the pieces of a blob of so many: each takes some. */
+function hasPieces(size: number, plainSize: number): boolean {
+  return size * PIECE_LENGTH >= plainSize;
+}
+
+/** What is known of a coded blob; undefined where it is not coded. */
+function codedOf({ index }: Pick<StoreState, "index">, slot: number): Extra | undefined {
+  const extra = index.extras.get(slot);
+  return extra === undefined || extra.codec === 0 ? undefined : extra;
+}
+
+/** Bytes of a blob, before it was coded. */
+export function plainSizeOf(state: Pick<StoreState, "index">, slot: number): number {
+  const { size, extras } = state.index;
+  return (extras.size === 0 ? undefined : codedOf(state, slot))?.plainSize ?? size[slot];
+}
+
 /** A blob as it was at one moment, to be read whatever happens to the store. */
 export class PinnedBlob {
   readonly key: string;
   readonly blob: FramedBlob;
+  /** Bytes in it, before it was coded. */
+  readonly size: number;
+  /** How it is coded, if it is. */
+  readonly coded: Extra | undefined;
+  #reader: CodedReader | undefined;
   readonly #state: StoreState;
   readonly #space: StoreState["space"];
   #parts: readonly Part[];
@@ -113,11 +142,14 @@ export class PinnedBlob {
     blob: FramedBlob,
     space: StoreState["space"],
     parts: readonly Part[],
+    coded: Extra | undefined,
   ) {
     this.#state = state;
     this.#space = space;
     this.key = key;
     this.blob = blob;
+    this.coded = coded;
+    this.size = coded?.plainSize ?? blob.size;
     this.#parts = parts;
     for (const part of parts) space.pin(part);
   }
@@ -125,20 +157,43 @@ export class PinnedBlob {
   /** Pins what a slot has. */
   static of(state: StoreState, slot: number): PinnedBlob {
     const key = state.index.key(slot), blob = framedBlobOf(state, slot);
-    return new PinnedBlob(state, key, blob, state.space, partsOf(state, slot));
+    return new PinnedBlob(
+      state,
+      key,
+      blob,
+      state.space,
+      partsOf(state, slot),
+      codedOf(state, slot),
+    );
   }
 
   /** Pins the same once more. */
   again(): PinnedBlob {
-    return new PinnedBlob(this.#state, this.key, this.blob, this.#space, this.#parts);
+    return new PinnedBlob(this.#state, this.key, this.blob, this.#space, this.#parts, this.coded);
   }
 
   /** Whether the blob has a place as long as it says. */
   get hasPlace(): boolean {
-    return hasPlace(this.blob, this.#state.file);
+    const { blob, coded, size } = this;
+    return hasPlace(blob, this.#state.file) && (!coded || hasPieces(blob.size, size));
   }
 
+  /** Reads bytes of the blob, decoded. */
   async read(offset: number, into: Uint8Array): Promise<void> {
+    const { coded: extra, key, blob: { size } } = this;
+    if (extra === undefined) return await this.readStored(offset, into);
+    this.#reader ??= new CodedReader({
+      key,
+      size,
+      extra,
+      hooks: this.#state.file.hooks,
+      read: (offset, into) => this.readStored(offset, into),
+    });
+    await this.#reader.read(offset, into);
+  }
+
+  /** Reads bytes as they are stored. */
+  async readStored(offset: number, into: Uint8Array): Promise<void> {
     await readFramed(this.#state, () => this.key, this.blob, offset, into);
   }
 

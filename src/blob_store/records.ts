@@ -6,12 +6,23 @@
 
 import { CHUNK_LENGTH } from "./chunks.ts";
 import type { ByteReader, ByteWriter } from "./codec.ts";
+import {
+  CODECS,
+  EXPIRY,
+  type Extra,
+  featuresOf,
+  KNOWN_FEATURES,
+  MAX_TIME,
+  readExtra,
+  writeExtra,
+} from "./extra.ts";
 import type { Part } from "./superblock.ts";
 
 // A record begins with its type; `#` is a varint, the others have so many bytes:
 //
 //   put     1 flags(1) #key-length key #size #time seed(4) crc(4)
-//           [#metadata-length metadata] then the bytes (INLINE), or parts
+//           [#metadata-length metadata] [#expires] [codec(1) #plain-size]
+//           then the bytes (INLINE), or parts
 //   delete  2 #key-length key
 //   move    3 the same as a put: what was copied elsewhere
 //   close   4
@@ -27,9 +38,8 @@ const INLINE = 1;
 /** The bytes of the blob were durable before the record was written. */
 const DURABLE = 2;
 const METADATA = 4;
-
-/** The greatest time that there is, as a `Date` has it, in ms. */
-export const MAX_TIME = 8_640_000_000_000_000;
+/** `EXPIRY` and `CODECS` are flags as well. */
+const FLAGS = 31;
 
 /** What a record says. */
 export interface LogRecord {
@@ -40,6 +50,7 @@ export interface LogRecord {
   time: number;
   seed: number;
   crc: number;
+  extra: Extra | undefined;
   /** Whether the bytes were durable before the record was written. */
   isDurable: boolean;
   /** Where the bytes begin, from the start of the batch; -1: in the parts. */
@@ -55,6 +66,7 @@ export interface PutRecord {
   readonly time: number;
   readonly seed: number;
   readonly crc: number;
+  readonly extra: Extra | undefined;
   readonly isDurable: boolean;
 }
 
@@ -72,15 +84,16 @@ export function writePut(to: ByteWriter, put: PutRecord, parts: readonly Part[])
 }
 
 function writePutHead(to: ByteWriter, type: number, put: PutRecord, flags: number): void {
-  const { metadata } = put;
+  const { metadata, extra } = put;
   to.uint8(type);
-  to.uint8(metadata === undefined ? flags : flags | METADATA);
+  to.uint8(flags | (metadata === undefined ? 0 : METADATA) | featuresOf(extra));
   writeBytes(to, put.key);
   to.varint(put.size);
   to.varint(put.time);
   to.uint32(put.seed);
   to.uint32(put.crc);
   if (metadata !== undefined) writeBytes(to, metadata);
+  if (extra !== undefined) writeExtra(to, extra);
 }
 
 export function writeDelete(to: ByteWriter, key: Uint8Array): void {
@@ -124,8 +137,15 @@ export function readParts(from: ByteReader): Part[] | undefined {
   return parts.every(isSafe) ? parts : undefined;
 }
 
-/** Reads the next record; undefined where there is none that makes sense. */
-export function readRecord(from: ByteReader): LogRecord | undefined {
+/**
+ * Reads the next record; undefined where there is none that makes sense.
+ *
+ * @param features Those of the store.
+ */
+export function readRecord(
+  from: ByteReader,
+  features: number = KNOWN_FEATURES,
+): LogRecord | undefined {
   const record: LogRecord = {
     type: from.uint8(),
     key: new Uint8Array(0),
@@ -134,6 +154,7 @@ export function readRecord(from: ByteReader): LogRecord | undefined {
     time: 0,
     seed: 0,
     crc: 0,
+    extra: undefined,
     isDurable: false,
     inlineAt: -1,
     parts: [],
@@ -142,7 +163,8 @@ export function readRecord(from: ByteReader): LogRecord | undefined {
   if (type === CLOSE) return record;
   if (type < PUT || type > CLOSE) return undefined;
   const flags = type === DELETE ? 0 : from.uint8();
-  if ((flags & ~(INLINE | DURABLE | METADATA)) !== 0) return undefined;
+  const extras = flags & (EXPIRY | CODECS);
+  if ((flags & ~FLAGS) !== 0 || (extras & ~features) !== 0) return undefined;
   record.isDurable = (flags & DURABLE) !== 0;
   record.key = from.view(from.varint());
   if (type === DELETE) return from.isBeyond ? undefined : record;
@@ -154,6 +176,10 @@ export function readRecord(from: ByteReader): LogRecord | undefined {
   if ((flags & METADATA) !== 0) {
     record.metadata = from.view(from.varint());
     if (record.metadata.length === 0) return undefined;
+  }
+  if (extras !== 0) {
+    record.extra = readExtra(from, extras, record.size);
+    if (record.extra === undefined) return undefined;
   }
   const isEmpty = record.size === 0;
   if ((flags & INLINE) === 0) {

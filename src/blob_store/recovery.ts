@@ -19,6 +19,7 @@ import {
   SLOT_LENGTH,
   type Superblock,
 } from "./superblock.ts";
+import { type LogMark, LogNews } from "./watch.ts";
 
 /** A store as it was found. */
 export interface Recovered {
@@ -40,12 +41,14 @@ export async function recover(
   file: StoreFile,
   header: Uint8Array,
   cacheBytes: number,
+  news?: LogMark,
 ): Promise<Recovered | undefined> {
   const { superblock, isAlone, slot } = currentSlot(header, file);
   const root = await readRoot(file, superblock);
-  let state = await read(file, superblock, cacheBytes, Infinity);
+  const read = (limit: number) => readLog(file, superblock, cacheBytes, limit, root, news);
+  let state = await read(Infinity);
   if (!await isWindowWhole(file, superblock, state)) {
-    state = await read(file, superblock, cacheBytes, state.replay.durable);
+    state = await read(state.replay.durable);
   }
   const { index, replay } = state;
   checkEnd(file, superblock, index, root);
@@ -95,14 +98,17 @@ export async function readRoot(
 }
 
 /** The log, up to and with batch `limit`. */
-async function read(
+async function readLog(
   file: StoreFile,
   superblock: Superblock,
   cacheBytes: number,
   limit: number,
+  root: Root | undefined,
+  since: LogMark | undefined,
 ): Promise<State> {
   const index = new KeyIndex(hashSalt(superblock), cacheBytes);
-  return { index, replay: await replayLog(file, superblock, index, limit) };
+  const news = since && new LogNews(since);
+  return { index, replay: await replayLog(file, superblock, index, limit, root, news) };
 }
 
 /** Throws where the file is shorter than what is known to be in it. */

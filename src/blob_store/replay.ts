@@ -9,7 +9,9 @@ import { ByteReader } from "./codec.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
-import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { CLOSE, DELETE, type LogRecord, PUT, readRecord } from "./records.ts";
+import type { Root } from "./root.ts";
+import type { LogNews } from "./watch.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
 
 /** What a log said. */
@@ -35,6 +37,10 @@ export interface Replay {
    * they are, with the batch that said so: to be looked at if it is after `durable`.
    */
   readonly window: Map<number, number>;
+  /** What is new to who watches. */
+  readonly news: LogNews | undefined;
+  /** The checksum of the last batch; -1: there is none. */
+  lastChecksum: number;
 }
 
 /**
@@ -51,6 +57,8 @@ export async function replayLog(
   superblock: Superblock,
   index: KeyIndex,
   limit: number,
+  root: Pick<Root, "runs" | "features"> | undefined,
+  news?: LogNews,
 ): Promise<Replay> {
   const { granule, segments } = superblock;
   const replay: Replay = {
@@ -63,7 +71,10 @@ export async function replayLog(
     end: 0,
     rest: new Uint8Array(0),
     window: new Map(),
+    news,
+    lastChecksum: -1,
   };
+  news?.begin(replay.sequence);
   // At once: a store may be far away.
   const read = await Promise.all(segments.map((part) => readSegment(file, part, granule)));
   for (const [i, bytes] of read.entries()) {
@@ -73,10 +84,11 @@ export async function replayLog(
     replay.durable = sequence - 1;
     replay.window.clear();
     const position = positionOf(segments[i], granule);
-    replay.tail = replaySegment(bytes, position, superblock, file, index, replay, limit);
+    replay.tail = replaySegment(bytes, position, superblock, file, index, replay, limit, root);
     replay.end = position + replay.tail;
     replay.rest = bytes.subarray(replay.tail);
   }
+  news?.end();
   const { rest, sequence } = replay;
   if (sequence <= limit) checkNothingFollows(replay, superblock, file);
   const words = new Int32Array(rest.buffer, rest.byteOffset, rest.length / 4);
@@ -109,7 +121,9 @@ function replaySegment(
   index: KeyIndex,
   replay: Replay,
   limit: number,
+  root: Pick<Root, "runs" | "features"> | undefined,
 ): number {
+  const features = root?.features ?? 0, hasRun = (root?.runs.length ?? 0) > 0;
   let at = 0;
   while (replay.sequence <= limit) {
     const batch = batchAt(bytes, at, superblock.salt, file.crc32);
@@ -118,22 +132,32 @@ function replaySegment(
       replay.durable = batch.durable;
       if (batch.durable === batch.sequence - 1) replay.window.clear();
     }
+    replay.lastChecksum = batch.checksum;
+    const isNew = replay.news?.batch(batch.sequence, batch.checksum) ?? false;
     const from = new ByteReader(bytes.subarray(at, at + batch.length), BATCH_HEADER);
     // Zeros fill a batch up to a multiple of 8.
     while (from.at < batch.length && from.bytes[from.at] !== 0) {
-      const record = readRecord(from);
+      const record = readRecord(from, features);
       if (
-        record === undefined ||
-        !applyRecord(record, position + at, index, superblock.rootLength > 0, replay)
+        record === undefined || !applyRecord(record, position + at, index, hasRun, replay)
       ) {
         throw damagedLog(position + at);
       }
+      if (isNew) noteChange(replay.news!, record);
     }
     at += batch.length;
     replay.byteLength += batch.length;
     replay.sequence++;
   }
   return at;
+}
+
+/** Keeps what a record changed; the record says so of bytes that stay as they are. */
+function noteChange({ changes, mark: { sequence } }: LogNews, record: LogRecord): void {
+  const { type, key } = record;
+  if (type === DELETE) changes.push({ sequence, key, entry: undefined });
+  if (type !== PUT) return;
+  changes.push({ sequence, key, entry: { ...record, keyLength: key.length, unit: NO_PLACE } });
 }
 
 /** Applies a record of the batch at `position`. Tells whether it makes sense. */
@@ -161,6 +185,7 @@ function applyRecord(
   index.time[slot] = record.time;
   index.seed[slot] = record.seed;
   index.crc[slot] = record.crc;
+  index.setExtra(slot, record.extra);
   index.parts.delete(slot);
   index.place[slot] = record.inlineAt >= 0
     ? -1 - (position + record.inlineAt)

@@ -5,7 +5,8 @@
  */
 
 import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
-import { PAGE_LENGTH } from "./leaf.ts";
+import { CODECS, EXPIRY, KNOWN_FEATURES } from "./extra.ts";
+import { CODED, EXPIRES, PAGE_LENGTH, PLAIN_FLAGS } from "./leaf.ts";
 import { PageMap } from "./page_map.ts";
 import { Separators } from "./separators.ts";
 import type { Part } from "./superblock.ts";
@@ -22,7 +23,7 @@ const HEADER = 56;
 const RUN_HEADER = 56;
 /** "OABR". */
 const MAGIC = 0x5242414f;
-/** By bit: what a store may use, and this code does not read. */
+/** By bit: what a store may use; this code reads some of it. */
 const FEATURES = [
   "several runs",
   "merges",
@@ -51,6 +52,8 @@ export interface Run {
   readonly extents: readonly Part[];
   /** What divides the groups: one less than there are. */
   readonly separators: Separators;
+  /** Flags that its entries may have; all by default. */
+  readonly flags?: number;
 }
 
 /** What a root says. */
@@ -62,6 +65,8 @@ export interface Root {
   readonly end: number;
   /** Id of the next run. */
   readonly nextRun: number;
+  /** What blobs may have, by bit; nothing by default. */
+  readonly features?: number;
   /** One, or none in an empty store. */
   readonly runs: readonly Run[];
 }
@@ -82,7 +87,7 @@ const DAMAGED = "its index is damaged";
 export function encodeRoot(root: Root): Uint8Array {
   const to = new ByteWriter(MAX_ROOT_LENGTH);
   to.uint32(MAGIC);
-  to.uint32(0);
+  to.uint32(root.features ?? 0);
   for (const value of [root.blobs, root.blobBytes, root.end, root.nextRun]) to.uint64(value);
   for (const value of [root.runs.length, 0, 0, 0]) to.uint32(value);
   for (const run of root.runs) encodeRun(run, to);
@@ -115,8 +120,9 @@ export function decodeRoot(bytes: Uint8Array): Root | RootFault {
     return { fault: DAMAGED };
   }
   const from = new ByteReader(bytes, 4), features = from.uint32();
-  if (features !== 0) {
-    return { fault: `its index has what a newer version reads: ${named(features)}` };
+  const unknown = (features & ~KNOWN_FEATURES) >>> 0;
+  if (unknown !== 0) {
+    return { fault: `its index has what a newer version reads: ${named(unknown)}` };
   }
   const blobs = from.uint64(), blobBytes = from.uint64(), end = from.uint64();
   const nextRun = from.uint64();
@@ -125,16 +131,22 @@ export function decodeRoot(bytes: Uint8Array): Root | RootFault {
   if (!isSafe || count > 1 || rest !== 0) return { fault: DAMAGED };
   const runs: Run[] = [];
   for (let i = 0; i < count; i++) {
-    const run = decodeRun(from, end);
+    const run = decodeRun(from, end, flagsFor(features));
     if (run === undefined || run.id < 1 || run.id >= nextRun) return { fault: DAMAGED };
     runs.push(run);
   }
   const entries = runs.reduce((sum, run) => sum + run.entries, 0);
   if (from.at !== bytes.length || blobs !== entries) return { fault: DAMAGED };
-  return { blobs, blobBytes, end, nextRun, runs };
+  return { blobs, blobBytes, end, nextRun, runs, ...(features !== 0 && { features }) };
 }
 
-function decodeRun(from: ByteReader, end: number): Run | undefined {
+/** The flags that entries of a store with some features may have. */
+export function flagsFor(features: number): number {
+  return PLAIN_FLAGS | ((features & EXPIRY) !== 0 ? EXPIRES : 0) |
+    ((features & CODECS) !== 0 ? CODED : 0);
+}
+
+function decodeRun(from: ByteReader, end: number, flags: number): Run | undefined {
   const start = from.at, { bytes } = from;
   if (start + RUN_HEADER > bytes.length) return undefined;
   const id = from.uint64(), sequence = from.uint64(), entries = from.uint64();
@@ -159,7 +171,7 @@ function decodeRun(from: ByteReader, end: number): Run | undefined {
   );
   while (from.at % 8 !== 0) if (from.uint8() !== 0) return undefined;
   if (separators === undefined || from.isBeyond) return undefined;
-  return { id, sequence, entries, pages, groupPages, extents, separators };
+  return { id, sequence, entries, pages, groupPages, extents, separators, flags };
 }
 
 /** Whether the pages of a root's runs have room in its extents, and no leaf is torn. */

@@ -24,7 +24,7 @@ export class RunPages {
 
   constructor(file: StoreFile, run: Run, uuid: Uint8Array, granule: number) {
     this.run = run;
-    this.place = { uuid, run: run.id, sequence: run.sequence };
+    this.place = { uuid, run: run.id, sequence: run.sequence, flags: run.flags };
     this.#file = file;
     this.#map = new PageMap(granule, run.extents);
   }

@@ -37,7 +37,7 @@ export class RunReader {
   readonly #cache: PageCache;
   readonly #blockPages: number;
   readonly #memory: BlockMemory;
-  readonly #cursor: LeafCursor = new LeafCursor();
+  readonly #cursor: LeafCursor;
   /** Goes through leaves that are no answer. */
   readonly #learner: LeafCursor = new LeafCursor();
   /** Where a leaf is read to, unless a read that takes its time has it. */
@@ -52,6 +52,7 @@ export class RunReader {
    */
   constructor(file: StoreFile, run: Run, uuid: Uint8Array, granule: number, cache: PageCache) {
     this.run = run;
+    this.#cursor = new LeafCursor(run.flags);
     this.#pages = new RunPages(file, run, uuid, granule);
     this.#cache = cache;
     this.#blockPages = Math.min(run.groupPages, PAGES_AT_ONCE);
@@ -103,7 +104,9 @@ export class RunReader {
     if (pending) {
       this.#scratch = undefined;
       const kept = key.slice(0, length);
-      return pending.then(() => this.#seekIn(leaf, page, kept, length, new LeafCursor()));
+      return pending.then(() =>
+        this.#seekIn(leaf, page, kept, length, new LeafCursor(this.run.flags))
+      );
     }
     return this.#seekIn(leaf, page, key, length, cursor);
   }
@@ -174,7 +177,7 @@ export class RunReader {
     const leaf = bytes?.subarray(page * PAGE_LENGTH, (page + pages) * PAGE_LENGTH) ??
       (yield* this.#leaf(first + page, pages));
     if (leaf === undefined) throw yield* this.#damageAt(first + page, block);
-    const cursor = new LeafCursor().open(leaf);
+    const cursor = new LeafCursor(this.run.flags).open(leaf);
     if (cursor.seek(key, length)) return cursor;
     if (damaged < 0) return undefined;
     cursor.last();

@@ -7,6 +7,22 @@
 /** CRC-32 of some bytes, going on from `seed`. */
 export type Crc32 = (bytes: Uint8Array, seed?: number) => number;
 
+/** What compresses pieces of up to 64 KiB. */
+export interface PieceCodec {
+  /** Compresses bytes. */
+  encode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Decompresses what `encode` gave; of blocks that end with a flush, with an empty last block
+   * behind them. Throws, or rejects, where that is damaged or gives more than `length` bytes.
+   */
+  decode(bytes: Uint8Array, length: number): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Of deflate: whether `encode` gives blocks that end with a sync flush, none of them the last one,
+   * so that they can be joined; by default it gives a whole stream.
+   */
+  readonly endsWithFlush?: boolean;
+}
+
 /** What the opener of the backing store hands in with it. */
 export interface RuntimeHooks {
   /**
@@ -15,6 +31,11 @@ export interface RuntimeHooks {
    * never called again, and a store that wrote with it fails with a `ChecksumError`.
    */
   readonly crc32?: Crc32;
+  /**
+   * What compresses: deflate (RFC 1951, without a header), and Zstandard, a frame each. Deflate is
+   * that of `CompressionStream` by default.
+   */
+  readonly codecs?: { readonly deflate?: PieceCodec; readonly zstd?: PieceCodec };
   /** Called once, when the store is closed: closes the file, frees the lock. */
   readonly release?: () => void | Promise<void>;
 }

@@ -53,6 +53,7 @@ export async function salvageBlobs(
   checkStore("from", from);
   checkStore("to", to);
   checkProgressOptions(options);
+  options.signal?.throwIfAborted();
   if (from === to) throw new TypeError("Expected another backing store to copy to, got the same");
   await checkEmpty(to);
   const file = new StoreFile(from, true, {});
@@ -113,13 +114,16 @@ async function open(from: BackingStore): Promise<Found | undefined> {
 async function search(
   file: StoreFile,
   header: Uint8Array,
-  { onProgress }: ProgressOptions,
+  { onProgress, signal }: ProgressOptions,
 ): Promise<Found> {
   const slots = slotsOf(header, file).filter((slot): slot is Superblock =>
     typeof slot !== "string"
   );
   slots.sort((a, b) => b.generation - a.generation);
-  const findings = await scanFile(file, (done) => onProgress?.(done, file.byteLength));
+  const findings = await scanFile(file, (done) => {
+    signal?.throwIfAborted();
+    onProgress?.(done, file.byteLength);
+  });
   const { granule, blobs: all, damagedIndex, missingCommits } = await storeIn(
     file,
     findings,
@@ -128,8 +132,8 @@ async function search(
   const blobs = new Map<string, Candidate>();
   for (const [key, { versions, isMaybeOld }] of all) {
     const old = versions.map((version) => {
-      const { metadata, time } = version;
-      return { framed: framedAt(version, granule), metadata, time };
+      const { metadata, time, extra } = version;
+      return { framed: framedAt(version, granule), metadata, time, extra };
     });
     blobs.set(key, { versions: old, isMaybeOld });
   }
@@ -156,7 +160,7 @@ async function copy(
   file: StoreFile,
   { granule, blobs, damagedIndex, missingCommits, usedHeader }: Found,
   to: BackingStore,
-  { onProgress }: ProgressOptions,
+  { onProgress, signal }: ProgressOptions,
 ): Promise<SalvageReport> {
   const target = await CopyTarget.open(to, granule);
   const lost: LostBlob[] = [], maybeOld: string[] = [];
@@ -165,7 +169,7 @@ async function copy(
   try {
     for (const [key, { versions, isMaybeOld }] of blobs) {
       const [newest] = versions;
-      const { whole, reason } = await copyNewest(file, target, key, versions);
+      const { whole, reason } = await copyNewest(file, target, key, versions, signal);
       if (whole === undefined) lost.push({ key, reason });
       else if (isMaybeOld || whole !== newest) maybeOld.push(key);
       done += newest.framed.size;
@@ -174,12 +178,14 @@ async function copy(
       onProgress?.(done, total);
     }
     await target.settle();
-    await target.pack();
+    await target.pack(signal);
     onProgress?.(done, total);
     const { blobs: count, bytes } = await target.report();
-    return { blobs: count, bytes, lost, maybeOld, damagedIndex, missingCommits, usedHeader };
-  } finally {
     await target.close();
+    return { blobs: count, bytes, lost, maybeOld, damagedIndex, missingCommits, usedHeader };
+  } catch (error) {
+    await target.discard();
+    throw error;
   }
 }
 
@@ -189,6 +195,7 @@ async function copyNewest(
   target: CopyTarget,
   key: string,
   versions: readonly OldBlob[],
+  signal: ProgressOptions["signal"],
 ): Promise<{ whole: OldBlob | undefined; reason: string }> {
   let reason = "";
   for (const version of versions) {
@@ -198,6 +205,7 @@ async function copyNewest(
         encodeText(key),
         version,
         (offset, into) => readFramed({ file }, () => key, framed, offset, into),
+        signal,
       );
       return { whole: version, reason };
     } catch (error) {

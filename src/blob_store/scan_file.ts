@@ -8,6 +8,7 @@
 import { StorageError } from "../arena/backing_store.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
 import { ByteReader, getUint32, getUint64 } from "./codec.ts";
+import type { Extra } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
 import { checkLeaf, LeafCursor, pagesOf } from "./leaf_cursor.ts";
@@ -42,6 +43,7 @@ export interface Version {
   readonly crc: number;
   readonly time: number;
   readonly metadata: Uint8Array | undefined;
+  readonly extra: Extra | undefined;
   /** Where its bytes are in the file, if in a batch; else -1. */
   readonly position: number;
   /** Where it is; the units of a single part follow from the size. */
@@ -178,6 +180,7 @@ class Scan implements Findings {
         crc,
         time,
         metadata: metadata?.slice(),
+        extra: cursor.extra,
         position: -1,
         parts: unit === MANY_PLACES ? cursor.parts : size === 0 ? [] : [{ unit, units: 0 }],
       });
@@ -222,7 +225,7 @@ function readBatch(
   while (from.at < batch.length && batch[from.at] !== 0) {
     const record = readRecord(from);
     if (record === undefined || !isSound(record)) return undefined;
-    const { type, key, size, seed, crc, time, metadata, inlineAt, parts } = record;
+    const { type, key, size, seed, crc, time, metadata, extra, inlineAt, parts } = record;
     if (type === CLOSE) continue;
     versions.push({
       key: decodeText(key),
@@ -235,6 +238,7 @@ function readBatch(
       crc,
       time,
       metadata: metadata?.slice(),
+      extra,
       position: inlineAt < 0 ? -1 : position + inlineAt,
       parts,
     });

@@ -11,6 +11,7 @@ import { checkRange, rangeOf } from "./arguments.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
 import { infoOf, TableEntry } from "./entries.ts";
 import type { OpenStore } from "./open_store.ts";
+import { endsLength, streamName } from "./pieces.ts";
 import { PinnedBlob } from "./read_blob.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { BlobReading, streamOf } from "./stream_blob.ts";
@@ -84,6 +85,28 @@ export class Snapshot<Meta> implements BlobSnapshot<Meta> {
 
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
     const { stream, fail } = streamOf(this.#begin(range), () => this.#end(fail, true));
+    this.#reads.add(fail);
+    return stream;
+  }
+
+  get encoding(): "gzip" | "zstd" | undefined {
+    const { coded } = this.#pinned;
+    return coded && streamName(coded);
+  }
+
+  get encodedSize(): number {
+    const { coded, blob: { size } } = this.#pinned;
+    return coded === undefined ? size : size - endsLength(coded.plainSize);
+  }
+
+  encodedStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (this.encoding === undefined) {
+      throw new TypeError("Expected a snapshot that has an encoding, got one of plain bytes");
+    }
+    const range = { offset: 0, length: this.encodedSize };
+    if (this.#isClosed) throw this.#closedError();
+    const reading = new BlobReading(this.#opened, this.#pinned.again(), range, undefined, true);
+    const { stream, fail } = streamOf(reading, () => this.#end(fail, true));
     this.#reads.add(fail);
     return stream;
   }

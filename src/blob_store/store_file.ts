@@ -26,7 +26,7 @@ export class StoreFile {
   /** Whether the last read gave a promise: each may be a request then. */
   isAsync = false;
   readonly #store: BackingStore;
-  readonly #hooks: RuntimeHooks;
+  readonly hooks: RuntimeHooks;
   readonly #closeStore: boolean;
   #failure: unknown;
   /** What this writer wrote into the header; another writer replaces it. */
@@ -54,7 +54,7 @@ export class StoreFile {
     this.#closeStore = closeStore;
     this.#store = store;
     this.readOnly = readOnly;
-    this.#hooks = hooks;
+    this.hooks = hooks;
     this.checksums = new Checksums(hooks.crc32);
   }
 
@@ -236,7 +236,7 @@ export class StoreFile {
   async close(): Promise<void> {
     this.#isClosed = true;
     try {
-      await this.#hooks.release?.();
+      await this.hooks.release?.();
     } finally {
       if (this.#closeStore) await this.#store.close?.();
     }

@@ -14,7 +14,10 @@ import { MAX_ROOT_LENGTH } from "./root.ts";
 import type { RunReader } from "./run_reader.ts";
 import type { Space } from "./space.ts";
 import type { Part } from "./superblock.ts";
-import type { Durability } from "./types.ts";
+import type { Compression, Durability } from "./types.ts";
+
+/** Bytes of a root without runs. */
+const EMPTY_ROOT = 56;
 
 /** What a store was opened with. */
 export interface Settings {
@@ -25,6 +28,10 @@ export interface Settings {
   /** Bytes of memory for pages and entries of the index, and for blobs. */
   readonly cacheBytes: number;
   readonly maxSnapshots: number;
+  /** The clock, in ms. */
+  readonly now: () => number;
+  /** How blobs are compressed where their put does not say. */
+  readonly compress: Compression | undefined;
 }
 
 /** An open store. */
@@ -37,6 +44,8 @@ export interface StoreState {
   run: RunReader | undefined;
   /** Id of the next run: no other has it. */
   nextRun: number;
+  /** What blobs may have besides, as the root says: of `KNOWN_FEATURES`. */
+  features: number;
   /** Pages of the run. */
   readonly pages: PageCache;
   /** The units of the root and of the run. */
@@ -156,9 +165,11 @@ export interface NextIndex {
   readonly rootLength: number;
 }
 
-export function nextIndex({ index, run, log }: StoreState): NextIndex {
+export function nextIndex({ index, run, log, features }: StoreState): NextIndex {
   const before = run?.run.pages ?? 0, { dirtyBytes } = index;
-  if (before === 0 && dirtyBytes === 0) return { pages: 0, growth: 0, rootLength: 0 };
+  if (before === 0 && dirtyBytes === 0) {
+    return { pages: 0, growth: 0, rootLength: features === 0 ? 0 : EMPTY_ROOT };
+  }
   // At least one: what replaces others needs no more than that.
   const growth = Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
   const rootLength = Math.max(log.superblock?.rootLength ?? 0, 256) + 64 * growth;

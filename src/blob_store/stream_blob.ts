@@ -72,6 +72,7 @@ export function streamOf(reading: BlobReading, onEnd: () => void = () => {}): Bl
 export class BlobReading {
   readonly #opened: OpenStore;
   readonly #range: ByteRange | undefined;
+  readonly #isStored: boolean;
   /** The first bytes of the blob, where they were read before. */
   readonly #head: Uint8Array | undefined;
   #pinned: PinnedBlob;
@@ -85,19 +86,22 @@ export class BlobReading {
    * Takes a pinned blob, which `end` then releases.
    *
    * @param head The first bytes of it: no other version will do then.
+   * @param isStored Whether its bytes are read as they are stored.
    */
   constructor(
     opened: OpenStore,
     pinned: PinnedBlob,
     range: ByteRange | undefined,
     head?: Uint8Array,
+    isStored = false,
   ) {
+    this.#isStored = isStored;
     this.#opened = opened;
     this.#range = range;
     this.#head = head;
     this.#pinned = pinned;
     this.#begin();
-    this.#isFixed = head !== undefined;
+    this.#isFixed = head !== undefined || isStored;
   }
 
   get isDone(): boolean {
@@ -106,7 +110,10 @@ export class BlobReading {
 
   #begin(): void {
     if (this.#isFixed) return;
-    const { offset, length } = rangeOf(this.#range, this.#pinned.blob.size);
+    const { offset, length } = rangeOf(
+      this.#range,
+      this.#isStored ? this.#pinned.blob.size : this.#pinned.size,
+    );
     this.#offset = offset;
     this.#end = offset + length;
   }
@@ -142,7 +149,9 @@ export class BlobReading {
   async #read(start: number, piece: Uint8Array): Promise<void> {
     const head = this.#head?.subarray(start, start + piece.length), known = head?.length ?? 0;
     if (head !== undefined) piece.set(head);
-    if (known < piece.length) await this.#pinned.read(start + known, piece.subarray(known));
+    const pinned = this.#pinned;
+    if (this.#isStored) await pinned.readStored(start, piece);
+    else if (known < piece.length) await pinned.read(start + known, piece.subarray(known));
   }
 
   /** Looks at where the blob is now. Tells whether that has changed. */

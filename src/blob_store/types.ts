@@ -107,7 +107,25 @@ export interface BlobStoreOptions {
    * its path is always closed.
    */
   readonly closeStore?: boolean;
+  /**
+   * How blobs are compressed when they are put, in pieces of 64 KiB, so that a range is read without
+   * the rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
+   * one of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by
+   * default. Blobs are read whatever this says.
+   */
+  readonly compress?: Compression;
+  /**
+   * The clock: milliseconds since 1970, for the times of blobs and for those that expire; `Date.now`
+   * by default.
+   */
+  readonly now?: () => number;
 }
+
+/**
+ * How blobs are compressed. Zstandard needs a runtime that has it: Node has it from 22.15 and 23.8
+ * on, Deno and Bun too; a page has not.
+ */
+export type Compression = "gzip" | "zstd";
 
 /** How a call is cancelled. */
 export interface ReadOptions {
@@ -131,6 +149,13 @@ export interface BatchOptions {
 export interface PutOptions<Meta = Metadata> extends BatchOptions {
   /** Anything JSON can say, in at most 4 KiB. */
   readonly metadata?: Meta;
+  /**
+   * When the blob is gone, as a `Date` or in milliseconds since 1970: from then on it is as if it had
+   * been deleted. Its space is free after a `sweep()`, or once a checkpoint has come by.
+   */
+  readonly expires?: Date | number;
+  /** How it is compressed; as the store says by default, `false` for not at all. */
+  readonly compress?: Compression | false;
   /** Puts only in place of the blob that has this etag. */
   readonly ifMatch?: string;
   /** `"*"`: puts only where there is no blob with this key. */
@@ -180,6 +205,12 @@ export interface BlobInfo<Meta = Metadata> {
    * HTTP ETag.
    */
   readonly etag: string;
+  /** When the blob is gone; absent: never. */
+  readonly expires?: Date;
+  /** How it is compressed, as `"gzip"`; absent: it is not. */
+  readonly encoding?: string;
+  /** Bytes that are stored of a compressed blob. */
+  readonly storedSize?: number;
 }
 
 /** Which blobs are listed. */
@@ -204,6 +235,8 @@ export type BatchOperation<Meta = Metadata> =
     readonly key: string;
     readonly value: BlobSource;
     readonly metadata?: Meta;
+    readonly expires?: Date | number;
+    readonly compress?: Compression | false;
     readonly ifMatch?: string;
     readonly ifNoneMatch?: "*";
   }
@@ -215,6 +248,30 @@ export type BatchOperation<Meta = Metadata> =
     readonly ifMatch?: string;
     readonly ifNoneMatch?: "*";
   };
+
+/** What happened to a blob. */
+export type BlobChange<Meta = Metadata> =
+  /** It was put, in place of the one with this key if there was one. */
+  | { readonly type: "put"; readonly info: BlobInfo<Meta> }
+  /** It was deleted. */
+  | { readonly type: "delete"; readonly key: string }
+  /** Changes are missing here: what was known of the blobs may be wrong. List them again. */
+  | { readonly type: "missed" };
+
+/** What is watched. */
+export interface WatchOptions {
+  /** Only keys that begin so. */
+  readonly prefix?: string;
+  /** An `AbortSignal`: where it is aborted, the iteration rejects with its reason. */
+  readonly signal?: CancelSignal;
+  /**
+   * Milliseconds from one look for changes to the next in a read-only store, 1000 by default. A look
+   * reads the header and 32 bytes of the log, and on a change what `refresh` reads.
+   */
+  readonly pollMs?: number;
+  /** Changes that wait to be asked for, at most; beyond them all are dropped, and missed. */
+  readonly maxQueued?: number;
+}
 
 /** What a compaction did. */
 export interface CompactionReport {
@@ -229,7 +286,7 @@ export interface CompactionReport {
 }
 
 /** Bounds of one call of `compact`. */
-export interface BlobCompactionOptions {
+export interface BlobCompactionOptions extends ProgressOptions {
   /** Most bytes to move; no limit by default. */
   readonly maxBytes?: number;
 }
@@ -309,6 +366,27 @@ export interface SalvageReport extends BackupReport {
 export interface ProgressOptions {
   /** Called now and then with the bytes done so far and those in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /**
+   * An `AbortSignal`: where it is aborted, the work ends at its next step, and rejects with the
+   * reason. The store goes on.
+   */
+  readonly signal?: CancelSignal;
+}
+
+/** How far a sweep goes. */
+export interface SweepOptions extends Pick<ProgressOptions, "signal"> {
+  /** Most blobs to delete; no limit by default. */
+  readonly limit?: number;
+}
+
+/** What a sweep did. */
+export interface SweepReport {
+  /** Blobs that it deleted, whose time had come. */
+  readonly blobs: number;
+  /** Bytes that they took, as they were stored. */
+  readonly bytes: number;
+  /** Whether it came to the last key; else the next sweep goes on where it stopped. */
+  readonly done: boolean;
 }
 
 /** What a range of the file holds. */
@@ -326,9 +404,9 @@ export interface FileRegion {
 
 /** Figures of a store. */
 export interface BlobStoreStats {
-  /** Blobs in it. */
+  /** Blobs in it; those whose time has come count until a sweep deletes them. */
   readonly blobs: number;
-  /** Bytes in the blobs. */
+  /** Bytes in the blobs, as they are stored. */
   readonly blobBytes: number;
   /** Bytes in the file. */
   readonly fileBytes: number;

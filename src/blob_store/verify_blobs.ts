@@ -25,8 +25,9 @@ const HEADER_ATTEMPTS = 4;
  */
 export async function verifyBlobs(
   opened: OpenStore,
-  { onProgress }: ProgressOptions,
+  { onProgress, signal }: ProgressOptions,
 ): Promise<VerifyReport> {
+  signal?.throwIfAborted();
   const damagedHeaders = await countDamagedHeaders(opened.state.file);
   const { state } = opened, damaged: DamagedBlob[] = [], damagedIndex: DamagedKeys[] = [];
   const walk = opened.walk({
@@ -36,13 +37,14 @@ export async function verifyBlobs(
   const piece = new Uint8Array(16 * CHUNK_LENGTH);
   let blobs = 0, bytes = 0;
   await takeAll(walk, async () => {
+    signal?.throwIfAborted();
     const key = keyOf(walk.entry);
     let size = 0, found: readonly DamagedBlob[] = [];
     const read = async (slot: number) => {
       const pinned = PinnedBlob.of(state, slot);
       size = pinned.blob.size;
       try {
-        found = await damageOf(pinned, piece, state.file);
+        found = await damageOf(pinned, piece, state.file, signal);
       } finally {
         pinned.release();
       }
@@ -78,13 +80,15 @@ async function damageOf(
   pinned: PinnedBlob,
   piece: Uint8Array,
   file: StoreFile,
+  signal: ProgressOptions["signal"],
 ): Promise<DamagedBlob[]> {
   const damaged: DamagedBlob[] = [], { key, blob, blob: { size } } = pinned;
   if (!hasPlace(blob, file)) return [{ key, offset: 0, length: size }];
   for (let offset = 0; offset < size;) {
     const into = piece.subarray(0, size - offset);
+    signal?.throwIfAborted();
     try {
-      await pinned.read(offset, into);
+      await pinned.readStored(offset, into);
       offset += into.length;
     } catch (error) {
       if (!(error instanceof CorruptBlobError)) throw error;

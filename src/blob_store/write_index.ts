@@ -11,7 +11,7 @@ import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
 import { settle } from "./lookup.ts";
 import { PageMap } from "./page_map.ts";
-import { encodeRoot, type Run } from "./root.ts";
+import { encodeRoot, flagsFor, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
 import type { Space } from "./space.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
@@ -64,14 +64,19 @@ export async function writeIndex(
   });
   const { entries, pages: count, groupPages, separators } = await writer.finish();
   const extents = pages.finish(count);
-  if (count === 0) return { run: undefined, root: new Uint8Array(0), rootParts: [], end: 0 };
-  const run: Run = { id, sequence, entries, pages: count, groupPages, extents, separators };
-  const { blobs, blobBytes } = state;
-  const length = encodeRoot({ blobs, blobBytes, end: 0, nextRun: id + 1, runs: [run] }).length;
+  const { blobs, blobBytes, features } = state, flags = flagsFor(features);
+  if (count === 0 && features === 0) {
+    return { run: undefined, root: new Uint8Array(0), rootParts: [], end: 0 };
+  }
+  const runs: Run[] = count === 0
+    ? []
+    : [{ id, sequence, entries, pages: count, groupPages, extents, separators, flags }];
+  const content = { blobs, blobBytes, nextRun: id + 1, features, runs };
+  const { length } = encodeRoot({ ...content, end: 0 });
   const rootParts = await space.allocateFirst(space.unitsFor(length), MAX_PARTS);
   taken.push(...rootParts);
   for (const { unit, units } of [...extents, ...rootParts]) end = Math.max(end, unit + units);
-  const root = encodeRoot({ blobs, blobBytes, end, nextRun: id + 1, runs: [run] });
+  const root = encodeRoot({ ...content, end });
   let done = 0;
   for (const part of rootParts) {
     const { position, length } = space.rangeOf(part);
@@ -79,7 +84,7 @@ export async function writeIndex(
     if (pending) await pending;
     done += length;
   }
-  return { run, root, rootParts, end };
+  return { run: runs[0], root, rootParts, end };
 }
 
 /** The first unit behind a blob. */

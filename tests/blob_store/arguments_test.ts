@@ -51,9 +51,18 @@ describe("wrong arguments of plain JavaScript", () => {
       [() => store.stream("none", wrong(1)), "with range, signal, got 1"],
       [() => store.getInto("keep", buffer, wrong({ offset: 1 })), "with range, signal, got offset"],
       [() => store.getInto("keep", wrong([])), "buffer"],
-      [() => store.put("keep", "x", wrong({ type: "image/png" })), "metadata, ifMatch, ifNoneMatch, signal, got type"],
-      [() => store.put("keep", "x", wrong("image/png")), "with metadata, ifMatch, ifNoneMatch, signal, got the string"],
-      [() => store.put("keep", "x", { ifMatch: wrong(1) }), "Expected ifMatch to be a string, got 1"],
+      [
+        () => store.put("keep", "x", wrong({ type: "image/png" })),
+        "metadata, ifMatch, ifNoneMatch, signal, got type",
+      ],
+      [
+        () => store.put("keep", "x", wrong("image/png")),
+        "with metadata, expires, compress, ifMatch, ifNoneMatch, signal, got the string",
+      ],
+      [
+        () => store.put("keep", "x", { ifMatch: wrong(1) }),
+        "Expected ifMatch to be a string, got 1",
+      ],
       [() => store.put("keep", "x", { ifNoneMatch: wrong("a") }), 'Expected ifNoneMatch to be "*"'],
       [() => store.put("keep", "x", { signal: wrong(1) }), "signal to be an AbortSignal, got 1"],
       [() => store.get("keep", { signal: wrong({}) }), "signal to be an AbortSignal"],

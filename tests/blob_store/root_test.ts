@@ -47,6 +47,7 @@ function rootOf(random: Random, groups: number, extents = 1 + random(20)): Root 
       groupPages,
       extents: starts.map((unit) => ({ unit, units: 1 + random(1000) })),
       separators: Separators.of(keys),
+      flags: 3,
     }],
   };
 }
@@ -146,10 +147,9 @@ describe("a root", () => {
         [1, "several runs"],
         [2, "merges"],
         [4, "zones"],
-        [8, "expire"],
-        [16, "coded"],
         [32, "shared places"],
-        [48, "coded blobs, shared places"],
+        [36, "zones of free space, shared places"],
+        [56, "reads: shared places"],
         [2 ** 31, "bits 2147483648"],
       ] as const
     ) {

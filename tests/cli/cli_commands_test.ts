@@ -461,7 +461,7 @@ describe("compact, stats, map and backup", () => {
     const path = await holey(), file = newPath();
     const { stdout } = await succeed(["publish", path, file]);
     const [first, second, ...headers] = stdout.trimEnd().split("\n");
-    assertEquals(first, `50 blobs, 1.5 MB published as "${file}" of 1.5 MB`);
+    assertEquals(first, `50 blobs, 1.5 MB published as "${file}" of 1.52 MB`);
     assertEquals(second, "The server has to send with it:");
     assertEquals(headers, [
       "  Accept-Ranges: bytes",

@@ -1,0 +1,28 @@
+/**
+ * Decoding the compressed blobs of a store on a server, for who needs it.
+ *
+ * @module
+ */
+
+import { CodedReader, type CodedSource } from "../../src/blob_store/coded_blob.ts";
+import type { Extra } from "../../src/blob_store/extra.ts";
+import type { FoundEntry } from "./log_table.ts";
+
+/** What decodes blobs: {@linkcode codedBlobs}. */
+export type DecodeBlob = (
+  source: CodedSource,
+  offset: number,
+  into: Uint8Array<ArrayBuffer>,
+) => Promise<void>;
+
+/**
+ * Decodes blobs that were compressed with gzip, by the `DecompressionStream` of the runtime: for the
+ * option `decode` of `HttpBlobStore.open`. A page that reads no such blobs need not have it.
+ */
+export const codedBlobs: DecodeBlob = (source, offset, into) =>
+  new CodedReader(source).read(offset, into);
+
+/** What is coded of an entry, if it is. */
+export function codingOf({ extra }: FoundEntry): Extra | undefined {
+  return extra !== undefined && extra.codec !== 0 ? extra : undefined;
+}

@@ -1,0 +1,222 @@
+/**
+ * A driver of unstorage over a blob store.
+ *
+ * @module
+ */
+
+import type {
+  BatchOperation,
+  BlobSource,
+  BlobStore,
+  CancelSignal,
+} from "../../src/blob_store/mod.ts";
+import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
+
+/** The part of a `BlobStore` that is used. */
+export type UnstorageStore = Pick<
+  BlobStore,
+  "batch" | "close" | "delete" | "get" | "has" | "list" | "put" | "stat" | "watch"
+>;
+
+/** How a store is used as a driver. */
+export interface UnstorageDriverOptions {
+  /** What stands before each key in the store; nothing by default. Other blobs are not seen. */
+  readonly base?: string;
+  /**
+   * What the `:` of keys is in the store; `":"` by default. With `"/"` blobs that other programs put
+   * under paths are seen, but those that have a `:` in their key.
+   */
+  readonly separator?: ":" | "/";
+  /** Whether `dispose` closes the store; `false` by default: who opened it closes it. */
+  readonly closeStore?: boolean;
+}
+
+/** Options of one call, as unstorage hands them on. */
+export interface UnstorageTransaction {
+  /** Seconds after which an item that is set expires. */
+  readonly ttl?: number;
+  /** What is for other drivers. */
+  readonly [name: string]: unknown;
+}
+
+/** An item that is set together with others. */
+export interface UnstorageItem {
+  /** Its key. */
+  readonly key: string;
+  /** What it is set to. */
+  readonly value: string;
+  /** Options of this item alone. */
+  readonly options?: UnstorageTransaction;
+}
+
+/** What is known of an item. */
+export interface UnstorageMeta {
+  /** When it was set. */
+  readonly mtime: Date;
+  /** Bytes in it. */
+  readonly size: number;
+  /** Names this very content. */
+  readonly etag: string;
+  /** Seconds until it expires, if it does. */
+  readonly ttl?: number;
+  /** What unstorage allows beside these. */
+  readonly [name: string]: Date | number | string | undefined;
+}
+
+/** What unstorage asks of a driver. */
+export interface UnstorageDriver {
+  /** `"blob-store"`. */
+  readonly name: string;
+  /** That an item may expire. */
+  readonly flags: { readonly ttl: boolean };
+  /** What the driver was made with. */
+  readonly options: UnstorageDriverOptions;
+  /** The store. */
+  getInstance(): UnstorageStore;
+  /** Whether there is an item. */
+  hasItem(key: string): Promise<boolean>;
+  /** The text of an item; null where there is none. */
+  getItem(key: string): Promise<string | null>;
+  /** The bytes of an item; null where there is none. */
+  getItemRaw(key: string): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** Sets an item to a text. */
+  setItem(key: string, value: string, options?: UnstorageTransaction): Promise<void>;
+  /** Sets an item to bytes, a blob, a stream: whatever a blob store takes. */
+  setItemRaw(key: string, value: BlobSource, options?: UnstorageTransaction): Promise<void>;
+  /** Sets items: all of them, or none. */
+  setItems(items: readonly UnstorageItem[], options?: UnstorageTransaction): Promise<void>;
+  /** Removes an item; it need not be there. */
+  removeItem(key: string): Promise<void>;
+  /** What is known of an item; null where there is none. */
+  getMeta(key: string): Promise<UnstorageMeta | null>;
+  /** The keys that begin with a base, in order. */
+  getKeys(base?: string): Promise<string[]>;
+  /** Removes the items whose keys begin with a base, some thousand at a time. */
+  clear(base?: string): Promise<void>;
+  /**
+   * Calls a function with each change of an item, by whomever; where some are missing, with each
+   * item that is there.
+   *
+   * @returns What ends that.
+   */
+  watch(callback: (event: "update" | "remove", key: string) => unknown): () => void;
+  /** Closes the store, with `closeStore`. */
+  dispose(): Promise<void>;
+}
+
+/** Blobs that are deleted in one commit. */
+const AT_ONCE = 1000;
+
+/**
+ * Makes a driver over a store. An item is one blob; the methods need no `this`.
+ *
+ * Where the store refuses something, as a key of more than 1024 bytes or a write to a store that
+ * was opened read-only, the call rejects with its error.
+ *
+ * @param store A store that is open. Other programs may use it, too.
+ * @throws {TypeError} The store or an option is not what it must be.
+ */
+export function unstorageDriver(
+  store: UnstorageStore,
+  options: UnstorageDriverOptions = {},
+): UnstorageDriver {
+  if (typeof Object(store).batch !== "function") {
+    throw new TypeError(`Expected store to be a blob store, got ${describe(store)}`);
+  }
+  checkOptions(options, "base separator closeStore");
+  const { base = "", separator = ":", closeStore = false } = options;
+  checkType("base", base, "string");
+  checkType("closeStore", closeStore, "boolean");
+  if (separator !== ":" && separator !== "/") {
+    throw new TypeError(`Expected separator to be ":" or "/", got ${describe(separator)}`);
+  }
+  const blobOf = (key: string) => base + key.replaceAll(":", separator);
+  /** The key of a blob as unstorage has it; undefined where no item is meant by it. */
+  const keyOf = (blob: string): string | undefined => {
+    const name = blob.slice(base.length);
+    return separator === "/" && name.includes(":") ? undefined : name.replaceAll(separator, ":");
+  };
+  async function* keysIn(prefix = ""): AsyncGenerator<string, void, void> {
+    for await (const { key } of store.list({ prefix: blobOf(prefix) })) {
+      const name = keyOf(key);
+      if (name !== undefined) yield name;
+    }
+  }
+  const follow = async (
+    signal: CancelSignal,
+    tell: (event: "update" | "remove", key: string) => unknown,
+  ) => {
+    for await (const change of store.watch({ prefix: base, signal })) {
+      if (change.type === "missed") { for await (const key of keysIn()) tell("update", key); }
+      else {
+        const key = keyOf(change.type === "put" ? change.info.key : change.key);
+        if (key !== undefined) tell(change.type === "put" ? "update" : "remove", key);
+      }
+    }
+  };
+  return {
+    name: "blob-store",
+    flags: { ttl: true },
+    options,
+    getInstance: () => store,
+    hasItem: (key) => store.has(blobOf(key)),
+    getItem: async (key) => textOf(await store.get(blobOf(key))),
+    getItemRaw: async (key) => await store.get(blobOf(key)) ?? null,
+    setItem: async (key, value, options) => {
+      await store.put(blobOf(key), value, expiryOf(options));
+    },
+    setItemRaw: async (key, value, options) => {
+      await store.put(blobOf(key), value, expiryOf(options));
+    },
+    setItems: async (items, options) => {
+      await store.batch(items.map((item): BatchOperation => {
+        const expiry = expiryOf({ ...options, ...item.options });
+        return { type: "put", key: blobOf(item.key), value: item.value, ...expiry };
+      }));
+    },
+    removeItem: async (key) => {
+      await store.delete(blobOf(key));
+    },
+    getMeta: async (key) => {
+      const info = await store.stat(blobOf(key));
+      if (info === undefined) return null;
+      const { time: mtime, size, etag, expires } = info;
+      if (expires === undefined) return { mtime, size, etag };
+      return { mtime, size, etag, ttl: Math.max(0, expires.getTime() - Date.now()) / 1000 };
+    },
+    getKeys: async (prefix) => {
+      const keys: string[] = [];
+      for await (const key of keysIn(prefix)) keys.push(key);
+      return keys;
+    },
+    clear: async (prefix) => {
+      let steps: BatchOperation[] = [];
+      for await (const key of keysIn(prefix)) {
+        steps.push({ type: "delete", key: blobOf(key) });
+        if (steps.length < AT_ONCE) continue;
+        await store.batch(steps);
+        steps = [];
+      }
+      await store.batch(steps);
+    },
+    watch: (callback) => {
+      const abort = new AbortController();
+      // It ends by the signal, or with the store.
+      follow(abort.signal, callback).catch(() => {});
+      return () => abort.abort();
+    },
+    dispose: async () => {
+      if (closeStore) await store.close();
+    },
+  };
+}
+
+/** When an item is gone. */
+function expiryOf({ ttl }: UnstorageTransaction = {}): { readonly expires?: number } {
+  return ttl === undefined ? {} : { expires: Date.now() + ttl * 1000 };
+}
+
+/** Bytes as text; null for none. */
+function textOf(bytes: Uint8Array | undefined): string | null {
+  return bytes === undefined ? null : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
