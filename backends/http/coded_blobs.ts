@@ -26,3 +26,8 @@ export const codedBlobs: DecodeBlob = (source, offset, into) =>
 export function codingOf({ extra }: FoundEntry): Extra | undefined {
   return extra !== undefined && extra.codec !== 0 ? extra : undefined;
 }
+
+/** Bytes of a blob as it was put. */
+export function sizeOf(entry: FoundEntry): number {
+  return codingOf(entry)?.plainSize ?? entry.size;
+}

@@ -18,10 +18,12 @@ import {
   CorruptBlobError,
   CorruptStoreError,
   DamagedIndexError,
+  UnsupportedCodecError,
 } from "../../src/blob_store/blob_store_errors.ts";
 import { infoOf, keyOf } from "../../src/blob_store/entries.ts";
 import { encodeKey } from "../../src/blob_store/key_index.ts";
 import { prefixEnd } from "../../src/blob_store/key_order.ts";
+import { codecName, endsLength, streamName } from "../../src/blob_store/pieces.ts";
 import { compareBytes } from "../../src/blob_store/leaf.ts";
 import { decodeText, encodeText } from "../../src/blob_store/text.ts";
 import type {
@@ -33,14 +35,29 @@ import type {
   ReadOptions,
 } from "../../src/blob_store/types.ts";
 import { checkInteger } from "../../src/util/check_integer.ts";
+import { checkType } from "../../src/util/check_type.ts";
+import { codingOf, type DecodeBlob, sizeOf } from "./coded_blobs.ts";
 import { HttpChangedError } from "./http_errors.ts";
 import type { FoundEntry } from "./log_table.ts";
-import { RemoteFile } from "./remote_file.ts";
+import { LARGE, RemoteFile } from "./remote_file.ts";
 import { type HttpOptions, Requests } from "./requests.ts";
 import { Snapshot } from "./snapshot.ts";
 
+/** How a store on a server is read. */
+export interface HttpBlobStoreOptions extends HttpOptions {
+  /**
+   * What decodes compressed blobs, `codedBlobs`; by default they are refused. Published stores have
+   * none.
+   */
+  readonly decode?: DecodeBlob;
+  /** The clock, for blobs that expire: milliseconds since 1970; `Date.now` by default. */
+  readonly now?: () => number;
+}
+
 /** How often a call begins again where the file is another one each time. */
 const MAX_ATTEMPTS = 4;
+/** Bytes of a compressed blob that are decoded at once. */
+const DECODED = 1_048_576; // = 2 ** 20
 
 /**
  * The blobs of a store that is a file on any server, bucket or CDN that knows range requests.
@@ -60,11 +77,13 @@ const MAX_ATTEMPTS = 4;
  */
 export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   readonly #requests: Requests;
+  readonly #options: HttpBlobStoreOptions;
   #snapshot: Snapshot;
   /** The refresh under way. */
   #refreshing: Promise<void> | undefined;
 
-  private constructor(requests: Requests, snapshot: Snapshot) {
+  private constructor(requests: Requests, snapshot: Snapshot, options: HttpBlobStoreOptions) {
+    this.#options = options;
     this.#requests = requests;
     this.#snapshot = snapshot;
   }
@@ -78,10 +97,12 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
    */
   static async open<Meta = Metadata>(
     url: string | URL,
-    options: HttpOptions = {},
+    options: HttpBlobStoreOptions = {},
   ): Promise<HttpBlobStore<Meta>> {
-    const requests = new Requests(url, options);
-    return new HttpBlobStore<Meta>(requests, await openSnapshot(requests, false));
+    const requests = new Requests(url, options, " decode now");
+    checkType("decode", options.decode, "function");
+    checkType("now", options.now, "function");
+    return new HttpBlobStore<Meta>(requests, await openSnapshot(requests, false), options);
   }
 
   /** The ETag of the file, without `W/`; undefined where there is none that can be seen. */
@@ -109,8 +130,8 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const range = rangeIn(options);
     return await this.#find(key, options, (entry, snapshot) => {
-      const { offset, length } = rangeOf(range, entry.size);
-      return filled(length, snapshot.bytes(entry, offset, offset + length));
+      const { offset, length } = rangeOf(range, sizeOf(entry));
+      return filled(length, this.#plain(snapshot, entry)(offset, offset + length));
     });
   }
 
@@ -124,7 +145,9 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
       key,
       options,
       (entry, snapshot) => {
-        return new RemoteBlob<Meta>(snapshot, entry, options?.signal, this.#explainer(snapshot));
+        const stored = (start: number, end: number) => snapshot.bytes(entry, start, end);
+        const reads = [this.#plain(snapshot, entry), stored] as const;
+        return new RemoteBlob<Meta>(entry, reads, options?.signal, this.#explainer(snapshot));
       },
     );
   }
@@ -168,7 +191,8 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
       this.#requests.checkOpen();
       const { key } = next.value;
       if (start.some((byte, i) => key[i] !== byte)) return;
-      yield infoOf<Meta>(keyOf(next.value), next.value);
+      if (this.#isGone(next.value)) count--;
+      else yield infoOf<Meta>(keyOf(next.value), next.value);
       next = await this.#explained(begun, entries.next());
     }
   }
@@ -187,8 +211,9 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const range = rangeIn(options);
     return await this.#find(key, options, async (entry, snapshot) => {
-      const { offset, length } = rangeOf(range, entry.size);
-      const pieces = snapshot.bytes(entry, offset, offset + length), first = await pieces.next();
+      const { offset, length } = rangeOf(range, sizeOf(entry));
+      const pieces = this.#plain(snapshot, entry)(offset, offset + length);
+      const first = await pieces.next();
       return streamOf(this.#explainer(snapshot), { pieces }, options?.signal, first);
     });
   }
@@ -226,8 +251,19 @@ export class HttpBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     const bytes = encodeKey(key);
     return this.#again(options?.signal, async (snapshot) => {
       const entry = await snapshot.find(key, bytes);
-      return entry && await use(entry, snapshot);
+      return entry && !this.#isGone(entry) ? await use(entry, snapshot) : undefined;
     });
+  }
+
+  /** Whether a blob has expired. */
+  #isGone({ extra }: FoundEntry): boolean {
+    return extra !== undefined && extra.expires <= (this.#options.now ?? Date.now)();
+  }
+
+  /** Reads a blob as it was put. */
+  #plain(snapshot: Snapshot, entry: FoundEntry): ReadBytes {
+    if (codingOf(entry) === undefined) return (start, end) => snapshot.bytes(entry, start, end);
+    return (start, end) => decoded(snapshot, entry, this.#options.decode, start, end);
   }
 
   /**
@@ -306,6 +342,38 @@ function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }
 
+/** Reads bytes of a blob from one on to another, piece by piece. */
+type ReadBytes = (
+  start: number,
+  end: number,
+) => AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
+
+/** Decodes a range of a compressed blob. */
+async function* decoded(
+  snapshot: Snapshot,
+  entry: FoundEntry,
+  decode: DecodeBlob | undefined,
+  start: number,
+  end: number,
+): ReturnType<ReadBytes> {
+  const key = keyOf(entry), extra = codingOf(entry)!, { size } = entry;
+  if (decode === undefined) throw new UnsupportedCodecError(codecName(extra.codec), key);
+  // A blob that is not large is one request; else the ends of its pieces are another one.
+  const whole = size < LARGE ? await filled(size, snapshot.bytes(entry, 0, size)) : undefined;
+  const read = async (offset: number, into: Uint8Array) => {
+    const length = offset + into.length;
+    into.set(
+      whole?.subarray(offset, length) ??
+        await filled(into.length, snapshot.bytes(entry, offset, length)),
+    );
+  };
+  for (let at = start; at < end; at += DECODED) {
+    const piece = new Uint8Array(Math.min(DECODED, end - at));
+    await decode({ key, size, extra, hooks: {}, read }, at, piece);
+    yield piece;
+  }
+}
+
 /** Rejects as soon as a signal is aborted, if there is one. */
 async function unlessAborted<T>(signal: ReadOptions["signal"], promise: Promise<T>): Promise<T> {
   if (signal === undefined) return await promise;
@@ -367,8 +435,10 @@ function streamOf(
 /** A blob that was looked up. */
 class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
   readonly info: BlobInfo<Meta>;
-  readonly #snapshot: Snapshot;
-  readonly #entry: FoundEntry;
+  readonly encoding: "gzip" | "zstd" | undefined;
+  readonly encodedSize: number;
+  readonly #plain: ReadBytes;
+  readonly #stored: ReadBytes;
   readonly #signal: ReadOptions["signal"];
   readonly #explained: Explainer;
   /** Reads under way. */
@@ -378,15 +448,18 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
   #isClosed = false;
 
   constructor(
-    snapshot: Snapshot,
     entry: FoundEntry,
+    [plain, stored]: readonly [ReadBytes, ReadBytes],
     signal: ReadOptions["signal"],
     explained: Explainer,
   ) {
-    this.#explained = explained;
+    const extra = codingOf(entry);
     this.info = infoOf<Meta>(keyOf(entry), entry);
-    this.#snapshot = snapshot;
-    this.#entry = entry;
+    this.encoding = extra && streamName(extra);
+    this.encodedSize = entry.size - (extra ? endsLength(extra.plainSize) : 0);
+    this.#plain = plain;
+    this.#stored = stored;
+    this.#explained = explained;
     this.#signal = signal;
   }
 
@@ -395,11 +468,9 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
     throw new TypeError(`Cannot read ${JSON.stringify(this.info.key)}: its snapshot is closed`);
   }
 
-  /** Begins to read a range; the read counts until it has ended. */
-  #begin(range: ByteRange | undefined, isRead: boolean): Reading {
+  /** Begins to read bytes; the read counts until it has ended. */
+  #begin(read: ReadBytes, start: number, stop: number, isRead: boolean): Reading {
     this.#checkOpen();
-    checkRange(range);
-    const { offset, length } = rangeOf(range, this.info.size);
     this.#reads++;
     let hasEnded = false;
     const end = () => {
@@ -409,16 +480,23 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
       this.#isRead ||= isRead;
       this.#isClosed ||= this.#isRead && this.#reads === 0;
     };
-    return { length, pieces: this.#pieces(offset, offset + length, end), end };
+    return { length: stop - start, pieces: this.#pieces(read(start, stop), end), end };
+  }
+
+  /** Begins to read a range. */
+  #beginRange(range: ByteRange | undefined, isRead: boolean): Reading {
+    this.#checkOpen();
+    checkRange(range);
+    const { offset, length } = rangeOf(range, this.info.size);
+    return this.#begin(this.#plain, offset, offset + length, isRead);
   }
 
   async *#pieces(
-    start: number,
-    stop: number,
+    pieces: ReturnType<ReadBytes>,
     end: () => void,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     try {
-      for await (const piece of this.#snapshot.bytes(this.#entry, start, stop)) {
+      for await (const piece of pieces) {
         this.#checkOpen();
         yield piece;
       }
@@ -428,11 +506,20 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
   }
 
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return streamOf(this.#explained, this.#begin(range, true), this.#signal);
+    return streamOf(this.#explained, this.#beginRange(range, true), this.#signal);
+  }
+
+  encodedStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    this.#checkOpen();
+    if (this.encoding === undefined) {
+      throw new TypeError("Expected a snapshot that has an encoding, got one of plain bytes");
+    }
+    const reading = this.#begin(this.#stored, 0, this.encodedSize, true);
+    return streamOf(this.#explained, reading, this.#signal);
   }
 
   async bytes(range?: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
-    const { length, pieces } = this.#begin(range, range === undefined);
+    const { length, pieces } = this.#beginRange(range, range === undefined);
     return await unlessAborted(this.#signal, this.#explained(filled(length, pieces)));
   }
 

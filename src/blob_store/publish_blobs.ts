@@ -11,6 +11,7 @@ import { BlobChangedError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH, chunkSeed } from "./chunks.ts";
 import { setUint32 } from "./codec.ts";
 import { checkEmpty } from "./copy_target.ts";
+import { EXPIRY, extraOf } from "./extra.ts";
 import { writeSuperblocks } from "./header.ts";
 import { NO_PLACE } from "./key_index.ts";
 import { PAGE_LENGTH } from "./leaf.ts";
@@ -30,7 +31,7 @@ const LOG_LENGTH = 4096;
 const PIECE = 1_048_576; // = 2 ** 20
 const GROWTH = 16 * PIECE;
 /** Most bytes of the numbers of an entry, and of the root without its separators. */
-const ENTRY_NUMBERS = 48;
+const ENTRY_NUMBERS = 56;
 const ROOT_NUMBERS = 256;
 /** How often it begins again where the store was changed meanwhile. */
 const MAX_ROUNDS = 16;
@@ -156,6 +157,7 @@ class Target {
   readonly #piece: Uint8Array = new Uint8Array(PIECE);
   #gathered = 0;
   #blobs = 0;
+  #features = 0;
   #bytes = 0;
   readonly #leaves: Uint8Array[] = [];
   readonly #run: RunWriter;
@@ -208,9 +210,11 @@ class Target {
       seed,
       crc,
       time: info.time.getTime(),
+      extra: extraOf(info.expires?.getTime()),
       metadata: metadataOf(info),
     });
     if (pending) await pending;
+    if (info.expires !== undefined) this.#features |= EXPIRY;
     this.#blobs++;
     this.#bytes += size;
   }
@@ -238,7 +242,8 @@ class Target {
       extents: [extent],
       separators,
     };
-    const totals = { blobs: this.#blobs, blobBytes: this.#bytes, end, nextRun: 2 };
+    const features = this.#features;
+    const totals = { features, blobs: this.#blobs, blobBytes: this.#bytes, end, nextRun: 2 };
     const root = entries > 0 ? encodeRoot({ ...totals, runs: [run] }) : new Uint8Array(0);
     if (root.length > this.#rootRoom) throw new RangeError("Expected a root of fewer bytes");
     const rootPart: Part = { unit: this.#rootUnit, units: Math.ceil(root.length / GRANULE) };

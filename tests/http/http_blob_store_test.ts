@@ -4,16 +4,19 @@
  * @module
  */
 
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
+  codedBlobs,
   CorruptBlobError,
   CorruptStoreError,
   DamagedIndexError,
   HttpBlobStore,
   StorageError,
+  UnsupportedCodecError,
 } from "../../backends/http/mod.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import type { BlobInfo, ListOptions } from "../../src/blob_store/types.ts";
 import { seeded } from "../support/random.ts";
 import { bytesOf, memory, storeOf } from "../blob_store/helpers.ts";
@@ -352,6 +355,83 @@ describe("HttpBlobStore: damage", () => {
         assertInstanceOf(error, CorruptStoreError);
       }
     }
+  });
+});
+
+describe("HttpBlobStore: what only some blobs have", () => {
+  /** A store that was not published: with compressed blobs and some that expire. */
+  async function file(): Promise<Uint8Array<ArrayBuffer>> {
+    const store = memory(2 ** 24), now = () => 1000;
+    const blobs = await BlobStore.open(store, { compress: "gzip", now });
+    for (
+      const [key, length] of [["short", 5000], ["long", 300_000], ["longer", 3_000_000]] as const
+    ) {
+      await blobs.put(key, text(length));
+    }
+    await blobs.put("plain", bytesOf(1, 70_000), { compress: false });
+    await blobs.put("soon", "gone", { expires: 2000 });
+    await blobs.checkpoint();
+    await blobs.put("late", "gone later", { expires: 5000 });
+    return fileOf(store);
+  }
+  const text = (length: number) => "to be compressed ".repeat(length / 17 + 1).slice(0, length);
+
+  it("compressed ones are decoded where that is asked for, else refused", async () => {
+    const bytes = await file(),
+      near = await BlobStore.open(storeOf(bytes, 2 ** 24), { readOnly: true });
+    const server = new FileServer(bytes), options = { decode: codedBlobs, now: () => 1500 };
+    const store = await openOn(server, options), refusing = await openOn(server);
+    const decode = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+    for (
+      const [key, length] of [["short", 5000], ["long", 300_000], ["longer", 3_000_000]] as const
+    ) {
+      assertEquals(decode(await store.get(key)), text(length));
+      assertEquals((await store.stat(key))?.size, length);
+      const range = { offset: length - 70_000 > 0 ? length - 70_000 : 3, length: 1000 };
+      const part = text(length).slice(range.offset, range.offset + 1000);
+      assertEquals(decode(await store.get(key, { range })), part);
+      const blob = (await store.read(key))!, expected = (await near.read(key))!;
+      const { encoding, encodedSize, info } = blob;
+      assertEquals([encoding, encodedSize], [expected.encoding, expected.encodedSize]);
+      assertEquals(info, expected.info);
+      if (encoding !== undefined) {
+        const stored = await new Response(blob.encodedStream()).arrayBuffer();
+        assertEquals(stored.byteLength, encodedSize);
+        const unpacked = new Response(stored).body!.pipeThrough(new DecompressionStream("gzip"));
+        assertEquals(await new Response(unpacked).text(), text(length));
+      } else assertThrows(() => blob.encodedStream(), TypeError);
+      await assertRejects(() => refusing.get(key), UnsupportedCodecError);
+    }
+    assertEquals(await refusing.get("plain"), bytesOf(1, 70_000));
+    const plain = (await store.read("plain"))!;
+    assertEquals([plain.encoding, plain.encodedSize], [undefined, 70_000]);
+    assertThrows(() => plain.encodedStream(), TypeError);
+  });
+
+  it("those that expire are there until then", async () => {
+    const server = new FileServer(await file());
+    for (const [now, keys] of [[1999, ["late", "soon"]], [2000, ["late"]], [5000, []]] as const) {
+      const store = await openOn(server, { now: () => now }), found = [];
+      for await (const { key, expires } of store.list()) if (expires) found.push(key);
+      assertEquals(found, [...keys]);
+      for (const key of ["soon", "late"]) {
+        assertEquals(await store.has(key), (keys as readonly string[]).includes(key));
+      }
+      assertEquals((await infos(store.list({ limit: 5 }))).length, Math.min(5, 4 + keys.length));
+    }
+  });
+
+  it("are published: uncompressed, and with their times", async () => {
+    const near = await BlobStore.open(storeOf(await file(), 2 ** 24), {
+      readOnly: true,
+      now: () => 1500,
+    });
+    const to = memory(2 ** 24);
+    await publishBlobs(near, to);
+    const store = await openOn(new FileServer(fileOf(to)), { now: () => 1500 });
+    assertEquals((await store.get("longer"))?.length, 3_000_000);
+    assertEquals((await store.stat("soon"))?.expires, new Date(2000));
+    assertEquals((await store.stat("long"))?.encoding, undefined);
   });
 });
 

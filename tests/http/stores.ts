@@ -5,7 +5,7 @@
  */
 
 import type { MemoryStore } from "../../backends/memory.ts";
-import { HttpBlobStore, type HttpOptions } from "../../backends/http/mod.ts";
+import { HttpBlobStore, type HttpBlobStoreOptions } from "../../backends/http/mod.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
@@ -64,7 +64,7 @@ export async function unclosedFile(
 /** Opens the store that a server has. */
 export function openOn<Meta>(
   server: FileServer,
-  options: HttpOptions = {},
+  options: HttpBlobStoreOptions = {},
 ): Promise<HttpBlobStore<Meta>> {
   return HttpBlobStore.open<Meta>("https://example.com/photos.blobs", {
     fetch: server.fetch,
