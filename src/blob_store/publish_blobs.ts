@@ -29,7 +29,7 @@ const GRANULE = 64;
 const LOG_LENGTH = 4096;
 /** Bytes that are written at once, and those by which the file grows. */
 const PIECE = 1_048_576; // = 2 ** 20
-const GROWTH = 16 * PIECE;
+const GROWTH = 16_777_216; // = 2 ** 24
 /** Most bytes of the numbers of an entry, and of the root without its separators. */
 const ENTRY_NUMBERS = 56;
 const ROOT_NUMBERS = 256;
