@@ -48,6 +48,7 @@ const steps: Record<string, string[]> = {
   bun: ["task", "test:bun"],
   npm: ["task", "test:npm", "--quick"],
   browser: ["task", "test:browser"],
+  keyv: ["task", "test:keyv"],
   gpu: ["task", "test:gpu"],
   platforms: ["task", "test:platforms"],
 };
@@ -72,6 +73,7 @@ const LONG: readonly string[] = [
   "examples",
   "types",
   "publish",
+  "keyv",
   "browser",
   "size",
   "doc",

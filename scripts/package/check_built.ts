@@ -24,6 +24,9 @@ const FOR_PAGES = [
     "./webgl",
     "./three",
     "./blob-store/core",
+    "./http",
+    "./unstorage",
+    "./keyv",
   ],
 ];
 

@@ -10,11 +10,14 @@ import { BlobStore } from "@suballoc/offset-allocator/blob-store";
 import { main, VERSION } from "@suballoc/offset-allocator/cli";
 import { BlobStore as CoreStore } from "@suballoc/offset-allocator/blob-store/core";
 import { SyncFileStore } from "@suballoc/offset-allocator/file";
+import { serveBlobs } from "@suballoc/offset-allocator/http";
+import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
 import { SlotPool } from "@suballoc/offset-allocator/pool";
 import { report } from "@suballoc/offset-allocator/report";
 import { SharedOffsetAllocator } from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
 import { streamingBatchedMesh } from "@suballoc/offset-allocator/three";
+import { unstorageDriver } from "@suballoc/offset-allocator/unstorage";
 import { webGlDevice } from "@suballoc/offset-allocator/webgl";
 import { GpuArena } from "@suballoc/offset-allocator/webgpu";
 import { deepStrictEqual, throws } from "node:assert/strict";
@@ -61,6 +64,11 @@ deepStrictEqual([await main(["ls", path], { stdout, stderr: stdout }), printed.t
 const core = await CoreStore.open(new MemoryStore(0, { maxByteLength: 2 ** 20 }));
 await core.put("a", "text");
 deepStrictEqual([core instanceof CoreStore, store instanceof CoreStore], [true, true]);
+const range = { headers: { range: "bytes=1-2" } };
+const response = await serveBlobs(core)(new Request("http://localhost/a", range));
+deepStrictEqual([response.status, await response.text()], [206, "ex"]);
+deepStrictEqual(await keyvAdapter(core).get("a"), "text");
+deepStrictEqual(await unstorageDriver(core).getKeys(), ["a"]);
 await core.close();
 
 throws(() => new GpuArena({}), TypeError);

@@ -31,6 +31,8 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/three/streaming_batched_mesh_test.js": "needs three, which only the repository has",
   "tests/three/streaming_batches_test.js": "needs three, which only the repository has",
   "tests/three/three_types_test.js": "compiles the sources",
+  "tests/keyv/keyv_adapter_test.js": "needs Keyv, which only the repository has",
+  "tests/unstorage/unstorage_driver_test.js": "needs unstorage, which only the repository has",
   "tests/webgpu/webgpu_types_test.js": "compiles the sources",
 };
 

@@ -10,14 +10,19 @@ import { BlobStore, StoreLockedError } from "@suballoc/offset-allocator/blob-sto
 import { BlobStore as CoreStore } from "@suballoc/offset-allocator/blob-store/core";
 import { main, VERSION } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
+import { nodeListener, serveBlobs } from "@suballoc/offset-allocator/http";
+import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
 import * as pools from "@suballoc/offset-allocator/pool";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
 import * as shared from "@suballoc/offset-allocator/shared";
 import { parseTrace, RecordingAllocator } from "@suballoc/offset-allocator/trace";
 import { streamingBatchedMesh } from "@suballoc/offset-allocator/three";
+import { unstorageDriver } from "@suballoc/offset-allocator/unstorage";
 import { webGlDevice } from "@suballoc/offset-allocator/webgl";
 import { GpuArena } from "@suballoc/offset-allocator/webgpu";
 import { deepStrictEqual, ok, rejects, throws } from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -182,6 +187,31 @@ async function blobStores() {
   await blobs((options) => CoreStore.open(memory, options), () => CoreStore.open(other), other);
 }
 
+async function served() {
+  const store = await CoreStore.open(new core.MemoryStore(0, { maxByteLength: 2 ** 22 }));
+  const handler = serveBlobs(store, { authorize: () => true });
+  const server = createServer(nodeListener(handler)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${server.address().port}/a`, bytes = bytesOf(300_000, 3);
+  const put = await fetch(url, { method: "PUT", body: bytes });
+  deepStrictEqual([put.status, await put.text()], [201, ""]);
+  ok(isSame(new Uint8Array(await (await fetch(url)).arrayBuffer()), bytes));
+  const part = await fetch(url, { headers: { range: "bytes=5-99" } });
+  deepStrictEqual([part.status, (await part.arrayBuffer()).byteLength], [206, 95]);
+  const closed = once(server, "close");
+  server.close();
+  server.closeAllConnections?.();
+  await closed;
+
+  const driver = unstorageDriver(store, { base: "u:" }), adapter = keyvAdapter(store);
+  await driver.setItems([{ key: "a", value: "1" }, { key: "b", value: "2" }]);
+  await adapter.set("k", "3", 60_000);
+  deepStrictEqual([await driver.getKeys(), await adapter.get("k")], [["a", "b"], "3"]);
+  await driver.clear();
+  deepStrictEqual(await driver.getItem("a"), null);
+  await store.close();
+}
+
 async function command() {
   const path = join(folder, "store.blobs"), out = join(folder, "cat.bin");
   let printed = "";
@@ -197,7 +227,7 @@ async function command() {
   ok(printed.includes(VERSION));
 }
 
-for (const part of [allocators, operations, arenas, pooled, blobStores, command]) {
+for (const part of [allocators, operations, arenas, pooled, blobStores, served, command]) {
   try {
     await part();
   } catch (error) {

@@ -18,6 +18,9 @@ import {
 } from "@suballoc/offset-allocator/blob-store/core";
 import { main } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
+import { nodeListener, serveBlobs } from "@suballoc/offset-allocator/http";
+import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
+import { unstorageDriver } from "@suballoc/offset-allocator/unstorage";
 import { GpuUsage } from "@suballoc/offset-allocator/webgpu";
 export * from "./core_consumer.ts";
 
@@ -42,6 +45,16 @@ export async function anywhere(path: string, options: BlobStoreOptions): Promise
   await using byPath: CoreBlobStore = await BlobStore.open(path);
   const error: CoreStoreFullError | undefined = undefined as StoreFullError | undefined;
   return error === undefined && store !== byPath;
+}
+
+/** A server for blobs, and drivers over them. */
+export async function served(path: string, request: Request): Promise<Response> {
+  await using store = await BlobStore.open(path);
+  const handler = serveBlobs(store, { authorize: (request, key) => request.url.endsWith(key) });
+  const listener: (incoming: never, outgoing: never) => void = nodeListener(handler);
+  await unstorageDriver(store).setItem("a", listener.name);
+  await keyvAdapter(store).set("a", "text", 1000);
+  return await handler(request);
 }
 
 /** Files, at once and by promises. */
