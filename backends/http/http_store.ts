@@ -12,8 +12,11 @@ import {
 } from "../../src/arena/backing_store.ts";
 import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger } from "../../src/util/check_integer.ts";
-import { LARGE, RemoteFile } from "./remote_file.ts";
+import { RemoteFile } from "./remote_file.ts";
 import { type HttpOptions, Requests } from "./requests.ts";
+
+/** Reads of so many bytes go past the blocks. */
+const LARGE = 262_144; // = 2 ** 18
 
 /** How a file on a server is read in blocks. */
 export interface HttpStoreOptions extends HttpOptions {
@@ -96,7 +99,7 @@ export class HttpStore implements AsyncBackingStore {
     const file = this.#file, size = this.#blockSize;
     if (length >= LARGE) {
       let at = 0;
-      for await (const piece of file.pieces(offset, end, false)) {
+      for await (const piece of file.pieces(offset, end)) {
         into.set(piece, at);
         at += piece.length;
       }

@@ -46,7 +46,7 @@ export {
   StorageError,
   UnsupportedCodecError,
 } from "../../src/blob_store/mod.ts";
-export { codedBlobs } from "./coded_blobs.ts";
+export { codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
 export { HttpChangedError } from "./http_errors.ts";
 export { HttpStore } from "./http_store.ts";
 export type { HttpStoreOptions } from "./http_store.ts";

@@ -5,13 +5,12 @@
  */
 
 import { StorageError } from "../../src/arena/backing_store.ts";
+import type { RangeFile } from "../../src/blob_store/mod.ts";
 import { HttpChangedError } from "./http_errors.ts";
 import type { Requests } from "./requests.ts";
 
 /** Bytes of the first request. */
-export const FIRST_LENGTH = 65_536;
-/** Reads of so many bytes are streamed, and not kept. */
-export const LARGE = 262_144; // = 2 ** 18
+const FIRST_LENGTH = 65_536;
 /** Most bytes that ranges are joined to. */
 const MAX_JOINED = 4_194_304; // = 2 ** 22
 /** Turns of the microtask queue in which ranges are gathered: promises resolve at several depths. */
@@ -19,6 +18,7 @@ const TURNS = 16;
 
 /** A range that somebody waits for. */
 interface Wanted {
+  readonly maxGap: number;
   readonly start: number;
   readonly end: number;
   readonly resolve: (bytes: Uint8Array) => void;
@@ -26,14 +26,12 @@ interface Wanted {
 }
 
 /** A file as it was at its first request; each answer that is of another one is refused. */
-export class RemoteFile {
+export class RemoteFile implements RangeFile {
   readonly requests: Requests;
   /** Bytes in the file; Infinity where the server lets nobody see it. */
   byteLength = Infinity;
   /** Its name among the versions of the file, where it can be seen. */
   etag: string | undefined;
-  /** Most bytes between two ranges that one request fetches. */
-  maxGap: number;
   /** Its first bytes. */
   head: Uint8Array = new Uint8Array(0);
   #modified: string | undefined;
@@ -47,7 +45,6 @@ export class RemoteFile {
   private constructor(requests: Requests, mode: RequestCache | undefined) {
     this.requests = requests;
     this.#mode = mode;
-    this.maxGap = requests.options.maxGap ?? 16_384;
   }
 
   /**
@@ -59,7 +56,7 @@ export class RemoteFile {
     const file = new RemoteFile(requests, isAgain ? "no-cache" : undefined);
     const head = new Uint8Array(FIRST_LENGTH);
     let length = 0;
-    for await (const piece of file.pieces(0, FIRST_LENGTH, false)) {
+    for await (const piece of file.#request(0, FIRST_LENGTH, false)) {
       head.set(piece, length);
       length += piece.length;
     }
@@ -68,8 +65,21 @@ export class RemoteFile {
     return file;
   }
 
-  /** The bytes from `start` to `end` as they come; those of a stream wait for who reads them. */
-  pieces(start: number, end: number, isStream: boolean): AsyncGenerator<Uint8Array, void, void> {
+  isChange(error: unknown): boolean {
+    return error instanceof HttpChangedError;
+  }
+
+  changed(reason: string, cause: unknown): HttpChangedError {
+    return new HttpChangedError(0, 0, reason, { cause });
+  }
+
+  /** The bytes from `start` to `end` as they come, no faster than they are taken. */
+  pieces(start: number, end: number): AsyncGenerator<Uint8Array, void, void> {
+    return this.#request(start, end, true);
+  }
+
+  /** The same; who does not take what comes keeps others waiting, unless it is a stream. */
+  #request(start: number, end: number, isStream: boolean): AsyncGenerator<Uint8Array, void, void> {
     const accept = (response: Response, from: number, to: number) =>
       this.#accept(response, from, to);
     return this.requests.pieces(start, end, accept, this.#mode, isStream);
@@ -79,12 +89,14 @@ export class RemoteFile {
    * Some bytes, which are not to be changed. Ranges that are asked for together are fetched
    * together, and none twice as long as it is kept.
    */
-  range(start: number, end: number): Promise<Uint8Array> {
+  range(start: number, end: number, maxGap = 0): Promise<Uint8Array> {
     if (end <= this.head.length) return Promise.resolve(this.head.subarray(start, end));
     const name = `${start}-${end}`, cache = this.#cache;
     let bytes = cache.get(name);
     if (bytes === undefined) {
-      bytes = new Promise((resolve, reject) => this.#want({ start, end, resolve, reject }));
+      bytes = new Promise((resolve, reject) => {
+        this.#want({ start, end, maxGap, resolve, reject });
+      });
       this.#cached += end - start;
       bytes.catch(() => this.#drop(name, bytes!));
     } else cache.delete(name);
@@ -114,9 +126,10 @@ export class RemoteFile {
   async #gather(): Promise<void> {
     for (let i = 0; i < TURNS; i++) await undefined;
     const all = this.#wanted.splice(0).sort((a, b) => a.start - b.start);
+    const maxGap = Math.max(this.requests.options.maxGap ?? 16_384, ...all.map((w) => w.maxGap));
     let joined: Wanted[] = [], start = 0, end = 0;
     for (const wanted of all) {
-      const isNear = wanted.start <= end + this.maxGap && wanted.end - start <= MAX_JOINED;
+      const isNear = wanted.start <= end + maxGap && wanted.end - start <= MAX_JOINED;
       if (joined.length > 0 && !isNear) {
         this.#fetch(start, end, joined);
         joined = [];
@@ -133,7 +146,7 @@ export class RemoteFile {
     const buffer = new Uint8Array(end - start);
     let length = 0, left = wanted;
     try {
-      for await (const piece of this.pieces(start, end, false)) {
+      for await (const piece of this.#request(start, end, false)) {
         buffer.set(piece, length);
         length += piece.length;
         left = left.filter((range) => {

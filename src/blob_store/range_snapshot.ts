@@ -1,38 +1,31 @@
 /**
- * A blob store in one version of a file on a server.
+ * A blob store in one version of a file whose ranges are fetched.
  *
  * @module
  */
 
-import {
-  CorruptBlobError,
-  CorruptStoreError,
-  DamagedIndexError,
-} from "../../src/blob_store/blob_store_errors.ts";
-import { CHUNK_LENGTH, chunkSeed, framedLength, ownParts } from "../../src/blob_store/chunks.ts";
-import { getUint32 } from "../../src/blob_store/codec.ts";
-import { keyOf } from "../../src/blob_store/entries.ts";
-import { currentSlot } from "../../src/blob_store/header.ts";
-import {
-  compareBytes,
-  type IndexEntry,
-  type LeafPlace,
-  PAGE_LENGTH,
-} from "../../src/blob_store/leaf.ts";
-import { leafEntries } from "../../src/blob_store/leaf_entries.ts";
-import { pagesOf } from "../../src/blob_store/leaf_cursor.ts";
-import { PageMap } from "../../src/blob_store/page_map.ts";
-import { readRoot } from "../../src/blob_store/recovery.ts";
-import { positionOf } from "../../src/blob_store/replay.ts";
-import type { Run } from "../../src/blob_store/root.ts";
-import { HEADER_LENGTH, type Superblock } from "../../src/blob_store/superblock.ts";
-import { fastCrc32 } from "../../src/util/fast_crc32.ts";
-import { lowerBound } from "../../src/util/lower_bound.ts";
+import { CorruptBlobError, CorruptStoreError, DamagedIndexError } from "./blob_store_errors.ts";
+import { CHUNK_LENGTH, chunkSeed, framedLength, ownParts } from "./chunks.ts";
+import { getUint32 } from "./codec.ts";
+import { keyOf } from "./entries.ts";
+import { currentSlot } from "./header.ts";
+import { compareBytes, type IndexEntry, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
+import { leafEntries } from "./leaf_entries.ts";
+import { pagesOf } from "./leaf_cursor.ts";
+import { PageMap } from "./page_map.ts";
+import { readRoot } from "./recovery.ts";
+import { positionOf } from "./replay.ts";
+import type { Run } from "./root.ts";
+import { HEADER_LENGTH, type Superblock } from "./superblock.ts";
+import { fastCrc32 } from "../util/fast_crc32.ts";
+import { lowerBound } from "../util/lower_bound.ts";
 import { type FoundEntry, type LogTable, readLog } from "./log_table.ts";
-import { LARGE, type RemoteFile } from "./remote_file.ts";
+import type { RangeFile } from "./range_file.ts";
 
 /** Most bytes between what is read by one request while a store is opened. */
 const OPENING_GAP = 2_097_152; // = 2 ** 21
+/** Reads of so many bytes are streamed, and not kept. */
+export const LARGE = 262_144; // = 2 ** 18
 /** Bytes of a chunk and its checksum. */
 const FRAME: number = CHUNK_LENGTH + 4;
 /** Groups of leaves that a walk without a limit reads at first, and at most. */
@@ -57,8 +50,8 @@ export interface WalkRange {
 }
 
 /** A store that was opened. It never changes. */
-export class Snapshot {
-  readonly file: RemoteFile;
+export class RangeSnapshot {
+  readonly file: RangeFile;
   /** What tells it from any other state of any store. */
   readonly name: string;
   readonly #granule: number;
@@ -71,7 +64,7 @@ export class Snapshot {
   readonly #groups = new WeakMap<Uint8Array, Group>();
 
   private constructor(
-    file: RemoteFile,
+    file: RangeFile,
     { granule, uuid, generation, salt }: Superblock,
     run: Run | undefined,
     log: LogTable,
@@ -92,39 +85,34 @@ export class Snapshot {
    *
    * @throws {CorruptStoreError} It is no blob store, or it is damaged.
    */
-  static async open(file: RemoteFile): Promise<Snapshot> {
+  static async open(file: RangeFile): Promise<RangeSnapshot> {
     const header = new Uint8Array(HEADER_LENGTH);
     header.set(file.head.subarray(0, HEADER_LENGTH));
-    const { byteLength, maxGap } = file, crc32 = fastCrc32;
+    const { byteLength } = file, crc32 = fastCrc32;
     const { superblock } = currentSlot(header, { byteLength, crc32 });
     const { granule } = superblock;
-    file.maxGap = Math.max(maxGap, OPENING_GAP);
-    try {
-      const read = async (position: number, into: Uint8Array) => {
-        into.set(await file.range(position, position + into.length));
-      };
-      const [root, ...segments] = await Promise.all([
-        readRoot({ crc32, read }, superblock),
-        ...superblock.segments.map(async (part) => {
-          const bytes = new Uint8Array(part.units * granule);
-          await read(positionOf(part, granule), bytes);
-          return bytes;
-        }),
-      ]);
-      const end = HEADER_LENGTH + (root?.end ?? 0) * granule;
-      if (end > byteLength) {
-        throw new CorruptStoreError(byteLength, `it is cut off, and had at least ${end} bytes`);
-      }
-      const opened = (limit: number) => {
-        const log = readLog(segments, superblock, limit, root?.features ?? 0);
-        return { log, snapshot: new Snapshot(file, superblock, root?.runs[0], log) };
-      };
-      const { log, snapshot } = opened(Infinity);
-      const isWhole = await Promise.all(log.window.map((entry) => snapshot.#isWhole(entry)));
-      return isWhole.every(Boolean) ? snapshot : opened(log.durable).snapshot;
-    } finally {
-      file.maxGap = maxGap;
+    const read = async (position: number, into: Uint8Array) => {
+      into.set(await file.range(position, position + into.length, OPENING_GAP));
+    };
+    const [root, ...segments] = await Promise.all([
+      readRoot({ crc32, read }, superblock),
+      ...superblock.segments.map(async (part) => {
+        const bytes = new Uint8Array(part.units * granule);
+        await read(positionOf(part, granule), bytes);
+        return bytes;
+      }),
+    ]);
+    const end = HEADER_LENGTH + (root?.end ?? 0) * granule;
+    if (end > byteLength) {
+      throw new CorruptStoreError(byteLength, `it is cut off, and had at least ${end} bytes`);
     }
+    const opened = (limit: number) => {
+      const log = readLog(segments, superblock, limit, root?.features ?? 0);
+      return { log, snapshot: new RangeSnapshot(file, superblock, root?.runs[0], log) };
+    };
+    const { log, snapshot } = opened(Infinity);
+    const isWhole = await Promise.all(log.window.map((entry) => snapshot.#isWhole(entry)));
+    return isWhole.every(Boolean) ? snapshot : opened(log.durable).snapshot;
   }
 
   /**
@@ -234,7 +222,7 @@ export class Snapshot {
   /** Whether all bytes of a blob are there. */
   async #isWhole(entry: FoundEntry): Promise<boolean> {
     try {
-      for await (const _ of this.bytes(entry, 0, entry.size));
+      for await (const _ of this.bytes(entry, 0, entry.size, OPENING_GAP));
       return true;
     } catch (error) {
       if (error instanceof CorruptBlobError) return false;
@@ -252,6 +240,7 @@ export class Snapshot {
     entry: FoundEntry,
     start: number,
     end: number,
+    maxGap?: number,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     const { size, seed, crc, inline } = entry;
     let chunk = Math.floor(start / CHUNK_LENGTH), filled = 0;
@@ -259,7 +248,7 @@ export class Snapshot {
     const first = chunk * FRAME, stop = Math.min(last * FRAME, framedLength(size));
     const newFrame = () => new Uint8Array(Math.min(FRAME, Math.max(0, stop - chunk * FRAME)));
     let frame = newFrame();
-    for await (const piece of inline ? [inline] : this.#framed(entry, first, stop)) {
+    for await (const piece of inline ? [inline] : this.#framed(entry, first, stop, maxGap)) {
       for (let at = 0; at < piece.length;) {
         const part = piece.subarray(at, at + frame.length - filled);
         frame.set(part, filled);
@@ -285,6 +274,7 @@ export class Snapshot {
     entry: FoundEntry,
     start: number,
     end: number,
+    maxGap?: number,
   ): AsyncGenerator<Uint8Array, void, void> {
     const { file } = this, granule = this.#granule, ranges: [number, number][] = [];
     let at = 0;
@@ -298,8 +288,8 @@ export class Snapshot {
       throw new CorruptBlobError(keyOf(entry), 0, entry.size);
     }
     if (end - start >= LARGE) {
-      for (const [from, to] of ranges) yield* file.pieces(from, to, true);
-    } else yield* await Promise.all(ranges.map(([from, to]) => file.range(from, to)));
+      for (const [from, to] of ranges) yield* file.pieces(from, to);
+    } else yield* await Promise.all(ranges.map(([from, to]) => file.range(from, to, maxGap)));
   }
 }
 

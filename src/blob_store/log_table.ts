@@ -4,15 +4,15 @@
  * @module
  */
 
-import { ByteReader } from "../../src/blob_store/codec.ts";
-import { MANY_PLACES, NO_PLACE } from "../../src/blob_store/key_index.ts";
-import type { IndexEntry } from "../../src/blob_store/leaf.ts";
-import { BATCH_HEADER, batchAt } from "../../src/blob_store/log.ts";
-import { CLOSE, DELETE, type LogRecord, readRecord } from "../../src/blob_store/records.ts";
-import { checkNothingFollows, damagedLog, positionOf } from "../../src/blob_store/replay.ts";
-import type { Superblock } from "../../src/blob_store/superblock.ts";
-import { decodeText } from "../../src/blob_store/text.ts";
-import { fastCrc32 } from "../../src/util/fast_crc32.ts";
+import { ByteReader } from "./codec.ts";
+import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import type { IndexEntry } from "./leaf.ts";
+import { BATCH_HEADER, batchAt } from "./log.ts";
+import { CLOSE, DELETE, type LogRecord, readRecord } from "./records.ts";
+import { checkNothingFollows, damagedLog, positionOf } from "./replay.ts";
+import type { Superblock } from "./superblock.ts";
+import { decodeText } from "./text.ts";
+import { fastCrc32 } from "../util/fast_crc32.ts";
 
 /** A blob that a log or a leaf names. */
 export interface FoundEntry extends IndexEntry {

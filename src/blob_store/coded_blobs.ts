@@ -1,11 +1,11 @@
 /**
- * Decoding the compressed blobs of a store on a server, for who needs it.
+ * Decoding the compressed blobs of a store that is read by ranges, for who needs it.
  *
  * @module
  */
 
-import { CodedReader, type CodedSource } from "../../src/blob_store/coded_blob.ts";
-import type { Extra } from "../../src/blob_store/extra.ts";
+import { CodedReader, type CodedSource } from "./coded_blob.ts";
+import type { Extra } from "./extra.ts";
 import type { FoundEntry } from "./log_table.ts";
 
 /** What decodes blobs: {@linkcode codedBlobs}. */
@@ -17,7 +17,7 @@ export type DecodeBlob = (
 
 /**
  * Decodes blobs that were compressed with gzip, by the `DecompressionStream` of the runtime: for the
- * option `decode` of `HttpBlobStore.open`. A page that reads no such blobs need not have it.
+ * option `decode` of `HttpBlobStore.open` and `RangeBlobStore.openRanges`. A page that reads no such blobs need not have it.
  */
 export const codedBlobs: DecodeBlob = (source, offset, into) =>
   new CodedReader(source).read(offset, into);
