@@ -38,12 +38,12 @@ const DATES: readonly RegExp[] = [
 /**
  * A blob as a write sees it: by the tag of its bytes, or by that of their encoding.
  */
-export function versionOf({ etag, time, encoding }: BlobInfo): Version {
+export function versionOf({ etag, time, encoding }: BlobInfo<unknown>): Version {
   return { etag, tags: encoding ? [etag, tagOf(etag, encoding)] : [etag], time };
 }
 
 /** A blob as it is sent: with a content coding, or without one. */
-export function selected({ etag, time }: BlobInfo, encoding: string | undefined): Version {
+export function selected({ etag, time }: BlobInfo<unknown>, encoding: string | undefined): Version {
   return { etag, tags: [encoding === undefined ? etag : tagOf(etag, encoding)], time };
 }
 

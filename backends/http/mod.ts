@@ -20,19 +20,34 @@
  * @module
  */
 
+export type { AsyncBackingStore, StorageOperation } from "../../src/arena/mod.ts";
 export type {
+  BackingStore,
+  BatchOptions,
+  BlobBody,
+  BlobBytes,
   BlobInfo,
   BlobReader,
   BlobSnapshot,
   BlobSource,
   ByteRange,
   CancelSignal,
+  CodedSource,
+  Compression,
+  Crc32,
+  DecodeBlob,
   DeleteOptions,
+  Extra,
   GetOptions,
   ListOptions,
   Metadata,
+  PieceCodec,
   PutOptions,
+  RangeBlobStoreOptions,
+  RangeFile,
+  RangeSource,
   ReadOptions,
+  RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
 export { pathOfKey } from "./key_path.ts";
 export { nodeListener } from "./node_listener.ts";
@@ -46,8 +61,9 @@ export {
   StorageError,
   UnsupportedCodecError,
 } from "../../src/blob_store/mod.ts";
+export type { WriteConditions } from "./conditions.ts";
 export { codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
-export { HttpChangedError } from "./http_errors.ts";
+export { HttpChangedError } from "./http_changed_error.ts";
 export { HttpStore } from "./http_store.ts";
 export type { HttpStoreOptions } from "./http_store.ts";
 export { HttpBlobStore } from "./http_blob_store.ts";

@@ -6,14 +6,14 @@
 
 import { StorageError } from "../../src/arena/backing_store.ts";
 import type { RangeFile } from "../../src/blob_store/mod.ts";
-import { HttpChangedError } from "./http_errors.ts";
+import { HttpChangedError } from "./http_changed_error.ts";
 import type { Requests } from "./requests.ts";
 
 /** Bytes of the first request. */
 const FIRST_LENGTH = 65_536;
 /** Most bytes that ranges are joined to. */
 const MAX_JOINED = 4_194_304; // = 2 ** 22
-/** Turns of the microtask queue in which ranges are gathered: promises resolve at several depths. */
+/** Turns of the microtask queue that gather ranges: promises resolve at several depths. */
 const TURNS = 16;
 
 /** A range that somebody waits for. */

@@ -25,7 +25,7 @@ export interface SendingOptions {
  * however that comes.
  */
 export async function bodyOf(
-  blob: BlobSnapshot,
+  blob: BlobSnapshot<unknown>,
   part: Part | undefined,
   options: SendingOptions,
 ): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -43,13 +43,13 @@ export async function bodyOf(
 
 /** A blob on its way to a client that may be slow, or go away. */
 class Sending implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
-  readonly #blob: BlobSnapshot;
+  readonly #blob: BlobSnapshot<unknown>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #options: SendingOptions;
   #ahead: Uint8Array<ArrayBuffer> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(blob: BlobSnapshot, part: Part | undefined, options: SendingOptions) {
+  constructor(blob: BlobSnapshot<unknown>, part: Part | undefined, options: SendingOptions) {
     this.#blob = blob;
     this.#reader = (part === undefined ? blob.encodedStream() : blob.stream(part)).getReader();
     this.#options = options;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BlobInfo, BlobSnapshot } from "../../src/blob_store/mod.ts";
+import type { BlobInfo, BlobSnapshot, Metadata } from "../../src/blob_store/mod.ts";
 import {
   conditionsOf,
   evaluate,
@@ -52,7 +52,7 @@ const NOTHING = "There is no such blob";
 interface Call {
   readonly request: Request;
   readonly key: string;
-  readonly store: ServedStore;
+  readonly store: ServedStore<unknown>;
   readonly settings: Settings;
 }
 
@@ -82,8 +82,11 @@ interface Call {
  * @param store A store that is open; it stays open.
  * @throws {TypeError | RangeError} An option is not known, or makes no sense.
  */
-export function serveBlobs(store: ServedStore, options: ServeBlobsOptions = {}): BlobHandler {
-  const settings = settingsOf(store, options);
+export function serveBlobs<Meta = Metadata>(
+  store: ServedStore<Meta>,
+  options: ServeBlobsOptions<Meta> = {},
+): BlobHandler {
+  const settings = settingsOf(store, options as ServeBlobsOptions<unknown>);
   return async (request) => {
     let response: Response;
     try {
@@ -105,7 +108,11 @@ function responseOf({ status, message, headers }: Refusal, isHead: boolean): Res
   return response;
 }
 
-async function answer(request: Request, store: ServedStore, settings: Settings): Promise<Response> {
+async function answer(
+  request: Request,
+  store: ServedStore<unknown>,
+  settings: Settings,
+): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url), { method } = request;
   const key = keyOfPath(pathname, settings.basePath);
   if (key === undefined) throw new Refusal(404, "There is nothing here");
@@ -181,7 +188,7 @@ function codingFor<T extends string>(headers: Headers, coding: T | undefined): T
 /** Status and headers of the answer to a GET or a HEAD, and the part of the blob that is sent. */
 function headOf(
   request: Request,
-  { info, encodedSize }: BlobSnapshot,
+  { info, encodedSize }: BlobSnapshot<unknown>,
   encoding: string | undefined,
   settings: Settings,
 ): { status: number; headers: Headers; part?: Part } {
@@ -249,7 +256,7 @@ async function remove({ request, key, store }: Call): Promise<Response> {
   }
 }
 
-function present(info: BlobInfo | undefined): Version | undefined {
+function present(info: BlobInfo<unknown> | undefined): Version | undefined {
   return info && versionOf(info);
 }
 
@@ -262,7 +269,7 @@ function checked(headers: Headers, version: Version | undefined): WriteCondition
 async function list(
   request: Request,
   query: URLSearchParams,
-  store: ServedStore,
+  store: ServedStore<unknown>,
   settings: Settings,
 ): Promise<Response> {
   const prefix = query.get("prefix") ?? "", after = query.get("after") ?? undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BlobInfo, BlobReader, BlobStore } from "../../src/blob_store/mod.ts";
+import type { BlobInfo, BlobSnapshot, ListOptions, Metadata } from "../../src/blob_store/mod.ts";
 import {
   checkInteger,
   checkOptions,
@@ -12,6 +12,7 @@ import {
   describe,
   MAX_TIMEOUT,
 } from "../../src/util/mod.ts";
+import type { WriteConditions } from "./conditions.ts";
 import { withSlash } from "./key_path.ts";
 
 /** Answers a request, as `Deno.serve`, `Bun.serve` and Hono want it. It never rejects. */
@@ -27,12 +28,27 @@ export type Authorize = (
 ) => boolean | Response | Promise<boolean | Response>;
 
 /** What is served: a `BlobStore`, or what reads like one. */
-export type ServedStore =
-  & Pick<BlobReader, "read" | "stat" | "list">
-  & Partial<Pick<BlobStore, "put" | "delete" | "readOnly">>;
+export interface ServedStore<Meta = Metadata> {
+  /** Whether writes are refused. */
+  readonly readOnly?: boolean;
+  /** What is known of a blob and its bytes, of one version. */
+  read(key: string): Promise<BlobSnapshot<Meta> | undefined>;
+  /** What is known of a blob. */
+  stat(key: string): Promise<BlobInfo<Meta> | undefined>;
+  /** The blobs in the order of their keys. */
+  list(options: ListOptions): AsyncIterable<BlobInfo<Meta>>;
+  /** Puts a blob, if the conditions hold. */
+  put?(
+    key: string,
+    value: AsyncIterable<Uint8Array>,
+    options: WriteConditions & { readonly metadata?: Meta },
+  ): Promise<BlobInfo<Meta>>;
+  /** Deletes a blob, if it has this etag. */
+  delete?(key: string, options: { readonly ifMatch?: string }): Promise<boolean>;
+}
 
 /** How blobs are served. */
-export interface ServeBlobsOptions {
+export interface ServeBlobsOptions<Meta = Metadata> {
   /** The path before the keys; `/` by default. Other paths are answered with 404. */
   readonly basePath?: string;
   /**
@@ -44,12 +60,12 @@ export interface ServeBlobsOptions {
   /** Whether `basePath` itself lists the blobs; by default false. */
   readonly list?: boolean;
   /** The Cache-Control of a blob; `"no-cache"` by default: kept, and asked for each time. */
-  readonly cacheControl?: string | ((info: BlobInfo) => string);
+  readonly cacheControl?: string | ((info: BlobInfo<Meta>) => string);
   /**
    * The Content-Type of a blob. By default the `type` in its metadata, where PUT keeps it, else
    * `application/octet-stream`.
    */
-  readonly contentType?: (info: BlobInfo) => string | undefined;
+  readonly contentType?: (info: BlobInfo<Meta>) => string | undefined;
   /**
    * The Content-Security-Policy of a blob; `"sandbox"` by default: a page that somebody stored runs
    * no script and has no cookies. An empty string sends none.
@@ -73,7 +89,7 @@ export interface ServeBlobsOptions {
 }
 
 /** Options with their defaults. */
-export interface Settings extends Required<Omit<ServeBlobsOptions, Optional>> {
+export interface Settings extends Required<Omit<ServeBlobsOptions<unknown>, Optional>> {
   readonly authorize: Authorize | undefined;
   readonly authorizeRead: Authorize | undefined;
   readonly onError: ServeBlobsOptions["onError"];
@@ -95,7 +111,10 @@ const IDLE_TIMEOUT = 30_000;
  *
  * @throws {TypeError | RangeError} One is not known, or makes no sense.
  */
-export function settingsOf(store: ServedStore, options: ServeBlobsOptions): Settings {
+export function settingsOf(
+  store: ServedStore<unknown>,
+  options: ServeBlobsOptions<unknown>,
+): Settings {
   checkStore(store);
   checkOptions(options, NAMES);
   const { authorize, authorizeRead, onError } = options;
@@ -139,7 +158,7 @@ export function settingsOf(store: ServedStore, options: ServeBlobsOptions): Sett
   };
 }
 
-function checkStore(store: ServedStore): void {
+function checkStore(store: unknown): void {
   const { read, stat, list } = Object(store) as Partial<ServedStore>;
   if ([read, stat, list].every((method) => typeof method === "function")) return;
   throw new TypeError(`Expected store to be a blob store, got ${describe(store)}`);
@@ -163,7 +182,7 @@ function originsOf(cors: unknown): "*" | readonly string[] {
 }
 
 /** The type that was put with a blob; other programs may have put anything into the metadata. */
-function typeOf({ metadata }: BlobInfo): string | undefined {
+function typeOf({ metadata }: BlobInfo<unknown>): string | undefined {
   const { type } = Object(metadata) as { type?: unknown };
   return typeof type === "string" && TYPE.test(type) ? type : undefined;
 }

@@ -4,14 +4,26 @@
  * @module
  */
 
-import type { BatchOperation, BlobStore } from "../../src/blob_store/mod.ts";
+import type { BatchOperation } from "../../src/blob_store/mod.ts";
 import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
 
 /** The part of a `BlobStore` that is used. */
-export type KeyvBlobStore = Pick<
-  BlobStore,
-  "batch" | "close" | "delete" | "get" | "has" | "list" | "put"
->;
+export interface KeyvBlobStore {
+  /** The bytes of a blob. */
+  get(key: string): Promise<Uint8Array | undefined>;
+  /** Whether there is a blob. */
+  has(key: string): Promise<boolean>;
+  /** The blobs whose keys begin so. */
+  list(options: { readonly prefix: string }): AsyncIterable<{ readonly key: string }>;
+  /** Puts a blob, which may expire. */
+  put(key: string, value: string, options: { readonly expires?: number }): Promise<unknown>;
+  /** Deletes a blob. */
+  delete(key: string): Promise<boolean>;
+  /** Puts and deletes together. */
+  batch(operations: Iterable<BatchOperation<unknown>>): Promise<unknown>;
+  /** Closes the store. */
+  close(): Promise<void>;
+}
 
 /** How a store is used as an adapter. */
 export interface KeyvAdapterOptions {
@@ -114,7 +126,7 @@ class Adapter implements KeyvAdapter {
   }
 
   async setMany(entries: readonly KeyvEntry[]): Promise<void> {
-    await this.#store.batch(entries.map(({ key, value, ttl }): BatchOperation => {
+    await this.#store.batch(entries.map(({ key, value, ttl }): BatchOperation<unknown> => {
       return { type: "put", key: this.#prefix + key, value: textIn(value), ...expiryOf(ttl) };
     }));
   }
@@ -128,7 +140,7 @@ class Adapter implements KeyvAdapter {
   }
 
   async clear(): Promise<void> {
-    let steps: BatchOperation[] = [];
+    let steps: BatchOperation<unknown>[] = [];
     for await (const { key } of this.#store.list({ prefix: this.#prefixOf(this.namespace) })) {
       steps.push({ type: "delete", key });
       if (steps.length < AT_ONCE) continue;

@@ -19,11 +19,11 @@
 
 export type {
   BatchOperation,
-  BlobInfo,
+  BlobBody,
+  BlobBytes,
   BlobSource,
-  ListOptions,
+  Compression,
   Metadata,
-  PutOptions,
 } from "../../src/blob_store/mod.ts";
 export { keyvAdapter } from "./keyv_adapter.ts";
 export type { KeyvAdapter, KeyvAdapterOptions, KeyvBlobStore, KeyvEntry } from "./keyv_adapter.ts";

@@ -19,11 +19,15 @@
 
 export type {
   BatchOperation,
+  BlobBody,
+  BlobBytes,
+  BlobChange,
   BlobInfo,
   BlobSource,
-  ListOptions,
+  CancelSignal,
+  Compression,
   Metadata,
-  PutOptions,
+  WatchOptions,
 } from "../../src/blob_store/mod.ts";
 export { unstorageDriver } from "./unstorage_driver.ts";
 export type {
@@ -33,4 +37,5 @@ export type {
   UnstorageMeta,
   UnstorageStore,
   UnstorageTransaction,
+  WatchCallback,
 } from "./unstorage_driver.ts";

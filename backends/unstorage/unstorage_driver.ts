@@ -6,17 +6,35 @@
 
 import type {
   BatchOperation,
+  BlobChange,
+  BlobInfo,
   BlobSource,
-  BlobStore,
   CancelSignal,
+  WatchOptions,
 } from "../../src/blob_store/mod.ts";
 import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
 
 /** The part of a `BlobStore` that is used. */
-export type UnstorageStore = Pick<
-  BlobStore,
-  "batch" | "close" | "delete" | "get" | "has" | "list" | "put" | "stat" | "watch"
->;
+export interface UnstorageStore {
+  /** The bytes of a blob. */
+  get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Whether there is a blob. */
+  has(key: string): Promise<boolean>;
+  /** What is known of a blob. */
+  stat(key: string): Promise<BlobInfo<unknown> | undefined>;
+  /** The blobs whose keys begin so. */
+  list(options: { readonly prefix: string }): AsyncIterable<{ readonly key: string }>;
+  /** Puts a blob, which may expire. */
+  put(key: string, value: BlobSource, options: { readonly expires?: number }): Promise<unknown>;
+  /** Deletes a blob. */
+  delete(key: string): Promise<boolean>;
+  /** Puts and deletes together. */
+  batch(operations: Iterable<BatchOperation<unknown>>): Promise<unknown>;
+  /** Tells what changes. */
+  watch(options: WatchOptions): AsyncIterable<BlobChange<unknown>>;
+  /** Closes the store. */
+  close(): Promise<void>;
+}
 
 /** How a store is used as a driver. */
 export interface UnstorageDriverOptions {
@@ -63,6 +81,9 @@ export interface UnstorageMeta {
   readonly [name: string]: Date | number | string | undefined;
 }
 
+/** Who is told of a change. */
+export type WatchCallback = (event: "update" | "remove", key: string) => unknown;
+
 /** What unstorage asks of a driver. */
 export interface UnstorageDriver {
   /** `"blob-store"`. */
@@ -99,7 +120,7 @@ export interface UnstorageDriver {
    *
    * @returns What ends that.
    */
-  watch(callback: (event: "update" | "remove", key: string) => unknown): () => void;
+  watch(callback: WatchCallback): () => void;
   /** Closes the store, with `closeStore`. */
   dispose(): Promise<void>;
 }
@@ -130,55 +151,32 @@ export function unstorageDriver(
   if (separator !== ":" && separator !== "/") {
     throw new TypeError(`Expected separator to be ":" or "/", got ${describe(separator)}`);
   }
-  const blobOf = (key: string) => base + key.replaceAll(":", separator);
-  /** The key of a blob as unstorage has it; undefined where no item is meant by it. */
-  const keyOf = (blob: string): string | undefined => {
-    const name = blob.slice(base.length);
-    return separator === "/" && name.includes(":") ? undefined : name.replaceAll(separator, ":");
-  };
-  async function* keysIn(prefix = ""): AsyncGenerator<string, void, void> {
-    for await (const { key } of store.list({ prefix: blobOf(prefix) })) {
-      const name = keyOf(key);
-      if (name !== undefined) yield name;
-    }
-  }
-  const follow = async (
-    signal: CancelSignal,
-    tell: (event: "update" | "remove", key: string) => unknown,
-  ) => {
-    for await (const change of store.watch({ prefix: base, signal })) {
-      if (change.type === "missed") { for await (const key of keysIn()) tell("update", key); }
-      else {
-        const key = keyOf(change.type === "put" ? change.info.key : change.key);
-        if (key !== undefined) tell(change.type === "put" ? "update" : "remove", key);
-      }
-    }
-  };
+  const items = new Items(store, base, separator);
   return {
     name: "blob-store",
     flags: { ttl: true },
     options,
     getInstance: () => store,
-    hasItem: (key) => store.has(blobOf(key)),
-    getItem: async (key) => textOf(await store.get(blobOf(key))),
-    getItemRaw: async (key) => await store.get(blobOf(key)) ?? null,
+    hasItem: (key) => store.has(items.blobOf(key)),
+    getItem: async (key) => textOf(await store.get(items.blobOf(key))),
+    getItemRaw: async (key) => await store.get(items.blobOf(key)) ?? null,
     setItem: async (key, value, options) => {
-      await store.put(blobOf(key), value, expiryOf(options));
+      await store.put(items.blobOf(key), value, expiryOf(options));
     },
     setItemRaw: async (key, value, options) => {
-      await store.put(blobOf(key), value, expiryOf(options));
+      await store.put(items.blobOf(key), value, expiryOf(options));
     },
-    setItems: async (items, options) => {
-      await store.batch(items.map((item): BatchOperation => {
+    setItems: async (given, options) => {
+      await store.batch(given.map((item): BatchOperation<unknown> => {
         const expiry = expiryOf({ ...options, ...item.options });
-        return { type: "put", key: blobOf(item.key), value: item.value, ...expiry };
+        return { type: "put", key: items.blobOf(item.key), value: item.value, ...expiry };
       }));
     },
     removeItem: async (key) => {
-      await store.delete(blobOf(key));
+      await store.delete(items.blobOf(key));
     },
     getMeta: async (key) => {
-      const info = await store.stat(blobOf(key));
+      const info = await store.stat(items.blobOf(key));
       if (info === undefined) return null;
       const { time: mtime, size, etag, expires } = info;
       if (expires === undefined) return { mtime, size, etag };
@@ -186,29 +184,73 @@ export function unstorageDriver(
     },
     getKeys: async (prefix) => {
       const keys: string[] = [];
-      for await (const key of keysIn(prefix)) keys.push(key);
+      for await (const key of items.keys(prefix)) keys.push(key);
       return keys;
     },
-    clear: async (prefix) => {
-      let steps: BatchOperation[] = [];
-      for await (const key of keysIn(prefix)) {
-        steps.push({ type: "delete", key: blobOf(key) });
-        if (steps.length < AT_ONCE) continue;
-        await store.batch(steps);
-        steps = [];
-      }
-      await store.batch(steps);
-    },
+    clear: (prefix) => items.clear(prefix),
     watch: (callback) => {
       const abort = new AbortController();
       // It ends by the signal, or with the store.
-      follow(abort.signal, callback).catch(() => {});
+      items.follow(abort.signal, callback).catch(() => {});
       return () => abort.abort();
     },
     dispose: async () => {
       if (closeStore) await store.close();
     },
   };
+}
+
+/** The items of a driver, among the blobs of its store. */
+class Items {
+  readonly #store: UnstorageStore;
+  readonly #base: string;
+  readonly #separator: ":" | "/";
+
+  constructor(store: UnstorageStore, base: string, separator: ":" | "/") {
+    this.#store = store;
+    this.#base = base;
+    this.#separator = separator;
+  }
+
+  blobOf(key: string): string {
+    return this.#base + key.replaceAll(":", this.#separator);
+  }
+
+  /** The key of a blob as unstorage has it; undefined where no item is meant by it. */
+  #keyOf(blob: string): string | undefined {
+    const name = blob.slice(this.#base.length);
+    if (this.#separator === ":") return name;
+    return name.includes(":") ? undefined : name.replaceAll("/", ":");
+  }
+
+  async *keys(prefix: string = ""): AsyncGenerator<string, void, void> {
+    for await (const { key } of this.#store.list({ prefix: this.blobOf(prefix) })) {
+      const name = this.#keyOf(key);
+      if (name !== undefined) yield name;
+    }
+  }
+
+  async clear(prefix: string | undefined): Promise<void> {
+    let steps: BatchOperation<unknown>[] = [];
+    for await (const key of this.keys(prefix)) {
+      steps.push({ type: "delete", key: this.blobOf(key) });
+      if (steps.length < AT_ONCE) continue;
+      await this.#store.batch(steps);
+      steps = [];
+    }
+    await this.#store.batch(steps);
+  }
+
+  async follow(signal: CancelSignal, tell: WatchCallback): Promise<void> {
+    for await (const change of this.#store.watch({ prefix: this.#base, signal })) {
+      if (change.type === "missed") {
+        for await (const key of this.keys()) tell("update", key);
+        continue;
+      }
+      const key = this.#keyOf(change.type === "put" ? change.info.key : change.key);
+      if (key !== undefined) tell(change.type === "put" ? "update" : "remove", key);
+    }
+  }
 }
 
 /** When an item is gone. */

@@ -16,11 +16,17 @@ export type DecodeBlob = (
 ) => Promise<void>;
 
 /**
- * Decodes blobs that were compressed with gzip, by the `DecompressionStream` of the runtime: for the
- * option `decode` of `HttpBlobStore.open` and `RangeBlobStore.openRanges`. A page that reads no such blobs need not have it.
+ * Decodes blobs that were compressed with gzip, by the `DecompressionStream` of the runtime: the
+ * option `decode` of `HttpBlobStore.open` and `RangeBlobStore.openRanges`. A page that reads no
+ * such blobs need not have it.
  */
-export const codedBlobs: DecodeBlob = (source, offset, into) =>
-  new CodedReader(source).read(offset, into);
+export function codedBlobs(
+  source: CodedSource,
+  offset: number,
+  into: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  return new CodedReader(source).read(offset, into);
+}
 
 /** What is coded of an entry, if it is. */
 export function codingOf({ extra }: FoundEntry): Extra | undefined {

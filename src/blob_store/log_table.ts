@@ -25,7 +25,7 @@ export interface LogTable {
   /** The blobs that were put, by key; undefined: it was deleted. */
   readonly entries: Map<string, FoundEntry | undefined>;
   /** Those whose bytes may be missing, as no flush is known that followed. */
-  readonly window: FoundEntry[];
+  readonly unproven: FoundEntry[];
   /** Of the next batch. */
   readonly sequence: number;
   /** The last batch that is known to be durable. */
@@ -45,7 +45,7 @@ export function readLog(
   limit: number,
   features: number,
 ): LogTable {
-  const entries: LogTable["entries"] = new Map(), window = new Map<string, number>();
+  const entries: LogTable["entries"] = new Map(), unflushed = new Map<string, number>();
   const { granule, salt } = superblock;
   let { sequence } = superblock.segments[0], durable = 0;
   for (const [i, bytes] of segments.entries()) {
@@ -66,7 +66,7 @@ export function readLog(
         if (record.type === CLOSE) continue;
         const key = decodeText(record.key), { parts, isDurable } = record;
         entries.set(key, record.type === DELETE ? undefined : entryOf(record, from.bytes));
-        window.set(key, parts.length > 0 && !isDurable ? sequence : 0);
+        unflushed.set(key, parts.length > 0 && !isDurable ? sequence : 0);
       }
       at += batch.length;
       sequence++;
@@ -76,8 +76,8 @@ export function readLog(
       crc32: fastCrc32,
     });
   }
-  const unproven = [...window].filter(([, sequence]) => sequence > durable);
-  return { entries, window: unproven.map(([key]) => entries.get(key)!), sequence, durable };
+  const found = [...unflushed].filter(([, sequence]) => sequence > durable);
+  return { entries, unproven: found.map(([key]) => entries.get(key)!), sequence, durable };
 }
 
 /** What a put or a move says. */

@@ -59,8 +59,8 @@ const MAX_ATTEMPTS = 4;
 const DECODED = 1_048_576; // = 2 ** 20
 
 /**
- * The blobs of a store that is a file far away, read by its ranges: over HTTP by `HttpBlobStore`, or
- * from whatever gives ranges.
+ * The blobs of a store that is a file far away, read by its ranges: over HTTP by `HttpBlobStore`,
+ * or from whatever gives ranges.
  *
  * Every byte is checked. Where the file is replaced, a call returns what is in the old one or what
  * is in the new one. A stream, a list or a snapshot that has begun in the old one and cannot be
@@ -144,8 +144,8 @@ export class RangeBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   }
 
   /**
-   * What is known of a blob, and its bytes when they are wanted; undefined if there is none. Reading
-   * them fails with the error of the file for that once the file was replaced.
+   * What is known of a blob, and its bytes when they are wanted; undefined if there is none.
+   * Reading them fails with the error of the file for that once the file was replaced.
    */
   async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
     checkCancel(options);

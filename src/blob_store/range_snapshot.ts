@@ -27,7 +27,7 @@ const OPENING_GAP = 2_097_152; // = 2 ** 21
 /** Reads of so many bytes are streamed, and not kept. */
 export const LARGE = 262_144; // = 2 ** 18
 /** Bytes of a chunk and its checksum. */
-const FRAME: number = CHUNK_LENGTH + 4;
+const FRAME = 65_540; // = CHUNK_LENGTH + 4
 /** Groups of leaves that a walk without a limit reads at first, and at most. */
 const FIRST_GROUPS = 8;
 const MOST_GROUPS = 64;
@@ -111,7 +111,7 @@ export class RangeSnapshot {
       return { log, snapshot: new RangeSnapshot(file, superblock, root?.runs[0], log) };
     };
     const { log, snapshot } = opened(Infinity);
-    const isWhole = await Promise.all(log.window.map((entry) => snapshot.#isWhole(entry)));
+    const isWhole = await Promise.all(log.unproven.map((entry) => snapshot.#isWhole(entry)));
     return isWhole.every(Boolean) ? snapshot : opened(log.durable).snapshot;
   }
 

@@ -74,7 +74,7 @@ describe("publishBlobs", () => {
       }
     }));
 
-  it("places all that opening takes first, then the blobs by their keys, then the index", async () => {
+  it("places what opening takes first, then the blobs by their keys, then the index", async () => {
     const store = await BlobStore.open(memory(2 ** 27), { durability: "none" });
     for (let i = 3000; i-- > 0;) await store.put(`k${String(i).padStart(5, "0")}`, bytesOf(i, 200));
     const to = memory(2 ** 24);

@@ -457,7 +457,7 @@ describe("compact, stats, map and backup", () => {
     assertEquals(report, { blobs: 50, bytes: 1_500_000 });
   });
 
-  it("publish writes a file for a server, again and again, and says what it has to send", async () => {
+  it("publish writes a file for a server, and says what that has to send", async () => {
     const path = await holey(), file = newPath();
     const { stdout } = await succeed(["publish", path, file]);
     const [first, second, ...headers] = stdout.trimEnd().split("\n");

@@ -11,7 +11,7 @@ import {
   CorruptBlobError,
   CorruptStoreError,
   DamagedIndexError,
-  HttpBlobStore,
+  type HttpBlobStore,
   StorageError,
   UnsupportedCodecError,
 } from "../../backends/http/mod.ts";
@@ -97,7 +97,7 @@ describe("HttpBlobStore reads what a BlobStore reads", () => {
     }
   });
 
-  it("of a store whose blobs are in parts, with keys and metadata of the greatest length", async () => {
+  it("of a store whose blobs are in parts, with the longest keys and metadata", async () => {
     const store = memory(2 ** 26), blobs = await BlobStore.open(store, { maxByteLength: 2 ** 21 });
     const long = "k".repeat(1000), metadata = "m".repeat(4000);
     for (let i = 0; i < 8; i++) await blobs.put(`${long}${i}`, bytesOf(i, 100), { metadata });
@@ -215,7 +215,7 @@ describe("HttpBlobStore: snapshots, streams, calls that end", () => {
 
 describe("HttpBlobStore: requests", () => {
   for (const count of [10, 3000, 20_000]) {
-    it(`one of at most 64 KiB opens, two of 8 KiB and the blob get, of ${count} blobs`, async () => {
+    it(`one of at most 64 KiB opens, two of 8 KiB and the blob get, of ${count}`, async () => {
       const server = new FileServer(await publishedFile(count, () => 100)), random = seeded(2);
       for (let i = 0; i < 30; i++) {
         const n = random(count);

@@ -8,7 +8,7 @@
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { HttpBlobStore, HttpChangedError } from "../../backends/http/mod.ts";
+import { type HttpBlobStore, HttpChangedError } from "../../backends/http/mod.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import type { Metadata } from "../../src/blob_store/types.ts";

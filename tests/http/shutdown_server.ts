@@ -1,5 +1,5 @@
 /**
- * A server that ends as the guide says, as a program: `shutdown_server.ts KIND PATH`.
+ * A server that ends as the guide says, as a program: `shutdown_server.ts KIND PATH [DURABILITY]`.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BlobStore } from "../../backends/blob_store/mod.ts";
+import { BlobStore, type Durability } from "../../backends/blob_store/mod.ts";
 import { type BlobHandler, nodeListener, serveBlobs } from "../../backends/http/mod.ts";
 
 /** For how long what was begun may go on. */
@@ -62,11 +62,11 @@ const kinds: Record<string, (handler: BlobHandler) => Promise<[number, () => Pro
   },
 };
 
-const [kind, path] = process.argv.slice(2);
-const store = await BlobStore.open(path, { create: true });
-const handler = serveBlobs(store, { authorize: () => true });
+const [kind, path, durability = "commit"] = process.argv.slice(2);
+const store = await BlobStore.open(path, { create: true, durability: durability as Durability });
+const handler = serveBlobs(store, { authorize: () => true, list: true });
 const [port, stop] = await kinds[kind](handler);
-console.log(`at http://127.0.0.1:${port}`);
+console.log(`at http://127.0.0.1:${port} ${process.pid}`);
 await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 await stop();
 await store.close();

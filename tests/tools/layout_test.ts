@@ -53,6 +53,7 @@ const LONGER: Readonly<Record<string, string>> = {
 const CHIP_LINES = 60;
 /** Small files with one user that stay, with the reason. */
 const CHIPS: Readonly<Record<string, string>> = {
+  "backends/http/request_body.ts": "one idea, beside that of response_body.ts",
   "backends/three/space.ts": "one idea, beside a class that is long",
   "backends/three/uploads.ts": "one idea, beside a class that is long",
   "backends/webgl/byte_ranges.ts": "one idea, with tests of its own",
