@@ -107,7 +107,7 @@ async function check(folder: string, origin: string): Promise<string> {
   // Another one in its place.
   const { etag } = store;
   await publish(100);
-  await store.get(keyOf(2001)); // what is in memory would not show it
+  await store.get(keyOf(2002)); // what is in memory would not show it
   await expectPhotos(store, 100);
   if (store.etag === etag) throw new Error("the new file has the ETag of the old one");
   const refused = await HttpBlobStore.open(`${origin}/whole/photos.blobs`).catch((error) => error);
