@@ -8,10 +8,13 @@
 import type { BackingStore } from "../../src/arena/mod.ts";
 import {
   type BackupReport,
+  type BlobReader,
   BlobStore as CoreStore,
   type BlobStoreOptions,
   type Metadata,
   type ProgressOptions,
+  publishBlobs as publishCore,
+  type PublishReport,
   salvageBlobs as salvageCore,
   type SalvageReport,
 } from "../../src/blob_store/mod.ts";
@@ -57,6 +60,20 @@ export async function salvageBlobs(
   options: ProgressOptions = {},
 ): Promise<SalvageReport> {
   return await salvageCore(notPath(from), notPath(to), options);
+}
+
+/**
+ * Writes all blobs into an empty backing store so that they are read over HTTP by the fewest
+ * requests.
+ *
+ * @throws {TypeError} The target is a path.
+ */
+export async function publishBlobs(
+  from: BlobReader<unknown>,
+  to: string | URL | BackingStore,
+  options: ProgressOptions = {},
+): Promise<PublishReport> {
+  return await publishCore(from, notPath(to), options);
 }
 
 function notPath(target: string | URL | BackingStore): BackingStore {

@@ -30,4 +30,18 @@ export type * from "../../src/blob_store/types.ts";
 export type { BlobReader, BlobSnapshot } from "../../src/blob_store/blob_reader.ts";
 export type { CancelSignal } from "../../src/util/wait_options.ts";
 export { type BlobFileOptions, BlobStore } from "./blob_store.ts";
+export { publishBlobs } from "./publish_blobs.ts";
+export { codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
+export type {
+  CodedSource,
+  Crc32,
+  DecodeBlob,
+  Extra,
+  PieceCodec,
+  PublishReport,
+  RangeBlobStoreOptions,
+  RangeFile,
+  RangeSource,
+  RuntimeHooks,
+} from "../../src/blob_store/mod.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

@@ -1,5 +1,6 @@
 /**
- * Blobs over HTTP: a handler that serves those of a store, whole, by range, conditionally.
+ * Blobs over HTTP: a handler that serves those of a store, whole, by range, conditionally; and a
+ * reader of a store that is a file on any server, bucket or CDN.
  *
  * @example
  * ```ts
@@ -19,16 +20,52 @@
  * @module
  */
 
+export type { AsyncBackingStore, StorageOperation } from "../../src/arena/mod.ts";
 export type {
+  BackingStore,
+  BatchOptions,
+  BlobBody,
+  BlobBytes,
   BlobInfo,
+  BlobReader,
   BlobSnapshot,
+  BlobSource,
   ByteRange,
+  CancelSignal,
+  CodedSource,
+  Compression,
+  Crc32,
+  DecodeBlob,
+  DeleteOptions,
+  Extra,
+  GetOptions,
   ListOptions,
   Metadata,
+  PieceCodec,
+  PutOptions,
+  RangeBlobStoreOptions,
+  RangeFile,
+  RangeSource,
+  ReadOptions,
+  RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
-export type { WriteConditions } from "./conditions.ts";
 export { pathOfKey } from "./key_path.ts";
 export { nodeListener } from "./node_listener.ts";
 export type { NodeListenerOptions, NodeRequest, NodeResponse } from "./node_listener.ts";
 export { serveBlobs } from "./serve_blobs.ts";
 export type { Authorize, BlobHandler, ServeBlobsOptions, ServedStore } from "./serve_options.ts";
+export {
+  CorruptBlobError,
+  CorruptStoreError,
+  DamagedIndexError,
+  StorageError,
+  UnsupportedCodecError,
+} from "../../src/blob_store/mod.ts";
+export type { WriteConditions } from "./conditions.ts";
+export { codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
+export { HttpChangedError } from "./http_changed_error.ts";
+export { HttpStore } from "./http_store.ts";
+export type { HttpStoreOptions } from "./http_store.ts";
+export { HttpBlobStore } from "./http_blob_store.ts";
+export type { HttpBlobStoreOptions } from "./http_blob_store.ts";
+export type { HttpHeaders, HttpOptions, HttpRequest } from "./requests.ts";

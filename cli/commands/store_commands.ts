@@ -1,21 +1,25 @@
 /**
- * The commands for a store as a whole: check, compact, map, stats, backup, salvage.
+ * The commands for a store as a whole: check, compact, map, stats, backup, publish,
+ * salvage.
  *
  * @module
  */
 
+import { existsSync } from "node:fs";
+import { join, parse } from "node:path";
 import {
   type CompactionReport,
   CorruptStoreError,
   type DamagedKeys,
   type FileRegion,
+  publishBlobs,
   salvageBlobs,
 } from "../../backends/blob_store/mod.ts";
 import { type Command, WAIT } from "../command.ts";
 import { type ErrorReport, reportOf } from "../errors.ts";
 import { formatBytes, formatCount, plural, quoted } from "../format.ts";
 import { drawFileMap } from "../file_map.ts";
-import { checkThere, withStore } from "../store_access.ts";
+import { checkThere, refuseOwn, withStore } from "../store_access.ts";
 
 /** Bytes that are moved before it is looked whether to go on. */
 const COMPACTION_STEP = 67_108_864; // = 2 ** 26
@@ -232,6 +236,74 @@ const backup: Command = {
   },
 };
 
+/** What a server has to send with a published file, as `blobs publish` prints it. */
+function headersFor(isUnique: boolean): Record<string, string> {
+  const age = isUnique ? "public, max-age=31536000, immutable" : "public, max-age=60";
+  return {
+    "Accept-Ranges": "bytes",
+    "Content-Type": "application/octet-stream",
+    "Cache-Control": `${age}, no-transform`,
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Range, ETag",
+  };
+}
+
+/** A name that no other file has: `photos.blobs` becomes `photos.1f3a09c2.blobs`. */
+function uniqueName(file: string): string {
+  const [number] = crypto.getRandomValues(new Uint32Array(1));
+  const digits = number.toString(16).padStart(8, "0"), { dir, name, ext } = parse(file);
+  return join(dir, `${name}.${digits}${ext}`);
+}
+
+const publish: Command = {
+  name: "publish",
+  operands: "<store> <file>",
+  summary: "Write a file that is read over HTTP by the fewest requests.",
+  details:
+    `The file has the blobs in the order of their keys, and what opens it in its first 64 KiB.
+It replaces one that was published before, at once and as a whole; no other file, and no
+store that programs write. It says what the server has to send with it. The store may be
+in use. How pages read the file is in docs/read_over_http.md.`,
+  options: {
+    unique: { help: "put eight random digits into the name, so that it may be cached for ever" },
+  },
+  examples: [
+    ["blobs publish photos.blobs site/photos.blobs", "writes or replaces a file for a server"],
+    [
+      "blobs publish photos.blobs site/photos.blobs --unique --json | jq -r .file",
+      "prints its name",
+    ],
+  ],
+  async run(invocation) {
+    const { io: { signal }, operands: [path, given] } = invocation;
+    const isUnique = invocation.flag("unique"), file = isUnique ? uniqueName(given) : given;
+    const report = await withStore(path, { readOnly: true }, (store) => {
+      if (existsSync(file)) refuseOwn(file, path);
+      return invocation.withProgress(0, async (bar) => {
+        const onProgress = (done: number, total: number) => {
+          signal?.throwIfAborted();
+          bar.show(done, total);
+        };
+        return await publishBlobs(store, file, { onProgress });
+      });
+    });
+    const headers = headersFor(isUnique);
+    if (invocation.flag("json")) await invocation.printJson({ file, ...report, headers });
+    else {
+      const { blobs, bytes, fileBytes } = report;
+      const published = `${plural(blobs, "blob")}, ${formatBytes(bytes)}`;
+      await invocation.print(
+        `${published} published as ${quoted(file)} of ${formatBytes(fileBytes)}`,
+      );
+      await invocation.print("The server has to send with it:");
+      for (const [name, value] of Object.entries(headers)) {
+        await invocation.print(`  ${name}: ${value}`);
+      }
+    }
+    return 0;
+  },
+};
+
 const salvage: Command = {
   name: "salvage",
   operands: "<store> <file>",
@@ -273,4 +345,12 @@ The exit code is 1 if anything is lost, or may be. Close the store in all progra
 };
 
 /** The commands for a store as a whole. */
-export const storeCommands: readonly Command[] = [check, compact, map, stats, backup, salvage];
+export const storeCommands: readonly Command[] = [
+  check,
+  compact,
+  map,
+  stats,
+  backup,
+  publish,
+  salvage,
+];

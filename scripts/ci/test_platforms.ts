@@ -1,6 +1,6 @@
 /**
  * Shows what the package promises of other platforms than those that run the whole suite: runtimes
- * of some age, hosts with next to nothing, another browser.
+ * of some age, hosts with next to nothing, another browser, a server of files.
  *
  * ```sh
  * deno task test:platforms                     # everything
@@ -18,6 +18,7 @@ import { preferredEmitter, ROOT } from "../package/emit.ts";
 import { installPackage } from "../package/install_package.ts";
 import { NODE } from "../package/runtimes.ts";
 import { bundleForContext, bundleForWorkerd } from "./platforms/bundle.ts";
+import { checkNginx } from "./platforms/nginx.ts";
 import { denoOf, needBrowser, nodeOf, programOfNpm } from "./platforms/packages.ts";
 import { type Part, runParts } from "./platforms/parts.ts";
 import { run } from "./platforms/programs.ts";
@@ -95,6 +96,7 @@ const parts: Record<string, Part> = {
   "bun 1.0.36": everyEntry(() => programOfNpm("bun", "1.0.36"), ["run"]),
   "bun 1.3.14": everyEntry(() => programOfNpm("bun", "1.3.14"), ["run"]),
   "deno 2.5.4": everyEntry(() => denoOf("2.5.4"), DENO_RUN),
+  nginx: checkNginx,
   workerd: async () => {
     const program = await programOfNpm("workerd", WORKERD);
     await run([...program, "test", await bundleForWorkerd(await folder())]);

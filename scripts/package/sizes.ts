@@ -41,6 +41,8 @@ export const pages: readonly Page[] = [
   { names: "streamingBatchedMesh", entry: "./three", limit: 10_900 },
   { names: "streamingBatches", entry: "./three", limit: 13_400 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 56_400 },
+  { names: "HttpBlobStore", entry: "./http", limit: 13_700 },
+  { names: "HttpStore", entry: "./http", limit: 4_000 },
   { names: "serveBlobs", entry: "./http", limit: 20_000 },
   { names: "serveBlobs, nodeListener", entry: "./http", limit: 20_000 },
   { names: "unstorageDriver", entry: "./unstorage", limit: 5_000 },

@@ -32,10 +32,13 @@ const ENDS_AT_ONCE = 1024;
 
 /** A coded blob, and what reads its stored bytes. */
 export interface CodedSource {
+  /** Its name. */
   readonly key: string;
   /** Bytes that are stored. */
   readonly size: number;
+  /** How it is coded. */
   readonly extra: Extra;
+  /** What the runtime decodes better. */
   readonly hooks: RuntimeHooks;
   /** Reads stored bytes, checked. */
   read(offset: number, into: Uint8Array): Promise<void>;

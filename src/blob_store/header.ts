@@ -21,6 +21,9 @@ import {
   versionOf,
 } from "./superblock.ts";
 
+/** What a header is checked with. */
+export type HeadFile = Pick<StoreFile, "byteLength" | "matches">;
+
 /** Both slots as they are in the file. */
 export async function readHeader(file: StoreFile): Promise<Uint8Array> {
   const header = new Uint8Array(HEADER_LENGTH);
@@ -63,7 +66,7 @@ export function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Int32Ar
 }
 
 /** What each slot says, or why it cannot be used. */
-export function slotsOf(header: Uint8Array, file: StoreFile): (Superblock | SlotFault)[] {
+export function slotsOf(header: Uint8Array, file: HeadFile): (Superblock | SlotFault)[] {
   const slots = [0, SLOT_LENGTH].map((at) => header.subarray(at, at + SLOT_LENGTH));
   const first = decodeSuperblock(slots[0], file.matches);
   if (typeof first !== "string" && isSameSlot(slots[0], slots[1])) return [first, first];
@@ -95,7 +98,7 @@ export interface CurrentSlot {
  *
  * @throws {CorruptStoreError} There is none that makes sense.
  */
-export function currentSlot(header: Uint8Array, file: StoreFile): CurrentSlot {
+export function currentSlot(header: Uint8Array, file: HeadFile): CurrentSlot {
   const slots = slotsOf(header, file);
   const unknown = slots.indexOf("unknown");
   if (unknown >= 0) {
@@ -123,7 +126,7 @@ export function currentSlot(header: Uint8Array, file: StoreFile): CurrentSlot {
 }
 
 /** Throws where a superblock speaks of what is not there. */
-function checkSuperblock(superblock: Superblock, file: StoreFile): void {
+function checkSuperblock(superblock: Superblock, file: HeadFile): void {
   const { granule, root, rootLength, segments } = superblock;
   const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
   const units = root.reduce((sum, part) => sum + part.units, 0);

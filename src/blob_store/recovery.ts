@@ -69,7 +69,10 @@ interface State {
 }
 
 /** The root of the index; undefined where there is none. */
-async function readRoot(file: StoreFile, superblock: Superblock): Promise<Root | undefined> {
+export async function readRoot(
+  file: Pick<StoreFile, "matches" | "read">,
+  superblock: Superblock,
+): Promise<Root | undefined> {
   const { granule, root: parts, rootLength, rootChecksum, salt, segments } = superblock;
   const bytes = new Uint8Array(rootLength);
   let done = 0;

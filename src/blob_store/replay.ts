@@ -106,7 +106,8 @@ async function readSegment(
   return bytes;
 }
 
-function positionOf(part: Part, granule: number): number {
+/** Where a part begins in the file. */
+export function positionOf(part: Part, granule: number): number {
   return HEADER_LENGTH + part.unit * granule;
 }
 
@@ -212,10 +213,10 @@ function isZero(bytes: Uint8Array): boolean {
  * Throws where a whole batch lies behind the end of the log that was written once the next one
  * was durable.
  */
-function checkNothingFollows(
-  { rest, end, sequence }: Replay,
+export function checkNothingFollows(
+  { rest, end, sequence }: Pick<Replay, "rest" | "end" | "sequence">,
   { salt }: Superblock,
-  file: StoreFile,
+  file: Pick<StoreFile, "matches">,
 ): void {
   // What looks like batches may be anyone's bytes: only so much of it is summed up.
   let budget = 16 * rest.length;
@@ -229,6 +230,7 @@ function checkNothingFollows(
   }
 }
 
-function damagedLog(offset: number): CorruptStoreError {
+/** The error for a batch that is missing. */
+export function damagedLog(offset: number): CorruptStoreError {
   return new CorruptStoreError(offset, "its log is damaged");
 }

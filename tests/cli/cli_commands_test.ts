@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { describe, it } from "@std/testing/bdd";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { join, parse } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
 import { drawFileMap } from "../../cli/file_map.ts";
@@ -455,6 +455,33 @@ describe("compact, stats, map and backup", () => {
     assertEquals((await succeed(["check", copy])).stdout, "50 blobs, 1.5 MB: all as written\n");
     const report = JSON.parse((await succeed(["backup", path, other, "--json"])).stdout);
     assertEquals(report, { blobs: 50, bytes: 1_500_000 });
+  });
+
+  it("publish writes a file for a server, and says what that has to send", async () => {
+    const path = await holey(), file = newPath();
+    const { stdout } = await succeed(["publish", path, file]);
+    const [first, second, ...headers] = stdout.trimEnd().split("\n");
+    assertEquals(first, `50 blobs, 1.5 MB published as "${file}" of 1.52 MB`);
+    assertEquals(second, "The server has to send with it:");
+    assertEquals(headers, [
+      "  Accept-Ranges: bytes",
+      "  Content-Type: application/octet-stream",
+      "  Cache-Control: public, max-age=60, no-transform",
+      "  Access-Control-Allow-Origin: *",
+      "  Access-Control-Expose-Headers: Content-Range, ETag",
+    ]);
+    await succeed(["publish", path, file]);
+    assertEquals((await succeed(["check", file])).stdout, "50 blobs, 1.5 MB: all as written\n");
+    const unique = JSON.parse(
+      (await succeed(["publish", path, file, "--unique", "--json"])).stdout,
+    );
+    const { dir, name, ext } = parse(unique.file), { name: given } = parse(file);
+    assertEquals([dir, ext], [parse(file).dir, parse(file).ext]);
+    assert(name.startsWith(`${given}.`) && /\.[0-9a-f]{8}$/.test(name), name);
+    assertEquals([unique.blobs, unique.bytes], [50, 1_500_000]);
+    assert(unique.headers["Cache-Control"].includes("immutable"));
+    const own = await run(["publish", path, path]);
+    assertEquals([own.code, own.stderr], [1, `blobs: "${path}" belongs to the store\n`]);
   });
 });
 

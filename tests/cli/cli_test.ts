@@ -260,6 +260,7 @@ describe("long work", () => {
         ["export", store, join(folder, "export.tar")],
         ["export", store, join(folder, "export.tgz")],
         ["backup", store, join(folder, "backup")],
+        ["publish", store, join(folder, "publish")],
         ["salvage", store, join(folder, "salvage")],
         ["put", store, "new", "-"],
         ["import", store, "-"],

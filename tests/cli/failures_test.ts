@@ -127,6 +127,7 @@ describe("--json", () => {
       import: ["", none],
       export: ["", none],
       backup: ["", none],
+      publish: ["", none],
       salvage: ["", none],
       compare: [none],
       completion: ["fish"],
@@ -311,6 +312,10 @@ describe("on Deno with the least permissions", () => {
     );
     assertEquals(
       permitted([read(store, out), write(out)], ["salvage", store, join(out, "s")])[0],
+      0,
+    );
+    assertEquals(
+      permitted([read(store, out), write(out)], ["publish", store, join(out, "p")])[0],
       0,
     );
     const target = join(out, "f");

@@ -24,6 +24,7 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   html: "the script is parsed, what it imports is looked up: `deno task test:npm` runs pages",
   json: "parsed",
   sql: "made and used by the cases of `deno task test:postgres`",
+  nginx: "a server runs with it: the part `nginx` of the step `platforms`",
   text: "output, layouts and formulas: no code",
   cpp: "what the C++ original looks like, in the guide for those who come from it",
   rust: "what crates look like, in the guide for those who come from them",
@@ -33,7 +34,7 @@ const LANGUAGES: Readonly<Record<string, string>> = {
 const PROGRAMS = [
   ...["blobs", "offset-allocator", "deno", "npx", "bunx"],
   ...["npm", "node", "bun"],
-  ...["cat", "cd", "cp", "curl", "head", "jq", "ls", "mkdir", "mv", "sha256sum", "tar"],
+  ...["aws", "cat", "cd", "cp", "curl", "head", "jq", "ls", "mkdir", "mv", "sha256sum", "tar"],
 ];
 
 /** The names of our command. */

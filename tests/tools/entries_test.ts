@@ -16,7 +16,7 @@ import { ROOT } from "../support/rules.ts";
 const MOST = 92;
 
 /** What takes a path in these entries, and a backing store alone in `./blob-store/core`. */
-const BY_PATH: readonly string[] = ["BlobStore", "salvageBlobs"];
+const BY_PATH: readonly string[] = ["BlobStore", "publishBlobs", "salvageBlobs"];
 
 /** The entries that open stores by path, each in its own files. */
 const OF_PATHS: readonly string[] = ["./blob-store", "./opfs"];

@@ -244,7 +244,10 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     file: "src/allocators/linear_allocator.ts",
     reason: "a slot whose cell is 0 is left out in between",
-    changes: [["handle = cell < 0 ? ~cell", "cell <= 0 ?"], ["((cell < 0) ===", "((cell <= 0) ==="]],
+    changes: [["handle = cell < 0 ? ~cell", "cell <= 0 ?"], [
+      "((cell < 0) ===",
+      "((cell <= 0) ===",
+    ]],
   },
   {
     file: "src/allocators/linear_allocator.ts",
