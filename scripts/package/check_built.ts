@@ -23,6 +23,7 @@ const FOR_PAGES = [
     "./webgpu",
     "./webgl",
     "./three",
+    "./opfs",
     "./blob-store/core",
   ],
 ];

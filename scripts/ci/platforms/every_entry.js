@@ -10,6 +10,7 @@ import { BlobStore, StoreLockedError } from "@suballoc/offset-allocator/blob-sto
 import { BlobStore as CoreStore } from "@suballoc/offset-allocator/blob-store/core";
 import { main, VERSION } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
+import { BlobSourceStore } from "@suballoc/offset-allocator/opfs";
 import * as pools from "@suballoc/offset-allocator/pool";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
 import * as shared from "@suballoc/offset-allocator/shared";
@@ -77,6 +78,7 @@ function operations() {
   deepStrictEqual(parseTrace(lines).capacity, 1000);
   throws(() => new GpuArena({}), TypeError);
   throws(() => webGlDevice({}), TypeError);
+  throws(() => new BlobSourceStore({}), TypeError);
   throws(() => streamingBatchedMesh({}), TypeError);
 }
 
