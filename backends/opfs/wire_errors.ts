@@ -76,7 +76,9 @@ export function decodeError(posted: WireError): unknown {
   const error = new Error(message, options), known = classesByName()[name];
   if (known !== undefined) Object.setPrototypeOf(error, known.prototype);
   else if (name !== error.name) error.name = name;
-  return Object.assign(error, value, { stack });
+  // Set by its setter it would be a field that is listed, in Firefox.
+  Object.defineProperty(error, "stack", { value: stack, configurable: true, writable: true });
+  return Object.assign(error, value);
 }
 
 /** A copy of what can be posted; undefined for what cannot. */

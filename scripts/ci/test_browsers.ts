@@ -5,6 +5,7 @@
  * deno task test:browsers                      # everything
  * deno task test:browsers "opfs firefox"       # only these parts
  * node scripts/ci/browsers/run_driven.ts kill 20   # 60 kills
+ * node scripts/ci/browsers/run_suites.ts firefox all # the longest suites, too
  * ```
  *
  * What Debian cannot give is skipped, and named.
@@ -28,11 +29,15 @@ const PACKAGES: Readonly<Record<string, string>> = {
   firefox: "firefox-esr",
 };
 
+/** Longest that a part may take, in seconds: on an idle machine it is one minute. */
+const LIMIT = 900;
+
 /** Runs a script of `browsers` in a browser. */
 function inBrowser(browser: string, script: string, ...args: string[]): Part {
   return async () => {
     needBrowser(browser, [PACKAGES[browser]]);
-    const printed = await run([...NODE, `scripts/ci/browsers/${script}`, ...args]);
+    const command = [...NODE, `scripts/ci/browsers/${script}`, ...args];
+    const printed = await run(command, { limit: LIMIT });
     return printed.match(/^\d+ passed/m)?.[0] ?? "";
   };
 }

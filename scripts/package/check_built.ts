@@ -24,6 +24,7 @@ const FOR_PAGES = [
     "./webgl",
     "./three",
     "./postgres",
+    "./opfs",
     "./blob-store/core",
     "./http",
     "./unstorage",

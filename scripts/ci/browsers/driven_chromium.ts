@@ -30,6 +30,17 @@ export class DrivenChromium {
 
   /** Starts it with a profile, and opens an address. */
   static async start(profile: string, address: string): Promise<DrivenChromium> {
+    // On a busy machine one that was killed now and then does not answer once it is started anew.
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await DrivenChromium.#start(profile, address);
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
+  }
+
+  static async #start(profile: string, address: string): Promise<DrivenChromium> {
     const port = join(profile, "DevToolsActivePort");
     rmSync(port, { force: true });
     const child = spawn(programOf("chromium"), [
@@ -44,12 +55,18 @@ export class DrivenChromium {
       `--user-data-dir=${profile}`,
       "about:blank",
     ], { stdio: "ignore", detached: true });
-    const endpoint = await endpointIn(port);
-    const browser = await chromium.connectOverCDP(endpoint);
-    // Its own context: one of newContext() would be incognito.
-    const page = await browser.contexts()[0].newPage();
-    await page.goto(address);
-    return new DrivenChromium(browser, page, child);
+    try {
+      const browser = await chromium.connectOverCDP(await endpointIn(port), {
+        timeout: START_LIMIT / 3,
+      });
+      // Its own context: one of newContext() would be incognito.
+      const page = await browser.contexts()[0].newPage();
+      await page.goto(address);
+      return new DrivenChromium(browser, page, child);
+    } catch (error) {
+      process.kill(-child.pid!, "SIGKILL");
+      throw error;
+    }
   }
 
   /** Kills the processes of its pages, and opens the address anew. */

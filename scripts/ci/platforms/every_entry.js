@@ -12,6 +12,7 @@ import { main, VERSION } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
 import { nodeListener, serveBlobs } from "@suballoc/offset-allocator/http";
 import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
+import { BlobSourceStore } from "@suballoc/offset-allocator/opfs";
 import * as pools from "@suballoc/offset-allocator/pool";
 import { PostgresStore } from "@suballoc/offset-allocator/postgres";
 import { report, reportSvg } from "@suballoc/offset-allocator/report";
@@ -84,6 +85,7 @@ function operations() {
   throws(() => new GpuArena({}), TypeError);
   ok(PostgresStore.sql({ prefix: "x_" }).includes('"x_page"'));
   throws(() => webGlDevice({}), TypeError);
+  throws(() => new BlobSourceStore({}), TypeError);
   throws(() => streamingBatchedMesh({}), TypeError);
 }
 

@@ -12,12 +12,16 @@ const print = (...parts: unknown[]) => scope.postMessage(parts.map(String).join(
 /** Test files by name; each registers its tests when it is loaded. */
 export type Suites = Readonly<Record<string, () => Promise<unknown>>>;
 
+/** Suites of which each browser takes a minute; named, or by `all`. */
+const LONG: readonly string[] = ["failures", "compaction"];
+
 async function runAll(suites: Suites): Promise<void> {
   const named = new URL(location.href).searchParams.get("only")?.split(",");
   const total = { passed: 0, failed: 0, skipped: 0 };
   await openFiles();
   for (const [name, load] of Object.entries(suites)) {
-    if (named && !named.includes(name)) continue;
+    if (named && !named.includes(name) && !named.includes("all")) continue;
+    if (!named && LONG.includes(name)) continue;
     const start = performance.now();
     takeBackAfterEach();
     await load();
