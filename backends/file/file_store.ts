@@ -32,8 +32,8 @@ export type OpenFile = number | FileHandleLike | SeekableFile;
  * appending (`"a"`, `"a+"`): the system then ignores the offset of a write.
  *
  * A path may be that of a block device of Linux, which keeps its length: `resize` and `truncate`
- * are refused. Node and Bun open it for writing alone (`O_EXCL`): a second opener, and a device that is
- * mounted, are refused. Deno cannot.
+ * are refused. Node and Bun open it for writing alone (`O_EXCL`): a second opener, and a device
+ * that is mounted, are refused. Deno cannot.
  *
  * After a failed `flush` every later one fails too, because the system reports a
  * lost write only once: reopen the file and look.

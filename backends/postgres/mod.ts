@@ -1,6 +1,7 @@
 /**
  * A store in PostgreSQL: its pages are rows of a table, so that blob stores and arenas outlive
- * their machine. Any client does that has `query` (`pg`, PGlite) or `unsafe` (`postgres`, `Bun.SQL`).
+ * their machine. Any client does that has `query` (`pg`, PGlite) or `unsafe` (`postgres`,
+ * `Bun.SQL`).
  *
  * @module
  */

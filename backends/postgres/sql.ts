@@ -87,8 +87,8 @@ export function statementsFor(tables: PostgresTables): Statements {
 }
 
 /**
- * What makes the tables. Each commit updates a row of `store`: half its page is free, and what changes
- * is at its end, as the log of the server has a row from its first change on.
+ * What makes the tables. Each commit updates a row of `store`: half its page is free, and what
+ * changes is at its end, as the log of the server has a row from its first change on.
  */
 function definitions(store: string, page: string, redo: string): string[] {
   const vacuum = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.1";
