@@ -72,6 +72,28 @@ for (const [place, make] of Object.entries(places)) {
         assertStrictEquals(await textOf(store, "l"), "3");
       }));
 
+    it("do not see what a batch wrote that was refused", () =>
+      scenario(place, make, async (store) => {
+        await store.put("a", bytesOf(1, 9000));
+        const results = await Promise.allSettled([
+          store.batch([
+            { type: "put", key: "k", value: "1" },
+            { type: "rename", from: "a", to: "b" },
+            { type: "copy", from: "b", to: "c" },
+            { type: "delete", key: "k", ifMatch: "other" },
+          ]),
+          store.put("k", "2", none),
+          store.rename("b", "c"),
+          store.copy("a", "c", none),
+        ]);
+        assertEquals(results.map(({ status }) => status[0]).join(""), "rfrf");
+        await assertSound(store); // the place of "a" is its own
+        await store.put("d", bytesOf(2, 9000));
+        assertEquals(await store.get("a"), bytesOf(1, 9000));
+        assertEquals(await store.get("c"), bytesOf(1, 9000));
+        assertStrictEquals(await textOf(store, "k"), "2");
+      }));
+
     it("of a batch: one that fails changes nothing", () =>
       scenario(place, make, async (store) => {
         const { etag } = await store.put("k", "1"), long = bytesOf(1, 200_000);

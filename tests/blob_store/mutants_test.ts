@@ -150,6 +150,47 @@ const MUTANTS: readonly Mutant[] = [
     also: WITHOUT_OTHER_GUARDS,
     profiles: ["in place", "small"],
   },
+  {
+    name: "a rename says that its bytes are durable, and they are not",
+    file: "committer.ts",
+    from: "write.isDurable = state.unflushedBytes === 0 || !index.isDirty(taken.slot);",
+    to: "write.isDurable = true;",
+    profiles: ["none, much of it", "none", "batch"],
+  },
+  {
+    name: "the place of a blob that was renamed is given away",
+    file: "committer.ts",
+    from: "if (!write.isMoved) state",
+    to: "state",
+  },
+  {
+    name: "a rename leaves the old key",
+    file: "pending_write.ts",
+    from: "if (isCopy || isInPlace(write)) return [write];",
+    to: "return [write];",
+  },
+  {
+    name: "a condition does not see what precedes it in its commit",
+    file: "committer.ts",
+    from: "          view?.add(write);\n",
+    to: "",
+    profiles: ["together", "small"],
+  },
+  {
+    name: "a copy that was made before the commit is taken, though the blob is another one",
+    file: "committer.ts",
+    from:
+      "write.parts.length > 0 && write.size === size &&\n      write.seed === seed && write.crc === crc;",
+    to: "write.parts.length > 0;",
+    profiles: ["large"],
+  },
+  {
+    name: "what was streamed or copied is called durable before it is",
+    file: "committer.ts",
+    from: "    await file.flush();\n    for (const write of streamed)",
+    to: "    for (const write of streamed)",
+    profiles: ["large", "together"],
+  },
 ];
 
 /** A mutant that lives through so many images would live for ever. */
