@@ -54,8 +54,8 @@ export interface BlobSnapshot<Meta = Metadata> {
    */
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * The content coding of `encodedStream`. Undefined: the blob is not compressed, or its stored bytes
-   * are no stream that every client reads (Zstandard beyond 64 KiB).
+   * The content coding of `encodedStream`. Undefined: the blob is not compressed, or its stored
+   * bytes are no stream that every client reads (Zstandard beyond 64 KiB).
    */
   readonly encoding: "gzip" | "zstd" | undefined;
   /** Bytes of `encodedStream`. */

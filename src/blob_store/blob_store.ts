@@ -507,9 +507,9 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * `durability` says. A rename is a put and a delete. A blob whose time has come is told of when a
    * sweep deletes it.
    *
-   * Of a read-only store they are the changes that a `refresh()` finds. It refreshes itself while the
-   * next one is awaited. A put or a delete of the writer may be told of before it is durable, and a
-   * delete although there was no such blob.
+   * Of a read-only store they are the changes that a `refresh()` finds. It refreshes itself while
+   * the next one is awaited. A put or a delete of the writer may be told of before it is durable,
+   * and a delete although there was no such blob.
    *
    * It goes on until it is returned from (`break`), its signal is aborted, or the store is closed.
    *

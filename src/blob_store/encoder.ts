@@ -56,7 +56,7 @@ export class Encoder {
   /** Bytes written, and where pieces end. */
   #length = 0;
   readonly #ends: number[] = [];
-  /** The first of pieces that are whole streams: how it is kept depends on whether there are more. */
+  /** The first of pieces that are whole streams: its form depends on whether there are more. */
   #held: Uint8Array | undefined;
 
   constructor(name: Compression, hooks: RuntimeHooks, write: Sink) {

@@ -53,7 +53,7 @@ describe("wrong arguments of plain JavaScript", () => {
       [() => store.getInto("keep", wrong([])), "buffer"],
       [
         () => store.put("keep", "x", wrong({ type: "image/png" })),
-        "metadata, ifMatch, ifNoneMatch, signal, got type",
+        "with metadata, ifMatch, ifNoneMatch, expires, compress, signal, got type",
       ],
       [
         () => store.put("keep", "x", wrong("image/png")),
@@ -76,9 +76,9 @@ describe("wrong arguments of plain JavaScript", () => {
       [() => store.batch([], wrong({ ifMatch: "" })), "with signal, got ifMatch"],
       [() => store.batch(wrong([{ type: "rename", key: "a", to: "b" }])), "got key"],
       [() => store.batch(wrong([{ type: "copy", from: "keep" }])), "Expected to to be a string"],
-      [() => store.compact(wrong(1000)), "with maxBytes, got 1000"],
+      [() => store.compact(wrong(1000)), "with maxBytes, onProgress, signal, got 1000"],
       [() => store.compact(wrong({ maxByte: 1 })), "maxBytes"],
-      [() => store.verify(wrong(() => {})), "with onProgress, got a function"],
+      [() => store.verify(wrong(() => {})), "with onProgress, signal, got a function"],
       [() => store.verify({ onProgress: wrong(true) }), "onProgress to be a function"],
       [() => store.backup(memory(), wrong({ progress: 1 })), "onProgress"],
       [() => store.backup(memory(), { onProgress: wrong("log") }), "onProgress to be a function"],

@@ -10,28 +10,33 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import process from "node:process";
+import { BlobStore as BlobStoreByPath } from "../../backends/blob_store/mod.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
-import { crashRun } from "./crash/crash_run.ts";
+import { crashRun, type OpenStore } from "./crash/crash_run.ts";
 import { type Change, type DiskState, SimulatedDisk } from "./crash/simulated_disk.ts";
 import { HEADER_LENGTH } from "../../src/blob_store/superblock.ts";
 import { PROFILES } from "./crash/workload.ts";
 
 /**
  * Tests for each profile: five on Deno, another one on each of the others, since the store is the
- * same. With ten profiles they recover from 56,000 images in all.
+ * same. With eleven profiles they recover from 57,000 images in all.
  */
 const TESTS = "deno" in process.versions ? [0, 1, 2, 3, 4] : "bun" in process.versions ? [5] : [6];
 /** Images that each test recovers from: few, so that none is long. */
 const IMAGES = 800;
 
+/** Compresses in place: the order of what is done is that of the calls. */
+const openByRuntime: OpenStore = (store, options) => BlobStoreByPath.open(store, options);
+
 describe("a blob store after a crash", () => {
-  for (const [number, { name }] of PROFILES.entries()) {
-    for (const test of TESTS) {
+  for (const [number, { name, hasText }] of PROFILES.entries()) {
+    // What compresses takes longer.
+    for (const test of hasText ? TESTS.slice(0, 1) : TESTS) {
       it(`is as it was acknowledged: ${name}, ${test}`, async () => {
         let images = 0;
         let seed = number + 100 * PROFILES.length * test; // `deno task crash --seed` brings it back
         for (; images < IMAGES; seed += PROFILES.length) {
-          images += await crashRun({ open: BlobStore.open, seed });
+          images += await crashRun({ open: hasText ? openByRuntime : BlobStore.open, seed });
         }
         assert(images >= IMAGES, `only ${images} images`);
       });

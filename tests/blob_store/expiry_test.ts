@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { MemoryStore } from "../../backends/memory.ts";
+import type { MemoryStore } from "../../backends/memory.ts";
 import { ConditionFailedError } from "../../src/blob_store/blob_store_errors.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";

@@ -77,7 +77,7 @@ describe("long work", () => {
       await work(await BlobStore.open(copyOf(store)), { signal: counted.signal });
       const all = counted.looks();
       assert(all >= 2, `it looked ${all} times`);
-      for (const looks of [0, 1, all >> 1, all - 1]) {
+      for (const looks of [0, all >> 1, all - 1]) {
         const { signal } = abortedAfter(looks);
         const opened = await BlobStore.open(copyOf(store), { compactAbove: 1 });
         await assertRejects(() => work(opened, { signal }), Error, "enough");
@@ -116,7 +116,7 @@ describe("long work", () => {
     for (const copy of copies) {
       const counted = abortedAfter(Infinity);
       await copy({ signal: counted.signal }, memory(2 ** 26));
-      for (const looks of [1, counted.looks() >> 1, counted.looks() - 1]) {
+      for (const looks of [counted.looks() >> 1, counted.looks() - 1]) {
         const to = memory(2 ** 26), { signal } = abortedAfter(looks);
         await assertRejects(() => copy({ signal }, to), Error, "enough");
         await assertRejects(() => BlobStore.open(to, { create: false }), CorruptStoreError);
