@@ -41,10 +41,10 @@ export const pages: readonly Page[] = [
   { names: "streamingBatchedMesh", entry: "./three", limit: 10_900 },
   { names: "streamingBatches", entry: "./three", limit: 13_400 },
   { names: "BlobStore", entry: "./blob-store/core", limit: 46_600 },
-  { names: "serveBlobs", entry: "./http", limit: 20_000 },
-  { names: "serveBlobs, nodeListener", entry: "./http", limit: 20_000 },
-  { names: "unstorageDriver", entry: "./unstorage", limit: 5_000 },
-  { names: "keyvAdapter", entry: "./keyv", limit: 5_000 },
+  { names: "serveBlobs", entry: "./http", limit: 6_200 },
+  { names: "serveBlobs, nodeListener", entry: "./http", limit: 6_900 },
+  { names: "unstorageDriver", entry: "./unstorage", limit: 1_450 },
+  { names: "keyvAdapter", entry: "./keyv", limit: 1_160 },
 ];
 
 if (import.meta.main) {
