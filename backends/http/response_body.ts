@@ -19,10 +19,9 @@ export interface SendingOptions {
 }
 
 /**
- * The bytes of a part of a blob, or without a part its encoded form, as the body of a response. The
- * first piece is read before: what
- * fails at once has a status. What fails later breaks the body off. The end of its stream closes the
- * blob, however that comes.
+ * The bytes of a part of a blob, or without a part its encoded form, as the body of a response.
+ * The first piece is read before: what fails at once has a status. What fails later breaks the body
+ * off. The end of its stream closes the blob, however that comes.
  */
 export async function bodyOf(
   blob: BlobSnapshot<unknown>,

@@ -41,8 +41,8 @@ export interface UnstorageDriverOptions {
   /** What stands before each key in the store; nothing by default. Other blobs are not seen. */
   readonly base?: string;
   /**
-   * What the `:` of keys is in the store; `":"` by default. With `"/"` blobs that other programs put
-   * under paths are seen, but those that have a `:` in their key.
+   * What the `:` of keys is in the store; `":"` by default. With `"/"` blobs that other programs
+   * put under paths are seen, but those that have a `:` in their key.
    */
   readonly separator?: ":" | "/";
   /** Whether `dispose` closes the store; `false` by default: who opened it closes it. */

@@ -85,9 +85,8 @@ function lineOf({ answers, updates, seconds }: LoadReport, memory: readonly numb
   if ((after - before) * 2 ** 20 > MOST_GROWTH) {
     throw new Error(`the memory grows: ${before.toFixed()} MiB, then ${after.toFixed()} MiB`);
   }
-  return `${sent} requests, ${
-    (sent / seconds).toFixed()
-  }/s, ${updates} updates, no answer wrong; ` +
-    `memory at most ${before.toFixed()} MiB in the second quarter, ${after.toFixed()} in the last\n` +
+  const rate = (sent / seconds).toFixed();
+  return `${sent} requests, ${rate}/s, ${updates} updates, no answer wrong; memory at most ` +
+    `${before.toFixed()} MiB in the second quarter, ${after.toFixed()} in the last\n` +
     `  ${Object.entries(answers).sort().map(([name, count]) => `${name}: ${count}`).join(", ")}`;
 }

@@ -35,7 +35,10 @@ const { Deno, Bun } = globalThis as Runtimes;
 /** Starts a server by the name of its kind: those that this runtime has. */
 export const servers: Readonly<Record<string, (handler: BlobHandler) => Promise<Server>>> = {
   "node:http": async (handler) => {
-    const server = createServer(nodeListener(handler)).listen(0, "127.0.0.1");
+    const server = createServer({ keepAliveTimeout: 60_000 }, nodeListener(handler)).listen(
+      0,
+      "127.0.0.1",
+    );
     await once(server, "listening");
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

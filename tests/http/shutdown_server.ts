@@ -18,7 +18,10 @@ const GRACE_MS = 1000;
 /** How each server is started, and how it is ended: it resolves once nothing is answered. */
 const kinds: Record<string, (handler: BlobHandler) => Promise<[number, () => Promise<void>]>> = {
   "node:http": async (handler) => {
-    const server = createServer({ requestTimeout: 0 }, nodeListener(handler));
+    const server = createServer(
+      { requestTimeout: 0, keepAliveTimeout: 60_000 },
+      nodeListener(handler),
+    );
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return [(server.address() as AddressInfo).port, async () => {
