@@ -123,7 +123,7 @@ function described({ file, line, before, after, asked }: Result): string {
 /** Why a mutant may live. */
 function reasonOf({ file, before, after }: Omit<Mutant, "source">): string | undefined {
   return EQUIVALENT.find((known) =>
-    known.file === file &&
+    (known.file.endsWith("/") ? file.startsWith(known.file) : file === known.file) &&
     known.changes.some(([from, to]) => before.includes(from) && after.includes(to))
   )?.reason;
 }

@@ -21,7 +21,7 @@ import { DistanceModel, type HandleSource, LOADS } from "./handle_distance.ts";
 import { type Random, withSeed } from "../support/random.ts";
 import { share, sharedOf } from "../support/share.ts";
 
-/** Words of a table, with slots of a live allocation at 0, one at 20, one at 90, and a free slot. */
+/** Words of a table, with the slots of live allocations at 0, 20 and 90, and a free slot. */
 interface Table {
   readonly words: Int32Array;
   readonly doubles: Float64Array;

@@ -275,6 +275,46 @@ describe("a damaged leaf", () => {
     assertEquals([...filled[last - 1].subarray(4092, 4094)], [0xff, 0]);
   });
 
+  it("may have more than 256 entries", () => {
+    const { leaf, held } = fill(
+      Array.from(
+        { length: 300 },
+        (_, i) => entryOf(Uint8Array.of(i >> 7, i & 127), { size: 0, unit: NO_PLACE, time: 0 }),
+      ),
+    );
+    assert(held.length > 256 && leaf.length === 4096 && isSound(leaf), `${held.length} entries`);
+    const cursor = new LeafCursor().open(leaf);
+    for (const entry of held) assert(cursor.next()), assertEntry(cursor, entry);
+    assertStrictEquals(cursor.next(), false);
+    leaf[59] = 0; // as if there were so many fewer
+    withChecksum(leaf, fastCrc32(withChecksum(leaf, 0), 0));
+    assertStrictEquals(isSound(leaf), false);
+  });
+
+  it("of two pages has one entry", () => {
+    const { leaf } = fill([entryOf("a", { metadata: new Uint8Array(4096) })]);
+    assert(isIntact(leaf, PLACE, 6, fastCrc32));
+    leaf[59] = 1; // 257
+    withChecksum(leaf, fastCrc32(withChecksum(leaf, 0), 0));
+    assertStrictEquals(isIntact(leaf, PLACE, 6, fastCrc32), false);
+  });
+
+  it("has keys from one bound on, and below the other", () => {
+    const { leaf } = fill(["b", "c", "d"].map((key) => entryOf(key)));
+    const isWithin = (least?: string, limit?: string) =>
+      checkLeaf(
+        leaf,
+        PLACE,
+        6,
+        fastCrc32,
+        least === undefined ? undefined : encoder.encode(least),
+        limit === undefined ? undefined : encoder.encode(limit),
+      );
+    assert(isWithin("b", "da") && isWithin("a", "e") && isWithin("b") && isWithin(undefined, "e"));
+    for (const limit of ["d", "c", "a"]) assertStrictEquals(isWithin("b", limit), false, limit);
+    for (const least of ["ba", "c", "e"]) assertStrictEquals(isWithin(least, "e"), false, least);
+  });
+
   it("one of another place is refused", () => {
     const { leaf } = fill([entryOf("a")]);
     const uuid = PLACE.uuid.slice();

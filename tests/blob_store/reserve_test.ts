@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { StoreFullError } from "../../src/blob_store/blob_store_errors.ts";
@@ -49,7 +49,7 @@ const STEPS: Readonly<Record<string, (blobs: BlobStore) => Promise<unknown>>> = 
 describe("a store that is full of entries", () => {
   for (const size of [500, 3 * K, 5 * K, 60 * K]) {
     for (const [name, step] of Object.entries(STEPS)) {
-      it(`can still delete: blobs of ${size} bytes, ${name} before it is filled again`, async () => {
+      it(`can still delete: ${size} bytes each, ${name} before it is filled again`, async () => {
         const store = memory(M), model: Model = new Map();
         let blobs = await BlobStore.open(store, { durability: "none" });
         assert(await fill(blobs, model, "first", size) > 4);

@@ -17,10 +17,11 @@ const SPANS = ["allocators/tlsf_spans", "allocators/tlsf_allocator"];
 const RANGES = ["allocators/range_allocator", "allocators/hostile_arguments"];
 /** All tests of blob stores that need no other process, the quickest killers first. */
 const BLOBS = (
-  "blob_store commit keys root run leaf compaction space salvage arguments block_memory buffering " +
-  "check checksums close_store concurrency damage damaged_blocks edge_cases empty_blob failures " +
-  "flushes foreign format format_writer full_disk index lifecycle model open page_cache reader " +
-  "reload requests reserve sort_by sources streams blob_file file_failures lock_failure crash"
+  "blob_store commit keys root run leaf compaction space salvage arguments block_memory " +
+  "buffering check checksums close_store concurrency damage damaged_blocks edge_cases " +
+  "empty_blob failures flushes foreign format format_writer full_disk index lifecycle " +
+  "model open page_cache reader reload requests reserve sort_by sources streams " +
+  "blob_file file_failures lock_failure crash"
 ).split(" ");
 
 /** The tests of blob stores, these first. */

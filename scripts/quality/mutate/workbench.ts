@@ -189,7 +189,8 @@ export class Workbench {
       const { status, by } = await this.#run({ order }, (line, now) => {
         if (last?.reaches === undefined && last !== undefined) last.seconds = now - began;
         last = undefined;
-        if (isOver ||= now > budget) return 0;
+        isOver ||= now > budget;
+        if (isOver) return 0;
         if (!("begins" in line)) return LOADING;
         asked++;
         began = now;
