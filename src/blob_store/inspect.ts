@@ -34,7 +34,8 @@ export async function statsOf({ state }: OpenStore): Promise<BlobStoreStats> {
     largestFreeBytes: ranges.largestFreeRegion() * granule,
     logBytes: log.segmentBytes,
     checkpointBytes: indexParts.reduce((sum, part) => sum + space.byteLength(part), 0),
-    indexBytes: index.byteLength + pages.byteLength + (run?.byteLength ?? 0),
+    indexBytes: index.byteLength + pages.byteLength + state.values.byteLength +
+      (run?.byteLength ?? 0),
     granule,
     maxByteLength: Math.min(settings.maxByteLength, file.maxByteLength),
     commits: log.sequence - 1,

@@ -7,7 +7,7 @@
 
 import { StorageError } from "../arena/backing_store.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
-import { ByteReader, getUint32, getUint64 } from "./codec.ts";
+import { getUint32, getUint64 } from "./codec.ts";
 import type { Extra } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";

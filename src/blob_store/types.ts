@@ -92,8 +92,8 @@ export interface BlobStoreOptions {
    */
   readonly compactAbove?: number;
   /**
-   * Bytes of memory that entries and pages of the index may take which the file has as well; 32 MiB
-   * by default. What was written since the last checkpoint comes on top.
+   * Bytes of memory that pages and entries of the index and small blobs may take which the file has
+   * as well; 32 MiB by default. What was written since the last checkpoint comes on top.
    */
   readonly cacheBytes?: number;
   /**
@@ -428,7 +428,7 @@ export interface BlobStoreStats {
   readonly logBytes: number;
   /** Bytes of the file that the index takes. */
   readonly checkpointBytes: number;
-  /** Bytes of memory the index takes. */
+  /** Bytes of memory the index takes, and small blobs that were read. */
   readonly indexBytes: number;
   /** Bytes per unit of space. */
   readonly granule: number;
