@@ -34,7 +34,7 @@ http {
   server {
     listen 127.0.0.1:${port}; root ${folder}/site;
     ${recipe}
-    location /whole/ { max_ranges 0; alias ${folder}/site/; }
+    location ^~ /whole/ { max_ranges 0; alias ${folder}/site/; }
   }
 }
 `;
