@@ -77,7 +77,7 @@ interface NavigatorLike {
 }
 
 function navigatorHere(): NavigatorLike {
-  return (globalThis as { navigator?: NavigatorLike }).navigator ?? {};
+  return (globalThis as unknown as { navigator?: NavigatorLike }).navigator ?? {};
 }
 
 /** The Web Locks of this origin; undefined where a runtime has none. */

@@ -425,11 +425,12 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
 
   /** What is known of a blob and its bytes, of one version, as `BlobStore.read` returns it. */
   async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
-    const found = await this.#connection.call<
-      { readonly snapshot: number; readonly info: BlobInfo<Meta> } | undefined
-    >("read", [key], options);
-    return found &&
-      new RemoteSnapshot(this.#connection, found.snapshot, found.info, options?.signal);
+    const found = await this.#connection.call<OpenedSnapshot<Meta> | undefined>(
+      "read",
+      [key],
+      options,
+    );
+    return found && new RemoteSnapshot(this.#connection, found, options?.signal);
   }
 
   /**
@@ -588,9 +589,19 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   }
 }
 
+/** A snapshot that a worker has opened. */
+interface OpenedSnapshot<Meta> {
+  readonly snapshot: number;
+  readonly info: BlobInfo<Meta>;
+  readonly encoding: "gzip" | "zstd" | undefined;
+  readonly encodedSize: number;
+}
+
 /** One version of a blob that a worker keeps. */
 class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
   readonly info: BlobInfo<Meta>;
+  readonly encoding: "gzip" | "zstd" | undefined;
+  readonly encodedSize: number;
   readonly #connection: Connection;
   readonly #id: number;
   readonly #signal: CancelSignal | undefined;
@@ -602,18 +613,30 @@ class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
 
   constructor(
     connection: Connection,
-    id: number,
-    info: BlobInfo<Meta>,
+    { snapshot, info, encoding, encodedSize }: OpenedSnapshot<Meta>,
     signal: CancelSignal | undefined,
   ) {
     this.#connection = connection;
-    this.#id = id;
+    this.#id = snapshot;
     this.info = info;
+    this.encoding = encoding;
+    this.encodedSize = encodedSize;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
   stream(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#stream("snapshot.stream", range);
+  }
+
+  encodedStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (this.encoding === undefined) {
+      throw new TypeError("Expected a snapshot that has an encoding, got one of plain bytes");
+    }
+    return this.#stream("snapshot.encodedStream");
+  }
+
+  #stream(method: string, range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#begin(range);
     let isOver = false;
     const end = () => {
@@ -621,7 +644,7 @@ class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
       isOver = true;
     };
     const reader = this.#connection
-      .call<{ readonly stream: number }>("snapshot.stream", [this.#id, range])
+      .call<{ readonly stream: number }>(method, [this.#id, range])
       .then(({ stream }) =>
         this.#connection.stream<Uint8Array<ArrayBuffer>>(stream, this.#signal).getReader()
       );

@@ -232,7 +232,8 @@ class Server {
       if (snapshot === undefined) return undefined;
       const id = newId();
       client.snapshots.set(id, snapshot);
-      return { snapshot: id, info: snapshot.info };
+      const { info, encoding, encodedSize } = snapshot;
+      return { snapshot: id, info, encoding, encodedSize };
     }
     const id = first as number, [range] = rest as [ByteRange?];
     const snapshot = client.snapshots.get(id);
@@ -243,6 +244,9 @@ class Server {
     if (snapshot === undefined) throw new StorageError("read", 0, 0, "the snapshot is closed");
     if (method === "snapshot.bytes") return await snapshot.bytes(range);
     if (method === "snapshot.stream") return this.#send(client, chunksOf(snapshot.stream(range)));
+    if (method === "snapshot.encodedStream") {
+      return this.#send(client, chunksOf(snapshot.encodedStream()));
+    }
     throw new TypeError(`The worker's store has no method ${method}: is it of another version?`);
   }
 

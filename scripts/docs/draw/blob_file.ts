@@ -7,9 +7,8 @@
 import { MemoryStore } from "../../../backends/memory.ts";
 import type { SyncBackingStore } from "../../../src/arena/backing_store.ts";
 import { BlobStore } from "../../../src/blob_store/blob_store.ts";
-import { ByteReader } from "../../../src/blob_store/codec.ts";
 import { BATCH_HEADER, batchAt, isBatchMagic } from "../../../src/blob_store/log.ts";
-import { DELETE, readRecord } from "../../../src/blob_store/records.ts";
+import { DELETE, RecordReader } from "../../../src/blob_store/records.ts";
 import {
   decodeSuperblock,
   HEADER_LENGTH,
@@ -17,7 +16,8 @@ import {
   type Superblock,
 } from "../../../src/blob_store/superblock.ts";
 import type { FileRegion } from "../../../src/blob_store/types.ts";
-import { crc32 } from "../../../src/util/crc32.ts";
+import { decodeText } from "../../../src/blob_store/text.ts";
+import { matches } from "../../../src/blob_store/log_table.ts";
 import { Canvas, MARGIN, type Point, WIDTH } from "./canvas.ts";
 
 const KIB = 1024, MOST = 2 ** 20;
@@ -125,7 +125,7 @@ function drawMoment(
   canvas.text(MARGIN + 18, y, call, "m");
   canvas.text(WIDTH - MARGIN, y, what, "faint end");
   const { bytes } = moment, regions = joined(moment.regions);
-  const top = y + 32, slot = decodeSuperblock(bytes.slice(0, SLOT_LENGTH), crc32);
+  const top = y + 32, slot = decodeSuperblock(bytes.slice(0, SLOT_LENGTH), matches);
   if (typeof slot === "string") throw new Error(`Expected a slot, got a ${slot} one`);
   const { segment, batches, isTorn } = batchesOf(bytes, slot);
   const room = WIDTH - 2 * MARGIN - LEAST * regions.length, centres = new Map<string, number>();
@@ -179,13 +179,11 @@ function batchesOf(bytes: Uint8Array, slot: Superblock) {
   const segment = bytes.slice(start, start + slot.segments[0].units * slot.granule);
   const batches: LogBatch[] = [];
   let at = 0;
-  for (let batch; (batch = batchAt(segment, at, slot.salt, crc32)) !== undefined;) {
-    const reader = new ByteReader(segment.slice(at, at + batch.length));
-    reader.at = BATCH_HEADER;
-    const record = readRecord(reader);
-    const key = new TextDecoder().decode(record?.key);
-    const text = `${record?.type === DELETE ? "delete" : "put"} ${key}`;
-    batches.push({ ...batch, text: (record?.inlineAt ?? -1) < 0 ? text : `${text} + bytes` });
+  for (let batch; (batch = batchAt(segment, at, slot.salt, matches)) !== undefined;) {
+    const record = new RecordReader(segment, at + BATCH_HEADER);
+    record.next(at + batch.length);
+    const text = `${record.type === DELETE ? "delete" : "put"} ${decodeText(record.key)}`;
+    batches.push({ ...batch, text: record.inlineAt < 0 ? text : `${text} + bytes` });
     at += batch.length;
   }
   return { segment, batches, isTorn: isBatchMagic(segment, at) };
