@@ -458,7 +458,7 @@ describe("compact, stats, map and backup", () => {
   });
 
   it("publish writes a file for a server, and says what that has to send", async () => {
-    const path = await holey(), file = newPath();
+    const path = await holey(), file = `${newPath()}.blobs`;
     const { stdout } = await succeed(["publish", path, file]);
     const [first, second, ...headers] = stdout.trimEnd().split("\n");
     assertEquals(first, `50 blobs, 1.5 MB published as "${file}" of 1.52 MB`);
