@@ -6,7 +6,7 @@
 
 import { ByteReader, ByteWriter } from "./codec.ts";
 import { MAX_KEY_LENGTH } from "./key_index.ts";
-import { compareAt, compareKeys, varintLength } from "./leaf.ts";
+import { compareAt, varintLength } from "./leaf.ts";
 
 /** Most bytes that the separators of a run are encoded in. */
 export const MAX_SEPARATOR_BYTES = 40_960; // = 40 * 1024

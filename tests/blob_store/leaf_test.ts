@@ -306,7 +306,7 @@ describe("a damaged leaf", () => {
         leaf,
         PLACE,
         6,
-        fastCrc32,
+        matches,
         least === undefined ? undefined : encoder.encode(least),
         limit === undefined ? undefined : encoder.encode(limit),
       );
