@@ -82,6 +82,8 @@ const parts: Record<string, Part> = {
   "opfs tabs firefox": inBrowser("firefox", "run_locks.ts", "firefox"),
   "opfs tabs chromium": inBrowser("chromium", "run_locks.ts", "chromium"),
   "opfs files": files,
+  "http firefox": inBrowser("firefox", "read_over_http.ts", "firefox"),
+  "http chromium": inBrowser("chromium", "read_over_http.ts", "chromium"),
 };
 
 await runParts(parts, process.argv.slice(2), 2);

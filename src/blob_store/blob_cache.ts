@@ -11,9 +11,9 @@ const MAX_SHARE = 16;
 /** Bytes for each blob that it has an entry for. */
 const BYTES_PER_ENTRY = 512;
 
-// A blob is known by what is in its entry of the index: seed, checksum and size, as by its etag. Each
-// put has another seed. So nothing has to be taken out where blobs are replaced, moved or deleted, or
-// where a reader sees what a writer did: nobody asks for what is no more.
+// A blob is known by what is in its entry of the index: seed, checksum and size, as by its etag.
+// Each put has another seed. So nothing has to be taken out where blobs are replaced, moved or
+// deleted, or where a reader sees what a writer did: nobody asks for what is no more.
 //
 // The bytes are a ring: the next blob goes behind the last one, in place of the oldest ones. The
 // table is looked at in two places for each blob; what it still says of a blob that is gone has

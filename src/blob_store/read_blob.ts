@@ -15,8 +15,8 @@ import type { Part } from "./superblock.ts";
 
 /**
  * Reads bytes `[offset, offset + into.length)` of a blob and checks them, unless they were checked
- * before and are in memory. A blob that is replaced or deleted during the read keeps its place until
- * the end.
+ * before and are in memory. A blob that is replaced or deleted during the read keeps its place
+ * until the end.
  *
  * @throws {CorruptBlobError} They are not what was written.
  */

@@ -17,7 +17,7 @@ import { MemoryStore } from "../../../backends/memory.ts";
 import { BlobStore, publishBlobs } from "../../../src/blob_store/mod.ts";
 import { askBrowser } from "../browser/ask_browser.ts";
 
-const COUNT = 20_000, READ = 30;
+const COUNT = 6000, READ = 30;
 
 /** What a page found. */
 interface Answer {
