@@ -138,7 +138,7 @@ async function pooled() {
 async function blobs(open, openBackup, target) {
   let store = await open({ create: true });
   await store.put("text", "déjà vu");
-  await store.put("stream", new Blob([bytesOf(300_000, 1)]).stream(), { metadata: { n: 1 } });
+  await store.put("blob", new Blob([bytesOf(300_000, 1)]), { metadata: { n: 1 } });
   await store.put("response", new Response("body"));
   await store.batch([
     { type: "put", key: "a", value: bytesOf(5000, 2) },
@@ -148,9 +148,9 @@ async function blobs(open, openBackup, target) {
   await Promise.all(Array.from({ length: 300 }, (_, i) => store.put(`k${i}`, bytesOf(i * 40, i))));
   deepStrictEqual(await store.has("text"), false);
   let length = 0;
-  for await (const part of await store.stream("stream")) length += part.length;
+  for await (const part of await store.stream("blob")) length += part.length;
   deepStrictEqual(length, 300_000);
-  const part = await store.get("stream", { range: { offset: 100_000, length: 1000 } });
+  const part = await store.get("blob", { range: { offset: 100_000, length: 1000 } });
   ok(isSame(part, bytesOf(300_000, 1).subarray(100_000, 101_000)));
   await store.check();
   await store.checkpoint();
