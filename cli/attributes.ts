@@ -21,7 +21,9 @@ export function toMetadata({ mode, mtime }: Attributes): { mode: string; mtime?:
   return { mode: permissions, mtime: new Date(mtime * 1000).toISOString() };
 }
 
-/** Whether a number of seconds is one that a date can hold: some 270,000 years around 1970. */
+/**
+ * Tells whether a number of seconds is one that a date can hold: some 270,000 years around 1970.
+ */
 export function isTime(mtime: number): boolean {
   return Math.abs(mtime) <= 8.64e12;
 }

@@ -22,7 +22,7 @@ export interface CommandOption {
   readonly value?: string;
   /** Its name in one letter. */
   readonly short?: string;
-  /** Whether it may be given several times. */
+  /** True if it may be given several times. */
   readonly several?: boolean;
 }
 
@@ -109,7 +109,7 @@ export class Invocation {
     if (!this.flag("help")) checkOperands(command, this.operands);
   }
 
-  /** Whether an option without a value was given. */
+  /** Tells whether an option without a value was given. */
   flag(name: string): boolean {
     return this.#values[name] === true;
   }
@@ -158,7 +158,7 @@ export class Invocation {
    * Asks a person at the terminal.
    *
    * @param question The question; yes or no answers it.
-   * @returns Whether the answer was yes; `undefined` where nobody can be asked.
+   * @returns True if the answer was yes; `undefined` where nobody can be asked.
    */
   async confirm(question: string): Promise<boolean | undefined> {
     const { stdin, stderr, interactive } = this.io;

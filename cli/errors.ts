@@ -60,7 +60,7 @@ export function naming<T>(verb: string, path: string, call: () => T): T {
   }
 }
 
-/** Whether Deno refused a permission: only another flag helps. */
+/** Tells whether Deno refused a permission: only another flag helps. */
 export function isNotPermitted(error: unknown): boolean {
   return error instanceof Error && /--allow-[a-z]/.test(error.message);
 }

@@ -30,9 +30,9 @@ export interface ExportSource {
   readonly store: BlobStore;
   /** Which keys are exported; it is taken off them. */
   readonly prefix: string;
-  /** Whether names are refused that Windows cannot hold. */
+  /** True if names are refused that Windows cannot hold. */
   readonly portable: boolean;
-  /** Whether the names are those of files on this system. */
+  /** True if the names are those of files on this system. */
   readonly intoFolder: boolean;
   /** What is left out is told here. */
   readonly notices: Notices;

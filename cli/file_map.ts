@@ -25,7 +25,7 @@ const DIGITS = "999.9 kB".length;
  *
  * @param regions What lies where, in order and without gaps.
  * @param columns Columns of the picture.
- * @param styled Whether it has colours.
+ * @param styled True if it has colours.
  * @returns Its lines.
  */
 export function drawFileMap(

@@ -108,7 +108,7 @@ function openIn(folder: string, open: () => number): number {
 const TEMPORARY = ".offset-allocator-", TEMPORARY_END = /^[0-9a-f]{12}\.tmp$/;
 
 /**
- * Whether a name is that of a file that a killed command was making.
+ * Tells whether a name is that of a file that a killed command was making.
  *
  * @param name The name, without folders.
  */
@@ -216,7 +216,7 @@ export interface FileId {
 }
 
 /**
- * Whether two paths led to one and the same file.
+ * Tells whether two paths led to one and the same file.
  *
  * @param a What the system says of one.
  * @param b What it says of the other.

@@ -8,7 +8,7 @@
 export interface CommandOutput {
   /** Columns of the terminal; `undefined` where it is none. */
   readonly columns?: number;
-  /** Whether a terminal shows colours and moves its cursor. */
+  /** True if a terminal shows colours and moves its cursor. */
   readonly styled?: boolean;
   /** Resolves once more may be written. */
   write(data: string | Uint8Array): void | Promise<void>;
@@ -22,7 +22,7 @@ export interface CommandIO {
   readonly stdout: CommandOutput;
   /** Where messages and progress go. */
   readonly stderr: CommandOutput;
-  /** Whether a person at a terminal answers questions on standard input. */
+  /** True if a person at a terminal answers questions on standard input. */
   readonly interactive?: boolean;
   /** Ends long work early. */
   readonly signal?: AbortSignal;

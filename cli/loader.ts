@@ -30,13 +30,13 @@ export interface ImportTarget {
   readonly prefix: string;
   /** Leading folders that are taken off each name. */
   readonly strip: number;
-  /** Whether a name is left out. */
+  /** True if a name is left out. */
   readonly isExcluded: (name: string) => boolean;
-  /** Whether names are refused that Windows cannot hold. */
+  /** True if names are refused that Windows cannot hold. */
   readonly portable: boolean;
-  /** Whether times and permissions become metadata. */
+  /** True if times and permissions become metadata. */
   readonly attributes: boolean;
-  /** Whether a file whose size and metadata are those of its blob is left as it is. */
+  /** True if a file whose size and metadata are those of its blob is left as it is. */
   readonly update: boolean;
   /** Files that belong to the store itself. */
   readonly own: readonly FileId[];
@@ -165,7 +165,7 @@ export class Loader {
    *
    * @param file The file; its size is that of the other one.
    * @param from The name of the other one.
-   * @returns Whether that was put before.
+   * @returns True if that was put before.
    */
   async copy(file: ImportFile, from: string): Promise<boolean> {
     const { store } = this.#target, source = this.#plainKeyOf(from);
@@ -193,7 +193,10 @@ export class Loader {
     return toMetadata(file);
   }
 
-  /** Whether a file was put by an earlier import, as far as its size, time and permissions tell. */
+  /**
+   * Tells whether a file was put by an earlier import, as far as its size, time and permissions
+   * tell.
+   */
   async #isUnchanged(file: ImportFile, metadata: Metadata | undefined): Promise<boolean> {
     const { store, update } = this.#target, { key, name, size } = file;
     if (!update || !isTime(file.mtime) || this.#names.has(key)) return false;

@@ -172,7 +172,7 @@ function outputOf(stream: typeof process.stdout | typeof process.stderr) {
   };
 }
 
-/** Whether a descriptor is a folder, as far as that can be told. */
+/** Tells whether a descriptor is a folder, as far as that can be told. */
 function isFolder(fd: number): boolean {
   try {
     return fstatSync(fd).isDirectory();
@@ -181,7 +181,7 @@ function isFolder(fd: number): boolean {
   }
 }
 
-/** Whether the environment has nothing against colours; Deno may not permit to look. */
+/** Tells whether the environment has nothing against colours; Deno may not permit to look. */
 function takesColours(): boolean {
   try {
     const { NO_COLOR, TERM } = process.env;
@@ -212,7 +212,9 @@ export async function run(): Promise<void> {
   process.exit(exitCode);
 }
 
-/** Whether Deno was started with this module: it takes the entry from JSR and has no `bin`. */
+/**
+ * Tells whether Deno was started with this module: it takes the entry from JSR and has no `bin`.
+ */
 function isProgram(): boolean {
   // `Deno.mainModule` may be the specifier "jsr:...", not this URL. Destructured, `main` is no
   // member of `import.meta`, which emitters rewrite. Compiled or bundled modules have other names.

@@ -25,9 +25,9 @@ const REFUSALS = new Set([
 
 /** How files are written into a folder. */
 export interface SafeFolderOptions {
-  /** Whether files that exist are replaced. */
+  /** True if files that exist are replaced. */
   readonly force: boolean;
-  /** Whether a file, which may be there, is left alone whatever `force` is. */
+  /** True if a file, which may be there, is left alone whatever `force` is. */
   readonly isSpared: (path: string, found: FileId | undefined) => boolean;
 }
 

@@ -11,7 +11,7 @@ import process from "node:process";
  * Tells why a key would leave the folder it is unpacked in.
  *
  * @param key The key.
- * @param windows Whether the folder is on Windows, where `\` and a drive lead elsewhere, too.
+ * @param windows True if the folder is on Windows, where `\` and a drive lead elsewhere, too.
  * @returns The reason, as it reads after a colon; `undefined` where it stays inside.
  */
 export function escapes(

@@ -52,7 +52,7 @@ export function checkThere(path: string): void {
   if (isMissing(path)) throw new Failure(`there is no store ${quoted(path)}`);
 }
 
-/** Whether nothing is at a path, as far as that can be told. */
+/** Tells whether nothing is at a path, as far as that can be told. */
 function isMissing(path: string): boolean {
   try {
     return fs.statSync(path, { throwIfNoEntry: false }) === undefined;
@@ -76,7 +76,7 @@ function remove(path: string): void {
  */
 const SUFFIXES = ["", ".lock", ".owner", ".owner.claim", ".wait"];
 
-/** Whether a path, and what is there, belong to a store, or would once they exist. */
+/** True if a path, and what is there, belong to a store, or would once they exist. */
 export type Ownership = (file: string, found: FileId | undefined) => boolean;
 
 /**

@@ -23,7 +23,7 @@ const REPLACEMENT = "\ufffd";
  * Finds what is below a folder and is no folder, in order. Links are not followed.
  *
  * @param root The folder.
- * @param isExcluded Whether a path is left out, with what is below it.
+ * @param isExcluded True if a path is left out, with what is below it.
  */
 export function walk(root: string, isExcluded: (name: string) => boolean): Generator<Found> {
   return below(root, "", isExcluded);

@@ -14,7 +14,7 @@ import { type FileOpenOptions, openFileIO } from "../file/raw/open_file.ts";
 const SLOW_FLUSH = 1;
 /** A flush aside that takes less (ms) is mostly the way there: the next is in place. */
 const QUICK_FLUSH = 0.5;
-/** What a millisecond of flushing counts as: the event loop has a turn every 10 ms. */
+/** The bytes that a millisecond of flushing counts as: the event loop has a turn every 10 ms. */
 const WORK_PER_MS: number = 1677721.6; // = MAX_PER_TURN / 10
 
 /**
@@ -25,7 +25,7 @@ const WORK_PER_MS: number = 1677721.6; // = MAX_PER_TURN / 10
  */
 export class BlobFile implements BackingStore {
   readonly #file: AsyncFile;
-  /** Whether the last flush was quick; nothing is known of a file just opened. */
+  /** True if the last flush was quick; nothing is known of a file just opened. */
   #isQuick = false;
 
   /** Takes an io, which `close` then releases. */
@@ -47,7 +47,7 @@ export class BlobFile implements BackingStore {
     return this.#file.io.byteLength;
   }
 
-  /** What a resize can at most make of it: the length of a block device, else `Infinity`. */
+  /** The most that a resize can make of it: the length of a block device, else `Infinity`. */
   get maxByteLength(): number {
     return this.#file.io.maxByteLength;
   }
@@ -100,7 +100,7 @@ export class BlobFile implements BackingStore {
   }
 }
 
-/** What systems say that cannot make a folder durable, Windows among them. */
+/** Error codes of systems that cannot make a folder durable, Windows among them. */
 const CANNOT_SYNC = ["EISDIR", "EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS", "EBADF"];
 
 /**

@@ -43,7 +43,8 @@ export function runtimeCrc32(): Crc32 | undefined {
 }
 
 /**
- * Whether the checksum of a Deno can be right. What is no version is taken for a later one's.
+ * Tells whether the checksum of a Deno can be right. A string that is no version counts as a later
+ * one.
  *
  * @param deno Its version; undefined on other runtimes.
  */
@@ -101,7 +102,7 @@ function hooksOf(): RuntimeHooks {
 export interface BlobFileOptions extends BlobStoreOptions {
   /**
    * Most milliseconds to wait while another writer has the store open, up to 2^31 - 1; 0 by
-   * default. Who waits is served in order of arrival, among all processes of the machine. Who
+   * default. Waiters are served in order of arrival, among all processes of the machine. Who
    * does not wait takes a store that is free, although others wait. Only of a path, and not with
    * `readOnly`, which takes no lock.
    */
@@ -213,7 +214,7 @@ async function openPath(
   }
 }
 
-/** Whether a path leads to a block device that can hold a store. */
+/** Tells whether a path leads to a block device that can hold a store. */
 function isDevice(path: string): boolean {
   try {
     return isUsableDevice(statSync(path));

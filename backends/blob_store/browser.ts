@@ -1,5 +1,5 @@
 /**
- * What a bundler takes for the blob store where it builds for a browser: the same names. A store
+ * The blob store of bundles for browsers: the same names. A store
  * over a backing store works; a path is refused with what to use instead.
  *
  * @module

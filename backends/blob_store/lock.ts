@@ -58,7 +58,7 @@ interface Database {
 const LOCK = "PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; " +
   "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE";
 
-/** What a lock consists of. A database that nothing refers to would be closed. */
+/** The parts of a lock. A database that nothing refers to would be closed. */
 interface Held {
   readonly note: Note;
   readonly database: Database | undefined;
@@ -141,13 +141,13 @@ function lockDatabase(sqlite: Sqlite, path: string, name: string): Database {
   }
 }
 
-/** Whether SQLite said SQLITE_BUSY; Deno gives its words and not its number. */
+/** Tells whether SQLite said SQLITE_BUSY; Deno gives its words and not its number. */
 function isBusy(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   return errcode === undefined ? messageOf(error) === "database is locked" : (errcode & 255) === 5;
 }
 
-/** Whether SQLite said SQLITE_NOTADB or SQLITE_CORRUPT. */
+/** Tells whether SQLite said SQLITE_NOTADB or SQLITE_CORRUPT. */
 function isNoDatabase(error: unknown): boolean {
   const { errcode } = error as { errcode?: number };
   const words = /^file is not a database|^database disk image is malformed/;
@@ -157,7 +157,7 @@ function isNoDatabase(error: unknown): boolean {
 /** Throws unless this process has the right to use a path so, as `accessSync` does. */
 export type Access = (path: string, mode: number) => void;
 
-/** What SQLite says: SQLITE_CANTOPEN, SQLITE_READONLY. */
+/** Codes of SQLite: SQLITE_CANTOPEN, SQLITE_READONLY. */
 const UNOPENABLE = /unable to open database file|attempt to write a readonly database/;
 
 /**
@@ -165,8 +165,8 @@ const UNOPENABLE = /unable to open database file|attempt to write a readonly dat
  * not opened: to close it again would release the lock that another thread of the process has.
  *
  * @param lock The file of the lock.
- * @param message What SQLite said.
- * @param access Who is asked for rights.
+ * @param message The message of SQLite.
+ * @param access The access that was asked for.
  */
 export function reasonOfLock(
   lock: string,
@@ -192,7 +192,7 @@ export function reasonOfLock(
   }
 }
 
-/** Who holds the lock; a note left behind by a crash says nothing of the next holder. */
+/** The holder of the lock; a note left behind by a crash says nothing of the next holder. */
 function livingHolder(name: string): LockHolder | undefined {
   const note = readNote(ownerOf(name));
   return note && isAlive(note) ? holderOf(note) : undefined;

@@ -13,7 +13,7 @@ import { discardFile, renameFile } from "../file/raw/held_files.ts";
 import { pathOf } from "../file/raw/open_file.ts";
 import { BlobFile, syncFolder } from "./blob_file.ts";
 
-/** Whether a target is a backing store. */
+/** Tells whether a target is a backing store. */
 export function isStore(target: string | URL | BackingStore): target is BackingStore {
   return typeof (target as Partial<BackingStore> | null)?.read === "function";
 }

@@ -20,9 +20,9 @@ import type { LockHolder } from "../../src/blob_store/blob_store_errors.ts";
 import { discardFile, whileHeld } from "../file/raw/held_files.ts";
 import { codeOf, sleepSync } from "../file/raw/system.ts";
 
-/** What a note says. */
+/** The contents of a note. */
 export interface Note extends LockHolder {
-  /** Whether the note is all that keeps others out. */
+  /** True if the note is all that keeps others out. */
   readonly exclusive: boolean;
 }
 
@@ -46,8 +46,8 @@ const WRITING = 200;
  * Makes a note, unless one that holds is there.
  *
  * @param path Where the note is.
- * @param note What it says.
- * @param holds Whether a note that can be read keeps this one out.
+ * @param note Its contents.
+ * @param holds True if a note that can be read keeps this one out.
  * @returns Whose note is in the way, if any is.
  */
 export function takeNote(
@@ -82,7 +82,7 @@ export function dropNote(path: string, note: Note): void {
   if (isAt(path, note)) remove(path);
 }
 
-/** What a note says; undefined where there is none, or none that can be read. */
+/** The contents of a note; undefined where there is none, or none that can be read. */
 export function readNote(path: string): Note | undefined {
   try {
     const { pid, host, runtime, since, exclusive } = JSON.parse(readFileSync(path, "utf8"));
@@ -94,7 +94,9 @@ export function readNote(path: string): Note | undefined {
   }
 }
 
-/** Whether the process that wrote a note may still run; of another machine nobody can tell. */
+/**
+ * Tells whether the process that wrote a note may still run; of another machine nobody can tell.
+ */
 export function isAlive(note: LockHolder): boolean {
   if (note.host !== hostName()) return true;
   if (note.pid === process.pid) {
@@ -158,14 +160,16 @@ export function makeNote(path: string, note: Note): boolean {
 /** Longest that a note can be. */
 const MAX_NOTE = 4096;
 
-/** Whether a file is none that a writer left; a crash leaves a note empty, cut off or zeros. */
+/**
+ * Tells whether a file is none that a writer left; a crash leaves a note empty, cut off or zeros.
+ */
 function isForeign(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile()) return false;
   return stats.size > MAX_NOTE || !/^(?:\0*$|\{)/.test(readFileSync(path, "latin1"));
 }
 
-/** Whether it is this note that is at a path. */
+/** Tells whether it is this note that is at a path. */
 function isAt(path: string, note: Note): boolean {
   try {
     return whileHeld(() => readFileSync(path, "utf8")) === textOf(note);

@@ -14,7 +14,7 @@ import {
 } from "../../src/blob_store/mod.ts";
 import { isStore, pathIn, publish, refusal } from "./new_file.ts";
 
-/** What a blob store begins with. */
+/** The first bytes of a blob store. */
 const MAGIC = "894f41420d0a1a0a";
 
 /**
@@ -28,7 +28,7 @@ const MAGIC = "894f41420d0a1a0a";
  * The store that is read may change meanwhile: then all of it begins again, so that what is written
  * was there at one moment. O(bytes); takes 30 to 60 bytes of memory a key, and 2 MiB.
  *
- * @param from What has the blobs.
+ * @param from The store with the blobs.
  * @param to A path or `file:` URL where nothing is, or a published store; or an empty backing
  * store.
  * @throws {BlobChangedError} The store was changed during each of 16 attempts.

@@ -28,7 +28,7 @@ import { isStore, makeFile, pathIn } from "./new_file.ts";
  * @param from The damaged store: a path, a `file:` URL or a backing store.
  * @param to A path or `file:` URL where nothing is, or an empty backing store. A file gets its name
  * once it is complete and durable.
- * @returns What was copied, what is lost, and what may be missing.
+ * @returns The blobs copied, those lost, and those that may be missing.
  * @throws {CorruptStoreError} There is nothing of a blob store, or it is of a later version of the
  * format.
  * @throws {StorageError} `from` cannot be opened, or `to` is there already or cannot be written.

@@ -93,7 +93,7 @@ class Place {
     this.#folder = folder;
   }
 
-  /** Whether nobody is ahead who lives. The tickets of others, who do not, are removed. */
+  /** Tells whether nobody is ahead who lives. The tickets of others, who do not, are removed. */
   isFirst(): boolean {
     const numbers = numbersIn(this.#folder);
     // Others remove a ticket that seems to be nobody's.
@@ -112,7 +112,10 @@ class Place {
     this.#lastBeat = now;
   }
 
-  /** Removes the ticket, and the folder after the last one. What cannot be removed is void soon. */
+  /**
+   * Removes the ticket, and the folder after the last one. A ticket that cannot be removed is void
+   * soon.
+   */
   leave(): void {
     try {
       if (this.#ticket) dropNote(this.#path(this.#ticket.number), this.#ticket.note);
@@ -126,7 +129,7 @@ class Place {
     return join(this.#folder, String(number));
   }
 
-  /** Whether a ticket is of somebody who lives; else it is removed. */
+  /** Tells whether a ticket is of somebody who lives; else it is removed. */
   #holds(number: number): boolean {
     const path = this.#path(number), time = timeOf(path), now = performance.now();
     if (time === undefined) return false;

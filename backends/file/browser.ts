@@ -1,5 +1,5 @@
 /**
- * What a bundler takes for the file stores where it builds for a browser: the same names, which
+ * The file stores of bundles for browsers: the same names, which
  * say what is missing there.
  *
  * @module

@@ -85,7 +85,7 @@ export class FileStore implements AsyncBackingStore {
     return this.#file.io.byteLength;
   }
 
-  /** What a resize can at most make of it: the length of a block device, else `Infinity`. */
+  /** The most that a resize can make of it: the length of a block device, else `Infinity`. */
   get maxByteLength(): number {
     return this.#file.io.maxByteLength;
   }
@@ -131,7 +131,7 @@ export class FileStore implements AsyncBackingStore {
 
 /**
  * A file as a synchronous store: each call returns when the system has answered.
- * What {@linkcode FileStore} says of length, appending and failed flushes holds
+ * The remarks of {@linkcode FileStore} on length, appending and failed flushes hold
  * here too.
  *
  * @example
@@ -181,7 +181,7 @@ export class SyncFileStore implements SyncBackingStore {
     return this.#io.byteLength;
   }
 
-  /** What a resize can at most make of it: the length of a block device, else `Infinity`. */
+  /** The most that a resize can make of it: the length of a block device, else `Infinity`. */
   get maxByteLength(): number {
     return this.#io.maxByteLength;
   }

@@ -58,7 +58,7 @@ function tagOf(etag: string, encoding: string): string {
  *
  * @param headers Those of the request.
  * @param version What the key has now; undefined for nothing.
- * @param isRead Whether it is a GET or a HEAD.
+ * @param isRead True if it is a GET or a HEAD.
  */
 export function evaluate(
   headers: Headers,
@@ -90,14 +90,14 @@ export function conditionsOf(headers: Headers, version: Version | undefined): Wr
 }
 
 /**
- * Whether a range of this version is what the client wants to go on with. A date tells puts of
- * one second not apart, so it never is (section 13.1.5 leaves that to the server).
+ * Tells whether a range of this version is what the client wants to go on with. A date tells puts
+ * of one second not apart, so it never is (section 13.1.5 leaves that to the server).
  */
 export function isIfRange(header: string | null, version: Version): boolean {
   return header === null || names(header, version, false, false);
 }
 
-/** Whether a list of entity tags, or `*`, names the version. */
+/** Tells whether a list of entity tags, or `*`, names the version. */
 function names(
   list: string,
   version: Version | undefined,

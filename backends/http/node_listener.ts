@@ -25,7 +25,7 @@ export interface NodeRequest extends AsyncIterable<Uint8Array> {
 
 /** The part of a `ServerResponse` that is used. */
 export interface NodeResponse {
-  /** Whether the connection has ended. */
+  /** True if the connection has ended. */
   readonly destroyed: boolean;
   /** Sends status and headers. */
   writeHead(status: number, headers: Record<string, string | string[]>): unknown;

@@ -50,7 +50,7 @@ export class RemoteFile implements RangeFile {
   /**
    * Reads the start of the file.
    *
-   * @param isAgain Whether what a cache of the browser has may be of an older version.
+   * @param isAgain True if what a cache of the browser has may be of an older version.
    */
   static async open(requests: Requests, isAgain: boolean): Promise<RemoteFile> {
     const file = new RemoteFile(requests, isAgain ? "no-cache" : undefined);

@@ -123,7 +123,7 @@ export class Requests {
    *
    * @param accept Looks at each answer.
    * @param cache What the browser's cache may do.
-   * @param isStream Whether the reader may take its time: then it does not keep others waiting.
+   * @param isStream True if the reader may take its time: then it does not keep others waiting.
    */
   async *pieces(
     start: number,

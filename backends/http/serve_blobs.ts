@@ -320,7 +320,7 @@ function shared(response: Response, request: Request, settings: Settings): Respo
   return response;
 }
 
-/** Whether the page that asks may see the answer. */
+/** Tells whether the page that asks may see the answer. */
 function isSharedWith({ headers }: Request, { cors }: Settings): boolean {
   return cors === "*" || cors.includes(headers.get("origin") ?? "");
 }

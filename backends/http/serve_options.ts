@@ -19,7 +19,7 @@ import { withSlash } from "./key_path.ts";
 export type BlobHandler = (request: Request) => Promise<Response>;
 
 /**
- * Whether a request may be answered: `true` alone lets it pass. `false` is answered with 403; a
+ * True if a request may be answered: `true` alone lets it pass. `false` is answered with 403; a
  * `Response`, such as a 401 with `WWW-Authenticate`, is sent as it is.
  */
 export type Authorize = (
@@ -29,7 +29,7 @@ export type Authorize = (
 
 /** What is served: a `BlobStore`, or what reads like one. */
 export interface ServedStore<Meta = Metadata> {
-  /** Whether writes are refused. */
+  /** True if writes are refused. */
   readonly readOnly?: boolean;
   /** What is known of a blob and its bytes, of one version. */
   read(key: string): Promise<BlobSnapshot<Meta> | undefined>;
@@ -52,12 +52,12 @@ export interface ServeBlobsOptions<Meta = Metadata> {
   /** The path before the keys; `/` by default. Other paths are answered with 404. */
   readonly basePath?: string;
   /**
-   * Whether a PUT or a DELETE of a key may be done. Without it both are refused with 405.
+   * True if a PUT or a DELETE of a key may be done. Without it both are refused with 405.
    */
   readonly authorize?: Authorize;
-  /** Whether a key may be read, or with a prefix as its key be listed; by default all may. */
+  /** True if a key may be read, or with a prefix as its key be listed; by default all may. */
   readonly authorizeRead?: Authorize;
-  /** Whether `basePath` itself lists the blobs; by default false. */
+  /** True if `basePath` itself lists the blobs; by default false. */
   readonly list?: boolean;
   /** The Cache-Control of a blob; `"no-cache"` by default: kept, and asked for each time. */
   readonly cacheControl?: string | ((info: BlobInfo<Meta>) => string);
@@ -75,7 +75,7 @@ export interface ServeBlobsOptions<Meta = Metadata> {
   readonly cors?: "*" | readonly string[];
   /** Most bytes that are put; 1 GiB by default. More is answered with 413. */
   readonly maxBodyBytes?: number;
-  /** Whether a PUT without Content-Length is refused, with 411; by default false. */
+  /** True if a PUT without Content-Length is refused, with 411; by default false. */
   readonly requireLength?: boolean;
   /** Most milliseconds to wait for all of a body; an hour by default. Then it is 408. */
   readonly bodyTimeoutMs?: number;

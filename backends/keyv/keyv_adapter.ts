@@ -11,7 +11,7 @@ import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
 export interface KeyvBlobStore {
   /** The bytes of a blob. */
   get(key: string): Promise<Uint8Array | undefined>;
-  /** Whether there is a blob. */
+  /** Tells whether there is a blob. */
   has(key: string): Promise<boolean>;
   /** The blobs whose keys begin so. */
   list(options: { readonly prefix: string }): AsyncIterable<{ readonly key: string }>;
@@ -29,7 +29,7 @@ export interface KeyvBlobStore {
 export interface KeyvAdapterOptions {
   /** What stands before each key in the store; nothing by default. Other blobs are not seen. */
   readonly prefix?: string;
-  /** Whether `disconnect` closes the store; `false` by default: who opened it closes it. */
+  /** True if `disconnect` closes the store; `false` by default: who opened it closes it. */
   readonly closeStore?: boolean;
 }
 
@@ -63,9 +63,9 @@ export interface KeyvAdapter {
   deleteMany(keys: readonly string[]): Promise<boolean>;
   /** Deletes all keys of the namespace, some thousand at a time. */
   clear(): Promise<void>;
-  /** Whether a key is there. */
+  /** Tells whether a key is there. */
   has(key: string): Promise<boolean>;
-  /** Whether keys are there, in their order. */
+  /** Tells whether keys are there, in their order. */
   hasMany(keys: readonly string[]): Promise<boolean[]>;
   /** Keys and texts of a namespace, in the order of the keys; of all by default. */
   iterator<Value>(namespace?: string): AsyncGenerator<[string, Value], void>;

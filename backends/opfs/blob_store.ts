@@ -119,7 +119,7 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
   }
 }
 
-/** Whether a target is a backing store. */
+/** Tells whether a target is a backing store. */
 function isBackingStore(target: unknown): target is BackingStore {
   const { read, byteLength } = Object(target) as Partial<BackingStore>;
   return typeof read === "function" && byteLength !== undefined;

@@ -1,5 +1,5 @@
 /**
- * Whether the other side of a port still lives: no event says that a worker or a tab ended, but its
+ * True if the other side of a port still lives: no event says that a worker or a tab ended, but its
  * Web Locks become free.
  *
  * @module

@@ -58,7 +58,7 @@ export interface Located {
   readonly handle: OpfsFileHandle | undefined;
 }
 
-/** Whether a target is a handle of a file. */
+/** Tells whether a target is a handle of a file. */
 export function isFileHandle(target: unknown): target is OpfsFileHandle {
   const { kind, getFile } = Object(target) as Partial<OpfsFileHandle>;
   return kind === "file" && typeof getFile === "function";
@@ -67,7 +67,7 @@ export function isFileHandle(target: unknown): target is OpfsFileHandle {
 /**
  * Finds a file.
  *
- * @param create Whether folders on the way to it are made.
+ * @param create True if folders on the way to it are made.
  * @throws {TypeError} It is no path and no handle, or this is no browser.
  * @throws {StorageError} A folder is missing, or the file is in no private file system.
  */

@@ -10,7 +10,7 @@ import { type WebLocks, webLocks } from "./browser_files.ts";
 
 /** How long a lock is waited for, and how it is held. */
 export interface PathLockOptions {
-  /** Whether others may hold it at the same time, who also share it. */
+  /** True if others may hold it at the same time, who also share it. */
   readonly isShared: boolean;
   readonly waitMs: number;
   readonly signal?: CancelSignal;

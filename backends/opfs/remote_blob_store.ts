@@ -403,7 +403,7 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return new RemoteBlobStore<Meta>(connection);
   }
 
-  /** Whether writes are refused. */
+  /** True if writes are refused. */
   get readOnly(): boolean {
     return this.#connection.welcome.readOnly;
   }
@@ -467,12 +467,12 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return found && this.#connection.stream(found.stream, options?.signal);
   }
 
-  /** Whether there is a blob with this key. */
+  /** Tells whether there is a blob with this key. */
   async has(key: string): Promise<boolean> {
     return await this.#connection.call("has", [key]);
   }
 
-  /** What is known of a blob; undefined if there is none. */
+  /** The info of a blob; undefined if there is none. */
   async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
     return await this.#connection.call("stat", [key]);
   }

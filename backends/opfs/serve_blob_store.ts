@@ -27,7 +27,7 @@ import { decodeError, encodeError } from "./wire_errors.ts";
 /** How a store is served. */
 export interface ServeStoreOptions {
   /**
-   * Whether the store is closed with its last `RemoteBlobStore`; true by default. The others go on
+   * True if the store is closed with its last `RemoteBlobStore`; true by default. The others go on
    * where one of several is closed.
    */
   readonly closeStore?: boolean;

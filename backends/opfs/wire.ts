@@ -39,7 +39,7 @@ export type WireMessage =
     readonly client: string;
     readonly method: string;
     readonly args: readonly unknown[];
-    /** Whether an abort may follow. */
+    /** True if an abort may follow. */
     readonly hasSignal: boolean;
     readonly hasProgress: boolean;
   }
@@ -48,7 +48,7 @@ export type WireMessage =
     readonly type: "failure";
     readonly id: number;
     readonly error: WireError;
-    /** Whether the caller's own abort is the reason. */
+    /** True if the caller's own abort is the reason. */
     readonly isAbort: boolean;
   }
   | { readonly type: "abort"; readonly id: number; readonly error: WireError }

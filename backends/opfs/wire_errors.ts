@@ -16,7 +16,7 @@ export interface WireError {
   readonly name?: string;
   readonly message?: string;
   readonly stack?: string;
-  /** Whether it is a DOMException. */
+  /** True if it is a DOMException. */
   readonly isOfDom?: boolean;
   /** Its own fields, or the value that is no error. */
   readonly value?: unknown;

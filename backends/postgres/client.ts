@@ -51,8 +51,8 @@ export function senderOf(client: PostgresClient): Send {
 }
 
 /**
- * Whether a statement may succeed if it is sent again. Nothing is known of whether it was carried
- * out, unless the server says that it was not.
+ * Tells whether a statement may succeed if it is sent again. Nothing is known of whether it was
+ * carried out, unless the server says that it was not.
  */
 export function mayPass(error: unknown): boolean {
   const state = sqlStateOf(error);

@@ -10,15 +10,15 @@ export interface Page {
   readonly bytes: Uint8Array;
   /** The version of its row when it was read or written; -1 without a row. */
   version: number;
-  /** Whether it has changes that no statement has. */
+  /** True if it has changes that no statement has. */
   isDirty: boolean;
-  /** Whether it has changes that only redo rows have. */
+  /** True if it has changes that only redo rows have. */
   isUnfolded: boolean;
-  /** Whether a statement that is under way has its changes. */
+  /** True if a statement that is under way has its changes. */
   isSent: boolean;
   /** How many writes wait for it. */
   pins: number;
-  /** Whether the store no longer reaches to it. */
+  /** True if the store no longer reaches to it. */
   isCut: boolean;
 }
 
@@ -31,7 +31,7 @@ export function newPage(number: number, size: number, row?: Uint8Array, version 
   return { number, bytes, version, ...clean, pins: 0 };
 }
 
-/** Whether all bytes of a page are zero. */
+/** Tells whether all bytes of a page are zero. */
 export function isZero({ bytes }: Page): boolean {
   const words = new BigUint64Array(bytes.buffer);
   for (let i = 0; i < words.length; i++) if (words[i] !== 0n) return false;

@@ -176,7 +176,7 @@ export class PostgresStore implements AsyncBackingStore {
   /**
    * Removes a store and all that is in it. A writer that has it open fails at its next commit.
    *
-   * @returns Whether there was such a store.
+   * @returns True if there was such a store.
    * @throws {StorageError} The server refused.
    * @throws {TypeError | RangeError} An argument is not what it must be.
    */
@@ -479,7 +479,7 @@ export class PostgresStore implements AsyncBackingStore {
     }
   }
 
-  /** Whether a commit becomes a redo row, rather than pages with all redo rows folded in. */
+  /** Tells whether a commit becomes a redo row, rather than pages with all redo rows folded in. */
   #isSmall(pages: number): boolean {
     return this.#cut === undefined && pages * this.#pageSize <= MAX_UNFOLDED &&
       this.#redoRows < MAX_REDO_ROWS &&

@@ -18,7 +18,7 @@ import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
 export interface UnstorageStore {
   /** The bytes of a blob. */
   get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Whether there is a blob. */
+  /** Tells whether there is a blob. */
   has(key: string): Promise<boolean>;
   /** What is known of a blob. */
   stat(key: string): Promise<BlobInfo<unknown> | undefined>;
@@ -45,7 +45,7 @@ export interface UnstorageDriverOptions {
    * put under paths are seen, but those that have a `:` in their key.
    */
   readonly separator?: ":" | "/";
-  /** Whether `dispose` closes the store; `false` by default: who opened it closes it. */
+  /** True if `dispose` closes the store; `false` by default: who opened it closes it. */
   readonly closeStore?: boolean;
 }
 
@@ -94,7 +94,7 @@ export interface UnstorageDriver {
   readonly options: UnstorageDriverOptions;
   /** The store. */
   getInstance(): UnstorageStore;
-  /** Whether there is an item. */
+  /** Tells whether there is an item. */
   hasItem(key: string): Promise<boolean>;
   /** The text of an item; null where there is none. */
   getItem(key: string): Promise<string | null>;

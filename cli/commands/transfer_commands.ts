@@ -131,7 +131,7 @@ async function importArchive(
  * of a path from the top. What is below a folder that matches is excluded with it.
  *
  * @param patterns The patterns.
- * @returns Whether a name, with `/` between its folders, is excluded.
+ * @returns True if a name, with `/` between its folders, is excluded.
  * @throws {UsageError} A pattern is empty, or has a class that does not end.
  */
 function excluder(patterns: readonly string[]): (name: string) => boolean {
@@ -258,7 +258,7 @@ async function writeOut(
   }
 }
 
-/** Whether an export goes into a folder or an archive, and how that is compressed. */
+/** Tells whether an export goes into a folder or an archive, and how that is compressed. */
 function kindOf(to: string, store: string, force: boolean): "folder" | "none" | Compression {
   const found = naming("write", to, () => fs.statSync(to, { throwIfNoEntry: false }));
   if (found?.isDirectory()) return "folder";

@@ -18,7 +18,7 @@ export interface Effort {
   readonly operations: number;
   /** Seconds after which no further pass begins. */
   readonly seconds: number;
-  /** Whether the memory of the tables is measured: that takes several collections. */
+  /** True if the memory of the tables is measured: that takes several collections. */
   readonly state: boolean;
 }
 

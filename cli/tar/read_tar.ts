@@ -47,7 +47,7 @@ export type TarEntryType =
 export interface TarEntry {
   /** The name as it stands there, that is: any string. */
   readonly name: string;
-  /** Whether the name is UTF-8. If not, `name` only resembles it. */
+  /** True if the name is UTF-8. If not, `name` only resembles it. */
   readonly wellNamed: boolean;
   /** What it is. */
   readonly type: TarEntryType;

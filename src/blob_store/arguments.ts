@@ -1,5 +1,5 @@
 /**
- * What callers give to a blob store, checked before anything changes.
+ * Checks of the arguments of a blob store, before anything changes.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export type LongSource =
 export interface Condition {
   /** The etag that the blob must have: that of `from`, where there is one. */
   readonly ifMatch?: string;
-  /** Whether the key must have no blob. */
+  /** True if the key must have no blob. */
   readonly ifNoneMatch?: boolean;
 }
 
@@ -55,16 +55,16 @@ export interface Operation {
   readonly condition?: Condition;
   /** The key whose blob a rename or a copy takes. */
   readonly from?: Uint8Array;
-  /** Whether it stays there as well. */
+  /** True if it stays there as well. */
   readonly isCopy?: boolean;
   readonly metadata?: Uint8Array;
   /** When the blob is gone, in ms. */
   readonly expires?: number;
   /** How it is compressed; undefined: as the store says. */
   readonly compress?: Compression | false;
-  /** What is copied into the commit. */
+  /** The bytes copied into the commit. */
   readonly bytes?: Uint8Array;
-  /** What is written before it. */
+  /** The source that is written before it. */
   readonly source?: LongSource;
 }
 

@@ -6,7 +6,7 @@
 
 /** Least bytes of a cache: below, it holds nothing. */
 const MIN_LENGTH = 65_536; // = 2 ** 16
-/** What one blob takes at most of it. */
+/** The largest share of one blob. */
 const MAX_SHARE = 16;
 /** Bytes for each blob that it has an entry for. */
 const BYTES_PER_ENTRY = 512;

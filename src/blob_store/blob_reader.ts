@@ -1,5 +1,5 @@
 /**
- * What reads blobs: a store, or whatever else has blobs by their keys.
+ * Readers of blobs: a store, or anything else that has blobs by their keys.
  *
  * @module
  */
@@ -17,11 +17,11 @@ import type {
 export interface BlobReader<Meta = Metadata> {
   /** The bytes of a blob, or of a part of it; undefined if there is no such blob. */
   get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** What is known of a blob and its bytes, of one version; undefined if there is none. */
+  /** The info of a blob and its bytes, of one version; undefined if there is none. */
   read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined>;
-  /** Whether there is a blob with this key. */
+  /** Tells whether there is a blob with this key. */
   has(key: string): Promise<boolean>;
-  /** What is known of a blob; undefined if there is none. */
+  /** The info of a blob; undefined if there is none. */
   stat(key: string): Promise<BlobInfo<Meta> | undefined>;
   /** The blobs in the order of their keys, by their bytes of UTF-8. */
   list(options?: ListOptions): AsyncGenerator<BlobInfo<Meta>, void, void>;
@@ -45,7 +45,7 @@ export interface BlobReader<Meta = Metadata> {
  * its place in the file, and a store has a limited number of them: close what you do not read.
  */
 export interface BlobSnapshot<Meta = Metadata> {
-  /** What is known of the blob. */
+  /** The info of the blob. */
   readonly info: BlobInfo<Meta>;
   /**
    * The bytes, or a part of them, as a stream that reads only as it is read.
@@ -73,7 +73,7 @@ export interface BlobSnapshot<Meta = Metadata> {
   arrayBuffer(): Promise<ArrayBuffer>;
   /** The bytes as text, of UTF-8. */
   text(): Promise<string>;
-  /** What the bytes say as JSON. */
+  /** The bytes parsed as JSON. */
   json(): Promise<unknown>;
   /** Lets go of the place. Streams that are read end with an error. Closing again does nothing. */
   close(): void;

@@ -82,7 +82,7 @@ interface StagedBlob {
   readonly coded: Coded;
 }
 
-/** What is known of a put before it is committed. */
+/** A put before it is committed. */
 type Prepared = WrittenBlob | Uint8Array | StagedBlob;
 
 /**
@@ -144,7 +144,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   /**
    * Opens a store with the help of a runtime: for the `open` of a subclass.
    *
-   * @param hooks What the runtime does better than the language alone.
+   * @param hooks Functions that the runtime does better than the language alone.
    * @returns The open store, for the constructor to take, or to be closed.
    */
   protected static async openWith(
@@ -166,7 +166,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     checkOpenOptions(options, others);
   }
 
-  /** Whether writes are refused. */
+  /** True if writes are refused. */
   get readOnly(): boolean {
     return this.#opened.state.file.readOnly;
   }
@@ -238,12 +238,12 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   }
 
   /**
-   * What is known of a blob and its bytes, all of one version, whatever is written meanwhile;
+   * The info of a blob and its bytes, all of one version, whatever is written meanwhile;
    * undefined if there is no such blob. It is to be closed, or read to its end: until then it
    * keeps the place of the blob in the file.
    *
    * A read-only store cannot keep a writer elsewhere from reusing the place. It reads the first
-   * 64 KiB at once, as `get` does. What is behind them may be gone when it is read: that fails with
+   * 64 KiB at once, as `get` does. Later bytes may be gone when they are read: that fails with
    * a {@linkcode BlobChangedError}.
    *
    * @throws {TooManySnapshotsError} As many as `maxSnapshots` are open.
@@ -308,7 +308,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * keeps its place in the file until the stream is read to the end or cancelled. A read-only
    * store cannot keep a writer elsewhere from reusing the place: the stream then gives
    * the blob that is there when its first bytes are read, or fails half-way with a
-   * {@linkcode BlobChangedError}. What is wrong with the arguments is a rejection.
+   * {@linkcode BlobChangedError}. Invalid arguments are a rejection.
    *
    * @throws {StorageError} The store is closed.
    * @throws {TypeError | RangeError} The key or the range is not valid, or the range begins
@@ -331,7 +331,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     });
   }
 
-  /** Whether there is a blob with this key. */
+  /** Tells whether there is a blob with this key. */
   async has(key: string): Promise<boolean> {
     return await this.#opened.find(key, (slot) => slot >= 0);
   }
@@ -402,7 +402,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return infoOf(to, write);
   }
 
-  /** What is known of a blob; undefined if there is none. */
+  /** The info of a blob; undefined if there is none. */
   async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
     return await this.#opened.find(key, (slot) => {
       if (slot < 0) return undefined;
@@ -567,7 +567,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
   }
 
   /**
-   * What is where in the file, from start to end: all as it was at the first step, whatever
+   * All regions of the file, from start to end: all as it was at the first step, whatever
    * the store does in between. Takes memory for each region.
    *
    * @throws {StorageError} The store is closed.
@@ -697,7 +697,7 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return compress ?? this.#opened.state.settings.compress;
   }
 
-  /** Whether something has to be awaited before an operation is staged. */
+  /** Tells whether something has to be awaited before an operation is staged. */
   #isToPrepare(operation: Operation): boolean {
     const { features } = this.#opened.state;
     return (operation.expires !== undefined && (features & EXPIRY) === 0) ||

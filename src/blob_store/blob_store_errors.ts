@@ -1,5 +1,5 @@
 /**
- * What callers of a blob store catch.
+ * Errors of a blob store that callers catch.
  *
  * @module
  */
@@ -61,7 +61,7 @@ function blobOf(etag: string | undefined): string {
 export class UnsupportedCodecError extends Error {
   /** The name of the class. */
   override readonly name: string = "UnsupportedCodecError";
-  /** What is missing, such as `"zstd"`. */
+  /** The missing codec, such as `"zstd"`. */
   readonly codec: string;
   /** The blob that is compressed so, if one was read. */
   readonly key: string | undefined;
@@ -69,7 +69,7 @@ export class UnsupportedCodecError extends Error {
   /**
    * Makes the error for a codec.
    *
-   * @param codec What is missing.
+   * @param codec The missing codec.
    * @param key The blob that is compressed so, if one was read.
    */
   constructor(codec: string, key?: string) {
@@ -101,7 +101,7 @@ export class TooManySnapshotsError extends Error {
 
 /**
  * Another writer opened the store since: by another name of the file, which has another lock, or on
- * another machine. What was acknowledged is in the store; nothing more is written, until it is
+ * another machine. Acknowledged writes are in the store; nothing more is written, until it is
  * opened again.
  */
 export class StoreFencedError extends StorageError {
@@ -159,7 +159,7 @@ export class ChecksumError extends StorageError {
   }
 }
 
-/** What a {@linkcode ChecksumError} says. */
+/** The message of a {@linkcode ChecksumError}. */
 function reasonFor(repaired: number, unrepaired: readonly string[]): string {
   const lost = unrepaired.slice(0, 3).map((key) => JSON.stringify(key)).join(", ");
   const others = unrepaired.length > 3 ? " and others" : "";
@@ -169,7 +169,7 @@ function reasonFor(repaired: number, unrepaired: readonly string[]): string {
       : `put ${lost}${others} again, which could not be mended`);
 }
 
-/** Who holds a store open for writing. */
+/** The holder of a store that is open for writing. */
 export interface LockHolder {
   /** Its process. */
   readonly pid: number;
@@ -187,7 +187,7 @@ export class StoreLockedError extends Error {
   override readonly name: string = "StoreLockedError";
   /** The file. */
   readonly path: string;
-  /** Who holds it, if known. */
+  /** Its holder, if known. */
   readonly holder: LockHolder | undefined;
   /** For how many milliseconds the opener waited; 0 where it did not. */
   readonly waitedMs: number;
@@ -196,7 +196,7 @@ export class StoreLockedError extends Error {
    * Makes the error for a file.
    *
    * @param path The file.
-   * @param holder Who holds it, if known.
+   * @param holder Its holder, if known.
    * @param waitedMs For how many milliseconds the opener waited.
    */
   constructor(path: string, holder?: LockHolder, waitedMs: number = 0) {
@@ -307,7 +307,7 @@ export class CorruptStoreError extends Error {
    * Makes the error for a place.
    *
    * @param offset Where in the file the trouble was met.
-   * @param reason What is wrong there, as it reads after a colon.
+   * @param reason The fault there, as it reads after a colon.
    */
   constructor(offset: number, reason: string) {
     super(`Cannot open the store: ${reason} (at byte ${offset})`);

@@ -34,7 +34,7 @@ export interface WrittenBlob {
   readonly parts: readonly Part[];
 }
 
-/** What may cancel the reading of a source. */
+/** A signal that may cancel the reading of a source. */
 export interface SourceCancel {
   readonly signal: CancelSignal;
   readonly aborts: AbortListeners;
@@ -138,7 +138,7 @@ class CodingWriter {
   readonly #encoder: Encoder;
   readonly #piece = new Uint8Array(PIECE_LENGTH);
   #length = 0;
-  /** Whether blobs like it are coded: the first piece says so. */
+  /** True if blobs like it are coded: the first piece says so. */
   #isCoded: boolean | undefined;
 
   constructor(state: StoreState, blob: BlobWriter, compress: Compression) {
@@ -203,7 +203,7 @@ export class BlobWriter {
   /**
    * @param state The store.
    * @param seed Where its checksums begin.
-   * @param makeRoom What can be done where space runs out.
+   * @param makeRoom Makes room where space runs out.
    */
   constructor(state: StoreState, seed: number, makeRoom: () => Promise<void>) {
     this.#state = state;

@@ -1,5 +1,5 @@
 /**
- * What is remembered of the pages of a run: in which leaf of a block a key is.
+ * A memory of the pages of a run: in which leaf of a block a key is.
  *
  * @module
  */

@@ -34,7 +34,7 @@ const GATHERED = 1_048_576; // = 2 ** 20
  *
  * O(entries + bytes in the log).
  *
- * @param isLast Whether no commit is likely to follow soon.
+ * @param isLast True if no commit is likely to follow soon.
  */
 export async function makeCheckpoint(state: StoreState, isLast = false): Promise<void> {
   const { file, space } = state;

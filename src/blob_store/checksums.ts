@@ -14,7 +14,7 @@ const COMPARED = 64;
 /** So many short pieces a process that opens, reads a little and ends may read. */
 const COLD = 256;
 
-/** Whether some bytes have a checksum, which goes on from a seed. */
+/** True if some bytes have a checksum, which goes on from a seed. */
 export type ChecksumTest = (bytes: Uint8Array, seed: number, expected: number) => boolean;
 
 /** Those of a runtime that were wrong once. They are off for all stores of the process. */
@@ -50,7 +50,7 @@ export class Checksums {
     return this.#compare(given, bytes, seed);
   }
 
-  /** Whether a piece of the file that was read has this checksum. */
+  /** Tells whether a piece of the file that was read has this checksum. */
   match(bytes: Uint8Array, seed: number, expected: number): boolean {
     if (bytes.length < NATIVE_FROM) {
       if (this.#cold-- > 0) return this.matchOwn(bytes, seed, expected);
@@ -66,8 +66,8 @@ export class Checksums {
   }
 
   /**
-   * Whether bytes that were read have a checksum that our own made: those of headers, index and
-   * log, and of short blobs. A wrong one of the runtime fails them at most, and then our own
+   * Tells whether bytes that were read have a checksum that our own made: those of headers, index
+   * and log, and of short blobs. A wrong one of the runtime fails them at most, and then our own
    * decides. Ours begins with tables to make and with code to compile, as an opening would feel.
    */
   matchOwn(bytes: Uint8Array, seed: number, expected: number): boolean {
@@ -78,7 +78,7 @@ export class Checksums {
   }
 
   /**
-   * Whether blobs of this store may have wrong checksums: the runtime's made some since the store
+   * True if blobs of this store may have wrong checksums: the runtime's made some since the store
    * was opened, and was wrong once, here or in another store.
    */
   get isInDoubt(): boolean {
@@ -111,7 +111,7 @@ function untilNext(): number {
   return 1 + Math.floor(Math.random() * (2 * COMPARED - 1));
 }
 
-/** What the runtime's says; -1 where that is no checksum. */
+/** The runtime's checksum; -1 where it returns none. */
 function call(native: Crc32, bytes: Uint8Array, seed: number): number {
   try {
     const given = native(bytes, seed);

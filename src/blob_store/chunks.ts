@@ -77,7 +77,7 @@ export function chunksAtOnce(file: StoreFile): number {
   return file.isAsync ? CHUNKS_AT_ONCE : 1;
 }
 
-/** What a reader needs to know of a blob. */
+/** A blob as a reader sees it. */
 export interface FramedBlob {
   readonly ranges: readonly FileRange[];
   readonly size: number;

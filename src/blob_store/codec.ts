@@ -7,7 +7,7 @@
 
 /** Writes at the end of a buffer that grows. */
 export class ByteWriter {
-  /** What was written, and room behind it. */
+  /** The bytes written, and room behind them. */
   bytes: Uint8Array<ArrayBuffer>;
   /** Bytes written. */
   length = 0;
@@ -16,7 +16,7 @@ export class ByteWriter {
     this.bytes = new Uint8Array(capacity);
   }
 
-  /** What was written; valid until the next write. */
+  /** The bytes written; valid until the next write. */
   written(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);
   }
@@ -78,7 +78,7 @@ export class ByteReader {
     this.at = at;
   }
 
-  /** Whether more was read than there is. */
+  /** True if more was read than there is. */
   get isBeyond(): boolean {
     return this.at > this.bytes.length;
   }

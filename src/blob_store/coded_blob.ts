@@ -38,7 +38,7 @@ export interface CodedSource {
   readonly size: number;
   /** How it is coded. */
   readonly extra: Extra;
-  /** What the runtime decodes better. */
+  /** Decoders of the runtime. */
   readonly hooks: RuntimeHooks;
   /** Reads stored bytes, checked. */
   read(offset: number, into: Uint8Array): Promise<void>;
@@ -68,7 +68,7 @@ export class CodedReader {
   /**
    * Reads bytes `[offset, offset + into.length)` of the blob before coding.
    *
-   * @throws {CorruptBlobError} What is stored is not what was written, or cannot be decoded.
+   * @throws {CorruptBlobError} The stored bytes are not those written, or cannot be decoded.
    * @throws {UnsupportedCodecError} The runtime has no such codec.
    */
   async read(offset: number, into: Uint8Array): Promise<void> {

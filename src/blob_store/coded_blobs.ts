@@ -8,7 +8,7 @@ import { CodedReader, type CodedSource } from "./coded_blob.ts";
 import type { Extra } from "./extra.ts";
 import type { FoundEntry } from "./log_table.ts";
 
-/** What decodes blobs: {@linkcode codedBlobs}. */
+/** Decodes blobs: {@linkcode codedBlobs}. */
 export type DecodeBlob = (
   source: CodedSource,
   offset: number,
@@ -28,7 +28,7 @@ export function codedBlobs(
   return new CodedReader(source).read(offset, into);
 }
 
-/** What is coded of an entry, if it is. */
+/** The coding of an entry, if it is coded. */
 export function codingOf({ extra }: FoundEntry): Extra | undefined {
   return extra !== undefined && extra.codec !== 0 ? extra : undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * What keys have at a moment within a commit: what its earlier writes say, else the index.
+ * The blobs of keys at a moment within a commit: of its earlier writes, else of the index.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { decodeText } from "./text.ts";
 /** A blob that a key has: put earlier in the commit, or in the index. */
 export type PresentBlob = PendingWrite | TableEntry;
 
-/** What a condition is judged of. */
+/** The blob by which a condition is judged. */
 type Asked = Pick<Operation, "key" | "condition" | "from">;
 
 /** The state of the store between the writes of a commit. Slots have to be held meanwhile. */

@@ -63,17 +63,17 @@ const MAX_UNFLUSHED = 8_388_608; // = 2 ** 23
 /** Writes that are committed together or not at all. */
 interface Transaction {
   readonly writes: readonly PendingWrite[];
-  /** Whether it asks for a flush even where single puts do not. */
+  /** True if it asks for a flush even where single puts do not. */
   readonly isDurable: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   /** Ends the listening to its signal. */
   unlisten: (() => void) | undefined;
-  /** Whether it was resolved or rejected. */
+  /** True if it was resolved or rejected. */
   isOver: boolean;
 }
 
-/** What is committed by one batch. */
+/** The writes that one batch commits. */
 class Group {
   readonly transactions: Transaction[] = [];
   bytes: Uint8Array<ArrayBuffer>;
@@ -98,7 +98,7 @@ class Group {
   }
 }
 
-/** What a write changes, for those who watch. */
+/** The change of a write, for watchers. */
 function changeOf(write: PendingWrite): RawChange {
   const { key, isDelete } = write;
   return { key, entry: isDelete ? undefined : { ...write, keyLength: key.length, unit: NO_PLACE } };
@@ -117,7 +117,7 @@ export class Committer {
   /** The last in line, where it may still take writes. */
   #open: Group | undefined;
   #isRunning = false;
-  /** What the current commit keeps for its blobs in the log. */
+  /** Units that the current commit reserves for its blobs in the log. */
   #inlineUnits = 0;
   /** Units of what was not looked up, when some of that was. */
   #unsettledBefore = 0;
@@ -127,7 +127,7 @@ export class Committer {
 
   /**
    * @param state The store.
-   * @param aborts What waits for signals.
+   * @param aborts Listeners of signals.
    * @param makeRoom A checkpoint, for when there is no space left.
    * @param afterCommit Called after each commit.
    * @param watchers Told of what was committed.
@@ -146,7 +146,7 @@ export class Committer {
     this.#afterCommit = afterCommit;
   }
 
-  /** Whether nothing waits or runs. */
+  /** True if nothing waits or runs. */
   get isIdle(): boolean {
     return !this.#isRunning && this.#line.length === 0;
   }
@@ -487,7 +487,7 @@ export class Committer {
     await settleIfWorth(state, SETTLED_LOOKS);
   }
 
-  /** Whether a flush would free so much that growing the file instead would be a waste. */
+  /** Tells whether a flush would free so much that growing the file instead would be a waste. */
   #isMuchRetired(): boolean {
     const { retired } = this.#state;
     if (retired.length < MIN_RETIRED) return false;

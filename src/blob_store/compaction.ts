@@ -44,14 +44,14 @@ const MAX_LENGTH = 32_768; // = KEPT << 8
 /** Most keys of which that is kept. */
 const MAX_KEPT = 1_048_576; // = 2 ** 20
 
-/** What a compaction did so far, and what it may still do. */
+/** Progress and bounds of a compaction. */
 export interface CompactionProgress {
   movedBlobs: number;
   movedBytes: number;
   /** Bytes that may still be moved, and those that may be moved in all. */
   budget: number;
   readonly maxBytes: number;
-  /** Who is told, and who may end it. */
+  /** The listener to progress, and the signal that may end it. */
   readonly options: ProgressOptions;
 }
 
@@ -94,7 +94,7 @@ class PlacedKeys {
     return bytes.subarray(start + 4, start + 4 + length);
   }
 
-  /** What the run has of the i-th of them, where that is kept, and it is the run there is. */
+  /** The run's entry of the i-th of them, if kept and of the current run. */
   entry(i: number, run: StoreState["run"]): IndexEntry | undefined {
     const n = this.#order[i], { bytes } = this.#records, start = this.#starts[n];
     const isKept = (bytes[start + 1] & KEPT) !== 0;
@@ -149,11 +149,11 @@ export abstract class CompactionPass {
   #copiedBytes = 0;
   /** Blobs that were looked at in the step: what was looked up stays in memory up to its end. */
   #looks = 0;
-  /** Whether every blob was looked at. */
+  /** True if every blob was looked at. */
   isDone = false;
-  /** Whether it ended because no more bytes may be moved. */
+  /** True if it ended because no more bytes may be moved. */
   isOverBudget = false;
-  /** Whether it moved anything. */
+  /** True if it moved anything. */
   hasMoved = false;
 
   constructor(state: StoreState, progress: CompactionProgress, placed: PlacedKeys) {
@@ -314,7 +314,7 @@ export class SlidePass extends CompactionPass {
   #end: number;
   /** The part of the gap that is taken. */
   #gap: Part | undefined;
-  /** Whether the end of the file takes blobs that make way. */
+  /** True if the end of the file takes blobs that make way. */
   #canWiden = true;
 
   private constructor(
@@ -433,7 +433,7 @@ export class SlidePass extends CompactionPass {
 /** Moves what lies at the start of the file away from there, so that log and root can go there. */
 export class FrontPass extends CompactionPass {
   readonly #units: number;
-  /** What is free at the start: nothing else may go there. */
+  /** Free space at the start: nothing else may go there. */
   readonly #free: Part[] = [];
   #next = 0;
 
@@ -485,7 +485,7 @@ export class FrontPass extends CompactionPass {
   }
 }
 
-/** Whether a slot has a blob that is neither empty nor in the log. */
+/** Tells whether a slot has a blob that is neither empty nor in the log. */
 function hasPlace({ index }: StoreState, slot: number): boolean {
   return index.isLive(slot) && index.place[slot] >= 0 && index.place[slot] !== NO_PLACE;
 }

@@ -89,7 +89,7 @@ export class Compactor {
     await makeCheckpoint(state);
   }
 
-  /** Whether a checkpoint would take much less than the log and the one before do. */
+  /** Tells whether a checkpoint would take much less than the log and the one before do. */
   #wouldShrink(): boolean {
     const state = this.#state, { log, space: { ranges, granule }, indexParts, inlineUnits } = state;
     const before = indexParts.reduce((sum, { units }) => sum + units, 0);
@@ -170,13 +170,13 @@ export class Compactor {
     return await SlidePass.begin(state, progress);
   }
 
-  /** Whether more than a hundredth of the file is free before its end. */
+  /** Tells whether more than a hundredth of the file is free before its end. */
   #hasHoles(): boolean {
     const { freeSpace, tailSpace, capacity } = this.#state.space.ranges;
     return freeSpace - tailSpace > capacity / 100;
   }
 
-  /** Whether only the index and the log keep a hole from being the end of the file. */
+  /** Tells whether only the index and the log keep a hole from being the end of the file. */
   #isAfterHole(): boolean {
     const state = this.#state, { ranges } = state.space;
     const top = ranges.capacity - ranges.tailSpace; // a store may be unable to shrink

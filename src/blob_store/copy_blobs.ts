@@ -68,9 +68,9 @@ class Copy {
   readonly #from: StoreState;
   readonly #target: CopyTarget;
   readonly #onProgress: ProgressOptions["onProgress"];
-  /** What the copy holds, by key. */
+  /** Contents of the copy, by key. */
   readonly #copied = new Map<string, FramedBlob>();
-  /** What could not be read, by key. */
+  /** Errors of blobs that could not be read, by key. */
   #missed = new Map<string, FramedBlob>();
   #lastMiss: Unreadable | undefined;
   #done = 0;

@@ -53,7 +53,7 @@ export async function copyChunks(
 /**
  * Copies a blob to parts of its own, which nothing leads to yet.
  *
- * @param makeRoom What can be done where space runs out.
+ * @param makeRoom Makes room where space runs out.
  * @throws {CorruptBlobError} It is damaged.
  * @throws {StoreFullError} There is no room.
  */

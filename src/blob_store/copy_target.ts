@@ -43,7 +43,7 @@ export function oldBlobOf(space: Space, entry: IndexEntry): OldBlob {
 /** A blob could not be read: that is the `cause`. What else fails, fails for good. */
 export class Unreadable extends Error {}
 
-/** What is behind an error. */
+/** The cause behind an error. */
 export function causeOf(error: Error | undefined): unknown {
   const { cause } = error ?? new Error();
   return cause;
@@ -79,7 +79,7 @@ export class CopyTarget {
     return new CopyTarget(await openStore(to, { create: true, durability: "none", granule }));
   }
 
-  /** Whether so much waits that it is to be committed. */
+  /** True if so much waits that it is to be committed. */
   get isFull(): boolean {
     return this.#gathered >= COMMIT;
   }
@@ -147,7 +147,7 @@ export class CopyTarget {
     await this.#opened.compact(Infinity, { signal });
   }
 
-  /** What it holds. */
+  /** Its contents. */
   async report(): Promise<BackupReport> {
     const { state } = this.#opened;
     await settleAll(state);

@@ -36,7 +36,7 @@ export interface Coded {
 export type Sink = (bytes: Uint8Array) => void | Promise<void>;
 
 /**
- * What codes in a runtime.
+ * The codecs of a runtime.
  *
  * @throws {UnsupportedCodecError} The runtime has no such codec.
  */
@@ -126,7 +126,7 @@ export class Encoder {
   }
 }
 
-/** Whether coding bytes saves enough that they are stored so. */
+/** Tells whether coding bytes saves enough that they are stored so. */
 export function isWorth(size: number, codedSize: number): boolean {
   return codedSize <= size * (1 - LEAST_SAVED);
 }

@@ -21,7 +21,10 @@ import type { BlobInfo } from "./types.ts";
 
 const NO_PARTS: readonly Part[] = [];
 
-/** Whether a leaf could not be read: a writer may have given its place to others, or cut it off. */
+/**
+ * Tells whether a leaf could not be read: a writer may have given its place to others, or cut it
+ * off.
+ */
 export function mayPass(error: unknown): boolean {
   return error instanceof DamagedIndexError || error instanceof StorageError;
 }
@@ -38,7 +41,7 @@ export interface WalkOptions {
   readonly onDamage?: (error: DamagedIndexError) => void;
 }
 
-/** What goes from entry to entry. */
+/** Walks from entry to entry. */
 interface Steps {
   next(): boolean | Promise<boolean>;
 }
@@ -65,7 +68,7 @@ export function etagOf({ seed, crc }: Pick<IndexEntry, "seed" | "crc">): string 
   return [seed, crc].map((n) => n.toString(16).padStart(8, "0")).join("");
 }
 
-/** What a caller gets to know of a blob. */
+/** The info of a blob for callers. */
 export function infoOf<Meta>(
   key: string,
   entry: Pick<IndexEntry, "size" | "time" | "seed" | "crc" | "metadata" | "extra">,
@@ -132,7 +135,7 @@ export class TableEntry implements IndexEntry {
 
 /**
  * A walk over all entries. The store may change between two steps: a put or a delete behind the
- * current key is seen. What is at hand is valid until the next step, or until something is awaited.
+ * current key is seen. The entry is valid until the next step, or until something is awaited.
  */
 export class Walk {
   /** The entry at hand. */
@@ -150,9 +153,9 @@ export class Walk {
   #isBehind: boolean;
   #run: RunReader | undefined;
   #scan: RunScan | undefined;
-  /** Whether the scan is at an entry that the walk has not come to. */
+  /** True if the scan is at an entry that the walk has not come to. */
   #isAhead = false;
-  /** Whether leaves are damaged, and not only of a run that is no more. */
+  /** True if leaves are damaged, and not only of a run that is no more. */
   #isCurrent: boolean;
 
   /** @param refresh Sees what a writer elsewhere did, where that may be the cause of a damage. */

@@ -1,5 +1,5 @@
 /**
- * What only some blobs have: a time at which they are gone, a coded form.
+ * Fields that only some blobs have: a time at which they are gone, a coded form.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const KNOWN_FEATURES = 24; // = EXPIRY | CODECS
 /** The greatest time that there is, as a `Date` has it, in ms. */
 export const MAX_TIME = 8_640_000_000_000_000;
 
-/** What only some blobs have. */
+/** Fields that only some blobs have. */
 export interface Extra {
   /** When the blob is gone, in ms; Infinity: never. */
   readonly expires: number;
@@ -31,7 +31,7 @@ export function featuresOf(extra: Extra | undefined): number {
   return (extra.expires < Infinity ? EXPIRY : 0) | (extra.codec !== 0 ? CODECS : 0);
 }
 
-/** What some of these make together; undefined: nothing. */
+/** The fields together; undefined: none. */
 export function extraOf(
   expires: number | undefined,
   coded?: { readonly codec: number; readonly plainSize: number },
@@ -69,7 +69,7 @@ export function readExtra(from: ByteReader, features: number, size: number): Ext
   return isSound ? { expires, codec, plainSize } : undefined;
 }
 
-/** Whether what was read of it makes sense. */
+/** Tells whether what was read of it makes sense. */
 export function isExtraSound(
   features: number,
   size: number,

@@ -28,11 +28,11 @@ const MAX_STORES = 16;
 export interface FoundBlob {
   /** The newest first, up to one that deletes it. */
   readonly versions: readonly Version[];
-  /** Whether what was newer may be lost. */
+  /** True if what was newer may be lost. */
   readonly isMaybeOld: boolean;
 }
 
-/** What is left of a store. */
+/** The remains of a store. */
 export interface FoundStore {
   readonly granule: number;
   readonly blobs: ReadonlyMap<string, FoundBlob>;
@@ -45,7 +45,7 @@ export interface FoundStore {
 /**
  * The store that a scan found.
  *
- * @param slots What the header still says; the slot that holds comes first.
+ * @param slots The slots left of the header; the current one comes first.
  * @throws {CorruptStoreError} There is nothing.
  */
 export async function storeIn(
@@ -252,7 +252,7 @@ interface Stretch {
   /** The first and the last key in it. */
   readonly first: Uint8Array;
   last: Uint8Array;
-  /** Whether no key before the first one, and after the last one, is missing. */
+  /** True if no key before the first one, and after the last one, is missing. */
   readonly isStart: boolean;
   isEnd: boolean;
 }
@@ -290,7 +290,10 @@ class FoundRun {
     }
   }
 
-  /** Whether it says if there is such a key: the leaf that would have it was found. O(log gaps). */
+  /**
+   * Tells whether it says if there is such a key: the leaf that would have it was found. O(log
+   * gaps).
+   */
   decides(key: Uint8Array): boolean {
     const stretches = this.#stretches;
     let low = 0, high = stretches.length; // the first stretch that begins behind the key

@@ -1,5 +1,5 @@
 /**
- * Whether the bytes of blobs are where a leaf or a batch says: that tells a store from another one
+ * True if the bytes of blobs are where a leaf or a batch says: that tells a store from another one
  * that lies in it, and how long its units are.
  *
  * @module
@@ -50,7 +50,9 @@ export function framedAt(version: Version, granule: number): FramedBlob {
   return { ranges, size, seed, crc };
 }
 
-/** Whether the first bytes of a blob are where they should be: `length`, 64 KiB by default. */
+/**
+ * Tells whether the first bytes of a blob are where they should be: `length`, 64 KiB by default.
+ */
 export async function isThere(
   file: StoreFile,
   version: Version,

@@ -21,7 +21,7 @@ import {
   versionOf,
 } from "./superblock.ts";
 
-/** What a header is checked with. */
+/** Needs of the check of a header. */
 export type HeadFile = Pick<StoreFile, "byteLength" | "matches">;
 
 /** Both slots as they are in the file. */
@@ -40,7 +40,7 @@ export async function readHeadAndHeader(file: StoreFile): Promise<Uint8Array> {
 }
 
 /**
- * Whether a store may be made here: there is nothing, or the start of a store whose
+ * Tells whether a store may be made here: there is nothing, or the start of a store whose
  * making was cut short. One slot is durable before the other is written.
  */
 export function isVacant(header: Uint8Array, file: StoreFile): boolean {
@@ -50,8 +50,8 @@ export function isVacant(header: Uint8Array, file: StoreFile): boolean {
 }
 
 /**
- * Whether some bytes of a file are those that others begin with. Both begin at a multiple of 4, and
- * the length is one.
+ * Tells whether some bytes of a file are those that others begin with. Both begin at a multiple of
+ * 4, and the length is one.
  */
 export function isSame(one: Uint8Array, other: Uint8Array): boolean {
   const words = wordsOf(one), others = wordsOf(other);
@@ -65,7 +65,7 @@ export function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Int32Ar
   return new Int32Array(buffer, byteOffset, byteLength >>> 2);
 }
 
-/** What each slot says, or why it cannot be used. */
+/** The contents of each slot, or why it cannot be used. */
 export function slotsOf(header: Uint8Array, file: HeadFile): (Superblock | SlotFault)[] {
   const slots = [0, SLOT_LENGTH].map((at) => header.subarray(at, at + SLOT_LENGTH));
   const first = decodeSuperblock(slots[0], file.matches);
@@ -73,7 +73,7 @@ export function slotsOf(header: Uint8Array, file: HeadFile): (Superblock | SlotF
   return [first, decodeSuperblock(slots[1], file.matches)];
 }
 
-/** Whether a slot is another one's copy, as far as that says how long it is. */
+/** Tells whether a slot is another one's copy, as far as that says how long it is. */
 function isSameSlot(slot: Uint8Array, other: Uint8Array): boolean {
   const length = getUint32(slot, 16);
   return isSame(slot.subarray(0, length), other);
@@ -89,7 +89,7 @@ export interface CurrentSlot {
   readonly superblock: Superblock;
   /** 0 or 1. */
   readonly slot: number;
-  /** Whether the other one does not say the same. */
+  /** True if the other one does not say the same. */
   readonly isAlone: boolean;
 }
 

@@ -77,7 +77,7 @@ function nameOf(entry: IndexEntry): string {
   return `blob ${JSON.stringify(keyOf(entry))}`;
 }
 
-/** What is where, from the start of the file to its end. O(n log n) of the blobs. */
+/** All regions from the start of the file to its end. O(n log n) of the blobs. */
 export async function regionsOf(opened: OpenStore): Promise<FileRegion[]> {
   const { state } = opened;
   await surveySpace(state);

@@ -27,7 +27,7 @@ export const MANY_PLACES: number = 9_007_199_254_740_994; // = 2 ** 53 + 2
 const DIRTY = 1;
 /** It was deleted. The slot hides what the run has. */
 const GONE = 2;
-/** Whether the run has the key is known, and what it has was let go of. */
+/** True if the run has the key is known, and what it has was let go of. */
 const SETTLED = 4;
 /** The run has the key. */
 const IN_RUN = 8;
@@ -52,7 +52,7 @@ const SLOT_BYTES = 55;
 const ENTRY_NUMBERS = 44;
 const PART_NUMBERS = 16;
 
-/** What says where a blob is. */
+/** The place of a blob. */
 export interface PlacedBlob {
   readonly size: number;
   /** Its first unit, {@linkcode NO_PLACE} or {@linkcode MANY_PLACES}; below 0: it is in the log. */
@@ -78,7 +78,7 @@ export class KeyIndex {
   seed: Uint32Array = new Uint32Array(FIRST_SLOTS);
   /** The parts of those in several. */
   readonly parts: Map<number, readonly Part[]> = new Map();
-  /** What only some blobs have. */
+  /** Fields that only some blobs have. */
   readonly extras: Map<number, Extra> = new Map();
   /** Keys in the table. */
   count = 0;
@@ -103,7 +103,7 @@ export class KeyIndex {
   #heapDead = 0;
   readonly #freeSlots: number[] = [];
   #state: Uint8Array = new Uint8Array(FIRST_SLOTS);
-  /** What a dirty entry adds to `dirtyBytes`. */
+  /** Bytes that a dirty entry adds to `dirtyBytes`. */
   #need: Uint16Array = new Uint16Array(FIRST_SLOTS);
   /** Of the dirty slots. */
   #order: KeyOrder | undefined;
@@ -185,22 +185,22 @@ export class KeyIndex {
     this.#shrinkHeap();
   }
 
-  /** Whether a slot has a key. */
+  /** Tells whether a slot has a key. */
   hasKey(slot: number): boolean {
     return this.#ref[slot] !== 0;
   }
 
-  /** Whether a slot has a key, and that has a blob. */
+  /** Tells whether a slot has a key, and that has a blob. */
   isLive(slot: number): boolean {
     return this.#ref[slot] !== 0 && (this.#state[slot] & GONE) === 0;
   }
 
-  /** Whether the next checkpoint writes a slot, or takes it out. */
+  /** Tells whether the next checkpoint writes a slot, or takes it out. */
   isDirty(slot: number): boolean {
     return (this.#state[slot] & DIRTY) !== 0;
   }
 
-  /** Whether it is known what the run has of the key, and that was let go of. */
+  /** Tells whether it is known what the run has of the key, and that was let go of. */
   isSettled(slot: number): boolean {
     return (this.#state[slot] & SETTLED) !== 0;
   }
@@ -226,7 +226,7 @@ export class KeyIndex {
   /**
    * Says that a slot is not what the run has.
    *
-   * @param isNew Whether it is known that the run has no such key, if the slot was new.
+   * @param isNew True if it is known that the run has no such key, if the slot was new.
    */
   setDirty(slot: number, isNew: boolean): void {
     const before = this.#state[slot];
@@ -364,7 +364,7 @@ export class KeyIndex {
     else if (this.extras.size > 0) this.extras.delete(slot);
   }
 
-  /** What the table says of where a blob is. */
+  /** The place of a blob by the table. */
   placed(slot: number): PlacedBlob {
     return { size: this.size[slot], unit: this.place[slot], parts: this.parts.get(slot) ?? [] };
   }
@@ -589,7 +589,7 @@ export class KeyIndex {
 /**
  * A key as UTF-8.
  *
- * @param name What the argument is called in the message.
+ * @param name The argument's name in the message.
  * @throws {TypeError} It is not a string, or holds half of a surrogate pair.
  * @throws {RangeError} It is empty, or longer than 1024 bytes.
  */
@@ -610,7 +610,7 @@ export function encodeKey(key: unknown, name: string = "key"): Uint8Array {
   return bytes;
 }
 
-/** Whether every surrogate of a string has its other half. */
+/** Tells whether every surrogate of a string has its other half. */
 function isWellFormed(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 }

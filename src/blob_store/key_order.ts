@@ -6,7 +6,7 @@
 
 import { lowerBound } from "../util/lower_bound.ts";
 
-/** What tells which key comes first. */
+/** The order of keys. */
 export interface KeyComparer {
   /** Below 0: the key of the one slot is less than that of the other. */
   compare(one: number, other: number): number;

@@ -41,7 +41,7 @@ export const CODED = 8;
 export const ALL_FLAGS = 15;
 export const PLAIN_FLAGS = 3;
 
-/** What a leaf belongs to: no leaf of another store or run passes for one of this. */
+/** The owner of a leaf: no leaf of another store or run passes for one of this. */
 export interface LeafPlace {
   /** Of the store. */
   readonly uuid: Uint8Array;
@@ -53,7 +53,7 @@ export interface LeafPlace {
   readonly flags?: number;
 }
 
-/** What is known of a blob: one that is written into a leaf, or read from one. */
+/** The entry of a blob: one that is written into a leaf, or read from one. */
 export interface IndexEntry {
   /** The key as UTF-8 in its first bytes. */
   readonly key: Uint8Array;

@@ -67,7 +67,7 @@ export class LeafCursor implements IndexEntry {
   #partCount = 0;
   #metadataAt = 0;
   #metadataLength = 0;
-  /** What only some entries have, by their flags. */
+  /** Fields that only some entries have, by their flags. */
   #extraFlags = 0;
   #expires = Infinity;
   #codec = 0;
@@ -115,7 +115,7 @@ export class LeafCursor implements IndexEntry {
     return this.#bytes.subarray(at, at + this.#metadataLength);
   }
 
-  /** What only some blobs have. */
+  /** Fields that only some blobs have. */
   get extra(): Extra | undefined {
     if (this.#extraFlags === 0) return undefined;
     return { expires: this.#expires, codec: this.#codec, plainSize: this.#plainSize };
@@ -240,7 +240,7 @@ export class LeafCursor implements IndexEntry {
     return compareAt(this.#bytes, at, own, key, length);
   }
 
-  /** Whether an entry may begin there. */
+  /** Tells whether an entry may begin there. */
   #isWithin(at: number): boolean {
     return at >= this.#start + LEAF_HEADER && at < this.#end;
   }
@@ -353,7 +353,7 @@ export class LeafCursor implements IndexEntry {
   }
 
   /**
-   * Whether the entries of the leaf at hand are as they must be, whatever its bytes are: then
+   * Tells whether the entries of the leaf at hand are as they must be, whatever its bytes are: then
    * nothing beyond the leaf is ever read, and the keys ascend.
    */
   isSound(allowed: number = this.#allowed): boolean {
@@ -375,7 +375,9 @@ export class LeafCursor implements IndexEntry {
     return this.#at === end;
   }
 
-  /** Whether what follows a key is as it must be, and `#at` behind it is not beyond the end. */
+  /**
+   * Tells whether what follows a key is as it must be, and `#at` behind it is not beyond the end.
+   */
   #isRestSound(at: number, end: number, allowed: number): boolean {
     const flags = this.#bytes[at];
     if ((flags & ~allowed) !== 0) return false;
@@ -404,13 +406,13 @@ export class LeafCursor implements IndexEntry {
 let checker: LeafCursor | undefined;
 
 /**
- * Whether some bytes are the leaf of a place, and sound: a cursor over them stays within them, and
- * its keys ascend.
+ * Tells whether some bytes are the leaf of a place, and sound: a cursor over them stays within
+ * them, and its keys ascend.
  *
  * @param leaf The page or the two pages that the leaf has.
  * @param page Number in the run of its first page.
- * @param least What no key in it is less than.
- * @param limit What every key in it is less than.
+ * @param least Its lower bound: no key in it is less.
+ * @param limit Its upper bound: every key in it is less.
  */
 export function checkLeaf(
   leaf: Uint8Array,
@@ -432,8 +434,8 @@ export function checkLeaf(
 }
 
 /**
- * Whether some bytes are the leaf of a place, as it was written; whether its entries make sense is
- * not looked at. It takes a fifth of the time of `checkLeaf`.
+ * Tells whether some bytes are the leaf of a place, as it was written; whether its entries make
+ * sense is not looked at. It takes a fifth of the time of `checkLeaf`.
  */
 export function isIntact(
   leaf: Uint8Array,
@@ -453,7 +455,7 @@ export function isIntact(
   return end >= LEAF_HEADER && end <= leaf.length - 2 * Math.ceil(count / RESTART);
 }
 
-/** Whether some bytes begin as the leaf of a place does; nothing is checked but that. */
+/** Tells whether some bytes begin as the leaf of a place does; nothing is checked but that. */
 export function isLeafOf(leaf: Uint8Array, place: LeafPlace, page: number): boolean {
   const { uuid, run, sequence } = place;
   if (getUint32(leaf, 0) !== LEAF_MAGIC || getUint64(leaf, 24) !== run) return false;

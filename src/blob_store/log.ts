@@ -52,7 +52,7 @@ export interface Segment {
   readonly sequence: number;
 }
 
-/** What was found of a log. */
+/** Results of reading a log. */
 export interface LogEnd {
   /** Where in the last segment the next batch goes. */
   readonly tail: number;
@@ -60,7 +60,7 @@ export interface LogEnd {
   readonly sequence: number;
   /** Bytes of batches. */
   readonly byteLength: number;
-  /** Whether the last batch says that the store was closed. */
+  /** True if the last batch says that the store was closed. */
   readonly isClosed: boolean;
   /** The checksum of the last batch; -1: there is none. */
   readonly lastChecksum: number;
@@ -69,7 +69,7 @@ export interface LogEnd {
 /** The end of a log, where it goes on. */
 export class Log {
   readonly segments: Segment[] = [];
-  /** What both slots say, once they name this log. */
+  /** The contents of both slots, once they name this log. */
   superblock!: Superblock;
   readonly #file: StoreFile;
   readonly #space: Space;
@@ -82,11 +82,11 @@ export class Log {
   durable: number;
   /** Bytes of batches in this log. */
   byteLength = 0;
-  /** Whether the last batch says that the store was closed. */
+  /** True if the last batch says that the store was closed. */
   isClosed = false;
   /** The checksum of the last batch that was read; -1: none was. */
   lastChecksum = -1;
-  /** Whether it could not go on as it should: there is no room for much more. */
+  /** True if it could not go on as it should: there is no room for much more. */
   isCramped = false;
 
   constructor(file: StoreFile, space: Space, salt: number, sequence: number) {
@@ -128,7 +128,7 @@ export class Log {
     return this.#last.position + this.#tail;
   }
 
-  /** Whether something was written behind the last batch that was read, or may have been. */
+  /** Tells whether something was written behind the last batch that was read, or may have been. */
   async hasNext(): Promise<boolean> {
     if (this.#tail + BATCH_HEADER > this.#last.length) return false;
     const head = new Uint8Array(BATCH_HEADER), pending = this.#file.read(this.position, head);
@@ -273,7 +273,7 @@ export interface Batch {
   readonly checksum: number;
 }
 
-/** Whether a batch could begin here: its magic is there. */
+/** Tells whether a batch could begin here: its magic is there. */
 export function isBatchMagic(segment: Uint8Array, at: number): boolean {
   return getUint32(segment, at) === BATCH_MAGIC;
 }

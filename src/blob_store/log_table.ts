@@ -1,5 +1,5 @@
 /**
- * What the log of a store says, for who only reads.
+ * The log of a store, for readers only.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface FoundEntry extends IndexEntry {
   readonly inline?: Uint8Array;
 }
 
-/** What was committed since the checkpoint. */
+/** The commits since the checkpoint. */
 export interface LogTable {
   /** The blobs that were put, by key; undefined: it was deleted. */
   readonly entries: Map<string, FoundEntry | undefined>;
@@ -80,7 +80,7 @@ export function readLog(
   return { entries, unproven: found.map(([key]) => entries.get(key)!), sequence, durable };
 }
 
-/** What a put or a move says. */
+/** The entry of a put or a move. */
 function entryOf(record: RecordReader, bytes: Uint8Array): FoundEntry {
   const { key, keyLength, size, time, seed, crc, metadata, extra, inlineAt, partCount } = record;
   const unit = partCount === 0 ? NO_PLACE : partCount === 1 ? record.unit : MANY_PLACES;
@@ -89,7 +89,7 @@ function entryOf(record: RecordReader, bytes: Uint8Array): FoundEntry {
   return { key, keyLength, size, time, seed, crc, metadata, extra, unit, parts, inline };
 }
 
-/** Whether bytes have a checksum, by the language alone. */
+/** Tells whether bytes have a checksum, by the language alone. */
 export function matches(bytes: Uint8Array, seed: number, expected: number): boolean {
   return fastCrc32(bytes, seed) === expected;
 }

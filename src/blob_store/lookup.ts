@@ -18,7 +18,7 @@ import type { StoreState } from "./store_state.ts";
  * A slot may be another key's as soon as something is awaited: what `use` needs of it, it takes
  * before.
  *
- * @param withExpired Whether a blob whose time has come counts.
+ * @param withExpired True if a blob whose time has come counts.
  * @throws {DamagedIndexError} The leaf that would have it is damaged.
  */
 export function withSlot<T>(
@@ -63,18 +63,18 @@ async function withLaterSlot<T>(
   return await use(slot >= 0 && isThere(state, slot, withExpired) ? slot : -1);
 }
 
-/** Whether a slot has a blob that is not gone. */
+/** Tells whether a slot has a blob that is not gone. */
 function isThere(state: StoreState, slot: number, withExpired: boolean): boolean {
   return state.index.isLive(slot) && (withExpired || !isExpired(state, slot));
 }
 
-/** Whether the time of a blob has come: it counts as gone. */
+/** Tells whether the time of a blob has come: it counts as gone. */
 export function isExpired({ index, settings }: StoreState, slot: number): boolean {
   const extra = index.extras.size === 0 ? undefined : index.extras.get(slot);
   return extra !== undefined && extra.expires <= settings.now();
 }
 
-/** Whether the time of an entry has come. */
+/** Tells whether the time of an entry has come. */
 export function hasExpired(
   { settings }: StoreState,
   { extra }: Pick<IndexEntry, "extra">,
@@ -83,7 +83,7 @@ export function hasExpired(
 }
 
 /**
- * What the clock of a store says.
+ * The time by the clock of a store.
  *
  * @throws {RangeError} It is no time.
  */

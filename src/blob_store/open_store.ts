@@ -81,7 +81,7 @@ export class OpenStore {
   /** The compactions so far: one at a time. */
   #compaction: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
-  /** What waits for signals. */
+  /** Listeners of signals. */
   readonly aborts: AbortListeners = new AbortListeners();
   /** How many snapshots are open. */
   snapshots = 0;
@@ -120,7 +120,7 @@ export class OpenStore {
     }).catch(() => {});
   }
 
-  /** What can be done where space runs out: the log may hold much that is superseded. */
+  /** Makes room where space runs out: the log may hold much that is superseded. */
   async #makeRoom(): Promise<void> {
     await unlessFull(this.state, makeCheckpoint(this.state));
   }
@@ -131,7 +131,7 @@ export class OpenStore {
   }
 
   /**
-   * Whether so much is idle, before the end, that blobs are moved to fill it.
+   * Tells whether so much is idle, before the end, that blobs are moved to fill it.
    *
    * @param kept Bytes that are free, and not idle.
    */
@@ -454,7 +454,7 @@ function runBytes({ run }: StoreState): number {
   return (run?.run.pages ?? 0) * PAGE_LENGTH;
 }
 
-/** Whether a backing store holds a blob store with blobs; nothing is written. */
+/** Tells whether a backing store holds a blob store with blobs; nothing is written. */
 export async function holdsBlobs(store: BackingStore): Promise<boolean> {
   const file = new StoreFile(store, true, {});
   await file.reload();
@@ -510,7 +510,7 @@ async function readState(
   }
 }
 
-/** Whether a writer made a checkpoint since the header was read. */
+/** Tells whether a writer made a checkpoint since the header was read. */
 async function hasChanged(file: StoreFile, header: Uint8Array): Promise<boolean> {
   return !isSame(await readHeader(file), header);
 }

@@ -16,7 +16,7 @@ export interface PendingWrite {
   readonly condition: Condition | undefined;
   /** The key whose blob it takes, of a rename or a copy: the commit finds out what that is. */
   readonly from: Uint8Array | undefined;
-  /** Whether what it takes stays where it is as well. */
+  /** True if what it takes stays where it is as well. */
   readonly isCopy: boolean;
   metadata: Uint8Array | undefined;
   size: number;
@@ -26,11 +26,11 @@ export interface PendingWrite {
   extra: Extra | undefined;
   /** Where its bytes are staged; -1 where they are in the file already, or there are none. */
   at: number;
-  /** What it is in: given with a streamed blob, taken in the commit for a staged one. */
+  /** Its parts: given with a streamed blob, taken in the commit for a staged one. */
   parts: readonly Part[];
-  /** Whether the parts are those of another key or write: it gives none of them back. */
+  /** True if the parts are those of another key or write: it gives none of them back. */
   isBorrowed: boolean;
-  /** Whether its bytes were durable before its record. */
+  /** True if its bytes were durable before its record. */
   isDurable: boolean;
   /** Where its bytes are in the log, or -1. */
   inlineAt: number;
@@ -112,12 +112,12 @@ export function newTransfer(
   return [write, gone];
 }
 
-/** Whether it takes its own blob: it changes nothing. */
+/** Tells whether it takes its own blob: it changes nothing. */
 export function isInPlace({ key, from }: PendingWrite): boolean {
   return from !== undefined && from.length === key.length && from.every((n, i) => n === key[i]);
 }
 
-/** Whether a write depends on what its keys have at the commit. */
+/** Tells whether a write depends on what its keys have at the commit. */
 export function isConditional({ condition, from }: PendingWrite): boolean {
   return condition !== undefined || from !== undefined;
 }

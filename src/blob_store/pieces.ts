@@ -25,7 +25,7 @@ export const GZIP = 1;
 export const ZSTD = 2;
 export const DEFLATE = 3;
 
-/** What a gzip member begins with. */
+/** The header of a gzip member. */
 export const GZIP_HEADER = 10;
 /** The last block of a gzip member, and what follows it. */
 export const GZIP_TRAILER = 10;
@@ -62,7 +62,7 @@ export function gzipHeader(): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255);
 }
 
-/** What follows the last block of a gzip member. */
+/** The trailer of a gzip member. */
 export function gzipFooter(crc: number, size: number): Uint8Array<ArrayBuffer> {
   const footer = new Uint8Array(8);
   setUint32(footer, 0, crc);
@@ -75,7 +75,7 @@ export function lastBlock(): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(3, 0);
 }
 
-/** Whether some bytes begin as a gzip member of ours. */
+/** Tells whether some bytes begin as a gzip member of ours. */
 export function isGzipHeader(bytes: Uint8Array): boolean {
   return (getUint32(bytes, 0) & 0xffffff) === 0x088b1f && bytes[3] === 0;
 }

@@ -36,7 +36,7 @@ const ROOT_NUMBERS = 256;
 /** How often it begins again where the store was changed meanwhile. */
 const MAX_ROUNDS = 16;
 
-/** What was published. */
+/** Result of a publication. */
 export interface PublishReport extends BackupReport {
   /** Bytes in the file. */
   readonly fileBytes: number;
@@ -50,7 +50,7 @@ export interface PublishReport extends BackupReport {
  * The store that is read may change meanwhile: then all of it begins again, so that what is written
  * was there at one moment. O(bytes); takes 30 to 60 bytes of memory a key, and 2 MiB.
  *
- * @param from What has the blobs.
+ * @param from The store with the blobs.
  * @param to An empty backing store that grows. It stays open.
  * @throws {BlobChangedError} The store was changed during each of 16 attempts.
  * @throws {StorageError} `to` cannot be written.
@@ -74,7 +74,7 @@ export async function publishBlobs(
   }
 }
 
-/** What a store holds, in short. */
+/** The contents of a store, in short. */
 interface Contents {
   readonly blobs: number;
   readonly bytes: number;
@@ -112,7 +112,7 @@ function sumOf({ key, etag }: BlobInfo<unknown>, sum: number): number {
   return sum;
 }
 
-/** Whether a store holds the same still. */
+/** Tells whether a store holds the same still. */
 async function isListed(from: BlobReader<unknown>, contents: Contents): Promise<boolean> {
   const now = await listed(from);
   return now.blobs === contents.blobs && now.bytes === contents.bytes && now.sum === contents.sum;

@@ -45,8 +45,8 @@ import { LARGE, RangeSnapshot } from "./range_snapshot.ts";
 /** How a store is read by ranges. */
 export interface RangeBlobStoreOptions {
   /**
-   * What decodes compressed blobs, `codedBlobs`; by default they are refused. Published stores have
-   * none.
+   * The decoder of compressed blobs, `codedBlobs`; by default they are refused. Published stores
+   * have none.
    */
   readonly decode?: DecodeBlob;
   /** The clock, for blobs that expire: milliseconds since 1970; `Date.now` by default. */
@@ -144,7 +144,7 @@ export class RangeBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   }
 
   /**
-   * What is known of a blob, and its bytes when they are wanted; undefined if there is none.
+   * The info of a blob, and its bytes on demand; undefined if there is none.
    * Reading them fails with the error of the file for that once the file was replaced.
    */
   async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
@@ -160,12 +160,12 @@ export class RangeBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     );
   }
 
-  /** Whether there is a blob with this key. */
+  /** Tells whether there is a blob with this key. */
   async has(key: string): Promise<boolean> {
     return await this.#find(key, undefined, () => true) ?? false;
   }
 
-  /** What is known of a blob; undefined if there is none. */
+  /** The info of a blob; undefined if there is none. */
   async stat(key: string): Promise<BlobInfo<Meta> | undefined> {
     return await this.#find(key, undefined, (entry) => infoOf<Meta>(keyOf(entry), entry));
   }
@@ -263,7 +263,7 @@ export class RangeBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     });
   }
 
-  /** Whether a blob has expired. */
+  /** Tells whether a blob has expired. */
   #isGone({ extra }: FoundEntry): boolean {
     return extra !== undefined && extra.expires <= (this.#options.now ?? Date.now)();
   }
@@ -297,7 +297,7 @@ export class RangeBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     }
   }
 
-  /** What an error of a read means: what looks damaged may be of another file. */
+  /** The meaning of an error of a read: damage may come from another file. */
   async #explain(snapshot: RangeSnapshot, error: unknown): Promise<unknown> {
     if (!isDamage(error) && !snapshot.file.isChange(error)) return error;
     if (this.#snapshot === snapshot) await this.refresh();
@@ -334,7 +334,7 @@ class OpenedSource {
 /** Hands on what a promise gives, or an error that says what was wrong. */
 type Explainer = <T>(promise: Promise<T>) => Promise<T>;
 
-/** Whether bytes are not what they should be: damaged, or those of another file. */
+/** Tells whether bytes are not what they should be: damaged, or those of another file. */
 function isDamage(error: unknown): boolean {
   return error instanceof CorruptBlobError || error instanceof DamagedIndexError ||
     error instanceof CorruptStoreError;
@@ -464,7 +464,7 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
   readonly #explained: Explainer;
   /** Reads under way. */
   #reads = 0;
-  /** Whether a read ended that closes it once there is no other one. */
+  /** True if a read ended that closes it once there is no other one. */
   #isRead = false;
   #isClosed = false;
 

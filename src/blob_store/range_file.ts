@@ -1,5 +1,5 @@
 /**
- * What gives ranges of a file that is far away.
+ * Sources of ranges of a remote file.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface RangeFile {
   range(start: number, end: number, maxGap?: number): Promise<Uint8Array>;
   /** The same bytes as they come, no faster than they are taken. */
   pieces(start: number, end: number): AsyncGenerator<Uint8Array, void, void>;
-  /** Whether an error says that the file was replaced. */
+  /** Tells whether an error says that the file was replaced. */
   isChange(error: unknown): boolean;
   /** The error that says so. */
   changed(reason: string, cause: unknown): Error;
@@ -33,7 +33,7 @@ export interface RangeSource {
   /**
    * Opens the version of now.
    *
-   * @param isAgain Whether an older version was opened before: a cache may have it.
+   * @param isAgain True if an older version was opened before: a cache may have it.
    */
   open(isAgain: boolean): Promise<RangeFile>;
   /** Throws where it is closed. */

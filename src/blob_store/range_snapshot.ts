@@ -41,7 +41,7 @@ interface Group {
 /** Where a walk goes. */
 export interface WalkRange {
   readonly from: Uint8Array;
-  /** Whether `from` itself is left out. */
+  /** True if `from` itself is left out. */
   readonly isBehind: boolean;
   readonly reverse: boolean;
   /** About so many entries are wanted. */
@@ -51,7 +51,7 @@ export interface WalkRange {
 /** A store that was opened. It never changes. */
 export class RangeSnapshot {
   readonly file: RangeFile;
-  /** What tells it from any other state of any store. */
+  /** Its name, unlike that of any other state of any store. */
   readonly name: string;
   readonly #granule: number;
   readonly #run: Run | undefined;
@@ -218,7 +218,7 @@ export class RangeSnapshot {
     }
   }
 
-  /** Whether all bytes of a blob are there. */
+  /** Tells whether all bytes of a blob are there. */
   async #isWhole(entry: FoundEntry): Promise<boolean> {
     try {
       for await (const _ of this.bytes(entry, 0, entry.size, OPENING_GAP));

@@ -103,7 +103,7 @@ export function roomFor(state: StoreState, slot: number, length: number): Uint8A
   return new Uint8Array(length);
 }
 
-/** Whether a blob has room in its place, and that is in the file. */
+/** Tells whether a blob has room in its place, and that is in the file. */
 export function hasPlace({ size, ranges }: FramedBlob, { byteLength }: StoreFile): boolean {
   let room = 0;
   for (const { position, length } of ranges) {
@@ -113,12 +113,12 @@ export function hasPlace({ size, ranges }: FramedBlob, { byteLength }: StoreFile
   return room >= framedLength(size);
 }
 
-/** Whether so many stored bytes can be the pieces of a blob of so many: each takes some. */
+/** Tells whether so many stored bytes can be the pieces of a blob of so many: each takes some. */
 function hasPieces(size: number, plainSize: number): boolean {
   return size * PIECE_LENGTH >= plainSize;
 }
 
-/** What is known of a coded blob; undefined where it is not coded. */
+/** The coding of a blob; undefined where it is not coded. */
 function codedOf({ index }: Pick<StoreState, "index">, slot: number): Extra | undefined {
   const extra = index.extras.get(slot);
   return extra === undefined || extra.codec === 0 ? undefined : extra;
@@ -179,7 +179,7 @@ export class PinnedBlob {
     return new PinnedBlob(this.#state, this.key, this.blob, this.#space, this.#parts, this.coded);
   }
 
-  /** Whether the blob has a place as long as it says. */
+  /** True if the blob has a place as long as it says. */
   get hasPlace(): boolean {
     const { blob, coded, size } = this;
     return hasPlace(blob, this.#state.file) && (!coded || hasPieces(blob.size, size));

@@ -1,7 +1,7 @@
 /**
  * Reading blobs of a store that a writer elsewhere may be changing.
  *
- * A read-only store knows where blobs were when it was last refreshed. What it finds
+ * A read-only store knows where blobs were when it was last refreshed. A blob that it finds
  * there may be another blob by now, and is then not what its checksum says. It is
  * damage only if a refresh after the failed read still shows the same blob in the same
  * place: a writer gives a place to others only after its log says that it is free.
@@ -17,12 +17,12 @@ import type { OpenStore } from "./open_store.ts";
 /** How often a blob is looked for that keeps changing its place. */
 export const MAX_ATTEMPTS = 16;
 
-/** Whether two are of one put: another one has another seed. */
+/** Tells whether two are of one put: another one has another seed. */
 export function isSameBlob(a: FramedBlob, b: FramedBlob): boolean {
   return a.seed === b.seed && a.crc === b.crc && a.size === b.size;
 }
 
-/** Whether two are of one put, and in one place. */
+/** Tells whether two are of one put, and in one place. */
 export function isInSamePlace(a: FramedBlob, b: FramedBlob): boolean {
   return isSameBlob(a, b) && a.ranges.length === b.ranges.length &&
     a.ranges.every(({ position }, i) => position === b.ranges[i].position);

@@ -1,5 +1,5 @@
 /**
- * What is left to do where the checksum of the runtime was wrong: what it made is made again.
+ * Repairs where the checksum of the runtime was wrong: its checksums are made again.
  *
  * @module
  */
@@ -59,7 +59,7 @@ export async function recheck(state: StoreState): Promise<void> {
   file.fail(new ChecksumError(repaired, unrepaired, { cause }));
 }
 
-/** Whether the store is not another writer's; `false` leaves it failed. */
+/** Tells whether the store is not another writer's; `false` leaves it failed. */
 async function isWriter(file: StoreFile): Promise<boolean> {
   try {
     const pending = file.confirm();
@@ -80,13 +80,15 @@ async function loadDoubtful(state: StoreState): Promise<void> {
   });
 }
 
-/** Whether a checksum of the runtime may be that of a blob. */
+/** Tells whether a checksum of the runtime may be that of a blob. */
 function isInDoubt(state: StoreState, slot: number): boolean {
   const { index } = state, entry = { size: index.size[slot], seed: index.seed[slot] };
   return index.isLive(slot) && wasPutHere(state, entry);
 }
 
-/** Whether a blob was put since the opening, as seeds count up from there, and is a long one. */
+/**
+ * Tells whether a blob was put since the opening, as seeds count up from there, and is a long one.
+ */
 function wasPutHere(
   { firstSeed, nextSeed }: StoreState,
   { size, seed }: { readonly size: number; readonly seed: number },

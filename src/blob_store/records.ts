@@ -1,5 +1,5 @@
 /**
- * What a batch of the log says: records, one after another.
+ * Records of a batch of the log, one after another.
  *
  * @module
  */
@@ -41,7 +41,7 @@ const METADATA = 4;
 /** `EXPIRY` and `CODECS` are flags as well. */
 const FLAGS = 31;
 
-/** What a put says but for its bytes. */
+/** A put without its bytes. */
 export interface PutRecord {
   readonly key: Uint8Array;
   readonly metadata: Uint8Array | undefined;
@@ -128,7 +128,7 @@ export class RecordReader {
   seed = 0;
   crc = 0;
   extra: Extra | undefined;
-  /** Whether the bytes were durable before the record was written. */
+  /** True if the bytes were durable before the record was written. */
   isDurable = false;
   /** Where the bytes begin; -1: in the parts. */
   inlineAt = -1;
@@ -138,7 +138,7 @@ export class RecordReader {
   #partsAt = 0;
 
   /**
-   * @param bytes What the records are in; more may follow them.
+   * @param bytes The bytes with the records; more may follow them.
    * @param at Where the first one begins.
    * @param features Those of the store.
    */

@@ -130,7 +130,7 @@ function checkEnd(
   throw new CorruptStoreError(file.byteLength, `it is cut off, and had at least ${bytes} bytes`);
 }
 
-/** Whether the bytes are there of every blob that was put after the last known flush. */
+/** Tells whether the bytes are there of every blob that was put after the last known flush. */
 async function isWindowWhole(
   file: StoreFile,
   superblock: Superblock,
@@ -171,7 +171,7 @@ async function isWhole(
   return true;
 }
 
-/** Whether the header, or what lies behind the end of the log, is another than was read. */
+/** Tells whether the header, or what lies behind the end of the log, is another than was read. */
 async function hasGrown(file: StoreFile, header: Uint8Array, replay: Replay): Promise<boolean> {
   const { rest, end } = replay, now = new Uint8Array(rest.length);
   const pending = file.read(end, now);

@@ -14,7 +14,7 @@ import type { Root } from "./root.ts";
 import type { LogNews } from "./watch.ts";
 import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
 
-/** What a log said. */
+/** The contents of a log. */
 export interface Replay {
   /** Where in the last segment the next batch goes. */
   tail: number;
@@ -24,20 +24,20 @@ export interface Replay {
   durable: number;
   /** Bytes of batches. */
   byteLength: number;
-  /** Whether anything but zeros is behind the tail. */
+  /** True if anything but zeros is behind the tail. */
   isDirty: boolean;
-  /** Whether the last record says that the store was closed. */
+  /** True if the last record says that the store was closed. */
   isClosed: boolean;
   /** Where in the file the log ends. */
   end: number;
-  /** What lies behind its end, in its last segment. */
+  /** Bytes behind its end, in its last segment. */
   rest: Uint8Array<ArrayBuffer>;
   /**
    * The slots of blobs whose bytes may not have been durable when the log said where
    * they are, with the batch that said so: to be looked at if it is after `durable`.
    */
   readonly window: Map<number, number>;
-  /** What is new to who watches. */
+  /** Changes for watchers. */
   readonly news: LogNews | undefined;
   /** The checksum of the last batch; -1: there is none. */
   lastChecksum: number;
@@ -201,7 +201,7 @@ function applyRecord(
   return true;
 }
 
-/** Whether there is nothing but zeros, in a multiple of 4 bytes. */
+/** Tells whether there is nothing but zeros, in a multiple of 4 bytes. */
 function isZero(bytes: Uint8Array): boolean {
   const words = wordsOf(bytes);
   let i = 0;

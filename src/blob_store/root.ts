@@ -50,13 +50,13 @@ export interface Run {
   readonly groupPages: number;
   /** Where its pages are, in order. */
   readonly extents: readonly Part[];
-  /** What divides the groups: one less than there are. */
+  /** The separators of the groups: one less than there are. */
   readonly separators: Separators;
   /** Flags that its entries may have; all by default. */
   readonly flags?: number;
 }
 
-/** What a root says. */
+/** The contents of a root. */
 export interface Root {
   readonly blobs: number;
   /** Bytes in all blobs. */
@@ -65,7 +65,7 @@ export interface Root {
   readonly end: number;
   /** Id of the next run. */
   readonly nextRun: number;
-  /** What blobs may have, by bit; nothing by default. */
+  /** Features of the blobs, by bit; none by default. */
   readonly features?: number;
   /** One, or none in an empty store. */
   readonly runs: readonly Run[];
@@ -114,7 +114,7 @@ export function rootLengthOf(bytes: Uint8Array): number {
   return HEADER + RUN_HEADER + 8 * Math.ceil((16 * extents + separators) / 8);
 }
 
-/** What a root says, or why it cannot be used. Each number in it is in its range. */
+/** The contents of a root, or why it cannot be used. Each number in it is in its range. */
 export function decodeRoot(bytes: Uint8Array): Root | RootFault {
   if (bytes.length < HEADER || bytes.length > MAX_ROOT_LENGTH || getUint32(bytes, 0) !== MAGIC) {
     return { fault: DAMAGED };
@@ -174,7 +174,7 @@ function decodeRun(from: ByteReader, end: number, flags: number): Run | undefine
   return { id, sequence, entries, pages, groupPages, extents, separators, flags };
 }
 
-/** Whether the pages of a root's runs have room in its extents, and no leaf is torn. */
+/** Tells whether the pages of a root's runs have room in its extents, and no leaf is torn. */
 export function hasRoom({ runs }: Root, granule: number): boolean {
   return runs.every(({ pages, extents }) => {
     const map = new PageMap(granule);
@@ -186,7 +186,7 @@ export function hasRoom({ runs }: Root, granule: number): boolean {
   });
 }
 
-/** Whether two parts have a unit in common. */
+/** Tells whether two parts have a unit in common. */
 export function overlap(parts: readonly Part[]): boolean {
   const sorted = [...parts].sort((a, b) => a.unit - b.unit);
   return sorted.some(({ unit, units }, i) => unit + units > (sorted[i + 1]?.unit ?? Infinity));

@@ -65,12 +65,12 @@ export class RunPages {
     if (readable === 0) throw cause;
   }
 
-  /** Whether a page, or two, are as they were written there: enough for `LeafCursor.seek`. */
+  /** Tells whether a page, or two, are as they were written there: enough for `LeafCursor.seek`. */
   isIntact(page: number, leaf: Uint8Array): boolean {
     return isIntact(leaf, this.place, page, this.#file.matches);
   }
 
-  /** Whether a page, or two, are the leaf that should be there. */
+  /** Tells whether a page, or two, are the leaf that should be there. */
   check(page: number, leaf: Uint8Array): boolean {
     const { groupPages, separators } = this.run, group = Math.floor(page / groupPages);
     const least = group > 0 ? separators.key(group - 1) : undefined;

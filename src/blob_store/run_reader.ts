@@ -45,7 +45,7 @@ export class RunReader {
 
   /**
    * @param file The store.
-   * @param run What its root says.
+   * @param run The run by its root.
    * @param uuid Of the store.
    * @param granule Bytes in a unit.
    * @param cache Holds pages of this run from now on, and none of another one.

@@ -15,9 +15,9 @@ import { decodeText } from "./text.ts";
 export interface ScanOptions {
   /** The key that it begins at; without one it begins at the first, or last, key. */
   readonly from?: Uint8Array;
-  /** Whether it begins behind `from`: that key is left out. */
+  /** True if it begins behind `from`: that key is left out. */
   readonly isBehind?: boolean;
-  /** Whether it goes from greater keys to less ones. */
+  /** True if it goes from greater keys to less ones. */
   readonly reverse?: boolean;
   /** Told of each damaged stretch, which is passed over then. Without it, `next` throws. */
   readonly onDamage?: (range: DamagedIndexError) => void;
@@ -46,7 +46,7 @@ export class RunScan {
   #next = 0;
   /** A key of the last sound leaf, which is next to what comes; undefined: there is none. */
   #edge: string | undefined;
-  /** Whether `entry` is in a leaf of the buffer. */
+  /** True if `entry` is in a leaf of the buffer. */
   #isInLeaf = false;
   /** The first damaged page since the last sound leaf, or -1. */
   #damaged = -1;

@@ -13,7 +13,7 @@ import type { Pending } from "./store_file.ts";
 /** Pages that are written at once. */
 const PIECE_PAGES = 64;
 
-/** What a run that is written has. */
+/** Figures of a run that is written. */
 export interface WrittenRun {
   readonly entries: number;
   readonly pages: number;
@@ -33,7 +33,7 @@ export class RunWriter {
   #piece: Uint8Array = new Uint8Array(PIECE_PAGES * PAGE_LENGTH);
   /** Pages before the piece, which have been written. */
   #written = 0;
-  /** What divides the leaf that is being filled from the one before. */
+  /** The separator between the leaf that is being filled and the one before. */
   #separator: Uint8Array = new Uint8Array(0);
   readonly #separators: SeparatorsBuilder;
 

@@ -1,5 +1,5 @@
 /**
- * What a runtime can do better for a blob store than the language alone.
+ * Functions that a runtime can do better for a blob store than the language alone.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /** CRC-32 of some bytes, going on from `seed`. */
 export type Crc32 = (bytes: Uint8Array, seed?: number) => number;
 
-/** What compresses pieces of up to 64 KiB. */
+/** Compresses pieces of up to 64 KiB. */
 export interface PieceCodec {
   /** Compresses bytes. */
   encode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
@@ -23,7 +23,7 @@ export interface PieceCodec {
   readonly endsWithFlush?: boolean;
 }
 
-/** What the opener of the backing store hands in with it. */
+/** Functions that the opener of the backing store hands in with it. */
 export interface RuntimeHooks {
   /**
    * A faster CRC-32 (polynomial 0xEDB88320), for pieces of 4 KiB and more; the same function for
@@ -32,7 +32,7 @@ export interface RuntimeHooks {
    */
   readonly crc32?: Crc32;
   /**
-   * What compresses: deflate (RFC 1951, without a header), and Zstandard, a frame each. Deflate is
+   * The codecs: deflate (RFC 1951, without a header), and Zstandard, a frame each. Deflate is
    * that of `CompressionStream` by default.
    */
   readonly codecs?: { readonly deflate?: PieceCodec; readonly zstd?: PieceCodec };

@@ -39,7 +39,7 @@ import type { DamagedKeys, LostBlob, ProgressOptions, SalvageReport } from "./ty
  *
  * @param from The damaged store.
  * @param to An empty backing store. It holds a sound store afterwards, and stays open.
- * @returns What was copied, what is lost, and what may be missing.
+ * @returns The blobs copied, those lost, and those that may be missing.
  * @throws {CorruptStoreError} There is nothing of a blob store, or it is of a later version of the
  * format.
  * @throws {StorageError} `to` cannot be written.
@@ -68,7 +68,7 @@ export async function salvageBlobs(
   return await copy(file, found, to, options);
 }
 
-/** What was found, and how. */
+/** The blobs found, and the way they were found. */
 interface Found {
   readonly granule: number;
   readonly blobs: Map<string, Candidate>;
@@ -85,7 +85,7 @@ interface Candidate {
 }
 
 /**
- * What a store that opens says of itself; undefined where it does not open.
+ * The facts that a store tells when it opens; undefined where it does not open.
  *
  * @throws {CorruptStoreError} It is of a later version of the format.
  */
@@ -110,7 +110,7 @@ async function open(from: BackingStore): Promise<Found | undefined> {
   }
 }
 
-/** What a search of the whole file finds. */
+/** Results of a search of the whole file. */
 async function search(
   file: StoreFile,
   header: Uint8Array,

@@ -27,7 +27,7 @@ const BATCH_BUDGET = 8;
 /** The least unit: a leaf begins at a multiple of it, a batch at a multiple of 8. */
 const STEP = 16;
 
-/** What a leaf or a batch says of a key. */
+/** A version of a key in a leaf or a batch. */
 export interface Version {
   readonly key: string;
   /** The last batch that its run covers, or the batch itself. */
@@ -36,7 +36,7 @@ export interface Version {
   readonly run: number;
   /** Number of the record in its batch. */
   readonly record: number;
-  /** Whether it says that there is no such blob. */
+  /** True if it says that there is no such blob. */
   readonly isDelete: boolean;
   readonly size: number;
   readonly seed: number;
@@ -58,11 +58,11 @@ export interface FoundLeaf {
   readonly sequence: number;
   readonly page: number;
   readonly pages: number;
-  /** What it says, in the order of the keys. */
+  /** Its entries, in the order of the keys. */
   readonly versions: readonly Version[];
 }
 
-/** What reads as a batch, with the salt that makes its checksum right. */
+/** Bytes that read as a batch, with the salt that makes its checksum right. */
 export interface FoundBatch {
   readonly position: number;
   readonly sequence: number;
@@ -70,7 +70,7 @@ export interface FoundBatch {
   readonly versions: readonly Version[];
 }
 
-/** What was found in a file. */
+/** Results of a search of a file. */
 export interface Findings {
   readonly leaves: readonly FoundLeaf[];
   readonly batches: readonly FoundBatch[];
@@ -215,7 +215,7 @@ class Scan implements Findings {
   }
 }
 
-/** What the records of a batch say; undefined where they make no sense. */
+/** The versions in the records of a batch; undefined where they make no sense. */
 function readBatch(
   batch: Uint8Array,
   position: number,
@@ -246,7 +246,7 @@ function readBatch(
   return isFilled && batch.subarray(at).every((byte) => byte === 0) ? versions : undefined;
 }
 
-/** Whether a record has no more than it may have. */
+/** Tells whether a record has no more than it may have. */
 function isSound({ type, keyLength, metadataLength, partCount }: RecordReader): boolean {
   if (type === CLOSE) return true;
   if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;

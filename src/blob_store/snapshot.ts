@@ -58,9 +58,9 @@ export class Snapshot<Meta> implements BlobSnapshot<Meta> {
   readonly #pinned: PinnedBlob;
   /** The first chunk, in a read-only store. */
   #head: Uint8Array | undefined;
-  /** What ends the reads under way, each with a reason. */
+  /** Functions that end the reads under way, each with a reason. */
   readonly #reads: Set<(reason: unknown) => void> = new Set();
-  /** Whether a read ended that closes the snapshot once there is no other one. */
+  /** True if a read ended that closes the snapshot once there is no other one. */
   #isRead = false;
   #isClosed = false;
   #unlisten: (() => void) | undefined;

@@ -51,10 +51,10 @@ export class Space {
   /** Units that the file keeps: the root that holds says that it has them. */
   least = 0;
   #growth: Promise<boolean> | undefined;
-  /** Whether the disk has no room, so that nothing may be taken but what it gave before. */
+  /** True if the disk has no room, so that nothing may be taken but what it gave before. */
   #isFull = false;
 
-  /** @param isKnown Whether all of it is free; else none of it is, until it is known what is. */
+  /** @param isKnown True if all of it is free; else none of it is, until it is known what is. */
   constructor(file: StoreFile, granule: number, maxByteLength: number, isKnown: boolean) {
     this.#file = file;
     this.granule = granule;
@@ -64,7 +64,7 @@ export class Space {
     this.#opened = { units, isKnown };
   }
 
-  /** What is free: nothing is kept for what is taken. Made when first asked for: not to read. */
+  /** Free space: nothing is kept for taken space. Made when first asked for: not to read. */
   get ranges(): RangeAllocator {
     return this.#ranges ??= this.#newRanges();
   }
@@ -231,7 +231,7 @@ export class Space {
     return true;
   }
 
-  /** Whether units at the start are kept. */
+  /** True if units at the start are kept. */
   get hasFront(): boolean {
     return this.#front !== undefined;
   }
@@ -422,7 +422,7 @@ export class Space {
     for (const part of parts) this.release(part);
   }
 
-  /** What was released, but is still read from, by the first unit. */
+  /** Released parts that are still read, by the first unit. */
   get released(): ReadonlyMap<number, Part> {
     return this.#released;
   }

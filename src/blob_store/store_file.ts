@@ -13,7 +13,7 @@ import { Checksums, type ChecksumTest } from "./checksums.ts";
 import type { Crc32, RuntimeHooks } from "./runtime_hooks.ts";
 import { SESSION, SESSION_LENGTH } from "./superblock.ts";
 
-/** What an operation answers: nothing to wait for, or a promise. */
+/** Result of an operation: nothing to wait for, or a promise. */
 export type Pending = Promise<void> | undefined;
 
 /** A backing store as a blob store uses it. */
@@ -22,20 +22,20 @@ export class StoreFile {
   readonly crc32: Crc32 = fastCrc32;
   /** Those of blobs. */
   readonly checksums: Checksums;
-  /** Whether bytes of a header, the index or the log have their checksum. */
+  /** True if bytes of a header, the index or the log have their checksum. */
   readonly matches: ChecksumTest = (bytes, seed, expected) =>
     this.checksums.matchOwn(bytes, seed, expected);
   readonly readOnly: boolean;
-  /** Whether the last read gave a promise: each may be a request then. */
+  /** True if the last read gave a promise: each may be a request then. */
   isAsync = false;
   readonly #store: BackingStore;
   readonly hooks: RuntimeHooks;
   readonly #closeStore: boolean;
   #failure: unknown;
-  /** What this writer wrote into the header; another writer replaces it. */
+  /** The session that this writer wrote into the header; another writer replaces it. */
   #session: Uint8Array | undefined;
   readonly #found = new Uint8Array(SESSION_LENGTH);
-  /** Whether nothing was read since the head but what was in it. */
+  /** True if nothing was read since the head but what was in it. */
   hasReadHeadOnly = false;
   /** The first bytes of the file, while it is opened. */
   #head: Uint8Array | undefined;
@@ -43,10 +43,10 @@ export class StoreFile {
   #isClosed = false;
 
   /**
-   * @param store What holds the bytes.
-   * @param readOnly Whether writes are refused.
-   * @param hooks What the runtime does better.
-   * @param closeStore Whether `close` closes the backing store.
+   * @param store The store of the bytes.
+   * @param readOnly True if writes are refused.
+   * @param hooks Functions that the runtime does better.
+   * @param closeStore True if `close` closes the backing store.
    */
   constructor(
     store: BackingStore,
@@ -65,13 +65,13 @@ export class StoreFile {
     return this.#store.byteLength;
   }
 
-  /** What the store can at most be made of. */
+  /** The most bytes that the store can have. */
   get maxByteLength(): number {
     if (this.#store.resize === undefined) return this.#store.byteLength;
     return this.#store.maxByteLength ?? Infinity;
   }
 
-  /** Whether a write failed in a way after which only reopening helps. */
+  /** True if a write failed in a way after which only reopening helps. */
   get hasFailed(): boolean {
     return this.#failure !== undefined;
   }
@@ -229,7 +229,7 @@ export class StoreFile {
     }
   }
 
-  /** Whether callers may want nothing more. */
+  /** True if callers may want nothing more. */
   get isClosing(): boolean {
     return this.#isClosing;
   }
@@ -249,7 +249,7 @@ export class StoreFile {
   }
 }
 
-/** Whether the disk had no room: that is no fault, and may be over at any moment. */
+/** Tells whether the disk had no room: that is no fault, and may be over at any moment. */
 export function isDiskFull(error: unknown): boolean {
   for (let e = error; e instanceof Error; { cause: e } = e) {
     const { code } = e as { code?: unknown };

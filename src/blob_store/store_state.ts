@@ -1,5 +1,5 @@
 /**
- * What the parts of an open blob store share.
+ * The state that the parts of an open blob store share.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Compression, Durability } from "./types.ts";
 /** Bytes of a root without runs. */
 const EMPTY_ROOT = 56;
 
-/** What a store was opened with. */
+/** Settings of an open store. */
 export interface Settings {
   readonly durability: Durability;
   readonly maxByteLength: number;
@@ -39,13 +39,13 @@ export interface Settings {
 export interface StoreState {
   readonly file: StoreFile;
   readonly settings: Settings;
-  /** What the log said, and what was looked up. */
+  /** The table: entries of the log, and those looked up. */
   index: KeyIndex;
-  /** What reads the run of the last checkpoint; none where that had no blobs. */
+  /** Reads the run of the last checkpoint; none where that had no blobs. */
   run: RunReader | undefined;
   /** Id of the next run: no other has it. */
   nextRun: number;
-  /** What blobs may have besides, as the root says: of `KNOWN_FEATURES`. */
+  /** Features of the blobs, as the root says: of `KNOWN_FEATURES`. */
   features: number;
   /** Pages of the run. */
   readonly pages: PageCache;
@@ -54,7 +54,7 @@ export interface StoreState {
   /** The units of the root and of the run. */
   indexParts: readonly Part[];
   space: Space;
-  /** Whether it is known what is free: a store that only reads need not know. */
+  /** True if it is known what is free: a store that only reads need not know. */
   isSpaceKnown: boolean;
   /** Ends once that is known, while it is found out. */
   survey: Promise<void> | undefined;
@@ -66,7 +66,7 @@ export interface StoreState {
   unsettledUnits: number;
   /** Units that blobs in the log will need at the next checkpoint, at most. */
   inlineUnits: number;
-  /** What the next flush lets go of. */
+  /** Parts that the next flush releases. */
   retired: Part[];
   /** Bytes written since the last flush, about. */
   unflushedBytes: number;
@@ -77,7 +77,7 @@ export interface StoreState {
   nextSeed: number;
 }
 
-/** What changes only once a store is open. */
+/** State that changes only once a store is open. */
 type Later = "survey" | "inlineUnits" | "unsettledUnits" | "retired" | "unflushedBytes" | "streams";
 
 /** The state of a store to which nothing was done since it was opened. */
@@ -98,7 +98,7 @@ export function newState(
   };
 }
 
-/** What a blob is in: parts of its own, or the segment of the log. */
+/** The place of a blob: parts of its own, or the segment of the log. */
 export function partsOf(state: StoreState, slot: number): readonly Part[] {
   const place = state.index.place[slot];
   if (place >= 0) return ownPartsOf(state, slot);
@@ -122,7 +122,7 @@ export function placeBlob(index: KeyIndex, slot: number, parts: readonly Part[])
   else if (index.parts.size > 0) index.parts.delete(slot);
 }
 
-/** What a reader needs to know of a blob. */
+/** A blob as a reader sees it. */
 export function framedBlobOf({ index, space }: StoreState, slot: number): FramedBlob {
   return framedOf(space, {
     ...index.placed(slot),
@@ -159,7 +159,7 @@ export function updateReserve(state: StoreState): void {
   space.reserve(log + index + state.inlineUnits);
 }
 
-/** What the index of the next checkpoint takes at most. */
+/** The most space that the index of the next checkpoint takes. */
 export interface NextIndex {
   readonly pages: number;
   /** By how many pages it may be longer than the one there is. */

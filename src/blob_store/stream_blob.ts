@@ -76,17 +76,17 @@ export class BlobReading {
   /** The first bytes of the blob, where they were read before. */
   readonly #head: Uint8Array | undefined;
   #pinned: PinnedBlob;
-  /** What is read next, and where the range ends. */
+  /** The next byte to read, and the end of the range. */
   #offset = -1;
   #end = 0;
-  /** Whether no other version will do. */
+  /** True if no other version will do. */
   #isFixed = false;
 
   /**
    * Takes a pinned blob, which `end` then releases.
    *
    * @param head The first bytes of it: no other version will do then.
-   * @param isStored Whether its bytes are read as they are stored.
+   * @param isStored True if its bytes are read as they are stored.
    */
   constructor(
     opened: OpenStore,

@@ -59,7 +59,7 @@ export interface SegmentPart extends Part {
   readonly sequence: number;
 }
 
-/** What a slot says. */
+/** The contents of a slot. */
 export interface Superblock {
   readonly granule: number;
   /** One more with each write of both slots; the slot of the highest one holds. */
@@ -120,7 +120,7 @@ export function encodeSuperblock(block: Superblock, crc32: Crc32): Uint8Array {
   return bytes;
 }
 
-/** What a slot says, or why it cannot be used. */
+/** The contents of a slot, or why it cannot be used. */
 export function decodeSuperblock(slot: Uint8Array, matches: ChecksumTest): Superblock | SlotFault {
   if (MAGIC.some((byte, i) => slot[i] !== byte)) {
     return slot.every((byte) => byte === 0) ? "blank" : "foreign";

@@ -16,11 +16,11 @@ import { surveySpace } from "./survey_space.ts";
 const MAX_LOOKS = 65_536;
 const MAX_DELETES = 4096;
 
-/** What a step did. */
+/** Result of a step. */
 export interface SweptStep {
   readonly blobs: number;
   readonly bytes: number;
-  /** Whether it came to the last key. */
+  /** True if it came to the last key. */
   readonly done: boolean;
 }
 

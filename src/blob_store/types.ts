@@ -1,12 +1,12 @@
 /**
- * What goes into a blob store and what comes out of it.
+ * The input and output of a blob store.
  *
  * @module
  */
 
 import type { CancelSignal } from "../util/wait_options.ts";
 
-/** What can be kept as metadata: what JSON can say, at most 4 KiB of it. */
+/** Metadata: anything that JSON can say, at most 4 KiB of it. */
 export type Metadata =
   | string
   | number
@@ -22,12 +22,12 @@ export type BlobBytes = ArrayBufferLike | ArrayBufferView;
 export interface BlobBody {
   /** The bytes; null for none. */
   readonly body: ReadableStream<Uint8Array> | null;
-  /** Whether they were read: they cannot be put then. */
+  /** True if they were read: they cannot be put then. */
   readonly bodyUsed: boolean;
 }
 
 /**
- * What a blob can be made of. A string is kept as UTF-8; of a `Request` or a `Response` the body
+ * The source of a blob. A string is kept as UTF-8; of a `Request` or a `Response` the body
  * is put. A stream of Node is an async iterable.
  */
 export type BlobSource =
@@ -93,7 +93,7 @@ export interface BlobStoreOptions {
   readonly compactAbove?: number;
   /**
    * Bytes of memory that pages and entries of the index and small blobs may take which the file has
-   * as well; 32 MiB by default. What was written since the last checkpoint comes on top.
+   * as well; 32 MiB by default. Writes since the last checkpoint come on top.
    */
   readonly cacheBytes?: number;
   /**
@@ -102,7 +102,7 @@ export interface BlobStoreOptions {
    */
   readonly maxSnapshots?: number;
   /**
-   * Whether `close` also closes the backing store that was passed in; `false` by default: a store
+   * True if `close` also closes the backing store that was passed in; `false` by default: a store
    * is closed by who opened it, or by who is told so with `closeStore`. A file that was opened by
    * its path is always closed.
    */
@@ -145,7 +145,7 @@ export interface BatchOptions {
   readonly signal?: CancelSignal;
 }
 
-/** What goes with a blob, and when it is put. */
+/** Options of a put: metadata, conditions, and more. */
 export interface PutOptions<Meta = Metadata> extends BatchOptions {
   /** Anything JSON can say, in at most 4 KiB. */
   readonly metadata?: Meta;
@@ -190,7 +190,7 @@ export interface GetOptions extends ReadOptions {
   readonly range?: ByteRange;
 }
 
-/** What a store knows of a blob. */
+/** The info of a blob in a store. */
 export interface BlobInfo<Meta = Metadata> {
   /** Its name. */
   readonly key: string;
@@ -198,7 +198,7 @@ export interface BlobInfo<Meta = Metadata> {
   readonly size: number;
   /** When it was put. */
   readonly time: Date;
-  /** What was given with it, if anything. */
+  /** The metadata given with it, if any. */
   readonly metadata: Meta | undefined;
   /**
    * Names this very content: another put gives another one, a rename or a copy keeps it. Fits an
@@ -256,7 +256,7 @@ export type BatchOperation<Meta = Metadata> =
     readonly ifNoneMatch?: "*";
   };
 
-/** What happened to a blob. */
+/** A change of a blob. */
 export type BlobChange<Meta = Metadata> =
   /** It was put, in place of the one with this key if there was one. */
   | { readonly type: "put"; readonly info: BlobInfo<Meta> }
@@ -265,7 +265,7 @@ export type BlobChange<Meta = Metadata> =
   /** Changes are missing here: what was known of the blobs may be wrong. List them again. */
   | { readonly type: "missed" };
 
-/** What is watched. */
+/** Options of a watch. */
 export interface WatchOptions {
   /** Only keys that begin so. */
   readonly prefix?: string;
@@ -280,7 +280,7 @@ export interface WatchOptions {
   readonly maxQueued?: number;
 }
 
-/** What a compaction did. */
+/** Result of a compaction. */
 export interface CompactionReport {
   /** Blobs that were moved. */
   readonly movedBlobs: number;
@@ -288,7 +288,7 @@ export interface CompactionReport {
   readonly movedBytes: number;
   /** By how much the file became shorter. */
   readonly releasedBytes: number;
-  /** Whether another call would move nothing. */
+  /** True if another call would move nothing. */
   readonly done: boolean;
 }
 
@@ -308,13 +308,13 @@ export interface DamagedBlob {
   readonly length: number;
 }
 
-/** What a verification read. */
+/** Result of a verification. */
 export interface VerifyReport {
   /** Blobs read. */
   readonly blobs: number;
   /** Bytes read, without their checksums. */
   readonly bytes: number;
-  /** What did not come back as it was written. */
+  /** Blobs that did not come back as they were written. */
   readonly damaged: readonly DamagedBlob[];
   /**
    * How many of the two headers are damaged. One does no harm yet, as the other one
@@ -333,7 +333,7 @@ export interface DamagedKeys {
   readonly before: string | undefined;
 }
 
-/** What a backup wrote. */
+/** Result of a backup. */
 export interface BackupReport {
   /** Blobs copied. */
   readonly blobs: number;
@@ -349,7 +349,7 @@ export interface LostBlob {
   readonly reason: string;
 }
 
-/** What a salvage copied, and what it could not. */
+/** Result of a salvage: the blobs copied, and those that could not be. */
 export interface SalvageReport extends BackupReport {
   /** Blobs that are known by their keys, and whose bytes are damaged. */
   readonly lost: readonly LostBlob[];
@@ -365,11 +365,11 @@ export interface SalvageReport extends BackupReport {
    * before one of them. The last commits of a store that was not closed may be missing untold.
    */
   readonly missingCommits: number;
-  /** Whether the header was of use. Without one, less is certain. */
+  /** True if the header was of use. Without one, less is certain. */
   readonly usedHeader: boolean;
 }
 
-/** What is done on the way through long work. */
+/** Progress of long work. */
 export interface ProgressOptions {
   /** Called now and then with the bytes done so far and those in all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -389,17 +389,17 @@ export interface SweepOptions extends Pick<ProgressOptions, "signal"> {
   readonly limit?: number;
 }
 
-/** What a sweep did. */
+/** Result of a sweep. */
 export interface SweepReport {
   /** Blobs that it deleted, whose time had come. */
   readonly blobs: number;
   /** Bytes that they took, as they were stored. */
   readonly bytes: number;
-  /** Whether it came to the last key. */
+  /** True if it came to the last key. */
   readonly done: boolean;
 }
 
-/** What a range of the file holds. */
+/** The kind of a range of the file. */
 export type FileRegionKind = "header" | "blob" | "log" | "index" | "free";
 
 /** A range of the file and what it holds. */
@@ -408,7 +408,7 @@ export interface FileRegion {
   readonly offset: number;
   /** Bytes in it. */
   readonly length: number;
-  /** What it holds; a blob that is still read counts until the read ends. */
+  /** Its kind; a blob that is still read counts until the read ends. */
   readonly kind: FileRegionKind;
 }
 

@@ -23,11 +23,11 @@ export interface LogMark {
   readonly checksum: number;
 }
 
-/** What the log says behind a mark. */
+/** Changes of the log behind a mark. */
 export class LogNews {
   readonly #since: LogMark;
   readonly changes: (RawChange & { readonly sequence: number })[] = [];
-  /** Whether something between the mark and the log is not known. */
+  /** True if something between the mark and the log is not known. */
   hasGap = false;
   #mark: LogMark;
 
@@ -95,7 +95,7 @@ export class Watchers {
   }
 }
 
-/** What a watcher is asked to do. */
+/** Settings of a watcher. */
 export interface WatchSettings {
   readonly prefix: Uint8Array;
   readonly maxQueued: number;

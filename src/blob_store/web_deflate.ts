@@ -1,5 +1,5 @@
 /**
- * What compresses where the runtime hands in nothing better: the streams of the Web.
+ * Compression by the streams of the Web, where the runtime hands in nothing better.
  *
  * @module
  */

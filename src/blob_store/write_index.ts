@@ -106,7 +106,7 @@ class Merge {
   #next = 0;
   readonly #table: PlacedEntry;
   readonly #scan;
-  /** Whether the scan is at an entry that is not taken yet, and whether there are more. */
+  /** True if the scan is at an entry that is not taken yet, and whether there are more. */
   #isAhead = false;
   #hasMore: boolean;
 
@@ -181,7 +181,7 @@ class PlacedEntry extends TableEntry {
 export class PageSpace {
   readonly #file: StoreFile;
   readonly #space: Space;
-  /** What the caller gives back if this fails. */
+  /** Parts that the caller releases if this fails. */
   readonly #taken: Part[];
   readonly #map: PageMap;
   readonly #extents: Part[] = [];

@@ -7,7 +7,7 @@
 import { nextTurn } from "./cursor.ts";
 import { type FileIO, MAX_IN_PLACE, MAX_PER_TURN } from "./file_io.ts";
 
-/** What both async stores do: in place or aside, turns of the event loop, order. */
+/** The common part of both async stores: in place or aside, turns of the event loop, order. */
 export class AsyncFile {
   readonly io: FileIO;
   /** Transfers in the thread pool, each as the end it comes to. */
@@ -21,7 +21,7 @@ export class AsyncFile {
     this.io = io;
   }
 
-  /** Whether nothing is in the thread pool. */
+  /** True if nothing is in the thread pool. */
   get isIdle(): boolean {
     return this.#underWay.size === 0;
   }

@@ -10,16 +10,16 @@ import process from "node:process";
 /** Bytes in a sector, as `/sys` counts, whatever the device has. */
 const SECTOR = 512;
 
-/** What tells a device from others. */
+/** The identity of a device. */
 export interface DeviceStats {
   readonly rdev: number;
   isBlockDevice(): boolean;
 }
 
-/** What the device has by the system's files; undefined where those do not tell. */
+/** The length of the device by the system's files; undefined where those do not tell. */
 export type ReadSize = (path: string) => string;
 
-/** Whether something is a block device that can be used as a file: those of Linux can. */
+/** Tells whether something is a block device that can be used as a file: those of Linux can. */
 export function isUsableDevice(stats: DeviceStats, platform: string = process.platform): boolean {
   return platform === "linux" && stats.isBlockDevice();
 }
@@ -34,7 +34,7 @@ export function deviceNumber({ rdev }: Pick<DeviceStats, "rdev">): string {
 /**
  * Bytes of a device: from `/sys`, or found by reading single bytes, some 100 of them.
  *
- * @param stats What `fstat` says.
+ * @param stats The result of `fstat`.
  * @param readAt Reads one byte, and returns how many there were: 0 from the end on.
  * @param readSize Reads a file of the system.
  */

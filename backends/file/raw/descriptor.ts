@@ -31,7 +31,7 @@ export interface FileHandleLike {
   datasync(): Promise<void>;
 }
 
-/** What `node:fs` says of the kind of a file. */
+/** The kind of a file by `node:fs`. */
 export interface FileKind extends DeviceStats {
   isFile(): boolean;
   isDirectory(): boolean;
@@ -89,7 +89,7 @@ export class Descriptor implements RawFile {
  * Throws unless something is a file, or a block device of Linux: it has a length, and bytes that
  * stay where they are.
  *
- * @throws {Error} What it is; `code` is `EISDIR` for a directory, on every system.
+ * @throws {Error} It is something else; `code` is `EISDIR` for a directory, on every system.
  */
 export function checkIsFile(stats: FileKind): void {
   if (stats.isFile() || isUsableDevice(stats)) return;

@@ -1,5 +1,5 @@
 /**
- * What both file stores do, over whatever stands for the file.
+ * The common part of both file stores, over anything that stands for the file.
  *
  * @module
  */
@@ -22,9 +22,9 @@ export const MAX_PER_TURN: number = 16_777_216; // = 2 ** 24
 /** Above 2^31 - 1 bytes a single call is refused by Node and cut short by Linux. */
 const MAX_PER_CALL = 1_073_741_824; // = 2 ** 30
 
-/** What a file is asked for in place, whatever stands for it; a transfer may be short. */
+/** Calls of a file in place; a transfer may be short. */
 export interface SyncRawFile {
-  /** Whether it keeps its length, as a block device does; known once `size` was called. */
+  /** True if it keeps its length, as a block device does; known once `size` was called. */
   readonly isFixed?: boolean;
   size(): number;
   read(into: Uint8Array, position: number): number;
@@ -40,7 +40,9 @@ export interface RawFile extends SyncRawFile {
   flushAsync(): Promise<void>;
 }
 
-/** What every store over a file does: checks, loops over short transfers, errors with context. */
+/**
+ * The common part of stores over a file: checks, loops over short transfers, errors with context.
+ */
 export class SyncFileIO {
   readonly #device: SyncRawFile;
   readonly #path: string | undefined;
@@ -65,7 +67,7 @@ export class SyncFileIO {
     }
   }
 
-  /** Whether the store is closed; the first call closes it. */
+  /** Tells whether the store is closed; the first call closes it. */
   markClosed(): boolean {
     const before = this.#closed;
     this.#closed = true;
@@ -98,7 +100,7 @@ export class SyncFileIO {
     throw this.#refusal("resize", 0, byteLength, reason);
   }
 
-  /** What a resize can at most make of it. */
+  /** The most that a resize can make of it. */
   get maxByteLength(): number {
     return this.#device.isFixed ? this.byteLength : Infinity;
   }
@@ -231,7 +233,7 @@ export class FileIO extends SyncFileIO {
   }
 }
 
-/** What is left of a transfer, as much as one call takes. */
+/** The rest of a transfer, as much as one call takes. */
 function rest(bytes: Uint8Array, done: number): Uint8Array {
   if (done === 0 && bytes.length <= MAX_PER_CALL) return bytes;
   checkIntact("the rest", bytes); // another one may have taken the buffer under way
@@ -245,7 +247,7 @@ function nothingDone(operation: "read" | "write", position: number): string {
     : `no byte was accepted at ${position}`;
 }
 
-/** What an error of any kind says. */
+/** The message of an error of any kind. */
 export function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }

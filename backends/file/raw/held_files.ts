@@ -9,8 +9,8 @@ import process from "node:process";
 import { codeOf, sleepSync } from "./system.ts";
 
 /**
- * What Windows says while a virus scanner or an indexer has a file open, and of a name that goes
- * once the last who has it open closes it.
+ * Error codes of Windows while a virus scanner or an indexer has a file open, and of a name that
+ * goes once the last who has it open closes it.
  */
 const HELD = ["EPERM", "EACCES", "EBUSY"];
 /** How long (ms) is waited between attempts, 1.3 s in all. */
@@ -18,7 +18,7 @@ const PAUSES = [10, 20, 40, 80, 150, 300, 700];
 
 /** The system, as far as files that are held need it. */
 export interface HeldSystem {
-  /** Whether others can hold up a call by having the file open. */
+  /** True if others can hold up a call by having the file open. */
   readonly isWindows: boolean;
   /** Holds up this thread for some milliseconds. */
   sleep(milliseconds: number): void;
@@ -28,8 +28,8 @@ export interface HeldSystem {
  * Makes a call on files. On Windows it tries again for some 1.3 s where somebody has one of them
  * open.
  *
- * @returns What the call returned.
- * @throws What the system said at last.
+ * @returns The result of the call.
+ * @throws The last error of the system.
  */
 export function whileHeld<T>(call: () => T, system: HeldSystem = ofProcess()): T {
   for (let attempt = 0;; attempt++) {

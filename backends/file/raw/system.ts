@@ -1,5 +1,5 @@
 /**
- * What the calls of the system have in common.
+ * The common part of calls of the system.
  *
  * @module
  */
