@@ -30,6 +30,7 @@ import type { Lock } from "./lock.ts";
 import { isStore, makeFile, pathIn, publish, refusal } from "./new_file.ts";
 import { waitForLock } from "./wait_for_lock.ts";
 import { deviceNumber, isUsableDevice } from "../file/raw/block_device.ts";
+import { nextTurn } from "../file/raw/cursor.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { codeOf } from "../file/raw/system.ts";
 
@@ -95,7 +96,7 @@ const deflate: PieceCodec = {
 };
 
 function hooksOf(): RuntimeHooks {
-  return { crc32: runtimeCrc32(), codecs: runtimeCodecs() };
+  return { crc32: runtimeCrc32(), codecs: runtimeCodecs(), nextTurn };
 }
 
 /** How a store is opened by its path. */

@@ -23,6 +23,8 @@ const BYTES_PER_ENTRY = 512;
 export class BlobCache {
   /** Most bytes of a blob that it takes. */
   readonly maxSize: number;
+  /** Work of copies since the event loop had a turn. */
+  copied = 0;
   readonly #length: number;
   #bytes: Uint8Array = new Uint8Array(0);
   /** Where the next blob goes. */

@@ -7,9 +7,11 @@ import { describe, it } from "@std/testing/bdd";
 import { BlobCache } from "../../src/blob_store/blob_cache.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { CorruptBlobError } from "../../src/blob_store/blob_store_errors.ts";
+import { BlobStore as FileBlobStore } from "../../backends/blob_store/mod.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { share } from "../support/share.ts";
+import { newPath } from "../support/temporary_files.ts";
 import { bytesOf, type Model } from "./helpers.ts";
 
 /** Budgets: none, the least, one that holds everything. */
@@ -136,5 +138,17 @@ describe("a cache of blobs", () => {
     keep(new Uint8Array(8));
     assert(cache.copy(1, 2, 8, 0, into));
     assertStrictEquals(new BlobCache(2 ** 16 - 1).maxSize, 0);
+  });
+});
+
+describe("reads of a blob in memory", () => {
+  it("let timers have their turn", async () => {
+    await using blobs = await FileBlobStore.open(newPath(), { create: true });
+    await blobs.put("key", bytesOf(1, 100));
+    let isDue = false, reads = 0;
+    setTimeout(() => isDue = true);
+    // A loop of answers that come at once would never end.
+    for (; !isDue && reads < 100_000; reads++) await blobs.get("key");
+    assert(isDue, `${reads} reads`);
   });
 });
