@@ -28,7 +28,7 @@ export function isTime(mtime: number): boolean {
   return Math.abs(mtime) <= 8.64e12;
 }
 
-/** What of it is in the metadata of a blob, which may say anything. */
+/** The attributes in the metadata of a blob, which may say anything. */
 export function fromMetadata(metadata: Metadata | undefined): Partial<Attributes> {
   if (typeof metadata !== "object" || metadata === null) return {};
   const { mode, mtime } = metadata as { mode?: unknown; mtime?: unknown };

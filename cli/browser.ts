@@ -1,5 +1,5 @@
 /**
- * What a bundler takes for the command where it builds for a browser: the same names, which say
+ * The command of bundles for browsers: the same names, which say
  * what is missing there.
  *
  * @module

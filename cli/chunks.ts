@@ -60,9 +60,9 @@ export async function* counted(
 
 /** The beginning of a stream. */
 export interface Peeked {
-  /** What was read. */
+  /** The bytes read. */
   readonly head: readonly Uint8Array[];
-  /** What follows; `undefined` where that was all. */
+  /** The rest; `undefined` where that was all. */
   readonly rest: AsyncGenerator<Uint8Array> | undefined;
 }
 
@@ -86,7 +86,7 @@ export async function peek(chunks: AsyncGenerator<Uint8Array>, size: number): Pr
 /**
  * A stream whose beginning was read.
  *
- * @param peeked What was read, and what follows.
+ * @param peeked The bytes read, and the rest.
  */
 export async function* joined({ head, rest }: Peeked): AsyncGenerator<Uint8Array> {
   try {

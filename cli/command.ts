@@ -32,7 +32,7 @@ export interface Command {
   readonly name: string;
   /** Its arguments as the help shows them: `<needed>`, `[optional]`, `<several>…`. */
   readonly operands: string;
-  /** What it does, in one line. */
+  /** Its purpose, in one line. */
   readonly summary: string;
   /** More lines of the help. */
   readonly details?: string;
@@ -76,7 +76,7 @@ const MAX_WAIT = 2_147_483;
 
 /** A command with its options and arguments. */
 export class Invocation {
-  /** What it reads from and writes to. */
+  /** Its input and output. */
   readonly io: CommandIO;
   /** Its arguments, as many as it takes. */
   readonly operands: readonly string[];
@@ -86,8 +86,8 @@ export class Invocation {
    * Takes a command line apart.
    *
    * @param command The command.
-   * @param args What follows its name.
-   * @param io What it reads from and writes to.
+   * @param args The arguments after its name.
+   * @param io Its input and output.
    * @throws {UsageError} The command does not take these.
    */
   constructor(command: Command, args: readonly string[], io: CommandIO) {
@@ -144,7 +144,7 @@ export class Invocation {
     return { waitMs: Math.round(1000 * seconds), signal: this.io.signal };
   }
 
-  /** Prints a line of the result. That nobody reads it changes no exit code. */
+  /** Prints a line of the result. A reader that has gone changes no exit code. */
   async print(line: string): Promise<void> {
     await printLine(this.io.stdout, line);
   }
@@ -217,7 +217,7 @@ export function jsonOf(value: unknown): string {
   return JSON.stringify(value).replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, "$1\\ufffd");
 }
 
-/** What is wrong with a command line, in one sentence. */
+/** The fault of a command line, in one sentence. */
 function explained(message: string, options: readonly string[]): string {
   const [, ambiguous] = message.match(/^Option '(?:-\w, )?(--[\w-]+).*' argument is ambiguous/) ??
     [];
@@ -234,7 +234,7 @@ function explained(message: string, options: readonly string[]): string {
 /**
  * Reads a whole number.
  *
- * @param what What it is, for the error.
+ * @param what Its name in the error.
  * @param text The digits.
  * @throws {UsageError} `text` is no whole number.
  */
@@ -244,7 +244,7 @@ export function wholeNumber(what: string, text: string): number {
   throw new UsageError(`${what} must be a whole number, got ${JSON.stringify(text)}`);
 }
 
-/** What other programs call it, and what it is called here. */
+/** Names of other programs, and the ones here. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   "-V": "--version",
   "-v": "--version",

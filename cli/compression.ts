@@ -18,14 +18,14 @@ export type Compression = "gzip" | "zstd";
 export class CompressionError extends Error {
   /** The name of the class. */
   override readonly name: string = "CompressionError";
-  /** What is wrong, as it reads after a colon. */
+  /** The fault, as it reads after a colon. */
   readonly reason: string;
 
   /**
    * Makes the error.
    *
    * @param kind How the bytes are compressed.
-   * @param cause What the decompressor said.
+   * @param cause The error of the decompressor.
    */
   constructor(kind: Compression, cause: Error) {
     const reason = `its ${kind} data is damaged or cut off: ${cause.message}`;
@@ -147,7 +147,7 @@ export function compressed(chunks: Chunks, kind: Compression): AsyncGenerator<Ui
 }
 
 /**
- * Decompresses bytes. What comes before damage is given as far as it can be read.
+ * Decompresses bytes. Bytes before damage are given as far as they can be read.
  *
  * @param chunks The bytes.
  * @param kind How they are compressed.
@@ -162,7 +162,7 @@ export function decompressed(chunks: Chunks, kind: Compression): AsyncGenerator<
 const TAIL = 16_384, TAIL_STEP = 16, LAST = 64;
 
 /**
- * Pieces for a transformation. What comes of a piece is lost where it is damaged: at the end, where
+ * Pieces for a transformation. The output of a damaged piece is lost: at the end, where
  * the checksum is and junk may follow, the pieces are small.
  */
 async function* steps(chunks: Chunks): AsyncGenerator<Uint8Array> {

@@ -22,15 +22,15 @@ export class Failure extends Error {
 export class FileFailure extends Failure {
   /** The name of the class. */
   override readonly name: string = "FileFailure";
-  /** What the system calls it, such as ENOSPC. */
+  /** Its code by the system, such as ENOSPC. */
   readonly code: string | undefined;
 
   /**
    * Makes the error for a file.
    *
-   * @param verb What could not be done: `read`, `write`.
+   * @param verb The failed operation: `read`, `write`.
    * @param path The file.
-   * @param cause What the system said.
+   * @param cause The error of the system.
    */
   constructor(verb: string, path: string, cause: unknown) {
     super(`Cannot ${verb} ${quoted(path)}: ${reasonOf(cause)}`, { cause });
@@ -47,7 +47,7 @@ export class ClosedOutput extends Error {
 /**
  * Runs a call of the system; its failure names the file.
  *
- * @param verb What is done: `read`, `write`.
+ * @param verb The operation: `read`, `write`.
  * @param path The file.
  * @param call The call.
  * @throws {FileFailure} The call failed.
@@ -65,13 +65,13 @@ export function isNotPermitted(error: unknown): boolean {
   return error instanceof Error && /--allow-[a-z]/.test(error.message);
 }
 
-/** What the system calls an error, such as ENOSPC. */
+/** The code of an error by the system, such as ENOSPC. */
 export function codeOf(error: unknown): string | undefined {
   const { code } = error as { code?: unknown };
   return typeof code === "string" ? code : undefined;
 }
 
-/** What the system said, without the call and the path, which a message names itself. */
+/** The system's message, without the call and the path, which a message names itself. */
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   if (isNotPermitted(error)) return message;
@@ -80,13 +80,13 @@ export function reasonOf(error: unknown): string {
   return code === undefined || reason.includes(code) ? reason : `${code}: ${reason}`;
 }
 
-/** What `--json` prints of an error, on every command. */
+/** An error as `--json` prints it, on every command. */
 export interface ErrorReport {
   /** The kind of error, such as `StoreLockedError`. */
   readonly name: string;
   /** The message of standard error. */
   readonly message: string;
-  /** What the system calls it, such as `ENOSPC`, where it was the system. */
+  /** Its code by the system, such as `ENOSPC`, if it came from the system. */
   readonly code?: string;
 }
 

@@ -34,7 +34,7 @@ export interface ExportSource {
   readonly portable: boolean;
   /** True if the names are those of files on this system. */
   readonly intoFolder: boolean;
-  /** What is left out is told here. */
+  /** Told of each thing left out. */
   readonly notices: Notices;
   /** The bytes of blobs are counted here. */
   readonly bar: Progress;
@@ -42,7 +42,7 @@ export interface ExportSource {
   readonly signal: Invocation["io"]["signal"];
 }
 
-/** What an export wrote. */
+/** Result of an export. */
 export interface ExportReport {
   /** Blobs written. */
   blobs: number;
@@ -105,10 +105,10 @@ async function* entries(source: ExportSource, report: ExportReport): AsyncGenera
   }
 }
 
-/** What is told of one blob; the others are worth having. */
+/** The message for one blob; the others are worth having. */
 const OF_ONE_BLOB = [Refusal, CorruptBlobError, BlobChangedError];
 
-/** Goes on without a blob. What is no fault of it is thrown. */
+/** Goes on without a blob. Other faults are thrown. */
 async function leaveOut({ notices }: ExportSource, { key }: BlobInfo, error: unknown) {
   if (!(error instanceof Error && OF_ONE_BLOB.some((kind) => error instanceof kind))) throw error;
   await notices.refuse(key, error.message);

@@ -23,7 +23,7 @@ const DIGITS = "999.9 kB".length;
  * Draws a file in rows of cells. Each cell stands for as many bytes as the next and shows
  * what most of them hold. A legend follows, with the bytes of each kind.
  *
- * @param regions What lies where, in order and without gaps.
+ * @param regions The regions, in order and without gaps.
  * @param columns Columns of the picture.
  * @param styled True if it has colours.
  * @returns Its lines.

@@ -42,7 +42,7 @@ export async function* readFile(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** What a file is made with. */
+/** Attributes of a new file. */
 export interface FileAttributes {
   /** Permission bits, of which the system's mask takes some away. */
   readonly mode?: number;
@@ -56,7 +56,7 @@ export interface FileAttributes {
  *
  * @param path Its path.
  * @param chunks Its bytes.
- * @param attributes What it is made with.
+ * @param attributes Its attributes.
  */
 export async function makeFile(
   path: string,
@@ -88,7 +88,7 @@ export async function makeFile(
   }
 }
 
-/** What the system says where a folder may not be written. */
+/** Error codes where a folder may not be written. */
 const NO_RIGHT = ["EACCES", "EPERM", "EROFS"];
 
 /** Makes a file in a folder. Its new name means nothing to who may not write there. */
@@ -153,7 +153,7 @@ export async function writeFile(path: string, chunks: Chunks): Promise<void> {
 export interface OpenFile {
   /** Its descriptor, to be closed. */
   readonly fd: number;
-  /** What the system says of it. */
+  /** Its facts by the system. */
   readonly stats: fs.Stats;
 }
 
@@ -207,7 +207,7 @@ function fill(fd: number, piece: Uint8Array, at: number): number {
   return count;
 }
 
-/** What tells a file from all others. As a number an id of NTFS would be another file's, too. */
+/** The identity of a file. As a number an id of NTFS would be another file's, too. */
 export interface FileId {
   /** The device; a volume on Windows. */
   readonly dev: bigint;
@@ -218,15 +218,15 @@ export interface FileId {
 /**
  * Tells whether two paths led to one and the same file.
  *
- * @param a What the system says of one.
- * @param b What it says of the other.
+ * @param a The facts of one by the system.
+ * @param b Those of the other.
  */
 export function isSame(a: FileId, b: FileId): boolean {
   return a.ino !== 0n && a.ino === b.ino && a.dev === b.dev;
 }
 
 /**
- * What tells the file at a path from all others, a link not followed; undefined where there is
+ * The identity of the file at a path, a link not followed; undefined where there is
  * none.
  *
  * @param path Its path.

@@ -33,7 +33,7 @@ export function formatCount(count: number): string {
  * A count and what is counted: `1 blob`, `1,234 blobs`.
  *
  * @param count The count.
- * @param noun What is counted.
+ * @param noun The thing counted.
  */
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -85,14 +85,14 @@ async function importFile(
 export class ArchiveError extends Error {
   /** The name of the class. */
   override readonly name: string = "ArchiveError";
-  /** What was put before that. */
+  /** Figures of the files put before that. */
   readonly report: ImportReport;
 
   /**
    * Makes the error.
    *
-   * @param reason What is wrong, as it reads after a colon.
-   * @param report What was put before that.
+   * @param reason The fault, as it reads after a colon.
+   * @param report Figures of the files put before that.
    * @param cause Where it was met.
    */
   constructor(reason: string, report: ImportReport, cause: Error) {

@@ -1,5 +1,5 @@
 /**
- * What a command reads from and writes to.
+ * Input and output of a command.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface CommandOutput {
   write(data: string | Uint8Array): void | Promise<void>;
 }
 
-/** What a command reads from and writes to. */
+/** Input and output of a command. */
 export interface CommandIO {
   /** Standard input. */
   readonly stdin: AsyncIterable<Uint8Array>;

@@ -26,7 +26,7 @@ const KEY_BYTES = 1024;
 export interface ImportTarget {
   /** The store. */
   readonly store: BlobStore;
-  /** What every key begins with. */
+  /** Prefix of every key. */
   readonly prefix: string;
   /** Leading folders that are taken off each name. */
   readonly strip: number;
@@ -40,7 +40,7 @@ export interface ImportTarget {
   readonly update: boolean;
   /** Files that belong to the store itself. */
   readonly own: readonly FileId[];
-  /** What is left out is told here. */
+  /** Told of each thing left out. */
   readonly notices: Notices;
   /** The bytes of files are counted here. */
   readonly bar: Progress;
@@ -50,7 +50,7 @@ export interface ImportTarget {
   readonly signal: Invocation["io"]["signal"];
 }
 
-/** What an import wrote. */
+/** Result of an import. */
 export interface ImportReport {
   /** Blobs written. */
   readonly blobs: number;

@@ -1,5 +1,5 @@
 /**
- * What a transfer left out, told as it happens and counted for the end.
+ * Omissions of a transfer, told as they happen and counted for the end.
  *
  * @module
  */
@@ -17,11 +17,11 @@ export interface Notice {
 
 /** Tells what is left out of a transfer. */
 export class Notices {
-  /** What should have been transferred and was not: the transfer failed in part. */
+  /** Things that should have been transferred and were not: the transfer failed in part. */
   readonly refused: Notice[] = [];
-  /** What is never transferred, such as links. */
+  /** Things that are never transferred, such as links. */
   readonly skipped: Notice[] = [];
-  /** What was transferred, but not quite as it is. */
+  /** Things transferred, but not quite as they are. */
   readonly notes: Notice[] = [];
   readonly #invocation: Invocation;
 
@@ -52,7 +52,7 @@ export class Notices {
     await this.#invocation.warn(`${quoted(name)}: ${reason}`);
   }
 
-  /** What was left out, in words that follow what was not; empty where nothing was. */
+  /** The omissions, in words that follow the rest; empty where there were none. */
   summary(): string {
     const { refused, skipped } = this;
     return (refused.length > 0 ? `, ${plural(refused.length, "file")} refused` : "") +

@@ -17,7 +17,7 @@ export class Refusal extends Error {
   override readonly name: string = "Refusal";
 }
 
-/** What the system says of a name that it does not take, here and now. */
+/** Error codes of a name that the system does not take, here and now. */
 const REFUSALS = new Set([
   ...["EACCES", "EBUSY", "EEXIST", "EILSEQ", "EINVAL", "EISDIR", "ELOOP", "ENAMETOOLONG"],
   ...["ENOTDIR", "ENOTEMPTY", "EPERM"],
@@ -63,7 +63,7 @@ export class SafeFolder {
    *
    * @param name Its path from the folder, with `/`.
    * @param chunks Its bytes.
-   * @param attributes What it is made with.
+   * @param attributes Its attributes.
    * @throws {Refusal} Where that name is not for this folder; nothing is changed then but
    *   that some folders may have been made.
    */

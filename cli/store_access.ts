@@ -17,7 +17,7 @@ import { quoted } from "./format.ts";
  *
  * @param path Its file.
  * @param options How it is opened.
- * @param work What is done with it.
+ * @param work Works with it.
  */
 export async function withStore<T>(
   path: string,
@@ -71,7 +71,7 @@ function remove(path: string): void {
 }
 
 /**
- * What follows the name of a store in those of its files: itself, its lock, who holds that, who
+ * Suffixes of the files of a store: itself, its lock, who holds that, who
  * replaces an owner that has ended, who waits for it.
  */
 const SUFFIXES = ["", ".lock", ".owner", ".owner.claim", ".wait"];
@@ -124,7 +124,7 @@ export function refuseOwn(file: string, path: string): void {
 }
 
 /**
- * What the system says of the files that belong to a store: itself, its lock, and the
+ * Facts by the system of the files of a store: itself, its lock, and the
  * note on who holds that.
  *
  * @param path The file of the store.

@@ -1,5 +1,5 @@
 /**
- * What is below a folder.
+ * The files below a folder.
  *
  * @module
  */
@@ -16,7 +16,9 @@ export interface Found {
   readonly kind: string | Error;
 }
 
-/** What a system makes of bytes in a name that are no UTF-8; a name may also hold it rightly. */
+/**
+ * The character of a system for bytes in a name that are no UTF-8; a name may also hold it rightly.
+ */
 const REPLACEMENT = "\ufffd";
 
 /**
@@ -61,7 +63,7 @@ function notUtf8(): Error {
   return new Error("its name is not UTF-8");
 }
 
-/** What is there. Deno's entries of a folder do not say of all kinds. */
+/** The kind of an entry. Deno's entries of a folder do not say of all kinds. */
 function kindOf(path: string): string | Error {
   try {
     const stats = fs.lstatSync(path, { throwIfNoEntry: false });
@@ -81,7 +83,7 @@ function kindOf(path: string): string | Error {
 /**
  * Why a file cannot be read, as it reads after a colon.
  *
- * @param error What the system said.
+ * @param error The error of the system.
  */
 export function unreadable(error: Error): string {
   if (isNotPermitted(error)) return error.message;

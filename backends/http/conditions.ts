@@ -16,15 +16,15 @@ export interface Version {
   readonly time: Date;
 }
 
-/** What must hold when a write is committed. */
+/** Conditions at the commit of a write. */
 export interface WriteConditions {
   /** The etag that the blob must have. */
   readonly ifMatch?: string;
-  /** That there must be none. */
+  /** Demands that there is none. */
   readonly ifNoneMatch?: "*";
 }
 
-/** What the conditions of a request say: go on, nothing changed (304), or refused (412). */
+/** The verdict of a request's conditions: go on, nothing changed (304), or refused (412). */
 export type Verdict = "passed" | "unchanged" | "failed";
 
 const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -57,7 +57,7 @@ function tagOf(etag: string, encoding: string): string {
  * sense are passed over, as it says.
  *
  * @param headers Those of the request.
- * @param version What the key has now; undefined for nothing.
+ * @param version The key's blob now; undefined for none.
  * @param isRead True if it is a GET or a HEAD.
  */
 export function evaluate(
@@ -80,7 +80,7 @@ export function evaluate(
 }
 
 /**
- * What must still hold when a write is committed, so that the answer of {@linkcode evaluate} does:
+ * Conditions at the commit of a write, so that the answer of {@linkcode evaluate} holds:
  * nothing where the request has no condition.
  */
 export function conditionsOf(headers: Headers, version: Version | undefined): WriteConditions {

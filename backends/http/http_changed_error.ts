@@ -1,5 +1,5 @@
 /**
- * What callers of a file on a server catch.
+ * Errors of a file on a server that callers catch.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export class HttpChangedError extends StorageError {
    *
    * @param offset First byte of the range.
    * @param length Bytes in the range.
-   * @param reason What has changed, as it reads after a colon.
+   * @param reason The change, as it reads after a colon.
    * @param options The `cause`: how the read ended.
    */
   constructor(offset: number, length: number, reason: string, options?: { cause?: unknown }) {

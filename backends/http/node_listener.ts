@@ -54,7 +54,7 @@ const MAX_DRAINED = 16_777_216; // = 2 ** 24
  * client goes away; where that goes away before the end of its own body, the body fails. An answer
  * that fails on its way ends the connection, so that nobody takes a part for the whole.
  *
- * @param handler What answers, such as `serveBlobs(store)`.
+ * @param handler The handler, such as `serveBlobs(store)`.
  */
 export function nodeListener(
   handler: BlobHandler,

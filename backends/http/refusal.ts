@@ -36,7 +36,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What an error of the store is to a client; 500 for what is not foreseen. */
+/** The answer to a client for an error of the store; 500 for an unforeseen one. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof ConditionFailedError) return conditionFailed(error.etag);

@@ -23,7 +23,7 @@ export function lengthOf(headers: Headers, settings: Settings): number | undefin
 }
 
 /**
- * The pieces of a body. What is too large, too slow or shorter than `length` ends with a
+ * The pieces of a body. A body that is too large, too slow or shorter than `length` ends with a
  * {@linkcode Refusal}: a blob that was cut short must not be kept.
  */
 export async function* piecesOf(
@@ -56,7 +56,7 @@ function tooLarge({ maxBodyBytes }: Settings): Refusal {
   return new Refusal(413, `At most ${maxBodyBytes} bytes are taken`, { connection: "close" });
 }
 
-/** What a promise gives, unless that takes too long. */
+/** The value of a promise, unless it takes too long. */
 async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -8,7 +8,7 @@ import { StorageError } from "../../src/arena/backing_store.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 
-/** What a request can carry: names and values. */
+/** Headers of a request: names and values. */
 export type HttpHeaders = Readonly<Record<string, string>>;
 
 /** A request that is about to be sent. */
@@ -67,7 +67,7 @@ class Unanswered extends Error {
   }
 }
 
-/** What sends the requests for a file. */
+/** Sends the requests for a file. */
 export class Requests {
   readonly url: string;
   /** Requests sent. */
@@ -122,7 +122,7 @@ export class Requests {
    * The bytes from `start` to `end`, as they come. A body that breaks off goes on where it ended.
    *
    * @param accept Looks at each answer.
-   * @param cache What the browser's cache may do.
+   * @param cache The mode of the browser's cache.
    * @param isStream True if the reader may take its time: then it does not keep others waiting.
    */
   async *pieces(

@@ -1,5 +1,5 @@
 /**
- * What is sent of a blob.
+ * The part of a blob that is sent.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Part } from "./ranges.ts";
 /** Parts of at most so many bytes are read before they are sent. */
 const MAX_READ = 65_536;
 
-/** Who is told how sending went. */
+/** Listeners to the end of sending. */
 export interface SendingOptions {
   /** Most milliseconds until a piece that was handed out is asked for more. */
   readonly idleTimeoutMs: number;
@@ -20,7 +20,7 @@ export interface SendingOptions {
 
 /**
  * The bytes of a part of a blob, or without a part its encoded form, as the body of a response.
- * The first piece is read before: what fails at once has a status. What fails later breaks the body
+ * The first piece is read before: what fails at once has a status. A later failure breaks the body
  * off. The end of its stream closes the blob, however that comes.
  */
 export async function bodyOf(

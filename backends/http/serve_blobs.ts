@@ -39,10 +39,10 @@ const MAX_ATTEMPTS = 16;
 /** For how many seconds a browser keeps the answer to a preflight. */
 const MAX_AGE = "7200";
 
-/** What pages of other origins may see of an answer. */
+/** Headers of an answer that pages of other origins may see. */
 const EXPOSED =
   "Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag, Last-Modified";
-/** What they may send. */
+/** Headers that they may send. */
 const ACCEPTED = "Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, " +
   "If-Range, If-Unmodified-Since, Range";
 
@@ -140,7 +140,7 @@ async function answer(
   return isRead ? await get(call) : method === "PUT" ? await put(call) : await remove(call);
 }
 
-/** What is sent to who may not do this; undefined for who may. */
+/** The refusal for a caller that may not do this; undefined for others. */
 async function denialOf(
   check: Authorize | undefined,
   request: Request,
@@ -260,7 +260,7 @@ function present(info: BlobInfo<unknown> | undefined): Version | undefined {
   return info && versionOf(info);
 }
 
-/** What must hold for a write to be committed, if it holds now. */
+/** Conditions for the commit of a write, if they hold now. */
 function checked(headers: Headers, version: Version | undefined): WriteConditions {
   if (evaluate(headers, version, false) === "failed") throw conditionFailed(version?.etag);
   return conditionsOf(headers, version);
@@ -325,7 +325,7 @@ function isSharedWith({ headers }: Request, { cors }: Settings): boolean {
   return cors === "*" || cors.includes(headers.get("origin") ?? "");
 }
 
-/** What names the content of a blob to caches. */
+/** Headers that name the content of a blob to caches. */
 function validatorsOf({ tags, time }: Version): Record<string, string> {
   return { etag: `"${tags[0]}"`, "last-modified": time.toUTCString() };
 }

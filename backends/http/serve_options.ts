@@ -27,13 +27,13 @@ export type Authorize = (
   key: string,
 ) => boolean | Response | Promise<boolean | Response>;
 
-/** What is served: a `BlobStore`, or what reads like one. */
+/** The served store: a `BlobStore`, or anything that reads like one. */
 export interface ServedStore<Meta = Metadata> {
   /** True if writes are refused. */
   readonly readOnly?: boolean;
-  /** What is known of a blob and its bytes, of one version. */
+  /** The info of a blob and its bytes, of one version. */
   read(key: string): Promise<BlobSnapshot<Meta> | undefined>;
-  /** What is known of a blob. */
+  /** The info of a blob. */
   stat(key: string): Promise<BlobInfo<Meta> | undefined>;
   /** The blobs in the order of their keys. */
   list(options: ListOptions): AsyncIterable<BlobInfo<Meta>>;
@@ -100,7 +100,7 @@ type Optional = "authorize" | "authorizeRead" | "onError";
 const NAMES = "basePath authorize authorizeRead list cacheControl contentType " +
   "contentSecurityPolicy cors maxBodyBytes requireLength bodyTimeoutMs idleTimeoutMs onError";
 
-/** What can be sent as a type. */
+/** Characters of a type that can be sent. */
 const TYPE = /^[\x21-\x7e][\x20-\x7e]*$/;
 const MAX_BODY = 1_073_741_824; // = 2 ** 30
 const BODY_TIMEOUT = 3_600_000;

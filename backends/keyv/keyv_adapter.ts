@@ -27,7 +27,7 @@ export interface KeyvBlobStore {
 
 /** How a store is used as an adapter. */
 export interface KeyvAdapterOptions {
-  /** What stands before each key in the store; nothing by default. Other blobs are not seen. */
+  /** Prefix of each key in the store; none by default. Other blobs are not seen. */
   readonly prefix?: string;
   /** True if `disconnect` closes the store; `false` by default: who opened it closes it. */
   readonly closeStore?: boolean;
@@ -37,15 +37,15 @@ export interface KeyvAdapterOptions {
 export interface KeyvEntry {
   /** Its key. */
   readonly key: string;
-  /** What Keyv made of it: a text. */
+  /** The text that Keyv made of it. */
   readonly value: unknown;
   /** Milliseconds until it expires; never by default. */
   readonly ttl?: number;
 }
 
-/** What Keyv asks of an adapter. */
+/** The adapter as Keyv calls it. */
 export interface KeyvAdapter {
-  /** What Keyv looks at to find out whether it may iterate. */
+  /** Tells Keyv that it may iterate. */
   readonly opts: Record<string, unknown>;
   /** The namespace, which Keyv sets: it puts it before each key, with a colon. */
   namespace?: string | undefined;
@@ -183,7 +183,7 @@ function expiryOf(ttl: number | undefined): { readonly expires?: number } {
   return ttl ? { expires: Date.now() + ttl } : {};
 }
 
-/** What Keyv hands on, unless it was told to serialize nothing. */
+/** A value from Keyv, unless it was told to serialize nothing. */
 function textIn(value: unknown): string {
   if (typeof value === "string") return value;
   throw new TypeError(`Expected value to be a string, as Keyv serializes, got ${describe(value)}`);

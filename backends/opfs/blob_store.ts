@@ -26,7 +26,7 @@ import { lockPath } from "./path_lock.ts";
 export interface OpfsBlobOptions extends BlobStoreOptions {
   /**
    * Most milliseconds to wait while another writer has the store open, up to 2^31 - 1; 2000 by
-   * default, since a page that was just left or reloaded frees its files a bit later. Who waits is
+   * default, since a page that was just left or reloaded frees its files a bit later. Waiters are
    * served in order of arrival, among all tabs. Not of a backing store, which has no lock.
    */
   readonly waitMs?: number;
@@ -47,7 +47,7 @@ type OpenWith = (
  *
  * A file has one writer at a time, in whatever tab: another one gets a
  * {@linkcode StoreLockedError}. The lock of a tab, worker or browser that died is free at once.
- * What was acknowledged with durability `"commit"` is durable as far as the browser's `flush` is:
+ * Writes acknowledged with durability `"commit"` are durable as far as the browser's `flush` is:
  * fdatasync in Chromium, fsync in Firefox. Where the quota is used up, deletes, compaction and
  * reads go on.
  */

@@ -1,5 +1,5 @@
 /**
- * What a browser has of files, by its structure: no DOM library is needed, which lacks half of it.
+ * Files of a browser, by structure: no DOM library is needed, which lacks half of it.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface SyncAccessHandleLike {
   close(): void;
 }
 
-/** What is used of a `Blob` or a `File`. */
+/** The used part of a `Blob` or a `File`. */
 export interface BlobLike {
   /** Bytes in it. */
   readonly size: number;
@@ -32,7 +32,7 @@ export interface BlobLike {
 
 /** A `FileSystemFileHandle` of the origin private file system. */
 export interface OpfsFileHandle {
-  /** What it is. */
+  /** Its kind. */
   readonly kind: "file";
   /** Its name, without the folders. */
   readonly name: string;
@@ -61,7 +61,7 @@ export interface WebLockOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What is used of `navigator.locks`. */
+/** The used part of `navigator.locks`. */
 export interface WebLocks {
   request(
     name: string,
@@ -70,7 +70,7 @@ export interface WebLocks {
   ): Promise<unknown>;
 }
 
-/** What is used of `navigator`. */
+/** The used part of `navigator`. */
 interface NavigatorLike {
   readonly storage?: { getDirectory?(): Promise<OpfsFolder> };
   readonly locks?: WebLocks;

@@ -9,7 +9,7 @@ import { describe } from "../../src/util/check_integer.ts";
 import { messageOf } from "../file/raw/file_io.ts";
 import { type OpfsFileHandle, type OpfsFolder, rootFolder } from "./browser_files.ts";
 
-/** What browsers say by the name of a DOMException, in words. */
+/** Messages for the names of a browser's DOMException. */
 const REASONS: Readonly<Record<string, string | undefined>> = {
   __proto__: null as unknown as undefined,
   InvalidStateError: "the handle is closed, or of no file in the origin private file system",

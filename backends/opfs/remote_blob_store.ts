@@ -58,7 +58,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** What of a call is on this side: the causes of a failure there may be here. */
+/** The part of a call on this side: the causes of a failure there may be here. */
 interface OwnCauses {
   onProgress?: (done: number, total: number) => void;
   /** The streams that are sent with it. */
@@ -75,7 +75,7 @@ interface CallOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What a connection is answered. */
+/** The answer to a connection. */
 interface Welcome {
   readonly life: string | undefined;
   readonly takesBlobs: boolean;
@@ -275,7 +275,7 @@ class Values {
     this.#takesBlobs = takesBlobs;
   }
 
-  /** A value to put. What is none goes as it is: the store there tells what is wrong with it. */
+  /** A value to put. An invalid one goes as it is: the store there refuses it. */
   add(value: unknown): SentValue {
     if (typeof value === "string") return { value };
     const bytes = bytesIn(value);
@@ -297,7 +297,7 @@ class Values {
   }
 }
 
-/** What gives the chunks of a value that is no buffer; undefined where it has none. */
+/** The chunks of a value that is no buffer; undefined where it has none. */
 function sourceOf(value: unknown): ChunkSource | undefined {
   const given = Object(value) as {
     readonly [name: string]: unknown;
@@ -388,7 +388,8 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
    *
    * @param worker A `Worker`, or a `MessagePort` whose other side serves a store.
    * @param options `signal` ends the wait.
-   * @throws What went wrong where the worker opened the store, as a {@linkcode StoreLockedError}.
+   * @throws The error with which the worker failed to open the store, as a {@linkcode
+   * StoreLockedError}.
    * @throws {Error} The worker does not start.
    * @throws {TypeError} An argument is not valid.
    */
@@ -423,7 +424,7 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     return await this.#connection.call("get", [key], options);
   }
 
-  /** What is known of a blob and its bytes, of one version, as `BlobStore.read` returns it. */
+  /** The info of a blob and its bytes, of one version, as `BlobStore.read` returns it. */
   async read(key: string, options?: ReadOptions): Promise<BlobSnapshot<Meta> | undefined> {
     const found = await this.#connection.call<OpenedSnapshot<Meta> | undefined>(
       "read",
@@ -513,7 +514,7 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     yield* this.#entries<BlobInfo<Meta>>("list", options === undefined ? [] : [options]);
   }
 
-  /** What is where in the file, from start to end. */
+  /** All regions of the file, from start to end. */
   async *regions(): AsyncGenerator<FileRegion, void, void> {
     yield* this.#entries<FileRegion>("regions", []);
   }

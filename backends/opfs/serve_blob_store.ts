@@ -60,7 +60,7 @@ export type SentValue = { readonly value: unknown } | { readonly upload: number 
 
 type Call = Extract<WireMessage, { type: "call" }>;
 
-/** What a client holds. */
+/** Resources of a client. */
 interface Client {
   readonly unwatch: () => void;
   readonly snapshots: Map<number, BlobSnapshot<unknown>>;
@@ -131,7 +131,7 @@ class Server {
   readonly #closeStore: boolean;
   readonly #streams: Streams;
   readonly #clients = new Map<string, Client>();
-  /** What aborts each call under way that may be aborted. */
+  /** Controllers of the calls under way that may be aborted. */
   readonly #aborts = new Map<number, AbortController>();
   #life: Promise<Life> | undefined;
 
@@ -291,7 +291,7 @@ function methodOf(store: BlobReader, name: string): (...args: unknown[]) => unkn
   throw new TypeError(`The store that is served has no method ${name}`);
 }
 
-/** What a stream gives, in chunks that may be transferred. */
+/** A stream in chunks that may be transferred. */
 export function chunksOf(stream: ReadableStream<unknown>): ChunkSource {
   const reader = stream.getReader();
   return {
@@ -303,7 +303,7 @@ export function chunksOf(stream: ReadableStream<unknown>): ChunkSource {
   };
 }
 
-/** What a listing gives, many entries at a time. */
+/** A listing, many entries at a time. */
 function batchesOf(entries: AsyncGenerator<unknown>): ChunkSource {
   return {
     async next() {

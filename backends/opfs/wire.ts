@@ -9,7 +9,7 @@
 import { bytesIn } from "../../src/util/bytes_in.ts";
 import { decodeError, encodeError, type WireError } from "./wire_errors.ts";
 
-/** What a worker, its scope, a `MessagePort` and a `BroadcastChannel` have. */
+/** Common members of a worker, its scope, a `MessagePort` and a `BroadcastChannel`. */
 export interface MessagePortLike {
   /** Posts a message. */
   postMessage(message: unknown, options?: { transfer?: ArrayBuffer[] }): void;
@@ -35,7 +35,7 @@ export type WireMessage =
   | {
     readonly type: "call";
     readonly id: number;
-    /** Who calls. */
+    /** The calling client. */
     readonly client: string;
     readonly method: string;
     readonly args: readonly unknown[];
@@ -117,7 +117,7 @@ export class Outlet {
 
   /**
    * @param port Where chunks are posted.
-   * @param source What gives them.
+   * @param source The source of the chunks.
    * @param onEnd Called once: with the error, where the source failed.
    */
   constructor(

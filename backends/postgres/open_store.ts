@@ -29,7 +29,7 @@ export interface PostgresStoreOptions extends PostgresTables {
   readonly pageSize?: number;
   /** Bytes of unchanged pages that are cached; 32 MiB by default. */
   readonly cacheBytes?: number;
-  /** Who others are told that this is; by default the address that the server sees. */
+  /** Name of this holder for others; by default the address that the server sees. */
   readonly holder?: string;
   /** Takes the store from a writer that is alive. */
   readonly takeOver?: boolean;
@@ -150,7 +150,7 @@ function ownProcess(): Pick<LockHolder, "pid" | "runtime"> {
   return { pid: process?.pid ?? 0, runtime };
 }
 
-/** Who holds a store; undefined where what it left cannot be read. */
+/** The holder of a store; undefined where its note cannot be read. */
 function holderOf({ holder, address, since }: Row): LockHolder | undefined {
   try {
     const { pid, runtime, host } = JSON.parse(String(holder));

@@ -71,7 +71,7 @@ export class PageLoader {
     }
   }
 
-  /** What is being read goes to those who wait, and is not kept: it may be old. */
+  /** Reads under way go to their waiters and are not kept: they may be old. */
   detach(): void {
     this.#loading.clear();
   }

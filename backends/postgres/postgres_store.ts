@@ -81,7 +81,7 @@ export class PostgresStore implements AsyncBackingStore {
   #end: number;
   /** The first page that was cut off since the last commit. */
   #cut: number | undefined;
-  /** What was written since the last commit; undefined where that is more than a redo row takes. */
+  /** Writes since the last commit; undefined where they are more than a redo row takes. */
   #writes: Write[] | undefined = [];
   #writesLength = 0;
   #redoRows: number;
@@ -285,7 +285,7 @@ export class PostgresStore implements AsyncBackingStore {
    * Commits what was written, and gives the store to the next writer. The client stays open.
    * Closing again does nothing.
    *
-   * @throws {StorageError} What was written could not be committed.
+   * @throws {StorageError} Writes could not be committed.
    */
   close(): Promise<void> {
     return this.#closed ??= this.#close();

@@ -17,7 +17,7 @@ import { checkOptions } from "../../src/util/check_options.ts";
 export interface PostgresTables {
   /** Their schema; by default the first one of the connection's `search_path`. */
   readonly schema?: string;
-  /** What their names begin with; `"suballoc_"` by default. At most 58 bytes. */
+  /** The prefix of their names; `"suballoc_"` by default. At most 58 bytes. */
   readonly prefix?: string;
 }
 
@@ -87,8 +87,8 @@ export function statementsFor(tables: PostgresTables): Statements {
 }
 
 /**
- * What makes the tables. Each commit updates a row of `store`: half its page is free, and what
- * changes is at its end, as the log of the server has a row from its first change on.
+ * Statements that make the tables. Each commit updates a row of `store`: half its page is free, and
+ * what changes is at its end, as the log of the server has a row from its first change on.
  */
 function definitions(store: string, page: string, redo: string): string[] {
   const vacuum = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.1";
@@ -123,7 +123,7 @@ function definitions(store: string, page: string, redo: string): string[] {
   ];
 }
 
-/** What finds, makes, opens and leaves a store. */
+/** Statements that find, make, open and leave a store. */
 function openings(store: string, page: string, redo: string) {
   const columns =
     "id::text AS id, page_size::text AS page_size, byte_length::text AS byte_length, " +
@@ -159,7 +159,7 @@ WHERE id = $1::text::bigint AND session = $2::text`,
   };
 }
 
-/** What reads pages and what has changed. */
+/** Statements that read pages and changes. */
 function reading(store: string, page: string, redo: string) {
   const state = "epoch::text AS epoch, version::text AS version, session";
   return {
@@ -192,7 +192,7 @@ WHERE COALESCE(p.version, -1) <> known.version`,
   };
 }
 
-/** What commits: one statement, and so one round trip and one transaction. */
+/** Statements that commit: each is one round trip and one transaction. */
 function commits(store: string, page: string, redo: string) {
   // $1 store, $2 session, $3 epoch, $4 version before, $5 length
   const fence = `WITH fence AS (

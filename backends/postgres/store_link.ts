@@ -1,5 +1,5 @@
 /**
- * What ties an opening of a store to its row in the server: who may write, and which commit the
+ * The link of an opening of a store to its row in the server: who may write, and which commit the
  * last one was.
  *
  * @module
@@ -12,7 +12,7 @@ import type { Statements } from "./sql.ts";
 
 /**
  * The server knows an earlier state of the store than this opening does: it failed over to a
- * standby that lagged, or a backup was restored. What was acknowledged between the two versions is
+ * standby that lagged, or a backup was restored. Acknowledged commits between the two versions are
  * lost. Nothing more is written or read, until the store is opened again.
  */
 export class StoreWentBackError extends StorageError {
@@ -37,7 +37,7 @@ export class StoreWentBackError extends StorageError {
   }
 }
 
-/** What an opening knows of its row. */
+/** State of a row as its opening knows it. */
 export interface Opening {
   readonly id: string;
   readonly session: string;
@@ -59,7 +59,7 @@ export function openingOf(row: Row): Opening {
   };
 }
 
-/** What commits. */
+/** Statements that commit. */
 export interface Commit {
   readonly text: string;
   readonly byteLength: number;
@@ -145,7 +145,7 @@ export class StoreLink {
    * where the answer is lost, the row tells whether it was carried out.
    *
    * @throws {StorageError} Nobody knows whether it was, or whoever writes now is another one.
-   * @throws What the server said, if it was not carried out.
+   * @throws The error of the server, if it was not carried out.
    */
   async commit({ text, byteLength, values }: Commit): Promise<void> {
     if (this.failure !== undefined) throw this.failure;

@@ -20,7 +20,7 @@ export interface UnstorageStore {
   get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Tells whether there is a blob. */
   has(key: string): Promise<boolean>;
-  /** What is known of a blob. */
+  /** The info of a blob. */
   stat(key: string): Promise<BlobInfo<unknown> | undefined>;
   /** The blobs whose keys begin so. */
   list(options: { readonly prefix: string }): AsyncIterable<{ readonly key: string }>;
@@ -38,11 +38,11 @@ export interface UnstorageStore {
 
 /** How a store is used as a driver. */
 export interface UnstorageDriverOptions {
-  /** What stands before each key in the store; nothing by default. Other blobs are not seen. */
+  /** Prefix of each key in the store; none by default. Other blobs are not seen. */
   readonly base?: string;
   /**
-   * What the `:` of keys is in the store; `":"` by default. With `"/"` blobs that other programs
-   * put under paths are seen, but those that have a `:` in their key.
+   * The separator in the store for the `:` of keys; `":"` by default. With `"/"` blobs that other
+   * programs put under paths are seen, but those that have a `:` in their key.
    */
   readonly separator?: ":" | "/";
   /** True if `dispose` closes the store; `false` by default: who opened it closes it. */
@@ -53,7 +53,7 @@ export interface UnstorageDriverOptions {
 export interface UnstorageTransaction {
   /** Seconds after which an item that is set expires. */
   readonly ttl?: number;
-  /** What is for other drivers. */
+  /** Options of other drivers. */
   readonly [name: string]: unknown;
 }
 
@@ -61,13 +61,13 @@ export interface UnstorageTransaction {
 export interface UnstorageItem {
   /** Its key. */
   readonly key: string;
-  /** What it is set to. */
+  /** The value to set. */
   readonly value: string;
   /** Options of this item alone. */
   readonly options?: UnstorageTransaction;
 }
 
-/** What is known of an item. */
+/** The meta of an item. */
 export interface UnstorageMeta {
   /** When it was set. */
   readonly mtime: Date;
@@ -77,20 +77,20 @@ export interface UnstorageMeta {
   readonly etag: string;
   /** Seconds until it expires, if it does. */
   readonly ttl?: number;
-  /** What unstorage allows beside these. */
+  /** Other members that unstorage allows. */
   readonly [name: string]: Date | number | string | undefined;
 }
 
-/** Who is told of a change. */
+/** Listener to changes. */
 export type WatchCallback = (event: "update" | "remove", key: string) => unknown;
 
-/** What unstorage asks of a driver. */
+/** The driver as unstorage calls it. */
 export interface UnstorageDriver {
   /** `"blob-store"`. */
   readonly name: string;
-  /** That an item may expire. */
+  /** Time until an item expires. */
   readonly flags: { readonly ttl: boolean };
-  /** What the driver was made with. */
+  /** Options of the driver. */
   readonly options: UnstorageDriverOptions;
   /** The store. */
   getInstance(): UnstorageStore;
@@ -108,7 +108,7 @@ export interface UnstorageDriver {
   setItems(items: readonly UnstorageItem[], options?: UnstorageTransaction): Promise<void>;
   /** Removes an item; it need not be there. */
   removeItem(key: string): Promise<void>;
-  /** What is known of an item; null where there is none. */
+  /** The meta of an item; null where there is none. */
   getMeta(key: string): Promise<UnstorageMeta | null>;
   /** The keys that begin with a base, in order. */
   getKeys(base?: string): Promise<string[]>;
@@ -118,7 +118,7 @@ export interface UnstorageDriver {
    * Calls a function with each change of an item, by whomever; where some are missing, with each
    * item that is there.
    *
-   * @returns What ends that.
+   * @returns A function that ends that.
    */
   watch(callback: WatchCallback): () => void;
   /** Closes the store, with `closeStore`. */

@@ -24,7 +24,7 @@ import { checkThere, refuseOwn, withStore } from "../store_access.ts";
 /** Bytes that are moved before it is looked whether to go on. */
 const COMPACTION_STEP = 67_108_864; // = 2 ** 26
 
-/** What to do with a damaged store. */
+/** Advice for a damaged store. */
 function nextStep(path: string): string {
   return `blobs salvage ${quoted(path)} <new file> copies what is whole: see docs/blob_store.md`;
 }
@@ -236,7 +236,7 @@ const backup: Command = {
   },
 };
 
-/** What a server has to send with a published file, as `blobs publish` prints it. */
+/** Headers that a server has to send with a published file, as `blobs publish` prints them. */
 function headersFor(isUnique: boolean): Record<string, string> {
   const age = isUnique ? "public, max-age=31536000, immutable" : "public, max-age=60";
   return {

@@ -128,7 +128,7 @@ async function importArchive(
 /**
  * Makes one test of several patterns. `*` and `?` stand for anything but `/`, `**` for anything,
  * `[a-z]` for one character. A pattern without `/` is of a file or folder anywhere, one with `/`
- * of a path from the top. What is below a folder that matches is excluded with it.
+ * of a path from the top. Files below a folder that matches are excluded with it.
  *
  * @param patterns The patterns.
  * @returns True if a name, with `/` between its folders, is excluded.

@@ -1,5 +1,5 @@
 /**
- * What the command `compare` does: where its trace comes from and where its results go.
+ * The command `compare`: where its trace comes from and where its results go.
  *
  * @module
  */

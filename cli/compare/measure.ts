@@ -61,7 +61,7 @@ export interface Report {
 /**
  * Replays the trace on all strategies.
  *
- * @param name What the trace is called.
+ * @param name The trace's name.
  * @param trace The trace.
  * @param strategies The strategies to compare.
  * @param effort How long to measure.
@@ -143,7 +143,7 @@ function watch(trace: Trace, allocator: Allocator) {
   return { samples, padding, result };
 }
 
-/** What the strategy does of the trace: nothing in it is skipped, so that it can be timed. */
+/** The trace as the strategy carries it out: nothing in it is skipped, so that it can be timed. */
 function carriedOut(trace: Trace, result: ReplayResult, make: () => Allocator): Trace {
   if (result.skipped + result.unsupported + result.gained === 0) return trace;
   const lines: string[] = [];

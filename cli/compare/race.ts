@@ -96,7 +96,9 @@ class Lane {
   }
 }
 
-/** What the loop calls. A trace that was carried out asks for nothing that is not there. */
+/**
+ * Functions that the loop calls. A trace that was carried out asks for nothing that is not there.
+ */
 type Subject =
   & Pick<Allocator, "allocate" | "free" | "offset" | "reset" | "resize" | "size">
   & Partial<Optional>;

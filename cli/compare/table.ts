@@ -9,7 +9,7 @@ import type { Absence, Figures, Report } from "./measure.ts";
 interface Column {
   readonly title: string;
   readonly cell: (figures: Figures) => string;
-  /** What the column says. */
+  /** Title of the column. */
   readonly about: string;
   /** Left out unless some strategy has it; always there by default. */
   readonly when?: (figures: Figures) => boolean;

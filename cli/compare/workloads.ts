@@ -24,7 +24,7 @@ export interface Trace {
   readonly sizes: Int32Array;
 }
 
-/** What an allocator answers over the fill and one timed pass. */
+/** Answers of an allocator over the fill and one timed pass. */
 export interface Answers {
   /** Sum of the offsets of all allocations that succeeded. */
   readonly offsets: number;
@@ -35,7 +35,7 @@ export interface Answers {
 /** A trace by name, and what the C++ reference answers. */
 export interface Workload {
   readonly name: string;
-  /** What sets it apart, in a few words. */
+  /** Its trait, in a few words. */
   readonly about: string;
   readonly expected: Answers;
   readonly trace: () => Trace;
@@ -246,7 +246,7 @@ class Tape {
     this.#sizes.push(0);
   }
 
-  /** What comes from here on is the timed pass. */
+  /** The timed pass begins here. */
   endFill(): void {
     this.#fillCount = this.#slots.length;
   }

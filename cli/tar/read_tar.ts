@@ -15,13 +15,13 @@ const MAX_EXTENSION = 1_048_576; // = 2 ** 20
 export class TarError extends Error {
   /** The name of the class. */
   override readonly name: string = "TarError";
-  /** What is wrong, and where, as it reads after a colon. */
+  /** The fault and its place, as it reads after a colon. */
   readonly reason: string;
 
   /**
    * Makes the error for a place.
    *
-   * @param reason What is wrong, as it reads after a colon.
+   * @param reason The fault, as it reads after a colon.
    * @param offset The byte of the archive where that was met.
    */
   constructor(reason: string, offset: number) {
@@ -31,7 +31,7 @@ export class TarError extends Error {
   }
 }
 
-/** What an entry is; the bytes of a sparse file are in a form of its own. */
+/** The kind of an entry; the bytes of a sparse file are in a form of its own. */
 export type TarEntryType =
   | "file"
   | "folder"
@@ -49,7 +49,7 @@ export interface TarEntry {
   readonly name: string;
   /** True if the name is UTF-8. If not, `name` only resembles it. */
   readonly wellNamed: boolean;
-  /** What it is. */
+  /** Its kind. */
   readonly type: TarEntryType;
   /** Bytes in it. */
   readonly size: number;
@@ -59,7 +59,7 @@ export interface TarEntry {
   readonly mtime: number;
   /** The name that a link leads to, as it stands there; `undefined` where it is not UTF-8. */
   readonly linkName?: string;
-  /** Its bytes, until the next entry is asked for. What is not read is skipped. */
+  /** Its bytes, until the next entry is asked for. Unread bytes are skipped. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -68,7 +68,7 @@ export interface TarEntry {
  *
  * @param chunks The bytes of the archive.
  * @returns Its entries, in order.
- * @throws {TarError} Where it is no archive, is damaged or ends early. What was given
+ * @throws {TarError} Where it is no archive, is damaged or ends early. Entries given
  *   before that was right.
  */
 export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
@@ -94,7 +94,7 @@ export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-/** What the headers before one entry say; `undefined` at the end of the archive. */
+/** The headers before one entry; `undefined` at the end of the archive. */
 async function readHeaders(source: Source): Promise<Omit<TarEntry, "body"> | undefined> {
   const long: LongNames = {};
   let records: Records = new Map(), extended = false;
@@ -337,7 +337,7 @@ class Source {
     }
   }
 
-  /** What is there of the next block; `undefined` at the end. */
+  /** The rest of the next block; `undefined` at the end. */
   last(): Promise<Uint8Array | undefined> {
     return this.#next(BLOCK);
   }

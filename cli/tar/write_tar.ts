@@ -8,7 +8,7 @@
 import type { Chunks } from "../chunks.ts";
 import { BLOCK, checksum, MAGIC, padding } from "./tar.ts";
 
-/** What a size or a time in octal digits must stay below. */
+/** Bound of a size or a time in octal digits. */
 const OCTAL_LIMIT = 8_589_934_592; // = 8 ** 11
 
 const encoder = new TextEncoder();
@@ -30,7 +30,7 @@ export interface TarFile {
 /**
  * Writes an archive.
  *
- * @param files What goes into it.
+ * @param files Its files.
  * @returns The bytes of the archive.
  * @throws {RangeError} Where a body has another size than was said.
  */
