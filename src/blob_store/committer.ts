@@ -389,7 +389,7 @@ export class Committer {
           if (write.at >= 0 && write.parts.length === 0) {
             await this.#place(write, write.size <= MAX_INLINE && isSmall());
           } else if (write.isDelete) await lookUp(this.#state, write.key);
-          view?.add(write);
+          if (!isInPlace(write)) view?.add(write);
         }
         view?.end(true);
         accepted.push(transaction);
@@ -404,8 +404,9 @@ export class Committer {
   /** Makes a rename or a copy a put of what another key has. */
   async #takeFrom(write: PendingWrite, taken: PresentBlob, group: Group): Promise<void> {
     const state = this.#state, { index, space } = state, { size, seed, crc } = taken;
-    const isCopied = !write.isBorrowed && write.parts.length > 0 && write.size === size &&
-      write.seed === seed && write.crc === crc; // before the commit
+    // A copy that was made before the commit serves, but not where there is nothing to do.
+    const isCopied = !isInPlace(write) && !write.isBorrowed && write.parts.length > 0 &&
+      write.size === size && write.seed === seed && write.crc === crc;
     if (!isCopied) this.#release(write);
     const { time, metadata, extra } = taken;
     Object.assign(write, { size, seed, crc, time, metadata: metadata?.slice(), extra });

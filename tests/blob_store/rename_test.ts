@@ -30,6 +30,11 @@ const K = 1024;
 /** In the log, in one chunk, in several. */
 const SIZES = [0, 1, 4 * K, 5 * K, 65536, 65537, 300 * K];
 
+/** A step that does nothing. */
+function inPlace(type: "rename" | "copy"): BatchOperation {
+  return { type, from: "b", to: "b" };
+}
+
 for (const [place, make] of Object.entries(places)) {
   describe(`rename and copy, in ${place}`, () => {
     for (const type of ["rename", "copy"] as const) {
@@ -55,6 +60,22 @@ for (const [place, make] of Object.entries(places)) {
           }
         }));
     }
+
+    it("from a key to itself change nothing, and a later step finds the blob", () =>
+      scenario(place, make, async (store) => {
+        for (const size of SIZES) {
+          for (const type of ["rename", "copy"] as const) {
+            const bytes = bytesOf(size, size), same = { type, from: "a", to: "a" } as const;
+            await store.put("a", bytes);
+            await store.batch([same, { type: "delete", key: "other" }]);
+            await assertHolds(store, new Map([["a", bytes]]), `${type} of ${size} bytes`);
+            await store.batch([same, { type: "rename", from: "a", to: "b" }, inPlace(type)]);
+            await assertHolds(store, new Map([["b", bytes]]), `${type} of ${size} bytes, then on`);
+            await assertSound(store);
+            await store.delete("b");
+          }
+        }
+      }));
 
     it("refuse a key without a blob, and one that has one where that is asked", () =>
       scenario(place, make, async (store) => {
