@@ -36,7 +36,7 @@ export interface RuntimeHooks {
    * that of `CompressionStream` by default.
    */
   readonly codecs?: { readonly deflate?: PieceCodec; readonly zstd?: PieceCodec };
-  /** Resolves once timers and input had a turn: awaited calls that end at once would starve them. */
+  /** Resolves once timers had a turn: awaited calls that end at once would starve them. */
   readonly nextTurn?: () => Promise<void>;
   /** Called once, when the store is closed: closes the file, frees the lock. */
   readonly release?: () => void | Promise<void>;

@@ -6,7 +6,7 @@
 
 export { AsyncFile } from "./async_file.ts";
 export { deviceNumber, isUsableDevice } from "./block_device.ts";
-export { Cursor } from "./cursor.ts";
+export { Cursor, nextTurn } from "./cursor.ts";
 export type { SeekableFile } from "./cursor.ts";
 export { Descriptor, handleOf } from "./descriptor.ts";
 export type { FileHandleLike } from "./descriptor.ts";
