@@ -29,7 +29,7 @@ interface Wanted {
 export class RemoteFile implements RangeFile {
   readonly requests: Requests;
   /** Bytes in the file; Infinity where the server lets nobody see it. */
-  byteLength = Infinity;
+  byteLength: number = Infinity;
   /** Its name among the versions of the file, where it can be seen. */
   etag: string | undefined;
   /** Its first bytes. */
