@@ -78,12 +78,15 @@ export class BlobCache {
     const size = bytes.length;
     // Another thread may have changed shared bytes since.
     if (size > this.maxSize || !(bytes.buffer instanceof ArrayBuffer)) return;
-    if (this.#bytes.length === 0) this.#begin();
-    const T = this.#table, home = seed & (T.length - 1), part = crc & 0xffff;
+    if (this.#asked.length === 0) this.#asked = new Uint16Array(this.#places());
+    const home = seed & (this.#asked.length - 1), part = crc & 0xffff;
     if (this.#asked[home] !== part) {
       this.#asked[home] = part;
       return;
     }
+    // Megabytes of zeros take milliseconds: a program that reads each blob once needs none.
+    if (this.#bytes.length === 0) this.#begin();
+    const T = this.#table;
     const at = this.#makeRoom(size), entry = (this.#first + this.#count++) % this.#at.length;
     this.#bytes.set(bytes, at);
     this.#end = at + size;
@@ -103,10 +106,12 @@ export class BlobCache {
     this.#size = new Uint32Array(entries);
     this.#seed = new Uint32Array(entries);
     this.#crc = new Uint32Array(entries);
-    let places = 2;
-    while (places < 2 * entries) places *= 2;
-    this.#table = new Uint32Array(places);
-    this.#asked = new Uint16Array(places);
+    this.#table = new Uint32Array(this.#places());
+  }
+
+  /** Places for entries: twice as many as there are, a power of two. */
+  #places(): number {
+    return 2 ** Math.ceil(Math.log2(2 * this.#length / BYTES_PER_ENTRY));
   }
 
   /** Drops the oldest blobs until so many bytes are free in one piece. Tells where. */
