@@ -54,7 +54,10 @@ export async function publishBlobs(
 /** Throws where a path is something else than a store that nobody writes. */
 function checkReplaceable(path: string): void {
   if (!existsSync(path)) return;
-  if (existsSync(`${path}.lock`)) throw refusal("it is a store that programs write", path);
+  // The second one is the only lock where there is no SQLite, and goes with its writer.
+  if (existsSync(`${path}.lock`) || existsSync(`${path}.owner`)) {
+    throw refusal("it is a store that programs write", path);
+  }
   let magic = "";
   try {
     const file = openSync(path, "r"), bytes = new Uint8Array(8);

@@ -7,7 +7,7 @@
 import { StorageError } from "../../src/arena/backing_store.ts";
 import type { RangeFile } from "../../src/blob_store/mod.ts";
 import { HttpChangedError } from "./http_changed_error.ts";
-import type { Requests } from "./requests.ts";
+import type { CacheMode, Requests } from "./requests.ts";
 
 /** Bytes of the first request. */
 const FIRST_LENGTH = 65_536;
@@ -35,14 +35,14 @@ export class RemoteFile implements RangeFile {
   /** Its first bytes. */
   head: Uint8Array = new Uint8Array(0);
   #modified: string | undefined;
-  readonly #mode: RequestCache | undefined;
+  readonly #mode: CacheMode | undefined;
   #isKnown = false;
   /** Ranges by where they begin and end, those used last at the end. */
   readonly #cache = new Map<string, Promise<Uint8Array>>();
   #cached = 0;
   #wanted: Wanted[] = [];
 
-  private constructor(requests: Requests, mode: RequestCache | undefined) {
+  private constructor(requests: Requests, mode: CacheMode | undefined) {
     this.requests = requests;
     this.#mode = mode;
   }

@@ -11,6 +11,9 @@ import { checkOptions } from "../../src/util/check_options.ts";
 /** Headers of a request: names and values. */
 export type HttpHeaders = Readonly<Record<string, string>>;
 
+/** How a browser's cache is used, but by default; no name of the DOM library is needed. */
+export type CacheMode = "no-cache";
+
 /** A request that is about to be sent. */
 export interface HttpRequest {
   /** The file. */
@@ -129,7 +132,7 @@ export class Requests {
     start: number,
     end: number,
     accept: Accept,
-    cache: RequestCache | undefined,
+    cache: CacheMode | undefined,
     isStream: boolean,
   ): AsyncGenerator<Uint8Array, void, void> {
     const { retries = 2 } = this.options;
@@ -159,7 +162,7 @@ export class Requests {
   async *#attempt(
     at: { start: number; end: number },
     accept: Accept,
-    cache: RequestCache | undefined,
+    cache: CacheMode | undefined,
   ): AsyncGenerator<Uint8Array, void, void> {
     const { timeoutMs = 30_000, headers, fetch = globalThis.fetch } = this.options;
     const closed = this.#closed.signal, request = new AbortController();

@@ -161,8 +161,7 @@ describe("publishBlobs", () => {
       "what is there is no blob store",
     );
     assertEquals(fs.readFileSync(text, "utf8"), "what somebody wrote");
-    const used = await BlobStoreByPath.open(path);
-    await used.close();
+    await using _ = await BlobStoreByPath.open(path);
     await assertRejects(
       () => publishByPath(store, path),
       StorageError,
