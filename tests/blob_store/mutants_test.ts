@@ -87,16 +87,9 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "what a killed process left is not flushed",
-    file: "open_store.ts",
-    from: "  await flushBefore(file);\n  const header",
-    to: "  const header",
-    also: [
-      {
-        file: "open_store.ts",
-        from: "if (!isGiven) await flushBefore(file);",
-        to: "",
-      },
-    ],
+    file: "recovery.ts",
+    from: "  if (isLeft || replay.byteLength > 0) await file.flush();\n",
+    to: "",
   },
   {
     name: "a torn tail is left in the log",
@@ -172,7 +165,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "a condition does not see what precedes it in its commit",
     file: "committer.ts",
-    from: "          view?.add(write);\n",
+    from: "          if (!isInPlace(write)) view?.add(write);\n",
     to: "",
     profiles: ["together", "small"],
   },
