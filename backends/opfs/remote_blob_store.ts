@@ -684,7 +684,8 @@ class RemoteSnapshot<Meta> implements BlobSnapshot<Meta> {
   }
 
   async text(): Promise<string> {
-    return new TextDecoder().decode(await this.bytes());
+    // A byte order mark is a part of the text, as it is in the worker.
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await this.bytes());
   }
 
   async json(): Promise<unknown> {

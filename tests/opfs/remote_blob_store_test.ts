@@ -344,6 +344,9 @@ describe("snapshots through a port", () => {
       assertThrows(() => snapshot.stream(), TypeError, "closed");
       assertEquals(await (await remote.read("a"))!.json(), {});
       assertStrictEquals(await (await remote.read("a"))!.text(), "{}");
+      // A byte order mark is a part of the text, as in the store itself.
+      await remote.put("mark", "\ufeffx");
+      assertStrictEquals(await (await remote.read("mark"))!.text(), "\ufeffx");
       assertStrictEquals((await (await remote.read("a"))!.arrayBuffer()).byteLength, 2);
       using last = (await remote.read("a"))!;
       assertThrows(() => last.stream({ offset: 3 }), RangeError);
