@@ -17,6 +17,11 @@ const COLD = 256;
 /** True if some bytes have a checksum, which goes on from a seed. */
 export type ChecksumTest = (bytes: Uint8Array, seed: number, expected: number) => boolean;
 
+/** Tells whether some bytes have a checksum, by the language alone. */
+export function matches(bytes: Uint8Array, seed: number, expected: number): boolean {
+  return fastCrc32(bytes, seed) === expected;
+}
+
 /** Those of a runtime that were wrong once. They are off for all stores of the process. */
 let wrong: WeakSet<Crc32> | undefined;
 

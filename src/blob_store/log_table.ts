@@ -4,6 +4,7 @@
  * @module
  */
 
+import { matches } from "./checksums.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
 import { BATCH_HEADER, batchAt } from "./log.ts";
@@ -11,7 +12,6 @@ import { CLOSE, DELETE, RecordReader } from "./records.ts";
 import { checkNothingFollows, damagedLog, positionOf } from "./replay.ts";
 import type { Superblock } from "./superblock.ts";
 import { decodeText } from "./text.ts";
-import { fastCrc32 } from "../util/fast_crc32.ts";
 
 /** A blob that a log or a leaf names. */
 export interface FoundEntry extends IndexEntry {
@@ -87,9 +87,4 @@ function entryOf(record: RecordReader, bytes: Uint8Array): FoundEntry {
   const inline = inlineAt < 0 ? undefined : bytes.subarray(inlineAt, inlineAt + size);
   const { parts } = record;
   return { key, keyLength, size, time, seed, crc, metadata, extra, unit, parts, inline };
-}
-
-/** Tells whether bytes have a checksum, by the language alone. */
-export function matches(bytes: Uint8Array, seed: number, expected: number): boolean {
-  return fastCrc32(bytes, seed) === expected;
 }

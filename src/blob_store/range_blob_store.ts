@@ -23,9 +23,10 @@ import {
 import { infoOf, keyOf } from "./entries.ts";
 import { encodeKey } from "./key_index.ts";
 import { prefixEnd } from "./key_order.ts";
+import { ReadableBlob } from "./readable_blob.ts";
 import { codecName, endsLength, streamName } from "./pieces.ts";
 import { compareBytes } from "./leaf.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { encodeText } from "./text.ts";
 import type {
   BlobInfo,
   ByteRange,
@@ -454,7 +455,7 @@ function streamOf(
 }
 
 /** A blob that was looked up. */
-class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
+class RemoteBlob<Meta> extends ReadableBlob implements BlobSnapshot<Meta> {
   readonly info: BlobInfo<Meta>;
   readonly encoding: "gzip" | "zstd" | undefined;
   readonly encodedSize: number;
@@ -474,6 +475,7 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
     signal: ReadOptions["signal"],
     explained: Explainer,
   ) {
+    super();
     const extra = codingOf(entry);
     this.info = infoOf<Meta>(keyOf(entry), entry);
     this.encoding = extra && streamName(extra);
@@ -544,23 +546,7 @@ class RemoteBlob<Meta> implements BlobSnapshot<Meta> {
     return await unlessAborted(this.#signal, this.#explained(filled(length, pieces)));
   }
 
-  async arrayBuffer(): Promise<ArrayBuffer> {
-    return (await this.bytes()).buffer;
-  }
-
-  async text(): Promise<string> {
-    return decodeText(await this.bytes());
-  }
-
-  async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
-  }
-
   close(): void {
     this.#isClosed = true;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

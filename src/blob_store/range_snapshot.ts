@@ -18,7 +18,8 @@ import { positionOf } from "./replay.ts";
 import type { Run } from "./root.ts";
 import { HEADER_LENGTH, type Superblock } from "./superblock.ts";
 import { lowerBound } from "../util/lower_bound.ts";
-import { type FoundEntry, type LogTable, matches, readLog } from "./log_table.ts";
+import { type FoundEntry, type LogTable, readLog } from "./log_table.ts";
+import { matches } from "./checksums.ts";
 import type { RangeFile } from "./range_file.ts";
 
 /** Most bytes between what is read by one request while a store is opened. */

@@ -13,9 +13,9 @@ import { infoOf, TableEntry } from "./entries.ts";
 import type { OpenStore } from "./open_store.ts";
 import { endsLength, streamName } from "./pieces.ts";
 import { PinnedBlob } from "./read_blob.ts";
+import { ReadableBlob } from "./readable_blob.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { BlobReading, streamOf } from "./stream_blob.ts";
-import { decodeText } from "./text.ts";
 import type { BlobInfo, ByteRange } from "./types.ts";
 
 /**
@@ -52,7 +52,7 @@ export async function openSnapshot<Meta>(
 }
 
 /** One version of a blob. */
-export class Snapshot<Meta> implements BlobSnapshot<Meta> {
+export class Snapshot<Meta> extends ReadableBlob implements BlobSnapshot<Meta> {
   readonly info: BlobInfo<Meta>;
   readonly #opened: OpenStore;
   readonly #pinned: PinnedBlob;
@@ -66,6 +66,7 @@ export class Snapshot<Meta> implements BlobSnapshot<Meta> {
   #unlisten: (() => void) | undefined;
 
   constructor(opened: OpenStore, info: BlobInfo<Meta>, pinned: PinnedBlob) {
+    super();
     this.#opened = opened;
     this.info = info;
     this.#pinned = pinned;
@@ -124,24 +125,8 @@ export class Snapshot<Meta> implements BlobSnapshot<Meta> {
     }
   }
 
-  async arrayBuffer(): Promise<ArrayBuffer> {
-    return (await this.bytes()).buffer;
-  }
-
-  async text(): Promise<string> {
-    return decodeText(await this.bytes());
-  }
-
-  async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
-  }
-
   close(): void {
     this.#close(this.#closedError());
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #closedError(): Error {

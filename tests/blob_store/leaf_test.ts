@@ -11,14 +11,13 @@ import { MANY_PLACES, NO_PLACE } from "../../src/blob_store/key_index.ts";
 import { compareKeys, type IndexEntry, varintLength } from "../../src/blob_store/leaf.ts";
 import { checkLeaf, isIntact, LeafCursor } from "../../src/blob_store/leaf_cursor.ts";
 import { LeafWriter } from "../../src/blob_store/leaf_writer.ts";
-import type { ChecksumTest } from "../../src/blob_store/checksums.ts";
+import { matches } from "../../src/blob_store/checksums.ts";
 import { fastCrc32 } from "../../src/util/fast_crc32.ts";
 import { assertEntry, entryOf, PLACE, randomEntries, randomKeys } from "./run_helpers.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { share } from "../support/share.ts";
 
 const encoder = new TextEncoder();
-const matches: ChecksumTest = (bytes, seed, expected) => fastCrc32(bytes, seed) === expected;
 const SEEDS = Array.from({ length: share(20) }, (_, i) => 500 + i);
 
 /** As many of the entries as fit into one leaf. */

@@ -37,6 +37,17 @@ interface Browser {
   readonly launcher?: readonly string[];
 }
 
+/** Chromium without a window, a GPU and work besides. */
+export const CHROMIUM_ARGS: readonly string[] = [
+  "--headless",
+  "--no-sandbox",
+  "--no-first-run",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--disable-background-networking",
+  "--disable-component-update",
+];
+
 /** Firefox, without a window. */
 const FIREFOX: Browser = {
   paths: ["/usr/bin/firefox-esr", "/usr/bin/firefox"],
@@ -76,13 +87,7 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
     variable: "CHROMIUM_PATH",
     name: "chromium",
     args: (profile) => [
-      "--headless",
-      "--no-sandbox",
-      "--no-first-run",
-      "--disable-gpu",
-      "--disable-dev-shm-usage",
-      "--disable-background-networking",
-      "--disable-component-update",
+      ...CHROMIUM_ARGS,
       "--disable-popup-blocking", // tests open tabs without a click
       `--user-data-dir=${profile}`,
     ],

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { programOf } from "../browser/ask_browser.ts";
+import { CHROMIUM_ARGS, programOf } from "../browser/ask_browser.ts";
 
 /** Longest that a browser may take to start, in milliseconds. */
 const START_LIMIT = 60_000;
@@ -44,13 +44,7 @@ export class DrivenChromium {
     const port = join(profile, "DevToolsActivePort");
     rmSync(port, { force: true });
     const child = spawn(programOf("chromium"), [
-      "--headless",
-      "--no-sandbox",
-      "--no-first-run",
-      "--disable-gpu",
-      "--disable-dev-shm-usage",
-      "--disable-background-networking",
-      "--disable-component-update",
+      ...CHROMIUM_ARGS,
       "--remote-debugging-port=0",
       `--user-data-dir=${profile}`,
       "about:blank",

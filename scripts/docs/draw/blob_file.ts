@@ -17,7 +17,7 @@ import {
 } from "../../../src/blob_store/superblock.ts";
 import type { FileRegion } from "../../../src/blob_store/types.ts";
 import { decodeText } from "../../../src/blob_store/text.ts";
-import { matches } from "../../../src/blob_store/log_table.ts";
+import { matches } from "../../../src/blob_store/checksums.ts";
 import { Canvas, MARGIN, type Point, WIDTH } from "./canvas.ts";
 
 const KIB = 1024, MOST = 2 ** 20;
