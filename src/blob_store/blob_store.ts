@@ -15,7 +15,7 @@ import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
 import { CommitView } from "./commit_view.ts";
 import { copyBlob } from "./copy_chunks.ts";
-import { newDelete, newPut, newTransfer, type PendingWrite } from "./pending_write.ts";
+import { isInPlace, newDelete, newPut, newTransfer, type PendingWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
 import { codecFor, type Coded, encodeBlob } from "./encoder.ts";
 import { CODECS, EXPIRY, extraOf } from "./extra.ts";
@@ -641,7 +641,9 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     signal: CancelSignal | undefined,
   ): Promise<readonly PendingWrite[]> {
     const { state } = this.#opened;
-    const unread = operations.filter(({ source, isCopy }) => source !== undefined || isCopy);
+    const unread = operations.filter((one) => {
+      return one.source !== undefined || one.isCopy && !isInPlace(one);
+    });
     if (unread.length === 0) {
       state.file.checkWritable();
       signal?.throwIfAborted();

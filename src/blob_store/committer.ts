@@ -404,9 +404,8 @@ export class Committer {
   /** Makes a rename or a copy a put of what another key has. */
   async #takeFrom(write: PendingWrite, taken: PresentBlob, group: Group): Promise<void> {
     const state = this.#state, { index, space } = state, { size, seed, crc } = taken;
-    // A copy that was made before the commit serves, but not where there is nothing to do.
-    const isCopied = !isInPlace(write) && !write.isBorrowed && write.parts.length > 0 &&
-      write.size === size && write.seed === seed && write.crc === crc;
+    const isCopied = !write.isBorrowed && write.parts.length > 0 && write.size === size &&
+      write.seed === seed && write.crc === crc; // before the commit
     if (!isCopied) this.#release(write);
     const { time, metadata, extra } = taken;
     Object.assign(write, { size, seed, crc, time, metadata: metadata?.slice(), extra });

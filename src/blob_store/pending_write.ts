@@ -113,7 +113,7 @@ export function newTransfer(
 }
 
 /** Tells whether it takes its own blob: it changes nothing. */
-export function isInPlace({ key, from }: PendingWrite): boolean {
+export function isInPlace({ key, from }: Pick<Operation, "key" | "from">): boolean {
   return from !== undefined && from.length === key.length && from.every((n, i) => n === key[i]);
 }
 

@@ -172,8 +172,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: "a copy that was made before the commit is taken, though the blob is another one",
     file: "committer.ts",
-    from: "write.parts.length > 0 &&\n" +
-      "      write.size === size && write.seed === seed && write.crc === crc;",
+    from: "write.parts.length > 0 && write.size === size &&\n" +
+      "      write.seed === seed && write.crc === crc;",
     to: "write.parts.length > 0;",
     profiles: ["large"],
   },
