@@ -25,7 +25,7 @@ import { lockPath } from "./path_lock.ts";
 /** How a blob store of the origin private file system is opened. */
 export interface OpfsBlobOptions extends BlobStoreOptions {
   /**
-   * Most milliseconds to wait while another writer has the store open, up to 2^31 - 1; 2000 by
+   * Most milliseconds to wait while another writer has the store open, up to 2^31 - 1; 4000 by
    * default, since a page that was just left or reloaded frees its files a bit later. Waiters are
    * served in order of arrival, among all tabs. Not of a backing store, which has no lock.
    */

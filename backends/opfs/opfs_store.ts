@@ -14,8 +14,11 @@ import { SyncFileIO, type SyncRawFile } from "../file/raw/file_io.ts";
 import type { OpfsFileHandle, SyncAccessHandleLike } from "./browser_files.ts";
 import { locateFile, nameOf, reasonOf, refusal, refused } from "./locate_file.ts";
 
-/** Milliseconds that an opener waits: a page that is left frees its files a bit later. */
-export const DEFAULT_WAIT = 2_000;
+/**
+ * Milliseconds that an opener waits: a page that is left frees its files a bit later, and Chromium
+ * gives a worker that is terminated while it is busy two seconds to end.
+ */
+export const DEFAULT_WAIT = 4_000;
 /** The first pause (ms) between two attempts, and the longest one. */
 const FIRST_PAUSE = 2, LONGEST_PAUSE = 50;
 
@@ -31,7 +34,7 @@ export interface OpfsOpenOptions {
    */
   readonly readOnly?: boolean;
   /**
-   * Most milliseconds to wait while another handle has the file open, up to 2^31 - 1; 2000 by
+   * Most milliseconds to wait while another handle has the file open, up to 2^31 - 1; 4000 by
    * default, since the handle of a page that was just left or reloaded is freed a bit later.
    */
   readonly waitMs?: number;
