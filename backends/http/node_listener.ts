@@ -10,9 +10,9 @@ import type { BlobHandler } from "./serve_options.ts";
 /** The part of an `IncomingMessage` that is used. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
   /** The method. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** The path with its query, or the whole address. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /** The headers by their names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** The pieces of the body; breaking off need not end the connection. */

@@ -5,7 +5,7 @@
  */
 
 import type { BatchOperation } from "../../src/blob_store/mod.ts";
-import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
+import { checkOptions, checkType, describe, opened } from "../../src/util/mod.ts";
 
 /** The part of a `BlobStore` that is used. */
 export interface KeyvBlobStore {
@@ -84,35 +84,40 @@ const AT_ONCE = 1000;
  * Where the store refuses something, as a key of more than 1024 bytes, the call rejects; Keyv makes
  * an `error` event of that, or with `throwOnErrors` an exception.
  *
- * @param store A store that is open. Other programs may use it, too.
+ * @param store A store, or the promise of one, as `BlobStore.open` returns it. Where that rejects,
+ * so does each call. Other programs may use it, too.
  * @throws {TypeError} The store or an option is not what it must be.
  */
-export function keyvAdapter(store: KeyvBlobStore, options: KeyvAdapterOptions = {}): KeyvAdapter {
-  if (typeof Object(store).batch !== "function") {
-    throw new TypeError(`Expected store to be a blob store, got ${describe(store)}`);
-  }
+export function keyvAdapter(
+  store: KeyvBlobStore | PromiseLike<KeyvBlobStore>,
+  options: KeyvAdapterOptions = {},
+): KeyvAdapter {
+  const ready = opened(store);
   checkOptions(options, "prefix closeStore");
   checkType("prefix", options.prefix, "string");
   checkType("closeStore", options.closeStore, "boolean");
-  return new Adapter(store, options);
+  return new Adapter(ready, options);
 }
 
 class Adapter implements KeyvAdapter {
   // Keyv 5 iterates over nothing but what names a dialect that it knows.
   readonly opts: Record<string, unknown> = { dialect: "sqlite", url: "" };
   namespace: string | undefined;
-  readonly #store: KeyvBlobStore;
+  readonly #ready: Promise<KeyvBlobStore>;
   readonly #prefix: string;
   readonly #closeStore: boolean;
 
-  constructor(store: KeyvBlobStore, { prefix = "", closeStore = false }: KeyvAdapterOptions) {
-    this.#store = store;
+  constructor(
+    ready: Promise<KeyvBlobStore>,
+    { prefix = "", closeStore = false }: KeyvAdapterOptions,
+  ) {
+    this.#ready = ready;
     this.#prefix = prefix;
     this.#closeStore = closeStore;
   }
 
   async get<Value>(key: string): Promise<Value | undefined> {
-    const bytes = await this.#store.get(this.#prefix + key);
+    const bytes = await (await this.#ready).get(this.#prefix + key);
     return bytes && new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) as Value;
   }
 
@@ -121,18 +126,18 @@ class Adapter implements KeyvAdapter {
   }
 
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
-    await this.#store.put(this.#prefix + key, textIn(value), expiryOf(ttl));
+    await (await this.#ready).put(this.#prefix + key, textIn(value), expiryOf(ttl));
     return true;
   }
 
   async setMany(entries: readonly KeyvEntry[]): Promise<void> {
-    await this.#store.batch(entries.map(({ key, value, ttl }): BatchOperation<unknown> => {
+    await (await this.#ready).batch(entries.map(({ key, value, ttl }): BatchOperation<unknown> => {
       return { type: "put", key: this.#prefix + key, value: textIn(value), ...expiryOf(ttl) };
     }));
   }
 
   async delete(key: string): Promise<boolean> {
-    return await this.#store.delete(this.#prefix + key);
+    return await (await this.#ready).delete(this.#prefix + key);
   }
 
   async deleteMany(keys: readonly string[]): Promise<boolean> {
@@ -141,17 +146,19 @@ class Adapter implements KeyvAdapter {
 
   async clear(): Promise<void> {
     let steps: BatchOperation<unknown>[] = [];
-    for await (const { key } of this.#store.list({ prefix: this.#prefixOf(this.namespace) })) {
+    for await (
+      const { key } of (await this.#ready).list({ prefix: this.#prefixOf(this.namespace) })
+    ) {
       steps.push({ type: "delete", key });
       if (steps.length < AT_ONCE) continue;
-      await this.#store.batch(steps);
+      await (await this.#ready).batch(steps);
       steps = [];
     }
-    await this.#store.batch(steps);
+    await (await this.#ready).batch(steps);
   }
 
   async has(key: string): Promise<boolean> {
-    return await this.#store.has(this.#prefix + key);
+    return await (await this.#ready).has(this.#prefix + key);
   }
 
   async hasMany(keys: readonly string[]): Promise<boolean[]> {
@@ -159,14 +166,14 @@ class Adapter implements KeyvAdapter {
   }
 
   async *iterator<Value>(namespace?: string): AsyncGenerator<[string, Value], void> {
-    for await (const { key } of this.#store.list({ prefix: this.#prefixOf(namespace) })) {
+    for await (const { key } of (await this.#ready).list({ prefix: this.#prefixOf(namespace) })) {
       const name = key.slice(this.#prefix.length), value = await this.get<Value>(name);
       if (value !== undefined) yield [name, value]; // else it was deleted since
     }
   }
 
   async disconnect(): Promise<void> {
-    if (this.#closeStore) await this.#store.close();
+    if (this.#closeStore) await (await this.#ready).close();
   }
 
   on(): this {

@@ -12,7 +12,7 @@ import type {
   CancelSignal,
   WatchOptions,
 } from "../../src/blob_store/mod.ts";
-import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
+import { checkOptions, checkType, describe, opened } from "../../src/util/mod.ts";
 
 /** The part of a `BlobStore` that is used. */
 export interface UnstorageStore {
@@ -92,8 +92,8 @@ export interface UnstorageDriver {
   readonly flags: { readonly ttl: boolean };
   /** Options of the driver. */
   readonly options: UnstorageDriverOptions;
-  /** The store. */
-  getInstance(): UnstorageStore;
+  /** The store, or the promise of it, as it was given. */
+  getInstance(): UnstorageStore | PromiseLike<UnstorageStore>;
   /** Tells whether there is an item. */
   hasItem(key: string): Promise<boolean>;
   /** The text of an item; null where there is none. */
@@ -134,16 +134,15 @@ const AT_ONCE = 1000;
  * Where the store refuses something, as a key of more than 1024 bytes or a write to a store that
  * was opened read-only, the call rejects with its error.
  *
- * @param store A store that is open. Other programs may use it, too.
+ * @param store A store, or the promise of one, as `BlobStore.open` returns it. Where that rejects,
+ * so does each call. Other programs may use it, too.
  * @throws {TypeError} The store or an option is not what it must be.
  */
 export function unstorageDriver(
-  store: UnstorageStore,
+  store: UnstorageStore | PromiseLike<UnstorageStore>,
   options: UnstorageDriverOptions = {},
 ): UnstorageDriver {
-  if (typeof Object(store).batch !== "function") {
-    throw new TypeError(`Expected store to be a blob store, got ${describe(store)}`);
-  }
+  const ready = opened(store);
   checkOptions(options, "base separator closeStore");
   const { base = "", separator = ":", closeStore = false } = options;
   checkType("base", base, "string");
@@ -151,32 +150,32 @@ export function unstorageDriver(
   if (separator !== ":" && separator !== "/") {
     throw new TypeError(`Expected separator to be ":" or "/", got ${describe(separator)}`);
   }
-  const items = new Items(store, base, separator);
+  const items = new Items(ready, base, separator);
   return {
     name: "blob-store",
     flags: { ttl: true },
     options,
     getInstance: () => store,
-    hasItem: (key) => store.has(items.blobOf(key)),
-    getItem: async (key) => textOf(await store.get(items.blobOf(key))),
-    getItemRaw: async (key) => await store.get(items.blobOf(key)) ?? null,
+    hasItem: async (key) => (await ready).has(items.blobOf(key)),
+    getItem: async (key) => textOf(await (await ready).get(items.blobOf(key))),
+    getItemRaw: async (key) => await (await ready).get(items.blobOf(key)) ?? null,
     setItem: async (key, value, options) => {
-      await store.put(items.blobOf(key), value, expiryOf(options));
+      await (await ready).put(items.blobOf(key), value, expiryOf(options));
     },
     setItemRaw: async (key, value, options) => {
-      await store.put(items.blobOf(key), value, expiryOf(options));
+      await (await ready).put(items.blobOf(key), value, expiryOf(options));
     },
     setItems: async (given, options) => {
-      await store.batch(given.map((item): BatchOperation<unknown> => {
+      await (await ready).batch(given.map((item): BatchOperation<unknown> => {
         const expiry = expiryOf({ ...options, ...item.options });
         return { type: "put", key: items.blobOf(item.key), value: item.value, ...expiry };
       }));
     },
     removeItem: async (key) => {
-      await store.delete(items.blobOf(key));
+      await (await ready).delete(items.blobOf(key));
     },
     getMeta: async (key) => {
-      const info = await store.stat(items.blobOf(key));
+      const info = await (await ready).stat(items.blobOf(key));
       if (info === undefined) return null;
       const { time: mtime, size, etag, expires } = info;
       if (expires === undefined) return { mtime, size, etag };
@@ -195,19 +194,19 @@ export function unstorageDriver(
       return () => abort.abort();
     },
     dispose: async () => {
-      if (closeStore) await store.close();
+      if (closeStore) await (await ready).close();
     },
   };
 }
 
 /** The items of a driver, among the blobs of its store. */
 class Items {
-  readonly #store: UnstorageStore;
+  readonly #ready: Promise<UnstorageStore>;
   readonly #base: string;
   readonly #separator: ":" | "/";
 
-  constructor(store: UnstorageStore, base: string, separator: ":" | "/") {
-    this.#store = store;
+  constructor(ready: Promise<UnstorageStore>, base: string, separator: ":" | "/") {
+    this.#ready = ready;
     this.#base = base;
     this.#separator = separator;
   }
@@ -224,7 +223,7 @@ class Items {
   }
 
   async *keys(prefix: string = ""): AsyncGenerator<string, void, void> {
-    for await (const { key } of this.#store.list({ prefix: this.blobOf(prefix) })) {
+    for await (const { key } of (await this.#ready).list({ prefix: this.blobOf(prefix) })) {
       const name = this.#keyOf(key);
       if (name !== undefined) yield name;
     }
@@ -235,14 +234,14 @@ class Items {
     for await (const key of this.keys(prefix)) {
       steps.push({ type: "delete", key: this.blobOf(key) });
       if (steps.length < AT_ONCE) continue;
-      await this.#store.batch(steps);
+      await (await this.#ready).batch(steps);
       steps = [];
     }
-    await this.#store.batch(steps);
+    await (await this.#ready).batch(steps);
   }
 
   async follow(signal: CancelSignal, tell: WatchCallback): Promise<void> {
-    for await (const change of this.#store.watch({ prefix: this.#base, signal })) {
+    for await (const change of (await this.#ready).watch({ prefix: this.#base, signal })) {
       if (change.type === "missed") {
         for await (const key of this.keys()) tell("update", key);
         continue;

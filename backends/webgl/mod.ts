@@ -32,6 +32,6 @@ export type {
 
 export { keepFilled } from "./keep_filled.ts";
 export { webGlDevice } from "./webgl_device.ts";
-export type { WebGlDevice, WebGlDeviceOptions } from "./webgl_device.ts";
+export type { WebGlDevice, WebGlDeviceOptions, WebGlQueue } from "./webgl_device.ts";
 export type { WebGlBuffer } from "./webgl_buffer.ts";
 export type { Gl2Like, GlCanvasLike, GlEventLike } from "./gl_types.ts";

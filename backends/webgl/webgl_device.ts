@@ -36,6 +36,20 @@ export interface WebGlDeviceOptions {
 }
 
 /**
+ * The queue of a {@linkcode WebGlDevice}.
+ *
+ * @typeParam H The context's type of a buffer: `WebGLBuffer`.
+ */
+export interface WebGlQueue<H extends object> extends GpuQueueLike<WebGlBuffer<H>> {
+  /**
+   * Carries out recorded commands.
+   *
+   * @param commandBuffers What `finish()` of the device's encoders returned, each of them once.
+   */
+  submit(commandBuffers: unknown[]): void;
+}
+
+/**
  * A device over a WebGL2 context: what `GpuArena` and `GpuBufferStore` need of one.
  *
  * Commands are carried out by the calls, in their order, and nothing but this is changed of the
@@ -46,6 +60,8 @@ export interface WebGlDeviceOptions {
 export interface WebGlDevice<H extends object> extends GpuDeviceLike<WebGlBuffer<H>> {
   /** The context. */
   readonly gl: Gl2Like<H>;
+  /** Its queue; `submit` takes what `finish()` of its encoders returns. */
+  readonly queue: WebGlQueue<H>;
   /** True if the context is lost now. */
   readonly isLost: boolean;
   /**
@@ -188,7 +204,7 @@ export class LiveWebGlDevice<H extends object> implements WebGlDevice<H> {
   readonly gl: Gl2Like<H>;
   readonly limits: GpuLimitsLike;
   readonly lost: Promise<{ readonly message: string }>;
-  readonly queue: GpuQueueLike<WebGlBuffer<H>>;
+  readonly queue: WebGlQueue<H>;
   readonly #restores: boolean;
   readonly #fences: Fences<H>;
   readonly #live: Set<LiveWebGlBuffer<H>> = new Set();

@@ -57,9 +57,9 @@ export interface GpuMove<B extends GpuBufferLike> {
  * @typeParam B The buffers.
  */
 export interface GpuCompaction<B extends GpuBufferLike> {
-  /** The region or range that moves. */
+  /** What it moves; empty once it was committed or cancelled. */
   readonly moves: readonly GpuMove<B>[];
-  /** Bytes that the moves copy. */
+  /** Bytes that the moves copy; 0 once it was committed or cancelled. */
   readonly bytes: number;
   /** True if the next plan may find moves: bounds ended this one, or it has some itself. */
   readonly more: boolean;

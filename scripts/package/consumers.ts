@@ -14,10 +14,14 @@ const COMPILERS = ["typescript-5.9", "typescript-6.0", "typescript-7.0"];
 const NODE_TYPES = "@types/node@26.6.6";
 
 /** Libraries and global types of a program, and the modules it imports. */
-const SETTINGS: Readonly<Record<string, { lib: string[]; types: string[]; file: string }>> = {
-  "in a page": { lib: ["ES2022", "DOM", "DOM.Iterable"], types: [], file: "consumer.ts" },
-  "on Node or Bun": { lib: ["ES2022"], types: ["node"], file: "consumer.ts" },
-  "with nothing but the language": { lib: ["ES2022"], types: [], file: "core_consumer.ts" },
+const SETTINGS: Readonly<Record<string, { lib: string[]; types: string[]; files: string[] }>> = {
+  "in a page": { lib: ["ES2022", "DOM", "DOM.Iterable"], types: [], files: ["consumer.ts"] },
+  "on Node or Bun": {
+    lib: ["ES2022"],
+    types: ["node"],
+    files: ["consumer.ts", "node_consumer.ts"],
+  },
+  "with nothing but the language": { lib: ["ES2022"], types: [], files: ["core_consumer.ts"] },
 };
 
 /** How the package's exports are looked up. */
@@ -31,8 +35,9 @@ export async function compileConsumers(folder: string): Promise<string[]> {
   // Not a development dependency: in node_modules it changes what Deno takes for global.
   await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", NODE_TYPES], folder);
   const sources = join(ROOT, "tests/tools/types");
-  await Deno.copyFile(join(sources, "consumer.ts"), join(folder, "consumer.ts"));
-  await Deno.copyFile(join(sources, "core_consumer.ts"), join(folder, "core_consumer.ts"));
+  for (const name of ["consumer.ts", "core_consumer.ts", "node_consumer.ts"]) {
+    await Deno.copyFile(join(sources, name), join(folder, name));
+  }
   const refused = await Deno.readTextFile(join(sources, "wrong_consumer.txt"));
   await Deno.writeTextFile(join(folder, "wrong_consumer.ts"), refused);
   const expected = refused.split("\n")
@@ -41,14 +46,14 @@ export async function compileConsumers(folder: string): Promise<string[]> {
   const wrong: string[] = [];
   for (const compiler of COMPILERS) {
     for (const [resolution, lookup] of Object.entries(RESOLUTIONS)) {
-      for (const [setting, { lib, types, file }] of Object.entries(SETTINGS)) {
-        const printed = await compile(folder, compiler, { ...lookup, lib, types }, file);
+      for (const [setting, { lib, types, files }] of Object.entries(SETTINGS)) {
+        const printed = await compile(folder, compiler, { ...lookup, lib, types }, files);
         if (printed !== "") wrong.push(`${compiler}, ${resolution}, ${setting}:\n${printed}`);
       }
     }
     // What must not compile: a compiler that refuses nothing looks at nothing.
     const options = { ...RESOLUTIONS.node16, lib: ["ES2022", "DOM"], types: [] };
-    const printed = await compile(folder, compiler, options, "wrong_consumer.ts");
+    const printed = await compile(folder, compiler, options, ["wrong_consumer.ts"]);
     const lines = Array.from(printed.matchAll(/wrong_consumer\.ts[(:](\d+)/g), ([, line]) => line);
     const found = [...new Set(lines)].join();
     if (found !== expected) {
@@ -62,7 +67,7 @@ async function compile(
   folder: string,
   compiler: string,
   options: Record<string, unknown>,
-  file: string,
+  files: readonly string[],
 ): Promise<string> {
   const project = join(folder, "tsconfig.json");
   await Deno.writeTextFile(
@@ -78,7 +83,7 @@ async function compile(
         allowImportingTsExtensions: true,
         ...options,
       },
-      files: [file],
+      files,
     }),
   );
   const tsc = join(ROOT, "node_modules", compiler, "bin/tsc");

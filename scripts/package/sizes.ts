@@ -45,7 +45,7 @@ export const pages: readonly Page[] = [
   { names: "HttpStore", entry: "./http", limit: 4_060 },
   { names: "serveBlobs", entry: "./http", limit: 6_200 },
   { names: "serveBlobs, nodeListener", entry: "./http", limit: 6_900 },
-  { names: "unstorageDriver", entry: "./unstorage", limit: 1_450 },
+  { names: "unstorageDriver", entry: "./unstorage", limit: 1_480 },
   { names: "keyvAdapter", entry: "./keyv", limit: 1_160 },
   { names: "OpfsStore", entry: "./opfs", limit: 4_770 },
   { names: "BlobStore", entry: "./opfs", limit: 61_200 },

@@ -24,6 +24,7 @@ export { freeRuns, isFreeRun, longestFreeRun } from "./free_runs.ts";
 export { Listeners } from "./listeners.ts";
 export { lowerBound } from "./lower_bound.ts";
 export { newBuffer } from "./new_buffer.ts";
+export { opened } from "./opened.ts";
 export { paintMap } from "./paint_map.ts";
 export type { MapKind } from "./paint_map.ts";
 export {

@@ -123,6 +123,20 @@ describe("Keyv over a blob store", () => {
     }
   });
 
+  it("takes a store that is being opened", async () => {
+    const opening = BlobStore.open(memory());
+    const keyv = new Keyv({ store: keyvAdapter(opening, { closeStore: true }) });
+    await keyv.set("a", 1);
+    assertEquals(await keyv.get("a"), 1);
+    assertEquals(await entriesOf(keyv), [["a", 1]]);
+    assertEquals(await keysOf(await opening), ["keyv:a"]);
+    await keyv.disconnect();
+    await assertRejects(async () => (await opening).has("a"), Error, "the store is closed");
+    const locked = keyvAdapter(Promise.reject(new Error("locked")));
+    await new Promise((resolve) => setTimeout(resolve)); // nothing is unhandled
+    await assertRejects(() => locked.get("a"), Error, "locked");
+  });
+
   it("is made of what makes sense", async () => {
     await using store = await BlobStore.open(memory());
     const given: [unknown, unknown, string][] = [

@@ -279,6 +279,36 @@ describe("unstorageDriver", () => {
     }
   });
 
+  it("takes a store that is being opened", async () => {
+    const opening = BlobStore.open(memory());
+    const driver = unstorageDriver(opening, { closeStore: true });
+    const storage = createStorage({ driver });
+    const told: string[] = [];
+    await storage.watch((event, key) => void told.push(`${event} ${key}`));
+    await storage.setItems([{ key: "a", value: "1" }, { key: "b", value: "2" }]);
+    assertEquals(await storage.getKeys(), ["a", "b"]);
+    assertEquals(await keysOf(await opening), ["a", "b"]);
+    await storage.clear();
+    assertEquals(told.slice(0, 2), ["update a", "update b"]);
+    await storage.dispose();
+    await assertRejects(async () => (await opening).has("a"), Error, "the store is closed");
+    assert(driver.getInstance() === opening);
+  });
+
+  it("rejects each call where the store does not open", async () => {
+    for (
+      const [wrong, message] of [[Promise.reject(new Error("locked")), "locked"], [
+        Promise.resolve("a.blobs"),
+        'Expected store to be a blob store, got the string "a.blobs"',
+      ]] as const
+    ) {
+      const driver = unstorageDriver(wrong as Promise<BlobStore>);
+      await new Promise((resolve) => setTimeout(resolve)); // nothing is unhandled
+      await assertRejects(() => driver.getItem("a"), Error, message);
+      await assertRejects(() => driver.clear(), Error, message);
+    }
+  });
+
   it("refuses what makes no sense", async () => {
     await using store = await BlobStore.open(memory());
     const given: [unknown, unknown, string][] = [

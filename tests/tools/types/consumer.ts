@@ -72,6 +72,8 @@ export async function served(path: string, request: Request): Promise<Response> 
   const listener: (incoming: never, outgoing: never) => void = nodeListener(handler);
   await unstorageDriver(store).setItem("a", listener.name);
   await keyvAdapter(store).set("a", "text", 1000);
+  await keyvAdapter(BlobStore.open(path), { closeStore: true }).disconnect();
+  await unstorageDriver(BlobStore.open(path), { closeStore: true }).dispose();
   return await handler(request);
 }
 

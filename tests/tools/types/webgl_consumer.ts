@@ -23,3 +23,13 @@ export async function frame(gl: WebGL2RenderingContext): Promise<void> {
   gl.drawArrays(gl.TRIANGLES, mesh.firstElement, mesh.elementCount);
   device.poll();
 }
+
+/** A compaction, whose commands go to the device's own queue. */
+export async function tidy(gl: WebGL2RenderingContext): Promise<void> {
+  const device = webGlDevice(gl), arena = new GpuArena(device);
+  const plan = await arena.planCompaction({ maxBytes: 1_000_000 });
+  const encoder = device.createCommandEncoder();
+  plan.encode(encoder);
+  device.queue.submit([encoder.finish()]);
+  await plan.commit();
+}

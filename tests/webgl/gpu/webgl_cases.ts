@@ -130,7 +130,7 @@ async function stream(gl: WebGL2RenderingContext, device: PageDevice): Promise<v
       const plan = await arena.planCompaction({ maxMoves: 20 });
       const encoder = device.createCommandEncoder();
       plan.encode(encoder);
-      device.queue.submit([encoder.finish() as never]);
+      device.queue.submit([encoder.finish()]);
       moved += plan.moves.length;
       await plan.commit();
     }
