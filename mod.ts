@@ -109,6 +109,8 @@ export type { StorageReport, StorageReportFull } from "./src/operations/mod.ts";
 
 export {
   Arena,
+  checkBytes,
+  checkRange,
   compact,
   onRelocate,
   regionFromToken,

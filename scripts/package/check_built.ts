@@ -20,6 +20,7 @@ const FOR_PAGES = [
     "./shared",
     "./report",
     "./trace",
+    "./testing",
     "./webgpu",
     "./webgl",
     "./three",

@@ -36,6 +36,7 @@ export const pages: readonly Page[] = [
   { names: "report", entry: "./report", limit: 800 },
   { names: "*", entry: "./report", limit: 7_000 },
   { names: "replayTrace", entry: "./trace", limit: 5_950 },
+  { names: "storeContract", entry: "./testing", limit: 4_700 },
   { names: "GpuArena", entry: "./webgpu", limit: 18_000 },
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
   { names: "streamingBatchedMesh", entry: "./three", limit: 10_900 },

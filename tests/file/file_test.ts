@@ -61,8 +61,14 @@ function newFsFile(byteLength: number): SeekableFile {
 const skipSync = { async: "it is synchronous", copyWithin: "files have none", view: "not memory" };
 const skipAsync = { sync: "it is asynchronous", copyWithin: "files have none", view: "not memory" };
 
+/** Two stores over one file. */
+async function pairOf<S>(open: (path: string) => S | Promise<S>, path: string): Promise<[S, S]> {
+  return [await open(path), await open(path)];
+}
+
 storeContract("FileStore of a path", {
   make: (byteLength) => FileStore.open(newFile(byteLength)),
+  makePair: (byteLength) => pairOf(FileStore.open, newFile(byteLength)),
   skip: skipAsync,
 });
 storeContract("FileStore of a descriptor", {
@@ -75,6 +81,7 @@ storeContract("FileStore of a FileHandle", {
 });
 storeContract("SyncFileStore of a path", {
   make: (byteLength) => SyncFileStore.open(newFile(byteLength)),
+  makePair: (byteLength) => pairOf(SyncFileStore.open, newFile(byteLength)),
   skip: skipSync,
 });
 storeContract("SyncFileStore of a descriptor", {

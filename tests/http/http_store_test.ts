@@ -72,6 +72,11 @@ storeContract("HttpStore, written beside", {
     const server = new FileServer(new Uint8Array(byteLength));
     return new WrittenStore(server, await open(server, { blockSize: 512 }));
   },
+  async makePair(byteLength) {
+    const server = new FileServer(new Uint8Array(byteLength));
+    const first = new WrittenStore(server, await open(server));
+    return [first, await open(server, { blockSize: 512 })];
+  },
   skip: {
     sync: "it is asynchronous",
     shrink: "a file on a server is read-only",

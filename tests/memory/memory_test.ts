@@ -8,12 +8,13 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore, type WasmMemory } from "../../backends/memory.ts";
 import { StorageError } from "../../src/arena/backing_store.ts";
-import { storeContract, type StoreSuite } from "../support/store_contract.ts";
+import type { StoreContractOptions } from "../../src/testing/mod.ts";
+import { storeContract } from "../support/store_contract.ts";
 import { NO_SIZES, storageError } from "../support/store_helpers.ts";
 
 const PAGE = 65536;
 
-const never: StoreSuite<MemoryStore>["skip"] = {
+const never: StoreContractOptions["skip"] = {
   async: "memory is synchronous",
   flush: "memory is not durable",
   close: "there is nothing to release",
@@ -46,6 +47,10 @@ storeContract("MemoryStore of a length with a limit", {
 });
 storeContract("MemoryStore over an ArrayBuffer", {
   make: (byteLength) => new MemoryStore(new ArrayBuffer(byteLength)),
+  makePair: (byteLength) => {
+    const buffer = new ArrayBuffer(byteLength);
+    return [new MemoryStore(buffer), new MemoryStore(buffer)];
+  },
   skip: fixed,
 });
 storeContract("MemoryStore over a resizable ArrayBuffer", {
@@ -62,6 +67,10 @@ storeContract("MemoryStore over a SharedArrayBuffer", {
 });
 storeContract("MemoryStore over a growable SharedArrayBuffer", {
   make: (byteLength) => new MemoryStore(new Growable(byteLength, limits)),
+  makePair: (byteLength) => {
+    const buffer = new Growable(byteLength, limits);
+    return [new MemoryStore(buffer), new MemoryStore(buffer)];
+  },
   skip: { ...never, shrink: "a SharedArrayBuffer only grows" },
 });
 storeContract("MemoryStore over a WebAssembly.Memory", {

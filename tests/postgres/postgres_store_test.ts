@@ -50,6 +50,12 @@ for (
 ) {
   storeContract(`PostgresStore, ${what}`, {
     make: async (byteLength) => (await make(byteLength, options)).store,
+    makePair: async (byteLength) => {
+      const { store, database } = await make(byteLength, options);
+      await store.flush();
+      const { cacheBytes } = options;
+      return [store, await PostgresStore.open(database, "s", { readOnly: true, cacheBytes })];
+    },
     skip: { sync: "a database answers later", copyWithin: "it has none", view: "it is elsewhere" },
   });
 }

@@ -26,7 +26,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^src\/allocators\//],
   [/^src\/operations\//],
   [/^src\/arena\//],
-  [/^src\/pool\//, /^src\/shared\//, /^src\/report\//, /^src\/trace\//],
+  [/^src\/pool\//, /^src\/shared\//, /^src\/report\//, /^src\/testing\//, /^src\/trace\//],
   [/^src\/blob_store\//],
   [/^backends\//],
   [/^cli\//],

@@ -18,7 +18,7 @@ const PARTS: readonly RegExp[] = [
   /^src\/gap_table\//,
   /^src\/allocators\//,
   /^src\/arena\//,
-  /^src\/(pool|shared|report|trace)\//,
+  /^src\/(pool|shared|report|testing|trace)\//,
   /^src\/blob_store\//,
   /^backends\//,
   /^cli\//,
