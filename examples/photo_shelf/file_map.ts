@@ -14,7 +14,7 @@ export interface MappedStore {
 
 /** Names of the kinds of regions. */
 const LABELS: Readonly<Record<string, string>> = {
-  blob: "photos, thumbnails",
+  blob: "photos",
   header: "header",
   index: "index",
   log: "log",

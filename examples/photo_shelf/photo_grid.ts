@@ -21,16 +21,16 @@ interface Tile {
 /** The thumbnails of one store at a time. */
 export class PhotoGrid {
   readonly #root: HTMLElement;
-  readonly #onOpen: (photo: Photo) => void;
+  readonly #onOpen: (key: string) => void;
   readonly #observer: IntersectionObserver;
   #tiles = new Map<string, Tile>();
   #blobs: BlobReader<PhotoInfo> | undefined;
 
   /**
    * @param root What they stand in.
-   * @param onOpen Called with the photo that the user wants to see.
+   * @param onOpen Called with the key of the photo that the user wants to see.
    */
-  constructor(root: HTMLElement, onOpen: (photo: Photo) => void) {
+  constructor(root: HTMLElement, onOpen: (key: string) => void) {
     this.#root = root;
     this.#onOpen = onOpen;
     this.#observer = new IntersectionObserver((entries) => {
@@ -80,7 +80,7 @@ export class PhotoGrid {
     const image = element("img", { alt: name });
     const button = element("button", { type: "button", class: "photo" }, image);
     button.append(element("span", { "aria-hidden": "true" }, name));
-    button.addEventListener("click", () => this.#onOpen(photo));
+    button.addEventListener("click", () => this.#onOpen(key));
     const item = element("li", { "data-key": key }, button);
     const setAspect = (aspect: number) => item.style.setProperty("--aspect", aspect.toFixed(4));
     setAspect(width / height);

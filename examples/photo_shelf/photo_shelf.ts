@@ -37,8 +37,8 @@ const REFRESH = 300;
 type Shelf = RemoteBlobStore<PhotoInfo> | BlobStore<PhotoInfo>;
 
 const worker = new Worker(new URL("./photos_worker.ts", import.meta.url), { type: "module" });
-const grid = new PhotoGrid(byId("photos"), (photo) => {
-  viewer.open(shown, photos, photos.indexOf(photo), shown === own);
+const grid = new PhotoGrid(byId("photos"), (key) => {
+  viewer.open(shown, photos, indexOf(key), shown === own);
 });
 const viewer = new PhotoViewer({
   remove: (photo) => void attempt(() => remove(photo)),
@@ -49,6 +49,11 @@ let own: RemoteBlobStore<PhotoInfo>;
 /** What the page shows: `own`, or a file that was opened. */
 let shown: Shelf;
 let photos: readonly Photo[] = [];
+
+/** Where a photo is among those that are shown. */
+function indexOf(key: string): number {
+  return photos.findIndex((photo) => photo.key === key);
+}
 
 /** Tells the user something, with a button if there is something to do. */
 function say(text: string, action?: string, onAction?: () => unknown): void {
@@ -99,7 +104,7 @@ async function drawMap(): Promise<void> {
 
 /** Shows another shelf. */
 async function show(shelf: Shelf): Promise<void> {
-  const before = shown;
+  const before: Shelf | undefined = shown;
   shown = shelf;
   byId("own-actions").hidden = shelf !== own;
   byId("opened-actions").hidden = shelf === own;
@@ -139,12 +144,14 @@ async function add(files: readonly NamedFile[]): Promise<string[]> {
   const timer = setInterval(() => void attempt(refresh), REFRESH);
   await new Promise<void>((resolve) => {
     worker.addEventListener("message", function listen({ data }: MessageEvent) {
-      const report = data as Partial<Record<string, string>> | AddReport;
-      if ("done" in report) {
+      const report = data as AddReport; // or a message of the store, which has other names
+      if ("allDone" in report) {
         worker.removeEventListener("message", listen);
         return resolve();
       }
-      if ("refused" in report) refused.push(`${report.refused}: ${report.reason}.`);
+      if ("refused" in report) {
+        refused.push(`${report.refused}: ${report.reason.replace(/\.$/, "")}.`);
+      }
       if ("refused" in report || "added" in report) progress.value++;
     });
     worker.postMessage({ add: files });
@@ -172,7 +179,7 @@ async function copyOpened(): Promise<void> {
 
 /** Deletes a photo; the user may take it back as long as the page says so. */
 async function remove(photo: Photo): Promise<void> {
-  const { key, thumb, name, info } = photo, index = photos.indexOf(photo);
+  const { key, thumb, name, info } = photo, index = indexOf(key);
   const kept = await Promise.all([key, thumb].map((key) => own.read(key)));
   const copies = await Promise.all(kept.map(async (blob) => {
     return { info: blob!.info, bytes: await blob!.bytes() };
@@ -223,11 +230,13 @@ function listen(): void {
     map.hidden = !map.hidden;
     byId("show-map").setAttribute("aria-expanded", `${!map.hidden}`);
     await drawMap();
+    map.scrollIntoView({ block: "nearest" });
   });
   for (const id of ["folder", "files"]) {
     const input = byId<HTMLInputElement>(id);
     input.addEventListener("change", () => void attempt(() => take(chosenFiles(input))));
   }
+  new ResizeObserver(() => void attempt(drawMap)).observe(byId("drawing"));
   const target = byId("target");
   addEventListener("dragover", (event) => {
     event.preventDefault(); // or the browser would open what is dropped
@@ -247,14 +256,14 @@ function listen(): void {
 async function start(): Promise<void> {
   say("Opening the shelf …");
   try {
-    shown = own = await RemoteBlobStore.connect<PhotoInfo>(worker);
+    own = await RemoteBlobStore.connect<PhotoInfo>(worker);
   } catch (error) {
     const isOpen = error instanceof StoreLockedError;
     const text = isOpen ? "The shelf is open in another tab." : (error as Error).message;
     return say(text, "Try again", () => location.reload());
   }
   listen();
-  await refresh();
+  await show(own);
   say("");
 }
 

@@ -41,7 +41,7 @@ export interface AddRequest {
 export type AddReport =
   | { readonly added: string }
   | { readonly refused: string; readonly reason: string }
-  | { readonly done: true };
+  | { readonly allDone: true };
 
 /** A photo on the shelf. */
 export interface Photo {

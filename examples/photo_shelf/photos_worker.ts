@@ -46,7 +46,7 @@ async function addAll(files: readonly NamedFile[]): Promise<void> {
       }
     }
   }));
-  tell({ done: true });
+  tell({ allDone: true });
 }
 
 /** Puts a photo and its thumbnail: both, or none. */
