@@ -55,7 +55,12 @@ export class PhotoGrid {
     for (const [key, tile] of before) {
       if (this.#tiles.get(key) !== tile) this.#remove(tile);
     }
-    const folders = Map.groupBy(this.#tiles.values(), ({ photo }) => photo.folder);
+    const folders = new Map<string, Tile[]>();
+    for (const tile of this.#tiles.values()) {
+      const { folder } = tile.photo, tiles = folders.get(folder);
+      if (tiles === undefined) folders.set(folder, [tile]);
+      else tiles.push(tile);
+    }
     const sections = Array.from(folders, ([folder, tiles]) => this.#sectionOf(folder, tiles));
     arrange(this.#root, sections);
   }
