@@ -39,6 +39,7 @@ const TSCONFIG = {
     strict: true,
     skipLibCheck: true,
     noEmit: true,
+    allowImportingTsExtensions: true,
     verbatimModuleSyntax: true,
     noUnusedLocals: true,
     noUnusedParameters: true,
