@@ -90,7 +90,7 @@ const clientsOf: WeakMap<object, Set<Client>> = /* @__PURE__ */ new WeakMap();
  * @throws {TypeError} An argument is not valid.
  */
 export function serveBlobStore(
-  store: BlobReader | PromiseLike<BlobReader>,
+  store: BlobReader<unknown> | PromiseLike<BlobReader<unknown>>,
   port: MessagePortLike = globalThis as unknown as MessagePortLike,
   options: ServeStoreOptions = {},
 ): void {
@@ -103,7 +103,7 @@ export function serveBlobStore(
     );
   }
   checkPort("port", port);
-  const served = Promise.resolve(store);
+  const served = Promise.resolve(store as BlobReader | PromiseLike<BlobReader>);
   served.catch(() => {}); // told to who connects
   const server = new Server(served, port, options.closeStore ?? true);
   port.addEventListener("message", (event) => {

@@ -82,6 +82,7 @@ const parts: Record<string, Part> = {
   "opfs tabs firefox": inBrowser("firefox", "run_locks.ts", "firefox"),
   "opfs tabs chromium": inBrowser("chromium", "run_locks.ts", "chromium"),
   "opfs files": files,
+  "photo shelf": inBrowser("chromium", "photo_shelf.ts"),
   "http firefox": inBrowser("firefox", "read_over_http.ts", "firefox"),
   "http chromium": inBrowser("chromium", "read_over_http.ts", "chromium"),
 };

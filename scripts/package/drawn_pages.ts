@@ -12,6 +12,8 @@ import { NODE, runIn } from "./runtimes.ts";
 
 /** Pages that run from a server of files. */
 const EXAMPLES = ["three_tiles", "webgl_meshes"];
+/** A page of several files, which a bundler makes. */
+const BUNDLED = "photo_shelf";
 /** Guides whose first program is one for a page, and the files that it has. */
 const GUIDES: Readonly<Record<string, readonly string[]>> = {
   browser: ["blobs.worker.ts", "main.ts"],
@@ -37,6 +39,7 @@ const TSCONFIG = {
     strict: true,
     skipLibCheck: true,
     noEmit: true,
+    allowImportingTsExtensions: true,
     verbatimModuleSyntax: true,
     noUnusedLocals: true,
     noUnusedParameters: true,
@@ -79,6 +82,20 @@ globalThis.results = new Promise((resolve) => {
 </script>
 `;
 
+/** Waits until the shelf is open, and empty. */
+const OPENED = `<script type="module">
+globalThis.results = new Promise((resolve) => {
+  const start = performance.now();
+  const timer = setInterval(() => {
+    const isOpen = !document.getElementById("empty").hidden;
+    if (!isOpen && performance.now() - start < 20000) return;
+    clearInterval(timer);
+    resolve(isOpen ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+  }, 50);
+});
+</script>
+`;
+
 /** Runs all of them in `folder`, where the package is installed; gives what is wrong. */
 export async function drawnPages(folder: string): Promise<string[]> {
   const modules = join(folder, "node_modules");
@@ -91,16 +108,25 @@ export async function drawnPages(folder: string): Promise<string[]> {
     const text = await Deno.readTextFile(join(ROOT, `examples/${name}.html`));
     wrong.push(...await look(folder, name, text));
   }
-  for (const [name, files] of Object.entries(GUIDES)) {
-    const problem = await build(folder, name, files).then(
+  const made: Readonly<Record<string, [check: string, copy: () => Promise<void>]>> = {
+    [BUNDLED]: [OPENED, () => copyExample(join(folder, BUNDLED))],
+    ...Object.fromEntries(
+      Object.entries(GUIDES).map(([name, files]) => [
+        name,
+        [name === "browser" ? READ : LOOK, () => copyGuide(join(folder, name), name, files)],
+      ]),
+    ),
+  };
+  for (const [name, [check, copy]] of Object.entries(made)) {
+    const project = join(folder, name);
+    const problem = await copy().then(() => build(project)).then(
       () => undefined,
       (error: Error) => error.message,
     );
-    if (problem !== undefined) wrong.push(`the guide ${name}: ${problem}`);
+    if (problem !== undefined) wrong.push(`${name}: ${problem}`);
     else {
-      const built = await Deno.readTextFile(join(folder, name, "dist/index.html"));
-      const check = name === "browser" ? READ : LOOK;
-      wrong.push(...await look(join(folder, name, "dist"), name, built, check));
+      const built = await Deno.readTextFile(join(project, "dist/index.html"));
+      wrong.push(...await look(join(project, "dist"), name, built, check));
     }
   }
   return wrong;
@@ -119,16 +145,24 @@ async function look(
     .then(() => [], (error) => [`${name} shows nothing: ${error.message}`]);
 }
 
-/** Compiles and builds the first program of a guide. */
-async function build(folder: string, name: string, files: readonly string[]): Promise<void> {
-  const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`)),
-    project = join(folder, name);
+/** Copies the page of an example. */
+async function copyExample(project: string): Promise<void> {
+  await run("cp", ["-r", join(ROOT, "examples", BUNDLED), project], ROOT);
+}
+
+/** Copies the first program of a guide. */
+async function copyGuide(project: string, name: string, files: readonly string[]): Promise<void> {
+  const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`));
   const programs = readMarkdown(guide).blocks.filter(({ info }) => info === "ts");
   await Deno.mkdir(project);
   for (const [i, file] of files.entries()) {
     await Deno.writeTextFile(join(project, file), programs[i].text);
   }
   await Deno.writeTextFile(join(project, "index.html"), INDEX);
+}
+
+/** Compiles a project, and has Vite make its page. */
+async function build(project: string): Promise<void> {
   await Deno.writeTextFile(join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
   const tool = (path: string) => join(ROOT, "node_modules", path);
   await run("node", [tool("typescript-7.0/bin/tsc"), "-p", project], project);

@@ -6,26 +6,32 @@
  */
 
 import { type MessagePortLike, RemoteBlobStore } from "../../../backends/opfs/mod.ts";
-import type { OpfsRound } from "./worker.ts";
+import type { Opening, Round } from "./worker.ts";
 
-const ROUNDS = 3, CALLS = 2000;
+/** What is measured. */
+export interface Results {
+  readonly rounds: readonly Round[];
+  readonly openings: readonly Opening[];
+  /** Milliseconds of gets from the page, and of bare messages with as many bytes. */
+  readonly remote: readonly number[];
+  readonly bare: readonly number[];
+}
+
+const CALLS = 3000;
 const { Worker, fetch } = globalThis as unknown as {
   Worker: new (address: string, options: object) => MessagePortLike;
   fetch(path: string, options: object): Promise<unknown>;
 };
 
-/** Middle of some numbers. */
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
-}
-
 /** The next message of a worker that has a field. */
 function next<T>(worker: MessagePortLike, field: string): Promise<T> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const listen = ({ data }: { readonly data: unknown }) => {
-      if (!(field in Object(data))) return;
+      const fields = Object(data) as Record<string, T>;
+      if ("failed" in fields) reject(new Error(String(fields.failed)));
+      if (!(field in fields)) return;
       worker.removeEventListener("message", listen);
-      resolve((data as Record<string, T>)[field]);
+      resolve(fields[field]);
     };
     worker.addEventListener("message", listen);
   });
@@ -37,37 +43,34 @@ async function timed(body: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-async function run(): Promise<string[]> {
+/** Asks a worker for something. */
+function ask<T>(worker: MessagePortLike, message: unknown, field: string): Promise<T> {
+  const answer = next<T>(worker, field);
+  worker.postMessage(message);
+  return answer;
+}
+
+async function run(count: number): Promise<Results> {
   const worker = new Worker("/worker.js", { type: "module" });
-  worker.postMessage({ rounds: ROUNDS });
-  const results = await next<OpfsRound[]>(worker, "results");
-  const lines = (["put", "get", "single"] as const).map((part) => {
-    const ours = median(results.map((round) => round[part][0]));
-    const ratio = median(results.map((round) => round[part][1] / round[part][0]));
-    return `${part}: ours ${ours.toFixed(0)} ms, IndexedDB ${ratio.toFixed(1)} times that`;
-  });
+  const rounds: Round[] = [];
+  for (let n = 0; n < count; n++) {
+    const durable = await ask<Round>(worker, { round: n, promised: "power loss" }, "times");
+    const others = await ask<Round>(worker, { round: n, promised: "crash" }, "times");
+    rounds.push({ ...durable, ...others });
+  }
+  const openings = await ask<Opening[]>(worker, "opening", "opening");
   worker.postMessage("serve");
   const blobs = await RemoteBlobStore.connect(worker);
   await blobs.put("a", new Uint8Array(4096));
   const bare: number[] = [], remote: number[] = [];
   for (let i = 0; i < CALLS; i++) {
-    bare.push(
-      await timed(async () => {
-        const answer = next(worker, "pong");
-        worker.postMessage("ping");
-        await answer;
-      }),
-    );
+    bare.push(await timed(() => ask(worker, "ping", "pong")));
     remote.push(await timed(() => blobs.get("a")));
   }
-  const ratio = median(remote) / median(bare);
-  lines.push(
-    `get of 4 KiB from the page: ${(1000 * median(remote)).toFixed(0)} us, ` +
-      `${ratio.toFixed(2)} times a bare message there and back`,
-  );
-  return lines;
+  return { rounds, openings, remote, bare };
 }
 
-run().catch((error) => [`it failed: ${error}`]).then((lines) => {
-  void fetch("/answer", { method: "POST", body: lines.join("\n") });
-});
+const { search } = (globalThis as unknown as { location: { search: string } }).location;
+run(Number(search.slice(1)))
+  .catch((error) => ({ failed: `${error?.stack ?? error}` }))
+  .then((results) => fetch("/answer", { method: "POST", body: JSON.stringify(results) }));
