@@ -8,13 +8,13 @@ import { type BackingStore, StorageError } from "../arena/backing_store.ts";
 import { checkProgressOptions, checkStore } from "./arguments.ts";
 import type { BlobReader } from "./blob_reader.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
-import { CHUNK_LENGTH, chunkSeed } from "./chunks.ts";
+import { CHUNK_LENGTH, chunkSeed, framedLength } from "./chunks.ts";
 import { setUint32 } from "./codec.ts";
 import { checkEmpty } from "./copy_target.ts";
 import { EXPIRY, extraOf } from "./extra.ts";
 import { writeSuperblocks } from "./header.ts";
 import { NO_PLACE } from "./key_index.ts";
-import { PAGE_LENGTH } from "./leaf.ts";
+import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
 import { encodeRoot, MAX_ROOT_LENGTH, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
 import { MAX_SEPARATOR_BYTES } from "./separators.ts";
@@ -25,6 +25,10 @@ import type { BackupReport, BlobInfo, ProgressOptions } from "./types.ts";
 
 /** Bytes in a unit: what a blob wastes costs no request. */
 const GRANULE = 64;
+/** Bytes that a reader asks for at first. */
+const FIRST_LENGTH = 65_536; // = 2 ** 16
+/** Most pages of an index of which it is looked whether it fits into these. */
+const MAX_FIRST_PAGES = 15;
 /** Bytes of the log that a writer begins with. */
 const LOG_LENGTH = 4096;
 /** Bytes that are written at once, and those by which the file grows. */
@@ -45,7 +49,8 @@ export interface PublishReport extends BackupReport {
 /**
  * Writes all blobs into an empty backing store so that they are read over HTTP by the fewest
  * requests: what a reader needs to open it is in the first 64 KiB, then come the blobs in the order
- * of their keys, and last the index. It is a store like any other.
+ * of their keys, and last the index; one that fits into the first 64 KiB, as that of 1,000 keys, is
+ * there. It is a store like any other.
  *
  * The store that is read may change meanwhile: then all of it begins again, so that what is written
  * was there at one moment. O(bytes); takes 30 to 60 bytes of memory a key, and 2 MiB.
@@ -67,7 +72,7 @@ export async function publishBlobs(
   const file = new StoreFile(to, false, {});
   for (let round = 1;; round++) {
     const contents = await listed(from);
-    const target = new Target(file, contents.rootRoom);
+    const target = new Target(file, contents);
     const changed = await copyAll(from, target, contents, options);
     if (changed === undefined && await isListed(from, contents)) return await target.finish();
     if (round === MAX_ROUNDS) throw new BlobChangedError(changed ?? "");
@@ -82,10 +87,19 @@ interface Contents {
   readonly sum: number;
   /** Most bytes that the root of its index can take. */
   readonly rootRoom: number;
+  /** Pages of its leaves, if they are few; else 0. */
+  readonly leafPages: number;
 }
 
 async function listed(from: BlobReader<unknown>): Promise<Contents> {
   let blobs = 0, bytes = 0, sum = 0, longest = 0, entryBytes = 0;
+  // As it will be written, but for its checksums, while it is of so few pages.
+  const leaves = new RunWriter(
+    { uuid: new Uint8Array(16), run: 1, sequence: 1 },
+    () => 0,
+    () => {},
+  );
+  let position = FIRST_LENGTH;
   for await (const info of from.list()) {
     const key = encodeText(info.key);
     blobs++;
@@ -93,11 +107,38 @@ async function listed(from: BlobReader<unknown>): Promise<Contents> {
     sum = sumOf(info, sum);
     longest = Math.max(longest, key.length);
     entryBytes += key.length + ENTRY_NUMBERS + (metadataOf(info)?.length ?? 0);
+    if (leaves.pages >= MAX_FIRST_PAGES) continue;
+    leaves.add(entryOf(info, position, 0, 0));
+    position += Math.ceil(framedLength(info.size) / GRANULE) * GRANULE;
   }
   // No leaf but the last one is less than a quarter full, as the next entry did not fit.
   const groups = Math.ceil(entryBytes / (PAGE_LENGTH / 4) / 2);
   const separators = Math.min(MAX_SEPARATOR_BYTES, groups * (longest + 4));
-  return { blobs, bytes, sum, rootRoom: Math.min(MAX_ROOT_LENGTH, ROOT_NUMBERS + separators) };
+  const rootRoom = Math.min(MAX_ROOT_LENGTH, ROOT_NUMBERS + separators);
+  const { pages } = await leaves.finish();
+  return { blobs, bytes, sum, rootRoom, leafPages: pages < MAX_FIRST_PAGES ? pages : 0 };
+}
+
+/** The entry of a blob in the index. */
+function entryOf(
+  info: BlobInfo<unknown>,
+  position: number,
+  seed: number,
+  crc: number,
+): IndexEntry {
+  const key = encodeText(info.key), { size } = info;
+  return {
+    key,
+    keyLength: key.length,
+    size,
+    unit: size === 0 ? NO_PLACE : (position - HEADER_LENGTH) / GRANULE,
+    parts: [],
+    seed,
+    crc,
+    time: info.time.getTime(),
+    extra: extraOf(info.expires?.getTime()),
+    metadata: metadataOf(info),
+  };
 }
 
 /** Metadata as it lies in a leaf. */
@@ -152,6 +193,9 @@ class Target {
   #seed: number = crypto.getRandomValues(new Uint32Array(1))[0];
   readonly #rootUnit: number = LOG_LENGTH / GRANULE;
   readonly #rootRoom: number;
+  /** Where the leaves may go before the blobs, and how many bytes. */
+  readonly #leafStart: number;
+  readonly #leafRoom: number;
   /** Where in the file the next byte goes; what is gathered ends there. */
   #position: number;
   readonly #piece: Uint8Array = new Uint8Array(PIECE);
@@ -162,10 +206,14 @@ class Target {
   readonly #leaves: Uint8Array[] = [];
   readonly #run: RunWriter;
 
-  constructor(file: StoreFile, rootRoom: number) {
+  constructor(file: StoreFile, { rootRoom, leafPages }: Contents) {
     this.#file = file;
     this.#rootRoom = rootRoom;
     this.#position = HEADER_LENGTH + LOG_LENGTH + Math.ceil(rootRoom / GRANULE) * GRANULE;
+    this.#leafStart = Math.ceil(this.#position / PAGE_LENGTH) * PAGE_LENGTH;
+    const leafEnd = this.#leafStart + leafPages * PAGE_LENGTH, isFirst = leafEnd <= FIRST_LENGTH;
+    this.#leafRoom = isFirst ? leafEnd - this.#leafStart : 0;
+    if (isFirst) this.#position = leafEnd;
     const place = { uuid: this.#id, run: 1, sequence: 1 };
     this.#run = new RunWriter(
       place,
@@ -181,7 +229,7 @@ class Target {
   ): Promise<void> {
     const { size } = info;
     const seed = this.#seed = (this.#seed + 1) >>> 0, { checksums } = this.#file;
-    const unit = size === 0 ? NO_PLACE : (this.#position - HEADER_LENGTH) / GRANULE;
+    const start = this.#position;
     const chunk = new Uint8Array(Math.min(size, CHUNK_LENGTH) + 4);
     let filled = 0, left = size, count = 0, crc = seed;
     for await (const piece of pieces) {
@@ -200,19 +248,7 @@ class Target {
       }
     }
     await this.#fill(GRANULE);
-    const key = encodeText(info.key);
-    const pending = this.#run.add({
-      key,
-      keyLength: key.length,
-      size,
-      unit,
-      parts: [],
-      seed,
-      crc,
-      time: info.time.getTime(),
-      extra: extraOf(info.expires?.getTime()),
-      metadata: metadataOf(info),
-    });
+    const pending = this.#run.add(entryOf(info, start, seed, crc));
     if (pending) await pending;
     if (info.expires !== undefined) this.#features |= EXPIRY;
     this.#blobs++;
@@ -222,17 +258,9 @@ class Target {
   /** Writes index and header, durably. */
   async finish(): Promise<PublishReport> {
     const { entries, pages, groupPages, separators } = await this.#run.finish();
-    await this.#fill(PAGE_LENGTH);
-    const start = this.#position;
-    for (const leaves of this.#leaves) await this.#append(leaves);
-    await this.#flushPiece();
-    const file = this.#file,
-      byteLength = this.#position,
-      end = (byteLength - HEADER_LENGTH) / GRANULE;
-    const extent = {
-      unit: (start - HEADER_LENGTH) / GRANULE,
-      units: (byteLength - start) / GRANULE,
-    };
+    const length = pages * PAGE_LENGTH, start = await this.#writeLeaves(length), file = this.#file;
+    const byteLength = this.#position, end = (byteLength - HEADER_LENGTH) / GRANULE;
+    const extent = { unit: (start - HEADER_LENGTH) / GRANULE, units: length / GRANULE };
     const run: Run = {
       id: 1,
       sequence: 1,
@@ -263,6 +291,25 @@ class Target {
       segments: [{ unit: 0, units: LOG_LENGTH / GRANULE, sequence: 2 }],
     });
     return { blobs: this.#blobs, bytes: this.#bytes, fileBytes: byteLength };
+  }
+
+  /** Writes the leaves before the blobs, where they fit, or behind them; tells where they begin. */
+  async #writeLeaves(length: number): Promise<number> {
+    const isFirst = length <= this.#leafRoom;
+    if (!isFirst) await this.#fill(PAGE_LENGTH);
+    const start = isFirst ? this.#leafStart : this.#position;
+    if (isFirst) {
+      await this.#flushPiece();
+      let at = start;
+      for (const leaves of this.#leaves) {
+        await this.#file.write(at, leaves);
+        at += leaves.length;
+      }
+    } else {
+      for (const leaves of this.#leaves) await this.#append(leaves);
+      await this.#flushPiece();
+    }
+    return start;
   }
 
   /** Writes zeros up to a multiple of some bytes. */

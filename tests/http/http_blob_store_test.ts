@@ -233,6 +233,16 @@ describe("HttpBlobStore: requests", () => {
     });
   }
 
+  it("none finds a key where the index fits into the first 64 KiB: as that of 1,000", async () => {
+    const server = new FileServer(await publishedFile(1000, () => 10_000));
+    const store = await openOn(server);
+    assertEquals((await infos(store.list())).length, 1000);
+    for (let i = 0; i < 1000; i += 99) assert(await store.has(keyOf(i)));
+    assertEquals(server.seen.length, 1);
+    assertEquals(await store.get(keyOf(999)), bytesOf(999, 10_000));
+    assertEquals(server.seen.length, 2);
+  });
+
   it("at most two get a hundred neighbours", async () => {
     const sizes = [100, 4000, 5000, 20_000, 70_000];
     for (const sizeOf of [() => 1000, (i: number) => sizes[i % 5]]) {
