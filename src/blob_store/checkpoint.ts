@@ -14,6 +14,7 @@ import {
   nextIndex,
   placeBlob,
   releaseRetired,
+  separatorBytesIn,
   type StoreState,
   updateReserve,
 } from "./store_state.ts";
@@ -44,8 +45,8 @@ export async function makeCheckpoint(state: StoreState, isLast = false): Promise
     const isFull = error instanceof StoreFullError || isDiskFull(error);
     if (file.hasFailed || !isFull) throw error;
     if (state.retired.length > 0) await flushAll(state); // what was superseded is room
-    if (isDiskFull(error)) await space.withoutGrowth(error, () => attempt(state, true));
-    else await attempt(state, true);
+    if (isDiskFull(error)) await space.withoutGrowth(error, () => attempt(state, true, true));
+    else await attempt(state, true, true);
   }
 }
 
@@ -62,7 +63,8 @@ export async function unlessFull(
   }
 }
 
-async function attempt(state: StoreState, isLast: boolean): Promise<void> {
+/** @param isCramped True if it is to take no more than is kept for it. */
+async function attempt(state: StoreState, isLast: boolean, isCramped = false): Promise<void> {
   const { file, space, index, log: oldLog, indexParts } = state;
   const confirmed = file.confirm();
   if (confirmed) await confirmed;
@@ -79,9 +81,11 @@ async function attempt(state: StoreState, isLast: boolean): Promise<void> {
 
     const pages = new PageSpace(file, space, taken),
       id = Math.max(state.nextRun, before.checkpoints + 1);
-    await pages.take(nextIndex(state).pages);
+    const next = nextIndex(state);
+    await pages.take(next.pages);
     places = await moveOutOfLog(state, taken);
-    written = await writeIndex(state, id, oldLog.sequence - 1, pages, places, taken);
+    const separators = isCramped ? separatorBytesIn(next.rootLength) : undefined;
+    written = await writeIndex(state, id, oldLog.sequence - 1, pages, places, taken, separators);
     superblock = {
       ...before,
       generation: before.generation + 1,

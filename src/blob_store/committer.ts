@@ -23,7 +23,7 @@ import { CommitView, lookUp, type PresentBlob } from "./commit_view.ts";
 import { copyBlob } from "./copy_chunks.ts";
 import { TableEntry } from "./entries.ts";
 import type { Extra } from "./extra.ts";
-import { NO_PLACE } from "./key_index.ts";
+import { bytesInRun, NO_PLACE } from "./key_index.ts";
 import { newBatch } from "./log.ts";
 import { recheck } from "./recheck.ts";
 import { isDiskFull } from "./store_file.ts";
@@ -315,6 +315,7 @@ export class Committer {
       await this.#commitHeld(group);
     } finally {
       index.holds--;
+      this.#state.pendingBytes = 0;
     }
   }
 
@@ -364,6 +365,7 @@ export class Committer {
       const isChange = !write.isDelete || write.hasFound;
       if (isChange && !this.#watchers.isEmpty) this.#watchers.tell(changeOf(write));
     }
+    state.pendingBytes = 0;
     for (const transaction of accepted) this.#resolve(transaction);
     if (isFlushed) releaseRetired(this.#state);
     updateReserve(this.#state);
@@ -391,6 +393,7 @@ export class Committer {
           } else if (write.isDelete) await lookUp(this.#state, write.key);
           if (!isInPlace(write)) view?.add(write);
         }
+        await this.#keepIndex(transaction.writes);
         view?.end(true);
         accepted.push(transaction);
       } catch (error) {
@@ -399,6 +402,32 @@ export class Committer {
       }
     }
     return accepted;
+  }
+
+  /**
+   * Keeps room for what writes add to the index.
+   *
+   * @throws {StoreFullError} There is none: no checkpoint could be made any more.
+   */
+  async #keepIndex(writes: readonly PendingWrite[]): Promise<void> {
+    const state = this.#state, before = state.pendingBytes;
+    let bytes = 0;
+    for (const write of writes) {
+      if (write.isDelete || isInPlace(write)) continue;
+      const { key, metadata, parts: { length }, extra } = write;
+      const parts = length > 1 ? length : 0;
+      bytes += bytesInRun(key.length + (metadata?.length ?? 0), parts, extra !== undefined);
+    }
+    if (bytes === 0) return;
+    state.pendingBytes += bytes;
+    if (updateReserve(state)) return;
+    // The log may hold what a checkpoint sets free.
+    await this.#makeRoom();
+    this.#keepInline(this.#inlineUnits);
+    if (updateReserve(state)) return;
+    state.pendingBytes = before;
+    updateReserve(state);
+    throw new StoreFullError(bytes, 0);
   }
 
   /** Makes a rename or a copy a put of what another key has. */

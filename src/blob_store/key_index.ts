@@ -51,6 +51,8 @@ const SLOT_BYTES = 55;
 /** Most bytes of the numbers of an entry in a run, and of each part of a blob in several. */
 const ENTRY_NUMBERS = 44;
 const PART_NUMBERS = 16;
+/** Bytes of the only entry of a leaf of one page. */
+const ONE_LEAF = 4030; // = PAGE_LENGTH - LEAF_HEADER - 2
 
 /** The place of a blob. */
 export interface PlacedBlob {
@@ -311,11 +313,11 @@ export class KeyIndex {
     this.#state[slot] = state;
     this.dirtyCount++;
     if ((state & SETTLED) === 0) this.unsettledCount++;
-    const length = this.#entryLength(slot) + ENTRY_NUMBERS +
-      PART_NUMBERS * (this.parts.get(slot)?.length ?? 0) +
-      (this.extras.has(slot) ? MAX_EXTRA : 0);
-    // What is left at the end of a leaf is less than an entry; long ones may have two pages each.
-    const need = (state & GONE) !== 0 ? 0 : length < 256 ? length * 9 >> 3 : 2 * length;
+    const need = (state & GONE) !== 0 ? 0 : bytesInRun(
+      this.#entryLength(slot),
+      this.parts.get(slot)?.length ?? 0,
+      this.extras.has(slot),
+    );
     this.#need[slot] = need;
     this.dirtyBytes += need;
     this.#order?.insert(slot);
@@ -632,4 +634,17 @@ function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
 ): T {
   after.set(before);
   return after;
+}
+
+/**
+ * Bytes that an entry takes in a run, at most.
+ *
+ * @param length Bytes of its key and its metadata.
+ * @param parts Parts of its blob, if they are many.
+ */
+export function bytesInRun(length: number, parts: number, hasExtra: boolean): number {
+  const all = length + ENTRY_NUMBERS + PART_NUMBERS * parts + (hasExtra ? MAX_EXTRA : 0);
+  // What is left at the end of a leaf is less than the entry behind it. One that needs two pages has
+  // them alone, behind an empty page at most.
+  return all < 256 ? all * 9 >> 3 : all <= ONE_LEAF ? 2 * all : 4 * ONE_LEAF;
 }

@@ -120,7 +120,8 @@ export class Log {
 
   /** Takes a first segment, zeroed but not yet durable. */
   async begin(length: number): Promise<void> {
-    this.segments.push(await this.#newSegment(length));
+    const first = async (units: number) => (await this.#space.allocateFirst(units, 1))[0];
+    this.segments.push(await this.#newSegment(length, MIN_FIRST_SEGMENT, first));
   }
 
   /** Where in the file the next batch goes, if it fits. */
@@ -134,6 +135,12 @@ export class Log {
     const head = new Uint8Array(BATCH_HEADER), pending = this.#file.read(this.position, head);
     if (pending) await pending;
     return head.some((byte) => byte !== 0);
+  }
+
+  /** Most bytes that the next batch may have. */
+  get room(): number {
+    const rest = this.#last.length - this.#tail;
+    return this.segments.length < MAX_SEGMENTS ? Math.max(rest, this.#space.segmentBytes) : rest;
   }
 
   /** Bytes that segments take. */
@@ -195,7 +202,8 @@ export class Log {
   async #addSegment(length: number): Promise<void> {
     if (this.segments.length >= MAX_SEGMENTS) throw new StoreFullError(length, 0);
     const wished = Math.max(length, Math.min(2 * this.#last.length, MAX_SEGMENT));
-    const next = await this.#newSegment(wished, length);
+    const another = (units: number) => this.#space.allocateSegment(units);
+    const next = await this.#newSegment(wished, length, another);
     // A header that outlives what it speaks of, or the zeros of the segment, would call what a
     // crash cut off damage, or go on with what a recovery before had left out.
     await this.#file.flush();
@@ -220,20 +228,29 @@ export class Log {
   }
 
   /** A zeroed segment; a shorter one where there is not enough room for the length wished for. */
-  async #newSegment(wished: number, needed = MIN_FIRST_SEGMENT): Promise<Segment> {
-    const space = this.#space;
-    const isRoomy = !space.isFull && space.unitsFor(wished) <= space.freeUnits;
+  async #newSegment(
+    wished: number,
+    needed: number,
+    allocate: (units: number) => Promise<Part>,
+  ): Promise<Segment> {
+    const space = this.#space, least = space.unitsFor(needed), most = space.unitsFor(wished);
     try {
-      return await this.#zeroed(isRoomy ? wished : needed);
+      if (most > least && most <= space.freeUnits && !space.isFull) {
+        return await this.#zeroed(await allocate(most));
+      }
+      return await this.#zeroed(await allocate(least));
     } catch (error) {
+      if (error instanceof StoreFullError) return await this.#zeroed(await allocate(least));
       if (!isDiskFull(error)) throw error;
-      return await space.withoutGrowth(error, () => this.#zeroed(needed));
+      return await space.withoutGrowth(
+        error,
+        async () => await this.#zeroed(await allocate(least)),
+      );
     }
   }
 
-  async #zeroed(byteLength: number): Promise<Segment> {
+  async #zeroed(part: Part): Promise<Segment> {
     const space = this.#space;
-    const [part] = await space.allocateFirst(space.unitsFor(byteLength), 1);
     const segment = { part, ...space.rangeOf(part), sequence: this.sequence };
     try {
       await this.#file.zero(segment.position, segment.length);

@@ -15,10 +15,13 @@ import { HEADER_LENGTH, type Part } from "./superblock.ts";
 /** The file grows by a sixteenth of itself, at least and at most by so much. */
 const MIN_GROWTH = 65_536; // = 2 ** 16
 const MAX_GROWTH = 67_108_864; // = 2 ** 26
-/** Pieces of the reserve, at most about so many. */
-const MAX_RESERVED_PARTS = 128;
-/** Least bytes of such a piece. */
-const LEAST_RESERVED = 8192; // = 2 * PAGE_LENGTH
+/**
+ * Most pieces of the reserve. With those of the index before, which is freed then, they are no more
+ * than the extents that a run can have.
+ */
+const MAX_RESERVED_PARTS = 60;
+/** Bytes of such a piece, or a multiple: an extent has an even number of pages. */
+const RESERVED_STEP = 8192; // = 2 * PAGE_LENGTH
 
 /** Units of a file, handed out. */
 export class Space {
@@ -105,35 +108,47 @@ export class Space {
     return surplus < 0 ? 0 : this.ranges.freeSpace + Math.min(growable, surplus);
   }
 
+  /** Units of a piece of the reserve, or a multiple. */
+  get #step(): number {
+    return this.unitsFor(RESERVED_STEP);
+  }
+
+  /** So many units and as many more as the last piece of the reserve has. */
+  inSteps(units: number): number {
+    return Math.ceil(units / this.#step) * this.#step;
+  }
+
   /**
    * Reserves so many units: blobs do not get them. Near the limit of the file they are taken
    * now, in one piece if possible: blobs may leave only crumbs. Elsewhere `reserveOnDisk`
-   * takes them.
+   * takes them. False: there are not so many in pieces that an index can have.
    */
-  reserve(units: number): void {
-    this.#reserve = units;
-    if (this.#reservedUnits > 2 * units) this.unreserve();
-    const missing = units - this.#growable;
-    if (missing <= 0) return;
-    if (this.#reservedUnits < missing) this.#fillReserve(missing);
+  reserve(units: number): boolean {
+    this.#reserve = this.inSteps(units);
+    if (this.#reservedUnits > 2 * this.#reserve) this.unreserve();
+    const missing = this.#reserve - this.#growable;
+    if (missing > 0 && this.#reservedUnits < missing) this.#fillReserve(this.inSteps(missing));
+    return this.isReserved;
+  }
+
+  /** True if all that is reserved is there. */
+  get isReserved(): boolean {
+    return this.#reservedUnits + this.#growable >= this.#reserve;
   }
 
   #fillReserve(units: number): void {
-    const { ranges } = this, before = this.#reservedUnits;
+    const { ranges } = this, step = this.#step;
+    this.unreserve();
     // Some more than needed, as it needs more with each blob.
-    for (const wished of [Math.ceil(1.25 * units), units]) {
+    for (const wished of [this.inSteps(1.25 * units), units]) {
       const unit = ranges.allocate(wished);
-      if (unit === NO_SPACE) continue;
-      this.unreserve();
-      return this.#addReserved({ unit, units: wished });
+      if (unit !== NO_SPACE) return this.#addReserved({ unit, units: wished });
     }
     // No crumbs: the index cannot be in too many parts, nor in less than two pages.
-    const least = Math.max(Math.ceil(units / MAX_RESERVED_PARTS), this.unitsFor(LEAST_RESERVED));
-    for (let missing = units - before; missing > 0;) {
-      const size = Math.min(Math.max(missing, least), ranges.largestFreeRegion());
-      const unit = size >= least ? ranges.allocate(size) : NO_SPACE;
-      if (unit === NO_SPACE) return;
-      this.#addReserved({ unit, units: size });
+    for (let missing = units; missing > 0 && this.#reserved.length < MAX_RESERVED_PARTS;) {
+      const size = Math.min(missing, Math.floor(ranges.largestFreeRegion() / step) * step);
+      if (size === 0) return;
+      this.#addReserved({ unit: ranges.allocate(size), units: size });
       missing -= size;
     }
   }
@@ -205,7 +220,7 @@ export class Space {
     const { capacity, tailSpace } = this.ranges;
     if (capacity - tailSpace + units + this.#reserve > this.#maxUnits) {
       await this.#grow(this.#maxUnits - capacity + tailSpace);
-      this.reserve(this.#reserve);
+      if (!this.reserve(this.#reserve)) throw new StoreFullError(units * this.granule, 0);
     }
     return await this.#take(units, Infinity);
   }
@@ -214,7 +229,7 @@ export class Space {
   async allocateReserved(units: number, maxParts: number = Infinity): Promise<Part[]> {
     if (this.#isFull || this.#growable < this.#reserve) this.unreserve();
     const preferred = this.preference === "end"
-      ? await this.allocateAtEnd(units)
+      ? await this.allocateAtEnd(units, true)
       : this.preference === "start"
       ? this.#allocateAtStart(units)
       : NO_SPACE;
@@ -289,9 +304,46 @@ export class Space {
     return NO_SPACE;
   }
 
-  /** Units behind everything else; `NO_SPACE` where the file may not grow by so much. */
-  async allocateAtEnd(units: number): Promise<number> {
-    const { ranges } = this;
+  /**
+   * One piece for the log to go on in. Of what is reserved it takes a little at most: it is given
+   * back by the checkpoint that the rest is for.
+   *
+   * @throws {StoreFullError} There is none.
+   */
+  async allocateSegment(units: number): Promise<Part> {
+    if (units <= this.freeUnits || this.#isFull) {
+      try {
+        return (await this.#take(units, 1))[0];
+      } catch (error) {
+        if (!(error instanceof StoreFullError)) throw error;
+      }
+    }
+    const surplus = this.#reservedUnits + this.#growable - this.#reserve + this.#step;
+    if (this.inSteps(units) > surplus && !this.#isFull) {
+      throw new StoreFullError(units * this.granule, 0);
+    }
+    const [part] = await this.allocateReserved(units, 1);
+    this.reserve(this.#reserve);
+    return part;
+  }
+
+  /** Bytes that such a piece may have. */
+  get segmentBytes(): number {
+    if (this.#maxUnits === Infinity) return Infinity;
+    const { freeUnits, ranges } = this, room = ranges.tailSpace + this.#growable;
+    const spare = this.isReserved ? this.#step : 0;
+    const piece = Math.min(freeUnits, Math.max(room, ranges.largestFreeRegion()));
+    return Math.max(spare, piece) * this.granule;
+  }
+
+  /**
+   * Units behind everything else; `NO_SPACE` where the file may not grow by so much.
+   *
+   * @param isReserved True if it is for what the reserve is for.
+   */
+  async allocateAtEnd(units: number, isReserved: boolean = false): Promise<number> {
+    const { ranges } = this, kept = isReserved ? 0 : this.#reserve - this.#reservedUnits;
+    if (ranges.capacity - ranges.tailSpace + units + kept > this.#maxUnits) return NO_SPACE;
     // Between its growth and here, others may have taken what it grew by.
     while (ranges.tailSpace < units) if (!await this.#grow(units)) return NO_SPACE;
     const unit = ranges.capacity - ranges.tailSpace;

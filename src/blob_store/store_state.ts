@@ -19,6 +19,8 @@ import type { Compression, Durability } from "./types.ts";
 
 /** Bytes of a root without runs. */
 const EMPTY_ROOT = 56;
+/** Most bytes of a root without separators, whose run is in as many extents as the reserve. */
+const LEAST_ROOT = 1152;
 
 /** Settings of an open store. */
 export interface Settings {
@@ -66,6 +68,8 @@ export interface StoreState {
   unsettledUnits: number;
   /** Units that blobs in the log will need at the next checkpoint, at most. */
   inlineUnits: number;
+  /** Bytes that writes take in a run which are about to be committed, at most. */
+  pendingBytes: number;
   /** Parts that the next flush releases. */
   retired: Part[];
   /** Bytes written since the last flush, about. */
@@ -78,7 +82,7 @@ export interface StoreState {
 }
 
 /** State that changes only once a store is open. */
-type Later = "survey" | "inlineUnits" | "unsettledUnits" | "retired" | "unflushedBytes" | "streams";
+type Later = "survey" | "inlineUnits" | "pendingBytes" | "unsettledUnits" | "retired" | "unflushedBytes" | "streams";
 
 /** The state of a store to which nothing was done since it was opened. */
 export function newState(
@@ -89,6 +93,7 @@ export function newState(
     ...opened,
     survey: undefined,
     inlineUnits: 0,
+    pendingBytes: 0,
     unsettledUnits: 0,
     retired: [],
     unflushedBytes: 0,
@@ -150,13 +155,17 @@ export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
 /**
  * Keeps enough room that whatever happens next, a checkpoint can be made, and another one after it:
  * what the index grows by is needed twice, as the next run is written while this one is there.
+ * False: there is not enough.
  */
-export function updateReserve(state: StoreState): void {
+export function updateReserve(state: StoreState): boolean {
   const { space } = state, { pages, growth, rootLength } = nextIndex(state);
-  const log = 2 * space.unitsFor(MIN_SEGMENT);
-  const most = 2 * Math.ceil((pages + growth) / 2); // a piece has an even number of pages
-  const index = space.unitsFor(most * PAGE_LENGTH) + space.unitsFor(rootLength);
-  space.reserve(log + index + state.inlineUnits);
+  const log = 2 * space.inSteps(space.unitsFor(MIN_SEGMENT));
+  // One page more for the checkpoint behind the next; a piece has an even number of pages.
+  const most = 2 * Math.ceil((pages + growth + 1) / 2);
+  const rootGrowth = rootLength - (state.log.superblock?.rootLength ?? 0);
+  const index = space.unitsFor(most * PAGE_LENGTH) +
+    space.inSteps(space.unitsFor(rootLength + Math.max(0, rootGrowth)));
+  return space.reserve(log + index + state.inlineUnits);
 }
 
 /** The most space that the index of the next checkpoint takes. */
@@ -168,15 +177,20 @@ export interface NextIndex {
   readonly rootLength: number;
 }
 
-export function nextIndex({ index, run, log, features }: StoreState): NextIndex {
-  const before = run?.run.pages ?? 0, { dirtyBytes } = index;
+export function nextIndex({ index, run, log, features, pendingBytes }: StoreState): NextIndex {
+  const before = run?.run.pages ?? 0, dirtyBytes = index.dirtyBytes + pendingBytes;
   if (before === 0 && dirtyBytes === 0) {
     return { pages: 0, growth: 0, rootLength: features === 0 ? 0 : EMPTY_ROOT };
   }
   // At least one: what replaces others needs no more than that.
   const growth = Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
-  const rootLength = Math.max(log.superblock?.rootLength ?? 0, 256) + 64 * growth;
+  const rootLength = Math.max(log.superblock?.rootLength ?? 0, LEAST_ROOT) + 64 * growth;
   return { pages: before + growth, growth, rootLength: Math.min(MAX_ROOT_LENGTH, rootLength) };
+}
+
+/** Most bytes of separators in a root of so many. */
+export function separatorBytesIn(rootLength: number): number {
+  return Math.max(0, rootLength - LEAST_ROOT);
 }
 
 /** Bytes that the index takes after the next checkpoint, at most. */

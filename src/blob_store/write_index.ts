@@ -41,6 +41,7 @@ export interface WrittenIndex {
  * @param pages Where the run goes.
  * @param places Where blobs are that were in the log, by slot.
  * @param taken Gets what is taken for it, so that the caller can give it back.
+ * @param maxSeparatorBytes Most bytes of separators in the root.
  * @throws {DamagedIndexError} A leaf of the run there is, is damaged: its keys would be lost.
  */
 export async function writeIndex(
@@ -50,12 +51,14 @@ export async function writeIndex(
   pages: PageSpace,
   places: ReadonlyMap<number, readonly Part[]>,
   taken: Part[],
+  maxSeparatorBytes?: number,
 ): Promise<WrittenIndex> {
   const { file, space } = state, { uuid } = state.log.superblock, merge = new Merge(state, places);
   const writer = new RunWriter(
     { uuid, run: id, sequence },
     file.crc32,
     (page, bytes) => pages.write(page, bytes),
+    maxSeparatorBytes,
   );
   let end = 0;
   await takeAll(merge, () => {

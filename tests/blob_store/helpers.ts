@@ -61,8 +61,8 @@ export function storeOf(bytes: Uint8Array, maxByteLength: number = 2 ** 24): Mem
 }
 
 /** The bytes of a store, in another one. */
-export function copyOf(store: SyncBackingStore): MemoryStore {
-  return storeOf(contentsOf(store));
+export function copyOf(store: SyncBackingStore, maxByteLength?: number): MemoryStore {
+  return storeOf(contentsOf(store), maxByteLength);
 }
 
 /** One turn of the event loop. */

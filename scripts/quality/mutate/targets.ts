@@ -21,7 +21,8 @@ const BLOBS = (
   "buffering check checksums close_store concurrency damage damaged_blocks edge_cases " +
   "empty_blob failures flushes foreign format format_writer full_disk index lifecycle " +
   "model open page_cache reader reload requests reserve sort_by sources streams " +
-  "blob_file file_failures lock_failure crash"
+  "rename expiry compression conditions metadata_types publish snapshot cancel blob_cache " +
+  "blob_file file_failures lock_failure long_work watch crash"
 ).split(" ");
 
 /** The tests of blob stores, these first. */
@@ -76,6 +77,12 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared/shared_allocator_crash"]],
   [/^src\/blob_store\/(leaf|run|page|separators|block_memory)/, blobs("leaf", "run", "index")],
   [/^src\/blob_store\/(compact|space|survey_)/, blobs("compaction", "space", "reserve")],
+  [
+    /^src\/blob_store\/(range_|publish_|read_with_|snapshot)/,
+    [...blobs("publish", "snapshot"), "http/http_blob_store", "http/replaced"],
+  ],
+  [/^src\/blob_store\/(cod|web_deflate|encoder)/, blobs("compression")],
+  [/^src\/blob_store\/(extra|sweep|watch|text|pieces)/, blobs("expiry", "watch")],
   [/^src\/blob_store\/(salvage|scan_|found|recheck)/, blobs("salvage")],
   [/^src\/blob_store\/(key_|entries|lookup|sort_)/, blobs("keys", "index", "sort_by")],
   [
