@@ -4,11 +4,11 @@
  * @module
  */
 
+import type { Metadata } from "../../src/blob_store/mod.ts";
 import {
-  type Metadata,
   RangeBlobStore,
   type RangeBlobStoreOptions,
-} from "../../src/blob_store/mod.ts";
+} from "../../src/blob_store/range_blob_store.ts";
 import { RemoteFile } from "./remote_file.ts";
 import { type HttpOptions, Requests } from "./requests.ts";
 

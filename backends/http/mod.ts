@@ -54,15 +54,16 @@ export { nodeListener } from "./node_listener.ts";
 export type { NodeListenerOptions, NodeRequest, NodeResponse } from "./node_listener.ts";
 export { serveBlobs } from "./serve_blobs.ts";
 export type { Authorize, BlobHandler, ServeBlobsOptions, ServedStore } from "./serve_options.ts";
+export { StorageError } from "../../src/arena/backing_store.ts";
 export {
   CorruptBlobError,
   CorruptStoreError,
   DamagedIndexError,
-  StorageError,
   UnsupportedCodecError,
-} from "../../src/blob_store/mod.ts";
+} from "../../src/blob_store/blob_store_errors.ts";
 export type { WriteConditions } from "./conditions.ts";
-export { codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
+export { codedBlobs } from "../../src/blob_store/coded_blobs.ts";
+export { RangeBlobStore } from "../../src/blob_store/range_blob_store.ts";
 export { HttpChangedError } from "./http_changed_error.ts";
 export { HttpStore } from "./http_store.ts";
 export type { HttpStoreOptions } from "./http_store.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 
+import { StorageError } from "../../src/arena/backing_store.ts";
 import {
   BlobChangedError,
   ConditionFailedError,
-  StorageError,
   StoreFullError,
   TooManySnapshotsError,
-} from "../../src/blob_store/mod.ts";
+} from "../../src/blob_store/blob_store_errors.ts";
 
 /** How the error of a store that was closed ends. */
 const CLOSED = "the store is closed";

@@ -14,6 +14,8 @@ import { type CancelSignal, checkWait } from "../util/wait_options.ts";
 import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
+import { prefixEnd } from "./key_order.ts";
+import { compareBytes } from "./leaf.ts";
 import type {
   BatchOperation,
   ByteRange,
@@ -272,14 +274,39 @@ export function checkSignal(signal: CancelSignal | undefined): void {
   if (signal !== undefined) checkWait({ signal });
 }
 
-/** Throws unless these are options of a list. */
-export function checkListOptions(options: ListOptions): void {
+/** What a list begins with, and where it goes. */
+export interface ListRange {
+  /** All keys begin with it. */
+  readonly prefix: Uint8Array;
+  readonly from: Uint8Array;
+  /** True if `from` itself is left out. */
+  readonly isBehind: boolean;
+  readonly reverse: boolean;
+  readonly limit: number;
+}
+
+/** The range of a list; throws where an option makes no sense. */
+export function listRange(options: ListOptions): ListRange {
   if (typeof options === "string") {
     const example = `{ prefix: ${JSON.stringify(options)} }`;
     throw new TypeError(`Expected options as ${example}, got ${describe(options)}`);
   }
   checkOptions(options, "prefix after limit reverse");
-  checkType("reverse", options.reverse, "boolean");
+  const { prefix: text = "", after, limit = Infinity, reverse = false } = options;
+  checkType("reverse", reverse, "boolean");
+  if (limit !== Infinity) checkInteger("limit", limit);
+  const prefix = encodeText(checkString("prefix", text));
+  const range = {
+    prefix,
+    from: reverse ? prefixEnd(prefix) : prefix,
+    isBehind: reverse,
+    reverse,
+    limit,
+  };
+  if (after === undefined) return range;
+  const passed = encodeText(checkString("after", after));
+  const isWithin = (compareBytes(passed, range.from) < 0) === reverse;
+  return isWithin ? { ...range, from: passed, isBehind: true } : range;
 }
 
 /** Throws unless these are options of long work. */

@@ -22,13 +22,13 @@ import { CODECS, EXPIRY, extraOf } from "./extra.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
   checkCancel,
-  checkListOptions,
   checkProgress,
   checkProgressOptions,
   checkSignal,
   checkStore,
   checkString,
   deleteOf,
+  listRange,
   type Operation,
   operationsOf,
   putOf,
@@ -37,8 +37,6 @@ import {
   transferOf,
 } from "./arguments.ts";
 import { infoOf, keyOf, TableEntry } from "./entries.ts";
-import { prefixEnd } from "./key_order.ts";
-import { compareBytes } from "./leaf.ts";
 import { hasExpired, timeNow, withSlot } from "./lookup.ts";
 import { readWithRefresh } from "./read_with_refresh.ts";
 import { PinnedBlob, plainSizeOf, readBlob, roomFor } from "./read_blob.ts";
@@ -419,24 +417,15 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    * @throws {TypeError | RangeError} An option makes no sense.
    */
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo<Meta>, void, void> {
-    checkListOptions(options);
-    const { prefix = "", after, limit = Infinity, reverse = false } = options;
-    if (limit !== Infinity) checkInteger("limit", limit);
-    const start = encodeText(checkString("prefix", prefix));
-    const passed = after === undefined ? undefined : encodeText(checkString("after", after));
+    const { prefix, limit, from, isBehind, reverse } = listRange(options);
     this.#opened.state.file.checkOpen("read");
-    let from: Uint8Array = reverse ? prefixEnd(start) : start, isBehind = reverse;
-    if (passed !== undefined && (compareBytes(passed, from) < 0) === reverse) {
-      from = passed;
-      isBehind = true;
-    }
     const walk = this.#opened.walk({ from, isBehind, reverse });
     for (let count = 0; count < limit; count++) {
       this.#opened.state.file.checkOpen("read");
       const more = walk.next();
       if (!(typeof more === "boolean" ? more : await more)) return;
       const { key, keyLength } = walk.entry;
-      if (keyLength < start.length || start.some((byte, i) => key[i] !== byte)) return;
+      if (keyLength < prefix.length || prefix.some((byte, i) => key[i] !== byte)) return;
       if (hasExpired(this.#opened.state, walk.entry)) count--;
       else yield infoOf<Meta>(keyOf(walk.entry), walk.entry);
     }

@@ -4,36 +4,47 @@
  * @module
  */
 
-import { CodedReader, type CodedSource } from "./coded_blob.ts";
+import { CodedReader } from "./coded_blob.ts";
+import { keyOf } from "./entries.ts";
 import type { Extra } from "./extra.ts";
-import type { FoundEntry } from "./log_table.ts";
+import { filled, type FoundEntry, LARGE, type ReadBytes } from "./range_snapshot.ts";
 
-/** Decodes blobs: {@linkcode codedBlobs}. */
+/** Bytes of a compressed blob that are decoded at once. */
+const DECODED = 1_048_576; // = 2 ** 20
+
+/** Decodes bytes of a blob from `start` to `end`: {@linkcode codedBlobs}. */
 export type DecodeBlob = (
-  source: CodedSource,
-  offset: number,
-  into: Uint8Array<ArrayBuffer>,
-) => Promise<void>;
+  blob: FoundEntry & { readonly extra: Extra },
+  stored: ReadBytes,
+  start: number,
+  end: number,
+) => AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
 
 /**
  * Decodes blobs that were compressed with gzip, by the `DecompressionStream` of the runtime: the
  * option `decode` of `HttpBlobStore.open` and `RangeBlobStore.openRanges`. A page that reads no
  * such blobs need not have it.
+ *
+ * @param blob The entry of the blob.
+ * @param stored Reads its stored bytes.
  */
-export function codedBlobs(
-  source: CodedSource,
-  offset: number,
-  into: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  return new CodedReader(source).read(offset, into);
-}
-
-/** The coding of an entry, if it is coded. */
-export function codingOf({ extra }: FoundEntry): Extra | undefined {
-  return extra !== undefined && extra.codec !== 0 ? extra : undefined;
-}
-
-/** Bytes of a blob as it was put. */
-export function sizeOf(entry: FoundEntry): number {
-  return codingOf(entry)?.plainSize ?? entry.size;
+export async function* codedBlobs(
+  blob: FoundEntry & { readonly extra: Extra },
+  stored: ReadBytes,
+  start: number,
+  end: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const { size, extra } = blob;
+  // A blob that is not large is one request; else the ends of its pieces are another one.
+  const whole = size < LARGE ? await filled(size, stored(0, size)) : undefined;
+  const read = async (offset: number, into: Uint8Array) => {
+    const stop = offset + into.length;
+    into.set(whole?.subarray(offset, stop) ?? await filled(into.length, stored(offset, stop)));
+  };
+  const reader = new CodedReader({ key: keyOf(blob), size, extra, hooks: {}, read });
+  for (let at = start; at < end; at += DECODED) {
+    const piece = new Uint8Array(Math.min(DECODED, end - at));
+    await reader.read(at, piece);
+    yield piece;
+  }
 }

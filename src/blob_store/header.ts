@@ -15,14 +15,12 @@ import {
   HEAD_LENGTH,
   HEADER_LENGTH,
   MIN_FIRST_SEGMENT,
+  type Part,
   SLOT_LENGTH,
   type SlotFault,
   type Superblock,
   versionOf,
 } from "./superblock.ts";
-
-/** Needs of the check of a header. */
-export type HeadFile = Pick<StoreFile, "byteLength" | "matches">;
 
 /** Both slots as they are in the file. */
 export async function readHeader(file: StoreFile): Promise<Uint8Array> {
@@ -66,7 +64,7 @@ export function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Int32Ar
 }
 
 /** The contents of each slot, or why it cannot be used. */
-export function slotsOf(header: Uint8Array, file: HeadFile): (Superblock | SlotFault)[] {
+export function slotsOf(header: Uint8Array, file: StoreFile): (Superblock | SlotFault)[] {
   const slots = [0, SLOT_LENGTH].map((at) => header.subarray(at, at + SLOT_LENGTH));
   const first = decodeSuperblock(slots[0], file.matches);
   if (typeof first !== "string" && isSameSlot(slots[0], slots[1])) return [first, first];
@@ -96,57 +94,59 @@ export interface CurrentSlot {
 /**
  * The slot that holds.
  *
+ * @param slots What each slot says.
+ * @param byteLength Bytes in the file.
  * @throws {CorruptStoreError} There is none that makes sense.
  */
-export function currentSlot(header: Uint8Array, file: HeadFile): CurrentSlot {
-  const slots = slotsOf(header, file);
+export function currentSlot(
+  header: Uint8Array,
+  slots: readonly (Superblock | SlotFault)[],
+  byteLength: number,
+): CurrentSlot {
   const unknown = slots.indexOf("unknown");
   if (unknown >= 0) {
     const version = versionOf(header.subarray(unknown * SLOT_LENGTH));
     const reason = `it has version ${version} of the format, this code reads ${FORMAT_VERSION}`;
     throw new CorruptStoreError(8, reason);
   }
-  let slot = -1, superblock: Superblock | undefined;
-  slots.forEach((found, i) => {
-    if (typeof found === "string") return;
-    if (superblock !== undefined && superblock.generation >= found.generation) return;
-    slot = i;
-    superblock = found;
-  });
-  if (superblock !== undefined) {
-    const other = slots[1 - slot];
-    const isAlone = typeof other === "string" || other.generation !== superblock.generation;
-    checkSuperblock(superblock, file);
-    return { superblock, isAlone, slot };
+  const [first, second] = slots.map((found) => typeof found === "string" ? -1 : found.generation);
+  const slot = second > first ? 1 : 0, superblock = slots[slot];
+  if (typeof superblock === "string") {
+    const isDamaged = slots.includes("damaged");
+    const reason = isDamaged ? "both of its headers are damaged" : "it is not a blob store";
+    throw new CorruptStoreError(0, reason);
   }
-  if (slots.includes("damaged")) {
-    throw new CorruptStoreError(0, "both of its headers are damaged");
-  }
-  throw new CorruptStoreError(0, "it is not a blob store");
+  checkSuperblock(superblock, byteLength);
+  return { superblock, slot, isAlone: first !== second };
 }
 
 /** Throws where a superblock speaks of what is not there. */
-function checkSuperblock(superblock: Superblock, file: HeadFile): void {
+function checkSuperblock(superblock: Superblock, byteLength: number): void {
   const { granule, root, rootLength, segments } = superblock;
-  const isGranule = granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0;
-  const units = root.reduce((sum, part) => sum + part.units, 0);
-  const hasLog = segments[0].units * granule >= MIN_FIRST_SEGMENT;
-  if (!isGranule || !hasLog || rootLength > Math.min(units * granule, MAX_ROOT_LENGTH)) {
-    throw new CorruptStoreError(0, "its header makes no sense");
-  }
+  const check = (makesSense: boolean) => {
+    if (!makesSense) throw new CorruptStoreError(0, "its header makes no sense");
+  };
+  check(granule >= 16 && granule <= 65536 && (granule & (granule - 1)) === 0);
+  check(segments[0].units * granule >= MIN_FIRST_SEGMENT);
+  check(rootLength <= Math.min(unitsOf(root) * granule, MAX_ROOT_LENGTH));
   for (const { unit, units } of [...root, ...segments]) {
-    const end = HEADER_LENGTH + (unit + units) * granule;
-    if (!(end <= file.byteLength)) {
-      throw new CorruptStoreError(
-        file.byteLength,
-        `it is cut off, and had at least ${end} bytes`,
-      );
-    }
+    checkLength(byteLength, HEADER_LENGTH + (unit + units) * granule);
   }
-  const logUnits = segments.reduce((sum, part) => sum + part.units, 0);
-  if (logUnits * granule > file.byteLength - HEADER_LENGTH) {
-    throw new CorruptStoreError(0, "its header makes no sense");
-  }
+  check(unitsOf(segments) * granule <= byteLength - HEADER_LENGTH);
+}
+
+function unitsOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, { units }) => sum + units, 0);
+}
+
+/**
+ * Throws where a file is shorter than what is known to be in it.
+ *
+ * @throws {CorruptStoreError} It is.
+ */
+export function checkLength(byteLength: number, end: number): void {
+  if (end <= byteLength) return;
+  throw new CorruptStoreError(byteLength, `it is cut off, and had at least ${end} bytes`);
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { getUint32, getUint64, setUint32 } from "./codec.ts";
+import { getUint32, getUint64 } from "./codec.ts";
 import { CODECS, EXPIRY, type Extra, isExtraSound, MAX_TIME } from "./extra.ts";
 import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import {
@@ -22,7 +22,7 @@ import {
   PAGE_LENGTH,
   RESTART,
 } from "./leaf.ts";
-import type { ChecksumTest } from "./checksums.ts";
+import { type ChecksumTest, isChecked } from "./checksums.ts";
 import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
 const NO_PARTS: readonly Part[] = [];
@@ -447,11 +447,7 @@ export function isIntact(
   const pages = pagesOf(leaf), count = leaf[58] | (leaf[59] << 8), end = leaf[60] | (leaf[61] << 8);
   if (leaf.length !== pages * PAGE_LENGTH || (leaf[62] | leaf[63]) !== 0) return false;
   if (pages === 2 && (count !== 1 || page % 2 !== 0)) return false;
-  const checksum = getUint32(leaf, 4);
-  setUint32(leaf, 4, 0);
-  const isRight = matches(leaf, 0, checksum);
-  setUint32(leaf, 4, checksum);
-  if (!isRight) return false;
+  if (!isChecked(leaf, 4, 0, matches)) return false;
   return end >= LEAF_HEADER && end <= leaf.length - 2 * Math.ceil(count / RESTART);
 }
 

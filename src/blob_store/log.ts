@@ -5,11 +5,11 @@
  * @module
  */
 
-import { StoreFullError } from "./blob_store_errors.ts";
+import { CorruptStoreError, StoreFullError } from "./blob_store_errors.ts";
 import { ByteWriter, getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
 import { writeSuperblocks } from "./header.ts";
 import { isDiskFull, type StoreFile } from "./store_file.ts";
-import type { ChecksumTest } from "./checksums.ts";
+import { type ChecksumTest, isChecked } from "./checksums.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
 import type { Space } from "./space.ts";
 import {
@@ -307,10 +307,7 @@ export function batchAt(
   const length = getUint32(segment, at + 4);
   if (length < BATCH_HEADER || length % 8 !== 0 || length > room) return undefined;
   const bytes = segment.subarray(at, at + length), checksum = getUint32(bytes, 24);
-  setUint32(bytes, 24, 0);
-  const isWhole = matches(bytes, salt, checksum);
-  setUint32(bytes, 24, checksum);
-  if (!isWhole) return undefined;
+  if (!isChecked(bytes, 24, salt, matches)) return undefined;
   return { length, sequence: getUint64(bytes, 8), durable: getUint64(bytes, 16), checksum };
 }
 
@@ -329,4 +326,34 @@ export function saltOf(batch: Uint8Array, crc32: Crc32): number {
     salt = salt < 0 ? ((salt ^ 0xedb88320) << 1) | 1 : salt << 1;
   }
   return salt >>> 0;
+}
+
+/**
+ * Throws where a whole batch lies behind the end of the log that was written once the next one
+ * was durable.
+ */
+export function checkNothingFollows(
+  { rest, end, sequence }: {
+    readonly rest: Uint8Array;
+    readonly end: number;
+    readonly sequence: number;
+  },
+  { salt }: Superblock,
+  matches: ChecksumTest,
+): void {
+  // What looks like batches may be anyone's bytes: only so much of it is summed up.
+  let budget = 16 * rest.length;
+  for (let at = 0; at + BATCH_HEADER <= rest.length && budget > 0; at += 8) {
+    if (!isBatchMagic(rest, at)) continue;
+    budget -= rest.length - at;
+    const batch = batchAt(rest, at, salt, matches);
+    if (batch !== undefined && batch.sequence > sequence && batch.durable >= sequence) {
+      throw damagedLog(end);
+    }
+  }
+}
+
+/** The error for a batch that is missing. */
+export function damagedLog(offset: number): CorruptStoreError {
+  return new CorruptStoreError(offset, "its log is damaged");
 }

@@ -31,6 +31,7 @@ import {
   isVacant,
   readHeadAndHeader,
   readHeader,
+  slotsOf,
   writeSuperblocks,
 } from "./header.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
@@ -221,7 +222,8 @@ export class OpenStore {
     const { file, log } = this.state;
     await file.reload();
     try {
-      const { generation } = currentSlot(await readHeader(file), file).superblock;
+      const header = await readHeader(file), slots = slotsOf(header, file);
+      const { generation } = currentSlot(header, slots, file.byteLength).superblock;
       if (generation === log.superblock.generation && !await log.hasNext()) return;
     } catch (error) {
       if (!(error instanceof CorruptStoreError || error instanceof StorageError)) throw error;

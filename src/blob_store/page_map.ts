@@ -4,6 +4,7 @@
  * @module
  */
 
+import { lowerBound } from "../util/lower_bound.ts";
 import { PAGE_LENGTH } from "./leaf.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
@@ -46,31 +47,34 @@ export class PageMap {
 
   #extentOf(page: number): number {
     const firsts = this.#firstPages;
-    let low = 0, high = firsts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (firsts[middle] <= page) low = middle;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(firsts.length, (i) => firsts[i] <= page) - 1;
   }
+}
 
-  /** Reads pages from one on; all pieces at once where the file takes its time. */
-  read(file: StoreFile, page: number, into: Uint8Array): Pending {
-    const length = this.adjacent(page) * PAGE_LENGTH;
-    const pending = file.read(this.positionOf(page), into.subarray(0, length));
-    if (length >= into.length) return pending;
-    const rest = this.read(file, page + length / PAGE_LENGTH, into.subarray(length));
-    return both(pending, rest);
-  }
+/** Reads pages from one on; all pieces at once where the file takes its time. */
+export function readPages(
+  file: StoreFile,
+  map: PageMap,
+  page: number,
+  into: Uint8Array,
+): Pending {
+  const length = map.adjacent(page) * PAGE_LENGTH;
+  const pending = file.read(map.positionOf(page), into.subarray(0, length));
+  if (length >= into.length) return pending;
+  return both(pending, readPages(file, map, page + length / PAGE_LENGTH, into.subarray(length)));
+}
 
-  /** Writes pages from one on. */
-  write(file: StoreFile, page: number, bytes: Uint8Array): Pending {
-    const length = this.adjacent(page) * PAGE_LENGTH;
-    const pending = file.write(this.positionOf(page), bytes.subarray(0, length));
-    if (length >= bytes.length) return pending;
-    return both(pending, this.write(file, page + length / PAGE_LENGTH, bytes.subarray(length)));
-  }
+/** Writes pages from one on. */
+export function writePages(
+  file: StoreFile,
+  map: PageMap,
+  page: number,
+  bytes: Uint8Array,
+): Pending {
+  const length = map.adjacent(page) * PAGE_LENGTH;
+  const pending = file.write(map.positionOf(page), bytes.subarray(0, length));
+  if (length >= bytes.length) return pending;
+  return both(pending, writePages(file, map, page + length / PAGE_LENGTH, bytes.subarray(length)));
 }
 
 function both(one: Pending, other: Pending): Pending {

@@ -17,7 +17,7 @@ import { NO_PLACE } from "./key_index.ts";
 import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
 import { encodeRoot, MAX_ROOT_LENGTH, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
-import { MAX_SEPARATOR_BYTES } from "./separators.ts";
+import { MAX_SEPARATOR_BYTES } from "./separators_builder.ts";
 import { StoreFile } from "./store_file.ts";
 import { HEADER_LENGTH, type Part } from "./superblock.ts";
 import { encodeText } from "./text.ts";

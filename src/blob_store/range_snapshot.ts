@@ -4,21 +4,25 @@
  * @module
  */
 
-import { CorruptBlobError, CorruptStoreError, DamagedIndexError } from "./blob_store_errors.ts";
+import { CorruptBlobError, DamagedIndexError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH, chunkSeed, framedLength, ownParts } from "./chunks.ts";
 import { getUint32 } from "./codec.ts";
 import { keyOf } from "./entries.ts";
-import { currentSlot } from "./header.ts";
+import { checkLength, currentSlot } from "./header.ts";
 import { compareBytes, type IndexEntry, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
 import { leafEntries } from "./leaf_entries.ts";
 import { pagesOf } from "./leaf_cursor.ts";
 import { PageMap } from "./page_map.ts";
-import { readRoot } from "./recovery.ts";
-import { positionOf } from "./replay.ts";
-import type { Run } from "./root.ts";
-import { HEADER_LENGTH, type Superblock } from "./superblock.ts";
+import { readRoot, type Run } from "./root.ts";
+import {
+  decodeSuperblock,
+  HEADER_LENGTH,
+  positionOf,
+  SLOT_LENGTH,
+  type Superblock,
+} from "./superblock.ts";
 import { lowerBound } from "../util/lower_bound.ts";
-import { type FoundEntry, type LogTable, readLog } from "./log_table.ts";
+import type { LogTable } from "./log_table.ts";
 import { matches } from "./checksums.ts";
 import type { RangeFile } from "./range_file.ts";
 
@@ -49,6 +53,18 @@ export interface WalkRange {
   readonly limit: number;
 }
 
+/** A blob that a leaf or a log names. */
+export interface FoundEntry extends IndexEntry {
+  /** Its bytes, where the log has them. */
+  readonly inline?: Uint8Array;
+}
+
+/** Reads bytes of a blob from one on to another, piece by piece. */
+export type ReadBytes = (
+  start: number,
+  end: number,
+) => AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
+
 /** A store that was opened. It never changes. */
 export class RangeSnapshot {
   readonly file: RangeFile;
@@ -58,26 +74,22 @@ export class RangeSnapshot {
   readonly #run: Run | undefined;
   readonly #place: LeafPlace;
   readonly #pages: PageMap;
-  readonly #log: LogTable["entries"];
-  /** The keys of the log in order. */
-  readonly #sorted: readonly Uint8Array[];
+  readonly #log: LogTable | undefined;
   readonly #groups = new WeakMap<Uint8Array, Group>();
 
   private constructor(
     file: RangeFile,
     { granule, uuid, generation, salt }: Superblock,
     run: Run | undefined,
-    log: LogTable,
+    log?: LogTable,
   ) {
     this.file = file;
-    this.name = `${uuid} ${generation} ${salt} ${log.sequence}`;
+    this.name = [uuid, generation, salt, log?.sequence].join(" ");
     this.#granule = granule;
     this.#run = run;
     this.#place = { uuid, run: run?.id ?? 0, sequence: run?.sequence ?? 0, flags: run?.flags };
     this.#pages = new PageMap(granule, run?.extents);
-    this.#log = log.entries;
-    this.#sorted = [...log.entries.keys()].map((key) => new TextEncoder().encode(key))
-      .sort(compareBytes);
+    this.#log = log;
   }
 
   /**
@@ -86,33 +98,32 @@ export class RangeSnapshot {
    * @throws {CorruptStoreError} It is no blob store, or it is damaged.
    */
   static async open(file: RangeFile): Promise<RangeSnapshot> {
-    const header = new Uint8Array(HEADER_LENGTH);
+    const { byteLength } = file, header = new Uint8Array(HEADER_LENGTH);
     header.set(file.head.subarray(0, HEADER_LENGTH));
-    const { byteLength } = file;
-    const { superblock } = currentSlot(header, { byteLength, matches });
-    const { granule } = superblock;
+    const slots = [0, SLOT_LENGTH].map((at) => {
+      return decodeSuperblock(header.subarray(at, at + SLOT_LENGTH), matches);
+    });
+    const { superblock } = currentSlot(header, slots, byteLength), { granule } = superblock;
+    const range = (position: number, length: number) =>
+      file.range(position, position + length, OPENING_GAP);
     const read = async (position: number, into: Uint8Array) => {
-      into.set(await file.range(position, position + into.length, OPENING_GAP));
+      into.set(await range(position, into.length));
     };
     const [root, ...segments] = await Promise.all([
       readRoot({ matches, read }, superblock),
-      ...superblock.segments.map(async (part) => {
-        const bytes = new Uint8Array(part.units * granule);
-        await read(positionOf(part, granule), bytes);
-        return bytes;
-      }),
+      ...superblock.segments.map((part) => range(positionOf(part, granule), part.units * granule)),
     ]);
-    const end = HEADER_LENGTH + (root?.end ?? 0) * granule;
-    if (end > byteLength) {
-      throw new CorruptStoreError(byteLength, `it is cut off, and had at least ${end} bytes`);
-    }
-    const opened = (limit: number) => {
-      const log = readLog(segments, superblock, limit, root?.features ?? 0);
-      return { log, snapshot: new RangeSnapshot(file, superblock, root?.runs[0], log) };
-    };
-    const { log, snapshot } = opened(Infinity);
-    const isWhole = await Promise.all(log.unproven.map((entry) => snapshot.#isWhole(entry)));
-    return isWhole.every(Boolean) ? snapshot : opened(log.durable).snapshot;
+    checkLength(byteLength, HEADER_LENGTH + (root?.end ?? 0) * granule);
+    const run = root?.runs[0], checkpoint = new RangeSnapshot(file, superblock, run);
+    if (segments.length === 1 && segments[0].every((byte) => byte === 0)) return checkpoint;
+    const { LogTable } = await import("./log_table.ts"); // what is published does without
+    const log = await LogTable.read(
+      segments.map((bytes) => bytes.slice()),
+      superblock,
+      root?.features ?? 0,
+      (entry) => checkpoint.#isWhole(entry),
+    );
+    return new RangeSnapshot(file, superblock, run, log);
   }
 
   /**
@@ -121,11 +132,11 @@ export class RangeSnapshot {
    * @throws {DamagedIndexError} The key may be in a damaged page.
    */
   async find(key: string, bytes: Uint8Array): Promise<FoundEntry | undefined> {
-    if (this.#log.has(key)) return this.#log.get(key);
+    if (this.#log?.has(key)) return this.#log.get(key);
     if (this.#run === undefined) return undefined;
     const number = this.#run.separators.groupOf(bytes, bytes.length);
     const group = await this.#group(this.#run, number), { entries } = group;
-    const i = lowerBound(entries.length, (i) => compareBytes(entries[i].key, bytes) < 0);
+    const i = indexOf(entries, bytes, 0);
     if (i < entries.length && compareBytes(entries[i].key, bytes) === 0) return entries[i];
     this.#checkGap(group, i, number);
     return undefined;
@@ -163,28 +174,9 @@ export class RangeSnapshot {
    *
    * @throws {DamagedIndexError} A page is damaged.
    */
-  async *walk(range: WalkRange): AsyncGenerator<FoundEntry, void, void> {
-    const { from, isBehind, reverse } = range, step = reverse ? -1 : 1;
-    const sorted = this.#sorted, limit = isBehind === reverse ? 0 : 1;
-    // The first key of the log that is wanted.
-    let next = lowerBound(sorted.length, (i) => compareBytes(sorted[i], from) < limit);
-    if (reverse) next--;
-    const isAhead = (key: Uint8Array) => compareBytes(sorted[next], key) * step < 0;
-    for await (const entry of this.#walkRun(range)) {
-      for (; next in sorted && isAhead(entry.key); next += step) {
-        const found = this.#logEntry(next);
-        if (found !== undefined) yield found;
-      }
-      if (!(next in sorted) || compareBytes(sorted[next], entry.key) !== 0) yield entry;
-    }
-    for (; next in sorted; next += step) {
-      const found = this.#logEntry(next);
-      if (found !== undefined) yield found;
-    }
-  }
-
-  #logEntry(i: number): FoundEntry | undefined {
-    return this.#log.get(new TextDecoder().decode(this.#sorted[i]));
+  walk(range: WalkRange): AsyncGenerator<FoundEntry, void, void> {
+    const walk = this.#walkRun(range);
+    return this.#log?.over(walk, range) ?? walk;
   }
 
   /** The same of the run alone. */
@@ -206,9 +198,7 @@ export class RangeSnapshot {
       for (const [n, group] of groups.entries()) {
         const { entries } = group;
         let i = reverse ? entries.length : 0;
-        if (isFirst) {
-          i = lowerBound(entries.length, (i) => compareBytes(entries[i].key, from) < bound);
-        }
+        if (isFirst) i = indexOf(entries, from, bound);
         isFirst = false;
         for (; reverse ? i > 0 : i < entries.length; i += step) {
           this.#checkGap(group, i, numbers[n]);
@@ -291,6 +281,25 @@ export class RangeSnapshot {
       for (const [from, to] of ranges) yield* file.pieces(from, to);
     } else yield* await Promise.all(ranges.map(([from, to]) => file.range(from, to, maxGap)));
   }
+}
+
+/** The first entry whose key compares to another one as `bound` or more. */
+function indexOf(entries: readonly IndexEntry[], key: Uint8Array, bound: number): number {
+  return lowerBound(entries.length, (i) => compareBytes(entries[i].key, key) < bound);
+}
+
+/** Pieces in one buffer of `length` bytes. */
+export async function filled(
+  length: number,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const into = new Uint8Array(length);
+  let at = 0;
+  for await (const piece of pieces) {
+    into.set(piece, at);
+    at += piece.length;
+  }
+  return into;
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

@@ -4,12 +4,11 @@
  * @module
  */
 
-import { CorruptStoreError } from "./blob_store_errors.ts";
 import { CHUNK_LENGTH, DamagedChunk, framedLength, ownParts, readChunks } from "./chunks.ts";
 import type { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
-import { currentSlot, isSame, readHeader } from "./header.ts";
-import { decodeRoot, hasRoom, overlap, type Root } from "./root.ts";
+import { checkLength, currentSlot, isSame, readHeader, slotsOf } from "./header.ts";
+import { readRoot, type Root } from "./root.ts";
 import { type Replay, replayLog } from "./replay.ts";
 import {
   encodeSuperblock,
@@ -43,7 +42,11 @@ export async function recover(
   cacheBytes: number,
   news?: LogMark,
 ): Promise<Recovered | undefined> {
-  const { superblock, isAlone, slot } = currentSlot(header, file);
+  const { superblock, isAlone, slot } = currentSlot(
+    header,
+    slotsOf(header, file),
+    file.byteLength,
+  );
   const root = await readRoot(file, superblock);
   const read = (limit: number) => readLog(file, superblock, cacheBytes, limit, root, news);
   let state = await read(Infinity);
@@ -66,35 +69,6 @@ export async function recover(
 interface State {
   readonly index: KeyIndex;
   readonly replay: Replay;
-}
-
-/** The root of the index; undefined where there is none. */
-export async function readRoot(
-  file: Pick<StoreFile, "matches" | "read">,
-  superblock: Superblock,
-): Promise<Root | undefined> {
-  const { granule, root: parts, rootLength, rootChecksum, salt, segments } = superblock;
-  const bytes = new Uint8Array(rootLength);
-  let done = 0;
-  for (const { unit, units } of parts) {
-    const piece = bytes.subarray(done, done + units * granule);
-    const pending = file.read(HEADER_LENGTH + unit * granule, piece);
-    if (pending) await pending;
-    done += piece.length;
-  }
-  const offset = parts.length > 0 ? HEADER_LENGTH + parts[0].unit * granule : 0;
-  if (!file.matches(bytes, salt, rootChecksum)) {
-    throw new CorruptStoreError(offset, "its index is damaged");
-  }
-  const root = rootLength > 0 ? decodeRoot(bytes) : undefined;
-  if (root !== undefined && "fault" in root) throw new CorruptStoreError(offset, root.fault);
-  const extents = root?.runs.flatMap((run) => run.extents) ?? [];
-  const makesSense = !overlap([...parts, ...segments, ...extents]) && (root === undefined ||
-    hasRoom(root, granule) &&
-      parts.every(({ unit, units }) => unit + units <= root.end) &&
-      root.runs.every(({ sequence }) => sequence < segments[0].sequence));
-  if (!makesSense) throw new CorruptStoreError(offset, "its index makes no sense");
-  return root;
 }
 
 /** The log, up to and with batch `limit`. */
@@ -125,9 +99,7 @@ function checkEnd(
       end = Math.max(end, unit + units);
     }
   }
-  const bytes = HEADER_LENGTH + end * granule;
-  if (bytes <= file.byteLength) return;
-  throw new CorruptStoreError(file.byteLength, `it is cut off, and had at least ${bytes} bytes`);
+  checkLength(file.byteLength, HEADER_LENGTH + end * granule);
 }
 
 /** Tells whether the bytes are there of every blob that was put after the last known flush. */

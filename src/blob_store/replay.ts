@@ -4,15 +4,14 @@
  * @module
  */
 
-import { CorruptStoreError } from "./blob_store_errors.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
-import { BATCH_HEADER, batchAt, isBatchMagic } from "./log.ts";
+import { BATCH_HEADER, batchAt, checkNothingFollows, damagedLog } from "./log.ts";
 import { wordsOf } from "./header.ts";
 import { CLOSE, DELETE, PUT, RecordReader } from "./records.ts";
 import type { Root } from "./root.ts";
 import type { LogNews } from "./watch.ts";
-import { HEADER_LENGTH, MAX_BLOB_PARTS, type Part, type Superblock } from "./superblock.ts";
+import { MAX_BLOB_PARTS, type Part, positionOf, type Superblock } from "./superblock.ts";
 
 /** The contents of a log. */
 export interface Replay {
@@ -91,7 +90,7 @@ export async function replayLog(
   news?.end();
   const { rest, sequence } = replay;
   replay.isDirty = !isZero(rest);
-  if (replay.isDirty && sequence <= limit) checkNothingFollows(replay, superblock, file);
+  if (replay.isDirty && sequence <= limit) checkNothingFollows(replay, superblock, file.matches);
   return replay;
 }
 
@@ -104,11 +103,6 @@ async function readSegment(
   const pending = file.read(positionOf(part, granule), bytes);
   if (pending) await pending;
   return bytes;
-}
-
-/** Where a part begins in the file. */
-export function positionOf(part: Part, granule: number): number {
-  return HEADER_LENGTH + part.unit * granule;
 }
 
 /** Applies the batches of a segment. Gives where they end. */
@@ -207,30 +201,4 @@ function isZero(bytes: Uint8Array): boolean {
   let i = 0;
   while (i < words.length && words[i] === 0) i++;
   return i === words.length;
-}
-
-/**
- * Throws where a whole batch lies behind the end of the log that was written once the next one
- * was durable.
- */
-export function checkNothingFollows(
-  { rest, end, sequence }: Pick<Replay, "rest" | "end" | "sequence">,
-  { salt }: Superblock,
-  file: Pick<StoreFile, "matches">,
-): void {
-  // What looks like batches may be anyone's bytes: only so much of it is summed up.
-  let budget = 16 * rest.length;
-  for (let at = 0; at + BATCH_HEADER <= rest.length && budget > 0; at += 8) {
-    if (!isBatchMagic(rest, at)) continue;
-    budget -= rest.length - at;
-    const batch = batchAt(rest, at, salt, file.matches);
-    if (batch !== undefined && batch.sequence > sequence && batch.durable >= sequence) {
-      throw damagedLog(end);
-    }
-  }
-}
-
-/** The error for a batch that is missing. */
-export function damagedLog(offset: number): CorruptStoreError {
-  return new CorruptStoreError(offset, "its log is damaged");
 }

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { CorruptStoreError } from "./blob_store_errors.ts";
 import { ByteReader, ByteWriter, getUint32 } from "./codec.ts";
 import { CODECS, EXPIRY, KNOWN_FEATURES } from "./extra.ts";
 import { CODED, EXPIRES, PAGE_LENGTH, PLAIN_FLAGS } from "./leaf.ts";
 import { PageMap } from "./page_map.ts";
 import { Separators } from "./separators.ts";
-import type { Part } from "./superblock.ts";
+import type { StoreFile } from "./store_file.ts";
+import { type Part, positionOf, type Superblock } from "./superblock.ts";
 
 // Little-endian:
 //
@@ -96,7 +98,7 @@ export function encodeRoot(root: Root): Uint8Array {
 }
 
 function encodeRun(run: Run, to: ByteWriter): void {
-  const separators = run.separators.encode();
+  const separators = run.separators.bytes;
   for (const value of [run.id, run.sequence, run.entries, run.pages, 0]) to.uint64(value);
   for (const value of [run.groupPages, run.extents.length, separators.length, 0]) to.uint32(value);
   for (const { unit, units } of run.extents) {
@@ -112,6 +114,41 @@ export function rootLengthOf(bytes: Uint8Array): number {
   if (bytes.length < HEADER + RUN_HEADER || getUint32(bytes, 40) !== 1) return Infinity;
   const extents = getUint32(bytes, HEADER + 44), separators = getUint32(bytes, HEADER + 48);
   return HEADER + RUN_HEADER + 8 * Math.ceil((16 * extents + separators) / 8);
+}
+
+/**
+ * Reads the root of the index; undefined where there is none.
+ *
+ * @throws {CorruptStoreError} It is damaged.
+ */
+export async function readRoot(
+  file: Pick<StoreFile, "matches" | "read">,
+  { granule, root: parts, rootLength, rootChecksum, salt, segments }: Superblock,
+): Promise<Root | undefined> {
+  const bytes = new Uint8Array(rootLength);
+  let done = 0;
+  for (const part of parts) {
+    const piece = bytes.subarray(done, done + part.units * granule);
+    const pending = file.read(positionOf(part, granule), piece);
+    if (pending) await pending;
+    done += piece.length;
+  }
+  const check = (isRight: boolean, fault: string) => {
+    if (isRight) return;
+    throw new CorruptStoreError(parts.length > 0 ? positionOf(parts[0], granule) : 0, fault);
+  };
+  check(file.matches(bytes, salt, rootChecksum), DAMAGED);
+  const root = rootLength > 0 ? decodeRoot(bytes) : undefined;
+  if (root !== undefined && "fault" in root) return check(false, root.fault) as undefined;
+  const { runs = [], end = Infinity } = root ?? {};
+  const all = [...parts, ...segments, ...runs.flatMap((run) => run.extents)];
+  check(
+    !overlap(all) && runs.every((run) => {
+      return hasRoom(run, granule) && run.sequence < segments[0].sequence;
+    }) && parts.every(({ unit, units }) => unit + units <= end),
+    "its index makes no sense",
+  );
+  return root;
 }
 
 /** The contents of a root, or why it cannot be used. Each number in it is in its range. */
@@ -174,16 +211,17 @@ function decodeRun(from: ByteReader, end: number, flags: number): Run | undefine
   return { id, sequence, entries, pages, groupPages, extents, separators, flags };
 }
 
-/** Tells whether the pages of a root's runs have room in its extents, and no leaf is torn. */
-export function hasRoom({ runs }: Root, granule: number): boolean {
-  return runs.every(({ pages, extents }) => {
-    const map = new PageMap(granule);
-    return extents.every((extent) => {
-      const isEven = map.capacity % 2 === 0;
-      map.add(extent);
-      return isEven;
-    }) && map.capacity >= pages;
-  });
+/** Tells whether the pages of a run have room in its extents, and no leaf is torn. */
+export function hasRoom(
+  { pages, extents }: Pick<Run, "pages" | "extents">,
+  granule: number,
+): boolean {
+  const map = new PageMap(granule);
+  return extents.every((extent) => {
+    const isEven = map.capacity % 2 === 0;
+    map.add(extent);
+    return isEven;
+  }) && map.capacity >= pages;
 }
 
 /** Tells whether two parts have a unit in common. */

@@ -6,7 +6,7 @@
 
 import { compareKeys, LEAF_HEADER, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
 import { checkLeaf, isIntact, LeafCursor, pagesOf } from "./leaf_cursor.ts";
-import { PageMap } from "./page_map.ts";
+import { PageMap, readPages } from "./page_map.ts";
 import type { Run } from "./root.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
 import { decodeText } from "./text.ts";
@@ -36,7 +36,7 @@ export class RunPages {
 
   /** Reads as many pages as there is room for. */
   read(page: number, into: Uint8Array): Pending {
-    return this.#map.read(this.#file, page, into);
+    return readPages(this.#file, this.#map, page, into);
   }
 
   /**

@@ -7,7 +7,8 @@
 import { type IndexEntry, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
 import { LeafWriter } from "./leaf_writer.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
-import { type Separators, SeparatorsBuilder } from "./separators.ts";
+import type { Separators } from "./separators.ts";
+import { SeparatorsBuilder } from "./separators_builder.ts";
 import type { Pending } from "./store_file.ts";
 
 /** Pages that are written at once. */

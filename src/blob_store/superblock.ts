@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ChecksumTest } from "./checksums.ts";
+import { type ChecksumTest, isChecked } from "./checksums.ts";
 import type { Crc32 } from "./runtime_hooks.ts";
-import { getUint32, getUint64, setUint32, setUint64 } from "./codec.ts";
+import { ByteReader, getUint32, setUint32, setUint64 } from "./codec.ts";
 
 // A slot, little-endian; the checksum covers its first `length` bytes, itself as 0:
 //
@@ -51,6 +51,11 @@ export const MAX_BLOB_PARTS = 200;
 export interface Part {
   readonly unit: number;
   readonly units: number;
+}
+
+/** Where a part begins in the file. */
+export function positionOf(part: Part, granule: number): number {
+  return HEADER_LENGTH + part.unit * granule;
 }
 
 /** Where a segment of the log is. */
@@ -128,28 +133,24 @@ export function decodeSuperblock(slot: Uint8Array, matches: ChecksumTest): Super
   const length = getUint32(slot, 16);
   if (length < MIN_LENGTH || length > SESSION) return "damaged";
   const bytes = slot.slice(0, length);
-  setUint32(bytes, CHECKSUM, 0);
-  if (!matches(bytes, 0, getUint32(slot, CHECKSUM))) return "damaged";
-  if (getUint32(bytes, 8) !== FORMAT_VERSION) return "unknown";
+  if (!isChecked(bytes, CHECKSUM, 0, matches)) return "damaged";
+  if (versionOf(bytes) !== FORMAT_VERSION) return "unknown";
   const parts = getUint32(bytes, 72), segments = getUint32(bytes, 76);
   if (segments === 0 || length !== lengthOf(parts, segments)) return "damaged";
-  const start = PARTS + PART_LENGTH * parts;
+  const from = new ByteReader(bytes, 20), lists = new ByteReader(bytes, PARTS);
   return {
-    granule: getUint32(bytes, 20),
-    generation: getUint64(bytes, 24),
-    uuid: bytes.slice(32, 48),
-    salt: getUint32(bytes, 48),
-    rootChecksum: getUint32(bytes, 52),
-    rootLength: getUint64(bytes, 56),
-    root: Array.from({ length: parts }, (_, i) => ({
-      unit: getUint64(bytes, PARTS + PART_LENGTH * i),
-      units: getUint64(bytes, PARTS + PART_LENGTH * i + 8),
-    })),
-    checkpoints: getUint64(bytes, 64),
-    segments: Array.from({ length: segments }, (_, i) => ({
-      unit: getUint64(bytes, start + SEGMENT_LENGTH * i),
-      units: getUint64(bytes, start + SEGMENT_LENGTH * i + 8),
-      sequence: getUint64(bytes, start + SEGMENT_LENGTH * i + 16),
+    granule: from.uint32(),
+    generation: from.uint64(),
+    uuid: from.view(16),
+    salt: from.uint32(),
+    rootChecksum: from.uint32(),
+    rootLength: from.uint64(),
+    checkpoints: from.uint64(),
+    root: Array.from({ length: parts }, () => ({ unit: lists.uint64(), units: lists.uint64() })),
+    segments: Array.from({ length: segments }, () => ({
+      unit: lists.uint64(),
+      units: lists.uint64(),
+      sequence: lists.uint64(),
     })),
   };
 }

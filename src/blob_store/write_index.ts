@@ -10,7 +10,7 @@ import { TableEntry, takeAll } from "./entries.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
 import { settle } from "./lookup.ts";
-import { PageMap } from "./page_map.ts";
+import { PageMap, writePages } from "./page_map.ts";
 import { encodeRoot, flagsFor, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
 import type { Space } from "./space.ts";
@@ -198,7 +198,7 @@ export class PageSpace {
 
   write(page: number, bytes: Uint8Array): Pending {
     const missing = page + bytes.length / PAGE_LENGTH - this.#map.capacity;
-    if (missing <= 0) return this.#map.write(this.#file, page, bytes);
+    if (missing <= 0) return writePages(this.#file, this.#map, page, bytes);
     return this.take(Math.max(missing, MORE_PAGES)).then(() => this.write(page, bytes));
   }
 

@@ -10,7 +10,7 @@ import type { BackingStore } from "../../src/arena/backing_store.ts";
 import { MANY_PLACES, NO_PLACE } from "../../src/blob_store/key_index.ts";
 import { compareKeys, type IndexEntry, type LeafPlace } from "../../src/blob_store/leaf.ts";
 import { PageCache } from "../../src/blob_store/page_cache.ts";
-import { PageMap } from "../../src/blob_store/page_map.ts";
+import { PageMap, writePages } from "../../src/blob_store/page_map.ts";
 import type { Run } from "../../src/blob_store/root.ts";
 import { RunReader } from "../../src/blob_store/run_reader.ts";
 import { RunWriter } from "../../src/blob_store/run_writer.ts";
@@ -166,7 +166,7 @@ export async function makeRun(
       unit += extent.units + 1 + extents.length % 3;
       store.resize(HEADER_LENGTH + unit * granule);
     }
-    return map.write(file, page, bytes);
+    return writePages(file, map, page, bytes);
   }, maxSeparatorBytes);
   for (const entry of entries) {
     const pending = writer.add(entry);

@@ -16,7 +16,7 @@ import type { Run } from "../../src/blob_store/root.ts";
 import type { RunReader } from "../../src/blob_store/run_reader.ts";
 import type { ScanOptions } from "../../src/blob_store/run_scan.ts";
 import { RunWriter } from "../../src/blob_store/run_writer.ts";
-import { Separators } from "../../src/blob_store/separators.ts";
+import { separatorsOf } from "../../src/blob_store/separators_builder.ts";
 import { fastCrc32 } from "../../src/util/fast_crc32.ts";
 import { LateStore, RecordingStore, turn } from "./helpers.ts";
 import {
@@ -577,7 +577,7 @@ describe("a run with right checksums and wrong bytes", () => {
   /** Other separators, or fewer pages. */
   function wrongRun(run: Run, random: Random): Run {
     const pages = 1 + random(run.pages), count = Math.ceil(pages / run.groupPages) - 1;
-    return { ...run, pages, separators: Separators.of(randomKeys(random, count, 30)) };
+    return { ...run, pages, separators: separatorsOf(randomKeys(random, count, 30)) };
   }
 });
 
