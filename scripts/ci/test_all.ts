@@ -13,11 +13,8 @@
  * @module
  */
 
-import config from "../../deno.json" with { type: "json" };
 import process from "node:process";
 import { SKIPPED } from "./platforms/parts.ts";
-
-const entries = Object.values(config.exports);
 
 /**
  * The steps by name, as arguments of `deno`; `types` checks for all of them. Node and Bun are
@@ -27,7 +24,7 @@ const steps: Record<string, string[]> = {
   fmt: ["fmt", "--check"],
   lint: ["lint"],
   types: ["check", "--doc"],
-  doc: ["doc", "--lint", "--quiet", ...entries],
+  doc: ["task", "lint:docs"],
   publish: ["publish", "--dry-run", "--allow-dirty"],
   examples: [
     "test",
@@ -102,13 +99,11 @@ async function run(name: string, isAlone: boolean): Promise<Outcome> {
       NODE_COMPILE_CACHE: compiled,
       ...Deno.stdout.isTerminal() ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" },
     },
-    // `deno doc --lint` prints the whole documentation; its findings go to stderr.
-    stdout: name === "doc" ? "null" : "piped",
+    stdout: "piped",
     stderr: "piped",
   }).spawn();
   let output = "";
-  const streams = name === "doc" ? [child.stderr] : [child.stdout, child.stderr];
-  await Promise.all(streams.map(async (stream) => {
+  await Promise.all([child.stdout, child.stderr].map(async (stream) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       output += text;
       if (isAlone) process.stdout.write(text);

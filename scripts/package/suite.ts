@@ -22,6 +22,7 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
   "tests/docs/drawings_test.js": "compares pages of the repository",
   "tests/docs/links_test.js": "reads the pages of the repository",
   "tests/docs/architecture_test.js": "compares a page of the repository",
+  "tests/docs/prose_test.js": "of a script",
   "tests/tools/entries_test.js": "reads the sources",
   "tests/tools/layout_test.js": "reads the sources",
   "tests/tools/local_constants_test.js": "reads the sources",

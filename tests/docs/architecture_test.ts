@@ -37,6 +37,11 @@ describe("the page of the architecture", () => {
     ]);
   });
 
+  it("leaves out no folder of the package", () => {
+    const added = new Map([...files, ["src/new/mod.ts", "/** Something new. */"]]);
+    assertThrows(() => withTables(page, added), Error, "No part of the page has src/new/mod.ts");
+  });
+
   it("needs its marks", () => {
     assertThrows(() => withTables("no marks", files), Error, "lacks");
   });

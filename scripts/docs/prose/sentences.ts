@@ -14,7 +14,7 @@ export interface Sentence {
 }
 
 /** Turns of speech with a plainer word: see CONTRIBUTING.md. */
-export const BLACK_LIST: RegExp = new RegExp(
+const BLACK_LIST = new RegExp(
   `\\b(?:${
     [
       "whoever",
@@ -51,11 +51,16 @@ export function sentencesOf(path: string, text: string): Sentence[] {
   ).filter(({ words }) => words > 0);
 }
 
-/** What makes sentences hard to read, each kind with those that have it. */
-export function findHard(sentences: readonly Sentence[]): Record<"clause" | "long", Sentence[]> {
+/** What makes a sentence hard to read: a clause as its subject, its length, its words. */
+export type Fault = "clause" | "long" | "black";
+export const FAULTS: readonly Fault[] = ["clause", "long", "black"];
+
+/** How often each fault is in a sentence. */
+export function faultsOf({ text, words }: Sentence): Record<Fault, number> {
   return {
-    clause: sentences.filter(({ text }) => CLAUSE.test(text)),
-    long: sentences.filter(({ words }) => words > MAX_WORDS),
+    clause: CLAUSE.test(text) ? 1 : 0,
+    long: words > MAX_WORDS ? 1 : 0,
+    black: text.match(BLACK_LIST)?.length ?? 0,
   };
 }
 
