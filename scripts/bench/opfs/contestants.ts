@@ -22,7 +22,7 @@ export interface Contestant {
   close(): Promise<unknown>;
 }
 
-/** What a put that was acknowledged survives: the loss of power, or a crash of the browser alone. */
+/** What an acknowledged put survives: the loss of power, or a crash of the browser alone. */
 export type Promised = "power loss" | "crash";
 
 /** How a contestant is opened, empty, under a name. */

@@ -9,14 +9,14 @@ import { type MessagePortLike, RemoteBlobStore } from "../../../backends/opfs/mo
 import { entrants, type Promised } from "./contestants.ts";
 import type { Opening, Task } from "./worker.ts";
 
-/** Milliseconds of each part of the work. */
+/** Milliseconds of each turn of each part of the work. */
 export interface Times {
-  put: number;
-  get: number;
+  readonly put: number[];
+  readonly get: number[];
   /** Of single puts of 1,000 bytes. */
-  single: number;
+  readonly single: number[];
   /** What was left for later. */
-  close: number;
+  readonly close: number[];
 }
 
 /** The times of one round, by the names of the contestants. */
@@ -74,14 +74,14 @@ async function compare(names: readonly string[], rounds: number): Promise<Round[
   let turn = 0;
   for (let n = 0; n < rounds; n++) {
     const times: Record<string, Times> = Object.fromEntries(
-      names.map((name) => [name, { put: 0, get: 0, single: 0, close: 0 }]),
+      names.map((name) => [name, { put: [], get: [], single: [], close: [] }]),
     );
     const inTurns = async (part: keyof Times | "open", taskOf: (name: string) => Task) => {
       turn++; // each time in another order
       for (let i = 0; i < names.length; i++) {
         const j = (turn + i) % names.length;
         const time = await ask<number>(workers[j], { task: taskOf(names[j]) }, "done");
-        if (part !== "open") times[names[j]][part] += time;
+        if (part !== "open") times[names[j]][part].push(time);
       }
     };
     await inTurns("open", (name) => ({ open: [name, `${n}-${name.replace(/\W/g, "")}`] }));
