@@ -135,7 +135,7 @@ async function take(files: readonly NamedFile[]): Promise<void> {
 /** Has the worker add photos, and shows how far it is; returns what went wrong. */
 async function add(files: readonly NamedFile[]): Promise<string[]> {
   if (files.length === 0) return [];
-  void navigator.storage.persist?.(); // so that the browser does not delete them where room is short
+  void navigator.storage.persist?.(); // or the browser may delete them where room is short
   const progress = byId<HTMLProgressElement>("progress"), refused: string[] = [];
   progress.max = files.length;
   progress.value = 0;

@@ -22,7 +22,7 @@ export interface Contestant {
   close(): Promise<unknown>;
 }
 
-/** What a put that was acknowledged survives: the loss of power, or a crash of the browser alone. */
+/** What an acknowledged put survives: the loss of power, or a crash of the browser alone. */
 export type Promised = "power loss" | "crash";
 
 /** How a contestant is opened, empty, under a name. */
@@ -66,25 +66,22 @@ async function idbKeyval(name: string, durability: IDBTransactionDurability): Pr
   };
 }
 
-type Sqlite = Awaited<ReturnType<typeof sqlite3InitModule>>;
-type Pool = Awaited<ReturnType<Sqlite["installOpfsSAHPoolVfs"]>>;
-let sqlite: Promise<{ sqlite3: Sqlite; pool: Pool }> | undefined;
-
-async function initSqlite(): Promise<{ sqlite3: Sqlite; pool: Pool }> {
+/** A pool of files, which one worker at a time can have. */
+async function openPool(directory: string) {
   const sqlite3 = await sqlite3InitModule();
-  const pool = await sqlite3.installOpfsSAHPoolVfs({ initialCapacity: 40 });
-  return { sqlite3, pool };
+  return await sqlite3.installOpfsSAHPoolVfs({ directory, initialCapacity: 40 });
 }
+
+let sqlite: ReturnType<typeof openPool> | undefined;
 
 /** SQLite with prepared statements, and what some lines of SQL set. */
 async function sqliteWith(name: string, pragmas: string): Promise<Contestant> {
-  const { sqlite3, pool } = await (sqlite ??= initSqlite());
+  const pool = await (sqlite ??= openPool(name));
   const database = new pool.OpfsSAHPoolDb(`/${name}.sqlite`);
   database.exec(pragmas);
   database.exec("CREATE TABLE blobs(key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID");
   const insert = database.prepare("INSERT OR REPLACE INTO blobs VALUES(?, ?)");
   const select = database.prepare("SELECT value FROM blobs WHERE key = ?");
-  void sqlite3;
   return {
     put(entries) {
       database.exec("BEGIN");
@@ -142,6 +139,9 @@ export const entrants: Readonly<Record<string, Entrant>> = {
   },
   "ours, none": { promised: "crash", open: (name) => ours(name, "none") },
   "IndexedDB, relaxed": { promised: "crash", open: (name) => idbKeyval(name, "relaxed") },
-  "SQLite, OFF": { promised: "crash", open: (name) => sqliteWith(name, "PRAGMA synchronous=off") },
+  "SQLite, NORMAL, WAL": {
+    promised: "crash",
+    open: (name) => sqliteWith(name, `${WAL} PRAGMA synchronous=normal`),
+  },
   "Cache API": { promised: "crash", open: cacheApi },
 };

@@ -1,12 +1,26 @@
 /**
- * The page of `bench:opfs`: it has the worker measure, then compares a get through a port with a
- * bare message there and back.
+ * The page of `bench:opfs`: it has workers do the same in turns, then compares a get through a port
+ * with a bare message there and back.
  *
  * @module
  */
 
 import { type MessagePortLike, RemoteBlobStore } from "../../../backends/opfs/mod.ts";
-import type { Opening, Round } from "./worker.ts";
+import { entrants, type Promised } from "./contestants.ts";
+import type { Opening, Task } from "./worker.ts";
+
+/** Milliseconds of each turn of each part of the work. */
+export interface Times {
+  readonly put: number[];
+  readonly get: number[];
+  /** Of single puts of 1,000 bytes. */
+  readonly single: number[];
+  /** What was left for later. */
+  readonly close: number[];
+}
+
+/** The times of one round, by the names of the contestants. */
+export type Round = Readonly<Record<string, Times>>;
 
 /** What is measured. */
 export interface Results {
@@ -17,9 +31,9 @@ export interface Results {
   readonly bare: readonly number[];
 }
 
-const CALLS = 3000;
+const BLOBS = 2000, GETS = 4000, SINGLES = 100, CALLS = 3000;
 const { Worker, fetch } = globalThis as unknown as {
-  Worker: new (address: string, options: object) => MessagePortLike;
+  Worker: new (address: string, options: object) => MessagePortLike & { terminate(): void };
   fetch(path: string, options: object): Promise<unknown>;
 };
 
@@ -50,14 +64,50 @@ function ask<T>(worker: MessagePortLike, message: unknown, field: string): Promi
   return answer;
 }
 
-async function run(count: number): Promise<Results> {
-  const worker = new Worker("/worker.js", { type: "module" });
-  const rounds: Round[] = [];
-  for (let n = 0; n < count; n++) {
-    const durable = await ask<Round>(worker, { round: n, promised: "power loss" }, "times");
-    const others = await ask<Round>(worker, { round: n, promised: "crash" }, "times");
-    rounds.push({ ...durable, ...others });
+/**
+ * Has those that promise the same do the same, in turns, for some rounds. Each has a worker of its
+ * own: what one does later, in the background, is not counted for another one.
+ */
+async function compare(names: readonly string[], rounds: number): Promise<Round[]> {
+  const workers = names.map(() => new Worker("/worker.js", { type: "module" }));
+  const results: Round[] = [];
+  let turn = 0;
+  for (let n = 0; n < rounds; n++) {
+    const times: Record<string, Times> = Object.fromEntries(
+      names.map((name) => [name, { put: [], get: [], single: [], close: [] }]),
+    );
+    const inTurns = async (part: keyof Times | "open", taskOf: (name: string) => Task) => {
+      turn++; // each time in another order
+      for (let i = 0; i < names.length; i++) {
+        const j = (turn + i) % names.length;
+        const time = await ask<number>(workers[j], { task: taskOf(names[j]) }, "done");
+        if (part !== "open") times[names[j]][part].push(time);
+      }
+    };
+    await inTurns("open", (name) => ({ open: [name, `${n}-${name.replace(/\W/g, "")}`] }));
+    for (let i = 0; i < BLOBS; i += 500) await inTurns("put", () => ({ put: [i, i + 500] }));
+    for (let i = 0; i < GETS; i += 500) {
+      const keys = Array.from({ length: 500 }, () => Math.floor(Math.random() * BLOBS));
+      await inTurns("get", () => ({ get: keys }));
+    }
+    for (let i = 0; i < SINGLES; i += 25) {
+      await inTurns("single", () => ({ single: [i, i + 25] }));
+    }
+    await inTurns("close", () => ({ close: true }));
+    results.push(times);
   }
+  for (const worker of workers) worker.terminate();
+  return results;
+}
+
+async function run(count: number): Promise<Results> {
+  const promises: readonly Promised[] = ["power loss", "crash"], groups: Round[][] = [];
+  for (const promised of promises) {
+    const names = Object.keys(entrants).filter((name) => entrants[name].promised === promised);
+    groups.push(await compare(names, count));
+  }
+  const rounds = groups[0].map((round, n) => ({ ...round, ...groups[1][n] }));
+  const worker = new Worker("/worker.js", { type: "module" });
   const openings = await ask<Opening[]>(worker, "opening", "opening");
   worker.postMessage("serve");
   const blobs = await RemoteBlobStore.connect(worker);

@@ -1,5 +1,5 @@
 /**
- * What `bench:opfs` measures in a worker of a page: the same blobs in every contestant, in turns.
+ * A worker of `bench:opfs`: it has one contestant, and does what the page tells it.
  *
  * @module
  */
@@ -11,15 +11,7 @@ import {
   serveBlobStore,
   type SyncAccessHandleLike,
 } from "../../../backends/opfs/mod.ts";
-import { type Contestant, entrants, type Entries, type Promised } from "./contestants.ts";
-
-/** Milliseconds of each part of the work. */
-export interface Times {
-  put: number;
-  get: number;
-  /** Of single puts of 1,000 bytes. */
-  single: number;
-}
+import { type Contestant, entrants } from "./contestants.ts";
 
 /** What opening cost. */
 export interface Opening {
@@ -30,10 +22,15 @@ export interface Opening {
   readonly milliseconds: number;
 }
 
-/** The times of one round, by the names of the contestants. */
-export type Round = Readonly<Record<string, Times>>;
+/** What a worker is told to do: blobs by their numbers. */
+export type Task =
+  | { readonly open: readonly [entrant: string, name: string] }
+  | { readonly put: readonly [first: number, end: number] }
+  | { readonly get: readonly number[] }
+  | { readonly single: readonly [first: number, end: number] }
+  | { readonly close: true };
 
-const BLOBS = 2000, BATCH = 100, GETS = 4000, SINGLES = 100;
+const BLOBS = 2000, BATCH = 100;
 const scope = globalThis as unknown as MessagePortLike;
 
 let state = 1;
@@ -44,54 +41,33 @@ function random(): number {
   return state / 2 ** 32;
 }
 
-/** Sizes from 100 bytes to 256 KiB, small ones far more often than large ones. */
+/** Sizes from 100 bytes to 256 KiB, 11 MB in all, half of them below 300 bytes. */
 const sizes = Array.from(
   { length: BLOBS },
-  () => Math.min(262_144, Math.floor(100 / random() ** 1.1)),
+  () => Math.min(262_144, Math.floor(100 / random() ** 1.6)),
 );
 const bytes = new Uint8Array(262_144).map((_, i) => i * 7);
 
-let sink = 0;
+let contestant: Contestant, sink = 0;
 
-/** One round of those that promise the same: what is left for later by others would slow a flush. */
-async function round(n: number, promised: Promised): Promise<Round> {
-  const times: Record<string, Times> = {};
-  const names = Object.keys(entrants).filter((name) => entrants[name].promised === promised);
-  const contestants: [string, Contestant][] = [];
-  for (const name of names) {
-    times[name] = { put: 0, get: 0, single: 0 };
-    const contestant = await entrants[name].open(`bench-${n}-${name.replace(/\W/g, "")}`);
-    contestants.push([name, contestant]);
-  }
-  let turn = 0;
-  /** Has everyone do it, each time in another order. */
-  const inTurns = async (part: keyof Times, work: (one: Contestant) => Promise<unknown>) => {
-    turn++;
-    for (let i = 0; i < contestants.length; i++) {
-      const [name, one] = contestants[(turn + i) % contestants.length];
-      const start = performance.now();
-      await work(one);
-      times[name][part] += performance.now() - start;
+async function work(task: Task): Promise<void> {
+  if ("open" in task) {
+    const [entrant, name] = task.open;
+    contestant = await entrants[entrant].open(name);
+  } else if ("put" in task) {
+    const [first, end] = task.put;
+    for (let i = first; i < end; i += BATCH) {
+      await contestant.put(
+        sizes.slice(i, i + BATCH).map((size, j) => {
+          return [`${i + j}`, bytes.slice(0, size)]; // its own buffer: IndexedDB clones all of it
+        }),
+      );
     }
-  };
-  for (let i = 0; i < BLOBS; i += BATCH) {
-    const entries: Entries = sizes.slice(i, i + BATCH).map((size, j) => {
-      return [`${i + j}`, bytes.slice(0, size)]; // a buffer of its own: IndexedDB clones all of it
-    });
-    await inTurns("put", (one) => one.put(entries));
-  }
-  const keys = Array.from({ length: GETS }, () => `${Math.floor(random() * BLOBS)}`);
-  for (let i = 0; i < GETS; i += 100) {
-    await inTurns("get", async (one) => sink += await one.get(keys.slice(i, i + 100)));
-  }
-  const small = bytes.slice(0, 1000);
-  for (let i = 0; i < SINGLES; i += 10) {
-    await inTurns("single", async (one) => {
-      for (let j = 0; j < 10; j++) await one.put([[`single ${i + j}`, small]]);
-    });
-  }
-  for (const [, one] of contestants) await one.close();
-  return times;
+  } else if ("get" in task) sink += await contestant.get(task.get.map(String));
+  else if ("single" in task) {
+    const [first, end] = task.single;
+    for (let i = first; i < end; i++) await contestant.put([[`single ${i}`, bytes.slice(0, 1000)]]);
+  } else await contestant.close();
 }
 
 /** What is read of a file until the store in it is open. */
@@ -137,15 +113,18 @@ interface FileHandle {
 
 scope.addEventListener("message", async ({ data }) => {
   try {
-    if (data === "ping") scope.postMessage({ pong: bytes.slice(0, 4096) });
+    if (data === "ping") return scope.postMessage({ pong: bytes.slice(0, 4096) });
     if (data === "serve") {
-      serveBlobStore(BlobStore.open("bench-served.blobs", { create: true }));
+      return serveBlobStore(BlobStore.open("bench-served.blobs", { create: true }));
     }
     if (data === "opening") {
-      scope.postMessage({ opening: [await opening(1000), await opening(100_000)] });
+      return scope.postMessage({ opening: [await opening(1000), await opening(100_000)] });
     }
-    const { round: n, promised } = Object(data) as { round: number; promised?: Promised };
-    if (promised !== undefined) scope.postMessage({ times: await round(n, promised), sink });
+    const { task } = Object(data) as { task?: Task };
+    if (task === undefined) return; // of the store that is served
+    const start = performance.now();
+    await work(task);
+    scope.postMessage({ done: performance.now() - start, sink });
   } catch (error) {
     scope.postMessage({ failed: (error as Error).stack });
   }
