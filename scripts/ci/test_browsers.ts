@@ -85,6 +85,7 @@ const parts: Record<string, Part> = {
   "photo shelf": inBrowser("chromium", "photo_shelf.ts"),
   "http firefox": inBrowser("firefox", "read_over_http.ts", "firefox"),
   "http chromium": inBrowser("chromium", "read_over_http.ts", "chromium"),
+  "http gallery": inBrowser("chromium", "gallery.ts"),
 };
 
 await runParts(parts, process.argv.slice(2), 2);
