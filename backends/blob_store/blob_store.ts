@@ -24,7 +24,7 @@ import {
 import { checkInteger } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
-import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
+import { type CancelSignal, checkSignal, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import { BlobFile } from "./blob_file.ts";
 import type { Lock } from "./lock.ts";
 import { isStore, makeFile, pathIn, publish, refusal } from "./new_file.ts";
@@ -158,7 +158,7 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
     super.checkOptions(options, " waitMs signal");
     const { waitMs = 0, signal, ...others } = options, isPath = !isStore(target);
     checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
-    checkWait({ signal });
+    checkSignal(signal);
     if (waitMs > 0 && (options.readOnly || !isPath)) {
       const got = isPath ? "readOnly, which takes no lock" : "a backing store, which has no lock";
       throw new TypeError(`Expected waitMs with a path that is opened for writing, got ${got}`);
@@ -187,7 +187,7 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
     if (isStore(to)) return await super.backup(to, options);
     checkOptions(options, "onProgress signal");
     checkType("onProgress", options.onProgress, "function");
-    checkWait({ signal: options.signal });
+    checkSignal(options.signal);
     options.signal?.throwIfAborted();
     return await makeFile(pathIn("to", to), (file) => super.backup(file, options));
   }

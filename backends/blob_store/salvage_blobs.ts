@@ -12,7 +12,7 @@ import {
 } from "../../src/blob_store/mod.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
-import { checkWait } from "../../src/util/wait_options.ts";
+import { checkSignal } from "../../src/util/wait_options.ts";
 import { BlobFile } from "./blob_file.ts";
 import { isStore, makeFile, pathIn } from "./new_file.ts";
 
@@ -41,7 +41,7 @@ export async function salvageBlobs(
 ): Promise<SalvageReport> {
   checkOptions(options, "onProgress signal");
   checkType("onProgress", options.onProgress, "function");
-  checkWait({ signal: options.signal });
+  checkSignal(options.signal);
   options.signal?.throwIfAborted();
   const file = isStore(from) ? undefined : BlobFile.open(pathIn("from", from), { readOnly: true });
   const source = file ?? from as BackingStore;

@@ -152,8 +152,8 @@ export class HttpStore implements AsyncBackingStore {
 /** The length of a file, asked for where a page may not see it in the first answer. */
 async function lengthOf({ byteLength, requests }: RemoteFile): Promise<number> {
   if (byteLength < Infinity) return byteLength;
-  const { fetch = globalThis.fetch, headers, timeoutMs = 30_000 } = requests.options,
-    { url } = requests;
+  const { url, numbers: { timeoutMs } } = requests;
+  const { fetch = globalThis.fetch, headers } = requests.options;
   const given = typeof headers === "function" ? await headers({ url, range: "" }) : headers;
   const signal = AbortSignal.timeout(timeoutMs);
   requests.count++;

@@ -101,7 +101,7 @@ export class RemoteFile implements RangeFile {
       bytes.catch(() => this.#drop(name, bytes!));
     } else cache.delete(name);
     cache.set(name, bytes);
-    const { cacheBytes = 16_777_216 } = this.requests.options;
+    const { cacheBytes } = this.requests.numbers;
     for (const [oldest, held] of cache) {
       if (this.#cached <= cacheBytes) break;
       this.#drop(oldest, held);
@@ -126,7 +126,7 @@ export class RemoteFile implements RangeFile {
   async #gather(): Promise<void> {
     for (let i = 0; i < TURNS; i++) await undefined;
     const all = this.#wanted.splice(0).sort((a, b) => a.start - b.start);
-    const maxGap = Math.max(this.requests.options.maxGap ?? 16_384, ...all.map((w) => w.maxGap));
+    const maxGap = Math.max(this.requests.numbers.maxGap, ...all.map((w) => w.maxGap));
     let joined: Wanted[] = [], start = 0, end = 0;
     for (const wanted of all) {
       const isNear = wanted.start <= end + maxGap && wanted.end - start <= MAX_JOINED;

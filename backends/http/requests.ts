@@ -7,6 +7,8 @@
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
+import { checkType } from "../../src/util/check_type.ts";
+import { checkSignal } from "../../src/util/wait_options.ts";
 
 /** Headers of a request: names and values. */
 export type HttpHeaders = Readonly<Record<string, string>>;
@@ -48,8 +50,17 @@ export interface HttpOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The names of the options. */
-export const HTTP_OPTIONS = "fetch headers cacheBytes maxGap concurrency retries timeoutMs signal";
+/** Of each option that is a number: its default, and the least. */
+const NUMBERS = {
+  cacheBytes: [16_777_216, 0],
+  maxGap: [16_384, 0],
+  concurrency: [6, 1],
+  retries: [2, 0],
+  timeoutMs: [30_000, 1],
+} as const;
+
+/** The options that are numbers. */
+export type HttpNumbers = Record<keyof typeof NUMBERS, number>;
 
 /** Most ms to wait before the next attempt, whatever the server asks for. */
 const MAX_WAIT = 5000;
@@ -78,6 +89,8 @@ export class Requests {
   /** Bytes that came. */
   bytes = 0;
   readonly options: HttpOptions;
+  /** The options that are numbers, given or not. */
+  readonly numbers: HttpNumbers = {} as HttpNumbers;
   readonly #free: (() => void)[] = [];
   #running = 0;
   readonly #closed: AbortController = new AbortController();
@@ -86,25 +99,23 @@ export class Requests {
    * @throws {TypeError | RangeError} The URL, or an option, makes no sense.
    */
   constructor(url: string | URL, options: HttpOptions, others: string = "") {
-    checkOptions(options, HTTP_OPTIONS + others);
-    const { fetch, headers, signal, cacheBytes, maxGap, concurrency, retries, timeoutMs } = options;
+    checkOptions(options, `fetch headers signal ${Object.keys(NUMBERS).join(" ")}${others}`);
+    const { fetch, headers, signal } = options;
     if (typeof url !== "string" && !(url instanceof URL)) {
       throw new TypeError(`Expected url to be a string or a URL, got ${describe(url)}`);
     }
-    for (const [name, value] of Object.entries({ cacheBytes, maxGap, retries })) {
-      if (value !== undefined) checkInteger(name, value);
+    for (const name of Object.keys(NUMBERS) as (keyof HttpNumbers)[]) {
+      const [standard, least] = NUMBERS[name], { [name]: value = standard } = options;
+      checkInteger(name, value, least);
+      this.numbers[name] = value;
     }
-    for (const [name, value] of Object.entries({ concurrency, timeoutMs })) {
-      if (value !== undefined) checkInteger(name, value, 1);
-    }
-    if (fetch !== undefined && typeof fetch !== "function") {
-      throw new TypeError(`Expected fetch to be a function, got ${describe(fetch)}`);
-    }
+    checkType("fetch", fetch, "function");
     if (headers !== undefined && typeof headers !== "function" && typeof headers !== "object") {
       throw new TypeError(
         `Expected headers to be an object or a function, got ${describe(headers)}`,
       );
     }
+    checkSignal(signal);
     this.url = String(url);
     this.options = options;
     if (signal?.aborted) this.close(signal.reason);
@@ -135,7 +146,7 @@ export class Requests {
     cache: CacheMode | undefined,
     isStream: boolean,
   ): AsyncGenerator<Uint8Array, void, void> {
-    const { retries = 2 } = this.options;
+    const { retries } = this.numbers;
     const at = { start, end };
     for (let attempt = 0; at.start < at.end; attempt++) {
       if (!isStream) await this.#enter();
@@ -164,7 +175,7 @@ export class Requests {
     accept: Accept,
     cache: CacheMode | undefined,
   ): AsyncGenerator<Uint8Array, void, void> {
-    const { timeoutMs = 30_000, headers, fetch = globalThis.fetch } = this.options;
+    const { timeoutMs } = this.numbers, { headers, fetch = globalThis.fetch } = this.options;
     const closed = this.#closed.signal, request = new AbortController();
     const stop = () => request.abort(closed.reason);
     closed.addEventListener("abort", stop);
@@ -200,12 +211,8 @@ export class Requests {
         if (done) break;
         this.bytes += value.length;
         if (at.start + value.length > end) {
-          throw new StorageError(
-            "read",
-            at.start,
-            end - at.start,
-            "the server sent more than that",
-          );
+          const reason = "the server sent more than that";
+          throw new StorageError("read", at.start, end - at.start, reason);
         }
         at.start += value.length;
         yield value;
@@ -222,9 +229,9 @@ export class Requests {
 
   /** Waits for its turn. */
   async #enter(): Promise<void> {
-    const { concurrency = 6 } = this.options;
-    if (this.#running >= concurrency) await new Promise<void>((free) => this.#free.push(free));
-    else this.#running++;
+    if (this.#running >= this.numbers.concurrency) {
+      await new Promise<void>((free) => this.#free.push(free));
+    } else this.#running++;
   }
 
   #leave(): void {

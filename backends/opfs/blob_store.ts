@@ -16,7 +16,7 @@ import {
 import { checkInteger } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
-import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
+import { type CancelSignal, checkSignal, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import type { OpfsFileHandle } from "./browser_files.ts";
 import { findFile, type Located, locateFile, refusal, refused } from "./locate_file.ts";
 import { DEFAULT_WAIT, OpfsStore } from "./opfs_store.ts";
@@ -74,7 +74,7 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
     super.checkOptions(options, " waitMs signal");
     const { waitMs, signal, ...others } = options;
     if (waitMs !== undefined) checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
-    checkWait({ signal });
+    checkSignal(signal);
     if (!isBackingStore(target)) {
       const { create = false } = others;
       const located = await locateFile("target", target, create);

@@ -9,7 +9,7 @@ import { StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import { checkType } from "../../src/util/check_type.ts";
-import { type CancelSignal, checkWait, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
+import { type CancelSignal, checkSignal, MAX_TIMEOUT } from "../../src/util/wait_options.ts";
 import { SyncFileIO, type SyncRawFile } from "../file/raw/file_io.ts";
 import type { OpfsFileHandle, SyncAccessHandleLike } from "./browser_files.ts";
 import { locateFile, nameOf, reasonOf, refusal, refused } from "./locate_file.ts";
@@ -101,7 +101,7 @@ export class OpfsStore implements SyncBackingStore {
     }
     const { waitMs = DEFAULT_WAIT, signal } = options;
     checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
-    checkWait({ signal });
+    checkSignal(signal);
     const { path, folder, name, handle } = await locateFile("target", target, create);
     if (handle === undefined && !create) {
       throw refusal("there is no such file, pass create: true to make it", path);

@@ -31,7 +31,7 @@ import { bytesIn } from "../../src/util/bytes_in.ts";
 import { checkIntact } from "../../src/util/check_intact.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
-import { type CancelSignal, checkWait } from "../../src/util/wait_options.ts";
+import { type CancelSignal, checkSignal, checkWait } from "../../src/util/wait_options.ts";
 import type { OpfsFileHandle } from "./browser_files.ts";
 import { beginLife, type Life, watchLife } from "./life.ts";
 import { checkPort, chunksOf, type SentValue } from "./serve_blob_store.ts";
@@ -330,7 +330,7 @@ function sourceOf(value: unknown): ChunkSource | undefined {
 function partsOf(options: object | undefined): CallOptions & { readonly rest: unknown } {
   if (typeof options !== "object" || options === null) return { rest: options };
   const { signal, onProgress, ...rest } = options as CallOptions;
-  checkWait({ signal });
+  checkSignal(signal);
   if (typeof onProgress === "function") return { signal, onProgress, rest };
   return { signal, rest: onProgress === undefined ? rest : { ...rest, onProgress } };
 }

@@ -10,7 +10,7 @@ import { checkIntact } from "../util/check_intact.ts";
 import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
-import { type CancelSignal, checkWait } from "../util/wait_options.ts";
+import { checkSignal } from "../util/wait_options.ts";
 import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
@@ -269,11 +269,6 @@ export function checkCancel(options: ReadOptions | undefined): void {
   checkSignal(options?.signal);
 }
 
-/** Throws unless this is a signal, or none. */
-export function checkSignal(signal: CancelSignal | undefined): void {
-  if (signal !== undefined) checkWait({ signal });
-}
-
 /** What a list begins with, and where it goes. */
 export interface ListRange {
   /** All keys begin with it. */
@@ -318,7 +313,7 @@ export function checkProgressOptions(options: ProgressOptions): void {
 /** The same where there are other options as well. */
 export function checkProgress({ onProgress, signal }: ProgressOptions): void {
   checkType("onProgress", onProgress, "function");
-  checkWait({ signal });
+  checkSignal(signal);
 }
 
 /** Throws unless this is a backing store; the error tells what to write instead. */

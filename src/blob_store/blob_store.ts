@@ -8,7 +8,7 @@ import type { BackingStore } from "../arena/backing_store.ts";
 import { checkBytes } from "../arena/backing_store.ts";
 import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
-import { type CancelSignal, MAX_TIMEOUT } from "../util/wait_options.ts";
+import { type CancelSignal, checkSignal, MAX_TIMEOUT } from "../util/wait_options.ts";
 import { decodeText, encodeText } from "./text.ts";
 import type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
@@ -24,7 +24,6 @@ import {
   checkCancel,
   checkProgress,
   checkProgressOptions,
-  checkSignal,
   checkStore,
   checkString,
   deleteOf,

@@ -21,6 +21,7 @@ import {
 } from "./leaf.ts";
 import { isIntact } from "./leaf_cursor.ts";
 import type { ChecksumTest } from "./checksums.ts";
+import { readParts } from "./records.ts";
 import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
 /**
@@ -93,16 +94,4 @@ function readEntry(
   }
   if (from.isBeyond || !(size < NO_PLACE && time <= MAX_TIME)) return undefined;
   return { key, keyLength, size, unit, parts, seed, crc, time, metadata, extra };
-}
-
-/** Reads parts; undefined where there would be more than there are bytes. */
-function readParts(from: ByteReader): Part[] | undefined {
-  const count = from.varint();
-  if (2 * count > from.bytes.length - from.at) return undefined;
-  const parts = Array.from(
-    { length: count },
-    () => ({ unit: from.varint(), units: from.varint() }),
-  );
-  const isSafe = ({ unit, units }: Part) => units > 0 && unit + units <= Number.MAX_SAFE_INTEGER;
-  return parts.every(isSafe) ? parts : undefined;
 }

@@ -1,17 +1,16 @@
 /**
- * The log of a store, for readers only. Stores that were published have an empty one: a page loads
- * this module where it meets another store.
+ * The log of a store, for readers only.
  *
  * @module
  */
 
 import { lowerBound } from "../util/lower_bound.ts";
 import { matches } from "./checksums.ts";
-import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { ByteReader } from "./codec.ts";
 import { compareBytes } from "./leaf.ts";
 import { BATCH_HEADER, batchAt, checkNothingFollows, damagedLog } from "./log.ts";
 import type { FoundEntry, WalkRange } from "./range_snapshot.ts";
-import { CLOSE, DELETE, RecordReader } from "./records.ts";
+import { CLOSE, readRecord } from "./records.ts";
 import { positionOf, type Superblock } from "./superblock.ts";
 import { decodeText, encodeText } from "./text.ts";
 
@@ -114,21 +113,21 @@ function readLog(
     // The header names a segment once everything before it is durable.
     if (sequence !== part.sequence) throw damagedLog(position);
     durable = sequence - 1;
-    const record = new RecordReader(bytes, 0, features);
     let at = 0;
     while (sequence <= limit) {
       const batch = batchAt(bytes, at, salt, matches);
       if (batch?.sequence !== sequence) break;
       durable = Math.max(durable, batch.durable);
       const end = at + batch.length;
-      record.at = at + BATCH_HEADER;
+      const from = new ByteReader(bytes, at + BATCH_HEADER);
       // Zeros fill a batch up to a multiple of 8.
-      while (record.at < end && bytes[record.at] !== 0) {
-        if (!record.next(end)) throw damagedLog(position + at);
+      while (from.at < end && bytes[from.at] !== 0) {
+        const record = readRecord(from, end, features);
+        if (record === undefined) throw damagedLog(position + at);
         if (record.type === CLOSE) continue;
-        const key = decodeText(record.key), { partCount, isDurable } = record;
-        entries.set(key, record.type === DELETE ? undefined : entryOf(record, bytes));
-        unflushed.set(key, partCount > 0 && !isDurable ? sequence : 0);
+        const { entry, isDurable } = record, key = decodeText(record.key);
+        entries.set(key, entry);
+        unflushed.set(key, entry && entry.parts.length > 0 && !isDurable ? sequence : 0);
       }
       at += batch.length;
       sequence++;
@@ -139,13 +138,4 @@ function readLog(
   }
   const found = [...unflushed].filter(([, sequence]) => sequence > durable);
   return { entries, unproven: found.map(([key]) => entries.get(key)!), sequence, durable };
-}
-
-/** The entry of a put or a move. */
-function entryOf(record: RecordReader, bytes: Uint8Array): FoundEntry {
-  const { key, keyLength, size, time, seed, crc, metadata, extra, inlineAt, partCount } = record;
-  const unit = partCount === 0 ? NO_PLACE : partCount === 1 ? record.unit : MANY_PLACES;
-  const inline = inlineAt < 0 ? undefined : bytes.subarray(inlineAt, inlineAt + size);
-  const { parts } = record;
-  return { key, keyLength, size, time, seed, crc, metadata, extra, unit, parts, inline };
 }

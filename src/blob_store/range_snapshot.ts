@@ -22,7 +22,7 @@ import {
   type Superblock,
 } from "./superblock.ts";
 import { lowerBound } from "../util/lower_bound.ts";
-import type { LogTable } from "./log_table.ts";
+import { LogTable } from "./log_table.ts";
 import { matches } from "./checksums.ts";
 import type { RangeFile } from "./range_file.ts";
 
@@ -116,7 +116,6 @@ export class RangeSnapshot {
     checkLength(byteLength, HEADER_LENGTH + (root?.end ?? 0) * granule);
     const run = root?.runs[0], checkpoint = new RangeSnapshot(file, superblock, run);
     if (segments.length === 1 && segments[0].every((byte) => byte === 0)) return checkpoint;
-    const { LogTable } = await import("./log_table.ts"); // what is published does without
     const log = await LogTable.read(
       segments.map((bytes) => bytes.slice()),
       superblock,
@@ -163,7 +162,8 @@ export class RangeSnapshot {
     const [piece, ...others] = await Promise.all(read);
     let group = this.#groups.get(piece);
     if (group === undefined) {
-      const bytes = others.length === 0 ? piece : joined([piece, ...others]);
+      const length = (end - first) * PAGE_LENGTH;
+      const bytes = others.length === 0 ? piece : await filled(length, [piece, ...others]);
       this.#groups.set(piece, group = groupOf(bytes, this.#place, first));
     }
     return group;
@@ -291,7 +291,7 @@ function indexOf(entries: readonly IndexEntry[], key: Uint8Array, bound: number)
 /** Pieces in one buffer of `length` bytes. */
 export async function filled(
   length: number,
-  pieces: AsyncIterable<Uint8Array>,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const into = new Uint8Array(length);
   let at = 0;
@@ -300,16 +300,6 @@ export async function filled(
     at += piece.length;
   }
   return into;
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }
 
 /** Decodes the leaves of a group. */

@@ -16,6 +16,8 @@ import {
   readExtra,
   writeExtra,
 } from "./extra.ts";
+import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import type { FoundEntry } from "./range_snapshot.ts";
 import type { Part } from "./superblock.ts";
 
 // A record begins with its type; `#` is a varint, the others have so many bytes:
@@ -243,4 +245,64 @@ export class RecordReader {
     this.at = from.at;
     return value;
   }
+}
+
+/** A record as an object. */
+export interface LogRecord {
+  readonly type: number;
+  readonly key: Uint8Array;
+  /** The blob that was put or moved. */
+  readonly entry: FoundEntry | undefined;
+  /** True if the bytes were durable before the record was written. */
+  readonly isDurable: boolean;
+}
+
+/**
+ * The next record; undefined where there is none that makes sense. For readers whose log comes over
+ * a network: a `RecordReader` makes nothing for a record, and takes twice the code.
+ *
+ * @param end Where it ends at the latest.
+ * @param features Those of the store.
+ */
+export function readRecord(
+  from: ByteReader,
+  end: number,
+  features: number,
+): LogRecord | undefined {
+  const type = from.uint8(), hasKey = type !== CLOSE, isPut = type === PUT || type === MOVE;
+  if (type < PUT || type > CLOSE) return undefined;
+  const flags = isPut ? from.uint8() : 0, extras = flags & (EXPIRY | CODECS);
+  if ((flags & ~FLAGS) !== 0 || (extras & ~features) !== 0) return undefined;
+  const key = from.view(hasKey ? from.varint() : 0), keyLength = key.length;
+  let entry: FoundEntry | undefined;
+  if (isPut) {
+    const size = from.varint(), time = from.varint(), seed = from.uint32(), crc = from.uint32();
+    const metadata = (flags & METADATA) !== 0 ? from.view(from.varint()) : undefined;
+    const extra = extras !== 0 ? readExtra(from, extras, size) : undefined;
+    const isInline = (flags & INLINE) !== 0, parts = isInline ? [] : readParts(from);
+    const inline = isInline ? from.view(size) : undefined;
+    if (!(time <= MAX_TIME && size <= (isInline ? CHUNK_LENGTH : Number.MAX_SAFE_INTEGER))) {
+      return undefined;
+    }
+    if (metadata?.length === 0 || (extras !== 0 && extra === undefined)) return undefined;
+    if (parts === undefined || (size > 0) !== (isInline || parts.length > 0)) return undefined;
+    if (type === MOVE && parts.length === 0) return undefined;
+    const [{ unit } = { unit: NO_PLACE }] = parts;
+    const place = parts.length > 1 ? MANY_PLACES : unit;
+    entry = { key, keyLength, size, unit: place, parts, seed, crc, time, metadata, extra, inline };
+  }
+  if (!(from.at <= end)) return undefined;
+  return { type, key, entry, isDurable: (flags & DURABLE) !== 0 };
+}
+
+/** Reads parts; undefined where there would be more than there are bytes. */
+export function readParts(from: ByteReader): Part[] | undefined {
+  const count = from.varint();
+  if (2 * count > from.bytes.length - from.at) return undefined;
+  const parts = Array.from(
+    { length: count },
+    () => ({ unit: from.varint(), units: from.varint() }),
+  );
+  const isSafe = ({ unit, units }: Part) => units > 0 && unit + units <= Number.MAX_SAFE_INTEGER;
+  return parts.every(isSafe) ? parts : undefined;
 }

@@ -25,16 +25,6 @@ const HEADER = 56;
 const RUN_HEADER = 56;
 /** "OABR". */
 const MAGIC = 0x5242414f;
-/** By bit: what a store may use; this code reads some of it. */
-const FEATURES = [
-  "several runs",
-  "merges",
-  "zones of free space",
-  "blobs that expire",
-  "coded blobs",
-  "shared places",
-];
-
 /** Most bytes in a root. */
 export const MAX_ROOT_LENGTH = 49_152; // = 48 * 1024
 /** Most extents of a run: a root with them, and all separators, is not longer than that. */
@@ -159,7 +149,7 @@ export function decodeRoot(bytes: Uint8Array): Root | RootFault {
   const from = new ByteReader(bytes, 4), features = from.uint32();
   const unknown = (features & ~KNOWN_FEATURES) >>> 0;
   if (unknown !== 0) {
-    return { fault: `its index has what a newer version reads: ${named(unknown)}` };
+    return { fault: `its index has features that a newer version reads (bits ${unknown})` };
   }
   const blobs = from.uint64(), blobBytes = from.uint64(), end = from.uint64();
   const nextRun = from.uint64();
@@ -228,10 +218,4 @@ export function hasRoom(
 export function overlap(parts: readonly Part[]): boolean {
   const sorted = [...parts].sort((a, b) => a.unit - b.unit);
   return sorted.some(({ unit, units }, i) => unit + units > (sorted[i + 1]?.unit ?? Infinity));
-}
-
-/** The features of some bits, for a message. */
-function named(features: number): string {
-  const names = FEATURES.filter((_, bit) => ((features >>> bit) & 1) !== 0);
-  return names.length > 0 ? names.join(", ") : `bits ${features}`;
 }

@@ -43,5 +43,5 @@ export type { StackTrace } from "./stack.ts";
 export { isPromise, runAsync, runSync } from "./steps.ts";
 export type { Steps } from "./steps.ts";
 export type { ViewConstructor } from "./view_constructor.ts";
-export { checkWait, MAX_TIMEOUT } from "./wait_options.ts";
+export { checkSignal, checkWait, MAX_TIMEOUT } from "./wait_options.ts";
 export type { AcquireOptions, CancelSignal } from "./wait_options.ts";

@@ -30,6 +30,12 @@ export interface AcquireOptions {
   readonly timeout?: number;
 }
 
+/** Throws unless this is a signal, or none. */
+export function checkSignal(signal: CancelSignal | undefined): void {
+  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
+  throw new TypeError(`Expected signal to be an AbortSignal, got ${describe(signal)}`);
+}
+
 /**
  * Verifies for how long a caller waits.
  *
@@ -39,9 +45,7 @@ export interface AcquireOptions {
 export function checkWait(options: AcquireOptions | undefined): AcquireOptions {
   checkOptions(options, "signal timeout");
   const { signal, timeout } = options ?? {};
-  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
-    throw new TypeError(`Expected signal to be an AbortSignal, got ${describe(signal)}`);
-  }
+  checkSignal(signal);
   if (timeout !== undefined) checkInteger("timeout", timeout, 0, MAX_TIMEOUT);
   return { signal, timeout };
 }

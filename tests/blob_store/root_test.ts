@@ -137,21 +137,11 @@ describe("a root", () => {
     assertThrows(() => encodeRoot(rootOf(seeded(1), 1, 4000)), RangeError, "bytes");
   });
 
-  it("with what a newer version reads is refused by name", () => {
+  it("with what a newer version reads is refused, and tells which bits", () => {
     const bytes = encodeRoot(rootOf(seeded(1), 5));
-    for (
-      const [features, name] of [
-        [1, "several runs"],
-        [2, "merges"],
-        [4, "zones"],
-        [32, "shared places"],
-        [36, "zones of free space, shared places"],
-        [56, "reads: shared places"],
-        [2 ** 31, "bits 2147483648"],
-      ] as const
-    ) {
+    for (const [features, bits] of [[1, 1], [36, 36], [56, 32], [2 ** 31, 2 ** 31]]) {
       setUint32(bytes, 4, features);
-      assert(fault(bytes).includes(name), fault(bytes));
+      assert(fault(bytes).includes(`(bits ${bits})`), fault(bytes));
     }
   });
 
