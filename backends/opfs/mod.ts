@@ -25,5 +25,8 @@ export type { BlobReader, BlobSnapshot } from "../../src/blob_store/mod.ts";
 export { serveBlobStore } from "./serve_blob_store.ts";
 export type { ServeStoreOptions } from "./serve_blob_store.ts";
 export { RemoteBlobStore } from "./remote_blob_store.ts";
+export { SharedBlobStore } from "./shared_blob_store.ts";
+export type { SharedBlobOptions } from "./shared_blob_store.ts";
+export { joinTabs, relayTabs } from "./tab_ports.ts";
 export type { MessagePortLike } from "./wire.ts";
 export { ConnectionLostError } from "./wire_errors.ts";

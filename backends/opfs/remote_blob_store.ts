@@ -95,7 +95,8 @@ class Connection {
   #life: Life | undefined;
   #unwatch: () => void = () => {};
   /** Why no more calls are possible. */
-  #over: { readonly error: () => unknown } | undefined;
+  #over: { readonly error: (isSent: boolean) => unknown } | undefined;
+  #isEnded = false;
   welcome!: Welcome;
 
   constructor(port: MessagePortLike) {
@@ -122,7 +123,9 @@ class Connection {
       this.#ask(id);
       timer = setInterval(() => this.#ask(id), ASK_AGAIN);
       this.welcome = await answer as Welcome;
-      this.#unwatch = watchLife(this.welcome.life, () => this.end(() => new ConnectionLostError()));
+      this.#unwatch = watchLife(this.welcome.life, () => {
+        this.end((isSent) => new ConnectionLostError(isSent));
+      });
     } catch (error) {
       this.end(() => error);
       throw error;
@@ -190,7 +193,7 @@ class Connection {
     const id = newId(), { own } = values;
     let unlisten = () => {};
     try {
-      if (this.#over) throw this.#over.error();
+      if (this.#over) throw this.#over.error(false);
       const { signal, onProgress, rest } = partsOf(options);
       signal?.throwIfAborted();
       const abort = () => this.#abort(id, signal!.reason);
@@ -236,26 +239,26 @@ class Connection {
   async close(): Promise<void> {
     if (this.#over) return;
     const closed = this.call("close", []);
-    const over = { error: () => new StorageError("read", 0, 0, "the store is closed") };
-    this.#over = over; // for later calls; those under way are answered
+    const error = () => new StorageError("read", 0, 0, "the store is closed");
+    this.#over = { error }; // for later calls; those under way are answered
     try {
       await closed;
     } finally {
-      this.#over = undefined;
-      this.end(over.error);
+      this.end(error);
     }
   }
 
   /** Refuses every call from now on, and those under way. */
-  end(error: () => unknown): void {
-    if (this.#over) return;
-    this.#over = { error };
+  end(error: (isSent: boolean) => unknown): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#over ??= { error };
     this.#unwatch();
     this.#life?.end();
     this.#port.removeEventListener("message", this.#listener);
-    for (const { reject } of this.#pending.values()) reject(error());
+    for (const { reject } of this.#pending.values()) reject(error(true));
     this.#pending.clear();
-    this.#streams.fail(error());
+    this.#streams.fail(error(true));
   }
 }
 
@@ -354,7 +357,7 @@ function plain<T extends { readonly metadata?: unknown }>(options: T): T {
  * and back, some 0.1 ms.
  *
  * Where the worker ends, every call under way rejects with a {@linkcode ConnectionLostError}, and
- * so does each later one.
+ * so does each later one. Its `isOutcomeUnknown` tells them apart.
  *
  * @example
  * ```ts

@@ -23,14 +23,20 @@ export interface WireError {
   readonly cause?: WireError;
 }
 
-/** The worker or tab that has the store ended. Writes under way may be in the store, or not. */
+/** The worker or tab that has the store ended before it answered a call. */
 export class ConnectionLostError extends Error {
   /** The name of the class. */
   override readonly name: string = "ConnectionLostError";
+  /** True if a write may be in the store or not; false if the call never reached the store. */
+  readonly isOutcomeUnknown: boolean;
 
   /** Makes the error. */
-  constructor() {
-    super("The worker that has the store ended: a write under way may be in the store or not");
+  constructor(isOutcomeUnknown: boolean = true) {
+    const outcome = isOutcomeUnknown
+      ? "a write under way may be in the store or not"
+      : "nothing was done";
+    super(`The worker that has the store ended: ${outcome}`);
+    this.isOutcomeUnknown = isOutcomeUnknown;
   }
 }
 
