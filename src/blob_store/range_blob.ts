@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { CancelSignal } from "../util/wait_options.ts";
 import { checkRange, rangeOf } from "./arguments.ts";
 import type { BlobSnapshot } from "./blob_reader.ts";
 import type { DecodeBlob } from "./coded_blobs.ts";

@@ -82,7 +82,14 @@ export interface StoreState {
 }
 
 /** State that changes only once a store is open. */
-type Later = "survey" | "inlineUnits" | "pendingBytes" | "unsettledUnits" | "retired" | "unflushedBytes" | "streams";
+type Later =
+  | "survey"
+  | "inlineUnits"
+  | "pendingBytes"
+  | "unsettledUnits"
+  | "retired"
+  | "unflushedBytes"
+  | "streams";
 
 /** The state of a store to which nothing was done since it was opened. */
 export function newState(
