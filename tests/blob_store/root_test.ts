@@ -18,7 +18,11 @@ import {
   type Root,
 } from "../../src/blob_store/root.ts";
 import { Separators } from "../../src/blob_store/separators.ts";
-import { MAX_SEPARATOR_BYTES, SeparatorsBuilder, separatorsOf } from "../../src/blob_store/separators_builder.ts";
+import {
+  MAX_SEPARATOR_BYTES,
+  SeparatorsBuilder,
+  separatorsOf,
+} from "../../src/blob_store/separators_builder.ts";
 import { HEADER_LENGTH } from "../../src/blob_store/superblock.ts";
 import { randomKeys } from "./run_helpers.ts";
 import { type Random, seeded, withSeed } from "../support/random.ts";
