@@ -12,11 +12,13 @@ import * as zlib from "node:zlib";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
 import {
   type BackupReport,
+  blobCodecs,
   BlobStore as CoreStore,
   type BlobStoreOptions,
   type Crc32,
   type Metadata,
   type PieceCodec,
+  type PieceCodecs,
   type ProgressOptions,
   type RuntimeHooks,
   StoreLockedError,
@@ -71,7 +73,7 @@ interface Zstd {
 }
 
 /** The codecs of this runtime. A piece of 64 KiB takes some ms at most, so it is done in place. */
-function runtimeCodecs(): RuntimeHooks["codecs"] {
+function runtimeCodecs(): PieceCodecs {
   const { zstdCompressSync: compress, zstdDecompressSync: decompress } = zlib as Zstd;
   const zstd: PieceCodec | undefined = compress === undefined || decompress === undefined
     ? undefined
@@ -96,7 +98,7 @@ const deflate: PieceCodec = {
 };
 
 function hooksOf(): RuntimeHooks {
-  return { crc32: runtimeCrc32(), codecs: runtimeCodecs(), nextTurn };
+  return { crc32: runtimeCrc32(), nextTurn };
 }
 
 /** How a store is opened by its path. */
@@ -156,7 +158,8 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
     options: BlobFileOptions = {},
   ): Promise<BlobStore<Meta>> {
     super.checkOptions(options, " waitMs signal");
-    const { waitMs = 0, signal, ...others } = options, isPath = !isStore(target);
+    const { waitMs = 0, signal, codecs = blobCodecs(runtimeCodecs()), ...rest } = options;
+    const isPath = !isStore(target), others = { ...rest, codecs };
     checkInteger("waitMs", waitMs, 0, MAX_TIMEOUT);
     checkSignal(signal);
     if (waitMs > 0 && (options.readOnly || !isPath)) {

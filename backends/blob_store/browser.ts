@@ -8,6 +8,7 @@
 import type { BackingStore } from "../../src/arena/mod.ts";
 import {
   type BackupReport,
+  blobCodecs,
   type BlobReader,
   BlobStore as CoreStore,
   type BlobStoreOptions,
@@ -33,7 +34,8 @@ export class BlobStore<Meta = Metadata> extends CoreStore<Meta> {
     target: string | URL | BackingStore,
     options: BlobStoreOptions = {},
   ): Promise<BlobStore<Meta>> {
-    return new BlobStore<Meta>(await super.openWith(notPath(target), options));
+    const { codecs = blobCodecs(), ...others } = options;
+    return new BlobStore<Meta>(await super.openWith(notPath(target), { ...others, codecs }));
   }
 
   /**

@@ -31,17 +31,24 @@ export type { BlobReader, BlobSnapshot } from "../../src/blob_store/blob_reader.
 export type { CancelSignal } from "../../src/util/wait_options.ts";
 export { type BlobFileOptions, BlobStore } from "./blob_store.ts";
 export { publishBlobs } from "./publish_blobs.ts";
-export { codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
+export { blobCodecs, codedBlobs, RangeBlobStore } from "../../src/blob_store/mod.ts";
 export type {
+  BlobCodecs,
+  BlobTarget,
+  Coded,
+  CodedBlob,
+  CodedBytes,
   CodedSource,
   Crc32,
   DecodeBlob,
   Extra,
   PieceCodec,
+  PieceCodecs,
   PublishReport,
   RangeBlobStoreOptions,
   RangeFile,
   RangeSource,
+  ReadBytes,
   RuntimeHooks,
 } from "../../src/blob_store/mod.ts";
 export { salvageBlobs } from "./salvage_blobs.ts";

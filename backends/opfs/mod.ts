@@ -13,7 +13,17 @@ export type {
 } from "../../src/arena/backing_store.ts";
 export * from "../../src/blob_store/blob_store_errors.ts";
 export type * from "../../src/blob_store/types.ts";
-export { salvageBlobs } from "../../src/blob_store/mod.ts";
+export { blobCodecs, salvageBlobs } from "../../src/blob_store/mod.ts";
+export type {
+  BlobCodecs,
+  BlobTarget,
+  Coded,
+  CodedBytes,
+  CodedSource,
+  Extra,
+  PieceCodec,
+  PieceCodecs,
+} from "../../src/blob_store/mod.ts";
 export type { CancelSignal } from "../../src/util/wait_options.ts";
 export type { BlobLike, OpfsFileHandle, SyncAccessHandleLike } from "./browser_files.ts";
 export { OpfsStore } from "./opfs_store.ts";

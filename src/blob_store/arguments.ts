@@ -11,6 +11,7 @@ import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { checkSignal } from "../util/wait_options.ts";
+import type { BlobCodecs } from "./blob_codecs.ts";
 import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";
@@ -133,6 +134,17 @@ export function checkCompression(name: string, given: unknown, withFalse: boolea
   if (withFalse && given === false) return;
   const names = withFalse ? '"gzip", "zstd" or false' : '"gzip" or "zstd"';
   throw new TypeError(`Expected ${name} to be ${names}, got ${describe(given)}`);
+}
+
+/** Throws unless these are codecs, or none. */
+export function checkCodecs(codecs: unknown): void {
+  if (
+    codecs === undefined || typeof (codecs as Partial<BlobCodecs> | null)?.decode === "function"
+  ) {
+    return;
+  }
+  const hint = typeof codecs === "function" ? ": call it" : "";
+  throw new TypeError(`Expected codecs to be blobCodecs(), got ${describe(codecs)}${hint}`);
 }
 
 /** A delete, checked. */

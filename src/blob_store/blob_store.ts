@@ -10,6 +10,7 @@ import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { type CancelSignal, checkSignal, MAX_TIMEOUT } from "../util/wait_options.ts";
 import { decodeText, encodeText } from "./text.ts";
+import type { CodedBytes } from "./blob_codecs.ts";
 import type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
@@ -17,7 +18,6 @@ import { CommitView } from "./commit_view.ts";
 import { copyBlob } from "./copy_chunks.ts";
 import { isInPlace, newDelete, newPut, newTransfer, type PendingWrite } from "./pending_write.ts";
 import { copyBlobs } from "./copy_blobs.ts";
-import { codecFor, type Coded, encodeBlob } from "./encoder.ts";
 import { CODECS, EXPIRY, extraOf } from "./extra.ts";
 import { checkState, regionsOf, statsOf } from "./inspect.ts";
 import {
@@ -42,6 +42,7 @@ import { PinnedBlob, plainSizeOf, readBlob, roomFor } from "./read_blob.ts";
 import { checkOpenOptions, OpenStore, openStore } from "./open_store.ts";
 import type { RuntimeHooks } from "./runtime_hooks.ts";
 import { openSnapshot } from "./snapshot.ts";
+import { codecsOf } from "./store_state.ts";
 import { BlobReading, streamOf } from "./stream_blob.ts";
 import { surveySpace } from "./survey_space.ts";
 import type {
@@ -73,14 +74,8 @@ import type {
 } from "./types.ts";
 import { verifyBlobs } from "./verify_blobs.ts";
 
-/** A short blob that was coded. */
-interface StagedBlob {
-  readonly bytes: Uint8Array;
-  readonly coded: Coded;
-}
-
 /** A put before it is committed. */
-type Prepared = WrittenBlob | Uint8Array | StagedBlob;
+type Prepared = WrittenBlob | Uint8Array | CodedBytes;
 
 /**
  * Named blobs in one backing store, none lost. See the module for what it
@@ -726,19 +721,19 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     operations: readonly Operation[],
     written: Map<Operation, Prepared>,
   ): Promise<void> {
-    const { state } = this.#opened, { granule } = state.space, { hooks } = state.file;
+    const { state } = this.#opened, { granule } = state.space;
     // Others may run before it is staged: the bytes are the caller's.
     const short = operations.map((operation) => {
       const blob = written.get(operation), name = this.#compressionOf(operation);
       if (blob !== undefined && !(blob instanceof Uint8Array)) return undefined;
-      if (name !== undefined) codecFor(name, hooks);
+      if (name !== undefined) codecsOf(state).check(name);
       const bytes = blob ?? operation.bytes?.slice();
       if (bytes !== undefined) written.set(operation, bytes);
       return name !== undefined && bytes !== undefined ? { operation, name, bytes } : undefined;
     });
     let features = 0;
     for (const one of short) {
-      const coded = one && await encodeBlob(one.bytes, one.name, hooks, granule);
+      const coded = one && await codecsOf(state).encode(one.bytes, one.name, granule);
       if (coded !== undefined) written.set(one!.operation, coded);
     }
     for (const operation of operations) {

@@ -10,10 +10,10 @@ import { NO_SPACE } from "../allocator.ts";
 import type { AbortListeners } from "../util/abort_listeners.ts";
 import type { CancelSignal } from "../util/wait_options.ts";
 import { bytesOfPiece, type LongSource } from "./arguments.ts";
-import { type Coded, Encoder, isWorth } from "./encoder.ts";
-import { PIECE_LENGTH } from "./pieces.ts";
+import type { BlobTarget } from "./blob_codecs.ts";
+import type { Coded } from "./encoder.ts";
 import type { Compression } from "./types.ts";
-import { rangesOf, type StoreState } from "./store_state.ts";
+import { codecsOf, rangesOf, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
 const FRAME = 65_540; // = CHUNK_LENGTH + 4
@@ -53,7 +53,7 @@ export async function writeSource(
   compress?: Compression,
 ): Promise<WrittenBlob | Uint8Array> {
   const blob = new BlobWriter(state, seed, makeRoom);
-  const writer = compress === undefined ? blob : new CodingWriter(state, blob, compress);
+  const writer = compress === undefined ? blob : codecsOf(state).encodeTo(blob, compress);
   const check = () => cancel?.signal.throwIfAborted();
   let isTaken = false;
   try {
@@ -132,57 +132,8 @@ async function readAll(
   }
 }
 
-/** Puts bytes into pieces, codes them, and hands them on, if that saves anything. */
-class CodingWriter {
-  readonly #blob: BlobWriter;
-  readonly #encoder: Encoder;
-  readonly #piece = new Uint8Array(PIECE_LENGTH);
-  #length = 0;
-  /** True if blobs like it are coded: the first piece says so. */
-  #isCoded: boolean | undefined;
-
-  constructor(state: StoreState, blob: BlobWriter, compress: Compression) {
-    this.#blob = blob;
-    this.#encoder = new Encoder(compress, state.file.hooks, (bytes) => blob.write(bytes));
-  }
-
-  /** As `BlobWriter.write`. */
-  async write(bytes: Uint8Array, size: number = bytes.length): Promise<void> {
-    for (let done = 0; done < size;) {
-      if (this.#length === PIECE_LENGTH) await this.#endPiece();
-      if (this.#isCoded === false) return await this.#blob.write(bytes.subarray(done), size - done);
-      const room = PIECE_LENGTH - this.#length;
-      const part = bytes.subarray(done, Math.min(done + room, size));
-      if (part.byteLength === 0) throw new TypeError("The bytes of value went while it was put");
-      this.#piece.set(part, this.#length);
-      this.#length += part.length;
-      done += part.length;
-    }
-  }
-
-  /** The whole blob, if it is one piece. */
-  get unwritten(): Uint8Array | undefined {
-    return this.#isCoded === undefined ? this.#piece.subarray(0, this.#length) : undefined;
-  }
-
-  async finish(): Promise<WrittenBlob> {
-    if (this.#length > 0) await this.#endPiece();
-    if (!this.#isCoded) return await this.#blob.finish();
-    const coded = await this.#encoder.finish();
-    return { ...await this.#blob.finish(), coded };
-  }
-
-  async #endPiece(): Promise<void> {
-    const piece = this.#piece.subarray(0, this.#length), coded = await this.#encoder.code(piece);
-    this.#isCoded ??= isWorth(piece.length, coded.length);
-    if (this.#isCoded) await this.#encoder.add(piece, coded);
-    else await this.#blob.write(piece);
-    this.#length = 0;
-  }
-}
-
 /** Puts bytes into chunks, and chunks into space of their own. */
-export class BlobWriter {
+export class BlobWriter implements BlobTarget<WrittenBlob> {
   readonly seed: number;
   /** Bytes so far. */
   size = 0;

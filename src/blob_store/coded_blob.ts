@@ -22,7 +22,7 @@ import {
   piecesOf,
   ZSTD,
 } from "./pieces.ts";
-import type { PieceCodec, RuntimeHooks } from "./runtime_hooks.ts";
+import type { PieceCodec, PieceCodecs } from "./runtime_hooks.ts";
 import { webDeflate } from "./web_deflate.ts";
 
 /** Pieces that are read at once. */
@@ -38,8 +38,6 @@ export interface CodedSource {
   readonly size: number;
   /** How it is coded. */
   readonly extra: Extra;
-  /** Decoders of the runtime. */
-  readonly hooks: RuntimeHooks;
   /** Reads stored bytes, checked. */
   read(offset: number, into: Uint8Array): Promise<void>;
 }
@@ -47,6 +45,7 @@ export interface CodedSource {
 /** Reads a coded blob. */
 export class CodedReader {
   readonly #source: CodedSource;
+  readonly #codecs: PieceCodecs;
   readonly #pieces: number;
   /** Where the bytes of the pieces end. */
   readonly #end: number;
@@ -56,9 +55,10 @@ export class CodedReader {
   #ends: Uint8Array | undefined;
   #firstEnd = 0;
 
-  constructor(source: CodedSource) {
+  constructor(source: CodedSource, codecs: PieceCodecs = {}) {
     const { extra: { codec, plainSize }, size } = source, isGzip = codec === GZIP;
     this.#source = source;
+    this.#codecs = codecs;
     this.#pieces = piecesOf(plainSize);
     this.#start = isGzip ? GZIP_HEADER : 0;
     const trailer = !isGzip ? 0 : this.#pieces > 1 ? GZIP_TRAILER : GZIP_TRAILER - 2;
@@ -96,10 +96,10 @@ export class CodedReader {
   }
 
   #codec(): PieceCodec {
-    const { key, extra: { codec }, hooks: { codecs } } = this.#source;
+    const { key, extra: { codec } } = this.#source, codecs = this.#codecs;
     let found: PieceCodec | undefined;
-    if (codec === ZSTD) found = codecs?.zstd;
-    else if (codec === GZIP || codec === DEFLATE) found = codecs?.deflate ?? webDeflate();
+    if (codec === ZSTD) found = codecs.zstd;
+    else if (codec === GZIP || codec === DEFLATE) found = codecs.deflate ?? webDeflate();
     if (found === undefined) throw new UnsupportedCodecError(codecName(codec), key);
     return found;
   }

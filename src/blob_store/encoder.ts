@@ -19,7 +19,8 @@ import {
   PIECE_LENGTH,
   ZSTD,
 } from "./pieces.ts";
-import type { PieceCodec, RuntimeHooks } from "./runtime_hooks.ts";
+import type { PieceCodec, PieceCodecs } from "./runtime_hooks.ts";
+import type { CodedBytes } from "./blob_codecs.ts";
 import type { Compression } from "./types.ts";
 import { webDeflate } from "./web_deflate.ts";
 
@@ -28,7 +29,9 @@ const LEAST_SAVED: number = 0.0625; // = 1 / 16
 
 /** How a blob was coded. */
 export interface Coded {
+  /** The number of the codec. */
   readonly codec: number;
+  /** Bytes before coding. */
   readonly plainSize: number;
 }
 
@@ -36,12 +39,12 @@ export interface Coded {
 export type Sink = (bytes: Uint8Array) => void | Promise<void>;
 
 /**
- * The codecs of a runtime.
+ * The codec of a name.
  *
  * @throws {UnsupportedCodecError} The runtime has no such codec.
  */
-export function codecFor(name: Compression, { codecs }: RuntimeHooks): PieceCodec {
-  const codec = name === "zstd" ? codecs?.zstd : codecs?.deflate ?? webDeflate();
+export function codecFor(name: Compression, { deflate, zstd }: PieceCodecs): PieceCodec {
+  const codec = name === "zstd" ? zstd : deflate ?? webDeflate();
   if (codec === undefined) throw new UnsupportedCodecError(name);
   return codec;
 }
@@ -59,9 +62,9 @@ export class Encoder {
   /** The first of pieces that are whole streams: its form depends on whether there are more. */
   #held: Uint8Array | undefined;
 
-  constructor(name: Compression, hooks: RuntimeHooks, write: Sink) {
+  constructor(name: Compression, pieces: PieceCodecs, write: Sink) {
     this.#isZstd = name === "zstd";
-    this.#codec = codecFor(name, hooks);
+    this.#codec = codecFor(name, pieces);
     this.#write = write;
   }
 
@@ -139,13 +142,13 @@ export function isWorth(size: number, codedSize: number): boolean {
 export async function encodeBlob(
   bytes: Uint8Array,
   name: Compression,
-  hooks: RuntimeHooks,
+  pieces: PieceCodecs,
   granule: number,
-): Promise<{ readonly bytes: Uint8Array; readonly coded: Coded } | undefined> {
+): Promise<CodedBytes | undefined> {
   const units = Math.ceil(framedLength(bytes.length) / granule);
   if (units < 2) return undefined;
   const parts: Uint8Array[] = [];
-  const encoder = new Encoder(name, hooks, (part) => void parts.push(part));
+  const encoder = new Encoder(name, pieces, (part) => void parts.push(part));
   for (let at = 0; at < bytes.length; at += PIECE_LENGTH) {
     const piece = bytes.subarray(at, at + PIECE_LENGTH), coded = await encoder.code(piece);
     if (at === 0 && !isWorth(piece.length, coded.length)) return undefined;

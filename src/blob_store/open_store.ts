@@ -10,13 +10,12 @@ import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import type { CancelSignal } from "../util/wait_options.ts";
-import { checkCompression, checkStore } from "./arguments.ts";
+import { checkCodecs, checkCompression, checkStore } from "./arguments.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { BlobCache } from "./blob_cache.ts";
 import { framedLength } from "./chunks.ts";
 import { Committer } from "./committer.ts";
 import { Compactor } from "./compactor.ts";
-import { codecFor } from "./encoder.ts";
 import { mayPass, Walk, type WalkOptions } from "./entries.ts";
 import { StoreFile } from "./store_file.ts";
 import { KeyIndex } from "./key_index.ts";
@@ -40,6 +39,7 @@ import { writeClose } from "./records.ts";
 import { RunReader } from "./run_reader.ts";
 import { Space } from "./space.ts";
 import {
+  codecsOf,
   flushAll,
   newState,
   nextIndexBytes,
@@ -433,12 +433,12 @@ export async function openStore(
 ): Promise<OpenStore> {
   checkStore("store", store);
   checkOpenOptions(options);
-  if (options.compress !== undefined) codecFor(options.compress, hooks);
   const { create = true, readOnly = false, granule = DEFAULT_GRANULE } = options;
   const file = new StoreFile(store, readOnly, hooks, options.closeStore);
   // Else a store that others made since could be taken for none.
   await file.reload();
   const settings = settingsOf(options, file);
+  if (settings.compress !== undefined) codecsOf({ settings }).check(settings.compress);
   const header = await readHeadAndHeader(file);
   if (isVacant(header, file)) {
     file.dropHead();
@@ -622,7 +622,7 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   checkOptions(
     options,
     "create readOnly granule maxByteLength durability checkpointBytes compactAbove cacheBytes " +
-      "maxSnapshots closeStore compress now" + others,
+      "maxSnapshots closeStore compress codecs now" + others,
   );
   const { create, readOnly, closeStore, maxByteLength, checkpointBytes, cacheBytes } = options;
   checkType("create", create, "boolean");
@@ -630,6 +630,7 @@ export function checkOpenOptions(options: BlobStoreOptions, others: string = "")
   checkType("closeStore", closeStore, "boolean");
   checkType("now", options.now, "function");
   checkCompression("compress", options.compress, false);
+  checkCodecs(options.codecs);
   if (readOnly && create) throw new TypeError("Expected readOnly without create");
   checkGranule(options.granule ?? DEFAULT_GRANULE);
   const { durability = "commit", compactAbove = 0.1 } = options;
@@ -655,9 +656,9 @@ function settingsOf(options: BlobStoreOptions, file: StoreFile): Settings {
   const room = roomOf({ maxByteLength }, file);
   const { checkpointBytes = Math.min(DEFAULT_CHECKPOINT, room / 16) } = options;
   const { cacheBytes = DEFAULT_CACHE, maxSnapshots = MAX_SNAPSHOTS } = options;
-  const { now = Date.now, compress } = options;
+  const { now = Date.now, compress, codecs } = options;
   const sizes = { maxByteLength, checkpointBytes, cacheBytes, maxSnapshots };
-  return { durability, compactAbove, ...sizes, now, compress };
+  return { durability, compactAbove, ...sizes, now, compress, codecs };
 }
 
 /** Most bytes that a file may have. */

@@ -6,7 +6,7 @@
 
 import { checkRange, rangeOf } from "./arguments.ts";
 import type { BlobSnapshot } from "./blob_reader.ts";
-import type { DecodeBlob } from "./coded_blobs.ts";
+import type { CodedBlob, DecodeBlob } from "./coded_blobs.ts";
 import { infoOf, keyOf } from "./entries.ts";
 import { endsLength, streamName } from "./pieces.ts";
 import { filled, type FoundEntry, type RangeSnapshot, type ReadBytes } from "./range_snapshot.ts";
@@ -45,7 +45,7 @@ export class RangeBlob<Meta> extends ReadableBlob implements BlobSnapshot<Meta> 
     const stored: ReadBytes = (start, end) => snapshot.bytes(entry, start, end);
     this.#stored = stored;
     this.#plain = coded
-      ? (start, end) => decode({ ...entry, extra: coded }, stored, start, end)
+      ? (start, end) => decode({ key: this.info.key, size, extra: coded }, stored, start, end)
       : stored;
     this.#explain = explain;
   }
@@ -146,7 +146,7 @@ interface Reading {
 }
 
 /** Stands for a decoder that was not given. */
-function refuse(blob: FoundEntry): never {
-  const key = JSON.stringify(keyOf(blob));
-  throw new TypeError(`Expected decode to be codedBlobs, as ${key} is compressed, got undefined`);
+function refuse({ key }: CodedBlob): never {
+  const blob = JSON.stringify(key);
+  throw new TypeError(`Expected decode to be codedBlobs, as ${blob} is compressed, got undefined`);
 }

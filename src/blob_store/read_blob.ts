@@ -5,12 +5,12 @@
  */
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
-import { CodedReader } from "./coded_blob.ts";
+import type { BlobCodecs } from "./blob_codecs.ts";
 import { PIECE_LENGTH } from "./pieces.ts";
 import type { Extra } from "./extra.ts";
 import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
-import { framedBlobOf, partsOf, type StoreState } from "./store_state.ts";
+import { codecsOf, framedBlobOf, partsOf, type StoreState } from "./store_state.ts";
 import type { Part } from "./superblock.ts";
 
 /** Bytes that a copy out of memory counts as, beside its own, and those until the next turn. */
@@ -149,7 +149,7 @@ export class PinnedBlob {
   readonly size: number;
   /** How it is coded, if it is. */
   readonly coded: Extra | undefined;
-  #reader: CodedReader | undefined;
+  #decode: ReturnType<BlobCodecs["decode"]> | undefined;
   readonly #state: StoreState;
   readonly #space: StoreState["space"];
   #parts: readonly Part[];
@@ -200,14 +200,9 @@ export class PinnedBlob {
   async read(offset: number, into: Uint8Array): Promise<void> {
     const { coded: extra, key, blob: { size } } = this;
     if (extra === undefined) return await this.readStored(offset, into);
-    this.#reader ??= new CodedReader({
-      key,
-      size,
-      extra,
-      hooks: this.#state.file.hooks,
-      read: (offset, into) => this.readStored(offset, into),
-    });
-    await this.#reader.read(offset, into);
+    const read = (offset: number, into: Uint8Array) => this.readStored(offset, into);
+    this.#decode ??= codecsOf(this.#state, key).decode({ key, size, extra, read });
+    await this.#decode(offset, into);
   }
 
   /** Reads bytes as they are stored. */

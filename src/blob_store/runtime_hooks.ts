@@ -23,6 +23,14 @@ export interface PieceCodec {
   readonly endsWithFlush?: boolean;
 }
 
+/** Codecs of pieces. */
+export interface PieceCodecs {
+  /** Deflate (RFC 1951, without a header); by default that of `CompressionStream`. */
+  readonly deflate?: PieceCodec;
+  /** Zstandard, a frame each piece; by default there is none. */
+  readonly zstd?: PieceCodec;
+}
+
 /** Functions that the opener of the backing store hands in with it. */
 export interface RuntimeHooks {
   /**
@@ -31,11 +39,6 @@ export interface RuntimeHooks {
    * never called again, and a store that wrote with it fails with a `ChecksumError`.
    */
   readonly crc32?: Crc32;
-  /**
-   * The codecs: deflate (RFC 1951, without a header), and Zstandard, a frame each. Deflate is
-   * that of `CompressionStream` by default.
-   */
-  readonly codecs?: { readonly deflate?: PieceCodec; readonly zstd?: PieceCodec };
   /** Resolves once timers had a turn: awaited calls that end at once would starve them. */
   readonly nextTurn?: () => Promise<void>;
   /** Called once, when the store is closed: closes the file, frees the lock. */

@@ -6,6 +6,7 @@
 
 import { type FileRange, type FramedBlob, ownParts } from "./chunks.ts";
 import type { BlobCache } from "./blob_cache.ts";
+import type { BlobCodecs } from "./blob_codecs.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
@@ -35,6 +36,19 @@ export interface Settings {
   readonly now: () => number;
   /** How blobs are compressed where their put does not say. */
   readonly compress: Compression | undefined;
+  readonly codecs: BlobCodecs | undefined;
+}
+
+/**
+ * What codes and decodes the blobs of a store.
+ *
+ * @param key The compressed blob that is read; undefined: one is to be compressed.
+ * @throws {TypeError} The store was opened without.
+ */
+export function codecsOf({ settings }: Pick<StoreState, "settings">, key?: string): BlobCodecs {
+  if (settings.codecs !== undefined) return settings.codecs;
+  const why = key === undefined ? "compress is given" : `${JSON.stringify(key)} is compressed`;
+  throw new TypeError(`Expected codecs to be blobCodecs(), as ${why}, got undefined`);
 }
 
 /** An open store. */

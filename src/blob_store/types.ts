@@ -5,6 +5,7 @@
  */
 
 import type { CancelSignal } from "../util/wait_options.ts";
+import type { BlobCodecs } from "./blob_codecs.ts";
 
 /** Metadata: anything that JSON can say, at most 4 KiB of it. */
 export type Metadata =
@@ -111,9 +112,14 @@ export interface BlobStoreOptions {
    * How blobs are compressed when they are put, in pieces of 64 KiB: a range is read without the
    * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
    * one of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by
-   * default. Blobs are read whatever this says.
+   * default. Blobs are read whatever this says. Needs `codecs`.
    */
   readonly compress?: Compression;
+  /**
+   * What compresses and decompresses blobs: `blobCodecs()`. Without it `compress` is refused, and
+   * so is a read of a compressed blob. A store that is opened by its path has that of its runtime.
+   */
+  readonly codecs?: BlobCodecs;
   /**
    * The clock: milliseconds since 1970, for the times of blobs and for those that expire. By
    * default `Date.now`.

@@ -11,6 +11,7 @@ import { Buffer } from "node:buffer";
 import * as zlib from "node:zlib";
 import { BlobStore as BlobStoreByPath } from "../../backends/blob_store/mod.ts";
 import type { MemoryStore } from "../../backends/memory.ts";
+import { type BlobCodecs, blobCodecs } from "../../src/blob_store/blob_codecs.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { UnsupportedCodecError } from "../../src/blob_store/blob_store_errors.ts";
 import type { BlobStoreOptions, Compression } from "../../src/blob_store/types.ts";
@@ -31,13 +32,14 @@ import { share } from "../support/share.ts";
 
 const PIECE = 65_536;
 const HAS_ZSTD = zlib.zstdCompressSync !== undefined;
+const codecs = blobCodecs();
 
 type Open = (store: MemoryStore, options?: BlobStoreOptions) => Promise<BlobStore>;
 
 /** Who compresses: the runtime's zlib, or streams of the Web. */
 const kinds: [name: string, open: Open, compress: Compression][] = [
   ["gzip of zlib", (store, options) => BlobStoreByPath.open(store, options), "gzip"],
-  ["gzip of the Web", (store, options) => BlobStore.open(store, options), "gzip"],
+  ["gzip of the Web", (store, options) => BlobStore.open(store, { codecs, ...options }), "gzip"],
 ];
 if (HAS_ZSTD) {
   kinds.push(["zstd", (store, options) => BlobStoreByPath.open(store, options), "zstd"]);
@@ -157,7 +159,7 @@ describe("a compressed blob", () => {
 
   it("is put in the order of the calls, and copied at once", async () => {
     const store = new LateStore(memory());
-    const blobs = await BlobStore.open(store, { compress: "gzip" }),
+    const blobs = await BlobStore.open(store, { codecs, compress: "gzip" }),
       writes: Promise<unknown>[] = [];
     const bytes = textOf(400_000);
     for (let i = 0; i < 20; i++) {
@@ -178,7 +180,7 @@ describe("a compressed blob", () => {
   });
 
   it("is refused where the runtime has no codec, by name", async () => {
-    const blobs = await BlobStore.open(memory());
+    const blobs = await BlobStore.open(memory(), { codecs });
     for (const value of ["x", textOf(1000), textOf(2 ** 20 + 1), streamOf(textOf(9), [9])]) {
       const error = await assertRejects(
         () => blobs.put("a", value, { compress: "zstd" }),
@@ -187,25 +189,67 @@ describe("a compressed blob", () => {
       );
       assertEquals([error.codec, error.key], ["zstd", undefined]);
     }
-    const options = { compress: "zstd" } as const;
+    const options = { codecs, compress: "zstd" } as const;
     await assertRejects(() => BlobStore.open(memory(), options), UnsupportedCodecError);
     assertEquals(await keysOf(blobs), []);
     await blobs.check();
     for (const compress of ["brotli", true, 1, null]) {
-      const options = { compress: compress as unknown as "gzip" };
-      await assertRejects(() => blobs.put("a", "", options), TypeError, "compress");
+      const options = { codecs, compress: compress as unknown as "gzip" };
+      const { compress: given } = options;
+      await assertRejects(() => blobs.put("a", "", { compress: given }), TypeError, "compress");
       await assertRejects(() => BlobStore.open(memory(), options), TypeError, "compress");
     }
     if (!HAS_ZSTD) return;
     const store = memory(), writer = await BlobStoreByPath.open(store);
-    await writer.put("a", textOf(1000), options);
+    await writer.put("a", textOf(1000), { compress: "zstd" });
     await writer.put("b", "plain");
     await writer.close();
-    const reader = await BlobStore.open(store, { readOnly: true });
+    const reader = await BlobStore.open(store, { codecs, readOnly: true });
     assertStrictEquals((await reader.stat("a"))?.encoding, "zstd");
     assertEquals(await reader.get("b"), new TextEncoder().encode("plain"));
     await assertRejects(() => reader.get("a"), UnsupportedCodecError, 'read "a"');
     assertEquals((await reader.verify()).damaged, []);
+  });
+
+  it("is refused, written and read, where the store was opened without codecs", async () => {
+    const store = memory(), compress = "gzip", why = "Expected codecs to be blobCodecs(), as ";
+    const given = `${why}compress is given, got undefined`;
+    await assertRejects(() => BlobStore.open(memory(), { compress }), TypeError, given);
+    for (const codecs of [blobCodecs, {}, null, "gzip"]) {
+      const options = { codecs: codecs as unknown as BlobCodecs };
+      await assertRejects(() => BlobStore.open(memory(), options), TypeError, "blobCodecs()");
+    }
+    const writer = await BlobStore.open(store, { codecs, compress });
+    const text = textOf(200_000);
+    await writer.put("a", text);
+    await writer.put("b", "plain");
+    await writer.close();
+    const blobs = await BlobStore.open(store);
+    for (const value of [text, new Blob([text.slice()]), streamOf(text, [9])]) {
+      await assertRejects(() => blobs.put("c", value, { compress }), TypeError, given);
+    }
+    assertEquals(await keysOf(blobs), ["a", "b"]);
+    const read = `${why}"a" is compressed, got undefined`;
+    await assertRejects(() => blobs.get("a"), TypeError, read);
+    await assertRejects(async () => await (await blobs.read("a"))!.bytes(), TypeError, read);
+    assertEquals(await blobs.get("b"), new TextEncoder().encode("plain"));
+    const { size, encoding } = (await blobs.stat("a"))!;
+    assertEquals([size, encoding], [200_000, "deflate"]);
+    await blobs.rename("a", "moved");
+    await blobs.copy("moved", "a");
+    assertEquals((await blobs.verify()).damaged, []);
+    await blobs.check();
+    await blobs.close();
+    const again = await BlobStore.open(store, { codecs });
+    for (const key of ["a", "moved"]) assertEquals(await again.get(key), text);
+  });
+
+  it("is compressed by the codecs that are given", async () => {
+    const store = memory(), turned = (bytes: Uint8Array) => Uint8Array.from(bytes).reverse();
+    const zstd = { encode: (bytes: Uint8Array) => turned(bytes).subarray(0, 40), decode: turned };
+    const blobs = await BlobStore.open(store, { codecs: blobCodecs({ zstd }) });
+    const { encoding, storedSize } = await blobs.put("a", textOf(1000), { compress: "zstd" });
+    assertEquals([encoding, storedSize], ["zstd", 40]);
   });
 });
 

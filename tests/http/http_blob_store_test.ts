@@ -14,6 +14,7 @@ import {
   type HttpBlobStore,
   StorageError,
 } from "../../backends/http/mod.ts";
+import { blobCodecs } from "../../src/blob_store/blob_codecs.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import type { BlobInfo, ListOptions } from "../../src/blob_store/types.ts";
@@ -371,7 +372,7 @@ describe("HttpBlobStore: what only some blobs have", () => {
   /** A store that was not published: with compressed blobs and some that expire. */
   async function file(): Promise<Uint8Array<ArrayBuffer>> {
     const store = memory(2 ** 24), now = () => 1000;
-    const blobs = await BlobStore.open(store, { compress: "gzip", now });
+    const blobs = await BlobStore.open(store, { codecs: blobCodecs(), compress: "gzip", now });
     for (
       const [key, length] of [["short", 5000], ["long", 300_000], ["longer", 3_000_000]] as const
     ) {
@@ -387,7 +388,10 @@ describe("HttpBlobStore: what only some blobs have", () => {
 
   it("compressed ones are decoded where that is asked for, else refused", async () => {
     const bytes = await file(),
-      near = await BlobStore.open(storeOf(bytes, 2 ** 24), { readOnly: true });
+      near = await BlobStore.open(storeOf(bytes, 2 ** 24), {
+        codecs: blobCodecs(),
+        readOnly: true,
+      });
     const server = new FileServer(bytes), options = { decode: codedBlobs, now: () => 1500 };
     const store = await openOn(server, options), refusing = await openOn(server);
     const decode = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
@@ -432,6 +436,7 @@ describe("HttpBlobStore: what only some blobs have", () => {
 
   it("are published: uncompressed, and with their times", async () => {
     const near = await BlobStore.open(storeOf(await file(), 2 ** 24), {
+      codecs: blobCodecs(),
       readOnly: true,
       now: () => 1500,
     });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { blobCodecs } from "../../../src/blob_store/blob_codecs.ts";
 import type { BlobStoreOptions, Metadata } from "../../../src/blob_store/types.ts";
 import { type Random, seeded } from "../../support/random.ts";
 
@@ -165,7 +166,7 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: "compressed",
-    options: { compress: "gzip", checkpointBytes: 9000 },
+    options: { codecs: blobCodecs(), compress: "gzip", checkpointBytes: 9000 },
     keys: 10,
     sizes: [10, 300, 2000, 4097, 9000],
     budget: 4e4,

@@ -1,0 +1,112 @@
+/**
+ * Compression of the blobs of a store, for who needs it.
+ *
+ * @module
+ */
+
+import { CodedReader, type CodedSource } from "./coded_blob.ts";
+import { codecFor, type Coded, encodeBlob, Encoder, isWorth, type Sink } from "./encoder.ts";
+import { PIECE_LENGTH } from "./pieces.ts";
+import type { PieceCodecs } from "./runtime_hooks.ts";
+import type { Compression } from "./types.ts";
+
+/** What compresses and decompresses the blobs of a store, which calls it: {@linkcode blobCodecs}. */
+export interface BlobCodecs {
+  /** Throws where there is no such codec. */
+  check(name: Compression): void;
+  /** The coded form of a blob at hand; undefined where it saves too little, or no unit of space. */
+  encode(bytes: Uint8Array, name: Compression, granule: number): Promise<CodedBytes | undefined>;
+  /** Codes what is written to a target, if that saves anything. */
+  encodeTo<T extends object>(
+    target: BlobTarget<T>,
+    name: Compression,
+  ): BlobTarget<T & { readonly coded?: Coded }>;
+  /** Decodes a blob: reads bytes of it from one on. */
+  decode(source: CodedSource): (offset: number, into: Uint8Array) => Promise<void>;
+}
+
+/** A blob that was coded. */
+export interface CodedBytes {
+  /** Its coded form. */
+  readonly bytes: Uint8Array;
+  /** How it is coded. */
+  readonly coded: Coded;
+}
+
+/** Takes the bytes of a blob. */
+export interface BlobTarget<T> {
+  /** Takes bytes, which have to stay as many as they are until all are written. */
+  write(bytes: Uint8Array, size?: number): Promise<void>;
+  /** The whole blob, if nothing of it was written yet. */
+  readonly unwritten: Uint8Array | undefined;
+  /** Writes what is left. */
+  finish(): Promise<T>;
+}
+
+/**
+ * The option `codecs` of `BlobStore.open`: gzip by the `CompressionStream` of the runtime, unless
+ * something better is given, and Zstandard where it is given. A store that compresses nothing and
+ * has no compressed blobs need not have it.
+ *
+ * @param pieces Codecs of pieces of up to 64 KiB.
+ */
+export function blobCodecs(pieces: PieceCodecs = {}): BlobCodecs {
+  return {
+    check: (name) => void codecFor(name, pieces),
+    encode: (bytes, name, granule) => encodeBlob(bytes, name, pieces, granule),
+    encodeTo: (target, name) =>
+      new CodingWriter(target, new Encoder(name, pieces, (bytes) => target.write(bytes))),
+    decode(source) {
+      const reader = new CodedReader(source, pieces);
+      return (offset, into) => reader.read(offset, into);
+    },
+  };
+}
+
+/** Puts bytes into pieces, codes them, and hands them on, if that saves anything. */
+class CodingWriter<T extends object> implements BlobTarget<T & { readonly coded?: Coded }> {
+  readonly #target: BlobTarget<T>;
+  readonly #encoder: Encoder;
+  readonly #piece = new Uint8Array(PIECE_LENGTH);
+  #length = 0;
+  /** True if blobs like it are coded: the first piece says so. */
+  #isCoded: boolean | undefined;
+
+  constructor(target: BlobTarget<T>, encoder: Encoder) {
+    this.#target = target;
+    this.#encoder = encoder;
+  }
+
+  async write(bytes: Uint8Array, size: number = bytes.length): Promise<void> {
+    for (let done = 0; done < size;) {
+      if (this.#length === PIECE_LENGTH) await this.#endPiece();
+      if (this.#isCoded === false) {
+        return await this.#target.write(bytes.subarray(done), size - done);
+      }
+      const room = PIECE_LENGTH - this.#length;
+      const part = bytes.subarray(done, Math.min(done + room, size));
+      if (part.byteLength === 0) throw new TypeError("The bytes of value went while it was put");
+      this.#piece.set(part, this.#length);
+      this.#length += part.length;
+      done += part.length;
+    }
+  }
+
+  get unwritten(): Uint8Array | undefined {
+    return this.#isCoded === undefined ? this.#piece.subarray(0, this.#length) : undefined;
+  }
+
+  async finish(): Promise<T & { readonly coded?: Coded }> {
+    if (this.#length > 0) await this.#endPiece();
+    const coded = this.#isCoded ? await this.#encoder.finish() : undefined;
+    return { ...await this.#target.finish(), coded };
+  }
+
+  async #endPiece(): Promise<void> {
+    const piece = this.#piece.subarray(0, this.#length), coded = await this.#encoder.code(piece);
+    this.#isCoded ??= isWorth(piece.length, coded.length);
+    if (this.#isCoded) await this.#encoder.add(piece, coded);
+    else await this.#target.write(piece);
+    this.#length = 0;
+  }
+}
