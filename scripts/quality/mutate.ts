@@ -9,6 +9,7 @@
  * deno task mutate src/blob_store --sample 200 --seed 1 --budget 10 --out mutants.json # quick
  * deno task mutate src/blob_store --again mutants.json # all tests, for what survived
  * deno task mutate src/blob_store --sample 200 --seed 1 --from 125 # without the first 125
+ * deno task mutate src/blob_store --sample 200 --seed 1 --measured m.json # measures once
  * deno task mutate src/operations/batch.ts --longest 60 --lines 30-40
  * ```
  *
@@ -20,7 +21,7 @@
  * @module
  */
 
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -41,6 +42,7 @@ const { values, positionals } = parseArgs({
     lines: { type: "string", default: "1-999999" },
     out: { type: "string" }, // what came of each, as JSON, while it goes on
     again: { type: "string" }, // only what survived without a reason, as such a file says
+    measured: { type: "string" }, // keeps what tests reach: another run need not look again
   },
 });
 
@@ -55,6 +57,7 @@ const files = paths.flatMap((path) => {
   return readdirSync(root + path).sort().map((name) => `${path.replace(/\/$/, "")}/${name}`);
 });
 
+const budget = values.budget === undefined ? undefined : Number(values.budget);
 let mutants = files.flatMap((file) => mutantsOf(file, readFileSync(root + file, "utf8")));
 const all = mutants.length;
 mutants = mutants.filter(({ line }) => line >= firstLine && line <= lastLine);
@@ -72,21 +75,24 @@ if (values.sample !== undefined) {
   }
 }
 // In the order in which they are tested.
-mutants = [...Map.groupBy(mutants, ({ file }) => testsOf(file)).values()].flat();
+mutants = [...Map.groupBy(mutants, keyOf).values()].flat();
 mutants = mutants.slice(Number(values.from));
 console.log(`${mutants.length} of ${all} mutants in ${files.length} files`);
 
 const results: Result[] = [];
 const longest = Number(values.longest);
-const budget = values.budget === undefined ? undefined : Number(values.budget);
-for (const [tests, group] of Map.groupBy(mutants, ({ file }) => testsOf(file))) {
-  const bench = new Workbench(tests);
+for (const [, group] of Map.groupBy(mutants, keyOf)) {
+  const tests = testsOf(group[0].file), bench = new Workbench(tests), name = tests.join(", ");
   try {
-    if (budget === undefined) {
+    if (budget !== undefined) console.log(`\n${await bench.list()} tests of ${name}`);
+    else if (values.measured !== undefined && existsSync(values.measured)) {
+      bench.restore(readFileSync(values.measured, "utf8"));
+    } else {
       const { tests: count, seconds, leftOut } = await bench.measure(longest, group);
-      console.log(`\n${count} tests of ${tests.join(", ")}, ${seconds.toFixed(1)} s`);
+      console.log(`\n${count} tests of ${name}, ${seconds.toFixed(1)} s`);
       for (const name of leftOut) console.log(`  left out: ${name}`);
-    } else console.log(`\n${await bench.list()} tests of ${tests.join(", ")}`);
+      if (values.measured !== undefined) writeFileSync(values.measured, bench.save());
+    }
     for (const mutant of group) {
       const { source: _, ...kept } = mutant, outcome = await bench.test(mutant, budget);
       const reason = outcome.status === "survived" ? reasonOf(mutant) : undefined;
@@ -102,6 +108,12 @@ for (const [tests, group] of Map.groupBy(mutants, ({ file }) => testsOf(file))) 
 }
 report();
 process.exit();
+
+/** What mutants have in common that are tested together: tests that are measured need no order. */
+function keyOf({ file }: Mutant): string {
+  const tests = testsOf(file);
+  return (budget === undefined ? tests.toSorted() : tests).join();
+}
 
 /** The test files of a source. */
 function testsOf(file: string): readonly string[] {

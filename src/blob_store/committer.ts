@@ -345,11 +345,9 @@ export class Committer {
       for (const write of writes) {
         if (write.inlineAt >= 0) write.inlineAt += position;
       }
-      const streamed = writes.reduce((sum, { at, size, isBorrowed }) => {
-        return at < 0 && !isBorrowed ? sum + size : sum;
-      }, 0);
-      state.unflushedBytes += batch.length + group.length + streamed;
-      this.bytesWritten += group.length + streamed;
+      const { placed, inLog } = this.#bytesOf(writes);
+      state.unflushedBytes += batch.length + placed; // which has those in the log
+      this.bytesWritten += placed + inLog;
       if (isFlushed) await this.#flush(position);
       await this.#confirm(position);
       if (file.checksums.isInDoubt) await this.#withdraw(position);
@@ -539,6 +537,17 @@ export class Committer {
     if (!write.isBorrowed) this.#state.space.releaseAll(write.parts);
     write.parts = [];
     write.inlineAt = -1;
+  }
+
+  /** Bytes of blobs that writes have put into places of their own, and into the log. */
+  #bytesOf(writes: readonly PendingWrite[]): { placed: number; inLog: number } {
+    const { space } = this.#state;
+    let placed = 0, inLog = 0;
+    for (const { size, parts, inlineAt, isBorrowed } of writes) {
+      if (inlineAt >= 0) inLog += size;
+      else if (!isBorrowed) { for (const part of parts) placed += space.byteLength(part); }
+    }
+    return { placed, inLog };
   }
 
   /** Writes staged bytes to their places, neighbours together. */

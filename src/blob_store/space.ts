@@ -33,6 +33,8 @@ export class Space {
   readonly #maxUnits: number;
   /** Units that blobs leave to the log and to checkpoints, so that a full store can delete. */
   #reserve = 0;
+  /** Those of them that have a disk behind them, where the file could be longer. */
+  #diskReserve = 0;
   /** Units that are taken for the reserve, where the file cannot grow by that much. */
   #reserved: Part[] = [];
   #reservedUnits = 0;
@@ -121,11 +123,18 @@ export class Space {
   /**
    * Reserves so many units: blobs do not get them. Near the limit of the file they are taken
    * now, in one piece if possible: blobs may leave only crumbs. Elsewhere `reserveOnDisk`
-   * takes them. False: there are not so many in pieces that an index can have.
+   * takes some of them. False: there are not so many in pieces that an index can have.
+   *
+   * @param onDisk Units that `reserveOnDisk` takes, at most as many.
    */
-  reserve(units: number): boolean {
-    this.#reserve = this.inSteps(units);
-    if (this.#reservedUnits > 2 * this.#reserve) this.unreserve();
+  reserve(units: number, onDisk: number): boolean {
+    this.#diskReserve = onDisk;
+    if (this.#reservedUnits > 2 * Math.max(this.inSteps(units), onDisk)) this.unreserve();
+    return this.#reserveAtLimit(this.inSteps(units));
+  }
+
+  #reserveAtLimit(units: number): boolean {
+    this.#reserve = units;
     const missing = this.#reserve - this.#growable;
     if (missing > 0 && this.#reservedUnits < missing) this.#fillReserve(this.inSteps(missing));
     return this.isReserved;
@@ -175,10 +184,10 @@ export class Space {
    * @throws {StorageError} The disk is full.
    */
   async reserveOnDisk(): Promise<void> {
-    const missing = this.#reserve - this.#reservedUnits, growable = this.#growable;
-    if (missing <= 0 || missing > growable) return; // near its limit `reserve` has seen to it
+    const missing = this.#diskReserve - this.#reservedUnits, growable = this.#growable;
+    if (missing <= 0 || growable < this.#reserve || missing > growable) return; // near its limit `reserve` has seen to it
     // Some more than needed, as it needs more with each blob.
-    const units = Math.min(Math.max(missing, Math.ceil(this.#reserve / 4)), growable);
+    const units = Math.min(Math.max(missing, Math.ceil(this.#diskReserve / 4)), growable);
     const parts = await this.#take(units, MAX_RESERVED_PARTS);
     try {
       for (const part of parts) {
@@ -220,7 +229,7 @@ export class Space {
     const { capacity, tailSpace } = this.ranges;
     if (capacity - tailSpace + units + this.#reserve > this.#maxUnits) {
       await this.#grow(this.#maxUnits - capacity + tailSpace);
-      if (!this.reserve(this.#reserve)) throw new StoreFullError(units * this.granule, 0);
+      if (!this.#reserveAtLimit(this.#reserve)) throw new StoreFullError(units * this.granule, 0);
     }
     return await this.#take(units, Infinity);
   }
@@ -228,8 +237,12 @@ export class Space {
   /** The same for what the reserve is for, in at most so many parts. */
   async allocateReserved(units: number, maxParts: number = Infinity): Promise<Part[]> {
     if (this.#isFull || this.#growable < this.#reserve) this.unreserve();
+    return await this.#takePreferred(units, maxParts, true);
+  }
+
+  async #takePreferred(units: number, maxParts: number, isReserved: boolean): Promise<Part[]> {
     const preferred = this.preference === "end"
-      ? await this.allocateAtEnd(units, true)
+      ? await this.allocateAtEnd(units, isReserved)
       : this.preference === "start"
       ? this.#allocateAtStart(units)
       : NO_SPACE;
@@ -313,7 +326,7 @@ export class Space {
   async allocateSegment(units: number): Promise<Part> {
     if (units <= this.freeUnits || this.#isFull) {
       try {
-        return (await this.#take(units, 1))[0];
+        return (await this.#takePreferred(units, 1, false))[0];
       } catch (error) {
         if (!(error instanceof StoreFullError)) throw error;
       }
@@ -323,7 +336,7 @@ export class Space {
       throw new StoreFullError(units * this.granule, 0);
     }
     const [part] = await this.allocateReserved(units, 1);
-    this.reserve(this.#reserve);
+    this.#reserveAtLimit(this.#reserve);
     return part;
   }
 

@@ -20,8 +20,9 @@ import type { Compression, Durability } from "./types.ts";
 
 /** Bytes of a root without runs. */
 const EMPTY_ROOT = 56;
-/** Most bytes of a root without separators, whose run is in as many extents as the reserve. */
-const LEAST_ROOT = 1152;
+/** Bytes of a root whose run is in a few extents, and of as many extents as the reserve may have. */
+const FEW_EXTENTS = 256;
+const EXTENTS = 960; // = 16 * MAX_RESERVED_PARTS
 
 /** Settings of an open store. */
 export interface Settings {
@@ -179,14 +180,22 @@ export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
  * False: there is not enough.
  */
 export function updateReserve(state: StoreState): boolean {
-  const { space } = state, { pages, growth, rootLength } = nextIndex(state);
-  const log = 2 * space.inSteps(space.unitsFor(MIN_SEGMENT));
-  // One page more for the checkpoint behind the next; a piece has an even number of pages.
-  const most = 2 * Math.ceil((pages + growth + 1) / 2);
-  const rootGrowth = rootLength - (state.log.superblock?.rootLength ?? 0);
-  const index = space.unitsFor(most * PAGE_LENGTH) +
-    space.inSteps(space.unitsFor(rootLength + Math.max(0, rootGrowth)));
-  return space.reserve(log + index + state.inlineUnits);
+  const { space, inlineUnits } = state, before = state.log.superblock?.rootLength ?? 0;
+  const most = nextIndex(state, state.pendingBytes), log = space.unitsFor(MIN_SEGMENT);
+  // One page more for the checkpoint behind the next.
+  const pages = space.unitsFor(inPairs(most.pages + most.growth + 1) * PAGE_LENGTH);
+  const root = space.unitsFor(EXTENTS + most.rootLength + Math.max(0, most.rootLength - before));
+  const units = 2 * space.inSteps(log) + pages + space.inSteps(root) + inlineUnits;
+  // A disk that may be full is asked for what is sure to be needed.
+  const next = nextIndex(state);
+  const onDisk = 2 * log + space.unitsFor(inPairs(next.pages + next.growth) * PAGE_LENGTH) +
+    space.unitsFor(next.rootLength) + inlineUnits;
+  return space.reserve(units, Math.min(units, onDisk));
+}
+
+/** Pages, an even number: a piece of a run has no other. */
+function inPairs(pages: number): number {
+  return 2 * Math.ceil(pages / 2);
 }
 
 /** The most space that the index of the next checkpoint takes. */
@@ -198,20 +207,23 @@ export interface NextIndex {
   readonly rootLength: number;
 }
 
-export function nextIndex({ index, run, log, features, pendingBytes }: StoreState): NextIndex {
+export function nextIndex(
+  { index, run, log, features }: StoreState,
+  pendingBytes = 0,
+): NextIndex {
   const before = run?.run.pages ?? 0, dirtyBytes = index.dirtyBytes + pendingBytes;
   if (before === 0 && dirtyBytes === 0) {
     return { pages: 0, growth: 0, rootLength: features === 0 ? 0 : EMPTY_ROOT };
   }
   // At least one: what replaces others needs no more than that.
   const growth = Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
-  const rootLength = Math.max(log.superblock?.rootLength ?? 0, LEAST_ROOT) + 64 * growth;
+  const rootLength = Math.max(log.superblock?.rootLength ?? 0, FEW_EXTENTS) + 64 * growth;
   return { pages: before + growth, growth, rootLength: Math.min(MAX_ROOT_LENGTH, rootLength) };
 }
 
-/** Most bytes of separators in a root of so many. */
+/** Most bytes of separators in a root of so many, and of all extents that it may have. */
 export function separatorBytesIn(rootLength: number): number {
-  return Math.max(0, rootLength - LEAST_ROOT);
+  return Math.max(0, rootLength - FEW_EXTENTS);
 }
 
 /** Bytes that the index takes after the next checkpoint, at most. */

@@ -68,6 +68,26 @@ describe('with durability "batch"', () => {
   }
 });
 
+describe('blobs in the log, with durability "batch"', () => {
+  it("count once: some 8 MiB of them are flushed, and no less", async () => {
+    const store = new NotingStore();
+    await using blobs = await BlobStore.open(store, {
+      durability: "batch",
+      checkpointBytes: 2 ** 26,
+    });
+    // A new segment of the log is flushed behind its zeros, a commit behind its batch.
+    const flushes = () =>
+      store.calls.filter((call, i, { [i - 1]: before }) => {
+        return call === "flush" && /^write 41\d\d bytes/.test(before);
+      }).length;
+    let bytes = 0, i = 0;
+    for (; flushes() === 0 && bytes < 12 * M; bytes += 4 * K) {
+      await blobs.put(`${i++}`, bytesOf(1, 4 * K));
+    }
+    assert(bytes > 7.8 * M && bytes < 8.2 * M, `flushed after ${bytes} bytes`);
+  });
+});
+
 describe("a bound on the length that is far away", () => {
   const work = async (options: BlobStoreOptions) => {
     const store = new NotingStore();

@@ -25,10 +25,14 @@ export interface Task {
   readonly places?: { readonly [url: string]: readonly number[] };
 }
 
-/** What it tells: which file is loaded, which test begins, what it reached, or that all passed. */
+/**
+ * What it tells: which file is loaded, which test begins, that it ended and what it reached, or that
+ * all passed.
+ */
 export type Line =
   | { readonly loads: string }
   | { readonly begins: string; readonly prepared?: string }
+  | { readonly ends: string }
   | { readonly reached: { readonly [url: string]: readonly number[] } }
   | { readonly passed: true };
 
@@ -54,6 +58,7 @@ for (const name of order ?? byName.keys()) {
   tell({ begins: name, prepared: test.prepared });
   if (isListed) continue;
   await test.run();
+  if (session !== undefined) tell({ ends: name });
   await tellReached();
 }
 await finish();

@@ -17,17 +17,18 @@ const SPANS = ["allocators/tlsf_spans", "allocators/tlsf_allocator"];
 const RANGES = ["allocators/range_allocator", "allocators/hostile_arguments"];
 /** All tests of blob stores that need no other process, the quickest killers first. */
 const BLOBS = (
-  "blob_store commit keys root run leaf compaction space salvage arguments block_memory " +
+  "commit keys root run leaf compaction space salvage arguments block_memory " +
   "buffering check checksums close_store concurrency damage damaged_blocks edge_cases " +
   "empty_blob failures flushes foreign format format_writer full_disk index lifecycle " +
   "model open page_cache reader reload requests reserve sort_by sources streams " +
   "rename expiry compression conditions metadata_types publish snapshot cancel blob_cache " +
-  "blob_file file_failures lock_failure long_work watch crash"
+  "blob_file file_failures lock_failure long_work watch crash blob_store"
 ).split(" ");
 
 /** The tests of blob stores, these first. */
 function blobs(...first: readonly string[]): string[] {
-  return [...new Set([...first, ...BLOBS])].map((name) => `blob_store/${name}`);
+  const names = [...new Set([...first, ...BLOBS])].map((name) => `blob_store/${name}`);
+  return [...names, "http/http_blob_store", "http/replaced"];
 }
 
 /** Test files in `tests/`, without `_test.ts`, for the first pattern that a path matches. */
@@ -77,10 +78,7 @@ export const TARGETS: readonly (readonly [source: RegExp, tests: readonly string
   [/^src\/gap_table\//, [...OFFSET, ...SPANS, ...TREES, "shared/shared_allocator_crash"]],
   [/^src\/blob_store\/(leaf|run|page|separators|block_memory)/, blobs("leaf", "run", "index")],
   [/^src\/blob_store\/(compact|space|survey_)/, blobs("compaction", "space", "reserve")],
-  [
-    /^src\/blob_store\/(range_|publish_|read_with_|snapshot)/,
-    [...blobs("publish", "snapshot"), "http/http_blob_store", "http/replaced"],
-  ],
+  [/^src\/blob_store\/(range_|publish_|read_with_|snapshot)/, blobs("publish", "snapshot")],
   [/^src\/blob_store\/(cod|web_deflate|encoder)/, blobs("compression")],
   [/^src\/blob_store\/(extra|sweep|watch|text|pieces)/, blobs("expiry", "watch")],
   [/^src\/blob_store\/(salvage|scan_|found|recheck)/, blobs("salvage")],

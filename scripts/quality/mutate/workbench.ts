@@ -43,6 +43,12 @@ interface Known {
   kills: number;
 }
 
+/** What is kept of what was measured: of each test its seconds, and the places that it reaches. */
+interface Measured {
+  readonly known: readonly (readonly [name: string, seconds: number, places: string[]])[];
+  readonly loaded: readonly string[];
+}
+
 /** Hears of a line and when it came, and says how many seconds what it begins may take. */
 type Listener = (line: Line, now: number) => number;
 
@@ -116,7 +122,7 @@ export class Workbench {
 
   /**
    * Runs all tests without a mutant, to see what they take and which mutants they reach. Those
-   * that take longer than `longest` stay out.
+   * that take longer than `longest` are ended, and stay out.
    */
   async measure(
     longest: number,
@@ -124,38 +130,70 @@ export class Workbench {
   ): Promise<{ tests: number; seconds: number; leftOut: string[] }> {
     const places: { [url: string]: number[] } = {};
     for (const { file, at } of mutants) (places[this.#url(file)] ??= []).push(at);
+    await this.list();
     const groups = new Map<string, Set<string>>(), leftOut: string[] = [];
-    let reached = this.#loaded, name: string | undefined, began = 0, all = 0;
-    const { status, by } = await this.#run({ places }, (line, now) => {
-      if ("loads" in line) {
-        reached = this.#loaded;
-        name = undefined;
-      } else if ("begins" in line) {
-        name = line.begins;
-        began = now;
-        // What a group prepares runs in its first test only.
-        const group = line.prepared ?? name;
-        if (!groups.has(group)) groups.set(group, new Set());
-        reached = groups.get(group)!;
-      } else if ("reached" in line) {
-        for (const [url, found] of Object.entries(line.reached)) {
-          for (const at of found) reached.add(`${url}:${at}`);
+    let order = [...this.#known.keys()], all = 0;
+    this.#known.clear();
+    while (order.length > 0) {
+      let reached = this.#loaded, name: string | undefined, began = 0, seconds = 0;
+      const { status, by } = await this.#run({ places, order }, (line, now) => {
+        if ("loads" in line) {
+          reached = this.#loaded;
+          name = undefined;
+        } else if ("begins" in line) {
+          name = line.begins;
+          began = now;
+          // What a group prepares runs in its first test only.
+          const group = line.prepared ?? name;
+          if (!groups.has(group)) groups.set(group, new Set());
+          reached = groups.get(group)!;
+          return longest;
+        } else if ("ends" in line) seconds = now - began;
+        else if ("reached" in line) {
+          for (const [url, found] of Object.entries(line.reached)) {
+            for (const at of found) reached.add(`${url}:${at}`);
+          }
+          if (name === undefined) return MEASURING;
+          if (seconds > longest) leftOut.push(name);
+          else {
+            this.#known.set(name, { seconds, reaches: reached, kills: 0 });
+            all += seconds;
+          }
         }
-        const seconds = now - began;
-        if (name === undefined) return MEASURING;
-        if (seconds > longest) leftOut.push(name);
-        else {
-          this.#known.set(name, { seconds, reaches: reached, kills: 0 });
-          all += seconds;
-        }
+        return MEASURING;
+      });
+      if (status === "survived") break;
+      if (status === "killed" || by === undefined) {
+        throw new Error(`Fails without a mutant: ${by}`);
       }
-      return MEASURING;
-    });
-    if (status !== "survived") throw new Error(`Fails without a mutant: ${by}`);
+      leftOut.push(by); // the others go on in another process
+      order = order.slice(order.indexOf(by) + 1);
+    }
     if (this.#known.size === 0) {
       throw new Error(`Every test takes more than ${longest} s: raise --longest`);
     }
     return { tests: this.#known.size, seconds: all, leftOut };
+  }
+
+  /** What `measure` found, for `restore` of another one over the same sources. */
+  save(): string {
+    const root = this.#url(""),
+      shortened = (places: Iterable<string>) =>
+        [...places].map((place) => place.slice(root.length));
+    const known = [...this.#known].map(([name, { seconds, reaches }]) => {
+      return [name, seconds, shortened(reaches ?? [])] as const;
+    });
+    return JSON.stringify({ known, loaded: shortened(this.#loaded) } satisfies Measured);
+  }
+
+  /** Takes what was measured before. */
+  restore(text: string): void {
+    const { known, loaded }: Measured = JSON.parse(text), root = this.#url("");
+    for (const place of loaded) this.#loaded.add(root + place);
+    for (const [name, seconds, places] of known) {
+      const reaches = new Set(places.map((place) => root + place));
+      this.#known.set(name, { seconds, reaches, kills: 0 });
+    }
   }
 
   /** Looks which tests there are, without running them. Gives their number. */
