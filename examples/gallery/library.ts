@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import * as modules from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Found } from "./serve_files.ts";
@@ -20,8 +20,8 @@ export function libraryAt(pathname: string): Found | undefined {
   const source = pathname === ENTRY && !isInstalled ? pathname.replace(/js$/, "ts") : pathname;
   const root = new URL("../../", HTTP);
   const path = fileURLToPath(new URL(source.slice("/library/".length), root));
-  if (isInstalled) return { path };
+  if (isInstalled || !existsSync(path)) return { path };
   // Bun has no such function: there the package has to be installed.
-  const text = modules.stripTypeScriptTypes(readFileSync(path, "utf8"));
-  return { text, type: "text/javascript" };
+  const text = modules.stripTypeScriptTypes?.(readFileSync(path, "utf8"));
+  return text === undefined ? undefined : { text, type: "text/javascript" };
 }

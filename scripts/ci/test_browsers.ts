@@ -85,6 +85,8 @@ const parts: Record<string, Part> = {
   "photo shelf": inBrowser("chromium", "photo_shelf.ts"),
   "http firefox": inBrowser("firefox", "read_over_http.ts", "firefox"),
   "http chromium": inBrowser("chromium", "read_over_http.ts", "chromium"),
+  "http to opfs firefox": inBrowser("firefox", "copy_from_http.ts", "firefox"),
+  "http to opfs chromium": inBrowser("chromium", "copy_from_http.ts", "chromium"),
   "http gallery": inBrowser("chromium", "gallery.ts"),
 };
 

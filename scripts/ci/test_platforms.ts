@@ -22,6 +22,7 @@ import { checkNginx } from "./platforms/nginx.ts";
 import { denoOf, needBrowser, nodeOf, programOfNpm } from "./platforms/packages.ts";
 import { type Part, runParts } from "./platforms/parts.ts";
 import { run } from "./platforms/programs.ts";
+import { checkS3 } from "./platforms/s3.ts";
 
 /** Denos that only keep blobs: their parsers and checksums are of interest, not their age. */
 const STORE_DENOS = ["2.0.0", "2.2.15", "2.5.0"];
@@ -97,6 +98,7 @@ const parts: Record<string, Part> = {
   "bun 1.3.14": everyEntry(() => programOfNpm("bun", "1.3.14"), ["run"]),
   "deno 2.5.4": everyEntry(() => denoOf("2.5.4"), DENO_RUN),
   nginx: checkNginx,
+  s3: checkS3,
   workerd: async () => {
     const program = await programOfNpm("workerd", WORKERD);
     await run([...program, "test", await bundleForWorkerd(await folder())]);

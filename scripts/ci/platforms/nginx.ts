@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { BlobStore, publishBlobs } from "../../../backends/blob_store/mod.ts";
 import { HttpBlobStore, HttpStore, StorageError } from "../../../backends/http/mod.ts";
 import { ROOT } from "../../package/emit.ts";
+import { freePort } from "./free_port.ts";
 import { needPackages } from "./packages.ts";
 
 const COUNT = 3000;
@@ -38,14 +39,6 @@ http {
   }
 }
 `;
-}
-
-/** A port that nobody listens to. */
-function freePort(): number {
-  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 /** Throws unless two things are the same. */
