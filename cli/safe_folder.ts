@@ -32,10 +32,10 @@ export interface SafeFolderOptions {
 }
 
 /**
- * A folder outside of which nothing is touched, whatever the names are: every folder on
- * the way to a file is made here or is a real one, and a file is made under a new name
- * and then gets its own, so that no symbolic link is followed. That nobody else exchanges
- * its folders for links at the same moment is assumed.
+ * A folder outside of which nothing is touched, whatever the names are. Every folder on the way to
+ * a file is made here or is a real one. A file is made under a new name and then gets its own, so
+ * that no symbolic link is followed. Nobody else may exchange its folders for links at the same
+ * moment.
  */
 export class SafeFolder {
   readonly #root: string;

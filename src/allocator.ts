@@ -365,7 +365,7 @@ export function checkAllocator(
   checkSpace(allocator, name);
   if (typeof (allocator as Partial<Allocator>).allocations === "function") return;
   const got = describe(allocator);
-  throw new TypeError(`Expected ${name} to be an allocator that gives handles, got ${got}`);
+  throw new TypeError(`Expected ${name} to be an allocator that returns handles, got ${got}`);
 }
 
 /** Throws unless a value has the methods of a {@linkcode FreeSpace}. */

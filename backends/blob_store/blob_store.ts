@@ -105,8 +105,8 @@ function hooksOf(): RuntimeHooks {
 export interface BlobFileOptions extends BlobStoreOptions {
   /**
    * Most milliseconds to wait while another writer has the store open, up to 2^31 - 1; 0 by
-   * default. Waiters are served in order of arrival, among all processes of the machine. Who
-   * does not wait takes a store that is free, although others wait. Only of a path, and not with
+   * default. Waiters are served in order of arrival, among all processes of the machine. A caller
+   * without it takes a free store, although others wait. Only of a path, and not with
    * `readOnly`, which takes no lock.
    */
   readonly waitMs?: number;

@@ -3,11 +3,10 @@
  * is free at once.
  *
  * Neither Node nor Bun can lock a file, but all have SQLite, which can: the lock on
- * `store` is an exclusive transaction on the empty database `store.lock`. That file
- * stays behind when the lock is released: a process that removed it could take it
- * away from under another one that has just opened it, and then both would hold a
- * lock, each on a file of its own. For the sake of POSIX locks no process may open
- * it by other means while it holds the lock.
+ * `store` is an exclusive transaction on the empty database `store.lock`. The file stays when the
+ * lock is released. A process that removed it could take it away from another one that has just
+ * opened it: each would hold a lock on a file of its own. For the sake of POSIX locks no process
+ * may open it by other means while it holds the lock.
  *
  * `store.owner` says who holds the lock, and is removed with it. Where there is no
  * SQLite (Node 20) this note is the lock, and that of an ended process is replaced. It

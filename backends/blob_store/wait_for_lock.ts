@@ -4,9 +4,9 @@
  * While somebody waits, there is a folder `store.wait`. Each waiter has a ticket in it: a note
  * whose name is the next number. Only who has the least number tries the lock. Nobody is asked
  * for anything: a waiter looks whether the ticket before its own is still there, and takes away
- * that of a process which has ended. Of a process that cannot be asked (on another machine,
- * stopped, or another one by now that has its number) the ticket shows that it lives: every
- * waiter sets the time of its ticket again and again.
+ * that of a process which has ended. Every waiter sets the time of its ticket again and again. So a
+ * ticket shows that its process lives where that cannot be asked: on another machine, stopped, or
+ * another one by now that has its number.
  *
  * The lock alone keeps writers apart. A ticket that is lost costs its place in the order.
  *

@@ -17,7 +17,7 @@ export interface Part {
  * one that lies behind the end (416).
  *
  * All is sent where several ranges are asked for, and where the header is of another unit or makes
- * no sense: a server may do so, and what serves one range has no need of multipart bodies.
+ * no sense. A server may do so, and needs no multipart bodies then.
  */
 export function partOf(header: string | null, size: number): Part | undefined | null {
   const [, first, last] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? "") ?? [];

@@ -35,7 +35,7 @@ export interface OpfsOpenOptions {
   readonly readOnly?: boolean;
   /**
    * Most milliseconds to wait while another handle has the file open, up to 2^31 - 1; 4000 by
-   * default, since the handle of a page that was just left or reloaded is freed a bit later.
+   * default. The handle of a page that was just left or reloaded is freed a bit later.
    */
   readonly waitMs?: number;
   /** An `AbortSignal`: ends the wait when it is aborted, and `open` rejects with its reason. */

@@ -265,7 +265,7 @@ It replaces one that was published before, at once and as a whole; no other file
 store that programs write. It says what the server has to send with it. The store may be
 in use. How pages read the file is in docs/read_over_http.md.`,
   options: {
-    unique: { help: "put eight random digits into the name, so that it may be cached for ever" },
+    unique: { help: "put eight random digits into the name, so that it may be cached forever" },
   },
   examples: [
     ["blobs publish photos.blobs site/photos.blobs", "writes or replaces a file for a server"],

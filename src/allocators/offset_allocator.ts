@@ -34,9 +34,9 @@ import { checkInteger } from "../util/check_integer.ts";
  * `OffsetAllocator` of Sebastian Aaltonen (https://github.com/sebbbi/OffsetAllocator), operation
  * by operation.
  *
- * Free regions are kept in bins by size; bin sizes follow a floating-point scale
- * with a 3-bit mantissa, so that a bin is at most 12.5 % wide, and a two-level
- * bitmap finds the first bin that fits. Neighbouring free regions merge at once.
+ * Free regions are kept in bins by size, on a floating-point scale with a 3-bit mantissa: a bin is
+ * at most 12.5 % wide. A two-level bitmap finds the first bin that fits. Neighbouring free regions
+ * merge at once.
  *
  * Capacities are those of 32 bits, to 4,294,967,295; {@linkcode WideOffsetAllocator} goes to
  * 2^53 - 1. Functions for fewer programs are beside the class: {@linkcode check},

@@ -22,10 +22,10 @@ export interface PageAllocatorOptions {
  * Hands out runs of pages, always at the lowest address that fits (first fit). A unit is a
  * page of whatever size the caller has in mind.
  *
- * Free pages are bits, under summaries of 32 words a bit: no region costs a node, and the
- * state takes one bit a page and 1/31 of that, whatever the fragmentation, and 16 bytes for
- * each slot of the table of allocations. The table has up to 16/7 slots for each of the most
- * allocations that were live at once. Every alignment is honoured, that of a single page too.
+ * Free pages are bits, under summaries of 32 words a bit: no region costs a node. The state takes
+ * one bit a page and 1/31 of that, whatever the fragmentation, and 16 bytes for each slot of the
+ * table of allocations. The table has up to 16/7 slots for each of the most allocations that were
+ * live at once. Every alignment is honoured, that of a single page too.
  *
  * | Method | Cost, with n pages |
  * | --- | --- |

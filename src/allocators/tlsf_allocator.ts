@@ -36,9 +36,9 @@ export interface TlsfAllocatorOptions {
 
 /**
  * Two-level segregated fit (M. Masmano, I. Ripoll, A. Crespo, J. Real, "TLSF: A New Dynamic
- * Memory Allocator for Real-Time Systems", ECRTS 2004): free regions are in lists by size,
- * 32 lists to each power of two, and a bitmap of two levels finds the first that fits.
- * Neighbouring free regions merge at once.
+ * Memory Allocator for Real-Time Systems", ECRTS 2004): free regions are in lists by size, 32 lists
+ * to each power of two. A bitmap of two levels finds the first that fits. Neighbouring free regions
+ * merge at once.
  *
  * A list is at most a 32nd wide, so that a strict search refuses a region only if it is
  * less than 3.1 % larger than asked for; with `OffsetAllocator` it is 12.5 %. An

@@ -18,11 +18,10 @@ import { copySteps, run, wholeUnits } from "./space.ts";
 
 /**
  * Moves regions toward offset 0 to gather the free space. Regions stay valid,
- * their offsets change. Over an async store, calls that change the arena wait
- * until it is done: bound the work by `maxMoves`, `maxBytes` or `maxLooks`, and repeat with
- * `from: next` of the call before as long as there is one. Without `from` a call looks at
- * the regions from the first on. O(regions log regions) without bounds. A region larger
- * than `maxBytes` never moves.
+ * their offsets change. Over an async store, calls that change the arena wait until it is done.
+ * Bound the work by `maxMoves`, `maxBytes` or `maxLooks`, and repeat with `from: next` of the call
+ * before as long as there is one. Without `from` a call looks at the regions from the first on.
+ * O(regions log regions) without bounds. A region larger than `maxBytes` never moves.
  *
  * @throws {TypeError | RangeError} The allocator cannot plan a compaction, or an option is not
  * what it must be.

@@ -23,10 +23,9 @@ export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : unde
  *
  * Every operation counts from the region's own offset 0 and touches nothing
  * outside the region. Over an async store each returns a promise, which is how it
- * fails too; over a sync one none does. There, reads and writes of one region may
- * overlap in time (what overlapping ranges then give is undefined), a move waits
- * for those under way and holds back later ones, and `data` and `into` must be
- * left alone until the promise settles.
+ * fails too; over a sync one none does. There, reads and writes of one region may overlap in time;
+ * the bytes of overlapping ranges are then undefined. A move waits for those under way and holds
+ * back later ones. `data` and `into` must be left alone until the promise settles.
  *
  * @throws {NotAllocatedError} (every operation) The region was freed.
  * @throws {StorageError} (every operation but `free`) The arena is closed.

@@ -39,10 +39,10 @@ export interface BlobReader<Meta = Metadata> {
 /**
  * One version of a blob: what is known of it, and its bytes, whatever happens to its key.
  *
- * It is open until it is closed, or until it was read: a stream of it that ends or is cancelled
- * closes it, unless another one is still read, and so do `bytes()` without a range,
- * `arrayBuffer()`, `text()` and `json()`. A read of a closed snapshot is refused. An open one keeps
- * its place in the file, and a store has a limited number of them: close what you do not read.
+ * It is open until it is closed, or until it was read. A stream of it that ends or is cancelled
+ * closes it, unless another one is still read. So do `bytes()` without a range, `arrayBuffer()`,
+ * `text()` and `json()`. A read of a closed snapshot is refused. An open one keeps its place in the
+ * file, and a store has a limited number of them: close what you do not read.
  */
 export interface BlobSnapshot<Meta = Metadata> {
   /** The info of the blob. */

@@ -28,10 +28,10 @@ import { PageSpace, writeIndex, type WrittenIndex } from "./write_index.ts";
 const GATHERED = 1_048_576; // = 2 ** 20
 
 /**
- * Makes a checkpoint. Until the first superblock is durable, the old one with its log
- * holds; what they stand on is let go only when both superblocks are durable, so that
- * no single damaged sector leads back to it. A failure before that changes nothing. On
- * a full disk it makes do with what the file has.
+ * Makes a checkpoint. Until the first superblock is durable, the old one with its log holds. The
+ * space of both is freed only when both superblocks are durable, so that no single damaged sector
+ * leads back to it. A failure before that changes nothing. On a full disk it makes do with what the
+ * file has.
  *
  * O(entries + bytes in the log).
  *

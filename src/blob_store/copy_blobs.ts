@@ -22,8 +22,8 @@ import { newDelete } from "./pending_write.ts";
 const MAX_ROUNDS = 100;
 
 /**
- * Copies all blobs into an empty backing store, one behind the other. What is deleted
- * meanwhile keeps its place until the end.
+ * Copies all blobs into an empty backing store, one behind the other. Blobs that are deleted during
+ * the copy keep their places until its end.
  *
  * A read-only store cannot see to that: its writer is elsewhere. It copies what it can
  * read, refreshes, and brings the copy up to what the store holds by then, until all

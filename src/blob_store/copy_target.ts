@@ -40,7 +40,7 @@ export function oldBlobOf(space: Space, entry: IndexEntry): OldBlob {
   };
 }
 
-/** A blob could not be read: that is the `cause`. What else fails, fails for good. */
+/** A blob could not be read: that is the `cause`. Any other failure is final. */
 export class Unreadable extends Error {}
 
 /** The cause behind an error. */

@@ -1,6 +1,6 @@
 /**
- * The table of a blob store: what memory knows of keys, in flat arrays. What was written since the
- * last checkpoint is in it, and what was looked up lately.
+ * The table of a blob store: what memory knows of keys, in flat arrays. It has the keys written
+ * since the last checkpoint, and those looked up lately.
  *
  * @module
  */

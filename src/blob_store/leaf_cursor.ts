@@ -163,9 +163,8 @@ export class LeafCursor implements IndexEntry {
   }
 
   /**
-   * Goes to the entry of a key. False: there is none; the cursor is anywhere. What it looks at is
-   * checked on the way, so that it never leaves a leaf that `isIntact` has passed, whatever the
-   * entries are. O(log entries).
+   * Goes to the entry of a key. False: there is none; the cursor is anywhere. It checks entries on
+   * the way, so that it never leaves a leaf that `isIntact` has passed. O(log entries).
    *
    * @returns Undefined: the leaf is not sound.
    */

@@ -153,8 +153,7 @@ export class LeafWriter {
   }
 
   /**
-   * The leaf: 4096 or 8192 bytes, valid until the next call. What is added then goes into the next
-   * one.
+   * The leaf: 4096 or 8192 bytes, valid until the next call. Later entries go into the next one.
    *
    * @param page Number in the run of its first page.
    */

@@ -11,8 +11,8 @@ import type { IndexEntry } from "./leaf.ts";
 import type { StoreState } from "./store_state.ts";
 
 /**
- * Calls back with the slot of a key that has a blob; below 0: there is none. What that gives comes
- * at once where the table has the key, or the file answers without a promise. At most one leaf is
+ * Calls back with the slot of a key that has a blob; below 0: there is none. The result comes at
+ * once where the table has the key, or the file answers without a promise. At most one leaf is
  * read, or a group of leaves the first time.
  *
  * A slot may be another key's as soon as something is awaited: what `use` needs of it, it takes

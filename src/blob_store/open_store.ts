@@ -517,7 +517,7 @@ async function hasChanged(file: StoreFile, header: Uint8Array): Promise<boolean>
   return !isSame(await readHeader(file), header);
 }
 
-/** The state of a store that was just read. What memory has of the same run is kept. */
+/** The state of a store that was just read. Caches of the same run are kept. */
 function stateOf(
   file: StoreFile,
   settings: Settings,

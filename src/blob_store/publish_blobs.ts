@@ -48,8 +48,8 @@ export interface PublishReport extends BackupReport {
 
 /**
  * Writes all blobs into an empty backing store so that they are read over HTTP by the fewest
- * requests: what a reader needs to open it is in the first 64 KiB, then come the blobs in the order
- * of their keys, and last the index; one that fits into the first 64 KiB, as that of 1,000 keys, is
+ * requests. A reader opens it with the first 64 KiB. Then come the blobs in the order of their
+ * keys, and last the index. An index that fits into the first 64 KiB, as that of 1,000 keys, is
  * there. It is a store like any other.
  *
  * The store that is read may change meanwhile: then all of it begins again, so that what is written

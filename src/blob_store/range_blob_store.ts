@@ -229,8 +229,8 @@ export class RangeBlobStore<Meta = Metadata> implements BlobReader<Meta> {
   }
 
   /**
-   * Runs a call, from the start once more where the file was replaced meanwhile. What looks damaged
-   * may be of another file, too, or was damaged on its way: that is looked at once more.
+   * Runs a call, from the start once more where the file was replaced meanwhile. Damaged bytes may
+   * be of another file, too, or were damaged on their way: they are read once more.
    */
   async #again<T>(
     signal: CancelSignal | undefined,

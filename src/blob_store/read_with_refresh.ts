@@ -2,9 +2,9 @@
  * Reading blobs of a store that a writer elsewhere may be changing.
  *
  * A read-only store knows where blobs were when it was last refreshed. A blob that it finds
- * there may be another blob by now, and is then not what its checksum says. It is
- * damage only if a refresh after the failed read still shows the same blob in the same
- * place: a writer gives a place to others only after its log says that it is free.
+ * there may be another blob by now, and is then not what its checksum says. It is damage only if a
+ * refresh after the failed read still shows the same blob in the same place. A writer reuses a
+ * place only after its log says that it is free.
  *
  * @module
  */

@@ -18,13 +18,13 @@ import { framedBlobOf, type StoreState } from "./store_state.ts";
 const FRAME = 65_540; // = CHUNK_LENGTH + 4
 
 /**
- * Checks every blob that was put since the store was opened with our own checksum, makes the
- * checksums right that are not, durably, and fails the store for good: its next writer begins with
- * a clean index and an empty log.
+ * Checks every blob that was put since the store was opened with our own checksum. It corrects
+ * wrong checksums durably, and fails the store for good: its next writer begins with a clean index
+ * and an empty log.
  *
  * All since the opening, not only since the last comparison: a checksum that is wrong for some
- * lengths passes comparisons of others. What the blobs hold now is taken for what was put, so the
- * error names them. O(blobs + bytes put since the opening).
+ * lengths passes comparisons of others. The present bytes are taken for those that were put, so the
+ * error names the blobs. O(blobs + bytes put since the opening).
  */
 export async function recheck(state: StoreState): Promise<void> {
   const { file, index } = state;

@@ -30,9 +30,9 @@ export interface Recovered {
 }
 
 /**
- * Reads the header, the root of the index and the log; unless the file is read-only, also makes
- * durable what was found, and clears away what was not: from then on, no crash can bring it back.
- * Gives nothing where another writer committed meanwhile. O(bytes in the log).
+ * Reads the header, the root of the index and the log. Unless the file is read-only, it also makes
+ * the commits that were found durable, and clears away the rest: no crash can bring it back.
+ * Returns undefined where another writer committed in between. O(bytes in the log).
  *
  * @throws {CorruptStoreError} It is no store, or damaged beyond its blobs and leaves.
  */

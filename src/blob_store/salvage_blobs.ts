@@ -29,11 +29,10 @@ import { encodeText } from "./text.ts";
 import type { DamagedKeys, LostBlob, ProgressOptions, SalvageReport } from "./types.ts";
 
 /**
- * Copies every blob that is whole out of a damaged store, also one that does not open: where the
- * header, the root of the index or the log is damaged, or the file is cut off, it searches the
- * whole file for pages of the index and commits of the log, and takes the newest version of each
- * blob whose bytes fit their checksums. The damaged store is only read, and should have no writer
- * meanwhile.
+ * Copies every whole blob out of a damaged store, even one that does not open. Where the header,
+ * the root of the index or the log is damaged, or the file is cut off, it searches the whole file
+ * for pages of the index and commits of the log. It takes the newest version of each blob whose
+ * bytes fit their checksums. The damaged store is only read, and should have no writer.
  *
  * O(bytes in the file). In memory is what is known of each blob, and 1 MiB of their bytes.
  *

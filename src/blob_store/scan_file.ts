@@ -84,8 +84,8 @@ export function runName(id: number, sequence: number): string {
 }
 
 /**
- * Reads a whole file, and finds leaves and batches of any store in it. What cannot be read counts
- * as zeros. O(bytes in the file), with memory for what was found.
+ * Reads a whole file, and finds leaves and batches of any store in it. Unreadable bytes count as
+ * zeros. O(bytes in the file), with memory for what was found.
  *
  * @param tell Told how many bytes are done.
  */

@@ -5,8 +5,8 @@
  */
 
 /**
- * Sorts numbers by the value each stands for, from 0 to 2^53 - 1. What ascends already
- * stays; only the rest is sorted, and merged in. O(n), and O(k log k) for the k others.
+ * Sorts numbers by the value each stands for, from 0 to 2^53 - 1. Ascending numbers stay; only the
+ * rest is sorted, and merged in. O(n), and O(k log k) for the k others.
  */
 export function sortBy(numbers: Uint32Array, value: Float64Array): Uint32Array {
   const count = numbers.length, inOrder = new Uint32Array(count), others = new Uint32Array(count);

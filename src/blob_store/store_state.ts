@@ -175,9 +175,9 @@ export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
 }
 
 /**
- * Keeps enough room that whatever happens next, a checkpoint can be made, and another one after it:
- * what the index grows by is needed twice, as the next run is written while this one is there.
- * False: there is not enough.
+ * Keeps enough room for a checkpoint, whatever happens next, and for another one after it. The
+ * growth of the index is needed twice, as the next run is written while this one is there. False:
+ * there is not enough.
  */
 export function updateReserve(state: StoreState): boolean {
   const { space, inlineUnits } = state, before = state.log.superblock?.rootLength ?? 0;

@@ -87,9 +87,9 @@ export interface BlobStoreOptions {
    */
   readonly checkpointBytes?: number;
   /**
-   * The share of the file, from 0 to 1, that may lie idle before a checkpoint moves blobs
-   * from its end into holes, and before closing moves all of them together, twice as many
-   * bytes as were written at most; 0.1 by default, 1 only compacts when `compact` is called.
+   * The share of the file, from 0 to 1, that may be idle; 0.1 by default. Beyond it a checkpoint
+   * moves blobs from the end of the file into holes, and closing moves at most twice as many bytes
+   * as were written. With 1 only `compact` moves blobs.
    */
   readonly compactAbove?: number;
   /**
@@ -110,9 +110,9 @@ export interface BlobStoreOptions {
   readonly closeStore?: boolean;
   /**
    * How blobs are compressed when they are put, in pieces of 64 KiB: a range is read without the
-   * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
-   * one of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by
-   * default. Blobs are read whatever this says. Needs `codecs`.
+   * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is. The
+   * first 64 KiB decide for a stream, and beyond 1 MiB. Not at all by default. Blobs are read
+   * whatever this says. Needs `codecs`.
    */
   readonly compress?: Compression;
   /**

@@ -35,7 +35,7 @@ export interface WrittenIndex {
 }
 
 /**
- * Writes a run of all that is alive, and its root. What the table replaces is settled on the way.
+ * Writes a run of all that is alive, and its root. Replaced entries are settled on the way.
  * O(entries + pages); 16 pages are read and 64 written at once.
  *
  * @param pages Where the run goes.

@@ -5,8 +5,8 @@
  */
 
 /**
- * Takes a node out of its bin. Where it is in none, the writes go to the header: which is the case
- * is as good as a toss of a coin, and a wrong guess of the processor costs more than they do.
+ * Takes a node out of its bin. Where it is in none, the writes go to the header. A branch would be
+ * unpredictable, and a wrong prediction costs more than these writes.
  */
 export function unlink(H: Int32Array, node: number): void {
   const BIN_PREV = 2, BIN_NEXT = 3, NODE = 0x3ffffffc, LINK = 0x3fffffff;

@@ -128,10 +128,10 @@ export class AsyncPool<T> {
    * Hands out a value: a free one, or a new one, or the first that comes back.
    *
    * @param options For how long to wait.
-   * @returns The value. It rejects with what `create` threw; with `PoolTimeoutError`; with the
-   * reason of the signal; with `PoolExhaustedError` where `maxWaiting` callers wait; with
-   * `PoolClosedError` where the pool is closed or drained; with a `TypeError` or a `RangeError`
-   * where an option is wrong. A caller that gave up keeps no value from others.
+   * @returns The value. It rejects with the error of `create`, with `PoolTimeoutError`, or with the
+   * reason of the signal. It rejects with `PoolExhaustedError` where `maxWaiting` callers wait,
+   * with `PoolClosedError` where the pool is closed or drained, and with a `TypeError` or a
+   * `RangeError` where an option is wrong. A caller that gave up keeps no value from others.
    */
   acquire(options?: AcquireOptions): Promise<T> {
     if (options === undefined && this.#isOpen && this.#options.validate === undefined) {

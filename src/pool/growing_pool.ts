@@ -12,9 +12,9 @@ import { refusePromise } from "./refuse_promise.ts";
 import { POOL_NAMES, type PoolOptions } from "./pool_options.ts";
 
 /**
- * By how much a {@linkcode GrowingPool} grows: not at all; by so many objects; by a factor
- * above 1, but by one object at least; or to the capacity that a function returns for the old
- * one, which is the same where the pool is not to grow now.
+ * By how much a {@linkcode GrowingPool} grows: not at all; by so many objects; by a factor above 1,
+ * but by one object at least. A function returns the new capacity for the old one: the same for a
+ * pool that is not to grow now.
  */
 export type PoolGrowth =
   | "none"

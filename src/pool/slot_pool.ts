@@ -27,9 +27,9 @@ export interface SlotPoolOptions<V> extends SlotLayout<V> {
   /** Where the slots are, from its byte 0 on; memory of the pool's own by default. */
   readonly store?: ViewableStore;
   /**
-   * Which free slot is handed out: `"stack"`, by default, the one that came back last, whose
-   * bytes are most likely in the cache of the CPU; `"queue"`, the one that came back first;
-   * `"lowest"`, the one of the lowest number, which keeps those in use together.
+   * Which free slot is handed out. `"stack"`, by default: the one that came back last, whose bytes
+   * are most likely in the cache of the CPU. `"queue"`: the one that came back first. `"lowest"`:
+   * the lowest number, which keeps those in use together.
    */
   readonly order?: PoolOrder;
   /** True if a slot is filled with zeros when it is released; `false` by default. */
@@ -38,9 +38,9 @@ export interface SlotPoolOptions<V> extends SlotLayout<V> {
 
 /**
  * Slots of one size, aligned, in any memory store: bytes that are handed out and taken back
- * without any garbage. A slot is named by a handle, a small non-negative integer with a
- * generation, so that a released one is refused although its slot serves somebody else; the
- * generations of a slot repeat after 2^30 / slots releases or more.
+ * without any garbage. A handle, a small non-negative integer with a generation, names a slot: a
+ * released one is refused although its slot serves again. The generations of a slot repeat after
+ * 2^30 / slots releases or more.
  *
  * `view()` returns a typed array, made when a slot is used first and kept from then on. Over
  * memory that was replaced (WebAssembly memory grew) it is made again.

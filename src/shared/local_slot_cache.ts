@@ -19,8 +19,8 @@ export interface LocalSlotCacheOptions {
 
 /**
  * A cache for one worker in front of a {@linkcode SharedSlotPool}: slots come from there and go
- * back in batches, so that to acquire one takes no atomic operation and to release one takes
- * one, the compareExchange that refuses a second release, in this worker or another.
+ * back in batches. To acquire one takes no atomic operation. To release one takes one: the
+ * compareExchange that refuses a second release, in this worker or another.
  *
  * Handles are those of the shared pool: another worker may release them there, or in a cache of
  * its own. Slots that are kept here are free, but others cannot have them: call `trim` when the

@@ -51,10 +51,10 @@ export function repair({ header, table }: SharedState): void {
 }
 
 /**
- * Rebuilds a table from its nodes. A node is taken or free by its HANDLE alone, which every
- * change writes in one word: before the change counts nothing of it, then all of it, but for
- * links, gaps, bins and the queue, which are worked out here. Being stopped midway does no
- * harm: it can begin again. O(n log n) with n allocations, O(slots) without any.
+ * Rebuilds a table from its nodes. A node is taken or free by its HANDLE alone, one word that every
+ * change writes at once: nothing of the change counts before that, and all of it after. Links,
+ * gaps, bins and the queue are worked out here. Being stopped midway does no harm: it can begin
+ * again. O(n log n) with n allocations, O(slots) without any.
  *
  * @throws {Error} Allocations overlap: the table was not only left unfinished.
  */

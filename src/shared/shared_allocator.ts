@@ -118,11 +118,11 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
  * in caches are neither free nor allocated; a worker that finds no space takes it from all
  * of them.
  *
- * A worker may be terminated at any time. If it held the lock, the others find that out after
- * `abandonedAfter` milliseconds and get a `LockAbandonedError` until one of them calls
- * {@linkcode SharedOffsetAllocator.recover}; whoever terminates a worker can call it as soon as
- * that has ended. The operation that was interrupted is then done or undone. Allocations
- * of the dead worker stay allocated.
+ * A worker may be terminated at any time. If it held the lock, the others get a
+ * `LockAbandonedError` after `abandonedAfter` milliseconds, until one of them calls {@linkcode
+ * SharedOffsetAllocator.recover}. The thread that terminates a worker can call it as soon as that
+ * has ended. The operation that was interrupted is then done or undone. Allocations of the dead
+ * worker stay allocated.
  *
  * | Method | Cost |
  * | --- | --- |

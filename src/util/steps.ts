@@ -22,7 +22,7 @@ export function runSync<T>(steps: Steps<T>): T {
   for (let step = steps.next();; step = steps.next()) {
     if (step.done) return step.value;
     if (!isPromise(step.value)) continue;
-    throw new TypeError("Expected a store that always gives a promise or never does");
+    throw new TypeError("Expected a store that returns a promise always or never");
   }
 }
 
