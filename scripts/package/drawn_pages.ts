@@ -19,6 +19,9 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   webgl: ["main.ts"],
 };
 
+/** A program of the examples that runs in a page too, and its files. */
+const SHARED_HEAP: readonly string[] = ["main.ts", "threads.ts", "worker.ts"];
+
 /** What a page of Vite's template has; that of a guide replaces what is in the body. */
 const INDEX = `<!doctype html>
 <title>Guide</title>
@@ -38,6 +41,7 @@ const TSCONFIG = {
     skipLibCheck: true,
     noEmit: true,
     verbatimModuleSyntax: true,
+    allowImportingTsExtensions: true,
     noUnusedLocals: true,
     noUnusedParameters: true,
   },
@@ -65,12 +69,13 @@ globalThis.results = new Promise((resolve) => {
 </script>
 `;
 
-/** Looks for what the page of a guide says of the blobs that it keeps. */
-const READ = `<script type="module">
+/** Waits until a page says something. */
+const reading = (text: string): string =>
+  `<script type="module">
 globalThis.results = new Promise((resolve) => {
   const start = performance.now();
   const timer = setInterval(() => {
-    const isThere = document.body.textContent.includes("notes/1.txt: 20 bytes");
+    const isThere = document.body.textContent.includes("${text}");
     if (!isThere && performance.now() - start < 20000) return;
     clearInterval(timer);
     resolve(isThere ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
@@ -92,17 +97,17 @@ export async function drawnPages(folder: string): Promise<string[]> {
     wrong.push(...await look(folder, name, text));
   }
   for (const [name, files] of Object.entries(GUIDES)) {
-    const problem = await build(folder, name, files).then(
-      () => undefined,
-      (error: Error) => error.message,
-    );
-    if (problem !== undefined) wrong.push(`the guide ${name}: ${problem}`);
-    else {
-      const built = await Deno.readTextFile(join(folder, name, "dist/index.html"));
-      const check = name === "browser" ? READ : LOOK;
-      wrong.push(...await look(join(folder, name, "dist"), name, built, check));
-    }
+    const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`));
+    const programs = readMarkdown(guide).blocks.filter(({ info }) => info === "ts");
+    const texts = files.map((_, i) => programs[i].text);
+    const check = name === "browser" ? reading("notes/1.txt: 20 bytes") : LOOK;
+    wrong.push(...await buildAndLook(folder, name, files, texts, check));
   }
+  const texts = await Promise.all(
+    SHARED_HEAP.map((file) => Deno.readTextFile(join(ROOT, "examples/shared_heap", file))),
+  );
+  const check = reading("1600 regions: 0 wrong, 0 left");
+  wrong.push(...await buildAndLook(folder, "shared_heap", SHARED_HEAP, texts, check));
   return wrong;
 }
 
@@ -119,14 +124,32 @@ async function look(
     .then(() => [], (error) => [`${name} shows nothing: ${error.message}`]);
 }
 
-/** Compiles and builds the first program of a guide. */
-async function build(folder: string, name: string, files: readonly string[]): Promise<void> {
-  const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`)),
-    project = join(folder, name);
-  const programs = readMarkdown(guide).blocks.filter(({ info }) => info === "ts");
+/** Builds a program and opens its page. */
+async function buildAndLook(
+  folder: string,
+  name: string,
+  files: readonly string[],
+  texts: readonly string[],
+  check: string,
+): Promise<string[]> {
+  try {
+    await build(join(folder, name), files, texts);
+  } catch (error) {
+    return [`the program ${name}: ${(error as Error).message}`];
+  }
+  const built = await Deno.readTextFile(join(folder, name, "dist/index.html"));
+  return await look(join(folder, name, "dist"), name, built, check);
+}
+
+/** Compiles and builds the files of a program. */
+async function build(
+  project: string,
+  files: readonly string[],
+  texts: readonly string[],
+): Promise<void> {
   await Deno.mkdir(project);
   for (const [i, file] of files.entries()) {
-    await Deno.writeTextFile(join(project, file), programs[i].text);
+    await Deno.writeTextFile(join(project, file), texts[i]);
   }
   await Deno.writeTextFile(join(project, "index.html"), INDEX);
   await Deno.writeTextFile(join(project, "tsconfig.json"), JSON.stringify(TSCONFIG));
