@@ -21,6 +21,9 @@ const GUIDES: Readonly<Record<string, readonly string[]>> = {
   webgl: ["main.ts"],
 };
 
+/** A program of the examples that runs in a page too, and its files. */
+const SHARED_HEAP: readonly string[] = ["main.ts", "threads.ts", "worker.ts"];
+
 /** What a page of Vite's template has; that of a guide replaces what is in the body. */
 const INDEX = `<!doctype html>
 <title>Guide</title>
@@ -68,33 +71,27 @@ globalThis.results = new Promise((resolve) => {
 </script>
 `;
 
-/** Looks for what the page of a guide says of the blobs that it keeps. */
-const READ = `<script type="module">
+/** Waits until an expression of the page is true. */
+const waitingFor = (condition: string): string =>
+  `<script type="module">
 globalThis.results = new Promise((resolve) => {
   const start = performance.now();
   const timer = setInterval(() => {
-    const isThere = document.body.textContent.includes("notes/1.txt: 20 bytes");
-    if (!isThere && performance.now() - start < 20000) return;
+    const isSo = ${condition};
+    if (!isSo && performance.now() - start < 20000) return;
     clearInterval(timer);
-    resolve(isThere ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+    resolve(isSo ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
   }, 50);
 });
 </script>
 `;
 
+/** Waits until a page says something. */
+const reading = (text: string): string =>
+  waitingFor(`document.body.textContent.includes(${JSON.stringify(text)})`);
+
 /** Waits until the shelf is open, and empty. */
-const OPENED = `<script type="module">
-globalThis.results = new Promise((resolve) => {
-  const start = performance.now();
-  const timer = setInterval(() => {
-    const isOpen = !document.getElementById("empty").hidden;
-    if (!isOpen && performance.now() - start < 20000) return;
-    clearInterval(timer);
-    resolve(isOpen ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
-  }, 50);
-});
-</script>
-`;
+const OPENED = waitingFor('!document.getElementById("empty").hidden');
 
 /** Runs all of them in `folder`, where the package is installed; gives what is wrong. */
 export async function drawnPages(folder: string): Promise<string[]> {
@@ -108,18 +105,22 @@ export async function drawnPages(folder: string): Promise<string[]> {
     const text = await Deno.readTextFile(join(ROOT, `examples/${name}.html`));
     wrong.push(...await look(folder, name, text));
   }
-  const made: Readonly<Record<string, [check: string, copy: () => Promise<void>]>> = {
-    [BUNDLED]: [OPENED, () => copyExample(join(folder, BUNDLED))],
+  const made: Readonly<Record<string, [check: string, copy: (to: string) => Promise<void>]>> = {
+    [BUNDLED]: [OPENED, copyExample],
+    shared_heap: [reading("1600 regions: 0 wrong, 0 left"), copySharedHeap],
     ...Object.fromEntries(
       Object.entries(GUIDES).map(([name, files]) => [
         name,
-        [name === "browser" ? READ : LOOK, () => copyGuide(join(folder, name), name, files)],
+        [
+          name === "browser" ? reading("notes/1.txt: 20 bytes") : LOOK,
+          (to) => copyGuide(to, name, files),
+        ],
       ]),
     ),
   };
   for (const [name, [check, copy]] of Object.entries(made)) {
     const project = join(folder, name);
-    const problem = await copy().then(() => build(project)).then(
+    const problem = await copy(project).then(() => build(project)).then(
       () => undefined,
       (error: Error) => error.message,
     );
@@ -154,9 +155,25 @@ async function copyExample(project: string): Promise<void> {
 async function copyGuide(project: string, name: string, files: readonly string[]): Promise<void> {
   const guide = await Deno.readTextFile(join(ROOT, `docs/${name}.md`));
   const programs = readMarkdown(guide).blocks.filter(({ info }) => info === "ts");
+  await writeProgram(project, files, files.map((_, i) => programs[i].text));
+}
+
+/** Copies the program of the examples that runs in a page too. */
+async function copySharedHeap(project: string): Promise<void> {
+  const paths = SHARED_HEAP.map((file) => join(ROOT, "examples/shared_heap", file));
+  const texts = await Promise.all(paths.map((path) => Deno.readTextFile(path)));
+  await writeProgram(project, SHARED_HEAP, texts);
+}
+
+/** Writes a program into a folder of its own, with the page of Vite's template. */
+async function writeProgram(
+  project: string,
+  files: readonly string[],
+  texts: readonly string[],
+): Promise<void> {
   await Deno.mkdir(project);
   for (const [i, file] of files.entries()) {
-    await Deno.writeTextFile(join(project, file), programs[i].text);
+    await Deno.writeTextFile(join(project, file), texts[i]);
   }
   await Deno.writeTextFile(join(project, "index.html"), INDEX);
 }
