@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BlobStore, RemoteBlobStore } from "../../../backends/opfs/mod.ts";
+import { BlobStore, joinTabs, RemoteBlobStore } from "../../../backends/opfs/mod.ts";
 import type { MessagePortLike } from "../../../backends/opfs/mod.ts";
 import type { Answer } from "./worker.ts";
 
@@ -25,12 +25,14 @@ export interface Helper {
 
 let calls = 0;
 
-/** Starts a worker. */
-export function startHelper(): Helper {
-  const { Worker } = globalThis as unknown as {
+/** Starts a worker; with a shared worker it has ports to those of other tabs. */
+export function startHelper(hasRelay = false): Helper {
+  const { Worker, SharedWorker } = globalThis as unknown as {
     Worker: new (address: string, options: object) => WorkerLike;
+    SharedWorker: new (address: string, options: object) => { readonly port: MessagePortLike };
   };
   const worker = new Worker("/worker.js", { type: "module" });
+  if (hasRelay) joinTabs(worker, new SharedWorker("/relay.js", { type: "module" }));
   const pending = new Map<number, (answer: Answer) => void>(), acknowledged: number[] = [];
   worker.addEventListener("message", ({ data }) => {
     const answer = Object(data) as Answer & { readonly acknowledged?: number };
