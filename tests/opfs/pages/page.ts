@@ -32,7 +32,6 @@ export function startHelper(hasRelay = false): Helper {
     SharedWorker: new (address: string, options: object) => { readonly port: MessagePortLike };
   };
   const worker = new Worker("/worker.js", { type: "module" });
-  if (hasRelay) joinTabs(worker, new SharedWorker("/relay.js", { type: "module" }));
   const pending = new Map<number, (answer: Answer) => void>(), acknowledged: number[] = [];
   worker.addEventListener("message", ({ data }) => {
     const answer = Object(data) as Answer & { readonly acknowledged?: number };
@@ -46,6 +45,9 @@ export function startHelper(hasRelay = false): Helper {
   const answerOf = (name: string, args: unknown[]) => {
     const id = ++calls;
     worker.postMessage({ id, name, args });
+    if (hasRelay && name === "share") {
+      joinTabs(worker, new SharedWorker("/relay.js", { type: "module" })); // it listens now
+    }
     return new Promise<Answer>((resolve) => pending.set(id, resolve));
   };
   return {
