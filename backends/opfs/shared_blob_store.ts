@@ -160,7 +160,7 @@ export class SharedBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     for (;;) {
       const store = await this.#tab.store(options?.signal);
       try {
-        return await call(store);
+        return await this.#tab.call(store, call);
       } catch (error) {
         if (!this.#tab.hasLost(store, error)) throw error;
       }
@@ -176,7 +176,7 @@ export class SharedBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     for (;;) {
       const store = await this.#tab.store(options?.signal);
       try {
-        return await call(store);
+        return await this.#tab.call(store, call);
       } catch (error) {
         if (!this.#tab.hasLost(store, error) || error.isOutcomeUnknown || !canRepeat) throw error;
       }

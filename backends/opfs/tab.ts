@@ -42,6 +42,8 @@ type Hello = Extract<TabMessage, { type: "hello" }>;
 interface Link<Meta> {
   readonly owner: string;
   readonly end: AbortController;
+  /** Resolves once the connection is closed. */
+  closed: Promise<void>;
   store?: RemoteBlobStore<Meta>;
 }
 
@@ -72,6 +74,8 @@ export class Tab<Meta> {
   #lent: Lent | undefined;
   #isOwner = false;
   #owning: Promise<void> | undefined;
+  /** Calls under way. */
+  readonly #calls = new WeakMap<TabStore<Meta>, Set<Promise<unknown>>>();
   /** Ports that are served, by their names. */
   readonly #served = new Set<string>();
   #over: { readonly error: unknown } | undefined;
@@ -129,7 +133,21 @@ export class Tab<Meta> {
 
   /** True if this tab has the file open. */
   get isOwner(): boolean {
-    return this.#lent !== undefined;
+    return this.#lent !== undefined && !this.#over;
+  }
+
+  /** Calls a store; its connection is not closed before that has ended. */
+  async call<T>(
+    store: TabStore<Meta>,
+    begin: (store: TabStore<Meta>) => Promise<T>,
+  ): Promise<T> {
+    const call = begin(store), calls = this.#calls.get(store) ?? new Set();
+    this.#calls.set(store, calls.add(call));
+    try {
+      return await call;
+    } finally {
+      calls.delete(call);
+    }
   }
 
   /** Tells whether a call failed since its store was lost. Then there will be another one. */
@@ -146,8 +164,12 @@ export class Tab<Meta> {
 
   async #close(error: unknown): Promise<void> {
     const link = this.#link, lent = this.#lent;
-    this.#fail(error, lent !== undefined);
-    if (link?.store) await link.store.close().catch(() => {}); // its owner may be gone
+    this.#fail(error, lent !== undefined || link !== undefined);
+    if (link) {
+      link.end.abort();
+      await link.closed;
+      this.#end();
+    }
     if (lent === undefined) return await this.#owning; // it may be opening the file
     try {
       tell(this.#channel, { type: "left", from: this.#id });
@@ -194,7 +216,10 @@ export class Tab<Meta> {
     else if (type === "owner") {
       if (this.#isOwner || this.#link?.owner === from) return;
       this.#unlink(false);
-      void this.#connect(message);
+      const end = new AbortController();
+      const link: Link<Meta> = { owner: from, end, closed: Promise.resolve() };
+      this.#link = link;
+      link.closed = this.#connect(message, link);
     } else if (type === "hello") {
       const { to, channel } = message;
       if (to !== this.#id || channel === undefined || !this.#lent || this.#served.has(channel)) {
@@ -239,10 +264,8 @@ export class Tab<Meta> {
   }
 
   /** Connects to an owner. */
-  async #connect(owner: Owner): Promise<void> {
-    const end = new AbortController(), { signal } = end;
-    const link: Link<Meta> = { owner: owner.from, end };
-    this.#link = link;
+  async #connect(owner: Owner, link: Link<Meta>): Promise<void> {
+    const { signal } = link.end;
     const unwatch = watchLife(owner.life, () => {
       if (this.#link === link) this.#unlink();
     });
@@ -255,12 +278,11 @@ export class Tab<Meta> {
       const store = await RemoteBlobStore.connect<Meta>(port, { signal });
       link.store = store;
       if (this.#link === link) this.#take(store);
-      const isOver = signal.aborted || this.#over;
-      if (!isOver) {
+      if (!signal.aborted) {
         await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
       }
-      // Later, since a call may just begin; those under way are answered.
-      await new Promise<void>((resolve) => setTimeout(resolve));
+      await new Promise<void>((resolve) => setTimeout(resolve)); // a call may just begin
+      await Promise.allSettled(this.#calls.get(store) ?? []);
       await store.close();
     } catch (error) {
       if (this.#link === link && !link.store) this.#fail(error);
@@ -280,20 +302,26 @@ export class Tab<Meta> {
       return port1;
     }
     const channel = `offset-allocator-tabs:${this.#path}:${crypto.randomUUID()}`;
+    const port = openChannel(channel);
     return await new Promise((resolve, reject) => {
-      const port = openChannel(channel);
+      const end = () => {
+        this.#channel.removeEventListener("message", listener);
+        signal.removeEventListener("abort", aborted);
+      };
       const listener = (event: { readonly data: unknown }) => {
         const message = tabMessageIn(event);
         if (message?.type !== "ready" || message.channel !== channel) return;
-        this.#channel.removeEventListener("message", listener);
+        end();
         resolve(port);
       };
-      signal.addEventListener("abort", () => {
-        this.#channel.removeEventListener("message", listener);
+      const aborted = () => {
+        end();
         port.close();
         reject(signal.reason);
-      });
+      };
       this.#channel.addEventListener("message", listener);
+      signal.addEventListener("abort", aborted);
+      if (signal.aborted) return aborted();
       tell(this.#channel, { ...hello, channel });
     });
   }

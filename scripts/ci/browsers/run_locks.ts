@@ -3,6 +3,7 @@
  *
  * ```sh
  * node scripts/ci/browsers/run_locks.ts firefox
+ * node scripts/ci/browsers/run_locks.ts firefox "share over"   # only cases with these words
  * ```
  *
  * @module
@@ -30,7 +31,9 @@ async function reportResults(): Promise<void> {
 }
 
 const locks = await bundleWorker("tests/opfs/pages/locks.ts"), serve = await serveHelpers();
-const page = `<!doctype html><title>Test</title><body><script type="module">` +
+const only = JSON.stringify(process.argv[3] ?? "");
+const page =
+  `<!doctype html><title>Test</title><body><script type="module">globalThis.only = ${only};` +
   `(${reportResults})()</script>`;
 const answer = await askBrowser(process.argv[2], (url, posted) => {
   if (url.pathname === "/") return { type: "text/html", body: page };

@@ -10,63 +10,9 @@ import {
   RemoteBlobStore,
   StoreLockedError,
 } from "../../../backends/opfs/mod.ts";
+import { type Cases, dom, expect, helpersOf, newPath, openTab, pause, runCases } from "./cases.ts";
 import { type Helper, startHelper } from "./page.ts";
-
-/** What is used of the DOM. */
-interface Dom {
-  readonly document: {
-    createElement(name: string): Frame;
-    readonly body: { append(frame: Frame): void };
-  };
-  open(address: string): TabLike | null;
-}
-
-/** An `<iframe>`. */
-interface Frame {
-  src: string;
-  readonly contentWindow: TabLike;
-  remove(): void;
-  addEventListener(type: "load", listener: () => void, options: object): void;
-}
-
-/** The window of another tab, or of a frame. */
-interface TabLike {
-  startHelper?: typeof startHelper;
-  close(): void;
-  readonly location: { reload(): void };
-}
-
-const dom = globalThis as unknown as Dom;
-let paths = 0;
-
-function newPath(): string {
-  return `pages/${paths++}.blobs`;
-}
-
-function expect(actual: unknown, expected: unknown, what: string): void {
-  const [a, b] = [actual, expected].map((value) => JSON.stringify(value));
-  if (a !== b) throw new Error(`${what}: got ${a}, expected ${b}`);
-}
-
-async function pause(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Waits for another window to have its helpers. */
-async function helpersOf(window: TabLike): Promise<typeof startHelper> {
-  for (let i = 0; i < 500; i++, await pause(20)) {
-    if (window.startHelper !== undefined) return window.startHelper;
-  }
-  throw new Error("the other window has no helpers");
-}
-
-/** Another tab. */
-async function openTab(): Promise<TabLike> {
-  const tab = dom.open("/helpers");
-  if (tab === null) throw new Error("the browser opens no tab");
-  await helpersOf(tab);
-  return tab;
-}
+import { sharing } from "./sharing.ts";
 
 /** Whether readers share a file here, and exclude writers. */
 async function hasModes(): Promise<boolean> {
@@ -101,7 +47,7 @@ async function matrix(holder: Helper, other: Helper, areShared: boolean): Promis
   await other.call("close");
 }
 
-const cases: Readonly<Record<string, () => Promise<void>>> = {
+const cases: Cases = {
   async "two workers of a tab"() {
     const [one, two] = [startHelper(), startHelper()];
     await matrix(one, two, await hasModes());
@@ -211,17 +157,4 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-async function run(): Promise<{ passed: number; failed: number }> {
-  let passed = 0, failed = 0;
-  for (const [name, body] of Object.entries(cases)) {
-    const start = performance.now();
-    const problem = await body().then(() => undefined, (error) => error.stack || `${error}`);
-    if (problem === undefined) passed++;
-    else failed++;
-    const time = `${(performance.now() - start).toFixed(0)} ms`;
-    console.log(problem === undefined ? `  ok ${name}, ${time}` : `  FAILED ${name}: ${problem}`);
-  }
-  return { passed, failed };
-}
-
-Object.assign(globalThis, { results: run() });
+Object.assign(globalThis, { results: runCases({ ...cases, ...sharing }) });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BlobStore, RemoteBlobStore } from "../../../backends/opfs/mod.ts";
+import { BlobStore, joinTabs, RemoteBlobStore } from "../../../backends/opfs/mod.ts";
 import type { MessagePortLike } from "../../../backends/opfs/mod.ts";
 import type { Answer } from "./worker.ts";
 
@@ -25,10 +25,11 @@ export interface Helper {
 
 let calls = 0;
 
-/** Starts a worker. */
-export function startHelper(): Helper {
-  const { Worker } = globalThis as unknown as {
+/** Starts a worker; with a shared worker it has ports to those of other tabs. */
+export function startHelper(hasRelay = false): Helper {
+  const { Worker, SharedWorker } = globalThis as unknown as {
     Worker: new (address: string, options: object) => WorkerLike;
+    SharedWorker: new (address: string, options: object) => { readonly port: MessagePortLike };
   };
   const worker = new Worker("/worker.js", { type: "module" });
   const pending = new Map<number, (answer: Answer) => void>(), acknowledged: number[] = [];
@@ -44,6 +45,9 @@ export function startHelper(): Helper {
   const answerOf = (name: string, args: unknown[]) => {
     const id = ++calls;
     worker.postMessage({ id, name, args });
+    if (hasRelay && name === "share") {
+      joinTabs(worker, new SharedWorker("/relay.js", { type: "module" })); // it listens now
+    }
     return new Promise<Answer>((resolve) => pending.set(id, resolve));
   };
   return {

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { BlobStore, OpfsStore, serveBlobStore } from "../../../backends/opfs/mod.ts";
+import {
+  BlobStore,
+  ConnectionLostError,
+  OpfsStore,
+  serveBlobStore,
+  SharedBlobStore,
+} from "../../../backends/opfs/mod.ts";
 import type { MessagePortLike } from "../../../backends/opfs/mod.ts";
 import { bytesFor } from "./bytes_for.ts";
 
@@ -25,7 +31,27 @@ export interface Answer {
 }
 
 const scope = globalThis as unknown as MessagePortLike;
-let blobs: BlobStore | undefined, file: OpfsStore | undefined;
+let blobs: BlobStore | SharedBlobStore | undefined, file: OpfsStore | undefined;
+let isServed = false;
+/** Messages posted through ports and through channels. */
+const posted = { ports: 0, channels: 0 };
+
+/** Counts the messages that go through ports of one kind. */
+function count(kind: "ports" | "channels", { prototype }: { readonly prototype: MessagePortLike }) {
+  const { postMessage } = prototype;
+  prototype.postMessage = function (...args) {
+    posted[kind]++;
+    return postMessage.apply(this, args);
+  };
+}
+
+/** Appends the name of this worker to the log of a store once it has the file open. */
+async function logOwner(shared: SharedBlobStore, name: string): Promise<void> {
+  while (!shared.isOwner) await new Promise((resolve) => setTimeout(resolve, 5));
+  const log = await shared.get("log"), { etag } = await shared.stat("log") ?? {};
+  const text = log === undefined ? name : `${new TextDecoder().decode(log)} ${name}`;
+  await shared.put("log", text, etag === undefined ? { ifNoneMatch: "*" } : { ifMatch: etag });
+}
 
 const commands: Readonly<Record<string, (...args: never[]) => unknown>> = {
   async open(path: string, options?: object) {
@@ -45,11 +71,36 @@ const commands: Readonly<Record<string, (...args: never[]) => unknown>> = {
     return (await blobs!.stats()).blobs;
   },
   /** Puts without an end, and tells of each that was acknowledged. */
-  async putOnAndOn(first: number) {
-    for (let number = first;; number++) {
-      await blobs!.put(`${number}`, bytesFor(number));
-      scope.postMessage({ acknowledged: number });
+  async putOnAndOn(first: number, until = Infinity) {
+    let unknown = 0;
+    for (let number = first; number < until; number++) {
+      try {
+        await blobs!.put(`${number}`, bytesFor(number));
+        scope.postMessage({ acknowledged: number });
+      } catch (error) {
+        if (!(error instanceof ConnectionLostError && error.isOutcomeUnknown)) throw error;
+        unknown++;
+      }
     }
+    return unknown;
+  },
+  /** Shares a store with other tabs, and serves it to the page, too. */
+  share(path: string, options: object = {}, name = "") {
+    count("ports", MessagePort as unknown as { prototype: MessagePortLike });
+    count("channels", BroadcastChannel as unknown as { prototype: MessagePortLike });
+    const opened = SharedBlobStore.open(path, options);
+    if (!isServed) serveBlobStore(opened, scope);
+    isServed = true;
+    return opened.then((shared) => {
+      blobs = shared;
+      if (name !== "") void logOwner(shared, name);
+    });
+  },
+  isOwner: () => (blobs as SharedBlobStore).isOwner,
+  posted: () => posted,
+  /** Does nothing else for so many milliseconds. */
+  block(milliseconds: number) {
+    for (const start = performance.now(); performance.now() - start < milliseconds;);
   },
   /** Which of these are missing or damaged. */
   async missing(numbers: readonly number[]) {
