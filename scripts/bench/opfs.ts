@@ -15,11 +15,12 @@
  * SQLite's `synchronous=FULL`), or a crash of the browser only (`"relaxed"`, `NORMAL` with a
  * write-ahead log).
  * A second table has the best of each turn over the rounds: other work on the machine is left out.
+ * A third one has the CPU time of all processes of the browser, on Linux.
  *
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { askBrowser } from "../ci/browser/ask_browser.ts";
@@ -35,6 +36,8 @@ const PAIRS: Readonly<Record<string, string>> = {
   "SQLite, NORMAL, WAL": "ours, none",
   "Cache API": "ours, none",
 };
+/** Milliseconds of a tick, in which Linux tells CPU time. */
+const TICK = 10;
 const PARTS = ["put", "get", "single", "close"] as const;
 
 const [browser = "chromium", count = "5"] = process.argv.slice(2);
@@ -46,6 +49,7 @@ const wasm = createRequire(import.meta.url).resolve("@sqlite.org/sqlite-wasm/sql
 const answer = await askBrowser(browser, ({ pathname }) => {
   if (pathname in scripts) return { type: "text/javascript", body: scripts[pathname] };
   if (pathname === "/sqlite3.wasm") return { type: "application/wasm", body: readFileSync(wasm) };
+  if (pathname === "/cpu") return { type: "text/plain", body: `${cpuTime()}` };
   if (pathname !== "/") return undefined;
   const body = `<!doctype html><title>Bench</title>` +
     `<script type="module">history.replaceState({}, "", "?${count}"); import("/page.js")</script>`;
@@ -54,6 +58,27 @@ const answer = await askBrowser(browser, ({ pathname }) => {
 const results = JSON.parse(answer) as Results & { readonly failed?: string };
 if (results.failed !== undefined) throw new Error(results.failed);
 print(results);
+
+/** CPU milliseconds that the programs which this one started took so far; 0 without /proc. */
+function cpuTime(): number {
+  if (!existsSync("/proc/self/stat")) return 0;
+  const parents = new Map<number, number>(), times = new Map<number, number>();
+  for (const name of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      // Behind the name of the program: its state, its parent; user and system time are 11 further.
+      const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+      parents.set(Number(name), Number(fields[1]));
+      times.set(Number(name), TICK * (Number(fields[11]) + Number(fields[12])));
+    } catch {
+      // It ended.
+    }
+  }
+  const isBelow = (pid: number): boolean => {
+    const parent = parents.get(pid) ?? 0;
+    return parent === process.pid || parent > 1 && isBelow(parent);
+  };
+  return sum([...times].map(([pid, time]) => isBelow(pid) ? time : 0));
+}
 
 /** Middle of some numbers. */
 function median(numbers: readonly number[]): number {
@@ -81,17 +106,22 @@ function print({ rounds, openings, remote, bare }: Results): void {
     // What closing costs may be nothing.
     ours === undefined || part === "close" ? `${time.toFixed(0)} ms` : `${ratio.toFixed(1)} x`;
   printTable(`${browser}, ${rounds.length} rounds`, (name, part) => {
-    const ours = PAIRS[name], times = rounds.map((round) => sum(round[name][part]));
-    const ratios = rounds.map((round, n) => times[n] / sum(round[ours ?? name][part]));
+    const ours = PAIRS[name], times = rounds.map((round) => sum(round[name].clock[part]));
+    const ratios = rounds.map((round, n) => times[n] / sum(round[ours ?? name].clock[part]));
     return format(ours, part, median(times), median(ratios));
   });
   printTable("the best of each turn", (name, part) => {
     const ours = PAIRS[name];
     const best = (name: string) =>
-      sum(rounds[0][name][part].map((_, turn) => {
-        return Math.min(...rounds.map((round) => round[name][part][turn]));
+      sum(rounds[0][name].clock[part].map((_, turn) => {
+        return Math.min(...rounds.map((round) => round[name].clock[part][turn]));
       }));
     return format(ours, part, best(name), best(name) / best(ours ?? name));
+  });
+  printTable("CPU time", (name, part) => {
+    const ours = PAIRS[name];
+    const cpu = (name: string) => sum(rounds.map((round) => sum(round[name].cpu[part])));
+    return format(ours, part, cpu(name) / rounds.length, cpu(name) / cpu(ours ?? name));
   });
   const ratio = median(remote) / median(bare);
   console.log(

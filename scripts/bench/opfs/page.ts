@@ -20,7 +20,7 @@ export interface Times {
 }
 
 /** The times of one round, by the names of the contestants. */
-export type Round = Readonly<Record<string, Times>>;
+export type Round = Readonly<Record<string, { readonly clock: Times; readonly cpu: Times }>>;
 
 /** What is measured. */
 export interface Results {
@@ -34,7 +34,7 @@ export interface Results {
 const BLOBS = 2000, GETS = 4000, SINGLES = 100, CALLS = 3000;
 const { Worker, fetch } = globalThis as unknown as {
   Worker: new (address: string, options: object) => MessagePortLike & { terminate(): void };
-  fetch(path: string, options: object): Promise<unknown>;
+  fetch(path: string, options: object): Promise<{ text(): Promise<string> }>;
 };
 
 /** The next message of a worker that has a field. */
@@ -57,6 +57,11 @@ async function timed(body: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+/** CPU milliseconds that all processes of the browser took so far. */
+async function cpuTime(): Promise<number> {
+  return Number(await (await fetch("/cpu", {})).text());
+}
+
 /** Asks a worker for something. */
 function ask<T>(worker: MessagePortLike, message: unknown, field: string): Promise<T> {
   const answer = next<T>(worker, field);
@@ -73,15 +78,19 @@ async function compare(names: readonly string[], rounds: number): Promise<Round[
   const results: Round[] = [];
   let turn = 0;
   for (let n = 0; n < rounds; n++) {
-    const times: Record<string, Times> = Object.fromEntries(
-      names.map((name) => [name, { put: [], get: [], single: [], close: [] }]),
+    const noTimes = (): Times => ({ put: [], get: [], single: [], close: [] });
+    const round: Round = Object.fromEntries(
+      names.map((name) => [name, { clock: noTimes(), cpu: noTimes() }]),
     );
     const inTurns = async (part: keyof Times | "open", taskOf: (name: string) => Task) => {
       turn++; // each time in another order
       for (let i = 0; i < names.length; i++) {
         const j = (turn + i) % names.length;
+        const before = await cpuTime();
         const time = await ask<number>(workers[j], { task: taskOf(names[j]) }, "done");
-        if (part !== "open") times[names[j]][part].push(time);
+        if (part === "open") continue;
+        round[names[j]].clock[part].push(time);
+        round[names[j]].cpu[part].push(await cpuTime() - before);
       }
     };
     await inTurns("open", (name) => ({ open: [name, `${n}-${name.replace(/\W/g, "")}`] }));
@@ -94,7 +103,7 @@ async function compare(names: readonly string[], rounds: number): Promise<Round[
       await inTurns("single", () => ({ single: [i, i + 25] }));
     }
     await inTurns("close", () => ({ close: true }));
-    results.push(times);
+    results.push(round);
   }
   for (const worker of workers) worker.terminate();
   return results;
