@@ -18,9 +18,9 @@ import { isStore, pathIn, publish, refusal } from "./new_file.ts";
 const MAGIC = "894f41420d0a1a0a";
 
 /**
- * Writes all blobs into a file so that they are read over HTTP by the fewest requests. A reader
- * opens it with the first 64 KiB. Then come the blobs in the order of their keys, and last the
- * index. It is a store like any other.
+ * Writes all blobs into a file so that they are read over HTTP by the fewest requests: what a
+ * reader needs to open it is in the first 64 KiB, then come the blobs in the order of their keys,
+ * and last the index. It is a store like any other.
  *
  * A file gets its name once it is complete and durable, in place of one that was published before:
  * who reads that one over HTTP sees the old file or the new one.

@@ -44,8 +44,8 @@ export interface PublishReport extends BackupReport {
 
 /**
  * Writes all blobs into an empty backing store so that they are read over HTTP by the fewest
- * requests. A reader opens it with the first 64 KiB. Then come the blobs in the order of their
- * keys, and last the index. It is a store like any other.
+ * requests: what a reader needs to open it is in the first 64 KiB, then come the blobs in the order
+ * of their keys, and last the index. It is a store like any other.
  *
  * The store that is read may change meanwhile: then all of it begins again, so that what is written
  * was there at one moment. O(bytes); takes 30 to 60 bytes of memory a key, and 2 MiB.

@@ -148,8 +148,8 @@ export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
 }
 
 /**
- * Keeps enough room for a checkpoint, whatever happens next, and for another one after it. The
- * growth of the index is needed twice, as the next run is written while this one is there.
+ * Keeps enough room that whatever happens next, a checkpoint can be made, and another one after it:
+ * what the index grows by is needed twice, as the next run is written while this one is there.
  */
 export function updateReserve(state: StoreState): void {
   const { space } = state, { pages, growth, rootLength } = nextIndex(state);
