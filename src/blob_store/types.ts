@@ -109,9 +109,9 @@ export interface BlobStoreOptions {
   readonly closeStore?: boolean;
   /**
    * How blobs are compressed when they are put, in pieces of 64 KiB: a range is read without the
-   * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of one
-   * of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by default.
-   * Blobs are read whatever this says.
+   * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is; of
+   * one of more than 1 MiB, or that comes as a stream, the first 64 KiB decide. Not at all by
+   * default. Blobs are read whatever this says.
    */
   readonly compress?: Compression;
   /**
