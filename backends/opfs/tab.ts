@@ -32,6 +32,9 @@ const LEAVE_LIMIT = 2000;
 /** How often (ms) a tab without an owner asks: a message to a tab that sleeps may be lost. */
 const ASK_AGAIN = 1000;
 
+/** Longest (ms) that an owner may take to answer, until it is asked anew: over a channel. */
+const LINK_LIMIT = 5000;
+
 /** A store that is open here, or in another tab. */
 export type TabStore<Meta> = BlobStore<Meta> | RemoteBlobStore<Meta>;
 
@@ -65,6 +68,7 @@ export class Tab<Meta> {
   #unlock: () => void = () => {};
   #life!: Life;
   #relay: Promise<MessagePortLike | undefined> = Promise.resolve(undefined);
+  #usesRelay = true;
   #asking: ReturnType<typeof setInterval> | undefined;
   #store: TabStore<Meta> | undefined;
   /** The uuid of the store, once it was seen. */
@@ -266,6 +270,10 @@ export class Tab<Meta> {
   /** Connects to an owner. */
   async #connect(owner: Owner, link: Link<Meta>): Promise<void> {
     const { signal } = link.end;
+    const timer = setTimeout(() => {
+      this.#usesRelay = false;
+      if (this.#link === link) this.#unlink();
+    }, LINK_LIMIT);
     const unwatch = watchLife(owner.life, () => {
       if (this.#link === link) this.#unlink();
     });
@@ -276,6 +284,7 @@ export class Tab<Meta> {
       this.#checkSame(owner.store);
       port = await this.#reach(owner, life, signal);
       const store = await RemoteBlobStore.connect<Meta>(port, { signal });
+      clearTimeout(timer);
       link.store = store;
       if (this.#link === link) this.#take(store);
       if (!signal.aborted) {
@@ -287,6 +296,7 @@ export class Tab<Meta> {
     } catch (error) {
       if (this.#link === link && !link.store) this.#fail(error);
     } finally {
+      clearTimeout(timer);
       port?.close();
       life.end();
     }
@@ -296,7 +306,7 @@ export class Tab<Meta> {
   async #reach(owner: Owner, { name: life }: Life, signal: AbortSignal): Promise<ClosablePort> {
     const hello = { type: "hello", from: this.#id, to: owner.from, life } as const;
     const relay = await this.#relay;
-    if (relay && owner.hasJoined) {
+    if (relay && owner.hasJoined && this.#usesRelay) {
       const { port1, port2 } = newPorts();
       tell(relay, { ...hello, channel: undefined }, [port2]);
       return port1;

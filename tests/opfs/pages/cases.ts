@@ -67,6 +67,9 @@ export async function openTab(): Promise<TabLike> {
   return tab;
 }
 
+/** Longest that a case may take, in milliseconds: on an idle machine it is two seconds. */
+const LIMIT = 120_000;
+
 /** Cases by their names. */
 export type Cases = Readonly<Record<string, () => Promise<void>>>;
 
@@ -77,7 +80,9 @@ export async function runCases(cases: Cases): Promise<{ passed: number; failed: 
   for (const [name, body] of Object.entries(cases)) {
     if (only && !name.includes(only)) continue;
     const start = performance.now();
-    const problem = await body().then(() => undefined, (error) => error.stack || `${error}`);
+    const late = pause(LIMIT).then(() => `it takes more than ${LIMIT} ms`);
+    const ended = body().then(() => undefined, (error) => error.stack || `${error}`);
+    const problem = await Promise.race([ended, late]);
     if (problem === undefined) passed++;
     else failed++;
     const time = `${(performance.now() - start).toFixed(0)} ms`;
