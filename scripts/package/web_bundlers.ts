@@ -116,7 +116,13 @@ export async function byVite(code: string, folder: string, aliases: Aliases): Pr
       customLogger: logger,
       logLevel: "warn", // what reports progress goes past the logger
       plugins: [page],
-      build: { write: false, target: "es2022", lib: { entry: path, formats: ["es"] } },
+      build: {
+        write: false,
+        target: "es2022",
+        lib: { entry: path, formats: ["es"] },
+        // On a busy machine it warns that a plugin took long.
+        rolldownOptions: { checks: { pluginTimings: false } },
+      },
     });
     const [{ output: [chunk] }] = made as [{ output: [{ code: string }] }];
     // In a library Vite leaves the white space.

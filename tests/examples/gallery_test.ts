@@ -1,6 +1,6 @@
 /**
- * The example that shows pictures of one file: what is drawn, and what its server answers. A browser
- * drives its page in `scripts/ci/browsers/gallery.ts`.
+ * The example that shows pictures of one file: what is drawn, and what its server answers. A
+ * browser drives its page in `scripts/ci/browsers/gallery.ts`.
  *
  * @module
  */
@@ -97,15 +97,9 @@ describe("gallery", () => {
   });
 
   it("is a command that refuses what it does not know", () => {
-    for (const args of [["--count", "0"], ["--other"]]) {
-      const { status, stderr } = spawnSync(process.execPath, [...RUN, SCRIPT, ...args], {
-        encoding: "utf8",
-      });
-      assertEquals([status, stderr.includes("--help shows the usage")], [2, true]);
-    }
-    const { status, stdout } = spawnSync(process.execPath, [...RUN, SCRIPT, "--help"], {
+    const { status, stderr } = spawnSync(process.execPath, [...RUN, SCRIPT, "--count", "0"], {
       encoding: "utf8",
     });
-    assertEquals([status, stdout.includes("Usage: gallery.ts")], [0, true]);
+    assertEquals([status, stderr.includes("--help shows the usage")], [2, true]);
   });
 });

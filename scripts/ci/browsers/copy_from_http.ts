@@ -1,6 +1,6 @@
 /**
- * Copies a published store, which `serveBlobs` serves as a file, into the origin private file system
- * of a browser, and writes to the copy. Run by Node.
+ * Copies a published store, which `serveBlobs` serves as a file, into the origin private file
+ * system of a browser, and writes to the copy. Run by Node.
  *
  * ```sh
  * node scripts/ci/browsers/copy_from_http.ts firefox

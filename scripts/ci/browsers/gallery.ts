@@ -22,7 +22,7 @@ import { drawPicture } from "../../../examples/gallery/draw_picture.ts";
 import { makeGallery } from "../../../examples/gallery/make_gallery.ts";
 import { CHROMIUM_ARGS, programOf } from "../browser/ask_browser.ts";
 
-/** Most requests for a screen: the index may be read in two pieces, the bytes are near each other. */
+/** Most requests for a screen: its places may be in two pieces of the index. */
 const REQUESTS_PER_SCREEN = 3;
 
 /** So many pictures are looked at briefly. */

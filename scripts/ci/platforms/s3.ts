@@ -60,6 +60,43 @@ async function expectPhotos(store: HttpBlobStore, version: number): Promise<void
   }
 }
 
+/** Throws unless a range comes with the headers that the guide promises to pages. */
+async function expectHeaders(presigned: string): Promise<void> {
+  const answer = await fetch(presigned, {
+    headers: { range: "bytes=0-9", origin: "https://page.example" },
+  });
+  await answer.body?.cancel();
+  expect("status", answer.status, 206);
+  const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase().split(/, */);
+  expect("exposed", exposed?.sort(), ["content-range", "etag"]);
+  const wanted = {
+    "access-control-allow-origin": "*",
+    "cache-control": "public, max-age=31536000, immutable, no-transform",
+    "content-type": "application/octet-stream",
+    "content-encoding": null,
+  };
+  for (const [name, value] of Object.entries(wanted)) expect(name, answer.headers.get(name), value);
+}
+
+/** Throws unless a private object is refused to whoever has no signature that holds. */
+async function expectRefusals(aws: AwsClient, url: string): Promise<void> {
+  const wrong = new AwsClient({ ...CLIENT, secretAccessKey: "wrong" });
+  const past = new Date(Date.now() - 7_200_000).toISOString().replace(/[:-]|\.\d{3}/g, "");
+  const expired = await aws.sign(`${url}?X-Amz-Expires=3600`, {
+    aws: { signQuery: true, datetime: past },
+  });
+  const tries: Record<string, () => Promise<unknown>> = {
+    "no signature": () => HttpBlobStore.open(url),
+    "a wrong one": () => HttpBlobStore.open(url, { fetch: (url, init) => wrong.fetch(url, init) }),
+    "an old one": () => HttpBlobStore.open(expired.url),
+  };
+  for (const [what, open] of Object.entries(tries)) {
+    const refused = await open().catch((error) => error);
+    const isRefused = refused instanceof StorageError && refused.message.includes("answered 403");
+    if (!isRefused) throw new Error(`${what}: ${refused}`);
+  }
+}
+
 /** What the clients of the server see. */
 async function check(folder: string, bucket: string): Promise<string> {
   const aws = new AwsClient(CLIENT), url = `${bucket}/photos.blobs`;
@@ -89,20 +126,7 @@ async function check(folder: string, bucket: string): Promise<string> {
 
   // As a page of another origin asks, by the URL alone: the headers are those of the guide.
   const presigned = (await aws.sign(`${url}?X-Amz-Expires=3600`, { aws: { signQuery: true } })).url;
-  const answer = await fetch(presigned, {
-    headers: { range: "bytes=0-9", origin: "https://page.example" },
-  });
-  await answer.body?.cancel();
-  expect("status", answer.status, 206);
-  const exposed = answer.headers.get("access-control-expose-headers")?.toLowerCase().split(/, */);
-  expect("exposed", exposed?.sort(), ["content-range", "etag"]);
-  const wanted = {
-    "access-control-allow-origin": "*",
-    "cache-control": "public, max-age=31536000, immutable, no-transform",
-    "content-type": "application/octet-stream",
-    "content-encoding": null,
-  };
-  for (const [name, value] of Object.entries(wanted)) expect(name, answer.headers.get(name), value);
+  await expectHeaders(presigned);
   await using byUrl = await HttpBlobStore.open(presigned);
   expect("requests to open", byUrl.requests, 1);
   await byUrl.get(keyOf(2000));
@@ -119,21 +143,7 @@ async function check(folder: string, bucket: string): Promise<string> {
     fetch: (url, init) => aws.fetch(url, init),
   });
   for (const store of [byHeaders, byFetch]) await expectPhotos(store, 0);
-  const wrong = new AwsClient({ ...CLIENT, secretAccessKey: "wrong" });
-  const past = new Date(Date.now() - 7_200_000).toISOString().replace(/[:-]|\.\d{3}/g, "");
-  const expired = await aws.sign(`${url}?X-Amz-Expires=3600`, {
-    aws: { signQuery: true, datetime: past },
-  });
-  const tries: Record<string, () => Promise<unknown>> = {
-    "no signature": () => HttpBlobStore.open(url),
-    "a wrong one": () => HttpBlobStore.open(url, { fetch: (url, init) => wrong.fetch(url, init) }),
-    "an old one": () => HttpBlobStore.open(expired.url),
-  };
-  for (const [what, open] of Object.entries(tries)) {
-    const refused = await open().catch((error) => error);
-    const isRefused = refused instanceof StorageError && refused.message.includes("answered 403");
-    if (!isRefused) throw new Error(`${what}: ${refused}`);
-  }
+  await expectRefusals(aws, url);
   // Another one in its place.
   const { etag } = byHeaders;
   await upload(100);
