@@ -7,6 +7,7 @@
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
+import { checkWait } from "../../src/util/wait_options.ts";
 
 /** Headers of a request: names and values. */
 export type HttpHeaders = Readonly<Record<string, string>>;
@@ -105,6 +106,7 @@ export class Requests {
         `Expected headers to be an object or a function, got ${describe(headers)}`,
       );
     }
+    if (signal !== undefined) checkWait({ signal });
     this.url = String(url);
     this.options = options;
     if (signal?.aborted) this.close(signal.reason);
