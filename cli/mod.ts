@@ -30,6 +30,7 @@ import {
   usageOf,
 } from "./command.ts";
 import { ClosedOutput, codeOf, Failure, reasonOf, reportOf, UsageError } from "./errors.ts";
+import { describe } from "../src/util/check_integer.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
 import { VERSION } from "./version.ts";
@@ -57,8 +58,16 @@ export { VERSION } from "./version.ts";
  * @param args The name of the command and its arguments, as in a shell.
  * @param io Input and output; those of the process by default.
  * @returns The exit code: 0 done, 1 not found or failed, 2 called wrongly, 130 interrupted.
+ * @throws {TypeError} `args` is no array of strings, or `io` lacks an output.
  */
 export async function main(args: readonly string[], io: CommandIO = ofProcess()): Promise<number> {
+  if (!Array.isArray(args) || args.some((arg) => typeof arg !== "string")) {
+    throw new TypeError(`Expected args to be an array of strings, got ${describe(args)}`);
+  }
+  for (const name of ["stdout", "stderr"] as const) {
+    if (typeof Object(Object(io)[name]).write === "function") continue;
+    throw new TypeError(`Expected io.${name} to have write(), got ${describe(Object(io)[name])}`);
+  }
   const commands = allCommands(), guarded = guardedIO(io), { stdout } = guarded;
   let command: Command | undefined;
   try {

@@ -352,6 +352,7 @@ function grantsNothing(allocator: Allocator): boolean {
  * ```
  */
 export function allocateOrThrow(allocator: Allocator, size: number, alignment: number = 1): number {
+  checkSpace(allocator);
   const handle = allocator.allocate(size, alignment);
   if (handle !== NO_SPACE) return handle;
   throw new OutOfSpaceError(allocator, size, alignment, "units", shortageOf(allocator));

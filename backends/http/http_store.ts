@@ -57,9 +57,8 @@ export class HttpStore implements AsyncBackingStore {
    * @throws {TypeError | RangeError} The URL, or an option, makes no sense.
    */
   static async open(url: string | URL, options: HttpStoreOptions = {}): Promise<HttpStore> {
-    const { blockSize = 8192 } = options;
+    const requests = new Requests(url, options, " blockSize"), { blockSize = 8192 } = options;
     checkInteger("blockSize", blockSize, 512, LARGE);
-    const requests = new Requests(url, options, " blockSize");
     const file = await RemoteFile.open(requests, false);
     return new HttpStore(requests, blockSize, file, await lengthOf(file));
   }

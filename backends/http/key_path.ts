@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describe } from "../../src/util/mod.ts";
+import { checkType, describe } from "../../src/util/mod.ts";
 
 /**
  * The path that names a key, for addresses: each `/` stays, all else that is no letter or digit is
@@ -20,6 +20,7 @@ export function pathOfKey(key: string, basePath: string = "/"): string {
   if (typeof key !== "string") {
     throw new TypeError(`Expected key to be a string, got ${describe(key)}`);
   }
+  checkType("basePath", basePath, "string");
   const parts = key.split("/").map((part) => {
     try {
       return encodeURIComponent(part);

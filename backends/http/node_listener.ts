@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkType } from "../../src/util/mod.ts";
+import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
 import type { BlobHandler } from "./serve_options.ts";
 
 /** The part of an `IncomingMessage` that is used. */
@@ -55,11 +55,16 @@ const MAX_DRAINED = 16_777_216; // = 2 ** 24
  * that fails on its way ends the connection, so that nobody takes a part for the whole.
  *
  * @param handler The handler, such as `serveBlobs(store)`.
+ * @throws {TypeError} The handler or an option is not what it must be.
  */
 export function nodeListener(
   handler: BlobHandler,
   options: NodeListenerOptions = {},
 ): (incoming: NodeRequest, outgoing: NodeResponse) => void {
+  if (typeof handler !== "function") {
+    throw new TypeError(`Expected handler to be a function, got ${describe(handler)}`);
+  }
+  checkOptions(options, "onError");
   checkType("onError", options.onError, "function");
   return (incoming, outgoing) => {
     respond(handler, incoming, outgoing).catch((error) => {

@@ -5,6 +5,7 @@
  */
 
 import type { BlobInfo, BlobSnapshot, Metadata } from "../../src/blob_store/mod.ts";
+import { describe } from "../../src/util/mod.ts";
 import {
   conditionsOf,
   evaluate,
@@ -88,6 +89,9 @@ export function serveBlobs<Meta = Metadata>(
 ): BlobHandler {
   const settings = settingsOf(store, options as ServeBlobsOptions<unknown>);
   return async (request) => {
+    if (typeof Object(request).headers?.get !== "function") {
+      throw new TypeError(`Expected request to be a Request, got ${describe(request)}`);
+    }
     let response: Response;
     try {
       response = await answer(request, store, settings);

@@ -164,6 +164,11 @@ class Commands<H extends object> {
   isDone = false;
 }
 
+/** Tells whether these are commands, each of them. */
+function areCommands<H extends object>(all: unknown): all is readonly Commands<H>[] {
+  return Array.isArray(all) && all.every((commands) => commands instanceof Commands);
+}
+
 class WebGlEncoder<H extends object> implements GpuEncoderLike<WebGlBuffer<H>> {
   readonly #commands: Commands<H> = new Commands();
   readonly #own: (buffer: WebGlBuffer<H>) => LiveWebGlBuffer<H>;
@@ -233,7 +238,7 @@ export class LiveWebGlDevice<H extends object> implements WebGlDevice<H> {
       writeBuffer: (buffer, at, data, start = 0, size = data.length - start) => {
         this.#write(this.#own(buffer), at, data, start, size);
       },
-      submit: (all) => this.#submit(all as unknown as Commands<H>[]),
+      submit: (all) => this.#submit(all),
       onSubmittedWorkDone: () => {
         this.poll();
         return this.#isLost ? Promise.resolve() : this.#fences.done();
@@ -371,8 +376,11 @@ export class LiveWebGlDevice<H extends object> implements WebGlDevice<H> {
   }
 
   /** Carries out what was recorded: all or, where a buffer cannot be used, nothing. */
-  #submit(all: readonly Commands<H>[]): void {
+  #submit(all: readonly unknown[]): void {
     this.poll();
+    if (!areCommands<H>(all)) {
+      throw new TypeError(`Expected what finish() of its encoders returned, got ${describe(all)}`);
+    }
     for (const { used, isDone } of all) {
       if (isDone) return this.#report("validation", "commands were submitted before");
       for (const { problem } of used) {

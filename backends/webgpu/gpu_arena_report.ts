@@ -6,6 +6,7 @@
 
 import { type ReportJson, reportJson } from "../../src/report/report_json.ts";
 import { reportSvg } from "../../src/report/report_svg.ts";
+import { describe } from "../../src/util/check_integer.ts";
 import { framesOf } from "../../src/util/stack.ts";
 import type { Leak } from "../../src/report/tracked_allocator.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
@@ -130,6 +131,7 @@ export function gpuReportJson(
   arena: GpuArenaView,
   options: GpuArenaJsonOptions = {},
 ): GpuArenaJson {
+  checkArena(arena);
   checkOptions(options, "regions");
   const { regions } = options;
   checkType("regions", regions, "boolean");
@@ -156,6 +158,7 @@ export function gpuReportSvg(
   arena: GpuArenaView,
   options: GpuArenaSvgOptions = {},
 ): string {
+  checkArena(arena);
   checkOptions(options, "width");
   const { width = 960 } = options;
   let height = 0, svg = "", number = 0;
@@ -167,4 +170,11 @@ export function gpuReportSvg(
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
     `viewBox="0 0 ${width} ${height}">\n<title>GPU arena</title>\n${svg}</svg>\n`;
+}
+
+/** Throws unless this has slabs and figures. */
+function checkArena(arena: GpuArenaView): void {
+  const { stats, slabs }: Partial<GpuArenaView> = Object(arena);
+  if (typeof stats === "function" && typeof slabs === "function") return;
+  throw new TypeError(`Expected arena to be a GpuArena, got ${describe(arena)}`);
 }

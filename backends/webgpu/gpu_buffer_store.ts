@@ -169,7 +169,15 @@ export class GpuBufferStore<B extends GpuBufferLike> implements AsyncBackingStor
    * @throws {StorageError} (as a rejection) A range ends beyond the store.
    */
   async readAll(ranges: Iterable<GpuReadRange>): Promise<void> {
-    const all = [...ranges];
+    if (typeof Object(ranges)[Symbol.iterator] !== "function") {
+      throw new TypeError(`Expected ranges to be an iterable of ranges, got ${describe(ranges)}`);
+    }
+    const all = Array.from(ranges, (range) => {
+      if (typeof range === "object" && range !== null) return range;
+      throw new TypeError(
+        `Expected ranges to be an iterable of ranges, got ${describe(range)} in it`,
+      );
+    });
     for (const { into } of all) checkBytes("into", into);
     await this.#lock.shared(async () => {
       for (const { offset, into } of all) this.#check("read", offset, into.length);

@@ -7,7 +7,7 @@
 import { NO_SPACE, NotAllocatedError } from "../../src/allocator.ts";
 import { OffsetAllocator } from "../../src/allocators/offset_allocator.ts";
 import { checkArray } from "../../src/util/check_array.ts";
-import { checkInteger } from "../../src/util/check_integer.ts";
+import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
 import type { GpuArena } from "./gpu_arena.ts";
 import type { GpuData, GpuRegion } from "./gpu_region.ts";
@@ -116,8 +116,11 @@ export class GpuVertexStreams<B extends GpuBufferLike> {
    * @throws {RangeError} A stride is no multiple of 4, or a number is out of range.
    */
   constructor(arena: GpuArena<B>, options: GpuVertexStreamsOptions) {
+    if (typeof Object(arena).allocate !== "function") {
+      throw new TypeError(`Expected arena to be a GpuArena, got ${describe(arena)}`);
+    }
     checkOptions(options, "strides pageVertices label");
-    const { strides, pageVertices = 65_536, label } = options;
+    const { strides, pageVertices = 65_536, label }: GpuVertexStreamsOptions = Object(options);
     checkArray("strides", strides);
     checkInteger("strides.length", strides.length, 1);
     for (const [i, stride] of strides.entries()) {

@@ -26,7 +26,7 @@ const COMPACTION_STEP = 67_108_864; // = 2 ** 26
 
 /** Advice for a damaged store. */
 function nextStep(path: string): string {
-  return `blobs salvage ${quoted(path)} <new file> copies what is whole: see docs/blob_store.md`;
+  return `blobs salvage ${quoted(path)} <new file> copies what is whole: see the guide, "Salvage"`;
 }
 
 /** Which keys of the index are damaged. */
@@ -263,7 +263,7 @@ const publish: Command = {
     `The file has the blobs in the order of their keys, and what opens it in its first 64 KiB.
 It replaces one that was published before, at once and as a whole; no other file, and no
 store that programs write. It says what the server has to send with it. The store may be
-in use. How pages read the file is in docs/read_over_http.md.`,
+in use. How pages read the file is in the guide "Reading over HTTP".`,
   options: {
     unique: { help: "put eight random digits into the name, so that it may be cached forever" },
   },

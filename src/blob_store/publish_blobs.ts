@@ -5,6 +5,7 @@
  */
 
 import { type BackingStore, StorageError } from "../arena/backing_store.ts";
+import { describe } from "../util/check_integer.ts";
 import { checkProgressOptions, checkStore } from "./arguments.ts";
 import type { BlobReader } from "./blob_reader.ts";
 import { BlobChangedError } from "./blob_store_errors.ts";
@@ -66,6 +67,9 @@ export async function publishBlobs(
   to: BackingStore,
   options: ProgressOptions = {},
 ): Promise<PublishReport> {
+  if (typeof Object(from).list !== "function") {
+    throw new TypeError(`Expected from to be a blob store, got ${describe(from)}`);
+  }
   checkStore("to", to);
   checkProgressOptions(options);
   await checkEmpty(to);

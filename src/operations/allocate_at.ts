@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Allocator, NO_SPACE } from "../allocator.ts";
+import { type Allocator, checkAllocator, NO_SPACE } from "../allocator.ts";
 import * as calls from "../gap_table/calls.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 import { makeSlots } from "../gap_table/spans.ts";
@@ -99,6 +99,7 @@ export function allocateManyAt(
   sizes: ArrayLike<number>,
   handles: { [index: number]: number },
 ): boolean {
+  checkAllocator(allocator);
   checkArray("offsets", offsets);
   checkArray("sizes", sizes);
   const starts = numbersOf(offsets), units = numbersOf(sizes), count = starts.length;

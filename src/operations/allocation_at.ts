@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Allocation, Allocator } from "../allocator.ts";
+import { type Allocation, type Allocator, checkAllocator } from "../allocator.ts";
 import type { GapTable } from "../gap_table/gap_table.ts";
 import { HANDLE, NEAR, NEXT, OFFSET, PREV, SIZE } from "../gap_table/layout.ts";
 import { checkInteger } from "../util/check_integer.ts";
@@ -37,6 +37,7 @@ export function allocationAt(allocator: Allocator, offset: number): Allocation |
   if (canOperate(allocator, "allocationAt")) {
     return operate(allocator, "allocationAt", [offset], (table) => find(table, offset));
   }
+  checkAllocator(allocator);
   for (const { handle, offset: start, size } of allocator.allocations()) {
     if (offset < start) break; // they ascend
     if (offset < start + size) return { handle, offset: start, size };

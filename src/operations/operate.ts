@@ -36,8 +36,8 @@ export type Forward = <R>(
 
 /** Tells whether {@linkcode operate} can do an operation with an allocator. */
 export function canOperate(allocator: Allocator, name: string): boolean {
-  const { forward, [name as "table"]: own, table } = allocator as Operated;
-  const { inner } = allocator as { readonly inner?: Allocator };
+  const { forward, [name as "table"]: own, table }: Operated = Object(allocator);
+  const { inner }: { readonly inner?: Allocator } = Object(allocator);
   if (typeof own === "function") return true;
   if (typeof forward === "function") return inner !== undefined && canOperate(inner, name);
   return isTable(table);

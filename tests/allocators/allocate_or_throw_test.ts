@@ -18,6 +18,13 @@ import { SlabAllocator } from "../../src/allocators/slab_allocator.ts";
 import { LocalSlotCache } from "../../src/shared/local_slot_cache.ts";
 
 describe("allocateOrThrow", () => {
+  it("refuses what is no allocator", () => {
+    for (const wrong of [undefined, null, 7, "x", {}]) {
+      const message = "Expected allocator to be an allocator, got ";
+      assertThrows(() => allocateOrThrow(wrong as never, 1), TypeError, message);
+    }
+  });
+
   it("gives the handle, or an error with what is free", () => {
     const allocator = new OffsetAllocator(100);
     const handles = [10, 20, 30].map((size) => allocateOrThrow(allocator, size));

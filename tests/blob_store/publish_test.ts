@@ -139,6 +139,10 @@ describe("publishBlobs", () => {
     const small = new MemoryStore(0, { maxByteLength: 10_000 });
     await assertRejects(() => publishBlobs(store, small), StorageError);
     await assertRejects(() => publishBlobs(store, 3 as never), TypeError);
+    for (const from of [undefined, null, "a.blobs", {}]) {
+      const run = () => publishBlobs(from as never, new MemoryStore(0, { maxByteLength: 2 ** 20 }));
+      await assertRejects(run, TypeError, "Expected from to be a blob store, got ");
+    }
   });
 
   it("by path: replaces what was published, and nothing else", async () => {

@@ -225,7 +225,7 @@ describe("check", () => {
     assertEquals(
       stdout,
       'DAMAGED "hit": 65536 bytes at offset 196608\n3 blobs, 500 kB read\n' +
-        `Next: blobs salvage "${path}" <new file> copies what is whole: see docs/blob_store.md\n`,
+        `Next: blobs salvage "${path}" <new file> copies what is whole: see the guide, "Salvage"\n`,
     );
     const report = JSON.parse((await run(["check", path, "--json"])).stdout);
     assertEquals(report.ok, false);

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { spawn as start } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +19,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
-import { VERSION } from "../../cli/mod.ts";
+import { main, VERSION } from "../../cli/mod.ts";
 import { allCommands } from "../../cli/commands/mod.ts";
 import { Invocation } from "../../cli/command.ts";
 import { formatBytes } from "../../cli/format.ts";
@@ -28,6 +34,15 @@ const commands = allCommands();
 const posix = process.platform === "win32" ? it.skip : it;
 
 describe("the command", () => {
+  it("refuses what is no list of arguments, and outputs that are none", async () => {
+    for (const args of [undefined, "ls", [7], ["ls", undefined]]) {
+      await assertRejects(() => main(args as never), TypeError, "args to be an array of strings");
+    }
+    for (const io of [7, {}, { stdout: { write() {} } }]) {
+      await assertRejects(() => main(["ls"], io as never), TypeError, "to have write()");
+    }
+  });
+
   it("shows its help, and that of each command", async () => {
     const { stdout } = await succeed(["--help"]);
     for (const command of commands) {

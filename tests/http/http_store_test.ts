@@ -393,6 +393,15 @@ describe("HttpStore: a file that is replaced", () => {
 });
 
 describe("HttpStore: ending", () => {
+  it("refuses a signal that is none, before a request", async () => {
+    const server = serverOf(1000);
+    for (const signal of [7, null, {}, new AbortController()]) {
+      const error = await failure(open(server, { signal: signal as never }));
+      assert(error instanceof TypeError && error.message.startsWith("Expected signal to be"));
+    }
+    assertEquals(server.seen.length, 0);
+  });
+
   it("a signal ends what is under way with its reason, and what follows", async () => {
     const server = serverOf(200_000), abort = new AbortController();
     const store = await open(server, { signal: abort.signal });

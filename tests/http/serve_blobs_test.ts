@@ -10,7 +10,12 @@ import { describe, it } from "@std/testing/bdd";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { BlobStore } from "../../backends/blob_store/mod.ts";
-import { pathOfKey, serveBlobs, type ServeBlobsOptions } from "../../backends/http/mod.ts";
+import {
+  nodeListener,
+  pathOfKey,
+  serveBlobs,
+  type ServeBlobsOptions,
+} from "../../backends/http/mod.ts";
 import { assertEmptiable, bytesOf, keysOf, memory, streamOf } from "../blob_store/helpers.ts";
 import { damage } from "./damage.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
@@ -108,6 +113,7 @@ describe("serveBlobs, keys", () => {
     }
     assertThrows(() => pathOfKey("\ud800"), TypeError, "well-formed");
     assertThrows(() => pathOfKey(7 as unknown as string), TypeError, "a string, got 7");
+    assertThrows(() => pathOfKey("a", 7 as never), TypeError, "basePath to be a string, got 7");
   });
 
   it("are below a base", async () => {
@@ -651,6 +657,15 @@ describe("serveBlobs, options", () => {
       assert(error instanceof TypeError || error instanceof RangeError);
     }
     assertThrows(() => serveBlobs("a.blobs" as unknown as BlobStore), TypeError, "store to be");
+    for (const wrong of [undefined, null, "http://x/", { url: "http://x/", method: "GET" }]) {
+      const message = "Expected request to be a Request, got ";
+      await assertRejects(() => serveBlobs(store)(wrong as never), TypeError, message);
+    }
+    assertThrows(() => nodeListener(store as never), TypeError, "handler to be a function");
+    const handler = serveBlobs(store);
+    for (const wrong of [7, null, { onErorr: () => {} }]) {
+      assertThrows(() => nodeListener(handler, wrong as never), TypeError, "onError");
+    }
     const path = newPath();
     await (await BlobStore.open(path, { create: true })).close();
     await using reader = await BlobStore.open(path, { readOnly: true });

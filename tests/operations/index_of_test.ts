@@ -151,6 +151,8 @@ describe("allocationAt", () => {
     const handle = allocator.allocate(10);
     assertEquals(allocationAt(allocator, 0), { handle, offset: 0, size: 10 });
     assertEquals(allocationAt(allocator, 10), undefined);
-    assertThrows(() => allocationAt({} as never, 0), TypeError, "allocator");
+    for (const wrong of [undefined, null, 7, {}, []]) {
+      assertThrows(() => allocationAt(wrong as never, 0), TypeError, "Expected allocator to be");
+    }
   });
 });

@@ -129,6 +129,10 @@ describe("allocateManyAt", () => {
     const call = (...args: unknown[]) => () =>
       allocateManyAt(allocator, ...args as [number[], number[], number[]]);
     assertThrows(call(1, [], []), TypeError, "offsets");
+    for (const wrong of [undefined, null]) {
+      const run = () => allocateManyAt(wrong as never, [], [], []);
+      assertThrows(run, TypeError, "Expected allocator to be an allocator");
+    }
     assertThrows(call([1], undefined, []), TypeError, "sizes");
     assertThrows(call([1, "2"], [1, 1], []), TypeError, "offsets[1]");
     assertThrows(call([1, 2], [1], []), TypeError, "sizes[1]");

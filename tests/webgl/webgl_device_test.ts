@@ -191,6 +191,9 @@ describe("webGlDevice", () => {
     encoder.copyBufferToBuffer(a, 0, b, 0, 4);
     encoder.copyBufferToBuffer(c, 0, b, 0, 4);
     c.destroy();
+    for (const wrong of [undefined, "x", [7], [undefined], [encoder]]) {
+      assertThrows(() => device.queue.submit(wrong as never), TypeError, "finish()");
+    }
     const commands = encoder.finish();
     assertThrows(() => device.queue.submit([commands]), Error, "a buffer was destroyed");
     device.pushErrorScope("validation");

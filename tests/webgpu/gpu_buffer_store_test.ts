@@ -113,6 +113,13 @@ describe("GpuBufferStore", () => {
         assertSameBytes(into, data.subarray(offset, offset + into.length), `at ${offset}`);
       }
       await storageError("read", () => store.readAll([...ranges, { offset: 4095, into: data }]));
+      for (const wrong of [undefined, 7, {}, [7], [undefined]]) {
+        await assertRejects(
+          () => store.readAll(wrong as never),
+          TypeError,
+          "Expected ranges to be",
+        );
+      }
     }));
 
   it("writes from any kind of memory", () =>

@@ -93,6 +93,11 @@ describe("GpuVertexStreams", () => {
   it("refuses what is out of range", () =>
     withArena({}, (arena) => {
       const make = (options: object) => () => new GpuVertexStreams(arena, options as never);
+      for (const wrong of [undefined, null, 7, {}]) {
+        const of = () => new GpuVertexStreams(wrong as never, { strides: [4] });
+        assertThrows(of, TypeError, "Expected arena to be a GpuArena, got ");
+      }
+      assertThrows(make(undefined as never), TypeError, "Expected strides to be an array");
       assertThrows(make({ strides: [6] }), RangeError, "strides[0] to be a multiple of 4, got 6");
       assertThrows(make({ strides: [] }), RangeError, "strides.length");
       assertThrows(make({}), TypeError, "strides");
