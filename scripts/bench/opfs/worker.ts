@@ -47,6 +47,8 @@ const sizes = Array.from(
   () => Math.min(262_144, Math.floor(100 / random() ** 1.6)),
 );
 const bytes = new Uint8Array(262_144).map((_, i) => i * 7);
+/** The blobs, each in a buffer of its own: IndexedDB clones all of a buffer. */
+const values = sizes.map((size) => bytes.slice(0, size)), small = bytes.slice(0, 1000);
 
 let contestant: Contestant, sink = 0;
 
@@ -57,16 +59,12 @@ async function work(task: Task): Promise<void> {
   } else if ("put" in task) {
     const [first, end] = task.put;
     for (let i = first; i < end; i += BATCH) {
-      await contestant.put(
-        sizes.slice(i, i + BATCH).map((size, j) => {
-          return [`${i + j}`, bytes.slice(0, size)]; // its own buffer: IndexedDB clones all of it
-        }),
-      );
+      await contestant.put(values.slice(i, i + BATCH).map((value, j) => [`${i + j}`, value]));
     }
   } else if ("get" in task) sink += await contestant.get(task.get.map(String));
   else if ("single" in task) {
     const [first, end] = task.single;
-    for (let i = first; i < end; i++) await contestant.put([[`single ${i}`, bytes.slice(0, 1000)]]);
+    for (let i = first; i < end; i++) await contestant.put([[`single ${i}`, small]]);
   } else await contestant.close();
 }
 

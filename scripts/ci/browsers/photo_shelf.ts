@@ -27,7 +27,7 @@ const FOLDER = fileURLToPath(new URL(`../../../${EXAMPLE}`, import.meta.url));
 /** Pictures that are dropped, of which every fourth is a PNG. */
 const PICTURES = 15;
 /** Longest that anything may take, in milliseconds. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 const [shots] = process.argv.slice(2);
 
@@ -243,7 +243,7 @@ async function openExported(
 /** What a person does, from the first visit on. */
 async function visit(context: BrowserContext, work: string): Promise<void> {
   const page = context.pages()[0], wrong: string[] = [];
-  page.setDefaultTimeout(PATIENCE);
+  context.setDefaultTimeout(PATIENCE);
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
   const files = await makeFolder(page, work), path = join(work, "photos.blobs");
@@ -262,7 +262,7 @@ async function visit(context: BrowserContext, work: string): Promise<void> {
   await page.getByRole("button", { name: "Compact the file" }).click();
   await said(page, /shorter/);
   const status = second.getByRole("status").filter({ hasText: "open in another tab" });
-  await status.waitFor({ timeout: PATIENCE });
+  await status.waitFor();
   await shoot(second, "second_tab");
   await second.close();
 
@@ -284,6 +284,7 @@ await withProfile(async (work) => {
     executablePath: programOf("chromium"),
     args: [...CHROMIUM_ARGS],
     acceptDownloads: true,
+    timeout: PATIENCE,
     viewport: { width: 1280, height: 900 },
   });
   try {
