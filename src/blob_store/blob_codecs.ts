@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CodedReader } from "./coded_blob.ts";
+import { CodedReader } from "./coded_reader.ts";
 import type { BlobCodecs, BlobTarget, Coded } from "./compression.ts";
 import { codecFor, encodeBlob, Encoder, isWorth } from "./encoder.ts";
 import { PIECE_LENGTH } from "./pieces.ts";
