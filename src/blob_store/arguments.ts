@@ -11,7 +11,7 @@ import { checkInteger, describe } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { checkType } from "../util/check_type.ts";
 import { checkSignal } from "../util/wait_options.ts";
-import type { BlobCodecs } from "./blob_codecs.ts";
+import type { BlobCodecs } from "./compression.ts";
 import { MAX_TIME } from "./extra.ts";
 import { encodeText } from "./text.ts";
 import { encodeKey, MAX_METADATA } from "./key_index.ts";

@@ -4,44 +4,11 @@
  * @module
  */
 
-import { CodedReader, type CodedSource } from "./coded_blob.ts";
-import { codecFor, type Coded, encodeBlob, Encoder, isWorth, type Sink } from "./encoder.ts";
+import { CodedReader } from "./coded_reader.ts";
+import type { BlobCodecs, BlobTarget, Coded } from "./compression.ts";
+import { codecFor, encodeBlob, Encoder, isWorth } from "./encoder.ts";
 import { PIECE_LENGTH } from "./pieces.ts";
 import type { PieceCodecs } from "./runtime_hooks.ts";
-import type { Compression } from "./types.ts";
-
-/** What compresses and decompresses the blobs of a store, which calls it: {@linkcode blobCodecs}. */
-export interface BlobCodecs {
-  /** Throws where there is no such codec. */
-  check(name: Compression): void;
-  /** The coded form of a blob at hand; undefined where it saves too little, or no unit of space. */
-  encode(bytes: Uint8Array, name: Compression, granule: number): Promise<CodedBytes | undefined>;
-  /** Codes what is written to a target, if that saves anything. */
-  encodeTo<T extends object>(
-    target: BlobTarget<T>,
-    name: Compression,
-  ): BlobTarget<T & { readonly coded?: Coded }>;
-  /** Decodes a blob: reads bytes of it from one on. */
-  decode(source: CodedSource): (offset: number, into: Uint8Array) => Promise<void>;
-}
-
-/** A blob that was coded. */
-export interface CodedBytes {
-  /** Its coded form. */
-  readonly bytes: Uint8Array;
-  /** How it is coded. */
-  readonly coded: Coded;
-}
-
-/** Takes the bytes of a blob. */
-export interface BlobTarget<T> {
-  /** Takes bytes, which have to stay as many as they are until all are written. */
-  write(bytes: Uint8Array, size?: number): Promise<void>;
-  /** The whole blob, if nothing of it was written yet. */
-  readonly unwritten: Uint8Array | undefined;
-  /** Writes what is left. */
-  finish(): Promise<T>;
-}
 
 /**
  * The option `codecs` of `BlobStore.open`: gzip by the `CompressionStream` of the runtime, unless

@@ -10,7 +10,7 @@ import { checkInteger } from "../util/check_integer.ts";
 import { checkOptions } from "../util/check_options.ts";
 import { type CancelSignal, checkSignal, MAX_TIMEOUT } from "../util/wait_options.ts";
 import { decodeText, encodeText } from "./text.ts";
-import type { CodedBytes } from "./blob_codecs.ts";
+import type { CodedBytes } from "./compression.ts";
 import type { BlobReader, BlobSnapshot } from "./blob_reader.ts";
 import { discardSource, writeSource, type WrittenBlob } from "./blob_writer.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";

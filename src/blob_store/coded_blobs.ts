@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CodedReader } from "./coded_blob.ts";
+import { CodedReader } from "./coded_reader.ts";
 import type { Extra } from "./extra.ts";
 import { filled, LARGE, type ReadBytes } from "./range_snapshot.ts";
 

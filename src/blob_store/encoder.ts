@@ -20,20 +20,11 @@ import {
   ZSTD,
 } from "./pieces.ts";
 import type { PieceCodec, PieceCodecs } from "./runtime_hooks.ts";
-import type { CodedBytes } from "./blob_codecs.ts";
-import type { Compression } from "./types.ts";
+import type { Coded, CodedBytes, Compression } from "./compression.ts";
 import { webDeflate } from "./web_deflate.ts";
 
 /** A coded form is stored if it saves that share of the bytes. */
 const LEAST_SAVED: number = 0.0625; // = 1 / 16
-
-/** How a blob was coded. */
-export interface Coded {
-  /** The number of the codec. */
-  readonly codec: number;
-  /** Bytes before coding. */
-  readonly plainSize: number;
-}
 
 /** Takes bytes. */
 export type Sink = (bytes: Uint8Array) => void | Promise<void>;

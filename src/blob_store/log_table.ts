@@ -9,10 +9,19 @@ import { matches } from "./checksums.ts";
 import { ByteReader } from "./codec.ts";
 import { compareBytes } from "./leaf.ts";
 import { BATCH_HEADER, batchAt, checkNothingFollows, damagedLog } from "./log.ts";
-import type { FoundEntry, WalkRange } from "./range_snapshot.ts";
-import { CLOSE, readRecord } from "./records.ts";
+import { CLOSE, type FoundEntry, readRecord } from "./records.ts";
 import { positionOf, type Superblock } from "./superblock.ts";
 import { decodeText, encodeText } from "./text.ts";
+
+/** Where a walk goes. */
+export interface WalkRange {
+  readonly from: Uint8Array;
+  /** True if `from` itself is left out. */
+  readonly isBehind: boolean;
+  readonly reverse: boolean;
+  /** About so many entries are wanted. */
+  readonly limit: number;
+}
 
 /** What the commits since the checkpoint changed. */
 export class LogTable {

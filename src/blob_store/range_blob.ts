@@ -9,7 +9,8 @@ import type { BlobSnapshot } from "./blob_reader.ts";
 import type { CodedBlob, DecodeBlob } from "./coded_blobs.ts";
 import { infoOf, keyOf } from "./entries.ts";
 import { endsLength, streamName } from "./pieces.ts";
-import { filled, type FoundEntry, type RangeSnapshot, type ReadBytes } from "./range_snapshot.ts";
+import { filled, type RangeSnapshot, type ReadBytes } from "./range_snapshot.ts";
+import type { FoundEntry } from "./records.ts";
 import { ReadableBlob } from "./readable_blob.ts";
 import type { BlobInfo, ByteRange } from "./types.ts";
 

@@ -16,7 +16,8 @@ import { infoOf, keyOf } from "./entries.ts";
 import { encodeKey } from "./key_index.ts";
 import { type Explain, RangeBlob } from "./range_blob.ts";
 import type { RangeSource } from "./range_file.ts";
-import { type FoundEntry, RangeSnapshot } from "./range_snapshot.ts";
+import { RangeSnapshot } from "./range_snapshot.ts";
+import type { FoundEntry } from "./records.ts";
 import type { BlobInfo, GetOptions, ListOptions, Metadata, ReadOptions } from "./types.ts";
 
 /** How a store is read by ranges. */

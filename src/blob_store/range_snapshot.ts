@@ -22,7 +22,8 @@ import {
   type Superblock,
 } from "./superblock.ts";
 import { lowerBound } from "../util/lower_bound.ts";
-import { LogTable } from "./log_table.ts";
+import { LogTable, type WalkRange } from "./log_table.ts";
+import type { FoundEntry } from "./records.ts";
 import { matches } from "./checksums.ts";
 import type { RangeFile } from "./range_file.ts";
 
@@ -41,22 +42,6 @@ interface Group {
   readonly entries: readonly IndexEntry[];
   /** The entries before which a damaged page is, by index. */
   readonly gaps: readonly number[];
-}
-
-/** Where a walk goes. */
-export interface WalkRange {
-  readonly from: Uint8Array;
-  /** True if `from` itself is left out. */
-  readonly isBehind: boolean;
-  readonly reverse: boolean;
-  /** About so many entries are wanted. */
-  readonly limit: number;
-}
-
-/** A blob that a leaf or a log names. */
-export interface FoundEntry extends IndexEntry {
-  /** Its bytes, where the log has them. */
-  readonly inline?: Uint8Array;
 }
 
 /** Reads bytes of a blob from one on to another, piece by piece. */

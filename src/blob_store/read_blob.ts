@@ -5,7 +5,7 @@
  */
 
 import { CorruptBlobError } from "./blob_store_errors.ts";
-import type { BlobCodecs } from "./blob_codecs.ts";
+import type { BlobCodecs } from "./compression.ts";
 import { PIECE_LENGTH } from "./pieces.ts";
 import type { Extra } from "./extra.ts";
 import { CHUNK_LENGTH, DamagedChunk, type FramedBlob, framedLength, readChunks } from "./chunks.ts";

@@ -17,7 +17,7 @@ import {
   writeExtra,
 } from "./extra.ts";
 import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
-import type { FoundEntry } from "./range_snapshot.ts";
+import type { IndexEntry } from "./leaf.ts";
 import type { Part } from "./superblock.ts";
 
 // A record begins with its type; `#` is a varint, the others have so many bytes:
@@ -245,6 +245,12 @@ export class RecordReader {
     this.at = from.at;
     return value;
   }
+}
+
+/** A blob that a leaf or a log names. */
+export interface FoundEntry extends IndexEntry {
+  /** Its bytes, where the log has them. */
+  readonly inline?: Uint8Array;
 }
 
 /** A record as an object. */

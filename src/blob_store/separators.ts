@@ -4,7 +4,6 @@
  * @module
  */
 
-import { lowerBound } from "../util/lower_bound.ts";
 import { ByteReader } from "./codec.ts";
 import { MAX_KEY_LENGTH } from "./key_index.ts";
 import { compareKeys } from "./leaf.ts";
@@ -56,9 +55,12 @@ export class Separators {
   /** How many of them are not greater than a key: the group that the key is in. O(log count). */
   groupOf(key: Uint8Array, length: number): number {
     const whole = this.#whole;
-    const low = lowerBound(whole.length, (i) => {
-      return compareKeys(whole[i], whole[i].length, key, length) <= 0;
-    });
+    let low = 0, high = whole.length; // `lowerBound` would call a function for each step
+    while (low < high) {
+      const middle = (low + high) >>> 1, separator = whole[middle];
+      if (compareKeys(separator, separator.length, key, length) <= 0) low = middle + 1;
+      else high = middle;
+    }
     return low === 0 ? 0 : this.#groupBehind(low - 1, key, length);
   }
 

@@ -6,7 +6,7 @@
 
 import { type FileRange, type FramedBlob, ownParts } from "./chunks.ts";
 import type { BlobCache } from "./blob_cache.ts";
-import type { BlobCodecs } from "./blob_codecs.ts";
+import type { BlobCodecs } from "./compression.ts";
 import type { StoreFile } from "./store_file.ts";
 import { type KeyIndex, MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";

@@ -5,7 +5,9 @@
  */
 
 import type { CancelSignal } from "../util/wait_options.ts";
-import type { BlobCodecs } from "./blob_codecs.ts";
+import type { BlobCodecs, Compression } from "./compression.ts";
+
+export type { Compression };
 
 /** Metadata: anything that JSON can say, at most 4 KiB of it. */
 export type Metadata =
@@ -126,12 +128,6 @@ export interface BlobStoreOptions {
    */
   readonly now?: () => number;
 }
-
-/**
- * How blobs are compressed. Zstandard needs a runtime that has it: Node has it from 22.15 and 23.8
- * on, Deno and Bun too; a page has not.
- */
-export type Compression = "gzip" | "zstd";
 
 /** How a call is cancelled. */
 export interface ReadOptions {

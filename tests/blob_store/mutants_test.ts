@@ -46,8 +46,8 @@ const WITHOUT_OTHER_GUARDS: readonly Edit[] = [
     to: "log = new Log(file, space, salt, 1);",
   },
   {
-    file: "recovery.ts",
-    from: "root.runs.every(({ sequence }) => sequence < segments[0].sequence)",
+    file: "root.ts",
+    from: "run.sequence < segments[0].sequence",
     to: "true",
   },
 ];

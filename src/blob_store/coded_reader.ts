@@ -6,7 +6,7 @@
 
 import { CorruptBlobError, UnsupportedCodecError } from "./blob_store_errors.ts";
 import { getUint64 } from "./codec.ts";
-import type { Extra } from "./extra.ts";
+import type { CodedSource } from "./compression.ts";
 import {
   codecName,
   DEFLATE,
@@ -29,18 +29,6 @@ import { webDeflate } from "./web_deflate.ts";
 const PIECES_AT_ONCE = 16;
 /** Ends that are read at once: those of 64 MiB. */
 const ENDS_AT_ONCE = 1024;
-
-/** A coded blob, and what reads its stored bytes. */
-export interface CodedSource {
-  /** Its name. */
-  readonly key: string;
-  /** Bytes that are stored. */
-  readonly size: number;
-  /** How it is coded. */
-  readonly extra: Extra;
-  /** Reads stored bytes, checked. */
-  read(offset: number, into: Uint8Array): Promise<void>;
-}
 
 /** Reads a coded blob. */
 export class CodedReader {
