@@ -146,7 +146,8 @@ class FullStore {
 
   async #put(key: string, size: number): Promise<boolean> {
     const random = this.#random, { metadata: most } = this.#kind, how = random(20);
-    const isText = how === 0, bytes = isText ? textOf(size, this.#count) : bytesOf(this.#count, size);
+    const isText = how === 0,
+      bytes = isText ? textOf(size, this.#count) : bytesOf(this.#count, size);
     const metadata: Metadata | undefined = most > 0
       ? { text: "m".repeat(most - random(Math.ceil(most / 3))) }
       : undefined;
