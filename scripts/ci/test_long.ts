@@ -1,6 +1,6 @@
 /**
  * What takes too long for each change: tests in other browsers, on other processors by qemu, and on
- * Windows by Wine. Weekly, and by hand.
+ * Windows by Wine, and every benchmark at its smallest. Weekly, and by hand.
  *
  * ```sh
  * deno task test:long          # everything
@@ -26,6 +26,20 @@ import { windowsSuite } from "./platforms/wine.ts";
 
 /** Longest that a browser may take for all tests, in seconds. */
 const BROWSER_LIMIT = 1800;
+
+/** The benchmarks, each with the arguments that make it short: they are to run, not to be right. */
+const BENCHMARKS: readonly string[] = [
+  "bench --quick --runtime deno",
+  "bench:modes --quick --runtime deno",
+  "bench:ranges --quick --runtime deno",
+  "bench:shared --quick --runtime deno",
+  "bench:pools --quick --runtime deno",
+  "bench:growth --quick --runtime deno",
+  "bench:plans --quick --runtime deno",
+  "bench:checksums --quick --runtime deno",
+  "bench:blobs --small --runtime deno",
+  "bench:drivers --quick --runtime deno",
+];
 
 let work: Promise<string> | undefined, suite: Promise<string> | undefined;
 
@@ -97,6 +111,12 @@ function inBrowser(browser: string, packages: readonly string[]): Part {
 }
 
 const parts: Record<string, Part> = {
+  benchmarks: async () => {
+    for (const line of BENCHMARKS) {
+      await run([Deno.execPath(), "task", ...line.split(" ")]);
+    }
+    return `${BENCHMARKS.length} run`;
+  },
   drawn: async () => {
     const program = ["run", "-A", "scripts/package/test_npm.ts", "drawn"];
     const printed = await run([Deno.execPath(), ...program], { limit: BROWSER_LIMIT });

@@ -15,6 +15,7 @@ import { pathToFileURL } from "node:url";
 import config from "../../../deno.json" with { type: "json" };
 import { NO_SPACE } from "../../../src/allocator.ts";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
+import { WideOffsetAllocator } from "../../../src/allocators/wide_offset_allocator.ts";
 import { strategies as all } from "../../../cli/compare/strategies.ts";
 import { type Contestant, contestant, type Subject } from "./contestant.ts";
 import type { Trace } from "../../../cli/compare/workloads.ts";
@@ -28,10 +29,10 @@ export const narrow: Contestant = contestant(
   ({ capacity, maxAllocations }) => new OffsetAllocator(capacity, { maxAllocations, strict: true }),
 );
 
-/** The same with capacities that do not fit in 32 bits. */
+/** The same work in a space that does not fit in 32 bits. */
 export const wide: Contestant = contestant(
-  "wide",
-  ({ maxAllocations }) => new OffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
+  "WideOffsetAllocator",
+  ({ maxAllocations }) => new WideOffsetAllocator(2 ** 40, { maxAllocations, strict: true }),
 );
 
 /** The same as `narrow`, bundled and minified as for a page. */

@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import { OffsetAllocator } from "../../../src/allocators/offset_allocator.ts";
+import { WideOffsetAllocator } from "../../../src/allocators/wide_offset_allocator.ts";
 import { host } from "../runner.ts";
 import {
   churn,
@@ -47,7 +48,7 @@ export interface WorkloadResult {
   readonly peers: readonly PeerResult[];
 }
 
-/** The wide mode against the 32-bit mode, in nanoseconds per operation. */
+/** `WideOffsetAllocator` against `OffsetAllocator`, in nanoseconds per operation. */
 export interface WideResult {
   readonly name: string;
   readonly about: string;
@@ -119,8 +120,8 @@ export async function measure(effort: Effort): Promise<Report> {
   // Once through all first: else the first would run on code that the engine made
   // for it alone, the second while it is made again (15 % slower), and so on.
   for (const work of works) race([narrow], work, 3);
-  // Then without company. What others bring about in the optimizer (the wide mode runs
-  // the same code on other numbers) must not be in these figures.
+  // Then without company. What others bring about in the optimizer (a wide
+  // allocator shares modules with this one) must not be in these figures.
   const ns = [...works, ...live].map((work) => race([narrow], work, effort.repeats)[0]);
 
   const results = [...works, ...live].map((work, i): WorkloadResult => ({
@@ -150,7 +151,10 @@ export async function measure(effort: Effort): Promise<Report> {
     live: results.slice(works.length),
     bundled: bundledResults,
     wide: wideResults,
-    construction: { narrow: construct(2 ** 30, effort), wide: construct(2 ** 40, effort) },
+    construction: {
+      narrow: construct(2 ** 30, OffsetAllocator, effort),
+      wide: construct(2 ** 40, WideOffsetAllocator, effort),
+    },
   };
 }
 
@@ -267,11 +271,15 @@ function manageable({ create, drive }: Contestant, trace: Trace, ms: number): nu
 }
 
 /** Makes allocators: the fastest, and the most memory seen (the collector may take some back). */
-function construct(capacity: number, { repeats }: Effort): ConstructionResult {
+function construct(
+  capacity: number,
+  Strategy: typeof OffsetAllocator | typeof WideOffsetAllocator,
+  { repeats }: Effort,
+): ConstructionResult {
   let ms = Infinity, bytes = 0;
   for (let i = 0; i < 10 * repeats; i++) {
     const before = process.memoryUsage().external, start = performance.now();
-    const allocator = new OffsetAllocator(capacity, { maxAllocations: ROOM });
+    const allocator = new Strategy(capacity, { maxAllocations: ROOM });
     ms = Math.min(ms, performance.now() - start);
     bytes = Math.max(bytes, process.memoryUsage().external - before);
     if (allocator.freeSpace !== capacity) throw new Error("A new allocator is not empty");

@@ -134,7 +134,7 @@ function sections(reports: readonly Report[], peerNames: readonly string[]): Sec
         bundled.map(({ name, about, filesNs, bundledNs }) => [name, about, filesNs, bundledNs]),
     ),
     pairs(
-      "capacity 2^40: wide mode",
+      "capacity 2^40: WideOffsetAllocator",
       "/ 32-bit",
       reports,
       ({ wide }) =>
