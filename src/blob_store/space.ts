@@ -20,6 +20,8 @@ const MAX_GROWTH = 67_108_864; // = 2 ** 26
  * than the extents that a run can have.
  */
 const MAX_RESERVED_PARTS = 60;
+/** Bytes of the reserve that the log may go on in. */
+const LENT = 4096; // = MIN_SEGMENT
 /** Bytes of such a piece, or a multiple: an extent has an even number of pages. */
 const RESERVED_STEP = 8192; // = 2 * PAGE_LENGTH
 
@@ -331,8 +333,8 @@ export class Space {
         if (!(error instanceof StoreFullError)) throw error;
       }
     }
-    const surplus = this.#reservedUnits + this.#growable - this.#reserve + this.#step;
-    if (this.inSteps(units) > surplus && !this.#isFull) {
+    const surplus = this.#reservedUnits + this.#growable - this.#reserve;
+    if (units > surplus + this.unitsFor(LENT) && !this.#isFull) {
       throw new StoreFullError(units * this.granule, 0);
     }
     const [part] = await this.allocateReserved(units, 1);
@@ -344,7 +346,7 @@ export class Space {
   get segmentBytes(): number {
     if (this.#maxUnits === Infinity) return Infinity;
     const { freeUnits, ranges } = this, room = ranges.tailSpace + this.#growable;
-    const spare = this.isReserved ? this.#step : 0;
+    const spare = this.isReserved ? this.unitsFor(LENT) : 0;
     const piece = Math.min(freeUnits, Math.max(room, ranges.largestFreeRegion()));
     return Math.max(spare, piece) * this.granule;
   }

@@ -182,10 +182,9 @@ export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
 export function updateReserve(state: StoreState): boolean {
   const { space, inlineUnits } = state, before = state.log.superblock?.rootLength ?? 0;
   const most = nextIndex(state, state.pendingBytes), log = space.unitsFor(MIN_SEGMENT);
-  // One page more for the checkpoint behind the next.
-  const pages = space.unitsFor(inPairs(most.pages + most.growth + 1) * PAGE_LENGTH);
+  const pages = space.unitsFor(inPairs(most.pages + most.growth) * PAGE_LENGTH);
   const root = space.unitsFor(EXTENTS + most.rootLength + Math.max(0, most.rootLength - before));
-  const units = 2 * space.inSteps(log) + pages + space.inSteps(root) + inlineUnits;
+  const units = pages + space.inSteps(2 * log + root + inlineUnits);
   // A disk that may be full is asked for what is sure to be needed.
   const next = nextIndex(state);
   const onDisk = 2 * log + space.unitsFor(inPairs(next.pages + next.growth) * PAGE_LENGTH) +
