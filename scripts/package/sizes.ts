@@ -51,8 +51,8 @@ export const pages: readonly Page[] = [
   { names: "OpfsStore", entry: "./opfs", limit: 4_770 },
   { names: "BlobStore", entry: "./opfs", limit: 59_600 },
   { names: "RemoteBlobStore", entry: "./opfs", limit: 6_500 },
-  { names: "SharedBlobStore, serveBlobStore", entry: "./opfs", limit: 72_000 },
-  { names: "joinTabs, relayTabs", entry: "./opfs", limit: 2_000 },
+  { names: "SharedBlobStore, serveBlobStore", entry: "./opfs", limit: 68_900 },
+  { names: "joinTabs, relayTabs", entry: "./opfs", limit: 900 },
   { names: "PostgresStore", entry: "./postgres", limit: 9_050 },
 ];
 

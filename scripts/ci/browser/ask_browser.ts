@@ -89,6 +89,8 @@ const BROWSERS: Readonly<Record<string, Browser>> = {
     args: (profile) => [
       ...CHROMIUM_ARGS,
       "--disable-popup-blocking", // tests open tabs without a click
+      "--disable-background-timer-throttling", // else timers of the tab behind run once a minute
+      "--disable-renderer-backgrounding",
       `--user-data-dir=${profile}`,
     ],
   },
