@@ -7,7 +7,6 @@
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { checkInteger, describe } from "../../src/util/check_integer.ts";
 import { checkOptions } from "../../src/util/check_options.ts";
-import { checkWait } from "../../src/util/wait_options.ts";
 
 /** Headers of a request: names and values. */
 export type HttpHeaders = Readonly<Record<string, string>>;
@@ -106,7 +105,9 @@ export class Requests {
         `Expected headers to be an object or a function, got ${describe(headers)}`,
       );
     }
-    if (signal !== undefined) checkWait({ signal });
+    if (signal !== undefined && typeof Object(signal).addEventListener !== "function") {
+      throw new TypeError(`Expected signal to be an AbortSignal, got ${describe(signal)}`);
+    }
     this.url = String(url);
     this.options = options;
     if (signal?.aborted) this.close(signal.reason);
