@@ -84,8 +84,8 @@ class Openable extends BlobStore {
  * may have written meanwhile. `stat` tells, or the same write with `ifMatch` or `ifNoneMatch`.
  * - A write that reached no owner is sent to the next one. One whose stream was begun rejects with
  * `isOutcomeUnknown` false.
- * - Where the next owner cannot open the file, or finds another store in it, every call of every tab
- * rejects with that error. No empty store stands in its place.
+ * - Where the next owner cannot open the file, or finds another store in it, every call of every
+ * tab rejects with that error. No empty store stands in its place.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Tabs that share a blob store, all of them in this thread: who opens the file, who takes over, what
- * becomes of calls. Tabs that die are tested in browsers.
+ * Tabs that share a blob store, all of them in this thread: who opens the file, who takes over,
+ * what becomes of calls. Tabs that die are tested in browsers.
  *
  * @module
  */

@@ -20,8 +20,8 @@ import { serveHelpers } from "./serve_helpers.ts";
 
 /** What the page at `/helpers` has. */
 interface Helpers {
-  startHelper(): Helper;
-  helper: Helper;
+  startHelper(hasRelay: boolean): Helper;
+  helper?: Helper;
 }
 
 /** What the DOM has, for whoever checks these types without it. */
@@ -45,6 +45,8 @@ interface Helper {
 }
 
 const QUOTA = 60_000_000;
+/** Puts of a tab while the owner of its store is killed. */
+const PUTS = 400;
 const [what = "all", ...more] = process.argv.slice(2);
 const server = await serve(what === "files" ? readFileSync(more[0]) : new Uint8Array());
 
@@ -61,17 +63,17 @@ async function serve(file: Uint8Array): Promise<IsolatedServer> {
 const address = `${server.origin}/helpers`;
 
 /** Starts a worker in a page, in the place of the one before; its calls go through `call`. */
-async function start(page: Page): Promise<void> {
+async function start(page: Page, hasRelay = false): Promise<void> {
   await page.waitForFunction(() => "startHelper" in globalThis);
-  await page.evaluate(() => {
+  await page.evaluate((hasRelay) => {
     const scope = globalThis as unknown as Helpers;
-    scope.helper = scope.startHelper();
-  });
+    scope.helper = scope.startHelper(hasRelay);
+  }, hasRelay);
 }
 
 async function call(page: Page, name: string, ...args: unknown[]): Promise<unknown> {
   return await page.evaluate(
-    ([name, args]) => (globalThis as unknown as Helpers).helper.call(name, ...args),
+    ([name, args]) => (globalThis as unknown as Helpers).helper!.call(name, ...args),
     [name, args] as const,
   );
 }
@@ -104,7 +106,7 @@ async function kills(kind: "browser" | "renderer" | "worker", count: number): Pr
         }
         if (kind === "renderer") await chromium.killRenderers(address);
         else if (kind === "worker") {
-          await page.evaluate(() => (globalThis as unknown as Helpers).helper.worker.terminate());
+          await page.evaluate(() => (globalThis as unknown as Helpers).helper!.worker.terminate());
         } else {
           await chromium.end();
           chromium = await DrivenChromium.start(profile, address);
@@ -114,6 +116,48 @@ async function kills(kind: "browser" | "renderer" | "worker", count: number): Pr
       await chromium.end();
     }
     return `${count} kills of ${kind}: ${acknowledged.size} acknowledged, 0 missing, 0 damaged`;
+  });
+}
+
+/** Ends the process of the tab that has a shared store open, while another tab writes. */
+async function killOwners(count: number): Promise<string> {
+  return await withProfile(async (profile) => {
+    const acknowledged = new Set<number>(), path = "shared.blobs";
+    const chromium = await DrivenChromium.start(profile, address), { page } = chromium;
+    try {
+      await page.exposeFunction("onAcknowledged", (number: number) => acknowledged.add(number));
+      let unknown = 0;
+      for (let i = 0; i < count; i++) {
+        const owner = await page.context().newPage(), hasRelay = i % 2 === 1;
+        await owner.goto(address);
+        await start(owner, hasRelay);
+        await call(owner, "share", path, { create: true });
+        await start(page, hasRelay);
+        await call(page, "share", path, { create: true });
+        expect(await call(owner, "isOwner") === true, "the first tab is not the owner");
+        const before = acknowledged.size, from = 1_000_000 * (i + 1);
+        const puts = call(page, "putOnAndOn", from, from + PUTS);
+        while (acknowledged.size < before + 40) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        const session = await owner.context().newCDPSession(owner);
+        session.send("Page.crash").catch(() => {}); // it never answers
+        unknown += await puts as number;
+        for (const begin = performance.now(); await call(page, "isOwner") !== true;) {
+          expect(performance.now() - begin < 20_000, "the other tab does not take over");
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        const wrong = await call(page, "missing", [...acknowledged]) as number[];
+        expect(wrong.length === 0, `owner ${i}: missing or damaged: ${wrong.slice(0, 9)}`);
+        await call(page, "close");
+        await owner.close();
+      }
+      expect(acknowledged.size + unknown === PUTS * count, `${acknowledged.size} acknowledged`);
+      return `${count} kills of owners: ${acknowledged.size} acknowledged, ${unknown} unknown, ` +
+        "0 missing, 0 damaged";
+    } finally {
+      await chromium.end();
+    }
   });
 }
 
@@ -189,10 +233,10 @@ async function files(): Promise<string> {
         await stream.write(bytes);
         await stream.close();
         const { helper } = globalThis as unknown as Helpers;
-        await helper.call("open", "came.blobs", { readOnly: true });
-        const wrong = await helper.call("missing", [1, 2, 4, 5, 298]) as number[];
+        await helper!.call("open", "came.blobs", { readOnly: true });
+        const wrong = await helper!.call("missing", [1, 2, 4, 5, 298]) as number[];
         if (wrong.length > 0) throw new Error(`missing or damaged: ${wrong}`);
-        await helper.call("close");
+        await helper!.call("close");
         const after = new Uint8Array(await (await handle.getFile()).arrayBuffer());
         const before = new Uint8Array(bytes);
         const isSame = after.length === before.length &&
@@ -223,6 +267,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   "kill browser": () => kills("browser", count),
   "kill renderer": () => kills("renderer", count),
   "kill worker": () => kills("worker", count),
+  "kill owner": () => killOwners(count),
   quota,
   incognito,
 };
