@@ -644,7 +644,7 @@ function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
  */
 export function bytesInRun(length: number, parts: number, hasExtra: boolean): number {
   const all = length + ENTRY_NUMBERS + PART_NUMBERS * parts + (hasExtra ? MAX_EXTRA : 0);
-  // What is left at the end of a leaf is less than the entry behind it. One that needs two pages has
-  // them alone, behind an empty page at most.
+  // What is left at the end of a leaf is less than the entry behind it. One that needs two pages
+  // has them alone, behind an empty page at most.
   return all < 256 ? all * 9 >> 3 : all <= ONE_LEAF ? 2 * all : 4 * ONE_LEAF;
 }

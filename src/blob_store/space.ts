@@ -117,7 +117,7 @@ export class Space {
     return this.unitsFor(RESERVED_STEP);
   }
 
-  /** So many units and as many more as the last piece of the reserve has. */
+  /** So many units, rounded up to whole pieces of the reserve. */
   inSteps(units: number): number {
     return Math.ceil(units / this.#step) * this.#step;
   }
@@ -187,7 +187,8 @@ export class Space {
    */
   async reserveOnDisk(): Promise<void> {
     const missing = this.#diskReserve - this.#reservedUnits, growable = this.#growable;
-    if (missing <= 0 || growable < this.#reserve || missing > growable) return; // near its limit `reserve` has seen to it
+    // Near its limit `reserve` has seen to it.
+    if (missing <= 0 || growable < this.#reserve || missing > growable) return;
     // Some more than needed, as it needs more with each blob.
     const units = Math.min(Math.max(missing, Math.ceil(this.#diskReserve / 4)), growable);
     const parts = await this.#take(units, MAX_RESERVED_PARTS);

@@ -20,7 +20,7 @@ import type { Compression, Durability } from "./types.ts";
 
 /** Bytes of a root without runs. */
 const EMPTY_ROOT = 56;
-/** Bytes of a root whose run is in a few extents, and of as many extents as the reserve may have. */
+/** Bytes of a root whose run is in a few extents, and of as many as the reserve may have. */
 const FEW_EXTENTS = 256;
 const EXTENTS = 960; // = 16 * MAX_RESERVED_PARTS
 

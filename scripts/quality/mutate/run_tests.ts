@@ -26,8 +26,8 @@ export interface Task {
 }
 
 /**
- * What it tells: which file is loaded, which test begins, that it ended and what it reached, or that
- * all passed.
+ * What it tells: which file is loaded, which test begins, that it ended and what it reached, or
+ * that all passed.
  */
 export type Line =
   | { readonly loads: string }
