@@ -131,7 +131,8 @@ async function explain(
   const message = error instanceof Error ? error.message : String(error);
   await stderr.write(`${PROGRAM}: ${printable(message)}\n`);
   if (!(error instanceof UsageError)) return 1;
-  const usage = command === undefined ? `Usage: ${PROGRAM} <command> <store> …` : usageOf(command);
+  const short = `Usage: ${PROGRAM} <command> <store> …`;
+  const usage = command === undefined ? short : usageOf(command);
   const name = command === undefined ? "" : `${command.name} `;
   await stderr.write(`${usage}\nTry: ${PROGRAM} ${name}--help\n`);
   return 2;
