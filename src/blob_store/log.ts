@@ -137,12 +137,6 @@ export class Log {
     return head.some((byte) => byte !== 0);
   }
 
-  /** Most bytes that the next batch may have. */
-  get room(): number {
-    const rest = this.#last.length - this.#tail;
-    return this.segments.length < MAX_SEGMENTS ? Math.max(rest, this.#space.segmentBytes) : rest;
-  }
-
   /** Bytes that segments take. */
   get segmentBytes(): number {
     return this.segments.reduce((sum, { length }) => sum + length, 0);

@@ -139,11 +139,6 @@ export class Space {
     this.#reserve = units;
     const missing = this.#reserve - this.#growable;
     if (missing > 0 && this.#reservedUnits < missing) this.#fillReserve(this.inSteps(missing));
-    return this.isReserved;
-  }
-
-  /** True if all that is reserved is there. */
-  get isReserved(): boolean {
     return this.#reservedUnits + this.#growable >= this.#reserve;
   }
 
@@ -341,15 +336,6 @@ export class Space {
     const [part] = await this.allocateReserved(units, 1);
     this.#reserveAtLimit(this.#reserve);
     return part;
-  }
-
-  /** Bytes that such a piece may have. */
-  get segmentBytes(): number {
-    if (this.#maxUnits === Infinity) return Infinity;
-    const { freeUnits, ranges } = this, room = ranges.tailSpace + this.#growable;
-    const spare = this.isReserved ? this.unitsFor(LENT) : 0;
-    const piece = Math.min(freeUnits, Math.max(room, ranges.largestFreeRegion()));
-    return Math.max(spare, piece) * this.granule;
   }
 
   /**
