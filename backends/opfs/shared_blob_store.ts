@@ -35,6 +35,7 @@ import { locateFile } from "./locate_file.ts";
 import { Tab, type TabStore } from "./tab.ts";
 import { listenForLentPort } from "./tab_ports.ts";
 import { ownBytes } from "./wire.ts";
+import type { ConnectionLostError } from "./wire_errors.ts";
 
 /** Bytes up to here may change once a put was called: they are copied, as `BlobStore.put` does. */
 const COPIED_BYTES = 1_048_576;
@@ -157,14 +158,7 @@ export class SharedBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     call: (store: TabStore<Meta>) => Promise<T>,
     options?: Cancellable,
   ): Promise<T> {
-    for (;;) {
-      const store = await this.#tab.store(options?.signal);
-      try {
-        return await this.#tab.call(store, call);
-      } catch (error) {
-        if (!this.#tab.hasLost(store, error)) throw error;
-      }
-    }
+    return await this.#call(call, options, () => true);
   }
 
   /** Writes, once at most: again only where nothing was done, and where it can be. */
@@ -173,12 +167,21 @@ export class SharedBlobStore<Meta = Metadata> implements BlobReader<Meta> {
     options?: Cancellable,
     canRepeat = true,
   ): Promise<T> {
+    return await this.#call(call, options, (error) => canRepeat && !error.isOutcomeUnknown);
+  }
+
+  /** Calls the owner, and the next one where that is lost. */
+  async #call<T>(
+    call: (store: TabStore<Meta>) => Promise<T>,
+    options: Cancellable | undefined,
+    mayRepeat: (error: ConnectionLostError) => boolean,
+  ): Promise<T> {
     for (;;) {
       const store = await this.#tab.store(options?.signal);
       try {
         return await this.#tab.call(store, call);
       } catch (error) {
-        if (!this.#tab.hasLost(store, error) || error.isOutcomeUnknown || !canRepeat) throw error;
+        if (!this.#tab.hasLost(store, error) || !mayRepeat(error)) throw error;
       }
     }
   }
