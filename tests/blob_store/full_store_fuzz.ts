@@ -7,6 +7,7 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { MemoryStore } from "../../backends/memory.ts";
+import { blobCodecs } from "../../src/blob_store/blob_codecs.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { StoreFullError } from "../../src/blob_store/blob_store_errors.ts";
 import type { BlobStoreOptions, Metadata } from "../../src/blob_store/types.ts";
@@ -68,6 +69,7 @@ class FullStore {
     }
     this.#kind = this.#newKind();
     this.#log.push(`${capacity} bytes, ${JSON.stringify(this.#options)}`);
+    this.#options = { ...this.#options, codecs: blobCodecs() };
   }
 
   #newKind(): Kind {
