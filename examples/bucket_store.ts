@@ -8,8 +8,9 @@
  * @example
  * ```ts no-eval
  * import { BlobStore } from "@suballoc/offset-allocator/blob-store/core";
- * import { BucketStore } from "./bucket_store.ts";
+ * import { type Bucket, BucketStore } from "./bucket_store.ts";
  *
+ * declare const bucket: Bucket, photo: Uint8Array;
  * const store = await BucketStore.open(bucket, "photos");
  * await using blobs = await BlobStore.open(store, { create: true });
  * await blobs.put("cat.jpg", photo);

@@ -162,7 +162,9 @@ export class Tab<Meta> {
   }
 
   /** Leaves the store to the other tabs. */
-  async close(error: unknown = new StorageError("read", 0, 0, "the store is closed")) {
+  async close(
+    error: unknown = new StorageError("read", 0, 0, "the store is closed"),
+  ): Promise<void> {
     return await (this.#closing ??= this.#close(error));
   }
 

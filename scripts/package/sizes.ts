@@ -41,7 +41,7 @@ export const pages: readonly Page[] = [
   { names: "webGlDevice", entry: "./webgl", limit: 5_000 },
   { names: "streamingBatchedMesh", entry: "./three", limit: 10_900 },
   { names: "streamingBatches", entry: "./three", limit: 13_400 },
-  { names: "BlobStore", entry: "./blob-store/core", limit: 55_700 },
+  { names: "BlobStore", entry: "./blob-store/core", limit: 56_300 },
   { names: "HttpBlobStore", entry: "./http", limit: 12_900 },
   { names: "HttpStore", entry: "./http", limit: 4_060 },
   { names: "serveBlobs", entry: "./http", limit: 6_200 },
@@ -49,10 +49,10 @@ export const pages: readonly Page[] = [
   { names: "unstorageDriver", entry: "./unstorage", limit: 1_480 },
   { names: "keyvAdapter", entry: "./keyv", limit: 1_160 },
   { names: "OpfsStore", entry: "./opfs", limit: 4_770 },
-  { names: "BlobStore", entry: "./opfs", limit: 59_600 },
-  { names: "RemoteBlobStore", entry: "./opfs", limit: 6_500 },
+  { names: "BlobStore", entry: "./opfs", limit: 60_200 },
+  { names: "RemoteBlobStore", entry: "./opfs", limit: 6_560 },
   { names: "SharedBlobStore, serveBlobStore", entry: "./opfs", limit: 68_900 },
-  { names: "joinTabs, relayTabs", entry: "./opfs", limit: 900 },
+  { names: "joinTabs, relayTabs", entry: "./opfs", limit: 2_200 },
   { names: "PostgresStore", entry: "./postgres", limit: 9_050 },
 ];
 

@@ -39,7 +39,7 @@ import {
   updateReserve,
 } from "./store_state.ts";
 import { isExpired, settleIfWorth } from "./lookup.ts";
-import { isConditional, isInPlace, newPut, type PendingWrite } from "./pending_write.ts";
+import { borrow, isConditional, isInPlace, newPut, type PendingWrite } from "./pending_write.ts";
 import { hasPlace } from "./read_blob.ts";
 import type { Part } from "./superblock.ts";
 import { surveySpace } from "./survey_space.ts";
@@ -438,21 +438,20 @@ export class Committer {
     Object.assign(write, { size, seed, crc, time, metadata: metadata?.slice(), extra });
     write.at = -1;
     write.isBorrowed = write.isDurable = false;
+    if (write.gone !== undefined) write.gone.isMoved = false; // until it borrows, maybe again
     if (isCopied || size === 0 || isInPlace(write)) return;
     let ranges: readonly FileRange[];
     if (taken instanceof TableEntry) {
       const parts = ownPartsOf(state, taken.slot);
       if (!write.isCopy && parts.length > 0) {
-        write.parts = parts;
-        write.isBorrowed = true;
+        borrow(write, parts);
         write.isDurable = state.unflushedBytes === 0 || !index.isDirty(taken.slot);
         return;
       }
       ranges = framedBlobOf(state, taken.slot).ranges;
     } else {
-      if (!write.isCopy) {
-        write.parts = taken.parts;
-        write.isBorrowed = true;
+      if (!write.isCopy && taken.parts.length > 0) {
+        borrow(write, taken.parts);
         write.isDurable = taken.isDurable;
       }
       write.at = taken.at;

@@ -34,6 +34,8 @@ export interface PendingWrite {
   isDurable: boolean;
   /** Where its bytes are in the log, or -1. */
   inlineAt: number;
+  /** Of a rename: the delete of the key that it takes from. */
+  gone: PendingWrite | undefined;
   /** Of a delete: whether there was a blob, and whether another key has its parts now. */
   hasFound: boolean;
   isMoved: boolean;
@@ -64,6 +66,7 @@ function newWrite(
     isBorrowed: false,
     isDurable: false,
     inlineAt: -1,
+    gone: undefined,
     hasFound: false,
     isMoved: false,
   };
@@ -107,9 +110,15 @@ export function newTransfer(
 ): PendingWrite[] {
   const write = Object.assign(newWrite(key, false, condition, from, isCopy), copied);
   if (isCopy || isInPlace(write)) return [write];
-  const gone = newDelete(from);
-  gone.isMoved = true;
-  return [write, gone];
+  write.gone = newDelete(from);
+  return [write, write.gone];
+}
+
+/** Gives a rename the parts of the key that it takes from, which then frees none of them. */
+export function borrow(write: PendingWrite, parts: readonly Part[]): void {
+  write.parts = parts;
+  write.isBorrowed = true;
+  if (write.gone !== undefined) write.gone.isMoved = true;
 }
 
 /** Tells whether it takes its own blob: it changes nothing. */

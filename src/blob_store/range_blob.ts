@@ -35,7 +35,7 @@ export class RangeBlob<Meta> extends ReadableBlob implements BlobSnapshot<Meta> 
   constructor(
     snapshot: RangeSnapshot,
     entry: FoundEntry,
-    decode: DecodeBlob = refuse,
+    decode: DecodeBlob | undefined = refuse,
     explain: Explain,
   ) {
     super();

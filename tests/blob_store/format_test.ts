@@ -12,6 +12,7 @@ import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { MemoryStore } from "../../backends/memory.ts";
 import type { BackingStore, SyncBackingStore } from "../../src/arena/backing_store.ts";
+import { blobCodecs } from "../../src/blob_store/blob_codecs.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import {
   CorruptBlobError,
@@ -262,7 +263,7 @@ describe("after a crash the store and the reader say the same", () => {
       const open = async (store: BackingStore, options?: BlobStoreOptions) => {
         images++;
         if (await assertAgreed(contentsOf(store as SyncBackingStore))) readable++;
-        return await BlobStore.open(store, options);
+        return await BlobStore.open(store, { codecs: blobCodecs(), ...options });
       };
       await crashRun({ open, seed, maxImages: share(150) });
       assert(readable > share(50), `${readable} of ${images} stores could be read`);

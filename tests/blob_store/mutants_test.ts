@@ -148,7 +148,14 @@ const MUTANTS: readonly Mutant[] = [
     file: "committer.ts",
     from: "write.isDurable = state.unflushedBytes === 0 || !index.isDirty(taken.slot);",
     to: "write.isDurable = true;",
-    profiles: ["none, much of it", "none", "batch"],
+    profiles: ["none, much of it"],
+  },
+  {
+    name: "a rename with bytes of its own leaves the place that a checkpoint gave the old ones",
+    file: "committer.ts",
+    from: "write.gone.isMoved = false;",
+    to: "write.gone.isMoved = true;",
+    profiles: ["full"],
   },
   {
     name: "the place of a blob that was renamed is given away",
