@@ -72,7 +72,8 @@ async function assertAgreed(file: Uint8Array): Promise<boolean> {
     read = error;
   }
   try {
-    await using blobs = await BlobStore.open(storeOf(file), { readOnly: true });
+    const options = { readOnly: true, codecs: blobCodecs() };
+    await using blobs = await BlobStore.open(storeOf(file), options);
     if (!(read instanceof Error) && read.lost.length > 0) {
       await assertSameLeft(read, blobs);
       return true;
@@ -263,7 +264,7 @@ describe("after a crash the store and the reader say the same", () => {
       const open = async (store: BackingStore, options?: BlobStoreOptions) => {
         images++;
         if (await assertAgreed(contentsOf(store as SyncBackingStore))) readable++;
-        return await BlobStore.open(store, { codecs: blobCodecs(), ...options });
+        return await BlobStore.open(store, options);
       };
       await crashRun({ open, seed, maxImages: share(150) });
       assert(readable > share(50), `${readable} of ${images} stores could be read`);
