@@ -660,18 +660,25 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     const { committer, state } = this.#opened;
     const time = timeNow(state);
     // From here to the commit nothing may be awaited: what is staged goes with the next one.
-    const writes = operations.flatMap((operation) => {
+    const writes: PendingWrite[] = [];
+    for (const operation of operations) {
       const { key, from, bytes, metadata, isDelete, condition, expires } = operation;
-      if (isDelete) return newDelete(key, condition);
       const blob = written?.get(operation);
-      if (from !== undefined) return newTransfer(operation, from, blob as WrittenBlob | undefined);
-      if (blob === undefined || blob instanceof Uint8Array) {
-        return committer.stage(key, blob ?? bytes!, metadata, time, condition, extraOf(expires));
+      if (isDelete) writes.push(newDelete(key, condition));
+      else if (from !== undefined) {
+        writes.push(...newTransfer(operation, from, blob as WrittenBlob | undefined));
+      } else if (blob === undefined || blob instanceof Uint8Array) {
+        const staged = blob ?? bytes!, extra = extraOf(expires);
+        writes.push(committer.stage(key, staged, metadata, time, condition, extra));
+      } else {
+        const extra = extraOf(expires, blob.coded);
+        writes.push(
+          "bytes" in blob
+            ? committer.stage(key, blob.bytes, metadata, time, condition, extra)
+            : newPut(key, metadata, time, blob, condition, extra),
+        );
       }
-      const extra = extraOf(expires, blob.coded);
-      if (!("bytes" in blob)) return newPut(key, metadata, time, blob, condition, extra);
-      return committer.stage(key, blob.bytes, metadata, time, condition, extra);
-    });
+    }
     await committer.commit(writes, isBatch, signal);
     return writes;
   }

@@ -391,7 +391,7 @@ export class Committer {
           } else if (write.isDelete) await lookUp(this.#state, write.key);
           if (!isInPlace(write)) view?.add(write);
         }
-        await this.#keepIndex(transaction.writes);
+        if (this.#state.space.isLimited) await this.#keepIndex(transaction.writes);
         view?.end(true);
         accepted.push(transaction);
       } catch (error) {
@@ -403,7 +403,7 @@ export class Committer {
   }
 
   /**
-   * Keeps room for what writes add to the index.
+   * Keeps room for what writes add to the index, in a file with a greatest length.
    *
    * @throws {StoreFullError} There is none: no checkpoint could be made any more.
    */

@@ -65,7 +65,11 @@ export function keyOf({ key, keyLength }: IndexEntry): string {
 
 /** Names the content of a blob. */
 export function etagOf({ seed, crc }: Pick<IndexEntry, "seed" | "crc">): string {
-  return [seed, crc].map((n) => n.toString(16).padStart(8, "0")).join("");
+  return hexOf(seed) + hexOf(crc);
+}
+
+function hexOf(n: number): string {
+  return n.toString(16).padStart(8, "0");
 }
 
 /** The info of a blob for callers. */

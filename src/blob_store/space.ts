@@ -112,6 +112,11 @@ export class Space {
     return surplus < 0 ? 0 : this.ranges.freeSpace + Math.min(growable, surplus);
   }
 
+  /** True if the file has a greatest length. */
+  get isLimited(): boolean {
+    return this.#maxUnits !== Infinity;
+  }
+
   /** Units of a piece of the reserve, or a multiple. */
   get #step(): number {
     return this.unitsFor(RESERVED_STEP);
@@ -210,7 +215,7 @@ export class Space {
 
   /** Units for a blob, in one piece, without growth: the first of them, or `NO_SPACE`. */
   tryAllocate(units: number): number {
-    if (this.#maxUnits !== Infinity && units > this.freeUnits) return NO_SPACE;
+    if (this.isLimited && units > this.freeUnits) return NO_SPACE;
     return this.ranges.allocate(units);
   }
 
