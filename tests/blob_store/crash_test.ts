@@ -22,7 +22,7 @@ import { PROFILES } from "./crash/workload.ts";
  * same. With eleven profiles they recover from at least 45,000 images in all.
  */
 const TESTS = "deno" in process.versions ? [0, 1, 2, 3, 4] : "bun" in process.versions ? [5] : [6];
-/** Images that each test recovers from: few, so that none is long. Elsewhere the code is the same. */
+/** Images that each test recovers from: few, so that none is long, and fewer elsewhere. */
 const IMAGES = "deno" in process.versions ? 800 : 200;
 
 /** Compresses in place: the order of what is done is that of the calls. */
