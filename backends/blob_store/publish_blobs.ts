@@ -12,6 +12,7 @@ import {
   publishBlobs as publishCore,
   type PublishReport,
 } from "../../src/blob_store/mod.ts";
+import { hexOf } from "../../src/util/hex_of.ts";
 import { isStore, pathIn, publish, refusal } from "./new_file.ts";
 
 /** The first bytes of a blob store. */
@@ -59,7 +60,7 @@ function checkReplaceable(path: string): void {
   if (existsSync(`${path}.lock`) || existsSync(`${path}.owner`)) {
     throw refusal("it is a store that programs write", path);
   }
-  let magic = "";
+  let magic: string;
   try {
     const file = openSync(path, "r"), bytes = new Uint8Array(8);
     try {
@@ -67,7 +68,7 @@ function checkReplaceable(path: string): void {
     } finally {
       closeSync(file);
     }
-    for (const byte of bytes) magic += byte.toString(16).padStart(2, "0");
+    magic = hexOf(bytes);
   } catch (cause) {
     throw refusal("what is there cannot be read", path, cause);
   }

@@ -7,6 +7,7 @@
 
 import { StorageError } from "../../src/arena/backing_store.ts";
 import type { BlobReader } from "../../src/blob_store/mod.ts";
+import { hexOf } from "../../src/util/hex_of.ts";
 import type { CancelSignal } from "../../src/util/wait_options.ts";
 import { BlobStore, type OpfsBlobOptions } from "./blob_store.ts";
 import { webLocks } from "./browser_files.ts";
@@ -437,7 +438,7 @@ async function uuidIn(path: string): Promise<string> {
       const slots = [0, 4096].map((at) => file.slice(at, at + 48).arrayBuffer());
       const [first, second] = (await Promise.all(slots)).map((slot) => new Uint8Array(slot));
       const slot = first[0] === 0x89 ? first : second; // a crash tears one of them
-      return Array.from(slot.subarray(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      return hexOf(slot.subarray(32));
     } catch (error) {
       // Chromium: the file was written since getFile().
       if (nameOf(error) !== "NotReadableError" || reads === READS) throw error;

@@ -65,10 +65,10 @@ export function keyOf({ key, keyLength }: IndexEntry): string {
 
 /** Names the content of a blob. */
 export function etagOf({ seed, crc }: Pick<IndexEntry, "seed" | "crc">): string {
-  return hexOf(seed) + hexOf(crc);
+  return hexOf32(seed) + hexOf32(crc);
 }
 
-function hexOf(n: number): string {
+function hexOf32(n: number): string {
   return n.toString(16).padStart(8, "0");
 }
 

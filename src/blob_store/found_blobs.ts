@@ -5,6 +5,7 @@
  * @module
  */
 
+import { hexOf } from "../util/hex_of.ts";
 import { compareBytes } from "./leaf.ts";
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { countThere, framedAt, GRANULES, isThere } from "./found_places.ts";
@@ -12,7 +13,6 @@ import {
   type Findings,
   type FoundBatch,
   type FoundLeaf,
-  hexOf,
   runName,
   type Version,
 } from "./scan_file.ts";

@@ -228,18 +228,14 @@ export class Log {
     allocate: (units: number) => Promise<Part>,
   ): Promise<Segment> {
     const space = this.#space, least = space.unitsFor(needed), most = space.unitsFor(wished);
+    const make = async (units: number) => await this.#zeroed(await allocate(units));
     try {
-      if (most > least && most <= space.freeUnits && !space.isFull) {
-        return await this.#zeroed(await allocate(most));
-      }
-      return await this.#zeroed(await allocate(least));
+      const isRoomy = most > least && most <= space.freeUnits && !space.isFull;
+      return await make(isRoomy ? most : least);
     } catch (error) {
-      if (error instanceof StoreFullError) return await this.#zeroed(await allocate(least));
+      if (error instanceof StoreFullError) return await make(least);
       if (!isDiskFull(error)) throw error;
-      return await space.withoutGrowth(
-        error,
-        async () => await this.#zeroed(await allocate(least)),
-      );
+      return await space.withoutGrowth(error, () => make(least));
     }
   }
 

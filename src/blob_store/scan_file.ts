@@ -6,6 +6,7 @@
  */
 
 import { StorageError } from "../arena/backing_store.ts";
+import { hexOf } from "../util/hex_of.ts";
 import { CHUNK_LENGTH } from "./chunks.ts";
 import { getUint32, getUint64 } from "./codec.ts";
 import type { Extra } from "./extra.ts";
@@ -251,9 +252,4 @@ function isSound({ type, keyLength, metadataLength, partCount }: RecordReader): 
   if (type === CLOSE) return true;
   if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;
   return metadataLength <= MAX_METADATA && partCount <= MAX_BLOB_PARTS;
-}
-
-/** Bytes in hexadecimal. */
-export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -21,6 +21,7 @@ export { crc32 } from "./crc32.ts";
 export { expectInvariant } from "./expect_invariant.ts";
 export { fastCrc32 } from "./fast_crc32.ts";
 export { freeRuns, isFreeRun, longestFreeRun } from "./free_runs.ts";
+export { hexOf } from "./hex_of.ts";
 export { Listeners } from "./listeners.ts";
 export { lowerBound } from "./lower_bound.ts";
 export { newBuffer } from "./new_buffer.ts";
