@@ -334,13 +334,27 @@ export class Space {
         if (!(error instanceof StoreFullError)) throw error;
       }
     }
-    const surplus = this.#reservedUnits + this.#growable - this.#reserve;
-    if (units > surplus + this.unitsFor(LENT) && !this.#isFull) {
-      throw new StoreFullError(units * this.granule, 0);
-    }
+    const surplus = this.#isFull
+      ? this.#reservedUnits - this.#diskReserve
+      : this.#reservedUnits + this.#growable - this.#reserve;
+    if (units > surplus + this.unitsFor(LENT)) throw new StoreFullError(units * this.granule, 0);
+    if (this.#isFull) return this.#lend(units);
     const [part] = await this.allocateReserved(units, 1);
     this.#reserveAtLimit(this.#reserve);
     return part;
+  }
+
+  /** Units of one piece of the reserve: what is left of it stays reserved. */
+  #lend(units: number): Part {
+    const at = this.#reserved.findIndex((part) => part.units >= units);
+    if (at < 0) throw new StoreFullError(units * this.granule, 0);
+    const [part] = this.#reserved.splice(at, 1);
+    this.#reservedUnits -= part.units;
+    this.claimed.delete(part);
+    if (part.units > units) {
+      this.#addReserved({ unit: part.unit + units, units: part.units - units });
+    }
+    return { unit: part.unit, units };
   }
 
   /**
@@ -429,7 +443,7 @@ export class Space {
     await this.#growth?.catch(() => {});
     this.#isFull = true;
     try {
-      await this.trim();
+      await this.cutOff(); // but for the reserve, which has one
       return await work();
     } catch (error) {
       throw error instanceof StoreFullError ? cause : error;

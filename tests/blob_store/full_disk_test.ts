@@ -12,7 +12,8 @@ import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
 import { assertStorageError } from "./faults.ts";
 import { assertEmptiable, assertHolds, assertSound, bytesOf, type Model } from "./helpers.ts";
-import { isShared } from "../support/share.ts";
+import { type Random, withSeed } from "../support/random.ts";
+import { isShared, share } from "../support/share.ts";
 import { SmallDisk } from "./tiny_disk.ts";
 
 const K = 1024, M = 2 ** 20;
@@ -94,6 +95,36 @@ for (const isEager of [false, true]) {
         await assertHolds(again, model, "left without closing");
         await assertEmptiable(blobs);
       });
+    }
+
+    it("has room for a checkpoint whenever it gets full", async () => {
+      for (let seed = 1; seed <= share(40); seed++) await withSeed(seed, keepRoom);
+    });
+
+    async function keepRoom(random: Random): Promise<void> {
+      const disk = new SmallDisk(64 * M, isEager), most = random(2000) + 1;
+      const size = 20 + random(600), free = disk.free, model: Model = new Map();
+      let time = 1.7e12;
+      const durability = random(2) === 0 ? "commit" : "none", now = () => time += random(most);
+      await using blobs = await BlobStore.open(disk, { durability, now });
+      let puts = 0;
+      for (let round = 0; round < 12; round++) {
+        for (let left = 1 + random(400); left > 0; left--) {
+          const key = `${puts - random(puts + 1)}`;
+          if (random(5) === 0) {
+            assertStrictEquals(await blobs.delete(key), model.delete(key), key);
+            continue;
+          }
+          const bytes = bytesOf(puts, size), note = "x".repeat(random(10) === 0 ? random(300) : 0);
+          await blobs.put(`${puts}`, bytes, { metadata: { note } });
+          model.set(`${puts++}`, bytes);
+        }
+        disk.free = 0; // somebody else takes it
+        await blobs.checkpoint();
+        disk.free = free;
+      }
+      await assertHolds(blobs, model);
+      await assertSound(blobs);
     }
 
     it("takes some deletes also where the store was closed, and so has no reserve", async () => {
