@@ -315,7 +315,7 @@ export class Committer {
       await this.#commitHeld(group);
     } finally {
       index.holds--;
-      this.#state.pendingBytes = 0;
+      this.#noPending();
     }
   }
 
@@ -363,7 +363,7 @@ export class Committer {
       const isChange = !write.isDelete || write.hasFound;
       if (isChange && !this.#watchers.isEmpty) this.#watchers.tell(changeOf(write));
     }
-    state.pendingBytes = 0;
+    this.#noPending();
     for (const transaction of accepted) this.#resolve(transaction);
     if (isFlushed) releaseRetired(this.#state);
     updateReserve(this.#state);
@@ -408,24 +408,30 @@ export class Committer {
    * @throws {StoreFullError} There is none: no checkpoint could be made any more.
    */
   async #keepIndex(writes: readonly PendingWrite[]): Promise<void> {
-    const state = this.#state, before = state.pendingBytes;
-    let bytes = 0;
+    const state = this.#state, { pendingBytes, pendingWrites } = state;
+    let bytes = 0, count = 0;
     for (const write of writes) {
       if (write.isDelete || isInPlace(write)) continue;
       const { key, metadata, parts: { length }, extra } = write;
       const parts = length > 1 ? length : 0;
+      count++;
       bytes += bytesInRun(key.length + (metadata?.length ?? 0), parts, extra !== undefined);
     }
     if (bytes === 0) return;
     state.pendingBytes += bytes;
+    state.pendingWrites += count;
     if (updateReserve(state)) return;
     // The log may hold what a checkpoint sets free.
     await this.#makeRoom();
     this.#keepInline(this.#inlineUnits);
     if (updateReserve(state)) return;
-    state.pendingBytes = before;
+    Object.assign(state, { pendingBytes, pendingWrites });
     updateReserve(state);
     throw new StoreFullError(bytes, 0);
+  }
+
+  #noPending(): void {
+    this.#state.pendingBytes = this.#state.pendingWrites = 0;
   }
 
   /** Makes a rename or a copy a put of what another key has. */

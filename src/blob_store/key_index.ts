@@ -8,7 +8,7 @@
 import { describe } from "../util/check_integer.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { KeyOrder } from "./key_order.ts";
-import { compareAt } from "./leaf.ts";
+import { compareAt, type IndexEntry } from "./leaf.ts";
 import { sortBy } from "./sort_by.ts";
 import { type Extra, MAX_EXTRA } from "./extra.ts";
 import type { Part } from "./superblock.ts";
@@ -53,6 +53,8 @@ const ENTRY_NUMBERS = 44;
 const PART_NUMBERS = 16;
 /** Bytes of the only entry of a leaf of one page. */
 const ONE_LEAF = 4030; // = PAGE_LENGTH - LEAF_HEADER - 2
+/** Bytes of an entry that, at the end of a leaf, may leave much of it unused. */
+const LARGE = 256;
 
 /** The place of a blob. */
 export interface PlacedBlob {
@@ -643,8 +645,18 @@ function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
  * @param parts Parts of its blob, if they are many.
  */
 export function bytesInRun(length: number, parts: number, hasExtra: boolean): number {
-  const all = length + ENTRY_NUMBERS + PART_NUMBERS * parts + (hasExtra ? MAX_EXTRA : 0);
+  const all = entryBytes(length, parts, hasExtra);
   // What is left at the end of a leaf is less than the entry behind it. One that needs two pages
   // has them alone, behind an empty page at most.
-  return all < 256 ? all * 9 >> 3 : all <= ONE_LEAF ? 2 * all : 4 * ONE_LEAF;
+  return all < LARGE ? all * 9 >> 3 : all <= ONE_LEAF ? 2 * all : 4 * ONE_LEAF;
+}
+
+function entryBytes(length: number, parts: number, hasExtra: boolean): number {
+  return length + ENTRY_NUMBERS + PART_NUMBERS * parts + (hasExtra ? MAX_EXTRA : 0);
+}
+
+/** True if an entry may not fit into its leaf any more once another comes before it. */
+export function isLarge({ keyLength, metadata, parts, extra }: IndexEntry): boolean {
+  return entryBytes(keyLength + (metadata?.length ?? 0), parts.length, extra !== undefined) >=
+    LARGE;
 }

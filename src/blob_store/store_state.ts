@@ -83,8 +83,11 @@ export interface StoreState {
   unsettledUnits: number;
   /** Units that blobs in the log will need at the next checkpoint, at most. */
   inlineUnits: number;
-  /** Bytes that writes take in a run which are about to be committed, at most. */
+  /** Writes that are about to be committed, and bytes that they take in a run, at most. */
+  pendingWrites: number;
   pendingBytes: number;
+  /** Large entries of the run: counted where the file has a greatest length. */
+  largeEntries: number;
   /** Parts that the next flush releases. */
   retired: Part[];
   /** Bytes written since the last flush, about. */
@@ -100,7 +103,9 @@ export interface StoreState {
 type Later =
   | "survey"
   | "inlineUnits"
+  | "pendingWrites"
   | "pendingBytes"
+  | "largeEntries"
   | "unsettledUnits"
   | "retired"
   | "unflushedBytes"
@@ -115,7 +120,9 @@ export function newState(
     ...opened,
     survey: undefined,
     inlineUnits: 0,
+    pendingWrites: 0,
     pendingBytes: 0,
+    largeEntries: 0,
     unsettledUnits: 0,
     retired: [],
     unflushedBytes: 0,
@@ -181,8 +188,10 @@ export function rangesOf(space: Space, parts: readonly Part[]): FileRange[] {
  */
 export function updateReserve(state: StoreState): boolean {
   const { space, inlineUnits } = state, before = state.log.superblock?.rootLength ?? 0;
-  const most = nextIndex(state, state.pendingBytes), log = space.unitsFor(MIN_SEGMENT);
-  const pages = space.unitsFor(inPairs(most.pages + most.growth) * PAGE_LENGTH);
+  const log = space.unitsFor(MIN_SEGMENT);
+  const most = nextIndex(state, state.pendingBytes, state.pendingWrites);
+  const now = inPairs(most.pages - most.growth), then = inPairs(most.pages);
+  const pages = space.unitsFor((then + then - now) * PAGE_LENGTH);
   const root = space.unitsFor(EXTENTS + most.rootLength + Math.max(0, most.rootLength - before));
   const units = pages + space.inSteps(2 * log + root + inlineUnits);
   // A disk that may be full is asked for what is sure to be needed.
@@ -193,7 +202,7 @@ export function updateReserve(state: StoreState): boolean {
 }
 
 /** Pages, an even number: a piece of a run has no other. */
-function inPairs(pages: number): number {
+export function inPairs(pages: number): number {
   return 2 * Math.ceil(pages / 2);
 }
 
@@ -206,16 +215,20 @@ export interface NextIndex {
   readonly rootLength: number;
 }
 
+/** @param pendingBytes Bytes that some writes more, which are about to be committed, take in it. */
 export function nextIndex(
-  { index, run, log, features }: StoreState,
+  { index, run, log, features, largeEntries }: StoreState,
   pendingBytes = 0,
+  pendingWrites = 0,
 ): NextIndex {
   const before = run?.run.pages ?? 0, dirtyBytes = index.dirtyBytes + pendingBytes;
   if (before === 0 && dirtyBytes === 0) {
     return { pages: 0, growth: 0, rootLength: features === 0 ? 0 : EMPTY_ROOT };
   }
+  // An entry that comes before a large one may leave no room for it, once for each.
+  const torn = Math.min(index.dirtyCount + pendingWrites, largeEntries);
   // At least one: what replaces others needs no more than that.
-  const growth = Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
+  const growth = torn + Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
   const rootLength = Math.max(log.superblock?.rootLength ?? 0, FEW_EXTENTS) + 64 * growth;
   return { pages: before + growth, growth, rootLength: Math.min(MAX_ROOT_LENGTH, rootLength) };
 }

@@ -7,7 +7,7 @@
 import { StoreFullError } from "./blob_store_errors.ts";
 import { framedLength, ownParts } from "./chunks.ts";
 import { TableEntry, takeAll } from "./entries.ts";
-import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { isLarge, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
 import { settle } from "./lookup.ts";
 import { PageMap, writePages } from "./page_map.ts";
@@ -15,7 +15,7 @@ import { encodeRoot, flagsFor, type Run } from "./root.ts";
 import { RunWriter } from "./run_writer.ts";
 import type { Space } from "./space.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
-import type { StoreState } from "./store_state.ts";
+import { inPairs, type StoreState } from "./store_state.ts";
 import { MAX_PARTS, type Part } from "./superblock.ts";
 
 /** Most pieces of a run. */
@@ -30,6 +30,8 @@ export interface WrittenIndex {
   /** The bytes of the root, and where they are. */
   readonly root: Uint8Array;
   readonly rootParts: readonly Part[];
+  /** Its entries that are large, in a file with a greatest length. */
+  readonly largeEntries: number;
   /** The first unit behind all of it and behind all blobs. */
   readonly end: number;
 }
@@ -60,8 +62,9 @@ export async function writeIndex(
     (page, bytes) => pages.write(page, bytes),
     maxSeparatorBytes,
   );
-  let end = 0;
+  let end = 0, largeEntries = 0;
   await takeAll(merge, () => {
+    if (space.isLimited && isLarge(merge.entry)) largeEntries++;
     end = Math.max(end, endOf(space, merge.entry));
     return writer.add(merge.entry);
   });
@@ -69,7 +72,7 @@ export async function writeIndex(
   const extents = pages.finish(count);
   const { blobs, blobBytes, features } = state, flags = flagsFor(features);
   if (count === 0 && features === 0) {
-    return { run: undefined, root: new Uint8Array(0), rootParts: [], end: 0 };
+    return { run: undefined, root: new Uint8Array(0), rootParts: [], largeEntries, end: 0 };
   }
   const runs: Run[] = count === 0
     ? []
@@ -87,7 +90,7 @@ export async function writeIndex(
     if (pending) await pending;
     done += length;
   }
-  return { run: runs[0], root, rootParts, end };
+  return { run: runs[0], root, rootParts, largeEntries, end };
 }
 
 /** The first unit behind a blob. */
@@ -238,7 +241,8 @@ export class PageSpace {
   /** Gives back what is behind so many pages. Gives the extents that are left. */
   finish(pages: number): Part[] {
     const space = this.#space, used: Part[] = [];
-    let left = pages;
+    // Half of a pair would be of no use to the next run, which has no other place here.
+    let left = space.isLimited ? inPairs(pages) : pages;
     for (const extent of this.#extents) {
       const count = Math.min(left, Math.floor(space.byteLength(extent) / PAGE_LENGTH));
       const kept = cut(space, extent, space.unitsFor(count * PAGE_LENGTH));

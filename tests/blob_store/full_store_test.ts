@@ -8,13 +8,14 @@
 import { describe, it } from "@std/testing/bdd";
 import { fuzzFullStore } from "./full_store_fuzz.ts";
 import { withSeed } from "../support/random.ts";
-import { share } from "../support/share.ts";
+import { sharedOf } from "../support/share.ts";
 
 describe("a store that is full", () => {
-  // Seeds that found stores without room for a checkpoint, or for a delete.
-  for (const seed of [3, 5, 7, 8].slice(0, share(4))) {
+  // Seeds that found stores without room for a checkpoint, or for a delete, and how many steps.
+  const runs = [[3, 10], [5, 10], [7, 10], [8, 10], [33, 12], [60, 12], [94, 12], [1218, 12]];
+  for (const [seed, steps] of sharedOf(runs)) {
     it(`does everything but take more: seed ${seed}`, async () => {
-      await withSeed(seed, (random) => fuzzFullStore(random, 10));
+      await withSeed(seed, (random) => fuzzFullStore(random, steps));
     });
   }
 });
