@@ -110,7 +110,7 @@ async function attempt(state: StoreState, isLast: boolean, isCramped = false): P
   space.least = written.end;
   for (const [slot, parts] of places) placeBlob(index, slot, parts);
   takeRun(state, written.run, superblock);
-  state.largeEntries = written.largeEntries;
+  state.sizes = written.sizes;
   state.nextRun = Math.max(state.nextRun, written.run?.id ?? 0) + 1;
   index.setAllClean();
   state.inlineUnits = 0;

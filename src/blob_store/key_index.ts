@@ -53,7 +53,7 @@ const ENTRY_NUMBERS = 44;
 const PART_NUMBERS = 16;
 /** Bytes of the only entry of a leaf of one page. */
 const ONE_LEAF = 4030; // = PAGE_LENGTH - LEAF_HEADER - 2
-/** Bytes of an entry that, at the end of a leaf, may leave much of it unused. */
+/** Bytes of an entry that, behind a leaf, may leave much of that unused. */
 const LARGE = 256;
 
 /** The place of a blob. */
@@ -645,18 +645,36 @@ function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
  * @param parts Parts of its blob, if they are many.
  */
 export function bytesInRun(length: number, parts: number, hasExtra: boolean): number {
-  const all = entryBytes(length, parts, hasExtra);
+  const all = length + ENTRY_NUMBERS + PART_NUMBERS * parts + (hasExtra ? MAX_EXTRA : 0);
   // What is left at the end of a leaf is less than the entry behind it. One that needs two pages
   // has them alone, behind an empty page at most.
   return all < LARGE ? all * 9 >> 3 : all <= ONE_LEAF ? 2 * all : 4 * ONE_LEAF;
 }
 
-function entryBytes(length: number, parts: number, hasExtra: boolean): number {
-  return length + ENTRY_NUMBERS + PART_NUMBERS * parts + (hasExtra ? MAX_EXTRA : 0);
-}
+/** The most that the entries of a run take in another one. */
+export class EntrySizes {
+  #bytes = 0;
+  #large = 0;
+  #ofTwoPages = 0;
 
-/** True if an entry may not fit into its leaf any more once another comes before it. */
-export function isLarge({ keyLength, metadata, parts, extra }: IndexEntry): boolean {
-  return entryBytes(keyLength + (metadata?.length ?? 0), parts.length, extra !== undefined) >=
-    LARGE;
+  add({ keyLength, metadata, parts, extra }: IndexEntry): void {
+    const length = keyLength + (metadata?.length ?? 0);
+    const bytes = bytesInRun(length, parts.length, extra !== undefined);
+    this.#bytes += bytes;
+    if (bytes >= 2 * LARGE) this.#large++;
+    if (bytes > 2 * ONE_LEAF) this.#ofTwoPages++;
+  }
+
+  /** Bytes of all of them. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Pages by which so many entries more tear others apart: the leaf of a large one may have no room
+   * for it any more, and one of two pages may need an empty page before it.
+   */
+  pagesTorn(entries: number): number {
+    return Math.min(entries, this.#large) + Math.min(entries, this.#ofTwoPages);
+  }
 }

@@ -48,7 +48,7 @@ import {
   updateReserve,
 } from "./store_state.ts";
 import { hashSalt, HEADER_LENGTH, type Superblock } from "./superblock.ts";
-import { Sweeper } from "./sweep.ts";
+import { Sweeper, type SweptStep } from "./sweep.ts";
 import type { BlobStoreOptions, CompactionReport, ProgressOptions, SweepReport } from "./types.ts";
 import { type LogMark, type LogNews, Watcher, Watchers, type WatchSettings } from "./watch.ts";
 
@@ -188,7 +188,7 @@ export class OpenStore {
     while (!done && blobs < limit) {
       signal?.throwIfAborted();
       const step = await this.committer.exclusively(async () => {
-        const step = await this.#sweeper.step(limit - blobs);
+        const step = await this.#sweepSome(limit - blobs);
         if (step.blobs > 0) this.#afterCommit();
         return step;
       });
@@ -197,6 +197,16 @@ export class OpenStore {
       ({ done } = step);
     }
     return { blobs, bytes, done };
+  }
+
+  /** A step of a sweep. A log without room for it makes way for another one. */
+  async #sweepSome(limit: number): Promise<SweptStep> {
+    const { state } = this, sweeper = this.#sweeper;
+    let swept: SweptStep | undefined;
+    await unlessFull(state, sweeper.step(limit).then((step) => swept = step));
+    if (swept !== undefined) return swept;
+    await makeCheckpoint(state);
+    return await sweeper.step(1); // even a full store has room for one
   }
 
   /** Changes from now on. */

@@ -117,6 +117,11 @@ export class Space {
     return this.#maxUnits !== Infinity;
   }
 
+  /** True if the file cannot grow by what is reserved. */
+  get isTight(): boolean {
+    return this.#growable < this.#reserve;
+  }
+
   /** Units of a piece of the reserve, or a multiple. */
   get #step(): number {
     return this.unitsFor(RESERVED_STEP);

@@ -8,7 +8,13 @@ import { type FileRange, type FramedBlob, ownParts } from "./chunks.ts";
 import type { BlobCache } from "./blob_cache.ts";
 import type { BlobCodecs } from "./compression.ts";
 import type { StoreFile } from "./store_file.ts";
-import { type KeyIndex, MANY_PLACES, NO_PLACE, type PlacedBlob } from "./key_index.ts";
+import {
+  type EntrySizes,
+  type KeyIndex,
+  MANY_PLACES,
+  NO_PLACE,
+  type PlacedBlob,
+} from "./key_index.ts";
 import { LEAF_HEADER, PAGE_LENGTH } from "./leaf.ts";
 import { type Log, MIN_SEGMENT } from "./log.ts";
 import type { PageCache } from "./page_cache.ts";
@@ -86,8 +92,8 @@ export interface StoreState {
   /** Writes that are about to be committed, and bytes that they take in a run, at most. */
   pendingWrites: number;
   pendingBytes: number;
-  /** Large entries of the run: counted where the file has a greatest length. */
-  largeEntries: number;
+  /** Sizes of the entries of the run, where the file has a greatest length and they are known. */
+  sizes: EntrySizes | undefined;
   /** Parts that the next flush releases. */
   retired: Part[];
   /** Bytes written since the last flush, about. */
@@ -105,7 +111,7 @@ type Later =
   | "inlineUnits"
   | "pendingWrites"
   | "pendingBytes"
-  | "largeEntries"
+  | "sizes"
   | "unsettledUnits"
   | "retired"
   | "unflushedBytes"
@@ -122,7 +128,7 @@ export function newState(
     inlineUnits: 0,
     pendingWrites: 0,
     pendingBytes: 0,
-    largeEntries: 0,
+    sizes: undefined,
     unsettledUnits: 0,
     retired: [],
     unflushedBytes: 0,
@@ -190,8 +196,8 @@ export function updateReserve(state: StoreState): boolean {
   const { space, inlineUnits } = state, before = state.log.superblock?.rootLength ?? 0;
   const log = space.unitsFor(MIN_SEGMENT);
   const most = nextIndex(state, state.pendingBytes, state.pendingWrites);
-  const now = inPairs(most.pages - most.growth), then = inPairs(most.pages);
-  const pages = space.unitsFor((then + then - now) * PAGE_LENGTH);
+  const now = inPairs(state.run?.run.pages ?? 0), then = inPairs(most.pages);
+  const pages = space.unitsFor((then + Math.max(0, then - now)) * PAGE_LENGTH);
   const root = space.unitsFor(EXTENTS + most.rootLength + Math.max(0, most.rootLength - before));
   const units = pages + space.inSteps(2 * log + root + inlineUnits);
   // A disk that may be full is asked for what is sure to be needed.
@@ -217,7 +223,7 @@ export interface NextIndex {
 
 /** @param pendingBytes Bytes that some writes more, which are about to be committed, take in it. */
 export function nextIndex(
-  { index, run, log, features, largeEntries }: StoreState,
+  { index, run, log, features, sizes }: StoreState,
   pendingBytes = 0,
   pendingWrites = 0,
 ): NextIndex {
@@ -225,12 +231,18 @@ export function nextIndex(
   if (before === 0 && dirtyBytes === 0) {
     return { pages: 0, growth: 0, rootLength: features === 0 ? 0 : EMPTY_ROOT };
   }
-  // An entry that comes before a large one may leave no room for it, once for each.
-  const torn = Math.min(index.dirtyCount + pendingWrites, largeEntries);
+  const torn = sizes?.pagesTorn(index.dirtyCount + pendingWrites) ?? 0;
   // At least one: what replaces others needs no more than that.
-  const growth = torn + Math.max(1, Math.ceil(dirtyBytes / (PAGE_LENGTH - LEAF_HEADER)));
+  let pages = before + torn + Math.max(1, pagesFor(dirtyBytes));
+  if (sizes !== undefined) pages = Math.min(pages, pagesFor(sizes.bytes + dirtyBytes));
+  const growth = Math.max(0, pages - before);
   const rootLength = Math.max(log.superblock?.rootLength ?? 0, FEW_EXTENTS) + 64 * growth;
-  return { pages: before + growth, growth, rootLength: Math.min(MAX_ROOT_LENGTH, rootLength) };
+  return { pages, growth, rootLength: Math.min(MAX_ROOT_LENGTH, rootLength) };
+}
+
+/** Pages for entries of so many bytes, as `bytesInRun` counts them. */
+function pagesFor(bytes: number): number {
+  return Math.ceil(bytes / (PAGE_LENGTH - LEAF_HEADER));
 }
 
 /** Most bytes of separators in a root of so many, and of all extents that it may have. */

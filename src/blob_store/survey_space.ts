@@ -7,7 +7,7 @@
 import { CorruptStoreError } from "./blob_store_errors.ts";
 import { framedLength } from "./chunks.ts";
 import { takeAll } from "./entries.ts";
-import { isLarge, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { EntrySizes, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { settle } from "./lookup.ts";
 import { orderOf } from "./sort_by.ts";
 import { ownPartsOf, type StoreState, updateReserve } from "./store_state.ts";
@@ -37,9 +37,9 @@ async function survey(state: StoreState): Promise<void> {
   const scan = state.run?.scan();
   if (scan !== undefined) {
     const { entry } = scan;
-    state.largeEntries = 0;
+    const sizes = space.isLimited ? new EntrySizes() : undefined;
     await takeAll(scan, () => {
-      if (space.isLimited && isLarge(entry)) state.largeEntries++;
+      sizes?.add(entry);
       const slot = index.dirtyCount === 0
         ? -1
         : index.findBytes(entry.key.subarray(0, entry.keyLength));
@@ -49,6 +49,7 @@ async function survey(state: StoreState): Promise<void> {
         taken.add(entry.unit, space.unitsFor(framedLength(entry.size)));
       }
     });
+    state.sizes = sizes;
   }
   for (const slot of index.dirtySlots()) settle(state, slot, undefined);
   const { units, sizes } = taken.columns();

@@ -42,9 +42,13 @@ export class Sweeper {
     this.#last = undefined;
   }
 
-  /** Deletes at most so many blobs, durably. O(entries looked at). */
+  /**
+   * Deletes at most so many blobs, durably. O(entries looked at).
+   *
+   * @throws {StoreFullError} The log has no room for that: the next step begins at the same key.
+   */
   async step(limit: number): Promise<SweptStep> {
-    const state = this.#state, { index } = state;
+    const state = this.#state, { index } = state, last = this.#last;
     if ((state.features & EXPIRY) === 0) return { blobs: 0, bytes: 0, done: true };
     const confirmed = state.file.confirm();
     if (confirmed) await confirmed;
@@ -55,6 +59,9 @@ export class Sweeper {
       const bytes = slots.length === 0 ? 0 : await this.#delete(slots);
       if (done) this.#last = undefined;
       return { blobs: slots.length, bytes, done };
+    } catch (error) {
+      this.#last = last;
+      throw error;
     } finally {
       index.holds--;
     }

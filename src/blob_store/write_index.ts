@@ -7,7 +7,7 @@
 import { StoreFullError } from "./blob_store_errors.ts";
 import { framedLength, ownParts } from "./chunks.ts";
 import { TableEntry, takeAll } from "./entries.ts";
-import { isLarge, MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { EntrySizes, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { type IndexEntry, PAGE_LENGTH } from "./leaf.ts";
 import { settle } from "./lookup.ts";
 import { PageMap, writePages } from "./page_map.ts";
@@ -30,8 +30,8 @@ export interface WrittenIndex {
   /** The bytes of the root, and where they are. */
   readonly root: Uint8Array;
   readonly rootParts: readonly Part[];
-  /** Its entries that are large, in a file with a greatest length. */
-  readonly largeEntries: number;
+  /** Sizes of its entries, in a file with a greatest length. */
+  readonly sizes: EntrySizes | undefined;
   /** The first unit behind all of it and behind all blobs. */
   readonly end: number;
 }
@@ -62,9 +62,10 @@ export async function writeIndex(
     (page, bytes) => pages.write(page, bytes),
     maxSeparatorBytes,
   );
-  let end = 0, largeEntries = 0;
+  const sizes = space.isLimited ? new EntrySizes() : undefined;
+  let end = 0;
   await takeAll(merge, () => {
-    if (space.isLimited && isLarge(merge.entry)) largeEntries++;
+    sizes?.add(merge.entry);
     end = Math.max(end, endOf(space, merge.entry));
     return writer.add(merge.entry);
   });
@@ -72,7 +73,7 @@ export async function writeIndex(
   const extents = pages.finish(count);
   const { blobs, blobBytes, features } = state, flags = flagsFor(features);
   if (count === 0 && features === 0) {
-    return { run: undefined, root: new Uint8Array(0), rootParts: [], largeEntries, end: 0 };
+    return { run: undefined, root: new Uint8Array(0), rootParts: [], sizes, end: 0 };
   }
   const runs: Run[] = count === 0
     ? []
@@ -90,7 +91,7 @@ export async function writeIndex(
     if (pending) await pending;
     done += length;
   }
-  return { run: runs[0], root, rootParts, largeEntries, end };
+  return { run: runs[0], root, rootParts, sizes, end };
 }
 
 /** The first unit behind a blob. */
@@ -242,7 +243,7 @@ export class PageSpace {
   finish(pages: number): Part[] {
     const space = this.#space, used: Part[] = [];
     // Half of a pair would be of no use to the next run, which has no other place here.
-    let left = space.isLimited ? inPairs(pages) : pages;
+    let left = space.isTight ? inPairs(pages) : pages;
     for (const extent of this.#extents) {
       const count = Math.min(left, Math.floor(space.byteLength(extent) / PAGE_LENGTH));
       const kept = cut(space, extent, space.unitsFor(count * PAGE_LENGTH));
