@@ -21,7 +21,6 @@ export interface Block {
 
 const UNTIL = "now() + $3::int * interval '1 ms'";
 const ANSWER = "RETURNING first::float8, epoch::float8, size";
-// The one that expired first: a block without a free id comes behind all others.
 const TAKE = `UPDATE lease SET holder = $2, epoch = epoch + 1, expires = ${UNTIL}
   WHERE (pool, first) = (SELECT pool, first FROM lease
     WHERE pool = $1 AND (holder IS NULL OR $4::bool AND expires < now())
@@ -30,21 +29,20 @@ const APPEND =
   `INSERT INTO lease SELECT $1, coalesce(max(first + size), 0), $4::int, $2, 1, ${UNTIL}
   FROM lease WHERE pool = $1 HAVING coalesce(max(first + size), 0) + $4::int <= $5::bigint
   ON CONFLICT DO NOTHING ${ANSWER}`;
-// The row stays locked until the use is there: nobody takes the block over in between.
 const USE = `WITH mine AS (SELECT pool FROM lease
     WHERE pool = $1 AND first = $2 AND epoch = $3 FOR SHARE)
   INSERT INTO used SELECT pool, id FROM mine, unnest($4::bigint[]) AS id RETURNING id`;
 const RENEW = `UPDATE lease SET expires = ${UNTIL} WHERE pool = $1 AND first = $2 AND epoch = $4`;
 const GIVE_BACK = "UPDATE lease SET holder = NULL WHERE pool = $1 AND first = $2 AND epoch = $3";
 
-/** Takes a block: returned, new, or expired; undefined where there is none now. */
+/** Takes a returned, new or expired block, if there is one. */
 export async function takeBlock(
   db: Database,
   pool: string,
   holder: string,
   { size = 256, limit = 2 ** 32, leaseMs = 30_000 } = {},
 ): Promise<Block | undefined> {
-  // Expired blocks come last: taken first, full ones would keep everybody from what is free.
+  // Expired blocks come last: they may be full.
   let { rows: [row] } = await db.query(TAKE, [pool, holder, leaseMs, false]);
   if (!row) ({ rows: [row] } = await db.query(APPEND, [pool, holder, leaseMs, size, limit]));
   if (!row) ({ rows: [row] } = await db.query(TAKE, [pool, holder, leaseMs, true]));
@@ -54,25 +52,25 @@ export async function takeBlock(
     Number(row.epoch),
     new IdAllocator(Number(row.size)),
   ];
-  // Ids outlive the one who allocated them: what is in use is counted after the epoch was raised.
+  // Counted after the epoch was raised.
   const used = "SELECT id::float8 FROM used WHERE pool = $1 AND id >= $2 AND id < $3";
   const { rows } = await db.query(used, [pool, first, first + ids.capacity]);
   for (const { id } of rows) ids.allocateAt(Number(id) - first);
   return { first, epoch, ids };
 }
 
-/** Records ids as used; false where somebody took the block over: then they are not ours. */
+/** Records ids as used. If false, the block was taken over: drop it. */
 export async function useIds(db: Database, pool: string, block: Block, ids: number[]) {
   const { rows } = await db.query(USE, [pool, block.first, block.epoch, ids]);
   return rows.length === ids.length;
 }
 
-/** Keeps a block for longer. It matters only to others: {@linkcode useIds} asks for the epoch. */
+/** Keeps a block longer. */
 export async function renewBlock(db: Database, pool: string, block: Block, leaseMs = 30_000) {
   await db.query(RENEW, [pool, block.first, leaseMs, block.epoch]);
 }
 
-/** Gives a block back of which no id is in use. */
+/** Gives a block back if no id is in use. */
 export async function giveBack(db: Database, pool: string, block: Block) {
   if (block.ids.allocationCount === 0) await db.query(GIVE_BACK, [pool, block.first, block.epoch]);
 }
