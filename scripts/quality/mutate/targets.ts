@@ -19,8 +19,8 @@ const RANGES = ["allocators/range_allocator", "allocators/hostile_arguments"];
 const BLOBS = (
   "commit keys root run leaf compaction space salvage arguments block_memory " +
   "buffering check checksums close_store concurrency damage damaged_blocks edge_cases " +
-  "empty_blob failures flushes foreign format format_writer full_disk index lifecycle " +
-  "model open page_cache reader reload requests reserve sort_by sources streams " +
+  "empty_blob entry_sizes failures flushes foreign format format_writer full_disk index " +
+  "lifecycle model open page_cache reader reload requests reserve sort_by sources streams " +
   "rename expiry compression conditions metadata_types publish snapshot cancel blob_cache " +
   "blob_file file_failures lock_failure long_work watch crash blob_store"
 ).split(" ");
