@@ -502,12 +502,15 @@ export class Committer {
       write.parts = [{ unit, units }];
       return;
     }
-    // The log may hold what a checkpoint sets free.
-    if (units > state.space.freeUnits) {
+    try {
+      write.parts = await state.space.allocate(units);
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+      // The log may hold what a checkpoint sets free.
       await this.#makeRoom();
       this.#keepInline(this.#inlineUnits);
+      write.parts = await state.space.allocate(units);
     }
-    write.parts = await state.space.allocate(units);
   }
 
   /** Looks up what was replaced where that may be much, and was not looked at a while ago. */

@@ -11,6 +11,7 @@ import type { MemoryStore } from "../../backends/memory.ts";
 import { type BackingStore, StorageError } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { CorruptStoreError } from "../../src/blob_store/blob_store_errors.ts";
+import { CHUNK_LENGTH } from "../../src/blob_store/chunks.ts";
 import { salvageBlobs } from "../../src/blob_store/salvage_blobs.ts";
 import type { BlobStoreOptions, SalvageReport } from "../../src/blob_store/types.ts";
 import { seeded, withSeed } from "../support/random.ts";
@@ -109,6 +110,15 @@ function placesOf(bytes: Uint8Array, wanted: Uint8Array): number[] {
     places.push(at);
   }
   return places;
+}
+
+/** The chunks in which a blob is stored. */
+function chunksOf(bytes: Uint8Array): Uint8Array[] {
+  const count = Math.ceil(bytes.length / CHUNK_LENGTH);
+  return Array.from(
+    { length: count },
+    (_, i) => bytes.subarray(i * CHUNK_LENGTH, (i + 1) * CHUNK_LENGTH),
+  );
 }
 
 function assertFound(found: Map<string, Uint8Array>, model: Map<string, Uint8Array>): void {
@@ -393,8 +403,11 @@ describe("salvageBlobs", () => {
           const isTold = isLost.has(key) || isOld.has(key) || inGap(key) || missingCommits > 0;
           assert(isTold || key === "~last", `${key} is missing untold`);
           if (!isBlobs || isOld.has(key)) continue;
-          const isHit = placesOf(bytes, expected).some((at) =>
-            hit.some(([start, end]) => start < at + expected.length && end > at)
+          // A checksum of 4 bytes is behind each chunk but the last.
+          const isHit = chunksOf(expected).some((chunk) =>
+            placesOf(bytes, chunk).some((at) =>
+              hit.some(([start, end]) => start < at + chunk.length + 4 && end > at)
+            )
           );
           assert(isHit && isLost.has(key), `${key} was whole`);
         }
