@@ -161,7 +161,7 @@ const MUTANTS: readonly Mutant[] = [
     from: "write.gone.isMoved = false;",
     to: "write.gone.isMoved = true;",
     profiles: ["full"],
-    seed: 5,
+    seed: 1006,
   },
   {
     name: "the place of a blob that was renamed is given away",
