@@ -5,7 +5,6 @@
  */
 
 import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
-import type { BlobHandler } from "./serve_options.ts";
 
 /** The part of an `IncomingMessage` that is used. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
@@ -45,6 +44,9 @@ export interface NodeListenerOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** What answers a request: `serveBlobs(store)`, or a function around it. */
+type RequestHandler = (request: Request) => Response | Promise<Response>;
+
 /** Most bytes of a body that nobody reads, until the connection is ended. */
 const MAX_DRAINED = 16_777_216; // = 2 ** 24
 
@@ -58,7 +60,7 @@ const MAX_DRAINED = 16_777_216; // = 2 ** 24
  * @throws {TypeError} The handler or an option is not what it must be.
  */
 export function nodeListener(
-  handler: BlobHandler,
+  handler: RequestHandler,
   options: NodeListenerOptions = {},
 ): (incoming: NodeRequest, outgoing: NodeResponse) => void {
   if (typeof handler !== "function") {
@@ -75,7 +77,7 @@ export function nodeListener(
 }
 
 async function respond(
-  handler: BlobHandler,
+  handler: RequestHandler,
   incoming: NodeRequest,
   outgoing: NodeResponse,
 ): Promise<void> {

@@ -118,16 +118,19 @@ export function checkArenaOptions(
  */
 export function checkRegionOptions(options: GpuRegionOptions): void {
   // Each allocation comes here: checkOptions takes 118 ns, this 18, of some 700 in all.
-  if (Object(options) !== options || !hasKnownNames(options)) {
+  if (!hasKnownNames(options)) {
     checkOptions(options ?? null, "role usage stride alignment label pinned");
   }
   checkType("label", options.label, "string");
   checkType("pinned", options.pinned, "boolean");
 }
 
+/** Tells whether there are names, and all are known: an array and a function have none. */
 function hasKnownNames(options: GpuRegionOptions): boolean {
+  let isKnown = false;
   for (const name in options) {
-    if (!REGION_OPTIONS.includes(name)) return false;
+    isKnown = REGION_OPTIONS.includes(name);
+    if (!isKnown) break;
   }
-  return true;
+  return isKnown;
 }
