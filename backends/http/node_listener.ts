@@ -41,7 +41,7 @@ export interface NodeResponse {
 /** How requests are handed on. */
 export interface NodeListenerOptions {
   /** Told of what a handler threw; by default nobody is. */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /** What answers a request: `serveBlobs(store)`, or a function around it. */

@@ -403,7 +403,7 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
    */
   static async connect<Meta = Metadata>(
     worker: MessagePortLike,
-    options: { readonly signal?: CancelSignal } = {},
+    options: { readonly signal?: CancelSignal | undefined } = {},
   ): Promise<RemoteBlobStore<Meta>> {
     checkPort("worker", worker);
     checkOptions(options, "signal");

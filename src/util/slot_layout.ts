@@ -20,9 +20,9 @@ export interface SlotLayout<V> {
   /** Bytes in a slot, 1 or more: a whole number of elements. */
   readonly slotSize: number;
   /** Divides the offset of each slot, in bytes; by default one element. */
-  readonly alignment?: number;
+  readonly alignment?: number | undefined;
   /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
-  readonly type?: ViewConstructor<V>;
+  readonly type?: ViewConstructor<V> | undefined;
 }
 
 /** A layout that was verified, with the defaults filled in. */

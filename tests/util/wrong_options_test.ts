@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   BlobStore as FileBlobStore,
@@ -51,23 +51,36 @@ const WRONG: [got: string, value: unknown][] = [
 /** A call that throws, or returns a promise that rejects. */
 type Call = (options: Wrong) => unknown;
 
-/** Tests that all calls refuse what is no object. */
+/** The names in the message of a refusal, as options that are all undefined. */
+function nothing(message: string): Record<string, undefined> {
+  const names = message.slice(message.indexOf(" with ") + 6, message.lastIndexOf(", got "));
+  return Object.fromEntries(names.split(", ").map((name) => [name, undefined]));
+}
+
+/** Tests that all calls refuse what is no object, and take undefined for what is not given. */
 function refuses(name: string, calls: () => Record<string, Call> | Promise<Record<string, Call>>) {
   it(name, async () => {
     for (const [what, call] of Object.entries(await calls())) {
+      let message = "";
       for (const [got, value] of WRONG) {
-        const error = await assertRejects(
-          async () => await call(value as Wrong),
-          TypeError,
-          undefined,
-          `${what} took ${got}`,
-        );
-        const { message } = error as Error;
+        const attempt = async () => await call(value as Wrong);
+        ({ message } = await assertRejects(attempt, TypeError, undefined, `${what} took ${got}`));
         assertMatch(message, /^Expected [a-zA-Z ]+ to be an object with /, `${what}: ${message}`);
         assertMatch(message, new RegExp(`, got ${got}$`), `${what}: ${message}`);
       }
+      assertEquals(await answerOf(call, nothing(message)), await answerOf(call, {}), what);
     }
   });
+}
+
+/** The message of the error of a call; "" where there is none. */
+async function answerOf(call: Call, options: object): Promise<string> {
+  try {
+    await call(options as Wrong);
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 const space = () => new OffsetAllocator(1000);

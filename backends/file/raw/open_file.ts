@@ -19,13 +19,13 @@ import { codeOf } from "./system.ts";
 /** How a file is opened; by default it must exist, and is read and written. */
 export interface FileOpenOptions {
   /** Makes the file if there is none. */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /** Makes the file, and refuses one that is there. */
-  readonly createNew?: boolean;
+  readonly createNew?: boolean | undefined;
   /** Refuses writes and resizes. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** Empties the file. */
-  readonly truncate?: boolean;
+  readonly truncate?: boolean | undefined;
 }
 
 /** Where a file is: a path, or a `file:` URL. */
