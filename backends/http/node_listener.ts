@@ -44,9 +44,6 @@ export interface NodeListenerOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-/** What answers a request: `serveBlobs(store)`, or a function around it. */
-type RequestHandler = (request: Request) => Response | Promise<Response>;
-
 /** Most bytes of a body that nobody reads, until the connection is ended. */
 const MAX_DRAINED = 16_777_216; // = 2 ** 24
 
@@ -60,7 +57,7 @@ const MAX_DRAINED = 16_777_216; // = 2 ** 24
  * @throws {TypeError} The handler or an option is not what it must be.
  */
 export function nodeListener(
-  handler: RequestHandler,
+  handler: (request: Request) => Response | Promise<Response>,
   options: NodeListenerOptions = {},
 ): (incoming: NodeRequest, outgoing: NodeResponse) => void {
   if (typeof handler !== "function") {
@@ -77,7 +74,7 @@ export function nodeListener(
 }
 
 async function respond(
-  handler: RequestHandler,
+  handler: (request: Request) => Response | Promise<Response>,
   incoming: NodeRequest,
   outgoing: NodeResponse,
 ): Promise<void> {
