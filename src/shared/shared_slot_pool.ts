@@ -52,7 +52,10 @@ export interface SharedSlotPoolOptions<V> extends SlotLayout<V> {
 export interface SharedSlotAttachOptions<V> {
   /** First byte of the state in the buffer; 0 by default. */
   readonly byteOffset?: number | undefined;
-  /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
+  /**
+   * The class of the views, a typed array or `DataView`; `Uint8Array` by default, whatever the pool
+   * was made with and TypeScript infers.
+   */
   readonly type?: ViewConstructor<V> | undefined;
   /**
    * Milliseconds after which one who waits, was called and does not answer is passed over by this

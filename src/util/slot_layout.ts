@@ -21,7 +21,10 @@ export interface SlotLayout<V> {
   readonly slotSize: number;
   /** Divides the offset of each slot, in bytes; by default one element. */
   readonly alignment?: number | undefined;
-  /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
+  /**
+   * The class of the views, a typed array or `DataView`; `Uint8Array` by default, whatever TypeScript
+   * infers for the views.
+   */
   readonly type?: ViewConstructor<V> | undefined;
 }
 

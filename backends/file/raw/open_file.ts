@@ -55,7 +55,9 @@ export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
       ? openDevice(name, options)
       : openAtOnce(name, flags);
   } catch (cause) {
-    throw failed(cause, messageOf(cause).includes(name) ? "" : ` (${name})`);
+    const isMissing = codeOf(cause) === "ENOENT" && !readOnly && !create && !createNew;
+    const hint = isMissing ? ", pass create: true to make it" : "";
+    throw failed(cause, messageOf(cause).includes(name) ? hint : `${hint} (${name})`);
   }
   const io = new FileIO(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
   try {
