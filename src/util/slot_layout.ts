@@ -22,8 +22,8 @@ export interface SlotLayout<V> {
   /** Divides the offset of each slot, in bytes; by default one element. */
   readonly alignment?: number | undefined;
   /**
-   * The class of the views, a typed array or `DataView`; `Uint8Array` by default, whatever TypeScript
-   * infers for the views.
+   * The class of the views, a typed array or `DataView`; `Uint8Array` by default, whatever
+   * TypeScript infers.
    */
   readonly type?: ViewConstructor<V> | undefined;
 }
