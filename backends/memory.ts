@@ -29,7 +29,7 @@ export type MemorySource = ArrayBufferLike | ArrayBufferView | WasmMemory;
 /** Limits of a store that makes its own buffer. */
 export interface MemoryLimits {
   /** Most bytes the store can be resized to; without it the length is fixed. */
-  readonly maxByteLength?: number;
+  readonly maxByteLength?: number | undefined;
 }
 
 /** The part of a buffer or memory that is the store. */
@@ -38,9 +38,9 @@ export interface MemoryWindow {
    * First byte of the store within the source, 0 by default. Regions can be viewed as a
    * `Float64Array`, say, only where it is a multiple of the size of an element.
    */
-  readonly byteOffset?: number;
+  readonly byteOffset?: number | undefined;
   /** Bytes in the store; without it the store reaches to the source's end and follows it. */
-  readonly byteLength?: number;
+  readonly byteLength?: number | undefined;
 }
 
 /** Methods of buffers in newer editions of the language than the types assume. */

@@ -30,6 +30,7 @@ import {
   usageOf,
 } from "./command.ts";
 import { ClosedOutput, codeOf, Failure, reasonOf, reportOf, UsageError } from "./errors.ts";
+import { wouldAsk } from "../backends/file/raw/mod.ts";
 import { describe } from "../src/util/check_integer.ts";
 import { printable } from "../src/util/printable.ts";
 import type { CommandIO } from "./io.ts";
@@ -191,8 +192,13 @@ function isFolder(fd: number): boolean {
   }
 }
 
-/** Tells whether the environment has nothing against colours; Deno may not permit to look. */
+/**
+ * Tells whether the environment has nothing against colours; Deno may not permit to look, and is
+ * not to ask for it.
+ */
 function takesColours(): boolean {
+  const asks = ["NO_COLOR", "TERM"].some((variable) => wouldAsk({ name: "env", variable }));
+  if (asks) return false;
   try {
     const { NO_COLOR, TERM } = process.env;
     return !NO_COLOR && TERM !== "dumb";

@@ -128,17 +128,17 @@ export interface Move {
 /** Bounds and rules of one compaction plan. */
 export interface CompactionOptions {
   /** Most moves in the plan; no limit by default. */
-  readonly maxMoves?: number;
+  readonly maxMoves?: number | undefined;
   /** Most units moved by the plan; no limit by default. */
-  readonly maxUnits?: number;
+  readonly maxUnits?: number | undefined;
   /** Alignment an allocation must keep, by handle; 1 by default, `Infinity` if it must stay. */
-  readonly alignmentOf?: (handle: number) => number;
+  readonly alignmentOf?: ((handle: number) => number) | undefined;
   /** True if a move's target may overlap its source; `true` by default. */
-  readonly overlap?: boolean;
+  readonly overlap?: boolean | undefined;
   /** Most regions and holes that the planner looks at, 1 at least; no limit by default. */
-  readonly maxLooks?: number;
+  readonly maxLooks?: number | undefined;
   /** Where to go on: `next` of the plan before, whose moves were carried out. */
-  readonly from?: CompactionCursor;
+  readonly from?: CompactionCursor | undefined;
 }
 
 /**

@@ -109,9 +109,9 @@ export interface BlobFileOptions extends BlobStoreOptions {
    * without it takes a free store, although others wait. Only of a path, and not with
    * `readOnly`, which takes no lock.
    */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
   /** An `AbortSignal`: ends the wait when it is aborted, and `open` rejects with its reason. */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */

@@ -18,7 +18,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { LockHolder } from "../../src/blob_store/blob_store_errors.ts";
 import { discardFile, whileHeld } from "../file/raw/held_files.ts";
-import { codeOf, sleepSync } from "../file/raw/system.ts";
+import { codeOf, sleepSync, wouldAsk } from "../file/raw/system.ts";
 
 /** The contents of a note. */
 export interface Note extends LockHolder {
@@ -111,12 +111,14 @@ export function isAlive(note: LockHolder): boolean {
   }
 }
 
-/** This machine's name, which Deno may not be permitted to tell. */
+/** This machine's name, which Deno may not be permitted to tell, and is not to ask for. */
 function hostName(): string {
+  const unknown = "an unknown host";
+  if (wouldAsk({ name: "sys", kind: "hostname" })) return unknown;
   try {
     return hostname();
   } catch {
-    return "an unknown host";
+    return unknown;
   }
 }
 

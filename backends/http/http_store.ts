@@ -21,7 +21,7 @@ const LARGE = 262_144; // = 2 ** 18
 /** How a file on a server is read in blocks. */
 export interface HttpStoreOptions extends HttpOptions {
   /** Bytes of a block: what is read, is read and kept in whole blocks; 8 KiB by default. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
 }
 
 /**

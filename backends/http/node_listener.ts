@@ -5,7 +5,6 @@
  */
 
 import { checkOptions, checkType, describe } from "../../src/util/mod.ts";
-import type { BlobHandler } from "./serve_options.ts";
 
 /** The part of an `IncomingMessage` that is used. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
@@ -42,7 +41,7 @@ export interface NodeResponse {
 /** How requests are handed on. */
 export interface NodeListenerOptions {
   /** Told of what a handler threw; by default nobody is. */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /** Most bytes of a body that nobody reads, until the connection is ended. */
@@ -58,7 +57,7 @@ const MAX_DRAINED = 16_777_216; // = 2 ** 24
  * @throws {TypeError} The handler or an option is not what it must be.
  */
 export function nodeListener(
-  handler: BlobHandler,
+  handler: (request: Request) => Response | Promise<Response>,
   options: NodeListenerOptions = {},
 ): (incoming: NodeRequest, outgoing: NodeResponse) => void {
   if (typeof handler !== "function") {
@@ -75,7 +74,7 @@ export function nodeListener(
 }
 
 async function respond(
-  handler: BlobHandler,
+  handler: (request: Request) => Response | Promise<Response>,
   incoming: NodeRequest,
   outgoing: NodeResponse,
 ): Promise<void> {

@@ -30,24 +30,26 @@ export interface HttpOptions {
    * Sends the requests; by default the `fetch` of the runtime. One that signs requests, or has a
    * cache of its own, goes here.
    */
-  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /**
    * Headers of each request, or a function that makes them anew for each attempt. In a page they
    * cost another request to another origin, the preflight, unless the browser remembers it.
    */
-  readonly headers?: HttpHeaders | ((request: HttpRequest) => HttpHeaders | Promise<HttpHeaders>);
+  readonly headers?:
+    | (HttpHeaders | ((request: HttpRequest) => HttpHeaders | Promise<HttpHeaders>))
+    | undefined;
   /** Most bytes that are kept in memory, those used last; 16 MiB by default. */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
   /** Most bytes between two ranges that are fetched by one request; 16 KiB by default. */
-  readonly maxGap?: number;
+  readonly maxGap?: number | undefined;
   /** Most requests at once, streams not counted; 6 by default. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
   /** How often a range is asked for again after a network error, 408, 429 or 5xx; by default 2. */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** After so many ms without a byte a request counts as failed; 30,000 by default. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Ends all requests, and refuses others. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Of each option that is a number: its default, and the least. */

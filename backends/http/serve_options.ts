@@ -50,17 +50,17 @@ export interface ServedStore<Meta = Metadata> {
 /** How blobs are served. */
 export interface ServeBlobsOptions<Meta = Metadata> {
   /** The path before the keys; `/` by default. Other paths are answered with 404. */
-  readonly basePath?: string;
+  readonly basePath?: string | undefined;
   /**
    * True if a PUT or a DELETE of a key may be done. Without it both are refused with 405.
    */
-  readonly authorize?: Authorize;
+  readonly authorize?: Authorize | undefined;
   /** True if a key may be read, or with a prefix as its key be listed; by default all may. */
-  readonly authorizeRead?: Authorize;
+  readonly authorizeRead?: Authorize | undefined;
   /** True if `basePath` itself lists the blobs; by default false. */
-  readonly list?: boolean;
+  readonly list?: boolean | undefined;
   /** The Cache-Control of a blob; `"no-cache"` by default: kept, and asked for each time. */
-  readonly cacheControl?: string | ((info: BlobInfo<Meta>) => string);
+  readonly cacheControl?: (string | ((info: BlobInfo<Meta>) => string)) | undefined;
   /**
    * The Content-Type of a blob. By default the `type` in its metadata, where PUT keeps it, else
    * `application/octet-stream`.
@@ -70,22 +70,22 @@ export interface ServeBlobsOptions<Meta = Metadata> {
    * The Content-Security-Policy of a blob; `"sandbox"` by default: a page that somebody stored runs
    * no script and has no cookies. An empty string sends none.
    */
-  readonly contentSecurityPolicy?: string;
+  readonly contentSecurityPolicy?: string | undefined;
   /** Origins whose pages may use the server, `"*"` for all; by default none. */
-  readonly cors?: "*" | readonly string[];
+  readonly cors?: "*" | readonly string[] | undefined;
   /** Most bytes that are put; 1 GiB by default. More is answered with 413. */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
   /** True if a PUT without Content-Length is refused, with 411; by default false. */
-  readonly requireLength?: boolean;
+  readonly requireLength?: boolean | undefined;
   /** Most milliseconds to wait for all of a body; an hour by default. Then it is 408. */
-  readonly bodyTimeoutMs?: number;
+  readonly bodyTimeoutMs?: number | undefined;
   /**
    * Most milliseconds between two pieces of a body, in either direction; 30 seconds by default. A
    * PUT is then 408, and a blob that is sent is broken off: its place in the store is free again.
    */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /** Told of what failed in the store; a client only gets the status. By default nobody is. */
-  readonly onError?: (error: unknown, request: Request) => void;
+  readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
 /** Options with their defaults. */

@@ -28,9 +28,9 @@ export interface KeyvBlobStore {
 /** How a store is used as an adapter. */
 export interface KeyvAdapterOptions {
   /** Prefix of each key in the store; none by default. Other blobs are not seen. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** True if `disconnect` closes the store; `false` by default: who opened it closes it. */
-  readonly closeStore?: boolean;
+  readonly closeStore?: boolean | undefined;
 }
 
 /** A value that is set together with others. */

@@ -29,9 +29,9 @@ export interface OpfsBlobOptions extends BlobStoreOptions {
    * default, since a page that was just left or reloaded frees its files a bit later. Waiters are
    * served in order of arrival, among all tabs. Not of a backing store, which has no lock.
    */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
   /** An `AbortSignal`: ends the wait when it is aborted, and `open` rejects with its reason. */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** {@linkcode CoreStore.openWith}, handed to the functions of this file. */

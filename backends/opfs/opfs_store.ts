@@ -25,21 +25,21 @@ const FIRST_PAUSE = 2, LONGEST_PAUSE = 50;
 /** How a file of the origin private file system is opened. */
 export interface OpfsOpenOptions {
   /** Makes the file, and the folders on the way to it, if there is none. */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /** Empties the file. */
-  readonly truncate?: boolean;
+  readonly truncate?: boolean | undefined;
   /**
    * Refuses writes and resizes. In Chromium several readers may have the file open then, and no
    * writer; other browsers have one handle at a time all the same.
    */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /**
    * Most milliseconds to wait while another handle has the file open, up to 2^31 - 1; 4000 by
    * default. The handle of a page that was just left or reloaded is freed a bit later.
    */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
   /** An `AbortSignal`: ends the wait when it is aborted, and `open` rejects with its reason. */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /**

@@ -329,9 +329,14 @@ function sourceOf(value: unknown): ChunkSource | undefined {
   return given.body === null ? nothing : sourceOf(given.body);
 }
 
-/** The options of a call: what cannot be posted, and the rest. */
+/** The options of a call: what cannot be posted, and the rest; the other side checks that. */
 function partsOf(options: object | undefined): CallOptions & { readonly rest: unknown } {
-  if (typeof options !== "object" || options === null) return { rest: options };
+  if (typeof options === "function") {
+    throw new TypeError(`Expected options to be an object, got ${describe(options)}`);
+  }
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    return { rest: options };
+  }
   const { signal, onProgress, ...rest } = options as CallOptions;
   checkSignal(signal);
   if (typeof onProgress === "function") return { signal, onProgress, rest };
@@ -398,7 +403,7 @@ export class RemoteBlobStore<Meta = Metadata> implements BlobReader<Meta> {
    */
   static async connect<Meta = Metadata>(
     worker: MessagePortLike,
-    options: { readonly signal?: CancelSignal } = {},
+    options: { readonly signal?: CancelSignal | undefined } = {},
   ): Promise<RemoteBlobStore<Meta>> {
     checkPort("worker", worker);
     checkOptions(options, "signal");

@@ -30,7 +30,7 @@ export interface ServeStoreOptions {
    * True if the store is closed with its last `RemoteBlobStore`; true by default. The others go on
    * where one of several is closed.
    */
-  readonly closeStore?: boolean;
+  readonly closeStore?: boolean | undefined;
 }
 
 /** Entries of a listing that go together. */

@@ -46,7 +46,7 @@ export interface SharedBlobOptions extends Omit<OpfsBlobOptions, "readOnly" | "c
    * Most milliseconds to wait where a writer that does not share has the store open, up to
    * 2^31 - 1; 4000 by default. A tab that shares it is waited for as long as it takes to open it.
    */
-  readonly waitMs?: number;
+  readonly waitMs?: number | undefined;
 }
 
 /** Options of any call. */

@@ -19,27 +19,27 @@ import { type Opening, openingOf, StoreLink } from "./store_link.ts";
 /** How a store is opened. */
 export interface PostgresStoreOptions extends PostgresTables {
   /** Makes the store if there is none; its tables must be there. */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /** Opens it for reading: takes nothing over, and refuses writes. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /**
    * Bytes of a page of a store that is made: a power of two from 1024 to 65536, 8192 by default. A
    * store that is there keeps its own.
    */
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
   /** Bytes of unchanged pages that are cached; 32 MiB by default. */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
   /** Name of this holder for others; by default the address that the server sees. */
-  readonly holder?: string;
+  readonly holder?: string | undefined;
   /** Takes the store from a writer that is alive. */
-  readonly takeOver?: boolean;
+  readonly takeOver?: boolean | undefined;
   /**
    * Milliseconds after which a writer that was not heard of no longer holds the store, by the clock
    * of the server; 15,000 by default. A writer is heard of at each commit, and three times in it.
    */
-  readonly lockMs?: number;
+  readonly lockMs?: number | undefined;
   /** Milliseconds for which a statement is sent again that was not answered; 30,000 by default. */
-  readonly retryMs?: number;
+  readonly retryMs?: number | undefined;
 }
 
 const OPTIONS = "create readOnly pageSize cacheBytes holder takeOver lockMs retryMs";

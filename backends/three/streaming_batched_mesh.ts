@@ -25,13 +25,13 @@ export interface StreamingCompactionOptions {
    * Vertices that are to find room. Vertices move only while no hole has so many and the free space
    * does. By default they move while there is a hole.
    */
-  readonly vertices?: number;
+  readonly vertices?: number | undefined;
   /** The same for indices. */
-  readonly indices?: number;
+  readonly indices?: number | undefined;
   /** Most geometries moved in each of the two spaces; no limit by default. */
-  readonly maxMoves?: number;
+  readonly maxMoves?: number | undefined;
   /** Most looks of the planner in each; no limit by default. The next call goes on from there. */
-  readonly maxLooks?: number;
+  readonly maxLooks?: number | undefined;
 }
 
 /** Members of a `StreamingBatchedMesh` beyond a `BatchedMesh`. */

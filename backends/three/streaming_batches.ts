@@ -50,16 +50,16 @@ export interface ThreeForBatches {
  */
 export interface StreamingBatchesOptions<M> {
   /** Vertices of a page; 65,535 by default, the most that 16-bit indices reach. */
-  readonly pageVertices?: number;
+  readonly pageVertices?: number | undefined;
   /**
    * Indices of a page; by default as many for each vertex as the geometries have when the page is
    * made.
    */
-  readonly pageIndices?: number;
+  readonly pageIndices?: number | undefined;
   /** Instances that a new page takes; 256 by default. A full one takes twice as many then. */
-  readonly pageInstances?: number;
+  readonly pageInstances?: number | undefined;
   /** Is called with each new page: to set shadows, layers or sorting. */
-  readonly onPage?: (page: M & StreamingMembers) => void;
+  readonly onPage?: ((page: M & StreamingMembers) => void) | undefined;
 }
 
 /**

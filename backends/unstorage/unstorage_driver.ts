@@ -39,14 +39,14 @@ export interface UnstorageStore {
 /** How a store is used as a driver. */
 export interface UnstorageDriverOptions {
   /** Prefix of each key in the store; none by default. Other blobs are not seen. */
-  readonly base?: string;
+  readonly base?: string | undefined;
   /**
    * The separator in the store for the `:` of keys; `":"` by default. With `"/"` blobs that other
    * programs put under paths are seen, but those that have a `:` in their key.
    */
-  readonly separator?: ":" | "/";
+  readonly separator?: ":" | "/" | undefined;
   /** True if `dispose` closes the store; `false` by default: who opened it closes it. */
-  readonly closeStore?: boolean;
+  readonly closeStore?: boolean | undefined;
 }
 
 /** Options of one call, as unstorage hands them on. */

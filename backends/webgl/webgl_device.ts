@@ -32,7 +32,7 @@ export interface WebGlDeviceOptions {
    * True if it outlives the loss of its context; `false` by default. Then all buffers come back
    * with the context, of zeros, and the listeners of `onRestored` are called to fill them.
    */
-  readonly restores?: boolean;
+  readonly restores?: boolean | undefined;
 }
 
 /**

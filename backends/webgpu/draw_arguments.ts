@@ -13,25 +13,25 @@ import { nameOfUsage } from "./gpu_usage.ts";
 /** The vertices to draw of a region. */
 export interface DrawOptions {
   /** First vertex of the region that is drawn; 0 by default. */
-  readonly firstVertex?: number;
+  readonly firstVertex?: number | undefined;
   /** Vertices drawn; by default all from the first on. */
-  readonly vertexCount?: number;
+  readonly vertexCount?: number | undefined;
   /** Instances drawn; 1 by default. */
-  readonly instanceCount?: number;
+  readonly instanceCount?: number | undefined;
   /** Number of the first instance; 0 by default. */
-  readonly firstInstance?: number;
+  readonly firstInstance?: number | undefined;
 }
 
 /** The indices to draw of a region. */
 export interface DrawIndexedOptions {
   /** First index of the region that is used; 0 by default. */
-  readonly firstIndex?: number;
+  readonly firstIndex?: number | undefined;
   /** Indices used; by default all from the first on. */
-  readonly indexCount?: number;
+  readonly indexCount?: number | undefined;
   /** Instances drawn; 1 by default. */
-  readonly instanceCount?: number;
+  readonly instanceCount?: number | undefined;
   /** Number of the first instance; 0 by default. */
-  readonly firstInstance?: number;
+  readonly firstInstance?: number | undefined;
 }
 
 /** Bytes of the arguments of one indirect draw without indices. */

@@ -46,7 +46,7 @@ export interface GpuArenaStats {
 /** Options of the JSON. */
 export interface GpuArenaJsonOptions {
   /** True if every region is listed; `false` by default. */
-  readonly regions?: boolean;
+  readonly regions?: boolean | undefined;
 }
 
 /** A slab in {@linkcode GpuArenaJson}. */
@@ -78,7 +78,7 @@ export interface GpuArenaJson {
 /** Options of the picture. */
 export interface GpuArenaSvgOptions {
   /** Width in pixels, at least 320; 960 by default. */
-  readonly width?: number;
+  readonly width?: number | undefined;
 }
 
 /** A {@linkcode GpuArena} as the reports see it. */

@@ -27,9 +27,9 @@ export interface GpuBufferStoreOptions {
   /** Bytes in the store; the buffer is as long as the next multiple of 4. */
   readonly byteLength: number;
   /** `GpuUsage` flags; `STORAGE` by default. COPY_SRC and COPY_DST are added. */
-  readonly usage?: number;
+  readonly usage?: number | undefined;
   /** How tools call the buffer. */
-  readonly label?: string;
+  readonly label?: string | undefined;
 }
 
 /** A range that is to be read. */

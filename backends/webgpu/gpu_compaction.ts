@@ -16,14 +16,14 @@ import type { SlabPool } from "./slab_pool.ts";
 /** Bounds of one compaction. */
 export interface GpuCompactionOptions {
   /** Most bytes moved; no limit by default. A larger region never moves. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Most regions moved; no limit by default. */
-  readonly maxMoves?: number;
+  readonly maxMoves?: number | undefined;
   /**
    * Most regions and holes that the planner looks at, at least 1: bounds its time. The next plan
    * goes on from there. No limit by default; 8,192 where another bound is given.
    */
-  readonly maxLooks?: number;
+  readonly maxLooks?: number | undefined;
 }
 
 /** One region's way. */

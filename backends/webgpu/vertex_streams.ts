@@ -19,9 +19,9 @@ export interface GpuVertexStreamsOptions {
   /** Bytes of a vertex in each stream, multiples of 4: `arrayStride` of the vertex buffers. */
   readonly strides: readonly number[];
   /** Vertices of a page; 65,536 by default. */
-  readonly pageVertices?: number;
+  readonly pageVertices?: number | undefined;
   /** Name of the regions in reports. */
-  readonly label?: string;
+  readonly label?: string | undefined;
 }
 
 /** Vertices of meshes: one region for each stream, all of as many vertices. */

@@ -20,17 +20,17 @@ export interface BestFitAllocatorOptions {
    * bytes each, 52 beyond 32-bit capacities) and one allocation more returns `NO_SPACE`.
    * Without it the bookkeeping doubles when it is nearly full, up to as many.
    */
-  readonly maxAllocations?: number;
+  readonly maxAllocations?: number | undefined;
   /**
    * Live allocations to make room for up front, without a limit. 0 by default; ignored with
    * `maxAllocations`.
    */
-  readonly initialAllocations?: number;
+  readonly initialAllocations?: number | undefined;
   /**
    * Most regions that the last search for an aligned place looks at, from 1 on: a bound in place
    * of the promise to find space wherever it is. No bound by default.
    */
-  readonly maxLooks?: number;
+  readonly maxLooks?: number | undefined;
 }
 
 /**

@@ -24,9 +24,9 @@ import { type Halve, HandleTable, MAX_SLOTS } from "./handle_table.ts";
 /** How a {@linkcode BuddyAllocator} is made. */
 export interface BuddyAllocatorOptions {
   /** Units of the smallest block, a power of two; 1 by default. */
-  readonly minBlock?: number;
+  readonly minBlock?: number | undefined;
   /** Most live allocations, from 1 to 33,000,000; that many by default. */
-  readonly maxAllocations?: number;
+  readonly maxAllocations?: number | undefined;
 }
 
 /**

@@ -24,7 +24,7 @@ export interface IdAllocatorOptions {
    * `"next"` takes the next free id behind the latest one and wraps at the end, as process ids do:
    * a freed id comes back as late as possible.
    */
-  readonly order?: "lowest" | "next";
+  readonly order?: "lowest" | "next" | undefined;
 }
 
 /**

@@ -95,7 +95,7 @@ export function withHandleBits<T>(bits: number, make: () => T): T {
 /** How a {@linkcode LinearAllocator} is made. */
 export interface LinearAllocatorOptions {
   /** Most live allocations, from 1 to 33,000,000; that many by default. */
-  readonly maxAllocations?: number;
+  readonly maxAllocations?: number | undefined;
 }
 
 /** A moment in the life of a {@linkcode LinearAllocator}, valid for that allocator only. */

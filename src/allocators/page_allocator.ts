@@ -15,7 +15,7 @@ import { Refusals } from "../util/refusals.ts";
 /** How a {@linkcode PageAllocator} is made. */
 export interface PageAllocatorOptions {
   /** Most live allocations, from 1 to 33,000,000, which is the default too. */
-  readonly maxAllocations?: number;
+  readonly maxAllocations?: number | undefined;
 }
 
 /**

@@ -44,13 +44,13 @@ export interface SlabAllocatorOptions {
    * in four steps to each power of two, none below 8: a slot is at most a quarter larger
    * than a size above 32.
    */
-  readonly classes?: readonly number[];
+  readonly classes?: readonly number[] | undefined;
   /** Slots in a slab, from 1 to 32, which is the default too. */
-  readonly slotsPerSlab?: number;
+  readonly slotsPerSlab?: number | undefined;
   /** Empty slabs that each class keeps for the next allocation; 1 by default. */
-  readonly keepEmpty?: number;
+  readonly keepEmpty?: number | undefined;
   /** Most live allocations, from 1 to 33,000,000; that many by default. */
-  readonly maxAllocations?: number;
+  readonly maxAllocations?: number | undefined;
 }
 
 /** The slabs of one class. */

@@ -20,18 +20,18 @@ import { GapAllocator } from "./gap_allocator.ts";
 /** How a {@linkcode TlsfAllocator} is made. */
 export interface TlsfAllocatorOptions {
   /** Live allocations to make room for at once: spares the doubling on the way. 0 by default. */
-  readonly initialAllocations?: number;
+  readonly initialAllocations?: number | undefined;
   /**
    * Bounds every call, as in the original: `NO_SPACE` also where only the list
    * below the rounded-up size holds a region that would fit. `false` by default: that list
    * is searched too.
    */
-  readonly strict?: boolean;
+  readonly strict?: boolean | undefined;
   /**
    * Most regions that the second search looks at, from 1 on: a bound in place of the promise to
    * find space wherever it is. No bound by default.
    */
-  readonly maxLooks?: number;
+  readonly maxLooks?: number | undefined;
 }
 
 /**

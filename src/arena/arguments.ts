@@ -36,9 +36,10 @@ export function checkStore(store: unknown): asserts store is BackingStore {
 
 /** Throws unless a region can be asked for with these; quick where they are right. */
 export function checkRegionOptions(options: unknown): void {
-  let isKnown = typeof options === "object" && options !== null;
+  let isKnown = false; // no names: as an array has none
   for (const name in options as object | null | undefined) {
-    isKnown &&= name === "alignment" || name === "label";
+    isKnown = name === "alignment" || name === "label";
+    if (!isKnown) break;
   }
   if (isKnown) return;
   if (typeof options === "number") {

@@ -12,7 +12,7 @@ import type { Listeners } from "../util/listeners.ts";
 import { RwLock } from "../util/rw_lock.ts";
 import { type ArenaSpace, checkOpen, copySteps, reserve, unitsOf } from "./space.ts";
 import { isPromise, runAsync, runSync, type Steps } from "../util/steps.ts";
-import type { ViewConstructor } from "../util/view_constructor.ts";
+import { checkViewConstructor, type ViewConstructor } from "../util/view_constructor.ts";
 
 /** The result of a store's `view`, of type `V`; `undefined` where there is none. */
 export type Viewed<V> = V extends (...args: never) => infer Bytes ? Bytes : undefined;
@@ -181,11 +181,9 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
   }
 
   view<V>(type: ViewConstructor<V>): V {
-    if (typeof type !== "function") {
-      throw new TypeError(`Expected type to be a typed array class, got ${describe(type)}`);
-    }
+    checkViewConstructor(type);
     const bytes: Uint8Array | undefined = this.bytes;
-    if (bytes === undefined) throw new TypeError("Expected a store whose bytes lie in memory");
+    if (bytes === undefined) throw new TypeError("Expected a store with bytes in memory");
     const step = type.BYTES_PER_ELEMENT ?? 1, { length } = bytes;
     const start = length === 0 ? 0 : bytes.byteOffset; // no bytes suit every type
     let got = "";
@@ -196,7 +194,7 @@ export class LiveRegion<out S extends BackingStore> implements Region<S> {
     } else if (length % step !== 0) {
       got = `a multiple of ${step} bytes, the region has ${length}`;
     }
-    if (got !== "") throw new RangeError(`A ${type.name} needs ${got}`);
+    if (got) throw new RangeError(`A ${type.name} needs ${got}`);
     return new type(bytes.buffer, start, length / step);
   }
 

@@ -26,9 +26,9 @@ export interface RangeBlobStoreOptions {
    * The decoder of compressed blobs, `codedBlobs`; by default they are refused. Published stores
    * have none.
    */
-  readonly decode?: DecodeBlob;
+  readonly decode?: DecodeBlob | undefined;
   /** The clock, for blobs that expire: milliseconds since 1970; `Date.now` by default. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** How often a call begins again where the file is another one each time. */

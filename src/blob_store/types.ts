@@ -67,66 +67,66 @@ export interface BlobStoreOptions {
    * Makes a store where there is none. By default a path must name a store, and an
    * empty backing store is made one.
    */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /**
    * Refuses writes, and takes no lock. `refresh()` sees what the writer did; so does a read of a
    * blob that does not read as it was written.
    */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /**
    * Bytes per unit of space, a power of two from 16 to 65536; 64 by default. Each blob
    * wastes half of it on average. Fixed when the store is made.
    */
-  readonly granule?: number;
+  readonly granule?: number | undefined;
   /** Most bytes the file may have; no limit of its own by default. */
-  readonly maxByteLength?: number;
+  readonly maxByteLength?: number | undefined;
   /** When a write counts as done; `"commit"` by default. */
-  readonly durability?: Durability;
+  readonly durability?: Durability | undefined;
   /**
    * Bytes of log after which a checkpoint is made, at least. The log is replayed when a
    * store is opened after a crash. By default 4 MiB, or twice what the index takes; once where the
    * length of the file is limited.
    */
-  readonly checkpointBytes?: number;
+  readonly checkpointBytes?: number | undefined;
   /**
    * The share of the file, from 0 to 1, that may be idle; 0.1 by default. Beyond it a checkpoint
    * moves blobs from the end of the file into holes, and closing moves at most twice as many bytes
    * as were written. With 1 only `compact` moves blobs.
    */
-  readonly compactAbove?: number;
+  readonly compactAbove?: number | undefined;
   /**
    * Bytes of memory that pages and entries of the index and small blobs may take which the file has
    * as well; 32 MiB by default. Writes since the last checkpoint come on top.
    */
-  readonly cacheBytes?: number;
+  readonly cacheBytes?: number | undefined;
   /**
    * Most snapshots of `read` that may be open at once; 16,384 by default. Beyond them `read` is
    * refused: each keeps the place of its blob.
    */
-  readonly maxSnapshots?: number;
+  readonly maxSnapshots?: number | undefined;
   /**
    * True if `close` also closes the backing store that was passed in; `false` by default: a store
    * is closed by who opened it, or by who is told so with `closeStore`. A file that was opened by
    * its path is always closed.
    */
-  readonly closeStore?: boolean;
+  readonly closeStore?: boolean | undefined;
   /**
    * How blobs are compressed when they are put, in pieces of 64 KiB: a range is read without the
    * rest. A blob that saves less than a sixteenth, or no unit of space, is stored as it is. The
    * first 64 KiB decide for a stream, and beyond 1 MiB. Not at all by default. Blobs are read
    * whatever this says. Needs `codecs`.
    */
-  readonly compress?: Compression;
+  readonly compress?: Compression | undefined;
   /**
    * What compresses and decompresses blobs: `blobCodecs()`. Without it `compress` is refused, and
    * so is a read of a compressed blob. A store that is opened by its path has that of its runtime.
    */
-  readonly codecs?: BlobCodecs;
+  readonly codecs?: BlobCodecs | undefined;
   /**
    * The clock: milliseconds since 1970, for the times of blobs and for those that expire. By
    * default `Date.now`.
    */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** How a call is cancelled. */
@@ -135,7 +135,7 @@ export interface ReadOptions {
    * An `AbortSignal`: where it is aborted, the call rejects with its reason. So does what is read
    * later of a stream or a snapshot that the call returned.
    */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** How a batch is cancelled. */
@@ -144,38 +144,38 @@ export interface BatchOptions {
    * An `AbortSignal`: where it is aborted before the commit begins, the call rejects with its
    * reason and changes nothing. A commit that has begun completes.
    */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** Options of a put: metadata, conditions, and more. */
 export interface PutOptions<Meta = Metadata> extends BatchOptions {
   /** Anything JSON can say, in at most 4 KiB. */
-  readonly metadata?: Meta;
+  readonly metadata?: Meta | undefined;
   /**
    * When the blob is gone, as a `Date` or in milliseconds since 1970: from then on it is as if it
    * had been deleted. Its space is free after a `sweep()`, or once a checkpoint has come by.
    */
-  readonly expires?: Date | number;
+  readonly expires?: Date | number | undefined;
   /** How it is compressed; as the store says by default, `false` for not at all. */
-  readonly compress?: Compression | false;
+  readonly compress?: Compression | false | undefined;
   /** Puts only in place of the blob that has this etag. */
-  readonly ifMatch?: string;
+  readonly ifMatch?: string | undefined;
   /** `"*"`: puts only where there is no blob with this key. */
-  readonly ifNoneMatch?: "*";
+  readonly ifNoneMatch?: "*" | undefined;
 }
 
 /** When a blob is deleted. */
 export interface DeleteOptions extends BatchOptions {
   /** Deletes only the blob that has this etag. */
-  readonly ifMatch?: string;
+  readonly ifMatch?: string | undefined;
 }
 
 /** When a blob is renamed or copied. */
 export interface CopyOptions extends BatchOptions {
   /** Takes only the blob that has this etag, of the key `from`. */
-  readonly ifMatch?: string;
+  readonly ifMatch?: string | undefined;
   /** `"*"`: only where there is no blob with the key `to`. */
-  readonly ifNoneMatch?: "*";
+  readonly ifNoneMatch?: "*" | undefined;
 }
 
 /** A part of a blob. */
@@ -183,13 +183,13 @@ export interface ByteRange {
   /** First byte, at most the size of the blob. */
   readonly offset: number;
   /** Most bytes; to the end by default, and cut off there. */
-  readonly length?: number;
+  readonly length?: number | undefined;
 }
 
 /** Which part of a blob is read. */
 export interface GetOptions extends ReadOptions {
   /** The part; the whole blob by default. */
-  readonly range?: ByteRange;
+  readonly range?: ByteRange | undefined;
 }
 
 /** The info of a blob in a store. */
@@ -218,16 +218,16 @@ export interface BlobInfo<Meta = Metadata> {
 /** Which blobs are listed. */
 export interface ListOptions {
   /** Only keys that begin so. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /**
    * Only keys behind this one in the direction of the listing: greater ones, or with `reverse`
    * lesser ones. The key itself is left out, and need not be in the store.
    */
-  readonly after?: string;
+  readonly after?: string | undefined;
   /** At most so many. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** In descending order of the keys; by default false. */
-  readonly reverse?: boolean;
+  readonly reverse?: boolean | undefined;
 }
 
 /** One step of a batch. */
@@ -236,26 +236,26 @@ export type BatchOperation<Meta = Metadata> =
     readonly type: "put";
     readonly key: string;
     readonly value: BlobSource;
-    readonly metadata?: Meta;
-    readonly expires?: Date | number;
-    readonly compress?: Compression | false;
-    readonly ifMatch?: string;
-    readonly ifNoneMatch?: "*";
+    readonly metadata?: Meta | undefined;
+    readonly expires?: Date | number | undefined;
+    readonly compress?: Compression | false | undefined;
+    readonly ifMatch?: string | undefined;
+    readonly ifNoneMatch?: "*" | undefined;
   }
-  | { readonly type: "delete"; readonly key: string; readonly ifMatch?: string }
+  | { readonly type: "delete"; readonly key: string; readonly ifMatch?: string | undefined }
   | {
     readonly type: "rename";
     readonly from: string;
     readonly to: string;
-    readonly ifMatch?: string;
-    readonly ifNoneMatch?: "*";
+    readonly ifMatch?: string | undefined;
+    readonly ifNoneMatch?: "*" | undefined;
   }
   | {
     readonly type: "copy";
     readonly from: string;
     readonly to: string;
-    readonly ifMatch?: string;
-    readonly ifNoneMatch?: "*";
+    readonly ifMatch?: string | undefined;
+    readonly ifNoneMatch?: "*" | undefined;
   };
 
 /** A change of a blob. */
@@ -270,16 +270,16 @@ export type BlobChange<Meta = Metadata> =
 /** Options of a watch. */
 export interface WatchOptions {
   /** Only keys that begin so. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** An `AbortSignal`: where it is aborted, the iteration rejects with its reason. */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
   /**
    * Milliseconds from one look for changes to the next in a read-only store, 1000 by default. A
    * look reads the header and 32 bytes of the log, and on a change what `refresh` reads.
    */
-  readonly pollMs?: number;
+  readonly pollMs?: number | undefined;
   /** Changes that wait to be asked for, at most; beyond them all are dropped, and missed. */
-  readonly maxQueued?: number;
+  readonly maxQueued?: number | undefined;
 }
 
 /** Result of a compaction. */
@@ -297,7 +297,7 @@ export interface CompactionReport {
 /** Bounds of one call of `compact`. */
 export interface BlobCompactionOptions extends ProgressOptions {
   /** Most bytes to move; no limit by default. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /** A blob that does not read as it was written. */
@@ -374,12 +374,12 @@ export interface SalvageReport extends BackupReport {
 /** Progress of long work. */
 export interface ProgressOptions {
   /** Called now and then with the bytes done so far and those in all. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /**
    * An `AbortSignal`: where it is aborted, the work ends at its next step, and rejects with the
    * reason. The store goes on.
    */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** How far a sweep goes. */
@@ -388,7 +388,7 @@ export interface SweepOptions extends Pick<ProgressOptions, "signal"> {
    * Most blobs to delete; by default all whose time has come. With a limit, a sweep goes on where
    * the last one stopped.
    */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 /** Result of a sweep. */

@@ -22,23 +22,23 @@ export interface AsyncPoolOptions<T> {
   /** Makes a value that the pool does not have; not `undefined`. */
   readonly create: () => T | PromiseLike<T>;
   /** Called once with each value that the pool no longer wants. */
-  readonly destroy?: (value: T) => unknown;
+  readonly destroy?: ((value: T) => unknown) | undefined;
   /**
    * Tells whether a value that is not new can still be handed out. One for which the answer is
    * false, or an error, is destroyed, and the next is tried, or another made.
    */
-  readonly validate?: (value: T) => boolean | PromiseLike<boolean>;
+  readonly validate?: ((value: T) => boolean | PromiseLike<boolean>) | undefined;
   /** Values that are made at once, and made again when there are fewer; 0 by default. */
-  readonly min?: number;
+  readonly min?: number | undefined;
   /** Most values at a time, from 1 to 2^28, those that are being made and destroyed included. */
   readonly max: number;
   /**
    * Destroys values beyond `min` that nobody had for so many milliseconds, after twice the time
    * at the latest; from 1 to 2^31 - 1, by default never. The timer keeps no program alive.
    */
-  readonly idleTimeout?: number;
+  readonly idleTimeout?: number | undefined;
   /** Most callers who wait at a time; by default any number. */
-  readonly maxWaiting?: number;
+  readonly maxWaiting?: number | undefined;
 }
 
 /** Figures of an `AsyncPool` and of the requests to it. */

@@ -29,11 +29,11 @@ export type PoolGrowth =
  */
 export interface GrowingPoolOptions<T extends object> extends PoolOptions<T> {
   /** The capacity at first, from 0 to `maxCapacity`; 0 by default. */
-  readonly initialCapacity?: number;
+  readonly initialCapacity?: number | undefined;
   /** By how much it grows; `{ exponential: 2 }` by default. */
-  readonly growth?: PoolGrowth;
+  readonly growth?: PoolGrowth | undefined;
   /** The capacity that it never exceeds, from 0 to 2^28, which is the default. */
-  readonly maxCapacity?: number;
+  readonly maxCapacity?: number | undefined;
 }
 
 /**

@@ -26,31 +26,31 @@ export interface PoolOptions<T extends object> {
    * When objects are made: `"lazy"`, by default, when they are needed; `"eager"`, at once, as
    * many as the capacity; or so many at once.
    */
-  readonly initialize?: "lazy" | "eager" | number;
+  readonly initialize?: "lazy" | "eager" | number | undefined;
   /** Called with an object before it is handed out. */
-  readonly prepare?: (object: T) => void;
+  readonly prepare?: ((object: T) => void) | undefined;
   /** Called with an object when it comes back. */
-  readonly reset?: (object: T) => void;
+  readonly reset?: ((object: T) => void) | undefined;
   /** Called once with each object that the pool no longer wants. */
-  readonly dispose?: (object: T) => void;
+  readonly dispose?: ((object: T) => void) | undefined;
   /**
    * Which free object is handed out: `"stack"`, by default, the one that came back last;
    * `"queue"`, the one that came back first; `"lowest"`, that of the lowest number.
    */
-  readonly order?: PoolOrder;
+  readonly order?: PoolOrder | undefined;
   /**
    * True if handles that are dropped without release are reported; `false` by default, as
    * that costs far more than the handle.
    */
-  readonly debug?: boolean;
+  readonly debug?: boolean | undefined;
   /** Gets the reports of `debug`; by default they are printed as warnings. */
-  readonly onLeak?: (message: string) => void;
+  readonly onLeak?: ((message: string) => void) | undefined;
   /** Called with an object, when it is prepared and about to be handed out. */
-  readonly onAcquire?: (object: T) => void;
+  readonly onAcquire?: ((object: T) => void) | undefined;
   /** Called with an object that came back, when it is reset. */
-  readonly onRelease?: (object: T) => void;
+  readonly onRelease?: ((object: T) => void) | undefined;
   /** Called with the new and the old capacity, after the pool has grown. */
-  readonly onGrow?: (capacity: number, before: number) => void;
+  readonly onGrow?: ((capacity: number, before: number) => void) | undefined;
 }
 
 /** A function of the options that is called with an object, if there is one. */

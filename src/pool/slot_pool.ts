@@ -25,15 +25,15 @@ import { checkInto, checkSlots, maskFor, type SlotLayout } from "../util/slot_la
  */
 export interface SlotPoolOptions<V> extends SlotLayout<V> {
   /** Where the slots are, from its byte 0 on; memory of the pool's own by default. */
-  readonly store?: ViewableStore;
+  readonly store?: ViewableStore | undefined;
   /**
    * Which free slot is handed out. `"stack"`, by default: the one that came back last, whose bytes
    * are most likely in the cache of the CPU. `"queue"`: the one that came back first. `"lowest"`:
    * the lowest number, which keeps those in use together.
    */
-  readonly order?: PoolOrder;
+  readonly order?: PoolOrder | undefined;
   /** True if a slot is filled with zeros when it is released; `false` by default. */
-  readonly clear?: boolean;
+  readonly clear?: boolean | undefined;
 }
 
 /**

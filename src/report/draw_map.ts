@@ -17,13 +17,13 @@ import { type Labels, regionsOf } from "./regions.ts";
 /** Options of {@linkcode drawMap}. */
 export interface MapOptions {
   /** Columns of the picture, at least 20; 80 by default. */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** Most rows of cells, at least 1; 16 by default. */
-  readonly height?: number;
+  readonly height?: number | undefined;
   /** True if it has ANSI colours; `false` by default. */
-  readonly colour?: boolean;
+  readonly colour?: boolean | undefined;
   /** Returns the label of an allocation: the 26 labels of most units have a letter each. */
-  readonly labels?: Labels;
+  readonly labels?: Labels | undefined;
 }
 
 const KINDS: Readonly<Record<string, MapKind>> = {

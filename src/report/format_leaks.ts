@@ -13,7 +13,7 @@ import type { Leak } from "./tracked_allocator.ts";
 /** How {@linkcode formatLeaks} writes. */
 export interface FormatLeaksOptions {
   /** Most groups in the text; 20 by default, `Infinity` for all. */
-  readonly most?: number;
+  readonly most?: number | undefined;
 }
 
 const MAX_HANDLES = 8;

@@ -13,9 +13,9 @@ import { type Labels, regionsOf, type ReportRegion, spansOf } from "./regions.ts
 /** Options of {@linkcode reportJson}. */
 export interface ReportJsonOptions {
   /** True if every region is listed; `false` by default. */
-  readonly regions?: boolean;
+  readonly regions?: boolean | undefined;
   /** Returns the label of an allocation. */
-  readonly labels?: Labels;
+  readonly labels?: Labels | undefined;
 }
 
 /** The result of {@linkcode reportJson}, version 1. A later version may add members. */

@@ -18,11 +18,11 @@ import { escaped, grouped, percent, pixels, shortened } from "./svg_text.ts";
 /** Options of {@linkcode reportSvg}. */
 export interface ReportSvgOptions {
   /** Width in pixels, at least 320; 960 by default. The height follows. */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** The heading; "Allocator" by default. */
-  readonly title?: string;
+  readonly title?: string | undefined;
   /** Returns the label of an allocation: the 8 labels of most units have a colour each. */
-  readonly labels?: Labels;
+  readonly labels?: Labels | undefined;
 }
 
 const MARGIN = 20;

@@ -17,7 +17,7 @@ export interface TrackedAllocatorOptions {
    * True if it keeps the stack of each allocation, `Error.stackTraceLimit` frames long;
    * `false` by default, since a stack costs far more than the allocation.
    */
-  readonly stacks?: boolean;
+  readonly stacks?: boolean | undefined;
 }
 
 /** An allocation that is still live. */

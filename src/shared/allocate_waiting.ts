@@ -17,13 +17,13 @@ import { Waiting } from "./waiting.ts";
 /** Options of {@linkcode allocateAsync}. */
 export interface AllocateAsyncOptions extends AcquireOptions {
   /** Any positive integer; 1 by default. */
-  readonly alignment?: number;
+  readonly alignment?: number | undefined;
 }
 
 /** Options of {@linkcode allocateSync}. */
 export interface AllocateSyncOptions {
   /** Any positive integer; 1 by default. */
-  readonly alignment?: number;
+  readonly alignment?: number | undefined;
   /** Gives up after so many milliseconds, up to 2^31 - 1; by default never. */
   readonly timeout?: number;
 }

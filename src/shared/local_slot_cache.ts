@@ -14,7 +14,7 @@ import { type SharedSlotPool, sharedSlotsOf } from "./shared_slot_pool.ts";
 /** How a {@linkcode LocalSlotCache} is made. */
 export interface LocalSlotCacheOptions {
   /** Slots that go to and from the shared pool at a time, 32 by default; twice as many are kept. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
 }
 
 /**

@@ -59,20 +59,20 @@ const ATTACH_NAMES = "byteOffset worker abandonedAfter onAbandoned";
 /** How one worker takes part in a {@linkcode SharedOffsetAllocator}. */
 export interface SharedAttachOptions {
   /** First byte of the state in the buffer, a multiple of 8 (of 64 is best); 0 by default. */
-  readonly byteOffset?: number;
+  readonly byteOffset?: number | undefined;
   /**
    * The number of this worker, from 1 to 4095, by which {@linkcode
    * SharedOffsetAllocator.recover} knows it; by default the next that nobody has.
    */
-  readonly worker?: number;
+  readonly worker?: number | undefined;
   /** Milliseconds after which the holder of the lock is taken for dead; 2000 by default. */
-  readonly abandonedAfter?: number;
+  readonly abandonedAfter?: number | undefined;
   /**
    * The reaction: `"throw"`, the default, throws a `LockAbandonedError`. `"recover"`
    * takes the lock and repairs the state, which is right only where no worker can be stopped
    * for so long, by a debugger say, and then go on.
    */
-  readonly onAbandoned?: "throw" | "recover";
+  readonly onAbandoned?: "throw" | "recover" | undefined;
 }
 
 /** The caches of the workers of a {@linkcode SharedOffsetAllocator}. */
@@ -90,18 +90,18 @@ export interface SharedAllocatorOptions extends SharedAttachOptions {
    * Most live allocations, from 1 to 62,914,560; 65,535 by default. The state has 36 bytes
    * for each, 52 beyond 32-bit capacities, and 4 more where blocks are cached.
    */
-  readonly maxAllocations?: number;
+  readonly maxAllocations?: number | undefined;
   /**
    * How far {@linkcode SharedOffsetAllocator.grow} may go, at most 2^53 - 1; by default 2^32 - 1,
    * or to 2^53 - 1 where the capacity is beyond that already.
    */
-  readonly maxCapacity?: number;
+  readonly maxCapacity?: number | undefined;
   /** As in `OffsetAllocatorOptions`; `false` by default. */
-  readonly strict?: boolean;
+  readonly strict?: boolean | undefined;
   /** A cache of small blocks for each worker; by default none has one. */
-  readonly cache?: SharedCacheOptions;
+  readonly cache?: SharedCacheOptions | undefined;
   /** Where the state goes, all zero or no longer needed; a buffer of its own by default. */
-  readonly buffer?: SharedSource;
+  readonly buffer?: SharedSource | undefined;
 }
 
 /**

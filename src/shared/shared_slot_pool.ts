@@ -41,24 +41,27 @@ export function sharedSlotsOf(pool: SharedSlotPool<unknown>): SharedSlots {
 /** How a {@linkcode SharedSlotPool} is made; the views are each worker's own choice. */
 export interface SharedSlotPoolOptions<V> extends SlotLayout<V> {
   /** Where state and slots go; a buffer of their own by default. */
-  readonly buffer?: SharedSource;
+  readonly buffer?: SharedSource | undefined;
   /** First byte there, a multiple of 8 (of 64 is best); 0 by default. */
-  readonly byteOffset?: number;
+  readonly byteOffset?: number | undefined;
   /** As in {@linkcode SharedSlotAttachOptions}. */
-  readonly abandonedAfter?: number;
+  readonly abandonedAfter?: number | undefined;
 }
 
 /** How a worker takes part in a {@linkcode SharedSlotPool}. */
 export interface SharedSlotAttachOptions<V> {
   /** First byte of the state in the buffer; 0 by default. */
-  readonly byteOffset?: number;
-  /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
-  readonly type?: ViewConstructor<V>;
+  readonly byteOffset?: number | undefined;
+  /**
+   * The class of the views, a typed array or `DataView`; `Uint8Array` by default, whatever the pool
+   * was made with and TypeScript infers.
+   */
+  readonly type?: ViewConstructor<V> | undefined;
   /**
    * Milliseconds after which one who waits, was called and does not answer is passed over by this
    * worker, if it waits behind; 2000 by default.
    */
-  readonly abandonedAfter?: number;
+  readonly abandonedAfter?: number | undefined;
 }
 
 /**

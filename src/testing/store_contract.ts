@@ -22,13 +22,15 @@ export interface StoreContractOptions {
    * Makes two stores over the same `byteLength` zeros. The cases flush the first and reload the
    * second. Without it the feature `pair` is skipped.
    */
-  readonly makePair?: (
-    byteLength: number,
-  ) => readonly [BackingStore, BackingStore] | Promise<readonly [BackingStore, BackingStore]>;
+  readonly makePair?:
+    | ((
+      byteLength: number,
+    ) => readonly [BackingStore, BackingStore] | Promise<readonly [BackingStore, BackingStore]>)
+    | undefined;
   /** Bytes of which every length is a multiple; 1 by default. */
-  readonly step?: number;
+  readonly step?: number | undefined;
   /** What the store cannot do, and why. Every store names `sync` or `async` here. */
-  readonly skip?: Readonly<Partial<Record<StoreFeature, string>>>;
+  readonly skip?: Readonly<Partial<Record<StoreFeature, string>>> | undefined;
 }
 
 /** One promise of a store, as a test. */

@@ -20,7 +20,7 @@ export interface ReplayOptions {
    * @param count Number of operations so far.
    * @param liveUnits Units of all live allocations, as requested.
    */
-  readonly onStep?: (count: number, liveUnits: number) => void;
+  readonly onStep?: ((count: number, liveUnits: number) => void) | undefined;
 }
 
 /** The outcome of a trace on an allocator. */

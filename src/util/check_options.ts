@@ -8,7 +8,7 @@ import { describe } from "./check_integer.ts";
 
 /**
  * Refuses options that nobody reads: a value where an object belongs, a name with a typing error.
- * `undefined` stands for no options. Not for hot calls.
+ * `undefined` stands for no options; `null` and an array are refused. Not for hot calls.
  *
  * @param options The value given.
  * @param names Every name that is known, with spaces between them.
@@ -19,7 +19,7 @@ export function checkOptions(options: unknown, names: string, name: string = "op
   if (options === undefined) return;
   const known = names.split(" ");
   let got = describe(options);
-  if (typeof options === "object" && options !== null) {
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) {
     const unknown = Object.keys(options).find((key) => !known.includes(key));
     if (unknown === undefined) return;
     known.sort((a, b) => likeness(b, unknown) - likeness(a, unknown));
@@ -30,8 +30,7 @@ export function checkOptions(options: unknown, names: string, name: string = "op
 
 /** How many letters of a name, from its first on, stand together in a known one. */
 function likeness(known: string, given: string): number {
-  const a = known.toLowerCase(), b = given.toLowerCase();
-  let length = 0;
-  while (length < b.length && a.includes(b.slice(0, length + 1))) length++;
-  return length;
+  let start = given.toLowerCase();
+  while (!known.toLowerCase().includes(start)) start = start.slice(0, -1);
+  return start.length;
 }

@@ -43,6 +43,7 @@ export { framesOf, traceBelow } from "./stack.ts";
 export type { StackTrace } from "./stack.ts";
 export { isPromise, runAsync, runSync } from "./steps.ts";
 export type { Steps } from "./steps.ts";
+export { checkViewConstructor } from "./view_constructor.ts";
 export type { ViewConstructor } from "./view_constructor.ts";
 export { checkSignal, checkWait, MAX_TIMEOUT } from "./wait_options.ts";
 export type { AcquireOptions, CancelSignal } from "./wait_options.ts";

@@ -6,8 +6,7 @@
 
 import { alignUp } from "./align_up.ts";
 import { checkInteger } from "./check_integer.ts";
-import { checkType } from "./check_type.ts";
-import type { ViewConstructor } from "./view_constructor.ts";
+import { checkViewConstructor, type ViewConstructor } from "./view_constructor.ts";
 
 /** Most slots of a pool: 2^6 generations or more are left for each. */
 export const MAX_SLOTS: number = 16_777_216; // = 2 ** 24
@@ -21,9 +20,12 @@ export interface SlotLayout<V> {
   /** Bytes in a slot, 1 or more: a whole number of elements. */
   readonly slotSize: number;
   /** Divides the offset of each slot, in bytes; by default one element. */
-  readonly alignment?: number;
-  /** The class of the views, a typed array or `DataView`; `Uint8Array` by default. */
-  readonly type?: ViewConstructor<V>;
+  readonly alignment?: number | undefined;
+  /**
+   * The class of the views, a typed array or `DataView`; `Uint8Array` by default, whatever
+   * TypeScript infers.
+   */
+  readonly type?: ViewConstructor<V> | undefined;
 }
 
 /** A layout that was verified, with the defaults filled in. */
@@ -51,7 +53,7 @@ export function checkSlots<V>(
   checkInteger("capacity", capacity, 1, MAX_SLOTS);
   const { slotSize, type = Uint8Array as unknown as ViewConstructor<V>, alignment } = layout ??
     {} as Partial<SlotLayout<V>>;
-  checkType("type", type, "function");
+  checkViewConstructor(type);
   const step = type.BYTES_PER_ELEMENT ?? 1, checked = alignment ?? step;
   checkInteger("slotSize", slotSize, 1, Math.floor(Number.MAX_SAFE_INTEGER / capacity));
   checkInteger("alignment", checked, 1);

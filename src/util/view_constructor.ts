@@ -4,6 +4,8 @@
  * @module
  */
 
+import { describe } from "./check_integer.ts";
+
 /** A typed array class, or `DataView`. */
 export interface ViewConstructor<V> {
   /** Takes `length` elements of `buffer` from `byteOffset` on. */
@@ -12,4 +14,14 @@ export interface ViewConstructor<V> {
   readonly BYTES_PER_ELEMENT?: number;
   /** The class's name. */
   readonly name: string;
+}
+
+/**
+ * Refuses what `new` refuses.
+ *
+ * @throws {TypeError} It is no class: an arrow function has no prototype.
+ */
+export function checkViewConstructor(type: unknown): void {
+  if ((type as { readonly prototype?: unknown } | null | undefined)?.prototype) return;
+  throw new TypeError(`Expected type to be a typed array class, got ${describe(type)}`);
 }

@@ -25,9 +25,9 @@ export interface CancelSignal {
 /** For how long a caller waits. */
 export interface AcquireOptions {
   /** An `AbortSignal`: gives up when it is aborted, with its reason. */
-  readonly signal?: CancelSignal;
+  readonly signal?: CancelSignal | undefined;
   /** Gives up after so many milliseconds, up to 2^31 - 1; by default never. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** Throws unless this is a signal, or none. */

@@ -15,6 +15,7 @@ import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { acquireLock } from "../../backends/blob_store/lock.ts";
 import { ownNote, readNote, takeNote } from "../../backends/blob_store/owner_note.ts";
+import { wouldAsk } from "../../backends/file/raw/mod.ts";
 import { type LockHolder, StoreLockedError } from "../../src/blob_store/blob_store_errors.ts";
 import { before, HOLDER, type LockChild, lockInChild, NOTE_WRITER } from "./children/lock_child.ts";
 import { storageError } from "../support/store_helpers.ts";
@@ -328,15 +329,42 @@ it("a note that cannot be made is an error", () => {
 
 const isDeno = process.versions.deno !== undefined;
 it({
-  name: `the lock of a file needs no leave to know the host${isDeno ? "" : " (skipped: no Deno)"}`,
+  name: `the lock of a file needs no leave to know the host, and asks for none${
+    isDeno ? "" : " (skipped: no Deno)"
+  }`,
   ignore: !isDeno,
   fn() {
     const path = newPath(), allowed = ["--allow-read", "--allow-write", "--quiet"];
+    const audit = newPath(), env = { ...process.env, DENO_AUDIT_PERMISSIONS: audit };
     const { stdout } = spawnSync(process.execPath, ["run", ...allowed, HOLDER, path], {
       encoding: "utf8",
+      env,
     });
     assertEquals(JSON.parse(stdout), { held: true });
+    // At a terminal Deno would ask for what it lists here and has no leave for.
+    assert(!fs.readFileSync(audit, "utf8").includes("hostname"));
   },
+});
+
+it("only a permission that Deno has yet to be given is asked for", () => {
+  const real = Object.getOwnPropertyDescriptor(globalThis, "Deno");
+  const asks = (value: unknown): boolean => {
+    Object.defineProperty(globalThis, "Deno", { value, configurable: true });
+    try {
+      return wouldAsk({ name: "sys", kind: "hostname" });
+    } finally {
+      if (real === undefined) Reflect.deleteProperty(globalThis, "Deno");
+      else Object.defineProperty(globalThis, "Deno", real);
+    }
+  };
+  const answering = (state: string) => ({ permissions: { querySync: () => ({ state }) } });
+  const answers = ["prompt", "granted", "denied"].map((state) => asks(answering(state)));
+  assertEquals(answers, [true, false, false]);
+  assertEquals([undefined, {}, { permissions: {} }].map((deno) => asks(deno)), [
+    false,
+    false,
+    false,
+  ]);
 });
 
 describe("the lock of a file with SQLite", () => {

@@ -134,6 +134,9 @@ describe("opening a file", () => {
         const missing = await storageError("open", () => opened(path));
         assertStrictEquals(codeOf(missing), "ENOENT");
         assert(missing.message.includes(path), missing.message);
+        assert(missing.message.includes(", pass create: true to make it"), missing.message);
+        const unread = await storageError("open", () => opened(path, { readOnly: true }));
+        assert(!unread.message.includes("create"), unread.message);
         assert(!fs.existsSync(path));
         for (const byteLength of [0, 5]) {
           const store = await opened(path, { create: true });

@@ -246,7 +246,17 @@ describe("a remote blob store", () => {
       await assertRejects(() => remote.put("a", {} as never), TypeError, "value");
       await assertRejects(() => remote.put("a", "b", { meta: 1 } as never), TypeError, "metadata");
       await assertRejects(() => remote.put("a", "b", "c" as never), TypeError);
-      await assertRejects(() => remote.put("a", "b", null as never), TypeError);
+      for (const wrong of [null, [], [1], () => 1] as never[]) {
+        for (
+          const call of [
+            () => remote.put("a", "b", wrong),
+            () => remote.get("a", wrong),
+            () => remote.delete("a", wrong),
+            () => remote.batch([], wrong),
+            () => remote.verify(wrong),
+          ]
+        ) await assertRejects(call, TypeError, "Expected options to be an object");
+      }
       await assertRejects(() => remote.put("a", (() => {}) as never), TypeError, "posted");
       await assertRejects(() => remote.get(Symbol("a") as never), TypeError, "posted");
       await assertRejects(() => remote.put("a", "b", { metadata: (() => {}) as never }), TypeError);

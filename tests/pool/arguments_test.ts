@@ -207,7 +207,7 @@ describe("arguments of a SlotPool", () => {
       [[4, { slotsize: 8 }], "Expected options to be an object with slotSize"],
       [[4, { slotSize: 8, align: 8 }], "Expected options to be an object with alignment"],
       [[4, { slotSize: 8, alignment: "8" }], "Expected alignment to be an integer from 1"],
-      [[4, { slotSize: 8, type: null }], "Expected type to be a function, got null"],
+      [[4, { slotSize: 8, type: null }], "Expected type to be a typed array class, got null"],
       [[4, { slotSize: 8, clear: "yes" }], 'Expected clear to be a boolean, got the string "yes"'],
       [[4, { slotSize: 8, order: "fifo" }], 'Expected order to be "stack" or "queue" or "lowest"'],
       [

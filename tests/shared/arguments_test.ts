@@ -114,7 +114,10 @@ describe("arguments of a SharedSlotPool", () => {
         [[4, 8], `${expected} 8`],
         [[4, { slotSize: 8, clear: true }], ", got clear"],
         [[4, { slotSize: 8, byteOffset: "8" }], "Expected byteOffset to be an integer from 0"],
-        [[4, { slotSize: 8, type: "u8" }], 'Expected type to be a function, got the string "u8"'],
+        [
+          [4, { slotSize: 8, type: "u8" }],
+          'Expected type to be a typed array class, got the string "u8"',
+        ],
       ]);
     });
   }
@@ -130,7 +133,7 @@ describe("arguments of a SharedSlotPool", () => {
       [[null], "Expected options to be an object with byteOffset, type, abandonedAfter, got null"],
       [[Float32Array], "an object with byteOffset, type, abandonedAfter, got a function"],
       [[{ slotSize: 8 }], ", got slotSize"],
-      [[{ type: 4 }], "Expected type to be a function, got 4"],
+      [[{ type: 4 }], "Expected type to be a typed array class, got 4"],
     ]);
   });
 

@@ -42,6 +42,8 @@ describe("checkOptions", () => {
       ["tmp/", 'the string "tmp/"'],
       [() => 1, "a function"],
       [true, "true"],
+      [[], "an object of type Array"],
+      [[8], "an object of type Array"],
     ]);
     for (const [options, got] of wrong) {
       const { message } = assertThrows(() => checkOptions(options, NAMES, "room"), TypeError);

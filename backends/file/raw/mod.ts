@@ -15,5 +15,5 @@ export type { SyncRawFile } from "./file_io.ts";
 export { discardFile, renameFile, whileHeld } from "./held_files.ts";
 export type { HeldSystem } from "./held_files.ts";
 export { openFileIO, pathOf } from "./open_file.ts";
-export { codeOf, sleepSync } from "./system.ts";
+export { codeOf, sleepSync, wouldAsk } from "./system.ts";
 export type { FileOpenOptions, FilePath } from "./open_file.ts";

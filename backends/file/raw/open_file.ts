@@ -19,13 +19,13 @@ import { codeOf } from "./system.ts";
 /** How a file is opened; by default it must exist, and is read and written. */
 export interface FileOpenOptions {
   /** Makes the file if there is none. */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /** Makes the file, and refuses one that is there. */
-  readonly createNew?: boolean;
+  readonly createNew?: boolean | undefined;
   /** Refuses writes and resizes. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** Empties the file. */
-  readonly truncate?: boolean;
+  readonly truncate?: boolean | undefined;
 }
 
 /** Where a file is: a path, or a `file:` URL. */
@@ -55,7 +55,9 @@ export function openFileIO(path: FilePath, options: FileOpenOptions): FileIO {
       ? openDevice(name, options)
       : openAtOnce(name, flags);
   } catch (cause) {
-    throw failed(cause, messageOf(cause).includes(name) ? "" : ` (${name})`);
+    const isMissing = codeOf(cause) === "ENOENT" && !readOnly && !create && !createNew;
+    const hint = isMissing ? ", pass create: true to make it" : "";
+    throw failed(cause, messageOf(cause).includes(name) ? hint : `${hint} (${name})`);
   }
   const io = new FileIO(new Descriptor(handleOf(fd)), name, readOnly, () => closeSync(fd));
   try {

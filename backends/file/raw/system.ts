@@ -14,3 +14,17 @@ export function codeOf(error: unknown): string | undefined {
 export function sleepSync(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
+
+/** The part of Deno's global that tells what a program may do. */
+interface DenoLike {
+  readonly permissions?: { querySync?(permission: object): { readonly state: string } };
+}
+
+/**
+ * Tells whether Deno has yet to be given a permission: at a terminal it would stop the program and
+ * ask for it. On other runtimes nobody asks.
+ */
+export function wouldAsk(permission: object): boolean {
+  const { Deno } = globalThis as { readonly Deno?: DenoLike };
+  return Deno?.permissions?.querySync?.(permission).state === "prompt";
+}

@@ -21,6 +21,7 @@ import { main } from "@suballoc/offset-allocator/cli";
 import { FileStore, SyncFileStore } from "@suballoc/offset-allocator/file";
 import { nodeListener, serveBlobs } from "@suballoc/offset-allocator/http";
 import { keyvAdapter } from "@suballoc/offset-allocator/keyv";
+import { AsyncPool } from "@suballoc/offset-allocator/pool";
 import { unstorageDriver } from "@suballoc/offset-allocator/unstorage";
 import { GpuUsage } from "@suballoc/offset-allocator/webgpu";
 export * from "./core_consumer.ts";
@@ -53,6 +54,18 @@ export async function photos(path: string, signal: AbortSignal): Promise<string 
   using snapshot = await reader.read("b", { signal });
   const stream: ReadableStream<Uint8Array> | undefined = snapshot?.stream({ offset: 1 });
   return stream === undefined ? metadata?.type : snapshot?.info.metadata?.by;
+}
+
+/** Options of a caller that are passed on, with undefined for what is not given. */
+export async function passOn(
+  path: string,
+  { signal, timeout }: { readonly signal?: AbortSignal; readonly timeout?: number } = {},
+): Promise<number> {
+  await using store = await BlobStore.open(path, { waitMs: timeout, signal });
+  await store.put("a", "1", { signal, metadata: undefined });
+  await store.batch([{ type: "delete", key: "a", ifMatch: undefined }], { signal });
+  await using pool = new AsyncPool({ create: () => ({}), max: 1, idleTimeout: timeout });
+  return await pool.use(() => 1, { signal, timeout });
 }
 
 /** Blobs over any backing store: a store by path is one as well, and errors are the same. */
