@@ -35,7 +35,7 @@ const LIMIT = 900;
 /** Runs a script of `browsers` in a browser. */
 function inBrowser(browser: string, script: string, ...args: string[]): Part {
   return async () => {
-    needBrowser(browser, [PACKAGES[browser]]);
+    needBrowser(browser, PACKAGES[browser]);
     const command = [...NODE, `scripts/ci/browsers/${script}`, ...args];
     const printed = await run(command, { limit: LIMIT });
     return printed.match(/^\d+ passed/m)?.[0] ?? "";
@@ -44,7 +44,7 @@ function inBrowser(browser: string, script: string, ...args: string[]): Part {
 
 /** A store made here is read in a browser and comes back as it was; one made there is read here. */
 async function files(): Promise<string> {
-  needBrowser("chromium", [PACKAGES.chromium]);
+  needBrowser("chromium", PACKAGES.chromium);
   const folder = await Deno.makeTempDir({ prefix: "browsers-" });
   try {
     const ours = join(folder, "ours.blobs"), theirs = join(folder, "theirs.blobs");

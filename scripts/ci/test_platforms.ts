@@ -80,13 +80,13 @@ const denos = Object.fromEntries(
 
 const parts: Record<string, Part> = {
   firefox: async () => {
-    needBrowser("firefox", ["firefox-esr"]);
+    needBrowser("firefox", "firefox-esr");
     const page = "/tests/shared/threads/page.ts";
     const runner = ["scripts/ci/browser/run_in_installed.ts", "firefox", page];
     return (await run([...NODE, ...runner])).match(/\d+ passed/)?.[0] ?? "";
   },
   "firefox webgl": async () => {
-    needBrowser("firefox-webgl", ["firefox-esr", "xvfb"]);
+    needBrowser("firefox-webgl", "firefox-esr", ["xvfb", "xauth"]);
     const pages = ["/tests/webgl/gpu/page.ts", "/tests/three/gpu/page.ts"];
     const runner = ["scripts/ci/browser/run_in_installed.ts", "firefox-webgl", ...pages];
     return (await run([...NODE, ...runner])).match(/^\d+ passed/m)?.[0] ?? "";

@@ -37,12 +37,13 @@ export function needPackages(names: readonly string[]): void {
   }
 }
 
-/** Installs a browser, unless it is there. */
-export function needBrowser(browser: string, packages: readonly string[]): void {
+/** Installs a browser, unless it is there, and the packages that it is started with. */
+export function needBrowser(browser: string, name: string, others: readonly string[] = []): void {
+  needPackages(others);
   try {
     programOf(browser);
   } catch {
-    needPackages(packages);
+    needPackages([name]);
   }
 }
 
