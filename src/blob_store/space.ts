@@ -193,7 +193,7 @@ export class Space {
   async reserveOnDisk(): Promise<void> {
     const missing = this.#diskReserve - this.#reservedUnits, growable = this.#growable;
     // Near its limit `reserve` has seen to it.
-    if (missing <= 0 || growable < this.#reserve || missing > growable) return;
+    if (missing <= 0 || this.isTight || missing > growable) return;
     // Some more than needed, as it needs more with each blob.
     const units = Math.min(Math.max(missing, Math.ceil(this.#diskReserve / 4)), growable);
     const parts = await this.#take(units, MAX_RESERVED_PARTS);
@@ -210,7 +210,7 @@ export class Space {
 
   /** Frees what `reserveOnDisk` took: it would be in the way of a compaction. */
   unreserveOnDisk(): void {
-    if (this.#growable >= this.#reserve) this.unreserve();
+    if (!this.isTight) this.unreserve();
   }
 
   /** Takes given units, if the space has them and all are free. */
@@ -244,7 +244,7 @@ export class Space {
 
   /** The same for what the reserve is for, in at most so many parts. */
   async allocateReserved(units: number, maxParts: number = Infinity): Promise<Part[]> {
-    if (this.#isFull || this.#growable < this.#reserve) this.unreserve();
+    if (this.#isFull || this.isTight) this.unreserve();
     return await this.#takePreferred(units, maxParts, true);
   }
 
