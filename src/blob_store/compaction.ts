@@ -399,12 +399,15 @@ export class SlidePass extends CompactionPass {
     return this.#gap !== undefined;
   }
 
-  /** The same for as many units up to `most` as are free there, about; at least for so many. */
+  /**
+   * The same for as many units up to `most` as are free there, about; at least for so many, unless
+   * `most` is less.
+   */
   #takeGapOf(least: number, most: number): boolean {
-    for (let units = most; units >= least; units = Math.floor(units / 2)) {
+    for (let units = most; units > least; units = Math.floor(units / 2)) {
       if (this.#takeGap(units)) return true;
     }
-    return this.#takeGap(least);
+    return this.#takeGap(Math.min(least, most));
   }
 
   /** A place at the start of the gap, which is that much shorter then. */

@@ -14,7 +14,7 @@ import { type OpenStore, openStore } from "../../src/blob_store/open_store.ts";
 import { decodeSuperblock, encodeSuperblock } from "../../src/blob_store/superblock.ts";
 import type { ChecksumTest } from "../../src/blob_store/checksums.ts";
 import { crc32 } from "../../src/util/crc32.ts";
-import { bytesOf, memory } from "./helpers.ts";
+import { bytesOf, failingStream, memory, streamOf } from "./helpers.ts";
 
 /** A store whose state can be seen. */
 class VisibleStore extends BlobStore {
@@ -66,6 +66,16 @@ describe("check", () => {
     });
   }
 
+  it("looks as closely once streams were put, and one failed", async () => {
+    const { blobs, core } = await makeStore();
+    await blobs.put("stream", streamOf(bytesOf(2, 70_000)));
+    await assertRejects(() => blobs.put("a", failingStream(bytesOf(3, 9000), new Error("no"))));
+    await blobs.flush();
+    await blobs.check();
+    core.state.space.ranges.allocate(1);
+    await assertRejects(() => blobs.check(), Error, "1 units more are taken than are known");
+  });
+
   it("knows what is only kept because somebody reads it", async () => {
     const { blobs, core } = await makeStore();
     core.state.space.pinAll();
@@ -116,6 +126,41 @@ describe("the index of keys", () => {
       assert(index.find(a) < 0);
       assertStrictEquals(index.find(b), slots[1]);
     }
+  });
+});
+
+describe("slots of the index of keys", () => {
+  /** An index with keys that the run may have. */
+  function filled(count: number): { index: KeyIndex; slots: number[] } {
+    const index = new KeyIndex(2 ** 20);
+    const slots = Array.from({ length: count }, (_, i) => index.setBytes(encode(`key ${i}`)));
+    for (const slot of slots) index.setDirty(slot, false);
+    return { index, slots };
+  }
+
+  it("are given again once their keys are out", () => {
+    const { index, slots } = filled(50);
+    for (let round = 0; round < 5; round++) {
+      for (const slot of slots) index.remove(slot);
+      assertEquals([index.count, index.dirtyCount, index.dirtyBytes], [0, 0, 0]);
+      for (const i of slots.keys()) slots[i] = index.setBytes(encode(`${round} ${i}`));
+      for (const slot of slots) index.setDirty(slot, true);
+      assertEquals([index.count, index.slots], [50, 50]);
+    }
+  });
+
+  it("of deleted keys hide what the run has, until it has them no more", () => {
+    const { index, slots: [known, unknown, settled, kept] } = filled(4);
+    for (const slot of [known, unknown, settled]) index.setGone(slot);
+    assertEquals([index.count, index.dirtyCount, index.unsettledCount], [4, 4, 4]);
+    index.settle(settled, false); // nothing is hidden
+    index.settle(known, true);
+    assertEquals([settled, known, unknown].map((slot) => index.hasKey(slot)), [false, true, true]);
+    assertEquals([index.count, index.dirtyCount, index.unsettledCount], [3, 3, 2]);
+    index.setAllClean();
+    assertEquals([known, unknown, kept].map((slot) => index.hasKey(slot)), [false, false, true]);
+    assertEquals([index.count, index.dirtyCount, index.unsettledCount], [1, 0, 0]);
+    assert(index.isLive(kept) && !index.isDirty(kept) && index.isSettled(kept));
   });
 });
 

@@ -6,7 +6,11 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { NO_SPACE } from "../../src/allocator.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { SlidePass } from "../../src/blob_store/compaction.ts";
+import { type OpenStore, openStore } from "../../src/blob_store/open_store.ts";
+import type { StoreState } from "../../src/blob_store/store_state.ts";
 import {
   assertEmptiable,
   assertHolds,
@@ -15,7 +19,8 @@ import {
   type Model,
   RecordingStore,
 } from "./helpers.ts";
-import { sharedOf } from "../support/share.ts";
+import { withSeed } from "../support/random.ts";
+import { share, sharedOf } from "../support/share.ts";
 
 describe("a log that is larger than the blobs in it", () => {
   it("is replaced by a checkpoint, once", async () => {
@@ -103,4 +108,129 @@ describe("closing", () => {
       assert(store.byteLength <= most, `${store.byteLength} bytes are left`);
     });
   }
+});
+
+describe("compaction of blobs of all sizes", () => {
+  /** Most bytes that stay idle, beside a hundredth: of the log, the root and the reserve. */
+  const KEPT = 100_000;
+
+  it("leaves no holes, also where blobs are longer than the hole before them", async () => {
+    const unit = 64, lengths = [[299, 300, 40], [10, 300, 60], [3000, 3100, 20]];
+    for (const [short, long, count] of lengths) {
+      await using blobs = await BlobStore.open(memory(2 ** 25), { granule: unit });
+      const model: Model = new Map();
+      for (let i = 0; i < count; i++) {
+        await blobs.put(`short ${i}`, bytesOf(i, short * unit - 16));
+        model.set(`${i}`, bytesOf(i, long * unit - 16));
+        await blobs.put(`${i}`, model.get(`${i}`)!);
+      }
+      for (let i = 0; i < count; i++) await blobs.delete(`short ${i}`);
+      const { done, movedBytes } = await blobs.compact(),
+        { fileBytes, blobBytes } = await blobs.stats();
+      const what = `${fileBytes} bytes of file for ${blobBytes}`;
+      assert(done && fileBytes <= 1.01 * blobBytes + KEPT, what);
+      assert(movedBytes < 1.4 * blobBytes, `${movedBytes} bytes were moved of ${blobBytes}`);
+      await assertHolds(blobs, model);
+    }
+  });
+
+  it("leaves no holes, whatever was deleted", () =>
+    withSeed(77, async (random) => {
+      for (let round = 0; round < share(12); round++) {
+        const granule = [16, 64, 512][random(3)];
+        await using blobs = await BlobStore.open(memory(2 ** 26), { granule });
+        const most = 2 ** (12 + random(9)), count = Math.min(300, Math.ceil(2 ** 23 / most));
+        const model: Model = new Map();
+        for (let i = 0; i < count; i++) {
+          model.set(`${i}`, bytesOf(i, 4097 + random(most)));
+          await blobs.put(`${i}`, model.get(`${i}`)!);
+        }
+        const tenths = 1 + random(9);
+        for (let i = 0; i < count; i++) {
+          if (random(10) < tenths && model.delete(`${i}`)) await blobs.delete(`${i}`);
+        }
+        const { done } = await blobs.compact(), { fileBytes } = await blobs.stats();
+        let live = 0;
+        for (const { length } of model.values()) {
+          live += Math.ceil((length + 4 * Math.ceil(length / 65_536)) / granule) * granule;
+        }
+        const what = `${fileBytes} bytes of file for ${live}, round ${round}`;
+        assert(done && fileBytes <= 1.02 * live + KEPT, what);
+        await assertHolds(blobs, model);
+        await blobs.check();
+      }
+    }));
+});
+
+/** A store whose state can be seen. */
+class VisibleStore extends BlobStore {
+  constructor(core: OpenStore) {
+    super(core);
+  }
+}
+
+describe("a pass that slides blobs, where none can be put aside", () => {
+  const UNIT = 64;
+
+  /** Slides blobs of so many units, once those in brackets are deleted; gives where each was. */
+  async function slide(
+    units: readonly (readonly [key: string, units: number])[],
+    maxBytes: number,
+    prepare?: (space: StoreState["space"], before: ReadonlyMap<string, number>) => void,
+  ): Promise<{ before: Map<string, number>; after: Map<string, number> }> {
+    const core = await openStore(memory(), { granule: UNIT }), blobs = new VisibleStore(core);
+    const { state } = core, { index, space } = state, model: Model = new Map();
+    const places = () =>
+      new Map([...model.keys()].map((key) => [key, index.place[index.find(key)]]));
+    for (const [key, count] of units) model.set(key, bytesOf(count, count * UNIT - 16));
+    await blobs.batch([...model].map(([key, value]) => ({ type: "put", key, value })));
+    const before = places();
+    let end = before.get(units[0][0])!;
+    for (const [key, count] of units) {
+      assertStrictEquals(before.get(key), end, "blobs do not lie one behind the other by now");
+      end += count;
+    }
+    for (const [key] of units.filter(([key]) => key.startsWith("["))) {
+      await blobs.delete(key);
+      model.delete(key);
+    }
+    await blobs.flush();
+    prepare?.(space, before);
+    space.allocateAtEnd = () => Promise.resolve(NO_SPACE);
+    const bounds = { budget: Infinity, maxBytes }, options = {};
+    const pass = await SlidePass.begin(state, { movedBlobs: 0, movedBytes: 0, options, ...bounds });
+    while (!pass.isDone) await pass.step();
+    pass.end();
+    await assertHolds(blobs, model);
+    await blobs.check();
+    return { before, after: places() };
+  }
+
+  it("goes on behind a blob that something else lies before", async () => {
+    const units = [["[a]", 80], ["b", 80], ["[c]", 80], ["d", 80]] as const;
+    const { before, after } = await slide(units, Infinity, (space, places) => {
+      const other = { unit: places.get("b")! - 1, units: 1 };
+      assert(space.takeAt(other.unit, other.units));
+      space.claimed.add(other);
+    });
+    assertEquals(after.get("b"), before.get("b"));
+    assertEquals(after.get("d"), before.get("[c]"));
+  });
+
+  it("goes on behind a blob that is longer than the hole before it", async () => {
+    const units = [["[a]", 80], ["b", 70], ["c", 300], ["[d]", 70], ["e", 64], ["f", 90]] as const;
+    const { before, after } = await slide(units, Infinity);
+    assertEquals(after.get("b"), before.get("[a]"));
+    assertEquals(after.get("c"), before.get("c"));
+    assertEquals(after.get("e"), before.get("[d]"));
+    assertEquals(after.get("f"), before.get("f"));
+  });
+
+  it("goes on behind a blob that is longer than may be moved, and keeps the order", async () => {
+    const units = [["[a]", 400], ["b", 250], ["c", 100], ["[d]", 80], ["e", 80]] as const;
+    const { before, after } = await slide(units, 200 * UNIT);
+    assertEquals(after.get("b"), before.get("b"));
+    assertEquals(after.get("c"), before.get("c"));
+    assertEquals(after.get("e"), before.get("[d]"));
+  });
 });

@@ -14,7 +14,7 @@ import type { MemoryStore } from "../../backends/memory.ts";
 import { blobCodecs } from "../../src/blob_store/blob_codecs.ts";
 import type { BlobCodecs } from "../../src/blob_store/compression.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
-import { UnsupportedCodecError } from "../../src/blob_store/blob_store_errors.ts";
+import { CorruptBlobError, UnsupportedCodecError } from "../../src/blob_store/blob_store_errors.ts";
 import type { BlobStoreOptions, Compression } from "../../src/blob_store/types.ts";
 import {
   bytesOf,
@@ -251,6 +251,26 @@ describe("a compressed blob", () => {
     const blobs = await BlobStore.open(store, { codecs: blobCodecs({ zstd }) });
     const { encoding, storedSize } = await blobs.put("a", textOf(1000), { compress: "zstd" });
     assertEquals([encoding, storedSize], ["zstd", 40]);
+  });
+
+  it("is damaged where the codec gives more or less than was put", async () => {
+    const store = memory(), bytes = textOf(PIECE + 1000);
+    let lastLength = 1000;
+    const zstd = {
+      encode: ({ length }: Uint8Array) => Uint8Array.of(length === PIECE ? 1 : 2),
+      decode: ([piece]: Uint8Array) =>
+        piece === 1 ? bytes.slice(0, PIECE) : textOf(PIECE + lastLength).slice(PIECE),
+    };
+    const codecs = blobCodecs({ zstd }), blobs = await BlobStore.open(store, { codecs });
+    await blobs.put("a", bytes, { compress: "zstd" });
+    assertEquals(await blobs.get("a"), bytes);
+    for (lastLength of [0, 999, 1001]) {
+      await using reader = await BlobStore.open(copyOf(store), { codecs, readOnly: true });
+      const error = await assertRejects(() => reader.get("a"), CorruptBlobError);
+      assertEquals([error.key, error.offset, error.length], ["a", PIECE, 1000]);
+      const range = { offset: 5, length: 70 };
+      assertEquals(await reader.get("a", { range }), bytes.subarray(5, 75));
+    }
   });
 });
 
