@@ -318,8 +318,9 @@ describe("a slot of the header that is damaged", () => {
     await using blobs = await BlobStore.open(store);
     await blobs.put("a", model.get("a")!);
     for (const damaged of [0, 1]) {
-      const once = contentsOf(store), damage = (file: Uint8Array, slot: number) =>
-        file.fill(0, slot * SLOT + 20, slot * SLOT + 60);
+      const once = contentsOf(store),
+        damage = (file: Uint8Array, slot: number) =>
+          file.fill(0, slot * SLOT + 20, slot * SLOT + 60);
       damage(once, damaged);
       const opened = storeOf(once);
       await (await BlobStore.open(opened, { readOnly: true })).close();
