@@ -21,9 +21,6 @@ import { formatBytes, formatCount, plural, quoted } from "../format.ts";
 import { drawFileMap } from "../file_map.ts";
 import { checkThere, refuseOwn, withStore } from "../store_access.ts";
 
-/** Bytes that are moved before it is looked whether to go on. */
-const COMPACTION_STEP = 67_108_864; // = 2 ** 26
-
 /** Advice for a damaged store. */
 function nextStep(path: string): string {
   return `blobs salvage ${quoted(path)} <new file> copies what is whole: see the guide, "Salvage"`;
@@ -108,20 +105,22 @@ const compact: Command = {
       { compactAbove: 1, ...invocation.waiting() },
       (store) =>
         invocation.withProgress(0, async (bar) => {
-          const before = (await store.stats()).fileBytes;
+          const { fileBytes } = await store.stats();
           await store.sweep({ signal });
-          let step: CompactionReport;
+          let call: CompactionReport;
           do {
-            step = await store.compact({ maxBytes: Math.min(left, COMPACTION_STEP), signal });
-            left -= step.movedBytes;
-            movedBlobs += step.movedBlobs;
-            movedBytes += step.movedBytes;
-            done = step.done;
-            bar.advance(step.movedBytes);
-            // A step that moved nothing has no room for the next blob.
-          } while (!done && left > 0 && step.movedBlobs > 0);
+            const before = movedBytes;
+            const onProgress = (moved: number, total: number) =>
+              bar.show(before + moved, before + total);
+            call = await store.compact({ maxBytes: left, signal, onProgress });
+            left -= call.movedBytes;
+            movedBlobs += call.movedBlobs;
+            movedBytes += call.movedBytes;
+            done = call.done;
+            // A call that moved nothing has no room for the next blob.
+          } while (!done && left > 0 && call.movedBlobs > 0);
           // The file may have grown on the way.
-          releasedBytes = Math.max(0, before - (await store.stats()).fileBytes);
+          releasedBytes = Math.max(0, fileBytes - (await store.stats()).fileBytes);
         }),
     );
     const report: CompactionReport = { movedBlobs, movedBytes, releasedBytes, done };

@@ -10,13 +10,15 @@
  * deno task mutate src/blob_store --again mutants.json # all tests, for what survived
  * deno task mutate src/blob_store --sample 200 --seed 1 --from 125 # without the first 125
  * deno task mutate src/blob_store --sample 200 --seed 1 --measured m.json # measures once
+ * deno task mutate src/blob_store --sample 200 --seed 1 --measured m.json --budget 30
  * deno task mutate src/operations/batch.ts --longest 60 --lines 30-40
  * ```
  *
  * Each mutant has a process of its own, which runs the tests that reach the mutant's place and
  * ends at the first that fails. A test that takes more than `--longest` seconds without a mutant
- * stays out (2 by default). With `--budget` nothing is measured: the tests run in the order of
- * `targets.ts`, those first that killed others, for so many seconds of the processor a mutant.
+ * stays out (2 by default). With `--budget` the tests run for so many seconds of the processor a
+ * mutant; without `--measured` they are not measured before, and run in the order of `targets.ts`,
+ * those first that killed others.
  *
  * @module
  */
@@ -38,7 +40,7 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     from: { type: "string", default: "0" }, // goes on with a run that ended after so many
     longest: { type: "string", default: "2" },
-    budget: { type: "string" }, // seconds a mutant; tests are not measured before
+    budget: { type: "string" }, // seconds a mutant
     lines: { type: "string", default: "1-999999" },
     out: { type: "string" }, // what came of each, as JSON, while it goes on
     again: { type: "string" }, // only what survived without a reason, as such a file says
@@ -58,6 +60,8 @@ const files = paths.flatMap((path) => {
 });
 
 const budget = values.budget === undefined ? undefined : Number(values.budget);
+/** Whether it is looked which tests reach which mutants, before any is tested. */
+const isMeasured = budget === undefined || values.measured !== undefined;
 let mutants = files.flatMap((file) => mutantsOf(file, readFileSync(root + file, "utf8")));
 const all = mutants.length;
 mutants = mutants.filter(({ line }) => line >= firstLine && line <= lastLine);
@@ -84,10 +88,10 @@ const longest = Number(values.longest);
 for (const [, group] of Map.groupBy(mutants, keyOf)) {
   const tests = testsOf(group[0].file), bench = new Workbench(tests), name = tests.join(", ");
   try {
-    if (budget !== undefined) console.log(`\n${await bench.list()} tests of ${name}`);
-    else if (values.measured !== undefined && existsSync(values.measured)) {
+    if (values.measured !== undefined && existsSync(values.measured)) {
       bench.restore(readFileSync(values.measured, "utf8"));
-    } else {
+    } else if (!isMeasured) console.log(`\n${await bench.list()} tests of ${name}`);
+    else {
       const { tests: count, seconds, leftOut } = await bench.measure(longest, group);
       console.log(`\n${count} tests of ${name}, ${seconds.toFixed(1)} s`);
       for (const name of leftOut) console.log(`  left out: ${name}`);
@@ -112,7 +116,7 @@ process.exit();
 /** What mutants have in common that are tested together: tests that are measured need no order. */
 function keyOf({ file }: Mutant): string {
   const tests = testsOf(file);
-  return (budget === undefined ? tests.toSorted() : tests).join();
+  return (isMeasured ? tests.toSorted() : tests).join();
 }
 
 /** The test files of a source. */

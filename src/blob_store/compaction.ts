@@ -307,6 +307,8 @@ export class FillPass extends CompactionPass {
  * Moves all blobs behind the first hole down to the one before them, in their order. The
  * gap between what has moved and what has not is taken, so that nobody else puts anything
  * there. Where it is narrow, or too small for the next blob, some go to the end of the file first.
+ * Where all cannot be moved, one that is longer than the gap stays: else the next call might fill
+ * the gap with it, and the one after that put it aside again, without end.
  */
 export class SlidePass extends CompactionPass {
   #next = 0;
@@ -316,6 +318,8 @@ export class SlidePass extends CompactionPass {
   #gap: Part | undefined;
   /** True if the end of the file takes blobs that make way. */
   #canWiden = true;
+  /** True if all may be moved, and what makes way twice. */
+  readonly #canMoveAll: boolean;
 
   private constructor(
     state: StoreState,
@@ -325,6 +329,8 @@ export class SlidePass extends CompactionPass {
   ) {
     super(state, progress, placed);
     this.#end = start;
+    const { ranges, granule } = state.space, units = ranges.capacity - ranges.freeSpace - start;
+    this.#canMoveAll = 2 * units * granule <= progress.budget;
   }
 
   /** Looks at where all blobs behind the first hole are: O(n log n) for n of them. */
@@ -364,7 +370,7 @@ export class SlidePass extends CompactionPass {
         const part = this.#takeFromGap(units);
         if (!await this.copy(slot, part)) this.#goBehind(from + units);
       } else if (this.hasCopied) return; // to record it widens the gap
-      else if (end + this.#gapUnits < from && this.#takeGapOf(units, from - end)) continue;
+      else if (end + this.#gapUnits < from && this.#takeGapBefore(from, units)) continue;
       else if (end + this.#gapUnits === from && from > end) {
         const isMoved = await this.#moveToEnd(slot, units);
         this.#next++;
@@ -399,15 +405,14 @@ export class SlidePass extends CompactionPass {
     return this.#gap !== undefined;
   }
 
-  /**
-   * The same for as many units up to `most` as are free there, about; at least for so many, unless
-   * `most` is less.
-   */
-  #takeGapOf(least: number, most: number): boolean {
-    for (let units = most; units > least; units = Math.floor(units / 2)) {
+  /** The same for as many units before `end` as are free there, about: a blob goes there. */
+  #takeGapBefore(end: number, blobUnits: number): boolean {
+    const most = end - this.#end;
+    if (most < blobUnits) return this.#canMoveAll && this.#takeGap(most);
+    for (let units = most; units > blobUnits; units = Math.floor(units / 2)) {
       if (this.#takeGap(units)) return true;
     }
-    return this.#takeGap(Math.min(least, most));
+    return this.#takeGap(blobUnits);
   }
 
   /** A place at the start of the gap, which is that much shorter then. */

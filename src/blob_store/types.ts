@@ -290,13 +290,16 @@ export interface CompactionReport {
   readonly movedBytes: number;
   /** By how much the file became shorter. */
   readonly releasedBytes: number;
-  /** True if another call would move nothing. */
+  /** True if another call with the same options would move nothing. */
   readonly done: boolean;
 }
 
 /** Bounds of one call of `compact`. */
 export interface BlobCompactionOptions extends ProgressOptions {
-  /** Most bytes to move; no limit by default. */
+  /**
+   * Most bytes to move; no limit by default. Less than twice what lies behind the first hole leaves
+   * blobs in place that are longer than the hole before them, and that hole.
+   */
   readonly maxBytes?: number | undefined;
 }
 

@@ -22,7 +22,7 @@ const BLOBS = (
   "empty_blob entry_sizes failures flushes foreign format format_writer full_disk index " +
   "lifecycle model open page_cache reader reload requests reserve sort_by sources streams " +
   "rename expiry compression conditions metadata_types publish snapshot cancel blob_cache " +
-  "blob_file file_failures lock_failure long_work watch crash blob_store"
+  "blob_file file_failures lock_failure long_work watch crash full_store blob_store"
 ).split(" ");
 
 /** The tests of blob stores, these first. */
