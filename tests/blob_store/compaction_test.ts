@@ -162,6 +162,31 @@ describe("compaction of blobs of all sizes", () => {
     }));
 });
 
+describe("compaction of a store that was opened anew", () => {
+  it("keeps what only the index has of a blob: metadata, time, checksums", async () => {
+    const store = memory(), model: Model = new Map(), infos = new Map<string, unknown>();
+    const blobs = await BlobStore.open(store, { compactAbove: 1 });
+    for (let i = 0; i < 200; i++) {
+      const key = `${i}`, metadata = i % 3 === 0 ? undefined : { i, text: "m".repeat(i) };
+      model.set(key, bytesOf(i, 4097 + 10 * i));
+      infos.set(key, await blobs.put(key, model.get(key)!, { metadata }));
+    }
+    for (let i = 0; i < 200; i += 2) {
+      await blobs.delete(`${i}`);
+      for (const all of [model, infos]) all.delete(`${i}`);
+    }
+    await blobs.checkpoint();
+    await blobs.close();
+    const again = await BlobStore.open(store, { compactAbove: 1 });
+    const { movedBlobs } = await again.compact();
+    assert(movedBlobs > 50, `${movedBlobs} blobs were moved`);
+    await again.close();
+    await using last = await BlobStore.open(store, { readOnly: true });
+    for (const [key, info] of infos) assertEquals(await last.stat(key), info);
+    await assertHolds(last, model);
+  });
+});
+
 /** A store whose state can be seen. */
 class VisibleStore extends BlobStore {
   constructor(core: OpenStore) {

@@ -98,7 +98,10 @@ describe("a compressed blob", () => {
     assertStrictEquals(await put(textOf(1000), { compress: false }), undefined);
     assertStrictEquals(await put(textOf(1000)), "gzip");
     assertStrictEquals(await put(streamOf(textOf(300_000), [1000])), "gzip");
-    // The first piece decides for a stream, and the rest is coded whatever it is.
+    // The first piece decides, and the rest of a stream is coded whatever it is.
+    const reverse = new Uint8Array(Buffer.concat([bytesOf(1, PIECE), textOf(900_000)]));
+    assertStrictEquals(await put(reverse), undefined);
+    assertStrictEquals(await put(streamOf(reverse, [5000])), undefined);
     const mixed = Buffer.concat([textOf(PIECE), bytesOf(1, 200_000)]);
     assertStrictEquals(await put(streamOf(new Uint8Array(mixed), [5000])), "gzip");
     assertEquals(Buffer.from((await blobs.get("a"))!), mixed);

@@ -322,15 +322,17 @@ describe("a slot of the header that is damaged", () => {
         damage = (file: Uint8Array, slot: number) =>
           file.fill(0, slot * SLOT + 20, slot * SLOT + 60);
       damage(once, damaged);
-      const opened = storeOf(once);
-      await (await BlobStore.open(opened, { readOnly: true })).close();
+      const opened = storeOf(once), reader = await BlobStore.open(opened, { readOnly: true });
+      assertStrictEquals((await reader.verify()).damagedHeaders, 1);
+      await reader.close();
       assertEquals(contentsOf(opened), once, "a reader changed it");
       await using writer = await BlobStore.open(opened);
       await assertHolds(writer, model);
+      assertStrictEquals((await writer.verify()).damagedHeaders, 0);
       const twice = contentsOf(opened);
       damage(twice, 1 - damaged);
-      await using reader = await BlobStore.open(storeOf(twice), { readOnly: true });
-      await assertHolds(reader, model);
+      await using after = await BlobStore.open(storeOf(twice), { readOnly: true });
+      await assertHolds(after, model);
     }
   });
 });

@@ -319,6 +319,38 @@ describe("salvageBlobs", () => {
     assertEquals(maybeOld, []);
   });
 
+  it("finds the last of several changes to a key in one commit", async () => {
+    const writer = await Writer.open(), { blobs, history } = writer;
+    const put = (key: string, seed: number) => {
+      const value = bytesOf(seed, 3000 + seed), metadata = { key, size: value.length };
+      history.set(key, [...history.get(key) ?? [], value]);
+      return { type: "put", key, value, metadata } as const;
+    };
+    await blobs.batch([put("a", 1), put("a", 2), put("a", 3)]);
+    await blobs.batch([put("b", 4), { type: "delete", key: "b" }]);
+    await blobs.batch([put("c", 5), { type: "delete", key: "c" }, put("c", 6)]);
+    history.get("b")!.push(undefined as never);
+    await blobs.flush();
+    for (const bytes of [contentsOf(writer.store), withoutHeader(contentsOf(writer.store))]) {
+      assertFound((await salvage(bytes, history)).found, writer.model);
+    }
+  });
+
+  it("reads a file without a header in pieces, however long it is", async () => {
+    const writer = await Writer.open();
+    for (let i = 0; i < 5; i++) await writer.put(nameOf(i), bytesOf(i, 900_000));
+    const bytes = withoutHeader(contentsOf(writer.store)), from = storeOf(bytes), lengths = [0];
+    const read = from.read.bind(from);
+    from.read = (position, into) => {
+      lengths.push(into.length);
+      read(position, into);
+    };
+    const report = await salvageBlobs(from, memory(2 ** 26));
+    assertEquals([report.blobs, report.usedHeader], [5, false]);
+    const longest = Math.max(...lengths);
+    assert(longest < 2.1 * 2 ** 20, `${longest} of ${bytes.length} bytes at once`);
+  });
+
   it("finds blobs in parts", async () => {
     const writer = await Writer.open({ maxByteLength: 2 ** 20 });
     for (let i = 0; i < 14; i++) await writer.put(nameOf(i), bytesOf(i, 60_000));

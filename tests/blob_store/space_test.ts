@@ -9,6 +9,7 @@ import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { StoreFullError } from "../../src/blob_store/blob_store_errors.ts";
+import { openStore } from "../../src/blob_store/open_store.ts";
 import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
 import {
   assertEmptiable,
@@ -173,6 +174,19 @@ describe("a batch that does not fit", () => {
       await assertSound(blobs);
     }
     await assertEmptiable(blobs, true);
+  });
+});
+
+describe("space that is refused", () => {
+  it("is told in bytes, wanted and free, and nothing of it is taken", async () => {
+    const { state: { space } } = await openStore(memory(2 ** 16), { granule: 64 });
+    const { ranges } = space, taken: number[] = [];
+    while (ranges.freeSpace > 20) taken.push(ranges.allocate(10));
+    for (const unit of taken.slice(0, 40).filter((_, i) => i % 4 === 0)) ranges.free(unit, 10);
+    const free = ranges.freeSpace;
+    const error = await assertRejects(() => space.allocate(free + 10_000), StoreFullError);
+    assertEquals([error.requested, error.free], [(free + 10_000) * 64, free * 64]);
+    assertStrictEquals(ranges.freeSpace, free);
   });
 });
 
