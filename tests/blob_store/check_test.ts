@@ -9,6 +9,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { describe, it } from "@std/testing/bdd";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { ByteReader, getUint32, setUint32 } from "../../src/blob_store/codec.ts";
+import { isSame } from "../../src/blob_store/header.ts";
 import { KeyIndex, MANY_PLACES } from "../../src/blob_store/key_index.ts";
 import { type OpenStore, openStore } from "../../src/blob_store/open_store.ts";
 import { decodeSuperblock, encodeSuperblock } from "../../src/blob_store/superblock.ts";
@@ -173,6 +174,16 @@ describe("bytes that are read", () => {
 });
 
 describe("a header", () => {
+  it("is the same only where every byte is", () => {
+    const one = bytesOf(1, 8192);
+    assert(isSame(one, one.slice()));
+    for (const at of [0, 1, 3, 4, 2048, 4095, 4096, 4099, 6000, 8188, 8191]) {
+      const other = one.slice();
+      other[at] ^= 1;
+      assert(!isSame(one, other) && !isSame(other, one), `byte ${at}`);
+    }
+  });
+
   it("is damaged where its length is not that of its parts", async () => {
     const { state: { log: { superblock } } } = await openStore(memory());
     const bytes = encodeSuperblock(superblock, crc32), length = getUint32(bytes, 16);

@@ -12,6 +12,7 @@ import * as zlib from "node:zlib";
 import { BlobStore as BlobStoreByPath } from "../../backends/blob_store/mod.ts";
 import type { MemoryStore } from "../../backends/memory.ts";
 import { blobCodecs } from "../../src/blob_store/blob_codecs.ts";
+import { CodedReader } from "../../src/blob_store/coded_reader.ts";
 import type { BlobCodecs } from "../../src/blob_store/compression.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { CorruptBlobError, UnsupportedCodecError } from "../../src/blob_store/blob_store_errors.ts";
@@ -98,6 +99,7 @@ describe("a compressed blob", () => {
     assertStrictEquals(await put(textOf(1000), { compress: false }), undefined);
     assertStrictEquals(await put(textOf(1000)), "gzip");
     assertStrictEquals(await put(streamOf(textOf(300_000), [1000])), "gzip");
+    assertStrictEquals(await put(streamOf(textOf(1000), [100])), "gzip");
     // The first piece decides, and the rest of a stream is coded whatever it is.
     const reverse = new Uint8Array(Buffer.concat([bytesOf(1, PIECE), textOf(900_000)]));
     assertStrictEquals(await put(reverse), undefined);
@@ -298,6 +300,41 @@ async function assertReads(
     assertEquals(buffer.subarray(0, part.length), part);
   }
 }
+
+describe("the table of pieces of a compressed blob", () => {
+  it("names the piece that it makes no sense of", async () => {
+    const plainSize = 2 * PIECE + 1000, ends = [100, 200, 300], size = 300 + 3 * 8;
+    const decode = (_: Uint8Array, length: number) => new Uint8Array(length).fill(7);
+    const reader = (changed: readonly number[]) => {
+      const bytes = new Uint8Array(size), table = new DataView(bytes.buffer, 300);
+      for (const [i, end] of changed.entries()) table.setBigUint64(8 * i, BigInt(end), true);
+      const read = (offset: number, into: Uint8Array) => {
+        into.set(bytes.subarray(offset, offset + into.length));
+        return Promise.resolve();
+      };
+      const source = { key: "a", size, extra: { expires: Infinity, codec: 2, plainSize }, read };
+      return new CodedReader(source, { zstd: { encode: () => new Uint8Array(0), decode } });
+    };
+    const into = new Uint8Array(plainSize);
+    await reader(ends).read(0, into);
+    assert(into.every((byte) => byte === 7));
+    const wrong: [piece: number, ends: number[]][] = [
+      [0, [0, 200, 300]],
+      [0, [301, 302, 300]],
+      [1, [100, 100, 300]],
+      [1, [100, 301, 300]],
+      [2, [100, 200, 299]],
+      [2, [100, 200, 200]],
+      [2, [100, 200, 301]],
+    ];
+    for (const [piece, changed] of wrong) {
+      const offset = piece * PIECE, what = `${changed}`;
+      const error = await assertRejects(() => reader(changed).read(offset, into.subarray(0, 9)));
+      assert(error instanceof CorruptBlobError, what);
+      assertEquals([error.offset, error.length], [offset, piece < 2 ? PIECE : 1000], what);
+    }
+  });
+});
 
 describe("a store whose blobs are compressed, or not", () => {
   it("does as a map does", async () => {

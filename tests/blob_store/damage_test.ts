@@ -17,7 +17,6 @@ import {
 } from "../../src/blob_store/blob_store_errors.ts";
 import type { BlobStoreOptions, FileRegionKind } from "../../src/blob_store/types.ts";
 import {
-  assertHolds,
   assertSound,
   bytesOf,
   contentsOf,
@@ -309,33 +308,6 @@ async function examineLoosely(bytes: Uint8Array, states: readonly Model[]): Prom
   if (listed !== undefined) await assertSound(blobs);
   return true;
 }
-
-describe("a slot of the header that is damaged", () => {
-  const SLOT = 4096;
-
-  it("is written again as the store is opened, before the other one may be damaged", async () => {
-    const store = memory(), model: Model = new Map([["a", bytesOf(1, 9000)]]);
-    await using blobs = await BlobStore.open(store);
-    await blobs.put("a", model.get("a")!);
-    for (const damaged of [0, 1]) {
-      const once = contentsOf(store),
-        damage = (file: Uint8Array, slot: number) =>
-          file.fill(0, slot * SLOT + 20, slot * SLOT + 60);
-      damage(once, damaged);
-      const opened = storeOf(once), reader = await BlobStore.open(opened, { readOnly: true });
-      assertStrictEquals((await reader.verify()).damagedHeaders, 1);
-      await reader.close();
-      assertEquals(contentsOf(opened), once, "a reader changed it");
-      await using writer = await BlobStore.open(opened);
-      await assertHolds(writer, model);
-      assertStrictEquals((await writer.verify()).damagedHeaders, 0);
-      const twice = contentsOf(opened);
-      damage(twice, 1 - damaged);
-      await using after = await BlobStore.open(storeOf(twice), { readOnly: true });
-      await assertHolds(after, model);
-    }
-  });
-});
 
 describe("a chunk of a large blob that is damaged", () => {
   it("spoils reads of that chunk only", async () => {

@@ -205,8 +205,12 @@ describe("a store that answers later", () => {
     for (const slot of [0, 1]) {
       const bytes = whole.slice();
       bytes.fill(0, slot * SLOT_LENGTH, (slot + 1) * SLOT_LENGTH);
-      const inner = storeOf(bytes);
-      await (await BlobStore.open(new LateStore(inner))).close();
+      const inner = storeOf(bytes), damaged = [];
+      for (const readOnly of [true, false]) {
+        await using opened = await BlobStore.open(new LateStore(inner), { readOnly });
+        damaged.push((await opened.verify()).damagedHeaders);
+      }
+      assertEquals(damaged, [1, 0]);
       for (const other of [0, 1]) {
         const again = contentsOf(inner);
         again.fill(0, other * SLOT_LENGTH, (other + 1) * SLOT_LENGTH);

@@ -10,11 +10,26 @@ import * as fs from "node:fs";
 import { FileStore, SyncFileStore } from "../../backends/file/mod.ts";
 import { StorageError } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { isDiskFull } from "../../src/blob_store/store_file.ts";
 import { applied, assertStorageError, systemError, workload } from "./faults.ts";
 import { assertEmptiable, assertHolds, bytesOf, type Model, storeOf } from "./helpers.ts";
 import { FakeFile } from "../file/fake_file.ts";
 
 const K = 1024;
+
+describe("a disk without room", () => {
+  it("is told from other failures, by the names that systems and browsers give it", () => {
+    const named = (name: string) => Object.assign(new Error("no"), { name });
+    const full = [systemError("ENOSPC"), systemError("EDQUOT"), named("QuotaExceededError")];
+    for (const cause of full) {
+      const outer = new StorageError("write", 0, 1, "no", { cause: new Error("no", { cause }) });
+      assert(isDiskFull(cause) && isDiskFull(outer), `${cause}`);
+    }
+    for (const other of [systemError("EIO"), named("AbortError"), undefined, "ENOSPC"]) {
+      assert(!isDiskFull(other), `${other}`);
+    }
+  });
+});
 
 describe("a file whose calls fall short or fail", () => {
   for (const Store of [SyncFileStore, FileStore]) {

@@ -188,6 +188,9 @@ describe("the format, read by a program that knows only its page", () => {
     await check(store, blobs);
     await blobs.checkpoint();
     await blobs.put("also in parts", bytesOf(2, 50_000));
+    const regions = async () => (await regionsOf(blobs, "blob")).length, before = await regions();
+    await blobs.put("in two parts", bytesOf(3, 11_500));
+    assertEquals(await regions(), before + 2);
     await check(store, blobs);
     await blobs.delete("1");
     await blobs.compact();

@@ -20,7 +20,7 @@ import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import { withSeed } from "../support/random.ts";
 import { newPath } from "../support/temporary_files.ts";
 import { readStore } from "./format_reader.ts";
-import { assertSound, bytesOf, contentsOf, memory } from "./helpers.ts";
+import { assertSound, bytesOf, contentsOf, memory, streamOf } from "./helpers.ts";
 
 const SIZES = [0, 1, 63, 64, 65, 4096, 4097, 65_535, 65_536, 65_537, 131_072, 400_000];
 
@@ -117,6 +117,25 @@ describe("publishBlobs", () => {
     await assertSame(to, store);
     changes = Infinity;
     await assertRejects(() => publishBlobs(changing, memory()), BlobChangedError);
+  });
+
+  it("takes long blobs in pieces of any length", async () => {
+    const store = await BlobStore.open(memory(2 ** 25));
+    for (let i = 0; i < 3; i++) await store.put(`k${i}`, bytesOf(i, 1_200_000 + 77 * i));
+    const inPieces = new Proxy(store, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        if (name !== "read") return value.bind(target);
+        return async (key: string) => {
+          const snapshot = (await target.read(key))!, bytes = await snapshot.bytes();
+          return { info: snapshot.info, stream: () => streamOf(bytes, [1, 70_000, 65_535, 9]) };
+        };
+      },
+    });
+    const to = memory(2 ** 25);
+    await publishBlobs(inPieces, to);
+    await assertSame(to, store);
   });
 
   it("tells how far it is", async () => {

@@ -25,6 +25,7 @@ import {
   type Model,
   places,
   RecordingStore,
+  regionsOf,
 } from "./helpers.ts";
 import { removeAfterwards } from "../support/temporary_files.ts";
 import { seeded } from "../support/random.ts";
@@ -316,6 +317,9 @@ describe("figures", () => {
     assertStrictEquals(bytes.header, 8192);
     assert(bytes.blob >= 105_010 && bytes.blob <= 105_010 + 4 * 128 + 16, `${bytes.blob}`);
     assert(bytes.log > 0 && bytes.index > 0);
+    await using odd = await BlobStore.open(new MemoryStore(2 ** 17 + 13), { granule: 128 });
+    const last = (await regionsOf(odd)).at(-1)!;
+    assertEquals([last.offset + last.length, last.kind], [2 ** 17 + 13, "free"]);
     await using unlimited = await BlobStore.open(new LateStore(memory()));
     assertStrictEquals((await unlimited.stats()).maxByteLength, 2 ** 24);
     await assertEmptiable(blobs);

@@ -19,6 +19,8 @@ import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { publishBlobs } from "../../src/blob_store/publish_blobs.ts";
 import type { BlobInfo, ListOptions } from "../../src/blob_store/types.ts";
 import { seeded } from "../support/random.ts";
+import { SOUND } from "../blob_store/format_forgeries.ts";
+import { writeStore } from "../blob_store/format_writer.ts";
 import { bytesOf, memory, storeOf } from "../blob_store/helpers.ts";
 import { FileServer } from "./file_server.ts";
 import { fileOf, keyOf, openOn, publishedFile, putPhotos, unclosedFile } from "./stores.ts";
@@ -101,6 +103,7 @@ describe("HttpBlobStore reads what a BlobStore reads", () => {
     const store = memory(2 ** 26), blobs = await BlobStore.open(store, { maxByteLength: 2 ** 21 });
     const long = "k".repeat(1023), metadata = "m".repeat(4000);
     for (let i = 0; i < 8; i++) await blobs.put(`${long}${i}`, bytesOf(i, 100), { metadata });
+    for (const key of ["\0", "\0\0"]) await blobs.put(key, bytesOf(key.length, 100));
     for (let i = 0; i < 200; i++) await blobs.put(keyOf(i), bytesOf(i, 8000));
     for (let i = 0; i < 200; i += 2) await blobs.delete(keyOf(i));
     await blobs.put("scattered", bytesOf(9, 700_000));
@@ -108,6 +111,10 @@ describe("HttpBlobStore reads what a BlobStore reads", () => {
     await assertSameStore(fileOf(store));
     await blobs.close();
     await assertSameStore(fileOf(store));
+  });
+
+  it("of a store whose groups of leaves lie in several extents", async () => {
+    await assertSameStore(writeStore(SOUND).file);
   });
 
   it("of a window whose blobs never came to the disk: without that window", async () => {
