@@ -90,7 +90,9 @@ export class RemoteFile implements RangeFile {
    * together, and none twice as long as it is kept.
    */
   range(start: number, end: number, maxGap = 0): Promise<Uint8Array> {
-    if (end <= this.head.length) return Promise.resolve(this.head.subarray(start, end));
+    if (end <= Math.max(start, this.head.length)) {
+      return Promise.resolve(this.head.subarray(start, end));
+    }
     const name = `${start}-${end}`, cache = this.#cache;
     let bytes = cache.get(name);
     if (bytes === undefined) {

@@ -22,7 +22,7 @@ import {
 import { isIntact } from "./leaf_cursor.ts";
 import type { ChecksumTest } from "./checksums.ts";
 import { readParts } from "./records.ts";
-import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
+import type { Part } from "./superblock.ts";
 
 /**
  * The entries of a leaf in order, or undefined where it is not the leaf of that place, or not
@@ -73,7 +73,7 @@ function readEntry(
   let parts: Part[] | undefined = [], unit = NO_PLACE;
   if ((flags & IN_PARTS) !== 0) {
     parts = readParts(from);
-    if (size === 0 || !parts || parts.length < 2 || parts.length > MAX_BLOB_PARTS) return undefined;
+    if (size === 0 || !parts || parts.length < 2) return undefined;
     unit = MANY_PLACES;
   } else if (size > 0) {
     unit = from.varint();

@@ -16,9 +16,9 @@ import {
   readExtra,
   writeExtra,
 } from "./extra.ts";
-import { MANY_PLACES, NO_PLACE } from "./key_index.ts";
+import { MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
 import type { IndexEntry } from "./leaf.ts";
-import type { Part } from "./superblock.ts";
+import { MAX_BLOB_PARTS, type Part } from "./superblock.ts";
 
 // A record begins with its type; `#` is a varint, the others have so many bytes:
 //
@@ -168,6 +168,7 @@ export class RecordReader {
     if ((flags & ~FLAGS) !== 0 || (extras & ~this.#features) !== 0) return false;
     this.isDurable = (flags & DURABLE) !== 0;
     this.keyLength = this.#varint();
+    if (!(this.keyLength >= 1 && this.keyLength <= MAX_KEY_LENGTH)) return false;
     this.keyAt = this.at;
     this.at += this.keyLength;
     if (type === DELETE) return this.at <= end;
@@ -181,7 +182,7 @@ export class RecordReader {
       this.metadataLength = this.#varint();
       this.metadataAt = this.at;
       this.at += this.metadataLength;
-      if (!(this.metadataLength > 0)) return false;
+      if (!(this.metadataLength >= 1 && this.metadataLength <= MAX_METADATA)) return false;
     }
     if (extras !== 0) {
       const from = new ByteReader(B, this.at);
@@ -227,7 +228,7 @@ export class RecordReader {
   /** Goes behind parts. False: they make no sense, or would be more than there are bytes. */
   #readParts(end: number): boolean {
     const count = this.#varint();
-    if (!(2 * count <= end - this.at)) return false;
+    if (!(count <= MAX_BLOB_PARTS && 2 * count <= end - this.at)) return false;
     this.partCount = count;
     this.#partsAt = this.at;
     for (let i = 0; i < count; i++) {
@@ -280,6 +281,7 @@ export function readRecord(
   const flags = isPut ? from.uint8() : 0, extras = flags & (EXPIRY | CODECS);
   if ((flags & ~FLAGS) !== 0 || (extras & ~features) !== 0) return undefined;
   const key = from.view(hasKey ? from.varint() : 0), keyLength = key.length;
+  if (hasKey !== (keyLength > 0) || keyLength > MAX_KEY_LENGTH) return undefined;
   let entry: FoundEntry | undefined;
   if (isPut) {
     const size = from.varint(), time = from.varint(), seed = from.uint32(), crc = from.uint32();
@@ -290,7 +292,8 @@ export function readRecord(
     if (!(time <= MAX_TIME && size <= (isInline ? CHUNK_LENGTH : Number.MAX_SAFE_INTEGER))) {
       return undefined;
     }
-    if (metadata?.length === 0 || (extras !== 0 && extra === undefined)) return undefined;
+    const { length = 1 } = metadata ?? {};
+    if (length < 1 || length > MAX_METADATA || (extras !== 0 && !extra)) return undefined;
     if (parts === undefined || (size > 0) !== (isInline || parts.length > 0)) return undefined;
     if (type === MOVE && parts.length === 0) return undefined;
     const [{ unit } = { unit: NO_PLACE }] = parts;
@@ -304,7 +307,7 @@ export function readRecord(
 /** Reads parts; undefined where there would be more than there are bytes. */
 export function readParts(from: ByteReader): Part[] | undefined {
   const count = from.varint();
-  if (2 * count > from.bytes.length - from.at) return undefined;
+  if (count > MAX_BLOB_PARTS || 2 * count > from.bytes.length - from.at) return undefined;
   const parts = Array.from(
     { length: count },
     () => ({ unit: from.varint(), units: from.varint() }),

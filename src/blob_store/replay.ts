@@ -5,13 +5,13 @@
  */
 
 import type { StoreFile } from "./store_file.ts";
-import { type KeyIndex, MANY_PLACES, MAX_KEY_LENGTH, MAX_METADATA, NO_PLACE } from "./key_index.ts";
+import { type KeyIndex, MANY_PLACES, NO_PLACE } from "./key_index.ts";
 import { BATCH_HEADER, batchAt, checkNothingFollows, damagedLog } from "./log.ts";
 import { wordsOf } from "./header.ts";
 import { CLOSE, DELETE, PUT, RecordReader } from "./records.ts";
 import type { Root } from "./root.ts";
 import type { LogNews } from "./watch.ts";
-import { MAX_BLOB_PARTS, type Part, positionOf, type Superblock } from "./superblock.ts";
+import { type Part, positionOf, type Superblock } from "./superblock.ts";
 
 /** The contents of a log. */
 export interface Replay {
@@ -165,8 +165,6 @@ function applyRecord(
   const { type, keyAt, keyLength, partCount, inlineAt } = record;
   replay.isClosed = type === CLOSE;
   if (type === CLOSE) return true;
-  if (keyLength < 1 || keyLength > MAX_KEY_LENGTH) return false;
-  if (record.metadataLength > MAX_METADATA || partCount > MAX_BLOB_PARTS) return false;
   // Where there was no such blob, there is nothing to delete.
   if (type === DELETE && !hasRun && index.findBytes(record.key) < 0) return true;
   const slot = index.setBytes(bytes, keyAt, keyLength, record.metadata);

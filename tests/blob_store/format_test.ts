@@ -191,6 +191,8 @@ describe("the format, read by a program that knows only its page", () => {
     const regions = async () => (await regionsOf(blobs, "blob")).length, before = await regions();
     await blobs.put("in two parts", bytesOf(3, 11_500));
     assertEquals(await regions(), before + 2);
+    await using again = await BlobStore.open(storeOf(contentsOf(store)));
+    assertEquals(await again.get("in two parts"), bytesOf(3, 11_500));
     await check(store, blobs);
     await blobs.delete("1");
     await blobs.compact();

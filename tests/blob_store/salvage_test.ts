@@ -351,6 +351,20 @@ describe("salvageBlobs", () => {
     assert(longest < 2.1 * 2 ** 20, `${longest} of ${bytes.length} bytes at once`);
   });
 
+  it("searches no file whose index is whole", async () => {
+    const writer = await Writer.open();
+    for (let i = 0; i < 40; i++) await writer.put(nameOf(i), bytesOf(i, 100_000));
+    const from = storeOf(contentsOf(writer.store)), read = from.read.bind(from);
+    let bytes = 0;
+    from.read = (position, into) => {
+      bytes += into.length;
+      read(position, into);
+    };
+    const report = await salvageBlobs(from, memory(2 ** 26));
+    assertEquals([report.blobs, report.usedHeader], [40, true]);
+    assert(bytes < 1.2 * 40 * 100_000, `${bytes} bytes were read`);
+  });
+
   it("finds blobs in parts", async () => {
     const writer = await Writer.open({ maxByteLength: 2 ** 20 });
     for (let i = 0; i < 14; i++) await writer.put(nameOf(i), bytesOf(i, 60_000));

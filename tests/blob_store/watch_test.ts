@@ -186,6 +186,18 @@ describe("a watch of a reader", () => {
     await reader.close();
   });
 
+  it("tells at once what its first look finds", async () => {
+    const store = memory(), writer = await BlobStore.open(store);
+    await writer.put("a", "1");
+    const reader = await BlobStore.open(store, { readOnly: true });
+    const changes = reader.watch({ pollMs: 600_000 });
+    await writer.put("b", "1");
+    await writer.put("c", "1");
+    assertEquals(await take(changes, 2), ["put b", "put c"]);
+    await changes.return!();
+    await reader.close();
+  });
+
   it("sees that a crash took what it had seen", async () => {
     const store = memory();
     const writer = await BlobStore.open(store, { durability: "none" });
