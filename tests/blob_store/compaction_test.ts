@@ -6,6 +6,7 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { MemoryStore } from "../../backends/memory.ts";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { SlidePass } from "../../src/blob_store/compaction.ts";
@@ -55,6 +56,19 @@ describe("a log that is larger than the blobs in it", () => {
       "one more for nothing",
     );
     await assertEmptiable(blobs);
+  });
+});
+
+describe("compaction of a store of fixed length", () => {
+  it("makes no checkpoint where nothing is to do", async () => {
+    await using blobs = await BlobStore.open(new MemoryStore(2 ** 20), { compactAbove: 1 });
+    for (let i = 0; i < 60; i++) await blobs.put(`${i}`, bytesOf(i, 5000));
+    for (let i = 0; i < 60; i += 2) await blobs.delete(`${i}`);
+    assert((await blobs.compact()).movedBlobs > 10);
+    await blobs.compact();
+    const { checkpoints } = await blobs.stats();
+    assertStrictEquals((await blobs.compact()).movedBlobs, 0);
+    assertStrictEquals((await blobs.stats()).checkpoints, checkpoints);
   });
 });
 

@@ -350,6 +350,11 @@ export const EQUIVALENT: readonly Equivalent[] = [
   },
   {
     file: "src/blob_store/publish_blobs.ts",
+    reason: "the file grows earlier, and is cut off at the end",
+    changes: [["if (file.byteLength < this.#position) {", "if (true) {"]],
+  },
+  {
+    file: "src/blob_store/publish_blobs.ts",
     reason: "the bound is higher",
     changes: [["groups * (longest + 4)", "(4 + 1)"]],
   },
