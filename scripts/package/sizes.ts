@@ -49,7 +49,7 @@ export const pages: readonly Page[] = [
   { names: "unstorageDriver", entry: "./unstorage", limit: 1_480 },
   { names: "keyvAdapter", entry: "./keyv", limit: 1_160 },
   { names: "OpfsStore", entry: "./opfs", limit: 4_770 },
-  { names: "BlobStore", entry: "./opfs", limit: 60_200 },
+  { names: "BlobStore", entry: "./opfs", limit: 60_300 },
   { names: "RemoteBlobStore", entry: "./opfs", limit: 6_560 },
   { names: "SharedBlobStore, serveBlobStore", entry: "./opfs", limit: 68_900 },
   { names: "joinTabs, relayTabs", entry: "./opfs", limit: 2_200 },
