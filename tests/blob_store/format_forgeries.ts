@@ -313,7 +313,7 @@ const inLeaves: readonly Forgery[] = [
   }),
   entry("a part of nothing", (entry) => entry.parts = [part(1, 1), part(3, 0)]),
   entry("parts of nothing at all", (entry) => {
-    Object.assign(entry, { size: 0, parts: [part(1, 1), part(3, 1)] });
+    Object.assign(entry, { flags: 3, size: 0, parts: [part(1, 1), part(3, 1)] });
   }),
   entry("metadata of no bytes", (entry) => entry.metadata = new Uint8Array(0)),
   entry("metadata too long", (entry) => entry.metadata = new Uint8Array(4097).fill(49)),

@@ -180,7 +180,7 @@ describe("a batch that does not fit", () => {
 
 describe("space that is refused", () => {
   it("is told in bytes, wanted and free, and nothing of it is taken", async () => {
-    const { state: { space } } = await openStore(memory(2 ** 16), { granule: 64 });
+    const { state: { space } } = await openStore(new MemoryStore(2 ** 16), { granule: 64 });
     const { ranges } = space, taken: number[] = [];
     while (ranges.freeSpace > 20) taken.push(ranges.allocate(10));
     for (const unit of taken.slice(0, 40).filter((_, i) => i % 4 === 0)) ranges.free(unit, 10);
@@ -188,6 +188,12 @@ describe("space that is refused", () => {
     const error = await assertRejects(() => space.allocate(free + 10_000), StoreFullError);
     assertEquals([error.requested, error.free], [(free + 10_000) * 64, free * 64]);
     assertStrictEquals(ranges.freeSpace, free);
+    // In one part there is what the largest hole has, or some more, of what is kept for this.
+    const hole = 64 * ranges.largestFreeRegion();
+    const inOne = await assertRejects(() => space.allocateReserved(700, 1), StoreFullError);
+    assertStrictEquals(inOne.requested, 700 * 64);
+    assert(inOne.free >= hole && inOne.free < inOne.requested, `${inOne.free} bytes are free`);
+    assert(ranges.freeSpace >= free);
   });
 });
 
