@@ -292,8 +292,9 @@ export function readRecord(
     if (!(time <= MAX_TIME && size <= (isInline ? CHUNK_LENGTH : Number.MAX_SAFE_INTEGER))) {
       return undefined;
     }
-    const { length = 1 } = metadata ?? {};
-    if (length < 1 || length > MAX_METADATA || (extras !== 0 && !extra)) return undefined;
+    const metadataLength = metadata?.length ?? 1;
+    if (metadataLength < 1 || metadataLength > MAX_METADATA) return undefined;
+    if (extras !== 0 && extra === undefined) return undefined;
     if (parts === undefined || (size > 0) !== (isInline || parts.length > 0)) return undefined;
     if (type === MOVE && parts.length === 0) return undefined;
     const [{ unit } = { unit: NO_PLACE }] = parts;

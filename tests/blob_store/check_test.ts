@@ -15,14 +15,7 @@ import { type OpenStore, openStore } from "../../src/blob_store/open_store.ts";
 import { decodeSuperblock, encodeSuperblock } from "../../src/blob_store/superblock.ts";
 import type { ChecksumTest } from "../../src/blob_store/checksums.ts";
 import { crc32 } from "../../src/util/crc32.ts";
-import { bytesOf, failingStream, memory, streamOf } from "./helpers.ts";
-
-/** A store whose state can be seen. */
-class VisibleStore extends BlobStore {
-  constructor(core: OpenStore) {
-    super(core);
-  }
-}
+import { bytesOf, failingStream, memory, streamOf, VisibleStore } from "./helpers.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

@@ -9,8 +9,9 @@ import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
 import { NO_SPACE } from "../../src/allocator.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import { framedLength } from "../../src/blob_store/chunks.ts";
 import { SlidePass } from "../../src/blob_store/compaction.ts";
-import { type OpenStore, openStore } from "../../src/blob_store/open_store.ts";
+import { openStore } from "../../src/blob_store/open_store.ts";
 import type { StoreState } from "../../src/blob_store/store_state.ts";
 import {
   assertEmptiable,
@@ -19,6 +20,7 @@ import {
   memory,
   type Model,
   RecordingStore,
+  VisibleStore,
 } from "./helpers.ts";
 import { withSeed } from "../support/random.ts";
 import { share, sharedOf } from "../support/share.ts";
@@ -166,7 +168,7 @@ describe("compaction of blobs of all sizes", () => {
         const { done } = await blobs.compact(), { fileBytes } = await blobs.stats();
         let live = 0;
         for (const { length } of model.values()) {
-          live += Math.ceil((length + 4 * Math.ceil(length / 65_536)) / granule) * granule;
+          live += Math.ceil(framedLength(length) / granule) * granule;
         }
         const what = `${fileBytes} bytes of file for ${live}, round ${round}`;
         assert(done && fileBytes <= 1.02 * live + KEPT, what);
@@ -200,13 +202,6 @@ describe("compaction of a store that was opened anew", () => {
     await assertHolds(last, model);
   });
 });
-
-/** A store whose state can be seen. */
-class VisibleStore extends BlobStore {
-  constructor(core: OpenStore) {
-    super(core);
-  }
-}
 
 describe("a pass that slides blobs, where none can be put aside", () => {
   const UNIT = 64;

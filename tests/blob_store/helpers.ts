@@ -11,6 +11,7 @@ import { BlobStore as BlobStoreByPath } from "../../backends/blob_store/mod.ts";
 import { MemoryStore } from "../../backends/memory.ts";
 import type { BackingStore, SyncBackingStore } from "../../src/arena/backing_store.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import type { OpenStore } from "../../src/blob_store/open_store.ts";
 import type { BlobStoreOptions, FileRegion, FileRegionKind } from "../../src/blob_store/types.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
@@ -131,6 +132,7 @@ export class RecordingStore implements SyncBackingStore {
   readonly #inner: MemoryStore;
   calls: string[] = [];
   bytesRead = 0;
+  longestRead = 0;
   bytesWritten = 0;
 
   constructor(inner: MemoryStore = memory()) {
@@ -148,6 +150,7 @@ export class RecordingStore implements SyncBackingStore {
   read(offset: number, into: Uint8Array): void {
     this.calls.push("read");
     this.bytesRead += into.length;
+    this.longestRead = Math.max(this.longestRead, into.length);
     this.#inner.read(offset, into);
   }
 
@@ -171,6 +174,13 @@ export class RecordingStore implements SyncBackingStore {
     const { length } = this.calls.filter((name) => name === call);
     this.calls = [];
     return length;
+  }
+}
+
+/** A store whose state can be seen. */
+export class VisibleStore extends BlobStore {
+  constructor(core: OpenStore) {
+    super(core);
   }
 }
 

@@ -53,6 +53,17 @@ async function assertSame(published: MemoryStore, store: BlobStore): Promise<voi
   assertEquals(await again.get("a"), bytesOf(1, 5000));
 }
 
+/** The same store, whose `read` is another one. */
+function withRead(store: BlobStore, read: (key: string) => Promise<unknown>): BlobStore {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === "read") return read;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 describe("publishBlobs", () => {
   it("writes the same blobs, which every reader reads and a writer goes on with", () =>
     withSeed(11, async (random) => {
@@ -101,16 +112,9 @@ describe("publishBlobs", () => {
     const store = await BlobStore.open(memory());
     for (let i = 0; i < 20; i++) await store.put(`k${i}`, bytesOf(i, 2000));
     let changes = 3;
-    const changing = new Proxy(store, {
-      get(target, name) {
-        const value = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        if (name !== "read") return value.bind(target);
-        return async (key: string) => {
-          if (key === "k5" && changes-- > 0) await target.put(`k${changes % 20}`, "new");
-          return await target.read(key);
-        };
-      },
+    const changing = withRead(store, async (key) => {
+      if (key === "k5" && changes-- > 0) await store.put(`k${changes % 20}`, "new");
+      return await store.read(key);
     });
     const to = memory();
     await publishBlobs(changing, to);
@@ -122,16 +126,9 @@ describe("publishBlobs", () => {
   it("takes long blobs in pieces of any length", async () => {
     const store = await BlobStore.open(memory(2 ** 25));
     for (let i = 0; i < 3; i++) await store.put(`k${i}`, bytesOf(i, 1_200_000 + 77 * i));
-    const inPieces = new Proxy(store, {
-      get(target, name) {
-        const value = Reflect.get(target, name);
-        if (typeof value !== "function") return value;
-        if (name !== "read") return value.bind(target);
-        return async (key: string) => {
-          const snapshot = (await target.read(key))!, bytes = await snapshot.bytes();
-          return { info: snapshot.info, stream: () => streamOf(bytes, [1, 70_000, 65_535, 9]) };
-        };
-      },
+    const inPieces = withRead(store, async (key) => {
+      const snapshot = (await store.read(key))!, bytes = await snapshot.bytes();
+      return { info: snapshot.info, stream: () => streamOf(bytes, [1, 70_000, 65_535, 9]) };
     });
     const to = memory(2 ** 25);
     await publishBlobs(inPieces, to);

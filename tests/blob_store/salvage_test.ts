@@ -15,7 +15,7 @@ import { CHUNK_LENGTH } from "../../src/blob_store/chunks.ts";
 import { salvageBlobs } from "../../src/blob_store/salvage_blobs.ts";
 import type { BlobStoreOptions, SalvageReport } from "../../src/blob_store/types.ts";
 import { seeded, withSeed } from "../support/random.ts";
-import { bytesOf, contentsOf, memory, regionsOf, storeOf } from "./helpers.ts";
+import { bytesOf, contentsOf, memory, RecordingStore, regionsOf, storeOf } from "./helpers.ts";
 
 /** What was acknowledged for a key, oldest first; undefined: it was deleted. */
 type History = Map<string, (Uint8Array | undefined)[]>;
@@ -339,30 +339,23 @@ describe("salvageBlobs", () => {
   it("reads a file without a header in pieces, however long it is", async () => {
     const writer = await Writer.open();
     for (let i = 0; i < 5; i++) await writer.put(nameOf(i), bytesOf(i, 900_000));
-    const bytes = withoutHeader(contentsOf(writer.store)), from = storeOf(bytes), lengths = [0];
-    const read = from.read.bind(from);
-    from.read = (position, into) => {
-      lengths.push(into.length);
-      read(position, into);
-    };
+    const bytes = withoutHeader(contentsOf(writer.store)),
+      from = new RecordingStore(storeOf(bytes));
     const report = await salvageBlobs(from, memory(2 ** 26));
     assertEquals([report.blobs, report.usedHeader], [5, false]);
-    const longest = Math.max(...lengths);
-    assert(longest < 2.1 * 2 ** 20, `${longest} of ${bytes.length} bytes at once`);
+    assert(
+      from.longestRead < 2.1 * 2 ** 20,
+      `${from.longestRead} of ${bytes.length} bytes at once`,
+    );
   });
 
   it("searches no file whose index is whole", async () => {
     const writer = await Writer.open();
     for (let i = 0; i < 40; i++) await writer.put(nameOf(i), bytesOf(i, 100_000));
-    const from = storeOf(contentsOf(writer.store)), read = from.read.bind(from);
-    let bytes = 0;
-    from.read = (position, into) => {
-      bytes += into.length;
-      read(position, into);
-    };
+    const from = new RecordingStore(storeOf(contentsOf(writer.store)));
     const report = await salvageBlobs(from, memory(2 ** 26));
     assertEquals([report.blobs, report.usedHeader], [40, true]);
-    assert(bytes < 1.2 * 40 * 100_000, `${bytes} bytes were read`);
+    assert(from.bytesRead < 1.2 * 40 * 100_000, `${from.bytesRead} bytes were read`);
   });
 
   it("finds blobs in parts", async () => {

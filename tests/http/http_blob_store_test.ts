@@ -119,16 +119,14 @@ describe("HttpBlobStore reads what a BlobStore reads", () => {
 
   it("of no store that breaks a rule, whatever its checksums", async () => {
     // It takes on trust where keys are, and looks at places once it reads there.
-    const trusted =
-      /separator|of two pages behind|no entries, at the end|^a place (out|that e)|^parts o(u|f all)/;
+    const trusted = /separator|of two pages behind|no entries, at the end|^a place that e/;
+    const outside = /^a place out|^parts o(u|f all)/;
     for (const { name, moment, make } of FORGERIES) {
-      if (moment === "whole" || trusted.test(name)) continue;
+      if (moment === "whole" || trusted.test(name) || outside.test(name)) continue;
       const list = async () => await infos((await openOn(new FileServer(make()))).list());
       await assertRejects(list, Error, undefined, name);
     }
-    for (
-      const { make } of FORGERIES.filter(({ name }) => /^a place out|^parts o(u|f all)/.test(name))
-    ) {
+    for (const { make } of FORGERIES.filter(({ name }) => outside.test(name))) {
       const store = await openOn(new FileServer(make()));
       const got = await store.get("put").catch((error) => error);
       assert(got === undefined || got instanceof CorruptBlobError, `${got}`);
