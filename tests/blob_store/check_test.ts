@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { BlobStore } from "../../src/blob_store/blob_store.ts";
+import type { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { ByteReader, getUint32, setUint32 } from "../../src/blob_store/codec.ts";
 import { isSame } from "../../src/blob_store/header.ts";
 import { KeyIndex, MANY_PLACES } from "../../src/blob_store/key_index.ts";
