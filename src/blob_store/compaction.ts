@@ -51,6 +51,8 @@ export interface CompactionProgress {
   /** Bytes that may still be moved, and those that may be moved in all. */
   budget: number;
   readonly maxBytes: number;
+  /** True if no further step is wanted. */
+  isEnded?: boolean;
   /** The listener to progress, and the signal that may end it. */
   readonly options: ProgressOptions;
 }

@@ -36,6 +36,8 @@ export class Compactor {
   readonly #state: StoreState;
   readonly #committer: Committer;
   #isRunning = false;
+  /** The compaction that runs beside other work, and may end early. */
+  #idle: CompactionProgress | undefined;
 
   constructor(state: StoreState, committer: Committer) {
     this.#state = state;
@@ -99,8 +101,23 @@ export class Compactor {
   }
 
   /** Moves blobs, some MiB at a time, as long as there is room for that. */
-  compact(maxBytes: number, passes: number = MAX_PASSES): Promise<CompactionReport> {
-    return this.#compact(newProgress(maxBytes), passes);
+  compact(maxBytes: number): Promise<CompactionReport> {
+    return this.#compact(newProgress(maxBytes), MAX_PASSES);
+  }
+
+  /** The same beside other work: only what moves little, and up to `endIdle`. */
+  async compactIdle(): Promise<void> {
+    this.#idle = newProgress(Infinity);
+    try {
+      await this.#compact(this.#idle, 1);
+    } finally {
+      this.#idle = undefined;
+    }
+  }
+
+  /** Lets a compaction beside other work end with the step that it is in. */
+  endIdle(): void {
+    if (this.#idle !== undefined) this.#idle.isEnded = true;
   }
 
   async #compact(progress: CompactionProgress, passes: number): Promise<CompactionReport> {
@@ -115,17 +132,17 @@ export class Compactor {
         await flushAll(state); // frees what was superseded
       });
       if (this.#hasHoles()) state.space.unreserveOnDisk();
+      if (progress.isEnded) return newReport(progress);
       // What was moved before the disk was full is worth having.
       await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
+      if (progress.isEnded) return newReport(progress);
       // Where the index and the log went, something else may have room now.
       if (await this.#committer.exclusively(() => this.#trim())) done &&= !this.#hasHoles();
     } finally {
       this.#isRunning = false;
       state.space.preference = "none";
     }
-    const { movedBlobs, movedBytes } = progress;
-    const releasedBytes = Math.max(0, before - file.byteLength);
-    return { movedBlobs, movedBytes, releasedBytes, done };
+    return { ...newReport(progress), releasedBytes: Math.max(0, before - file.byteLength), done };
   }
 
   /** Moves blobs. Tells whether another call would move none. */
@@ -136,11 +153,11 @@ export class Compactor {
     for (let i = 0; i < passes; i++) {
       const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
       try {
-        while (!pass.isDone) await this.#takeStep(pass, progress);
+        while (!pass.isDone && !progress.isEnded) await this.#takeStep(pass, progress);
       } finally {
         pass.end();
       }
-      if (pass.isOverBudget) return false;
+      if (pass.isOverBudget || progress.isEnded) return false;
       if (!this.#hasHoles() || (i > 0 && !pass.hasMoved)) return true;
     }
     return false;
@@ -209,6 +226,11 @@ export class Compactor {
     }
     return isInTheWay;
   }
+}
+
+/** What was moved, and the file got no shorter so far. */
+function newReport({ movedBlobs, movedBytes }: CompactionProgress): CompactionReport {
+  return { movedBlobs, movedBytes, releasedBytes: 0, done: false };
 }
 
 /** Nothing was moved yet. */

@@ -262,6 +262,7 @@ export class KeyIndex {
 
   /** Says that the run has all that is dirty. O(slots). */
   setAllClean(): void {
+    this.#order = undefined; // first: none has to be taken out of it
     for (let slot = 0; slot < this.slots; slot++) {
       const state = this.#state[slot];
       if ((state & GONE) !== 0) this.remove(slot);
@@ -270,7 +271,6 @@ export class KeyIndex {
         this.#state[slot] = SETTLED | IN_RUN | (state & USED);
       }
     }
-    this.#order = undefined;
     this.dropClean();
   }
 

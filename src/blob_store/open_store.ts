@@ -146,7 +146,7 @@ export class OpenStore {
   #compactIfIdle(kept: number): void {
     if (this.#compactor.isRunning || this.#closing !== undefined || !this.#isIdle(kept)) return;
     // Only what moves little: a caller of `compact` slides everything.
-    this.#compaction = this.#compactor.compact(Infinity, 1).then(() => {}, () => {});
+    this.#compaction = this.#compactor.compactIdle().catch(() => {});
   }
 
   /** The line of commits checks first what is in doubt. */
@@ -264,6 +264,7 @@ export class OpenStore {
   async compact(maxBytes: number, options: ProgressOptions = {}): Promise<CompactionReport> {
     this.state.file.checkWritable();
     options.signal?.throwIfAborted();
+    this.#compactor.endIdle();
     const turn = this.#compaction.then(() => this.#compactor.compactAll(maxBytes, options));
     this.#compaction = turn.then(() => {}, () => {});
     return await turn;
@@ -377,13 +378,16 @@ export class OpenStore {
   async #end(): Promise<void> {
     const { state, committer } = this, { file } = state;
     if (file.readOnly || file.hasFailed) return;
+    this.#compactor.endIdle();
     await this.#compaction;
     const { byteLength } = file;
     await committer.exclusively(() => this.#leaveClean());
     const isLonger = file.byteLength > byteLength; // blobs and index went out of the way of the log
-    if ((this.#isIdle() || isLonger) && !file.hasFailed) {
-      // No more work than what was written calls for: closing after one put is quick.
-      await this.#compactor.compact(2 * committer.bytesWritten);
+    // No more work than what was written calls for: closing after one put is quick. A compaction
+    // reads the whole index, and may write it again.
+    const most = 2 * committer.bytesWritten;
+    if (((this.#isIdle() && most >= runBytes(state)) || isLonger) && !file.hasFailed) {
+      await this.#compactor.compact(most);
       await committer.exclusively(() => this.#leaveClean(true));
     }
   }

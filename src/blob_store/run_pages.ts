@@ -4,8 +4,8 @@
  * @module
  */
 
-import { compareKeys, LEAF_HEADER, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
-import { checkLeaf, isIntact, LeafCursor, pagesOf } from "./leaf_cursor.ts";
+import { compareBytes, LEAF_HEADER, type LeafPlace, PAGE_LENGTH } from "./leaf.ts";
+import { isIntact, LeafCursor, pagesOf } from "./leaf_cursor.ts";
 import { PageMap, readPages } from "./page_map.ts";
 import type { Run } from "./root.ts";
 import type { Pending, StoreFile } from "./store_file.ts";
@@ -14,18 +14,34 @@ import { decodeText } from "./text.ts";
 /** Pages that are read at once. */
 export const PAGES_AT_ONCE = 16;
 
+/** The least and the greatest key of a leaf; none where it has no entries. */
+interface LeafKeys {
+  readonly first?: Uint8Array;
+  readonly last?: Uint8Array;
+}
+
+/** A leaf among some pages, or a damaged page. */
+export interface LeafFound extends LeafKeys {
+  /** Number of its first page among them. */
+  readonly page: number;
+  /** 1 or 2; of a damaged page as it says. */
+  readonly pages: number;
+  readonly isSound: boolean;
+}
+
 /** A run in a file. */
 export class RunPages {
   readonly run: Run;
   readonly place: LeafPlace;
   readonly #file: StoreFile;
   readonly #map: PageMap;
-  readonly #cursor: LeafCursor = new LeafCursor();
+  readonly #cursor: LeafCursor;
 
   constructor(file: StoreFile, run: Run, uuid: Uint8Array, granule: number) {
     this.run = run;
     this.place = { uuid, run: run.id, sequence: run.sequence, flags: run.flags };
     this.#file = file;
+    this.#cursor = new LeafCursor(run.flags);
     this.#map = new PageMap(granule, run.extents);
   }
 
@@ -72,40 +88,49 @@ export class RunPages {
 
   /** Tells whether a page, or two, are the leaf that should be there. */
   check(page: number, leaf: Uint8Array): boolean {
-    const { groupPages, separators } = this.run, group = Math.floor(page / groupPages);
-    const least = group > 0 ? separators.key(group - 1) : undefined;
-    const limit = group < separators.count ? separators.key(group) : undefined;
-    return checkLeaf(leaf, this.place, page, this.#file.matches, least, limit);
+    return this.#keysIn(page, leaf) !== undefined;
   }
 
-  /**
-   * Looks through pages, of which the first begins a leaf.
-   *
-   * @returns The number of each leaf's first page among them; `-1 - n` where page n is damaged.
-   */
-  leavesIn(first: number, pages: Uint8Array): number[] {
-    const leaves: number[] = [], count = pages.length / PAGE_LENGTH;
+  /** Looks through pages, of which the first begins a leaf. */
+  leavesIn(first: number, pages: Uint8Array): LeafFound[] {
+    const leaves: LeafFound[] = [], count = pages.length / PAGE_LENGTH;
     let last: Uint8Array | undefined; // key of the sound leaf before
     for (let i = 0; i < count;) {
       const page = pages.subarray(i * PAGE_LENGTH), length = leafLength(page);
-      const leaf = page.subarray(0, length), cursor = this.#cursor;
-      let isSound = this.check(first + i, leaf);
-      if (isSound && !cursor.open(leaf).first()) {
+      const keys = this.#keysIn(first + i, page.subarray(0, length));
+      let isSound = keys !== undefined;
+      if (keys?.first === undefined) {
         // Only before a leaf of two pages, so that this begins at an even one.
         const next = pages.subarray((i + 1) * PAGE_LENGTH);
-        isSound = (first + i) % 2 !== 0 && first + i + 1 < this.run.pages &&
+        isSound &&= (first + i) % 2 !== 0 && first + i + 1 < this.run.pages &&
           (next.length === 0 || leafLength(next) > length);
-      } else if (isSound) {
-        const { key, keyLength } = cursor;
-        isSound = last === undefined || compareKeys(last, last.length, key, keyLength) < 0;
-        cursor.last();
-        if (isSound) last = cursor.copyKey();
+      } else {
+        isSound = last === undefined || compareBytes(last, keys.first) < 0;
+        if (isSound) last = keys.last;
       }
-      leaves.push(isSound ? i : -1 - i);
+      const size = length / PAGE_LENGTH;
+      leaves.push({ page: i, pages: size, isSound, ...isSound && keys });
       // Behind a damaged page a leaf may begin at once.
-      i += isSound ? length / PAGE_LENGTH : 1;
+      i += isSound ? size : 1;
     }
     return leaves;
+  }
+
+  /** The first and the last key of the leaf that should be there; undefined: it is damaged. */
+  #keysIn(page: number, leaf: Uint8Array): LeafKeys | undefined {
+    if (!this.isIntact(page, leaf)) return undefined;
+    const cursor = this.#cursor.open(leaf);
+    if (!cursor.isSound()) return undefined;
+    if (cursor.count === 0) return {};
+    const last = cursor.copyKey(); // it is behind all entries
+    cursor.first();
+    const first = cursor.copyKey();
+    const { groupPages, separators } = this.run, group = Math.floor(page / groupPages);
+    if (group > 0 && compareBytes(first, separators.key(group - 1)) < 0) return undefined;
+    const isBounded = group < separators.count;
+    return isBounded && compareBytes(last, separators.key(group)) >= 0
+      ? undefined
+      : { first, last };
   }
 
   /** A string below all keys from a page on which begins a group, or a greater one. */

@@ -278,23 +278,21 @@ export class RunReader {
 
   /** Looks through the pages of a block, keeps them and remembers what divides them. */
   #learn(block: number, bytes: Uint8Array): number {
-    const first = block * this.#blockPages, cursor = this.#learner;
+    const first = block * this.#blockPages;
     const leaves: KnownLeaf[] = [], damaged: number[] = [];
     let before: Uint8Array | undefined; // the last key of the leaf before, if that is sound
-    for (const page of this.#pages.leavesIn(first, bytes)) {
-      if (page < 0) {
-        damaged.push(-1 - page);
+    for (const leaf of this.#pages.leavesIn(first, bytes)) {
+      const { page, pages, isSound, first: key } = leaf;
+      if (!isSound) {
+        damaged.push(page);
         before = undefined;
         continue;
       }
-      const leaf = bytes.subarray(page * PAGE_LENGTH), length = leafLength(leaf);
-      this.#keep(first + page, leaf.subarray(0, length));
-      if (!cursor.open(leaf).first()) continue;
+      this.#keep(first + page, bytes.subarray(page * PAGE_LENGTH, (page + pages) * PAGE_LENGTH));
+      if (key === undefined) continue;
       // At the start, and behind a damaged page, it is the first key itself.
-      const key = cursor.copyKey(), separator = before ? shortest(before, key) : key;
-      leaves.push({ page, pages: length / PAGE_LENGTH, separator });
-      cursor.last();
-      before = cursor.copyKey();
+      leaves.push({ page, pages, separator: before ? shortest(before, key) : key });
+      before = leaf.last;
     }
     const isWithinGroup = first % this.run.groupPages !== 0;
     if (isWithinGroup && leaves[0]?.page === 0) {
@@ -326,16 +324,14 @@ export class RunReader {
   /** The error for a damaged page: which keys may be lost, as its neighbours tell. */
   *#damageAt(page: number, known: number): Steps<DamagedIndexError> {
     this.#memory.forget(known); // to be looked at again: the next read may succeed
-    const { groupPages, pages } = this.run, size = this.#blockPages, cursor = new LeafCursor();
+    const { groupPages, pages } = this.run, size = this.#blockPages;
     const number = Math.floor(page / size), all = Math.ceil(pages / size);
     let after: string | undefined, before: string | undefined;
     // Below: in this block, or in the one before.
     for (let n = number; n >= Math.max(0, number - 1) && after === undefined; n--) {
       const bytes = yield* this.#readBlock(n);
-      for (const i of this.#pages.leavesIn(n * size, bytes)) {
-        if (i < 0 || n * size + i > page) continue;
-        cursor.open(bytes, i * PAGE_LENGTH);
-        if (cursor.last()) after = textOf(cursor);
+      for (const { page: i, last } of this.#pages.leavesIn(n * size, bytes)) {
+        if (n * size + i <= page && last !== undefined) after = decodeText(last);
       }
     }
     after ??= this.#pages.boundBelow(page);
@@ -343,11 +339,8 @@ export class RunReader {
     const end = Math.min(all, (Math.floor(page / groupPages) + 1) * Math.ceil(groupPages / size));
     for (let n = number; n < end && before === undefined; n++) {
       const bytes = yield* this.#readBlock(n);
-      for (const i of this.#pages.leavesIn(n * size, bytes)) {
-        if (i < 0 || n * size + i < page) continue;
-        if (!cursor.open(bytes, i * PAGE_LENGTH).first()) continue;
-        before = textOf(cursor);
-        break;
+      for (const { page: i, first } of this.#pages.leavesIn(n * size, bytes).reverse()) {
+        if (n * size + i >= page && first !== undefined) before = decodeText(first);
       }
     }
     before ??= this.#pages.boundAbove(Math.min(pages, end * size));
@@ -360,8 +353,4 @@ function shortest(before: Uint8Array, key: Uint8Array): Uint8Array {
   let i = 0;
   while (i < before.length && before[i] === key[i]) i++;
   return key.subarray(0, i + 1);
-}
-
-function textOf({ key, keyLength }: LeafCursor): string {
-  return decodeText(key.subarray(0, keyLength));
 }

@@ -7,7 +7,7 @@
 import { DamagedIndexError } from "./blob_store_errors.ts";
 import { compareKeys, PAGE_LENGTH } from "./leaf.ts";
 import { LeafCursor } from "./leaf_cursor.ts";
-import { PAGES_AT_ONCE, type RunPages } from "./run_pages.ts";
+import { type LeafFound, PAGES_AT_ONCE, type RunPages } from "./run_pages.ts";
 import type { Pending } from "./store_file.ts";
 import { decodeText } from "./text.ts";
 
@@ -42,7 +42,7 @@ export class RunScan {
   #first = -1;
   #end = -1;
   /** Leaves in the buffer, and the next of them. */
-  #leaves: number[] = [];
+  #leaves: LeafFound[] = [];
   #next = 0;
   /** A key of the last sound leaf, which is next to what comes; undefined: there is none. */
   #edge: string | undefined;
@@ -81,8 +81,8 @@ export class RunScan {
     for (;;) {
       while (this.#next < this.#leaves.length) {
         const leaf = this.#leaves[reverse ? this.#leaves.length - 1 - this.#next : this.#next];
-        if (leaf < 0) this.#noteDamage(this.#first - 1 - leaf);
-        else if (this.#enter(leaf * PAGE_LENGTH, reverse)) {
+        if (!leaf.isSound) this.#noteDamage(this.#first + leaf.page);
+        else if (this.#enter(leaf.page * PAGE_LENGTH, reverse)) {
           this.#next++;
           return true;
         }

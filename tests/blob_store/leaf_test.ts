@@ -6,11 +6,15 @@
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { MemoryStore } from "../../backends/memory.ts";
 import { getUint64, setUint32 } from "../../src/blob_store/codec.ts";
 import { MANY_PLACES, NO_PLACE } from "../../src/blob_store/key_index.ts";
 import { compareKeys, type IndexEntry, varintLength } from "../../src/blob_store/leaf.ts";
 import { checkLeaf, isIntact, LeafCursor } from "../../src/blob_store/leaf_cursor.ts";
 import { LeafWriter } from "../../src/blob_store/leaf_writer.ts";
+import { RunPages } from "../../src/blob_store/run_pages.ts";
+import { separatorsOf } from "../../src/blob_store/separators_builder.ts";
+import { StoreFile } from "../../src/blob_store/store_file.ts";
 import { matches } from "../../src/blob_store/checksums.ts";
 import { fastCrc32 } from "../../src/util/fast_crc32.ts";
 import { assertEntry, entryOf, PLACE, randomEntries, randomKeys } from "./run_helpers.ts";
@@ -300,18 +304,18 @@ describe("a damaged leaf", () => {
 
   it("has keys from one bound on, and below the other", () => {
     const { leaf } = fill(["b", "c", "d"].map((key) => entryOf(key)));
-    const isWithin = (least?: string, limit?: string) =>
-      checkLeaf(
-        leaf,
-        PLACE,
-        6,
-        matches,
-        least === undefined ? undefined : encoder.encode(least),
-        limit === undefined ? undefined : encoder.encode(limit),
-      );
+    const isWithin = (least?: string, limit?: string) => {
+      const keys = [...least === undefined ? [] : ["!", "#", least], ...limit ? [limit] : []];
+      const groupPages = least === undefined ? 8 : 2; // of page 6, in group 0 or 3
+      const separators = separatorsOf(keys.map((key) => encoder.encode(key)));
+      const pages = { entries: 3, pages: 8, groupPages, extents: [], separators };
+      const run = { id: PLACE.run, sequence: PLACE.sequence, ...pages };
+      const file = new StoreFile(new MemoryStore(0), true, {});
+      return new RunPages(file, run, PLACE.uuid, 64).check(6, leaf);
+    };
     assert(isWithin("b", "da") && isWithin("a", "e") && isWithin("b") && isWithin(undefined, "e"));
-    for (const limit of ["d", "c", "a"]) assertStrictEquals(isWithin("b", limit), false, limit);
-    for (const least of ["ba", "c", "e"]) assertStrictEquals(isWithin(least, "e"), false, least);
+    for (const limit of ["d", "c", "a"]) assertStrictEquals(isWithin("A", limit), false, limit);
+    for (const least of ["ba", "c", "e"]) assertStrictEquals(isWithin(least, "f"), false, least);
   });
 
   it("one of another place is refused", () => {
