@@ -204,16 +204,19 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
    */
   async get(key: string, options?: GetOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const range = rangeIn(options), signal = options?.signal;
-    if (signal === undefined) return await this.#get(key, range);
-    return await this.#opened.until(signal, () => this.#get(key, range));
+    if (signal !== undefined) {
+      return await this.#opened.until(signal, async () => await this.#get(key, range));
+    }
+    const found = this.#get(key, range);
+    return found instanceof Promise ? await found : found; // no turn for what is at hand
   }
 
-  async #get(
+  /** The same; a promise is given only where the file gives one. */
+  #get(
     key: string,
     range: ByteRange | undefined,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  ): Uint8Array<ArrayBuffer> | undefined | Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { state } = this.#opened;
-    if (state.file.readOnly) return await this.#getBesideWriter(key, range);
     let into: Uint8Array<ArrayBuffer> | undefined;
     try {
       const pending = this.#opened.find<unknown>(key, (slot) => {
@@ -222,11 +225,11 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
         into = roomFor(state, slot, length);
         return readBlob(state, slot, offset, into);
       });
-      if (pending) await pending;
+      if (!(pending instanceof Promise)) return into;
+      return pending.then(() => into, (error) => this.#getAgain(key, range, error));
     } catch (error) {
-      return await this.#getAgain(key, range, error);
+      return this.#getAgain(key, range, error);
     }
-    return into;
   }
 
   /**
@@ -272,7 +275,6 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     let bytes: Uint8Array | undefined, given: number | undefined;
     // A cancelled read goes on for a while: not into the buffer of the caller.
     if (options?.signal !== undefined) bytes = await this.get(key, options);
-    else if (state.file.readOnly) bytes = await this.#getBesideWriter(key, range);
     else {
       try {
         const pending = this.#opened.find<unknown>(key, (slot) => {
@@ -593,13 +595,13 @@ export class BlobStore<Meta = Metadata> implements BlobReader<Meta> {
     await this.close();
   }
 
-  /** Reads once more what failed, where the checksum of the runtime may be to blame. */
+  /** Reads once more what failed, where a writer or the checksum of the runtime may be to blame. */
   async #getAgain(
     key: string,
     range: ByteRange | undefined,
     error: unknown,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (!await this.#opened.settleDoubt()) throw error;
+    if (!this.#opened.state.file.readOnly && !await this.#opened.settleDoubt()) throw error;
     return await this.#getBesideWriter(key, range);
   }
 

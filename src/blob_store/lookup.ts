@@ -33,7 +33,7 @@ export function withSlot<T>(
     return use(isThere(state, slot, withExpired) ? slot : -1);
   }
   if (run === undefined) return use(-1);
-  const found = run.find(index.keyAtHand, index.keyAtHand.length);
+  const found = run.find(index.keyAtHand);
   if (found instanceof Promise) return withLaterSlot(state, key, found, use, withExpired);
   if (found === undefined) return use(-1);
   const loaded = loadEntry(state, found);

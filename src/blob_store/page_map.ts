@@ -58,9 +58,9 @@ export function readPages(
   page: number,
   into: Uint8Array,
 ): Pending {
-  const length = map.adjacent(page) * PAGE_LENGTH;
-  const pending = file.read(map.positionOf(page), into.subarray(0, length));
-  if (length >= into.length) return pending;
+  const length = map.adjacent(page) * PAGE_LENGTH, isWhole = length >= into.length;
+  const pending = file.read(map.positionOf(page), isWhole ? into : into.subarray(0, length));
+  if (isWhole) return pending;
   return both(pending, readPages(file, map, page + length / PAGE_LENGTH, into.subarray(length)));
 }
 

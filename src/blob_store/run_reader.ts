@@ -40,7 +40,7 @@ export class RunReader {
   readonly #cursor: LeafCursor;
   /** Goes through leaves that are no answer. */
   readonly #learner: LeafCursor = new LeafCursor();
-  /** Where a leaf is read to, unless a read that takes its time has it. */
+  /** Where a leaf of a page is read to, unless a read that takes its time has it. */
   #scratch: Uint8Array | undefined;
 
   /**
@@ -97,12 +97,13 @@ export class RunReader {
         return isFound ? cursor : undefined;
       }
     }
-    const scratch = this.#scratch ??= new Uint8Array(2 * PAGE_LENGTH);
-    const leaf = scratch.subarray(0, pages * PAGE_LENGTH);
+    const leaf = pages === 1
+      ? this.#scratch ??= new Uint8Array(PAGE_LENGTH)
+      : new Uint8Array(2 * PAGE_LENGTH);
     const isCached = pages === 2 && this.#copyCached(page, leaf);
     const pending = isCached ? undefined : this.#pages.read(page, leaf);
     if (pending) {
-      this.#scratch = undefined;
+      if (leaf === this.#scratch) this.#scratch = undefined;
       const kept = key.slice(0, length);
       return pending.then(() =>
         this.#seekIn(leaf, page, kept, length, new LeafCursor(this.run.flags))
