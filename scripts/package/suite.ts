@@ -39,15 +39,17 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
 
 /**
  * Where a run has to be quick: what works with the runtime, which on another one may be there in
- * another form, but for the minutes of simulated crashes. The rest is arithmetic.
+ * another form, but for the minutes of simulated crashes, damage and models over memory. The rest
+ * is arithmetic.
  */
 const QUICK = ["arena", "blob_store", "cli", "examples", "file", "memory"];
 const SIMULATED =
-  ("checksums compaction crash damage damaged_blocks failures format full_disk kill " +
-    "model reader").split(" ");
+  ("arena_layers arena_model checksums compaction crash damage damaged_blocks entry_sizes failures " +
+    "flushes foreign format format_writer full_disk full_store index kill leaf model reader " +
+    "reserve root run salvage space").split(" ");
 
 function isQuickly(path: string): boolean {
-  const isSimulated = SIMULATED.some((name) => path.includes(`/blob_store/${name}_test.`));
+  const isSimulated = SIMULATED.some((name) => path.endsWith(`/${name}_test.js`));
   return QUICK.some((name) => path.startsWith(`tests/${name}/`)) && !isSimulated;
 }
 

@@ -17,19 +17,22 @@ import { type Change, type DiskState, SimulatedDisk } from "./crash/simulated_di
 import { HEADER_LENGTH } from "../../src/blob_store/superblock.ts";
 import { PROFILES } from "./crash/workload.ts";
 
+const isDeno = "deno" in process.versions, isBun = "bun" in process.versions;
 /**
- * Tests for each profile: five on Deno, another one on each of the others, since the store is the
+ * Tests for each profile: five on Deno, another one on one of the others, since the store is the
  * same. With eleven profiles they recover from at least 45,000 images in all.
  */
-const TESTS = "deno" in process.versions ? [0, 1, 2, 3, 4] : "bun" in process.versions ? [5] : [6];
+const TESTS = isDeno ? [0, 1, 2, 3, 4] : [5];
+const isTried = (profile: number) => isDeno || profile % 2 === (isBun ? 0 : 1);
 /** Images that each test recovers from: few, so that none is long, and fewer elsewhere. */
-const IMAGES = "deno" in process.versions ? 800 : 200;
+const IMAGES = isDeno ? 800 : 400;
 
 /** Compresses in place: the order of what is done is that of the calls. */
 const openByRuntime: OpenStore = (store, options) => BlobStoreByPath.open(store, options);
 
 describe("a blob store after a crash", () => {
   for (const [number, { name, hasText }] of PROFILES.entries()) {
+    if (!isTried(number)) continue;
     // What compresses takes longer.
     for (const test of hasText ? TESTS.slice(0, 1) : TESTS) {
       it(`is as it was acknowledged: ${name}, ${test}`, async () => {

@@ -32,7 +32,7 @@ import {
 } from "./run_helpers.ts";
 import { type Random, seeded, withSeed } from "../support/random.ts";
 import { assertSameBytes } from "../support/store_helpers.ts";
-import { share } from "../support/share.ts";
+import { share, sharedOf } from "../support/share.ts";
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
 
@@ -231,7 +231,7 @@ async function outcome(reader: RunReader, key: Uint8Array) {
 }
 
 describe("damaged pages", () => {
-  for (const [name, layout] of Object.entries(LAYOUTS)) {
+  for (const [name, layout] of sharedOf(Object.entries(LAYOUTS))) {
     it(`one at a time: ${name}`, () => withSeed(77, (random) => eachPage(random, layout)));
     for (const isAsync of [false, true]) {
       it(`several: ${name}${isAsync ? ", a late store" : ""}`, async () => {
