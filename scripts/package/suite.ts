@@ -44,9 +44,9 @@ const OF_SOURCES: Readonly<Record<string, string>> = {
  */
 const QUICK = ["arena", "blob_store", "cli", "examples", "file", "memory"];
 const SIMULATED =
-  ("arena_layers arena_model checksums compaction crash damage damaged_blocks entry_sizes failures " +
-    "flushes foreign format format_writer full_disk full_store index kill leaf model reader " +
-    "reserve root run salvage space").split(" ");
+  ("arena_layers arena_model checksums compaction crash damage damaged_blocks entry_sizes " +
+    "failures flushes foreign format format_writer full_disk full_store index kill leaf model " +
+    "reader reserve root run salvage space").split(" ");
 
 function isQuickly(path: string): boolean {
   const isSimulated = SIMULATED.some((name) => path.endsWith(`/${name}_test.js`));
