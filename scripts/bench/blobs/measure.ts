@@ -17,7 +17,17 @@ import { host } from "../runner.ts";
 import { type Change, PARETO, SMALL, Work } from "./work.ts";
 
 /** The measures, by the names that select them. */
-export const MEASURES = ["put", "bulk", "get", "one", "open", "memory", "churn", "crash"] as const;
+export const MEASURES = [
+  "put",
+  "bulk",
+  "get",
+  "hot",
+  "one",
+  "open",
+  "memory",
+  "churn",
+  "crash",
+] as const;
 export type Measure = (typeof MEASURES)[number];
 
 /** What is measured, and with what. */
@@ -71,6 +81,8 @@ export const QUICK: Effort = {
 const EVERY = 100;
 /** Most blobs of the durable puts: of a million the first so many, into an empty store. */
 const MAX_DURABLE = 100_000;
+/** The row of gets without a copy for each value. */
+const GET_INTO = "getInto (lmdb: getBinaryFast)";
 /** Of so many blobs that are put durably, a file each, slow as it is, puts one. */
 const FILE_SHARE = 10;
 
@@ -82,7 +94,7 @@ export async function measure(settings: Settings): Promise<Report> {
   const small = new Bench(settings, fewer, new Work(SMALL, effort.small));
   const sections = [
     await pareto.run(["put", "bulk", "get", "one", "open", "memory", "churn", "crash"]),
-    await small.run(["put", "bulk", "get", "open", "memory"]),
+    await small.run(["put", "bulk", "get", "hot", "open", "memory"]),
   ];
   return {
     ...host(),
@@ -120,6 +132,7 @@ class Bench {
     if (wanted.some((name) => name !== "put" && name !== "crash")) {
       await this.#bulk(wanted.includes("bulk"));
       if (wanted.includes("get")) await this.#get();
+      if (wanted.includes("hot")) await this.#hot();
       if (wanted.includes("one")) await this.#one();
       await this.#closeAll();
       if (wanted.includes("open") || wanted.includes("memory")) this.#open(wanted);
@@ -169,29 +182,28 @@ class Bench {
   /** Gets of random blobs. */
   async #get(): Promise<void> {
     this.#say("get");
-    await this.#compareSums("get", "get (the blob store checks)", (store, keys) => store.sum(keys));
-    const into = this.#lanes.filter(({ store }) => store.sumInto !== undefined);
-    await this.#compareSums(
-      "getInto",
-      "getInto (lmdb: getBinaryFast)",
-      (store, keys) => store.sumInto!(keys),
-      into,
-    );
+    const { gets } = this.#settings.effort;
+    await this.#compareSums("get", "get (the blob store checks)", () => this.#work.keys(gets));
+    await this.#compareSums("getInto", GET_INTO, () => this.#work.keys(gets));
   }
 
-  async #compareSums(
-    id: string,
-    label: string,
-    sum: (store: OpenStore, keys: readonly string[]) => number | Promise<number>,
-    lanes: readonly Lane[] = this.#lanes,
-  ): Promise<void> {
+  /** Gets of the same blobs over and over. */
+  async #hot(): Promise<void> {
+    this.#say("hot get");
+    const keys = this.#work.keys(this.#settings.effort.gets);
+    await this.#compareSums("hot", "get, the same over and over", () => keys);
+    await this.#compareSums("hotInto", GET_INTO, () => keys);
+  }
+
+  async #compareSums(id: string, label: string, nextKeys: () => readonly string[]): Promise<void> {
     const { rounds, gets } = this.#settings.effort, times = new Rounds();
-    const warmUp = 10;
+    const isInto = label === GET_INTO, warmUp = 10;
+    const lanes = this.#lanes.filter(({ store }) => !isInto || store.sumInto !== undefined);
     for (let round = -warmUp; round < rounds; round++) {
-      const keys = this.#work.keys(gets), sums: number[] = [];
+      const keys = nextKeys(), sums: number[] = [];
       for (const lane of inTurn(lanes, round + warmUp)) {
         const start = performance.now();
-        sums.push(await sum(lane.store, keys));
+        sums.push(await (isInto ? lane.store.sumInto!(keys) : lane.store.sum(keys)));
         if (round >= 0) times.add(lane.name, (performance.now() - start) / gets);
       }
       // The sink, and the proof that all got the same.

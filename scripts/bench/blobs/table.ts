@@ -13,6 +13,8 @@ const TARGETS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   bulk: { "sqlite": 2, "lmdb": 2, [FILES]: 3 },
   get: { "sqlite": 1.5, "lmdb": 0.9, [FILES]: 1.3 },
   getInto: { "lmdb": 1 },
+  hot: { "lmdb": 1 },
+  hotInto: { "lmdb": 1 },
   one: { "sqlite": 1 },
   churn: { [OURS]: 1.1 },
   open: { [OURS]: 30 },
