@@ -115,18 +115,24 @@ export class Compactor {
     }
   }
 
+  /** The same for who has the turn of the line of commits, and keeps it. */
+  async compactInTurn(maxBytes: number): Promise<void> {
+    if (this.#isRunning) return;
+    await this.#compact({ ...newProgress(maxBytes), exclusively: (action) => action() }, 2);
+  }
+
   /** Lets a compaction beside other work end with the step that it is in. */
   endIdle(): void {
     if (this.#idle !== undefined) this.#idle.isEnded = true;
   }
 
   async #compact(progress: CompactionProgress, passes: number): Promise<CompactionReport> {
-    const state = this.#state, { file } = state;
+    const state = this.#state, { file } = state, exclusively = this.#exclusively(progress);
     const before = file.byteLength;
     let done = false;
     this.#isRunning = true;
     try {
-      await this.#committer.exclusively(async () => {
+      await exclusively(async () => {
         await surveySpace(state);
         await settleAll(state);
         await flushAll(state); // frees what was superseded
@@ -137,7 +143,7 @@ export class Compactor {
       await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
       if (progress.isEnded) return newReport(progress);
       // Where the index and the log went, something else may have room now.
-      if (await this.#committer.exclusively(() => this.#trim())) done &&= !this.#hasHoles();
+      if (await exclusively(() => this.#trim())) done &&= !this.#hasHoles();
     } finally {
       this.#isRunning = false;
       state.space.preference = "none";
@@ -147,11 +153,11 @@ export class Compactor {
 
   /** Moves blobs. Tells whether another call would move none. */
   async #move(progress: CompactionProgress, passes: number): Promise<boolean> {
-    const committer = this.#committer;
+    const exclusively = this.#exclusively(progress);
     // Filling moves less. Sliding takes what fits no hole; another sliding takes what the first
     // one put aside, and what the store wrote in its way.
     for (let i = 0; i < passes; i++) {
-      const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
+      const pass = await exclusively(() => this.#beginPass(progress, i > 0));
       try {
         while (!pass.isDone && !progress.isEnded) await this.#takeStep(pass, progress);
       } finally {
@@ -163,12 +169,15 @@ export class Compactor {
     return false;
   }
 
-  async #takeStep(
-    pass: CompactionPass,
-    { options: { signal, onProgress }, ...progress }: CompactionProgress,
-  ): Promise<void> {
+  /** How the steps of a compaction have the store for themselves. */
+  #exclusively({ exclusively }: CompactionProgress): <T>(action: () => Promise<T>) => Promise<T> {
+    return exclusively ?? ((action) => this.#committer.exclusively(action));
+  }
+
+  async #takeStep(pass: CompactionPass, progress: CompactionProgress): Promise<void> {
+    const { signal, onProgress } = progress.options;
     signal?.throwIfAborted();
-    await this.#committer.exclusively(async () => {
+    await this.#exclusively(progress)(async () => {
       const pending = this.#state.file.confirm();
       if (pending) await pending;
       await pass.step();
