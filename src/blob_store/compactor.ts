@@ -35,7 +35,7 @@ const MIN_GAIN = 65_536; // = 2 ** 16
 export class Compactor {
   readonly #state: StoreState;
   readonly #committer: Committer;
-  #isRunning = false;
+  #running = 0;
   /** The compaction that runs beside other work, and may end early. */
   #idle: CompactionProgress | undefined;
 
@@ -45,7 +45,7 @@ export class Compactor {
   }
 
   get isRunning(): boolean {
-    return this.#isRunning;
+    return this.#running > 0;
   }
 
   /** The same as `compact`, also where it takes a checkpoint to shorten the file. */
@@ -117,7 +117,7 @@ export class Compactor {
 
   /** The same for who has the turn of the line of commits, and keeps it. */
   async compactInTurn(maxBytes: number): Promise<void> {
-    if (this.#isRunning) return;
+    if (this.isRunning) return;
     await this.#compact({ ...newProgress(maxBytes), exclusively: (action) => action() }, 2);
   }
 
@@ -130,7 +130,7 @@ export class Compactor {
     const state = this.#state, { file } = state, exclusively = this.#exclusively(progress);
     const before = file.byteLength;
     let done = false;
-    this.#isRunning = true;
+    this.#running++;
     try {
       await exclusively(async () => {
         await surveySpace(state);
@@ -145,7 +145,7 @@ export class Compactor {
       // Where the index and the log went, something else may have room now.
       if (await exclusively(() => this.#trim())) done &&= !this.#hasHoles();
     } finally {
-      this.#isRunning = false;
+      this.#running--;
       state.space.preference = "none";
     }
     return { ...newReport(progress), releasedBytes: Math.max(0, before - file.byteLength), done };

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { MemoryStore } from "../../backends/memory.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import {
   ConditionFailedError,
@@ -203,6 +204,16 @@ describe("a rename", () => {
 });
 
 describe("a copy", () => {
+  it("has the room of what was deleted before it, and not made durable yet", async () => {
+    const options = { durability: "none", compactAbove: 1 } as const, size = 340_000;
+    await using store = await BlobStore.open(new MemoryStore(2 ** 20), options);
+    for (const key of ["a", "b"]) await store.put(key, bytesOf(1, size));
+    await store.delete("b");
+    await store.copy("a", "c");
+    assertEquals(await store.get("c"), bytesOf(1, size));
+    await assertSound(store);
+  });
+
   it("is of the blob that there is at its commit, though it was copied before", async () => {
     await using store = await BlobStore.open(memory());
     const other = bytesOf(2, 150 * K);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
@@ -84,6 +84,19 @@ describe("a store that is full of entries", () => {
     await assertHolds(blobs, model);
     await assertEmptiable(blobs);
     await blobs.close();
+  });
+});
+
+describe("a store of entries alone", () => {
+  it("takes them as long as a checkpoint makes room for more", async () => {
+    const options = { durability: "none", compactAbove: 1 } as const;
+    await using blobs = await BlobStore.open(new MemoryStore(128 * K), options);
+    let count = 0;
+    await assertRejects(async () => {
+      for (;; count++) await blobs.put(`key ${count}`, new Uint8Array(0));
+    }, StoreFullError);
+    assert(count > 2200, `${count} entries`); // 1861 where none is made
+    await assertEmptiable(blobs);
   });
 });
 
