@@ -48,8 +48,6 @@ import type { RawChange, Watchers } from "./watch.ts";
 
 /** Blobs up to this size are written into the log, if the commit is a small one. */
 const MAX_INLINE = 4096;
-/** So often at most, while as much is written as the file has, blobs are moved for writes. */
-const JOINS = 64;
 const MAX_INLINE_COMMIT = 8192; // = 2 ** 13
 /** Staged bytes after which a commit takes no more. */
 const MAX_STAGED = 4_194_304; // = 2 ** 22
@@ -78,8 +76,6 @@ interface Transaction {
 /** The writes that one batch commits. */
 class Group {
   readonly transactions: Transaction[] = [];
-  /** True if what finds no room now is refused. */
-  isLast = false;
   bytes: Uint8Array<ArrayBuffer>;
   length: number;
 
@@ -115,9 +111,6 @@ export class Committer {
   readonly #state: StoreState;
   readonly #aborts: AbortListeners;
   readonly #makeRoom: () => Promise<void>;
-  readonly #compact: () => Promise<void>;
-  /** Free units, and what was written, when blobs were last moved for a write. */
-  #joinedAt = { freeSpace: -Infinity, bytesWritten: -Infinity };
   readonly #afterCommit: () => void;
   readonly #watchers: Watchers;
   readonly #line: (Group | Job)[] = [];
@@ -136,7 +129,6 @@ export class Committer {
    * @param state The store.
    * @param aborts Listeners of signals.
    * @param makeRoom A checkpoint, for when there is no space left.
-   * @param compact Moves blobs together, for when it is in pieces that are too small.
    * @param afterCommit Called after each commit.
    * @param watchers Told of what was committed.
    */
@@ -144,7 +136,6 @@ export class Committer {
     state: StoreState,
     aborts: AbortListeners,
     makeRoom: () => Promise<void>,
-    compact: () => Promise<void>,
     afterCommit: () => void,
     watchers: Watchers,
   ) {
@@ -152,7 +143,6 @@ export class Committer {
     this.#watchers = watchers;
     this.#aborts = aborts;
     this.#makeRoom = makeRoom;
-    this.#compact = compact;
     this.#afterCommit = afterCommit;
   }
 
@@ -282,12 +272,10 @@ export class Committer {
 
   async #commitOrReject(group: Group): Promise<void> {
     for (const { unlisten } of group.transactions) unlisten?.();
-    let bytes = Infinity;
     try {
       await this.#commit(group);
       return;
     } catch (error) {
-      if (error instanceof StoreFullError) bytes = error.requested;
       const isFull = error instanceof StoreFullError || isDiskFull(error);
       if (!isFull || this.#state.file.hasFailed) {
         for (const transaction of group.transactions) this.#reject(transaction, error);
@@ -296,32 +284,12 @@ export class Committer {
     }
     // There was no room for all of it. Alone, at least what deletes may pass.
     await this.#makeRoom().catch(() => {}); // what fails again is told to those concerned
-    await this.joinPieces(bytes).catch(() => {});
     for (const transaction of group.transactions) {
       if (transaction.isOver) continue;
       const alone = new Group(group.bytes, group.length);
-      alone.isLast = true;
       alone.transactions.push(transaction);
       await this.#commit(alone).catch((error) => this.#reject(transaction, error));
     }
-  }
-
-  /** Moves blobs together where that makes room for so many bytes. In turn. */
-  async joinPieces(bytes: number): Promise<void> {
-    if (!this.#isInPieces(bytes)) return;
-    const { freeSpace } = this.#state.space.ranges;
-    this.#joinedAt = { freeSpace, bytesWritten: this.bytesWritten };
-    await this.#compact();
-  }
-
-  /** Tells whether so many bytes find no room only as what is free is in pieces. */
-  #isInPieces(bytes: number): boolean {
-    const { space, settings: { compactAbove } } = this.#state, { ranges, granule } = space;
-    if (compactAbove === 1 || !space.isInPieces(space.unitsFor(bytes))) return false;
-    // To look through the index for each blob would take long.
-    const { freeSpace, bytesWritten } = this.#joinedAt, least = ranges.capacity / JOINS;
-    return ranges.freeSpace - freeSpace >= least ||
-      this.bytesWritten - bytesWritten >= least * granule;
   }
 
   /** Gives up a transaction, and what its streamed blobs are in. */
@@ -384,7 +352,10 @@ export class Committer {
       await this.#confirm(position);
       if (file.checksums.isInDoubt) await this.#withdraw(position);
     } catch (error) {
-      if (!file.hasFailed) this.#releaseStaged(writes);
+      // What was streamed stays where it is: it may be committed yet, alone.
+      if (!file.hasFailed) {
+        for (const write of writes) if (write.at >= 0) this.#release(write);
+      }
       throw error;
     }
     for (const write of writes) {
@@ -425,11 +396,6 @@ export class Committer {
         accepted.push(transaction);
       } catch (error) {
         view?.end(false);
-        if (!group.isLast && error instanceof StoreFullError && this.#isInPieces(error.requested)) {
-          // All of them again, in order.
-          this.#releaseStaged(transactions.flatMap(({ writes }) => writes));
-          throw error;
-        }
         this.#reject(transaction, error);
       }
     }
@@ -572,11 +538,6 @@ export class Committer {
   #keepInline(units: number): void {
     this.#state.inlineUnits += units;
     updateReserve(this.#state);
-  }
-
-  /** Gives back what writes were given. What was streamed stays: it may be committed yet, alone. */
-  #releaseStaged(writes: readonly PendingWrite[]): void {
-    for (const write of writes) if (write.at >= 0) this.#release(write);
   }
 
   /** Gives back what a write that is not committed was given. */

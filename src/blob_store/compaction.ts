@@ -53,8 +53,6 @@ export interface CompactionProgress {
   readonly maxBytes: number;
   /** True if no further step is wanted. */
   isEnded?: boolean;
-  /** Runs a step alone, if not in the line of commits. */
-  readonly exclusively?: <T>(action: () => Promise<T>) => Promise<T>;
   /** The listener to progress, and the signal that may end it. */
   readonly options: ProgressOptions;
 }

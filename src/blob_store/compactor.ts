@@ -35,7 +35,7 @@ const MIN_GAIN = 65_536; // = 2 ** 16
 export class Compactor {
   readonly #state: StoreState;
   readonly #committer: Committer;
-  #running = 0;
+  #isRunning = false;
   /** The compaction that runs beside other work, and may end early. */
   #idle: CompactionProgress | undefined;
 
@@ -45,7 +45,7 @@ export class Compactor {
   }
 
   get isRunning(): boolean {
-    return this.#running > 0;
+    return this.#isRunning;
   }
 
   /** The same as `compact`, also where it takes a checkpoint to shorten the file. */
@@ -115,24 +115,18 @@ export class Compactor {
     }
   }
 
-  /** The same for who has the turn of the line of commits, and keeps it. */
-  async compactInTurn(maxBytes: number): Promise<void> {
-    if (this.isRunning) return;
-    await this.#compact({ ...newProgress(maxBytes), exclusively: (action) => action() }, 2);
-  }
-
   /** Lets a compaction beside other work end with the step that it is in. */
   endIdle(): void {
     if (this.#idle !== undefined) this.#idle.isEnded = true;
   }
 
   async #compact(progress: CompactionProgress, passes: number): Promise<CompactionReport> {
-    const state = this.#state, { file } = state, exclusively = this.#exclusively(progress);
+    const state = this.#state, { file } = state;
     const before = file.byteLength;
     let done = false;
-    this.#running++;
+    this.#isRunning = true;
     try {
-      await exclusively(async () => {
+      await this.#committer.exclusively(async () => {
         await surveySpace(state);
         await settleAll(state);
         await flushAll(state); // frees what was superseded
@@ -143,9 +137,9 @@ export class Compactor {
       await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
       if (progress.isEnded) return newReport(progress);
       // Where the index and the log went, something else may have room now.
-      if (await exclusively(() => this.#trim())) done &&= !this.#hasHoles();
+      if (await this.#committer.exclusively(() => this.#trim())) done &&= !this.#hasHoles();
     } finally {
-      this.#running--;
+      this.#isRunning = false;
       state.space.preference = "none";
     }
     return { ...newReport(progress), releasedBytes: Math.max(0, before - file.byteLength), done };
@@ -153,11 +147,11 @@ export class Compactor {
 
   /** Moves blobs. Tells whether another call would move none. */
   async #move(progress: CompactionProgress, passes: number): Promise<boolean> {
-    const exclusively = this.#exclusively(progress);
+    const committer = this.#committer;
     // Filling moves less. Sliding takes what fits no hole; another sliding takes what the first
     // one put aside, and what the store wrote in its way.
     for (let i = 0; i < passes; i++) {
-      const pass = await exclusively(() => this.#beginPass(progress, i > 0));
+      const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
       try {
         while (!pass.isDone && !progress.isEnded) await this.#takeStep(pass, progress);
       } finally {
@@ -169,15 +163,12 @@ export class Compactor {
     return false;
   }
 
-  /** How the steps of a compaction have the store for themselves. */
-  #exclusively({ exclusively }: CompactionProgress): <T>(action: () => Promise<T>) => Promise<T> {
-    return exclusively ?? ((action) => this.#committer.exclusively(action));
-  }
-
-  async #takeStep(pass: CompactionPass, progress: CompactionProgress): Promise<void> {
-    const { signal, onProgress } = progress.options;
+  async #takeStep(
+    pass: CompactionPass,
+    { options: { signal, onProgress }, ...progress }: CompactionProgress,
+  ): Promise<void> {
     signal?.throwIfAborted();
-    await this.#exclusively(progress)(async () => {
+    await this.#committer.exclusively(async () => {
       const pending = this.#state.file.confirm();
       if (pending) await pending;
       await pass.step();

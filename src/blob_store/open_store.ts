@@ -58,8 +58,6 @@ const DEFAULT_CACHE = 33_554_432; // = 2 ** 25
 const MAX_SNAPSHOTS = 16_384; // = 2 ** 14
 /** So many times as long as the run the log may get where the file may grow without end. */
 const LOG_SHARE = 2;
-/** Most bytes that are moved for a write that does not fit. */
-const MAX_JOINED = 67_108_864; // = 2 ** 26
 /** Below so many idle bytes, the store begins no compaction. */
 const MIN_IDLE = 1_048_576; // = 2 ** 20
 /** Entries in the run above which closing leaves the log as it is: to merge them takes 100 ms. */
@@ -97,7 +95,6 @@ export class OpenStore {
       state,
       this.aborts,
       () => this.#makeRoom(),
-      () => this.#compactor.compactInTurn(MAX_JOINED),
       () => this.#afterCommit(),
       watchers,
     );
@@ -129,12 +126,9 @@ export class OpenStore {
     await unlessFull(this.state, makeCheckpoint(this.state));
   }
 
-  /** Makes room for those who do not wait in the line of commits. */
+  /** The same for those who do not wait in the line of commits. */
   async makeRoom(): Promise<void> {
-    await this.committer.next(async () => {
-      await this.#makeRoom();
-      if (this.state.space.freeUnits === 0) await this.committer.joinPieces(0);
-    });
+    await this.committer.next(() => this.#makeRoom());
   }
 
   /**

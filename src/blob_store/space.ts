@@ -122,12 +122,6 @@ export class Space {
     return this.#growable < this.#reserve;
   }
 
-  /** Tells whether so many units would be free beside the reserve, were all in one piece. */
-  isInPieces(units: number): boolean {
-    const all = this.ranges.freeSpace + this.#reservedUnits + this.#growable;
-    return this.isTight && all >= this.#reserve + units;
-  }
-
   /** Units of a piece of the reserve, or a multiple. */
   get #step(): number {
     return this.unitsFor(RESERVED_STEP);

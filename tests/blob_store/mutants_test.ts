@@ -163,7 +163,7 @@ const MUTANTS: readonly Mutant[] = [
     from: "write.gone.isMoved = false;",
     to: "write.gone.isMoved = true;",
     profiles: ["full"],
-    seed: 40,
+    seed: 1006,
   },
   {
     name: "the place of a blob that was renamed is given away",

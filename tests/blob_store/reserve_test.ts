@@ -5,13 +5,12 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertRejects, assertStrictEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { MemoryStore } from "../../backends/memory.ts";
 import { BlobStore } from "../../src/blob_store/blob_store.ts";
 import { StoreFullError } from "../../src/blob_store/blob_store_errors.ts";
-import type { BlobStoreOptions } from "../../src/blob_store/types.ts";
-import { assertEmptiable, assertHolds, bytesOf, memory, type Model, streamOf } from "./helpers.ts";
+import { assertEmptiable, assertHolds, bytesOf, memory, type Model } from "./helpers.ts";
 
 const K = 1024, M = 2 ** 20;
 
@@ -97,73 +96,5 @@ describe("a store of entries alone", () => {
     }, StoreFullError);
     assert(count > 2200, `${count} entries`); // 1861 where none is made
     await assertEmptiable(blobs);
-  });
-});
-
-describe("a full store of which half is deleted", () => {
-  const SIZE = 128 * K;
-
-  /** A store whose free space is in pieces, each of the size of a blob or two. */
-  async function makePieces(size: number, options: BlobStoreOptions = {}) {
-    const model: Model = new Map(), store = new MemoryStore(SIZE);
-    const blobs = await BlobStore.open(store, { durability: "none", ...options });
-    for (let i = 0;; i++) {
-      const key = `first ${i}`, bytes = bytesOf(i, size);
-      if (!await isPut(blobs.put(key, bytes))) break;
-      model.set(key, bytes);
-    }
-    await thinOut(blobs, model, 2);
-    await blobs.flush();
-    return { blobs, model };
-  }
-
-  async function isPut(put: Promise<unknown>): Promise<boolean> {
-    try {
-      await put;
-      return true;
-    } catch (error) {
-      assert(error instanceof StoreFullError, `${error}`);
-      return false;
-    }
-  }
-
-  for (const size of [300, 500, 900, 1500, 5000]) {
-    it(`takes as many again, whatever the pieces: ${size} bytes each`, async () => {
-      const { blobs, model } = await makePieces(size), { size: left } = model;
-      for (let i = 0;; i++) {
-        const key = `second ${i}`, bytes = bytesOf(1000 + i, size);
-        if (!await isPut(blobs.put(key, bytes))) break;
-        model.set(key, bytes);
-      }
-      const taken = model.size - left;
-      assert(taken >= Math.floor(0.75 * left), `${taken} puts where ${left} were deleted`);
-      await assertHolds(blobs, model);
-      await blobs.check();
-      await assertEmptiable(blobs);
-    });
-  }
-
-  it("takes puts made together in the order of their calls", async () => {
-    const { blobs, model } = await makePieces(900);
-    const keys = Array.from({ length: 12 }, (_, i) => `same ${i % 3}`);
-    const puts = keys.map((key, i) => isPut(blobs.put(key, bytesOf(i, 900))));
-    assertEquals(await Promise.all(puts), keys.map(() => true));
-    keys.forEach((key, i) => model.set(key, bytesOf(i, 900)));
-    await assertHolds(blobs, model);
-    await blobs.check();
-  });
-
-  it("takes a stream", async () => {
-    const { blobs, model } = await makePieces(900), bytes = bytesOf(1, 20 * K);
-    await blobs.put("stream", streamOf(bytes, [1000]));
-    await assertHolds(blobs, model.set("stream", bytes));
-  });
-
-  it("moves nothing by itself with compactAbove: 1", async () => {
-    const { blobs, model } = await makePieces(900, { compactAbove: 1 });
-    assertStrictEquals(await isPut(blobs.put("one", bytesOf(1, 900))), false);
-    await blobs.compact();
-    await blobs.put("one", bytesOf(1, 900));
-    await assertHolds(blobs, model.set("one", bytesOf(1, 900)));
   });
 });
