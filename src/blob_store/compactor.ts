@@ -132,7 +132,6 @@ export class Compactor {
         await flushAll(state); // frees what was superseded
       });
       if (this.#hasHoles()) state.space.unreserveOnDisk();
-      if (progress.isEnded) return newReport(progress);
       // What was moved before the disk was full is worth having.
       await unlessFull(state, this.#move(progress, passes).then((isDone) => done = isDone));
       if (progress.isEnded) return newReport(progress);
@@ -150,14 +149,14 @@ export class Compactor {
     const committer = this.#committer;
     // Filling moves less. Sliding takes what fits no hole; another sliding takes what the first
     // one put aside, and what the store wrote in its way.
-    for (let i = 0; i < passes; i++) {
+    for (let i = 0; i < passes && !progress.isEnded; i++) {
       const pass = await committer.exclusively(() => this.#beginPass(progress, i > 0));
       try {
         while (!pass.isDone && !progress.isEnded) await this.#takeStep(pass, progress);
       } finally {
         pass.end();
       }
-      if (pass.isOverBudget || progress.isEnded) return false;
+      if (pass.isOverBudget) return false;
       if (!this.#hasHoles() || (i > 0 && !pass.hasMoved)) return true;
     }
     return false;

@@ -91,8 +91,7 @@ export interface BlobStoreOptions {
   /**
    * The share of the file, from 0 to 1, that may be idle; 0.1 by default. Beyond it a checkpoint
    * moves blobs from the end of the file into holes, and closing moves at most twice as many bytes
-   * as were written, unless they are fewer than those of the index. With 1 only `compact` moves
-   * blobs.
+   * as were written, unless that is less than the index takes. With 1 only `compact` moves blobs.
    */
   readonly compactAbove?: number | undefined;
   /**

@@ -183,8 +183,9 @@ class Bench {
   async #get(): Promise<void> {
     this.#say("get");
     const { gets } = this.#settings.effort;
-    await this.#compareSums("get", "get (the blob store checks)", () => this.#work.keys(gets));
-    await this.#compareSums("getInto", GET_INTO, () => this.#work.keys(gets));
+    const nextKeys = () => this.#work.keys(gets);
+    await this.#compareSums("get", "get (the blob store checks)", nextKeys);
+    await this.#compareSums("getInto", GET_INTO, nextKeys, true);
   }
 
   /** Gets of the same blobs over and over. */
@@ -192,12 +193,16 @@ class Bench {
     this.#say("hot get");
     const keys = this.#work.keys(this.#settings.effort.gets);
     await this.#compareSums("hot", "get, the same over and over", () => keys);
-    await this.#compareSums("hotInto", GET_INTO, () => keys);
+    await this.#compareSums("hotInto", GET_INTO, () => keys, true);
   }
 
-  async #compareSums(id: string, label: string, nextKeys: () => readonly string[]): Promise<void> {
-    const { rounds, gets } = this.#settings.effort, times = new Rounds();
-    const isInto = label === GET_INTO, warmUp = 10;
+  async #compareSums(
+    id: string,
+    label: string,
+    nextKeys: () => readonly string[],
+    isInto = false,
+  ): Promise<void> {
+    const { rounds, gets } = this.#settings.effort, times = new Rounds(), warmUp = 10;
     const lanes = this.#lanes.filter(({ store }) => !isInto || store.sumInto !== undefined);
     for (let round = -warmUp; round < rounds; round++) {
       const keys = nextKeys(), sums: number[] = [];
