@@ -147,19 +147,28 @@ describe("closing soon", () => {
     await blobs.check();
   }
 
-  it("ends a compaction beside other work, which moves no more than it has begun to", async () => {
-    const store = await makeHoles();
-    const blobs = await BlobStore.open(store, { checkpointBytes: 4096 });
-    const { checkpoints } = await blobs.stats();
-    let puts = 0;
-    while ((await blobs.stats()).checkpoints === checkpoints) await blobs.put(`new ${puts++}`, "x");
-    const before = store.bytesWritten;
-    await blobs.close();
-    const moved = store.bytesWritten - before;
-    // Half of the blobs that are left would have moved, 13 MB; a step moves 4 MiB.
-    assert(moved < 9e6, `${moved} bytes are written`);
-    await assertHalf(store);
-  });
+  for (const [when, begun] of [["is about to begin", 0], ["has begun", 2 ** 20]] as const) {
+    it(`ends a compaction beside other work that ${when}, with its step`, async () => {
+      const store = await makeHoles();
+      const blobs = await BlobStore.open(store, { checkpointBytes: 4096 });
+      const { checkpoints } = await blobs.stats();
+      let puts = 0;
+      while ((await blobs.stats()).checkpoints === checkpoints) {
+        await blobs.put(`new ${puts++}`, "x");
+      }
+      const start = store.bytesWritten;
+      for (let n = 0; store.bytesWritten - start < begun; n++) {
+        assert(n < 1e6, "it does not begin");
+        await undefined;
+      }
+      const before = store.bytesWritten;
+      await blobs.close();
+      const moved = store.bytesWritten - before;
+      // Half of the blobs that are left would have moved, 13 MB; a step moves 4 MiB.
+      assert(moved < 9e6, `${moved} bytes are written`);
+      await assertHalf(store);
+    });
+  }
 
   it("reads no index for what a short log calls for", async () => {
     const store = await makeHoles();
